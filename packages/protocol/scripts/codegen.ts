@@ -1,0 +1,38 @@
+/**
+ * Generates `src/Sent.ts`, `src/Received.ts` and `src/Methods.ts` from the pinned codex binary.
+ * With `--check` nothing is written; the exit code is 1 if the committed files differ.
+ */
+import * as fs from "node:fs"
+import * as path from "node:path"
+import { withGenerated } from "./codex.ts"
+import { crossCheck } from "./crossCheck.ts"
+import { emit } from "./emit.ts"
+import { findMethods } from "./methods.ts"
+import { rename } from "./names.ts"
+import { normalize } from "./normalize.ts"
+import { parse } from "./parse.ts"
+import { findSides } from "./reach.ts"
+
+const source = path.join(import.meta.dirname, "..", "src")
+
+const modules = withGenerated((generated) => {
+  const definitions = normalize(rename(parse(generated.types)))
+  const methods = findMethods(definitions, rename(parse(generated.stableTypes)))
+  crossCheck(definitions, methods, generated.jsonSchemas)
+  return emit(generated.codexVersion, definitions, methods, findSides(definitions, methods))
+})
+
+const read = (file: string): string | undefined => {
+  // A checkout on Windows may have other line ends.
+  return fs.existsSync(file) ? fs.readFileSync(file, "utf8").replaceAll("\r\n", "\n") : undefined
+}
+
+const differing = [...modules].filter(([name, text]) => read(path.join(source, name)) !== text)
+
+if (process.argv.includes("--check")) {
+  for (const [name] of differing) console.error(`packages/protocol/src/${name} is not what codegen makes`)
+  if (differing.length > 0) process.exitCode = 1
+} else {
+  for (const [name, text] of differing) fs.writeFileSync(path.join(source, name), text)
+  console.log(differing.length === 0 ? "Nothing changed" : `Wrote ${differing.map(([name]) => name).join(", ")}`)
+}

@@ -1,0 +1,226 @@
+/**
+ * Compares the definitions with the JSON Schemas that codex makes of the same Rust types: the methods, the values of
+ * enums, the names of fields, which of them are required, and which accept null.
+ */
+import * as fs from "node:fs"
+import * as path from "node:path"
+import { classify, isNullable } from "./classify.ts"
+import { envelopes, type Methods } from "./methods.ts"
+import type { Definitions, ObjectType, Type } from "./model.ts"
+import { collisions } from "./names.ts"
+
+/** Where the two are known to differ, and why. */
+const known: ReadonlyArray<{ readonly why: string; readonly differences: ReadonlyArray<string> }> = [
+  {
+    why: "Deprecated or raw methods that the JSON Schemas hide, with the types that only they use",
+    differences: [
+      "ClientRequest getAuthStatus: only in TypeScript",
+      "ClientRequest getConversationSummary: only in TypeScript",
+      "ClientRequest gitDiffToRemote: only in TypeScript",
+      "ServerNotification rawResponse/completed: only in TypeScript",
+      "ServerNotification rawResponseItem/completed: only in TypeScript",
+      "ConversationGitInfo: only in TypeScript",
+      "ConversationSummary: only in TypeScript",
+      "GetAuthStatusParams: only in TypeScript",
+      "GetAuthStatusResponse: only in TypeScript",
+      "GetConversationSummaryParams: only in TypeScript",
+      "GetConversationSummaryResponse: only in TypeScript",
+      "GitDiffToRemoteParams: only in TypeScript",
+      "GitDiffToRemoteResponse: only in TypeScript",
+      "GitSha: only in TypeScript",
+      "InternalSessionSource: only in TypeScript",
+      "SessionSource: only in TypeScript"
+    ]
+  },
+  {
+    why: "Types that the JSON Schemas write out where they are used",
+    differences: [
+      "ExecPolicyAmendment: only in TypeScript",
+      "ImageGenerationItem: only in TypeScript",
+      "LocalShellExecAction: only in TypeScript",
+      "ResponseItemId: only in TypeScript",
+      "SleepItem: only in TypeScript",
+      "WebSearchAction: only in TypeScript",
+      "WebSearchItem: only in TypeScript",
+      "serde_json/JsonValue: only in TypeScript",
+      "v2/BedrockSettingsParams: only in TypeScript",
+      "v2/CustomGatewaySettingsParams: only in TypeScript",
+      "v2/DynamicToolFunctionSpec: only in TypeScript",
+      "v2/DynamicToolNamespaceSpec: only in TypeScript",
+      "v2/ExecPolicyAmendment: only in TypeScript",
+      "v2/GcpSettingsParams: only in TypeScript",
+      "v2/NetworkPolicyAmendment: only in TypeScript",
+      "v2/NetworkPolicyRuleAction: only in TypeScript"
+    ]
+  },
+  {
+    why: "The JSON Schemas write these fields in snake case; a recorded thread/timeline/list has them in camel case",
+    differences: [
+      "v2/AccountSessionsSwitchResponse: no object with the fields authUrl loginId",
+      "v2/ThreadRealtimeItem.itemId: only in TypeScript",
+      "v2/ThreadRealtimeItem.item_id: only in JSON Schema",
+      "v2/ThreadRealtimeItem.turnId: only in TypeScript",
+      "v2/ThreadRealtimeItem.turn_id: only in JSON Schema",
+      "v2/ThreadTimelineEntry.completedAt: only in TypeScript",
+      "v2/ThreadTimelineEntry.completed_at: only in JSON Schema",
+      "v2/ThreadTimelineEntry.durationMs: only in TypeScript",
+      "v2/ThreadTimelineEntry.duration_ms: only in JSON Schema",
+      "v2/ThreadTimelineEntry.startedAt: only in TypeScript",
+      "v2/ThreadTimelineEntry.started_at: only in JSON Schema",
+      "v2/ThreadTimelineEntry.turnId: only in TypeScript",
+      "v2/ThreadTimelineEntry.turn_id: only in JSON Schema"
+    ]
+  }
+]
+
+interface JsonSchema {
+  readonly $ref?: string
+  readonly type?: string | ReadonlyArray<string>
+  readonly enum?: ReadonlyArray<unknown>
+  readonly properties?: { readonly [key: string]: JsonSchema | boolean }
+  readonly required?: ReadonlyArray<string>
+  readonly oneOf?: ReadonlyArray<JsonSchema>
+  readonly anyOf?: ReadonlyArray<JsonSchema>
+  readonly allOf?: ReadonlyArray<JsonSchema>
+}
+
+interface Bundle {
+  readonly definitions: { readonly [name: string]: JsonSchema } & {
+    readonly v2: { readonly [name: string]: JsonSchema }
+  }
+}
+
+const sorted = (names: Iterable<string>): string => [...names].sort().join(" ")
+
+const alternatives = (schema: JsonSchema): ReadonlyArray<JsonSchema> => schema.oneOf ?? schema.anyOf ?? []
+
+/** The value of a field that is always the same. */
+const constant = (schema: JsonSchema | boolean | undefined): unknown =>
+  typeof schema === "object" && schema.enum?.length === 1 ? schema.enum[0] : undefined
+
+/** Fails if the two differ in another way than they are known to. */
+export const crossCheck = (definitions: Definitions, methods: Methods, folder: string): void => {
+  const found = new Set(findDifferences(definitions, methods, folder))
+  const expected = new Set(known.flatMap((group) => group.differences))
+  const changes = [
+    ...[...found].filter((difference) => !expected.has(difference)).map((difference) => `new: ${difference}`),
+    ...[...expected].filter((difference) => !found.has(difference)).map((difference) => `gone: ${difference}`)
+  ]
+  if (changes.length > 0) {
+    throw new Error(`The TypeScript types and the JSON Schemas differ in other ways than scripts/crossCheck.ts knows:
+  ${changes.join("\n  ")}`)
+  }
+}
+
+const findDifferences = (definitions: Definitions, methods: Methods, folder: string): ReadonlyArray<string> => {
+  const file = path.join(folder, "codex_app_server_protocol.schemas.json")
+  const bundle: Bundle = JSON.parse(fs.readFileSync(file, "utf8"))
+  const differences: Array<string> = []
+
+  const find = (id: string): JsonSchema | undefined => {
+    const name = path.posix.basename(id)
+    const { [name]: inner } = bundle.definitions.v2
+    const { [name]: outer } = bundle.definitions
+    if (collisions.includes(name)) return id.startsWith("v2/") ? inner : outer
+    return inner ?? outer
+  }
+
+  const resolve = (schema: JsonSchema): JsonSchema => {
+    const [only, ...others] = schema.allOf ?? []
+    if (only !== undefined && others.length === 0) return resolve(only)
+    if (schema.$ref === undefined) return schema
+    const target = find(schema.$ref.replace("#/definitions/", ""))
+    if (target === undefined) throw new Error(`The JSON Schemas have no ${schema.$ref}`)
+    return resolve(target)
+  }
+
+  const acceptsNull = (input: JsonSchema | boolean): boolean => {
+    if (typeof input === "boolean") return input
+    const schema = resolve(input)
+    const { allOf, anyOf, enum: values, oneOf, properties, type } = schema
+    if ([allOf, anyOf, oneOf, values, properties, type].every((part) => part === undefined)) return true
+    return type === "null" || (Array.isArray(type) && type.includes("null")) || (values?.includes(null) ?? false) ||
+      alternatives(schema).some(acceptsNull)
+  }
+
+  /** Every shape that an object of the schema may have. */
+  const shapes = (input: JsonSchema): ReadonlyArray<JsonSchema> => {
+    const schema = resolve(input)
+    const own = schema.properties === undefined ? [] : [schema]
+    if (alternatives(schema).length === 0) return own
+    return alternatives(schema).flatMap(shapes).map((shape): JsonSchema => ({
+      properties: { ...schema.properties, ...shape.properties },
+      required: [...schema.required ?? [], ...shape.required ?? []]
+    }))
+  }
+
+  const compareFields = (where: string, object: ObjectType, schema: JsonSchema): void => {
+    for (const name of Object.keys(schema.properties ?? {})) {
+      if (!object.fields.some((field) => field.name === name)) differences.push(`${where}.${name}: only in JSON Schema`)
+    }
+    for (const field of object.fields) {
+      const at = `${where}.${field.name}`
+      const property = schema.properties?.[field.name]
+      if (property === undefined) {
+        differences.push(`${at}: only in TypeScript`)
+        continue
+      }
+      const nullable = isNullable(definitions, field.type)
+      const required = schema.required?.includes(field.name) ?? false
+      if (nullable && !acceptsNull(property)) differences.push(`${at}: nullable only in TypeScript`)
+      // A key that the server leaves out instead of writing null accepts both when codex reads it.
+      if (!nullable && !field.optional && acceptsNull(property)) differences.push(`${at}: nullable only in JSON Schema`)
+      if (required && field.optional) differences.push(`${at}: required only in JSON Schema`)
+      // The converse says nothing: codex always writes the keys for which it has a default when it reads.
+      if (typeof property !== "boolean") compare(at, field.type, property)
+    }
+  }
+
+  const compare = (where: string, type: Type, schema: JsonSchema): void => {
+    const types = type.kind === "union" ? type.members.filter((member) => member.kind !== "null") : [type]
+    const union = classify(types)
+    if (union.kind === "enum" || union.kind === "variants") {
+      const strings = [schema, ...alternatives(schema)].flatMap((part) => part.enum ?? [])
+        .filter((value) => typeof value === "string")
+      if (strings.length > 0 && sorted(strings) !== sorted(union.values)) differences.push(`${where}: other values`)
+    }
+    const objects = types.filter((member): member is ObjectType => member.kind === "object" && member.fields.length > 0)
+    // A reference is compared where it is defined.
+    if (objects.length === 0 || schema.$ref !== undefined) return
+    const candidates = shapes(schema)
+    for (const object of objects) {
+      const matching = candidates.filter(({ properties }) =>
+        object.fields.every(({ name, type }) => type.kind !== "literal" || constant(properties?.[name]) === type.value)
+      )
+      const names = sorted(object.fields.map((field) => field.name))
+      const same = matching.find((shape) => sorted(Object.keys(shape.properties ?? {})) === names)
+      const shape = same ?? (matching.length === 1 ? matching[0] : undefined)
+      if (shape === undefined) differences.push(`${where}: no object with the fields ${names}`)
+      else compareFields(where, object, shape)
+    }
+    if (objects.length !== candidates.length) {
+      differences.push(`${where}: ${objects.length} objects, ${candidates.length} in JSON Schema`)
+    }
+  }
+
+  const compareMethods = (envelope: string, list: Methods[keyof Methods]): void => {
+    const schemas = shapes(find(envelope) ?? {})
+    const names = new Set(schemas.map((schema) => constant(schema.properties?.["method"])))
+    for (const { name } of list) {
+      if (!names.delete(name)) differences.push(`${envelope} ${name}: only in TypeScript`)
+    }
+    for (const name of names) differences.push(`${envelope} ${String(name)}: only in JSON Schema`)
+  }
+
+  compareMethods("ClientNotification", methods.clientNotifications)
+  compareMethods("ClientRequest", methods.clientRequests)
+  compareMethods("ServerNotification", methods.serverNotifications)
+  compareMethods("ServerRequest", methods.serverRequests)
+  for (const { id, type } of definitions.values()) {
+    if (envelopes.includes(id)) continue
+    const schema = find(id)
+    if (schema === undefined) differences.push(`${id}: only in TypeScript`)
+    else compare(id, type, schema)
+  }
+  return differences
+}

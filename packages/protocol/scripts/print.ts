@@ -1,0 +1,198 @@
+/** Prints definitions as TypeScript types and as Effect schemas, in the closed or in the open form. */
+import { classify, isNullable } from "./classify.ts"
+import {
+  type Definition,
+  type Definitions,
+  type Field,
+  jsonValueId,
+  lookup,
+  type ObjectType,
+  type Type
+} from "./model.ts"
+
+export type Form = "closed" | "open"
+
+const quote = (value: string): string => JSON.stringify(value)
+
+const key = (name: string): string => /^[A-Za-z_$][\w$]*$/.test(name) && name !== "__proto__" ? name : quote(name)
+
+const indent = (text: string, depth: number): string => text.replaceAll("\n", `\n${"  ".repeat(depth)}`)
+
+const printDoc = (doc: string | undefined): string => doc === undefined ? "" : `${doc.replace(/\n\s*\*/g, "\n *")}\n`
+
+const afterColon = (type: string): string => type.startsWith("\n") ? type : ` ${type}`
+
+/** `[a, b]` on one line if it fits, else one line each. */
+const list = (items: ReadonlyArray<string>, open: string, close: string): string => {
+  const line = `${open}${items.join(", ")}${close}`
+  return line.length <= 80 && !line.includes("\n")
+    ? line
+    : `${open}\n  ${items.map((item) => indent(item, 1)).join(",\n  ")}\n${close}`
+}
+
+/** `a | b` on one line if it fits, else one line each. */
+const alternatives = (types: ReadonlyArray<string>): string => {
+  const line = types.join(" | ")
+  return line.length <= 80 && !line.includes("\n") ? line : types.map((type) => `\n  | ${indent(type, 1)}`).join("")
+}
+
+export const makePrinter = (definitions: Definitions, form: Form) => {
+  const isOpen = form === "open"
+
+  const printType = (type: Type): string => {
+    switch (type.kind) {
+      case "integer":
+        return "number"
+      case "literal":
+        return isOpen ? `${quote(type.value)} | (string & {})` : quote(type.value)
+      case "ref":
+        return lookup(definitions, type.id).name
+      case "array":
+        return `ReadonlyArray<${printType(type.item)}>`
+      case "record":
+        return `{ readonly [key in string]?:${afterColon(printType(type.value))} }`
+      case "object":
+        return printObjectType(type, undefined)
+      case "union": {
+        const members = type.members.filter((member) => member.kind !== "null")
+        const parts = printMemberTypes(members)
+        const all = members.length === type.members.length ? parts : [...parts, "null"]
+        return alternatives(all)
+      }
+      case "intersection":
+        throw new Error("normalize.ts left an intersection")
+      default:
+        return type.kind
+    }
+  }
+
+  const printMemberTypes = (members: ReadonlyArray<Type>): ReadonlyArray<string> => {
+    const union = classify(members)
+    const literal = (member: Type): string => member.kind === "literal" ? quote(member.value) : printType(member)
+    if (!isOpen) return members.map(literal)
+    switch (union.kind) {
+      case "enum":
+        return [...union.values.map(quote), "(string & {})"]
+      case "tagged":
+        return [
+          ...members.map((member) => member.kind === "object" ? printObjectType(member, union.tag) : printType(member)),
+          `Open.UnknownMember<${quote(union.tag)}>`
+        ]
+      case "variants":
+        return [
+          ...union.values.map(quote),
+          ...union.objects.map(printType),
+          "(string & {})",
+          `Open.UnknownVariant<${alternatives(union.keys.map(quote))}>`
+        ]
+      case "plain":
+        return members.map(literal)
+    }
+  }
+
+  const printObjectType = (object: ObjectType, tag: string | undefined): string => {
+    if (object.fields.length === 0 && object.rest === undefined) {
+      return `{ readonly [key: string]: ${isOpen ? "unknown" : "never"} }`
+    }
+    const fields = object.fields.map((field) => {
+      const type = field.name === tag && field.type.kind === "literal" ? quote(field.type.value) : printType(field.type)
+      return `${printDoc(field.doc)}readonly ${key(field.name)}${field.optional ? "?" : ""}:${afterColon(type)}`
+    })
+    const rest = object.rest === undefined ? "" : ` & ${printType({ kind: "record", value: object.rest })}`
+    return `{\n  ${fields.map((field) => indent(field, 1)).join("\n  ")}\n}${rest}`
+  }
+
+  const printSchema = (type: Type): string => {
+    switch (type.kind) {
+      case "string":
+        return "Schema.String"
+      case "boolean":
+        return "Schema.Boolean"
+      case "number":
+        return isOpen ? "Schema.Number" : "Schema.Finite"
+      case "integer":
+        return isOpen ? "Schema.Number" : "Schema.Int"
+      case "null":
+        return "Schema.Null"
+      case "undefined":
+        return "Schema.Undefined"
+      case "unknown":
+        return "Schema.Unknown"
+      case "literal":
+        return isOpen ? "Schema.String" : `Schema.Literal(${quote(type.value)})`
+      case "ref":
+        return `${lookup(definitions, type.id).name}()`
+      case "array":
+        return `Schema.Array(${printSchema(type.item)})`
+      case "record":
+        return `Schema.Record(Schema.String, ${printSchema(type.value)})`
+      case "object":
+        return printObjectSchema(type, undefined)
+      case "union": {
+        const members = type.members.filter((member) => member.kind !== "null")
+        const schema = printMemberSchemas(members)
+        return members.length === type.members.length ? schema : `Schema.NullOr(${schema})`
+      }
+      case "intersection":
+        throw new Error("normalize.ts left an intersection")
+    }
+  }
+
+  const printMemberSchemas = (members: ReadonlyArray<Type>): string => {
+    const [first, ...others] = members
+    if (first === undefined) throw new Error("A union of nothing")
+    if (others.length === 0) return printSchema(first)
+    const union = classify(members)
+    const literals = members.flatMap((member) => member.kind === "literal" ? [quote(member.value)] : [])
+    const rest = members.filter((member) => member.kind !== "literal")
+    if (union.kind === "enum") return isOpen ? "Schema.String" : list(literals, "Schema.Literals([", "])")
+    if (isOpen && union.kind === "tagged") {
+      const objects = rest.map((member) => member.kind === "object" ? printObjectSchema(member, union.tag) : "")
+      const tags = list(union.tags.map(quote), "[", "]")
+      return list([...objects, `Open.unknownMember(${quote(union.tag)}, ${tags})`], "Schema.Union([", "])")
+    }
+    if (isOpen && union.kind === "variants") {
+      const unknown = `Open.unknownVariant(${list(union.keys.map(quote), "[", "]")})`
+      return list(["Schema.String", ...union.objects.map(printSchema), unknown], "Schema.Union([", "])")
+    }
+    const strings = literals.length === 0 ? [] : [list(literals, "Schema.Literals([", "])")]
+    return list([...strings, ...rest.map(printSchema)], "Schema.Union([", "])")
+  }
+
+  const printObjectSchema = (object: ObjectType, tag: string | undefined): string => {
+    if (object.fields.length === 0 && object.rest === undefined) {
+      return `Schema.Record(Schema.String, ${isOpen ? "Schema.Unknown" : "Schema.Never"})`
+    }
+    const fields = object.fields.map((field) => `${key(field.name)}: ${printField(field, tag)}`)
+    const struct = `Schema.Struct({\n  ${fields.map((field) => indent(field, 1)).join(",\n  ")}\n})`
+    if (object.rest === undefined) return struct
+    if (!isOpen) throw new Error("A sent object with known and other keys: the closed form of that is not written yet")
+    const keys = list(object.fields.map((field) => quote(field.name)), "[", "]")
+    return list([struct, keys, printSchema(object.rest)], "Open.structWithRest(", ")")
+  }
+
+  const printField = (field: Field, tag: string | undefined): string => {
+    if (field.name === tag && field.type.kind === "literal") return `Schema.Literal(${quote(field.type.value)})`
+    const schema = printSchema(field.type)
+    if (field.optional) return `Schema.optionalKey(${schema})`
+    return isOpen && isNullable(definitions, field.type) ? `Open.mayMiss(${schema})` : schema
+  }
+
+  const printDefinition = (definition: Definition): string => {
+    const doc = printDoc(definition.doc)
+    const { name } = definition
+    if (definition.id === jsonValueId) {
+      const object = "{ readonly [key in string]?: JsonValue }"
+      return `${doc}export type JsonValue = number | string | boolean | ReadonlyArray<JsonValue> | ${object} | null
+
+export const JsonValue: Lazy<JsonValue> = lazy(() => ${isOpen ? "Open.json" : "Schema.Json"})\n`
+    }
+    return `${doc}export type ${name} =${afterColon(printType(definition.type))}
+
+export const ${name}: Lazy<${name}> = lazy(() =>
+  ${indent(printSchema(definition.type), 1)}
+)\n`
+  }
+
+  return { printType, printSchema, printDefinition }
+}

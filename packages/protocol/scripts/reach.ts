@@ -1,0 +1,51 @@
+/** Decides which definitions are sent and which are received. */
+import { envelopes, type Method, type Methods } from "./methods.ts"
+import { type Definitions, lookup, type Type } from "./model.ts"
+
+export interface Sides {
+  readonly sent: ReadonlySet<string>
+  readonly received: ReadonlySet<string>
+}
+
+const reach = (definitions: Definitions, roots: ReadonlyArray<Type>): Set<string> => {
+  const reached = new Set<string>()
+  const visit = (type: Type): void => {
+    switch (type.kind) {
+      case "ref":
+        if (reached.has(type.id)) return
+        reached.add(type.id)
+        return visit(lookup(definitions, type.id).type)
+      case "array":
+        return visit(type.item)
+      case "record":
+        return visit(type.value)
+      case "object":
+        if (type.rest !== undefined) visit(type.rest)
+        return type.fields.forEach((field) => visit(field.type))
+      case "union":
+      case "intersection":
+        return type.members.forEach(visit)
+    }
+  }
+  roots.forEach(visit)
+  return reached
+}
+
+export const findSides = (definitions: Definitions, methods: Methods): Sides => {
+  const params = (list: ReadonlyArray<Method>) => list.map((method) => method.params)
+  const results = (list: ReadonlyArray<Method>) => list.flatMap((method) => method.result ?? [])
+  const sent = reach(definitions, [
+    ...params(methods.clientRequests),
+    ...params(methods.clientNotifications),
+    ...results(methods.serverRequests)
+  ])
+  // What no message uses is kept as received: a later server may send it inside a field of unknown type.
+  const unused = [...definitions.keys()].filter((id) => !sent.has(id) && !envelopes.includes(id))
+  const received = reach(definitions, [
+    ...results(methods.clientRequests),
+    ...params(methods.serverNotifications),
+    ...params(methods.serverRequests),
+    ...unused.map((id): Type => ({ kind: "ref", id }))
+  ])
+  return { sent, received }
+}

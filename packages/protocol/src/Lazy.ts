@@ -1,0 +1,19 @@
+/**
+ * Schemas that are built the first time they are used, so that importing a thousand of them costs next to nothing.
+ */
+import type * as Schema from "effect/Schema"
+
+/**
+ * A schema that is built by the first call and returned again by the others.
+ */
+export interface Lazy<A> {
+  (): Schema.Codec<A>
+}
+
+/**
+ * Makes a {@link Lazy} of what builds the schema.
+ */
+export const lazy = <A>(build: () => Schema.Codec<A>): Lazy<A> => {
+  let schema: Schema.Codec<A> | undefined
+  return () => schema ??= build()
+}
