@@ -1,0 +1,244 @@
+/**
+ * The `codex app-server` process: starting it, its pipes, the tail of its stderr, its end.
+ *
+ * The process is started directly (no shell, no npm shim) in its own process group through the platform's
+ * `ChildProcessSpawner`. Closing the scope ends its stdin, on which the server exits by itself; if it does not within
+ * `shutdownGrace` the group gets SIGTERM, and after as long again SIGKILL. stdout and stderr are read until the very end,
+ * so that the process can never block on a full pipe.
+ *
+ * @since 0.1.0
+ */
+import type * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as PlatformError from "effect/PlatformError"
+import * as ChildProcess from "effect/process/ChildProcess"
+import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
+import * as Queue from "effect/Queue"
+import type * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { ConnectionError } from "./CodexError.ts"
+import { AppServerExited, AppServerStartError, CodexExecutableNotFound, TransportError } from "./CodexError.ts"
+
+/**
+ * How the process ended: an exit code, or the signal that ended it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface AppServerExit {
+  readonly code: number | null
+  readonly signal: string | null
+}
+
+/**
+ * A running app-server process.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class AppServer extends Context.Service<AppServer, {
+  /** The executable that was started. */
+  readonly executable: string
+  /** The process id. */
+  readonly pid: number
+  /**
+   * Hands every chunk of stdout to `onChunk`, as it arrives and in order, and fails with the one cause when the process
+   * or a pipe ends. What the process wrote before its end is handed over first. One receiver at a time.
+   */
+  readonly receive: (onChunk: (chunk: Uint8Array) => void) => Effect.Effect<never, ConnectionError>
+  /**
+   * Writes to stdin. Waits while the pipe is full. Never fails: a broken pipe ends `receive`.
+   */
+  readonly send: (text: string) => Effect.Effect<void>
+  /** The last lines of stderr, oldest first. */
+  readonly stderr: Effect.Effect<ReadonlyArray<string>>
+  /** Waits for the process to end. */
+  readonly exit: Effect.Effect<AppServerExit>
+}>()("@effect-codex/client/AppServer") {}
+
+/**
+ * How to start the process.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface Options {
+  /** The codex executable: a path, or a name that the system looks up on PATH. */
+  readonly executable: string
+  /** `key=value` overrides of the configuration, each passed as `--config key=value`. */
+  readonly configOverrides?: ReadonlyArray<string> | undefined
+  /** Replaces the whole argument list, `configOverrides` included. */
+  readonly args?: ReadonlyArray<string> | undefined
+  /** The working directory of the process. Default: that of this process. */
+  readonly cwd?: string | undefined
+  /** Merged over this process' environment; `undefined` removes a variable. */
+  readonly env?: { readonly [name: string]: string | Redacted.Redacted<string> | undefined } | undefined
+  /** How long each step of the shutdown may take. Default: 2 seconds. */
+  readonly shutdownGrace?: Duration.Input | undefined
+  /** How many lines of stderr are kept for errors. Default: 400. */
+  readonly stderrLines?: number | undefined
+}
+
+/**
+ * The argument list that {@link make} uses.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const argv = (options: Pick<Options, "args" | "configOverrides">): ReadonlyArray<string> =>
+  options.args ?? [
+    ...(options.configOverrides ?? []).flatMap((override) => ["--config", override]),
+    "app-server",
+    "--listen",
+    "stdio://"
+  ]
+
+// The spawner tells the signal of a killed process only in the text of its error.
+const exitOfError = (error: PlatformError.PlatformError): AppServerExit => {
+  const text = `${error.message} ${error.cause instanceof Error ? error.cause.message : ""}`
+  return { code: null, signal: /signal: '(\w+)'/.exec(text)?.[1] ?? "an unknown signal" }
+}
+
+const startError = (options: Options) => (error: PlatformError.PlatformError) =>
+  error.reason._tag === "NotFound" && error.reason.method === "spawn"
+    ? new CodexExecutableNotFound({ tried: [{ place: options.executable, problem: "no such executable" }] })
+    : new AppServerStartError({
+      phase: "spawn",
+      executable: options.executable,
+      detail: error.message,
+      stderr: [],
+      cause: error
+    })
+
+/**
+ * Starts the process. It ends when the scope closes.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<
+  AppServer["Service"],
+  CodexExecutableNotFound | AppServerStartError,
+  ChildProcessSpawner.ChildProcessSpawner | Scope.Scope
+> {
+  const grace = Duration.fromInputUnsafe(options.shutdownGrace ?? Duration.seconds(2))
+  const stderrLines = options.stderrLines ?? 400
+
+  // Closed after the process is gone: until then somebody has to read its pipes.
+  const pipes = yield* Effect.acquireRelease(Scope.make("parallel"), (scope, exit) => Scope.close(scope, exit))
+  const handle = yield* ChildProcess.make(options.executable, argv(options), {
+    cwd: options.cwd,
+    env: options.env ?? {},
+    extendEnv: true,
+    killSignal: "SIGTERM",
+    forceKillAfter: grace
+  }).pipe(Effect.mapError(startError(options)))
+
+  const tail: Array<string> = []
+  yield* handle.stderr.pipe(
+    Stream.decodeText,
+    Stream.splitLines,
+    Stream.runForEachArray((lines) =>
+      Effect.sync(() => {
+        tail.push(...lines.slice(-stderrLines))
+        if (tail.length > stderrLines) tail.splice(0, tail.length - stderrLines)
+      })
+    ),
+    Effect.ignore,
+    Effect.forkIn(pipes)
+  )
+
+  const stdoutEnd = Deferred.makeUnsafe<void, PlatformError.PlatformError>()
+  // What arrives before a receiver is there. The server says nothing before `initialize`.
+  let early: Array<Uint8Array> = []
+  let receiver: ((chunk: Uint8Array) => void) | undefined = (chunk) => early.push(chunk)
+  yield* handle.stdout.pipe(
+    Stream.runForEachArray((chunks) =>
+      Effect.sync(() => {
+        for (const chunk of chunks) receiver?.(chunk)
+      })
+    ),
+    Deferred.into(stdoutEnd),
+    Effect.forkIn(pipes)
+  )
+
+  const writeFailure = Deferred.makeUnsafe<PlatformError.PlatformError>()
+  const encoder = new TextEncoder()
+  // Bounded: a server that does not read suspends its writers.
+  const outbox = yield* Queue.bounded<string, Cause.Done>(1024)
+  yield* Stream.fromQueue(outbox).pipe(
+    Stream.mapArray((texts) => [encoder.encode(texts.join(""))]),
+    Stream.run(handle.stdin),
+    Effect.catch((error) => Queue.shutdown(outbox).pipe(Effect.andThen(Deferred.succeed(writeFailure, error)))),
+    Effect.forkIn(pipes)
+  )
+
+  const exit = Effect.matchEager(handle.exitCode, {
+    onFailure: exitOfError,
+    onSuccess: (code): AppServerExit => ({ code, signal: null })
+  })
+  const exited = Effect.map(exit, (exit) => new AppServerExited({ ...exit, stderr: [...tail] }))
+
+  yield* Effect.addFinalizer(() => {
+    receiver = undefined
+    return Queue.end(outbox).pipe(Effect.andThen(Effect.raceFirst(exit, Effect.sleep(grace))))
+  })
+
+  // A pipe ends a moment before or after the process. The exit says more, so it is waited for, and what the process
+  // wrote before it is handed over first. A descendant that holds the pipe open must not delay this for ever.
+  const settling = Duration.seconds(1)
+  const exitOr = (error: () => TransportError): Effect.Effect<ConnectionError> =>
+    Effect.timeoutOrElse(exited, { duration: settling, orElse: () => Effect.sync(error) })
+  const cause: Effect.Effect<ConnectionError> = Effect.raceAllFirst([
+    Effect.andThen(
+      Effect.exit(Deferred.await(stdoutEnd)),
+      exitOr(() => new TransportError({ reason: "read", detail: "the process closed its stdout but did not end." }))
+    ),
+    Effect.andThen(
+      exit,
+      Effect.andThen(Effect.timeoutOption(Effect.exit(Deferred.await(stdoutEnd)), settling), exited)
+    ),
+    Effect.flatMap(
+      Deferred.await(writeFailure),
+      (error) =>
+        exitOr(() =>
+          new TransportError({ reason: "write", detail: "the process does not read its stdin.", cause: error })
+        )
+    )
+  ])
+
+  return AppServer.of({
+    executable: options.executable,
+    pid: handle.pid,
+    stderr: Effect.sync(() => [...tail]),
+    exit,
+    send: (text) => Effect.asVoid(Queue.offer(outbox, text)),
+    receive: (onChunk) =>
+      Effect.suspend(() => {
+        const chunks = early
+        early = []
+        receiver = onChunk
+        for (const chunk of chunks) onChunk(chunk)
+        return Effect.flip(cause)
+      }).pipe(Effect.ensuring(Effect.sync(() => {
+        receiver = undefined
+      })))
+  })
+})
+
+/**
+ * The process as a layer. It ends with the layer's scope.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options: Options): Layer.Layer<
+  AppServer,
+  CodexExecutableNotFound | AppServerStartError,
+  ChildProcessSpawner.ChildProcessSpawner
+> => Layer.effect(AppServer, make(options))

@@ -1,0 +1,454 @@
+/**
+ * The typed connection to an app-server: requests, notifications, the server's own requests, and the one cause of the
+ * connection's end.
+ *
+ * The frames are read by one plain loop that never waits: a reply resumes its request, a request of the server starts a
+ * fiber, a notification is put into the mailboxes of those who asked for it, and each waiting mailbox is woken once per
+ * read.
+ *
+ * @since 0.1.0
+ */
+import type { ClientNotifications, ClientRequests } from "@effect-codex/protocol/Methods"
+import { clientRequests, codexVersion } from "@effect-codex/protocol/Methods"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import * as Stream from "effect/Stream"
+import * as Tracer from "effect/Tracer"
+import type { ConnectionError, RequestError } from "./CodexError.ts"
+import { AppServerStartError, DecodeError, InvalidArgument, RequestTimeout, TransportError } from "./CodexError.ts"
+import { guardOf, issueOf } from "./internal/guard.ts"
+import { done, Mailbox } from "./internal/mailbox.ts"
+import * as RpcErrors from "./internal/rpcErrors.ts"
+import * as ServerRequestFibers from "./internal/serverRequestFibers.ts"
+import * as ServerInfo from "./ServerInfo.ts"
+import type { Raw, ServerNotification } from "./ServerNotification.ts"
+import { decode } from "./ServerNotification.ts"
+import * as ServerRequests from "./ServerRequests.ts"
+import { Transport } from "./Transport.ts"
+
+// =============================================================================
+// Service
+// =============================================================================
+
+/**
+ * How a single request is made.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface RequestOptions {
+  /**
+   * How long to wait for the answer once the request is sent. Default: {@link DefaultRequestTimeout}, and none for the
+   * methods whose answer comes when some work is done (such as `command/exec`).
+   */
+  readonly timeout?: Duration.Input | undefined
+  /** Called when the request leaves the queue and is handed to the transport. */
+  readonly onSent?: (() => void) | undefined
+}
+
+/**
+ * Gets the notifications of one thread, called by the reader. It must not wait and must not throw.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ThreadObserver {
+  /** `bytes` is the size of the frame. */
+  readonly onNotification: (notification: Raw, bytes: number) => void
+  /** All frames of a read were handed over. */
+  readonly onReadEnd: () => void
+  /** The connection ended; nothing follows. */
+  readonly onEnd: (cause: ConnectionError) => void
+}
+
+/**
+ * What the reader counted. None of it ends anything.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Diagnostics {
+  /** Lines that are not JSON, and JSON that is no message. */
+  readonly garbage: number
+  /** Replies to requests that nobody waits for (any more). */
+  readonly unmatchedReplies: number
+}
+
+/**
+ * The connection to an app-server.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class AppServerRpc extends Context.Service<AppServerRpc, {
+  /** What the server said of itself in the handshake. */
+  readonly serverInfo: ServerInfo.ServerInfo
+  /**
+   * Sends a request and waits for its result. The params are checked before they are sent (`InvalidArgument`); a result
+   * that does not fit the protocol is a `DecodeError`. At most `maxInFlight` requests are outstanding, others wait.
+   * Interruption stops the waiting; it does not undo the request.
+   */
+  readonly request: <M extends keyof ClientRequests>(
+    method: M,
+    params: ClientRequests[M]["params"],
+    options?: RequestOptions
+  ) => Effect.Effect<ClientRequests[M]["result"], RequestError>
+  /** Sends a notification. */
+  readonly notify: <M extends keyof ClientNotifications>(
+    method: M,
+    params: ClientNotifications[M]
+  ) => Effect.Effect<void, ConnectionError>
+  /**
+   * Everything the server tells from now on, of all threads. Each run of the stream has a mailbox of its own; it fails
+   * with the connection's cause after the last notification.
+   */
+  readonly notifications: Stream.Stream<ServerNotification, ConnectionError>
+  /** Observes one thread until the scope closes. The base of `Thread` and `Turn`; costs no fiber and no queue. */
+  readonly observe: (threadId: string, observer: ThreadObserver) => Effect.Effect<void, never, Scope.Scope>
+  /** Reports something odd: it is logged as a warning by a fiber of the connection. Never waits. */
+  readonly report: (text: string) => void
+  readonly diagnostics: Effect.Effect<Diagnostics>
+  /** Waits for the end of the connection and succeeds with its cause. */
+  readonly ended: Effect.Effect<ConnectionError>
+}>()("@effect-codex/client/AppServerRpc") {}
+
+/**
+ * How long a request waits for its answer. Default: 60 seconds.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const DefaultRequestTimeout: Context.Reference<Duration.Input> = Context.Reference<Duration.Input>(
+  "@effect-codex/client/AppServerRpc/DefaultRequestTimeout",
+  { defaultValue: () => Duration.seconds(60) }
+)
+
+// =============================================================================
+// Options
+// =============================================================================
+
+/**
+ * @category options
+ * @since 0.1.0
+ */
+export interface Options {
+  /** Who this client is. The server puts the name first in its user agent. Default: `effect_codex`. */
+  readonly clientInfo?:
+    | { readonly name: string; readonly title?: string | undefined; readonly version: string }
+    | undefined
+  /** Whether the experimental part of the protocol is used. Default: true, as in the Python SDK. */
+  readonly experimentalApi?: boolean | undefined
+  /** How many requests may be outstanding. More than about 100 at once can make the server drop some. Default: 64. */
+  readonly maxInFlight?: number | undefined
+  /** How long the handshake may take. Default: 30 seconds. */
+  readonly initializeTimeout?: Duration.Input | undefined
+}
+
+const defaultClientInfo = { name: "effect_codex", title: "effect-codex", version: "0.0.0" }
+
+// Their answer comes when something is done that has no bound of its own. They take no place among the requests in
+// flight, because the server admits them at once and they would keep it for as long as they last.
+const waiting: ReadonlySet<string> = new Set<keyof ClientRequests>([
+  "account/gatewayOAuth/login",
+  "command/exec",
+  "externalAgentConfig/import",
+  "feedback/upload",
+  "fuzzyFileSearch",
+  "marketplace/add",
+  "marketplace/upgrade",
+  "mcpServer/tool/call",
+  "plugin/install",
+  "thread/guardianReview",
+  "thread/sample",
+  "userVerification/enroll",
+  "userVerification/verify",
+  "windowsSandbox/setupStart"
+])
+
+// =============================================================================
+// Constructor
+// =============================================================================
+
+interface Pending {
+  readonly method: string
+  readonly reply: Deferred.Deferred<unknown, RequestError>
+}
+
+const threadIdOf = (params: unknown): string | undefined => {
+  if (typeof params !== "object" || params === null) return undefined
+  const { thread, threadId } = params as { readonly threadId?: unknown; readonly thread?: unknown }
+  if (typeof threadId === "string") return threadId
+  if (typeof thread !== "object" || thread === null) return undefined
+  const { id } = thread as { readonly id?: unknown }
+  return typeof id === "string" ? id : undefined
+}
+
+/**
+ * Makes the handshake and reads the connection until the scope closes.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function*(
+  options?: Options
+): Effect.fn.Return<AppServerRpc["Service"], AppServerStartError, Transport | Scope.Scope> {
+  const transport = yield* Transport
+  const handlers = yield* ServerRequests.CurrentHandlers
+  const defaultTimeout = yield* DefaultRequestTimeout
+
+  const pending = new Map<number, Pending>()
+  const observers = new Map<string, Array<ThreadObserver>>()
+  const subscribers = new Set<Mailbox<ConnectionError>>()
+  const touched = new Set<ThreadObserver>()
+  const inFlight = Semaphore.makeUnsafe(options?.maxInFlight ?? 64)
+  const ended = Deferred.makeUnsafe<ConnectionError>()
+  let end: ConnectionError | undefined
+  let lastId = 0
+  let garbage = 0
+  let unmatchedReplies = 0
+
+  // Sliding: a server that sends nothing but garbage fills the log and not the memory.
+  const reports = yield* Queue.sliding<string>(256)
+  yield* Queue.take(reports).pipe(Effect.flatMap((text) => Effect.logWarning(text)), Effect.forever, Effect.forkScoped)
+  const report = (text: string): void => {
+    Queue.offerUnsafe(reports, text)
+  }
+
+  const serving = yield* ServerRequestFibers.make({ handlers, send: transport.send, report })
+
+  // ---------------------------------------------------------------------------
+  // The reader
+  // ---------------------------------------------------------------------------
+
+  const onNotification = (method: string, params: unknown, bytes: number): void => {
+    const threadId = threadIdOf(params)
+    const interested = threadId === undefined ? undefined : observers.get(threadId)
+    if (interested !== undefined || subscribers.size > 0) {
+      const notification: Raw = { _tag: method, params }
+      for (const subscriber of subscribers) subscriber.push(notification, bytes)
+      if (interested !== undefined) {
+        for (const observer of interested) {
+          observer.onNotification(notification, bytes)
+          touched.add(observer)
+        }
+      }
+    }
+    if (threadId === undefined) return
+    if (method === "turn/completed") {
+      const { turn } = params as { readonly turn?: { readonly id?: unknown } | null }
+      if (typeof turn?.id === "string") serving.turnEnded(threadId, turn.id)
+    } else if (method === "serverRequest/resolved") {
+      serving.resolved((params as { readonly requestId?: unknown }).requestId)
+    }
+  }
+
+  const onReply = (id: unknown, message: { readonly result?: unknown; readonly error?: unknown }): void => {
+    const request = typeof id === "number" ? pending.get(id) : undefined
+    if (request === undefined) {
+      unmatchedReplies++
+      return
+    }
+    pending.delete(id as number)
+    Deferred.doneUnsafe(
+      request.reply,
+      message.error !== undefined && message.error !== null
+        ? Exit.fail(RpcErrors.fromReply(request.method, message.error))
+        : Exit.succeed(message.result)
+    )
+  }
+
+  const onGarbage = (frame: string): void => {
+    garbage++
+    report(`codex app-server wrote a line that is no message of the protocol: ${frame.slice(0, 200)}`)
+  }
+
+  const onFrame = (frame: string): void => {
+    let message: unknown
+    try {
+      message = JSON.parse(frame)
+    } catch {
+      return onGarbage(frame)
+    }
+    if (typeof message !== "object" || message === null) return onGarbage(frame)
+    const { id, method, params } = message as {
+      readonly id?: unknown
+      readonly method?: unknown
+      readonly params?: unknown
+    }
+    if (typeof method === "string") {
+      if (id === undefined || id === null) return onNotification(method, params, frame.length)
+      if (typeof id === "string" || typeof id === "number") return serving.start({ id, method, params })
+      return onGarbage(frame)
+    }
+    if (id === undefined || id === null) return onGarbage(frame)
+    onReply(id, message)
+  }
+
+  const onFrames = (frames: ReadonlyArray<string>): void => {
+    for (let i = 0; i < frames.length; i++) onFrame(frames[i]!)
+    for (const observer of touched) observer.onReadEnd()
+    touched.clear()
+    for (const subscriber of subscribers) subscriber.flush()
+  }
+
+  const finish = (cause: ConnectionError): void => {
+    if (end !== undefined) return
+    end = cause
+    for (const { reply } of pending.values()) Deferred.doneUnsafe(reply, Exit.fail(cause))
+    pending.clear()
+    for (const interested of observers.values()) {
+      for (const observer of interested) observer.onEnd(cause)
+    }
+    for (const subscriber of subscribers) {
+      subscriber.close(Exit.fail(cause))
+      subscriber.flush()
+    }
+    Deferred.doneUnsafe(ended, Exit.succeed(cause))
+  }
+
+  yield* transport.receive(onFrames).pipe(
+    Effect.catch((cause) => Effect.sync(() => finish(cause))),
+    Effect.forkScoped
+  )
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => finish(new TransportError({ reason: "closed", detail: "the layer's scope has ended." })))
+  )
+
+  // ---------------------------------------------------------------------------
+  // Requests
+  // ---------------------------------------------------------------------------
+
+  const exchange = Effect.fnUntraced(function*(
+    method: string,
+    params: unknown,
+    onSent: (() => void) | undefined
+  ) {
+    if (end !== undefined) return yield* end
+    const id = ++lastId
+    const reply = Deferred.makeUnsafe<unknown, RequestError>()
+    pending.set(id, { method, reply })
+    const span = yield* Effect.serviceOption(Tracer.ParentSpan)
+    const trace = span._tag === "None" ? undefined : {
+      traceparent: `00-${span.value.traceId}-${span.value.spanId}-${span.value.sampled ? "01" : "00"}`
+    }
+    onSent?.()
+    return yield* transport.send(JSON.stringify({ id, method, params, trace })).pipe(
+      Effect.andThen(Deferred.await(reply)),
+      Effect.onInterrupt(() => Effect.sync(() => pending.delete(id)))
+    )
+  })
+
+  const request: AppServerRpc["Service"]["request"] = Effect.fnUntraced(function*(method, params, requestOptions) {
+    const entry = Object.hasOwn(clientRequests, method) ? clientRequests[method] : undefined
+    if (entry === undefined) {
+      return yield* new InvalidArgument({ argument: "method", detail: `the protocol has no request ${method}.` })
+    }
+    if (!guardOf(entry.params)(params)) {
+      return yield* new InvalidArgument({ argument: `params of ${method}`, detail: issueOf(entry.params, params) })
+    }
+    const unlimited = waiting.has(method)
+    const timeout = requestOptions?.timeout ?? (unlimited ? Duration.infinity : defaultTimeout)
+    const exchanged = exchange(method, params, requestOptions?.onSent).pipe(
+      Effect.timeoutOrElse({
+        duration: timeout,
+        orElse: () => {
+          const millis = Duration.toMillis(timeout)
+          return Effect.fail(new RequestTimeout({ method, timeout: millis }))
+        }
+      })
+    )
+    // An interrupt must get through when everything else is stuck.
+    const result = yield* unlimited || method === "turn/interrupt" ? exchanged : inFlight.withPermit(exchanged)
+    if (!guardOf(entry.result)(result)) {
+      return yield* new DecodeError({ method, issue: issueOf(entry.result, result), raw: result })
+    }
+    return result
+  })
+
+  const notify: AppServerRpc["Service"]["notify"] = (method, params) =>
+    Effect.suspend(() => end === undefined ? transport.send(JSON.stringify({ method, params })) : Effect.fail(end))
+
+  // ---------------------------------------------------------------------------
+  // Handshake
+  // ---------------------------------------------------------------------------
+
+  const clientInfo = { ...defaultClientInfo, ...options?.clientInfo }
+  const handshake = request("initialize", {
+    clientInfo: { ...clientInfo, title: clientInfo.title ?? null },
+    capabilities: { experimentalApi: options?.experimentalApi ?? true, requestAttestation: false }
+  }, { timeout: options?.initializeTimeout ?? Duration.seconds(30) })
+  const response = yield* Effect.tap(handshake, notify("initialized", undefined)).pipe(
+    Effect.catch((cause) =>
+      Effect.flatMap(transport.log, (stderr) =>
+        new AppServerStartError({
+          phase: "initialize",
+          executable: transport.description,
+          detail: cause.message,
+          stderr,
+          cause
+        }))
+    )
+  )
+  const serverInfo = ServerInfo.fromInitialize(response, clientInfo.name)
+  const age = ServerInfo.compareToSchemas(serverInfo)
+  if (age === "older" || age === "newer") {
+    yield* Effect.logWarning(
+      `codex ${serverInfo.version} is ${age} than ${codexVersion}, which this version of effect-codex was made for. ` +
+        `It is used as it is; what it does not understand or does not know is passed over.`
+    )
+  }
+
+  return AppServerRpc.of({
+    serverInfo,
+    request,
+    notify,
+    report,
+    ended: Deferred.await(ended),
+    diagnostics: Effect.sync(() => ({ garbage, unmatchedReplies })),
+    notifications: Stream.unwrap(Effect.map(
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          const mailbox = new Mailbox<ConnectionError>({})
+          if (end !== undefined) mailbox.close(Exit.fail(end))
+          else subscribers.add(mailbox)
+          return mailbox
+        }),
+        (mailbox) =>
+          Effect.sync(() => {
+            subscribers.delete(mailbox)
+            mailbox.close(done)
+          })
+      ),
+      (mailbox) => Stream.map(mailbox.stream, decode)
+    )),
+    observe: (threadId, observer) =>
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          if (end !== undefined) return observer.onEnd(end)
+          observers.set(threadId, [...observers.get(threadId) ?? [], observer])
+        }),
+        () =>
+          Effect.sync(() => {
+            const others = observers.get(threadId)?.filter((other) => other !== observer) ?? []
+            if (others.length === 0) observers.delete(threadId)
+            else observers.set(threadId, others)
+          })
+      )
+  })
+})
+
+/**
+ * {@link make} as a layer.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options?: Options): Layer.Layer<AppServerRpc, AppServerStartError, Transport> =>
+  Layer.effect(AppServerRpc, make(options))

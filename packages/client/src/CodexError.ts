@@ -1,0 +1,572 @@
+/**
+ * Every way in which a call of this library can fail, as tagged error classes.
+ *
+ * Each class says in its message what happened and what to do next, carries the fields a program needs, and tells with
+ * `isRetryable` whether the same call may succeed when it is simply made again. A method's error channel lists only the
+ * classes that it can really fail with, so `Effect.catchTag` and `Effect.catchTags` are checked by the compiler.
+ *
+ * @since 0.1.0
+ */
+import type * as Received from "@effect-codex/protocol/Received"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import type { TurnResult } from "./TurnResult.ts"
+
+const TypeId = "~@effect-codex/client/CodexError" as const
+
+const lastLines = (lines: ReadonlyArray<string>): string => {
+  const shown = lines.slice(-12)
+  return shown.length === 0 ? "" : `\nThe last lines of its stderr:\n${shown.map((line) => `  ${line}`).join("\n")}`
+}
+
+const exitText = (exit: { readonly code: number | null; readonly signal: string | null }): string =>
+  exit.signal !== null ? `was ended by ${exit.signal}` : `ended with exit code ${exit.code}`
+
+// =============================================================================
+// Starting
+// =============================================================================
+
+/**
+ * No codex executable was found. `tried` lists every place that was looked at, in order, and what was wrong there.
+ *
+ * @category starting
+ * @since 0.1.0
+ */
+export class CodexExecutableNotFound extends Schema.TaggedError<CodexExecutableNotFound>()("CodexExecutableNotFound", {
+  tried: Schema.Array(Schema.Struct({ place: Schema.String, problem: Schema.String }))
+}) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return `No codex executable was found. Install it (npm install @openai/codex), set CODEX_BIN, or give the option ` +
+      `\`executable\`. Tried:${this.tried.map(({ place, problem }) => `\n  ${place}: ${problem}`).join("")}`
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * The app-server process could not be started, or did not complete the handshake. `phase` says how far it came:
+ * `spawn` (no process), `initialize` (a process that ended, was silent, or answered with something else).
+ *
+ * @category starting
+ * @since 0.1.0
+ */
+export class AppServerStartError extends Schema.TaggedError<AppServerStartError>()("AppServerStartError", {
+  phase: Schema.Literals(["spawn", "initialize"]),
+  executable: Schema.String,
+  detail: Schema.String,
+  stderr: Schema.Array(Schema.String),
+  cause: Schema.optionalKey(Schema.Defect())
+}) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return `codex app-server did not start (${this.phase}): ${this.detail} The executable was ${this.executable}. ` +
+      `Check that it is a codex binary and that it runs with "app-server --help".${lastLines(this.stderr)}`
+  }
+  readonly isRetryable = false
+}
+
+// =============================================================================
+// Connection
+// =============================================================================
+
+/**
+ * The app-server process ended. It is the one terminal cause of everything that was running on it and of every later
+ * call; the layer has to be built again to go on.
+ *
+ * @category connection
+ * @since 0.1.0
+ */
+export class AppServerExited extends Schema.TaggedError<AppServerExited>()("AppServerExited", {
+  code: Schema.NullOr(Schema.Number),
+  signal: Schema.NullOr(Schema.String),
+  stderr: Schema.Array(Schema.String)
+}) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return `codex app-server ${exitText(this)}. Build the layer again to start a new one; resume threads by id.` +
+      lastLines(this.stderr)
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * The connection to the app-server broke, or was closed by our side (`reason: "closed"`: the scope of the layer ended
+ * while the call was running or before it was made).
+ *
+ * @category connection
+ * @since 0.1.0
+ */
+export class TransportError extends Schema.TaggedError<TransportError>()("TransportError", {
+  reason: Schema.Literals(["read", "write", "frameTooLarge", "closed"]),
+  detail: Schema.String,
+  cause: Schema.optionalKey(Schema.Defect())
+}) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return this.reason === "closed"
+      ? `The connection to codex app-server is closed: ${this.detail} Use the client inside the scope of its layer.`
+      : `The connection to codex app-server failed (${this.reason}): ${this.detail}`
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * The server did not answer a request in time. Whether it did what was asked is unknown: ask it before doing it again.
+ *
+ * @category connection
+ * @since 0.1.0
+ */
+export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()("RequestTimeout", {
+  method: Schema.String,
+  /** In milliseconds. */
+  timeout: Schema.Number
+}) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return `codex app-server did not answer ${this.method} within ${this.timeout} ms. The request may still take ` +
+      `effect: read the thread before sending it again, or give a longer \`timeout\`.`
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * The terminal causes: once one of them occurred every call on the connection fails with it.
+ *
+ * @category connection
+ * @since 0.1.0
+ */
+export type ConnectionError = AppServerExited | TransportError
+
+// =============================================================================
+// JSON-RPC
+// =============================================================================
+
+const rpcFields = {
+  method: Schema.String,
+  code: Schema.Number,
+  detail: Schema.String,
+  data: Schema.optionalKey(Schema.Unknown)
+}
+
+const rpcMessage = (error: { readonly method: string; readonly code: number; readonly detail: string }): string =>
+  `codex app-server refused ${error.method} (${error.code}): ${error.detail}`
+
+/**
+ * The server is overloaded and did not admit the request (-32001). Trying again after a pause is safe.
+ *
+ * @category rpc
+ * @since 0.1.0
+ */
+export class ServerOverloaded extends Schema.TaggedError<ServerOverloaded>()("ServerOverloaded", rpcFields) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return `${rpcMessage(this)} It was not admitted: try again after a pause.`
+  }
+  readonly isRetryable = true
+}
+
+/**
+ * -32600. The real server answers almost every mistake with this code; the ones with a meaning of their own are told
+ * apart as {@link ThreadNotFound}, {@link NoActiveTurn} and so on.
+ *
+ * @category rpc
+ * @since 0.1.0
+ */
+export class InvalidRequest extends Schema.TaggedError<InvalidRequest>()("InvalidRequest", rpcFields) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return rpcMessage(this)
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * -32601: the server, or its thread store, does not support the operation.
+ *
+ * @category rpc
+ * @since 0.1.0
+ */
+export class MethodNotFound extends Schema.TaggedError<MethodNotFound>()("MethodNotFound", rpcFields) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return rpcMessage(this)
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * -32602.
+ *
+ * @category rpc
+ * @since 0.1.0
+ */
+export class InvalidParams extends Schema.TaggedError<InvalidParams>()("InvalidParams", rpcFields) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return rpcMessage(this)
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * -32603: files, network or the server itself failed.
+ *
+ * @category rpc
+ * @since 0.1.0
+ */
+export class InternalServerError extends Schema.TaggedError<InternalServerError>()("InternalServerError", rpcFields) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return rpcMessage(this)
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * -32700: the server could not parse what was sent.
+ *
+ * @category rpc
+ * @since 0.1.0
+ */
+export class ParseError extends Schema.TaggedError<ParseError>()("ParseError", rpcFields) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return rpcMessage(this)
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * Any other JSON-RPC error, also one of a malformed shape (`code` is then 0).
+ *
+ * @category rpc
+ * @since 0.1.0
+ */
+export class UnexpectedRpcError extends Schema.TaggedError<UnexpectedRpcError>()("UnexpectedRpcError", rpcFields) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return rpcMessage(this)
+  }
+  readonly isRetryable = false
+}
+
+// =============================================================================
+// Meaning, recovered from the text of the server's errors
+// =============================================================================
+
+/**
+ * The server does not know the thread, or has not loaded it: resume it first.
+ *
+ * @category rpc
+ * @since 0.1.0
+ */
+export class ThreadNotFound extends Schema.TaggedError<ThreadNotFound>()("ThreadNotFound", rpcFields) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return `${rpcMessage(this)} Resume the thread by its id before using it.`
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * The thread exists but nothing of it was stored yet: a thread is stored by its first turn or by its name.
+ *
+ * @category rpc
+ * @since 0.1.0
+ */
+export class ThreadNotPersisted extends Schema.TaggedError<ThreadNotPersisted>()("ThreadNotPersisted", rpcFields) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return `${rpcMessage(this)} Nothing is stored under this id: a thread is stored by its first turn. ` +
+      `Check the id, or start a new thread.`
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * There is no running turn to steer or to interrupt.
+ *
+ * @category rpc
+ * @since 0.1.0
+ */
+export class NoActiveTurn extends Schema.TaggedError<NoActiveTurn>()("NoActiveTurn", rpcFields) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return `${rpcMessage(this)} The turn has not begun or is over: start a new turn instead.`
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * Another turn than the expected one is running.
+ *
+ * @category rpc
+ * @since 0.1.0
+ */
+export class TurnMismatch extends Schema.TaggedError<TurnMismatch>()("TurnMismatch", {
+  ...rpcFields,
+  expected: Schema.String,
+  actual: Schema.String
+}) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return `${rpcMessage(this)} Turn ${this.actual} is running, not ${this.expected}: use the handle of that turn.`
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * The method or the field needs `experimentalApi: true` (the default of this library).
+ *
+ * @category rpc
+ * @since 0.1.0
+ */
+export class ExperimentalRequired
+  extends Schema.TaggedError<ExperimentalRequired>()("ExperimentalRequired", rpcFields)
+{
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return `${rpcMessage(this)} Build the layer with \`experimentalApi: true\`.`
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * The text of the input is longer than the server takes. Lengths in characters.
+ *
+ * @category rpc
+ * @since 0.1.0
+ */
+export class InputTooLarge extends Schema.TaggedError<InputTooLarge>()("InputTooLarge", {
+  ...rpcFields,
+  maximum: Schema.Number,
+  actual: Schema.Number
+}) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return `The input has ${this.actual} characters and the server takes ${this.maximum}: write the text to a file ` +
+      `in the workspace and mention it.`
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * What the server can answer to a request instead of a result.
+ *
+ * @category rpc
+ * @since 0.1.0
+ */
+export type RpcError =
+  | ServerOverloaded
+  | InvalidRequest
+  | MethodNotFound
+  | InvalidParams
+  | InternalServerError
+  | ParseError
+  | UnexpectedRpcError
+  | ThreadNotFound
+  | ThreadNotPersisted
+  | NoActiveTurn
+  | TurnMismatch
+  | ExperimentalRequired
+  | InputTooLarge
+
+// =============================================================================
+// Arguments and decoding
+// =============================================================================
+
+/**
+ * An argument is not acceptable; nothing was sent.
+ *
+ * @category arguments
+ * @since 0.1.0
+ */
+export class InvalidArgument extends Schema.TaggedError<InvalidArgument>()("InvalidArgument", {
+  argument: Schema.String,
+  detail: Schema.String
+}) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return `Invalid ${this.argument}: ${this.detail}`
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * The server's answer has not the shape that the protocol gives it. `raw` is what came.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export class DecodeError extends Schema.TaggedError<DecodeError>()("DecodeError", {
+  method: Schema.String,
+  issue: Schema.String,
+  raw: Schema.Unknown
+}) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return `The answer to ${this.method} is not what the protocol says: ${this.issue}. The request took effect; if the ` +
+      `server is newer than this library, update the library.`
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * What any request can fail with.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type RequestError = ConnectionError | RequestTimeout | RpcError | InvalidArgument | DecodeError
+
+// =============================================================================
+// Turns
+// =============================================================================
+
+// A turn error holds the partial result as it was folded from the server's frames. The class checks no more than that
+// it is an object: building an error must not fail because of what the server sent.
+const PartialResult = Schema.declare((u: unknown): u is TurnResult => Predicate.isObject(u), {
+  identifier: "TurnResult"
+})
+
+const ErrorInfo = Schema.declare((u: unknown): u is Received.CodexErrorInfo | null => u !== undefined, {
+  identifier: "CodexErrorInfo"
+})
+
+const transientInfos: ReadonlySet<string> = new Set([
+  "serverOverloaded",
+  "internalServerError",
+  "rateLimitExceeded",
+  "httpConnectionFailed",
+  "responseStreamConnectionFailed",
+  "responseStreamDisconnected",
+  "responseTooManyFailedAttempts"
+])
+
+/**
+ * The turn ran and failed. `info` is the server's decoded `codexErrorInfo`; `result` is what the turn did until then.
+ *
+ * @category turns
+ * @since 0.1.0
+ */
+export class TurnFailed extends Schema.TaggedError<TurnFailed>()("TurnFailed", {
+  threadId: Schema.String,
+  turnId: Schema.String,
+  detail: Schema.String,
+  info: ErrorInfo,
+  result: PartialResult
+}) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    const info = this.infoName
+    return `The turn failed${info === undefined ? "" : ` (${info})`}: ${this.detail}`
+  }
+  /** The name of `info`, whether the server sent it as a string or as an object with one key. */
+  get infoName(): string | undefined {
+    if (typeof this.info === "string") return this.info
+    return Predicate.isObject(this.info) ? Object.keys(this.info)[0] : undefined
+  }
+  /** True when the model or the way to it failed, so that a new turn on the same thread may succeed. */
+  get isRetryable(): boolean {
+    const name = this.infoName
+    return name !== undefined && transientInfos.has(name)
+  }
+}
+
+/**
+ * The turn was interrupted, by `Turn.interrupt`, by a cancelled approval or by another client of the thread.
+ *
+ * @category turns
+ * @since 0.1.0
+ */
+export class TurnInterrupted extends Schema.TaggedError<TurnInterrupted>()("TurnInterrupted", {
+  threadId: Schema.String,
+  turnId: Schema.String,
+  result: PartialResult
+}) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return `Turn ${this.turnId} was interrupted. The thread is free: start a new turn to go on.`
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * The thread runs a turn already, and a thread runs one at a time.
+ *
+ * @category turns
+ * @since 0.1.0
+ */
+export class ThreadBusy extends Schema.TaggedError<ThreadBusy>()("ThreadBusy", {
+  threadId: Schema.String,
+  activeTurnId: Schema.String
+}) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return `Thread ${this.threadId} runs turn ${this.activeTurnId} already. Wait for it, steer it, or use another thread.`
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * A reader of a turn's events fell further behind than `maxUnreadBytes`. Only that stream ends; the turn goes on.
+ *
+ * @category turns
+ * @since 0.1.0
+ */
+export class EventsOverflow extends Schema.TaggedError<EventsOverflow>()("EventsOverflow", {
+  threadId: Schema.String,
+  turnId: Schema.String,
+  unreadBytes: Schema.Number
+}) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return `A reader of turn ${this.turnId} left ${this.unreadBytes} bytes of events unread, more than ` +
+      `\`maxUnreadBytes\`. Read faster, or raise the limit; the turn itself goes on.`
+  }
+  readonly isRetryable = false
+}
+
+// =============================================================================
+// All
+// =============================================================================
+
+/**
+ * Every error of this library.
+ *
+ * **Example** (Matching by tag)
+ *
+ * ```ts
+ * import { Codex, CodexError } from "@effect-codex/client"
+ * import { Effect } from "effect"
+ *
+ * export const answer = Effect.gen(function*() {
+ *   const codex = yield* Codex.Codex
+ *   const thread = yield* codex.startThread()
+ *   return yield* thread.run("Hello")
+ * }).pipe(
+ *   Effect.catchTag("TurnFailed", (error) => Effect.logWarning(error.infoName, error.isRetryable))
+ * )
+ *
+ * export const describe = (error: CodexError.CodexError): string => `${error._tag}: ${error.message}`
+ * ```
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type CodexError =
+  | CodexExecutableNotFound
+  | AppServerStartError
+  | RequestError
+  | TurnFailed
+  | TurnInterrupted
+  | ThreadBusy
+  | EventsOverflow
+
+/**
+ * Whether a value is an error of this library.
+ *
+ * @category guards
+ * @since 0.1.0
+ */
+export const isCodexError = (u: unknown): u is CodexError => Predicate.hasProperty(u, TypeId)

@@ -1,0 +1,89 @@
+/**
+ * What a user says to the agent: text, or several pieces of which one may be text.
+ *
+ * @since 0.1.0
+ */
+import type * as Sent from "@effect-codex/protocol/Sent"
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import { InvalidArgument } from "./CodexError.ts"
+
+/**
+ * One piece of an input, as the protocol has it; see {@link text}, {@link image}, {@link localImage}, {@link skill} and
+ * {@link mention}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type InputItem = Sent.UserInput
+
+/**
+ * The input of a turn. A string stands for one piece of text.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Input = string | InputItem | ReadonlyArray<string | InputItem>
+
+/**
+ * @category constructors
+ * @since 0.1.0
+ */
+export const text = (text: string): InputItem => ({ type: "text", text, text_elements: [] })
+
+/**
+ * An image as a data URL. The server takes no others (measured).
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const image = (dataUrl: string): InputItem => ({ type: "image", url: dataUrl })
+
+/**
+ * An image file that the server reads.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const localImage = (path: string): InputItem => ({ type: "localImage", path })
+
+/**
+ * A skill, by its name and the path of its file.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const skill = (name: string, path: string): InputItem => ({ type: "skill", name, path })
+
+/**
+ * A mention of a file, an app or a plugin.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const mention = (name: string, path: string): InputItem => ({ type: "mention", name, path })
+
+const accepted = "a string, an item made by the constructors of Input, or an array of these"
+
+const isList = (input: Input): input is ReadonlyArray<string | InputItem> => Array.isArray(input)
+
+/**
+ * The input as the protocol has it.
+ *
+ * @internal
+ */
+export const toWire = (input: Input): Effect.Effect<Array<Sent.UserInput>, InvalidArgument> =>
+  Effect.forEach(isList(input) ? input : [input], (item) => {
+    if (typeof item === "string") return Effect.succeed(text(item))
+    if (!Predicate.hasProperty(item, "type")) {
+      return Effect.fail(new InvalidArgument({ argument: "input", detail: `expected ${accepted}.` }))
+    }
+    return "url" in item && /^https?:/i.test(item.url)
+      ? Effect.fail(
+        new InvalidArgument({
+          argument: "input",
+          detail: `codex takes no ${item.type} by address; read it and give it as a data URL, or as a local file.`
+        })
+      )
+      : Effect.succeed(item)
+  })

@@ -1,0 +1,99 @@
+/**
+ * What the server tells without being asked, tagged by the protocol's method names.
+ *
+ * @since 0.1.0
+ */
+import type { ServerNotifications } from "@effect-codex/protocol/Methods"
+import { serverNotifications } from "@effect-codex/protocol/Methods"
+import type { Guard } from "./internal/guard.ts"
+import { guardOf, issueOf } from "./internal/guard.ts"
+
+/**
+ * A notification of a method that this version of the library does not know; a newer server sent it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Unknown {
+  readonly _tag: "Unknown"
+  readonly method: string
+  readonly params: unknown
+}
+
+/**
+ * A notification of a known method whose params do not fit the protocol. `issue` says what does not.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Undecodable {
+  readonly _tag: "Undecodable"
+  readonly method: string
+  readonly params: unknown
+  readonly issue: string
+}
+
+/**
+ * The notification of one method.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Known<M extends keyof ServerNotifications> {
+  readonly _tag: M
+  readonly params: ServerNotifications[M]
+}
+
+/**
+ * Any notification. Its tag is the method name of the protocol, so that `Match.tag`, `switch` and the protocol's own
+ * documentation speak of the same thing.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ServerNotification =
+  | { readonly [M in keyof ServerNotifications]: Known<M> }[keyof ServerNotifications]
+  | Unknown
+  | Undecodable
+
+type TurnMethod = {
+  readonly [M in keyof ServerNotifications]: ServerNotifications[M] extends
+    { readonly turnId: string | null } | { readonly turn: { readonly id: string } } ? M : never
+}[keyof ServerNotifications]
+
+/**
+ * The notifications that belong to a turn, from `turn/started` to `turn/completed`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TurnEvent = { readonly [M in TurnMethod]: Known<M> }[TurnMethod] | Unknown | Undecodable
+
+/**
+ * A notification whose params were not looked at yet. Its tag is the wire's method name, whatever that is.
+ *
+ * @internal
+ */
+export interface Raw {
+  readonly _tag: string
+  readonly params: unknown
+}
+
+const methods = new Map<string, Guard<unknown> | undefined>()
+
+const guardOfMethod = (method: string): Guard<unknown> | undefined => {
+  if (methods.has(method)) return methods.get(method)
+  if (!Object.hasOwn(serverNotifications, method)) return undefined
+  const guard = guardOf(serverNotifications[method as keyof ServerNotifications].params)
+  methods.set(method, guard)
+  return guard
+}
+
+/** @internal */
+export const decode = (raw: Raw): ServerNotification => {
+  const guard = guardOfMethod(raw._tag)
+  if (guard === undefined) return { _tag: "Unknown", method: raw._tag, params: raw.params }
+  if (guard(raw.params)) return raw as ServerNotification
+  const { params } = serverNotifications[raw._tag as keyof ServerNotifications]
+  return { _tag: "Undecodable", method: raw._tag, params: raw.params, issue: issueOf(params, raw.params) }
+}

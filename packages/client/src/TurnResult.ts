@@ -1,0 +1,70 @@
+/**
+ * What a turn did: its status, its items, its final answer, what it used.
+ *
+ * @since 0.1.0
+ */
+import type * as Received from "@effect-codex/protocol/Received"
+import type * as DateTime from "effect/DateTime"
+import type * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+
+/**
+ * The tokens that a turn used.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TurnUsage {
+  /** What this turn used, over all its calls of the model. */
+  readonly turn: Received.TokenUsageBreakdown
+  /** What the thread has used since it began. */
+  readonly total: Received.TokenUsageBreakdown
+  /** The last call of the model alone: what is in the context now. */
+  readonly last: Received.TokenUsageBreakdown
+  /** The size of the model's context in tokens, if the server knows it. */
+  readonly modelContextWindow: Option.Option<number>
+}
+
+/**
+ * The outcome of a turn.
+ *
+ * **Details**
+ *
+ * `items` are the completed items in the order of their completion, the user's messages included (a rule of the Python
+ * SDK). `finalResponse` is the text of the last message of phase `final_answer`, else of the last message without a
+ * phase; commentary never counts, and an empty text is a response. `status` is `completed` or `interrupted` in a result
+ * that a call succeeds with; the partial result inside a `TurnFailed` has the status that the server gave.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TurnResult {
+  readonly id: string
+  readonly threadId: string
+  readonly status: Received.TurnStatus
+  readonly error: Option.Option<Received.TurnError>
+  readonly startedAt: Option.Option<DateTime.Utc>
+  readonly completedAt: Option.Option<DateTime.Utc>
+  readonly duration: Option.Option<Duration.Duration>
+  readonly finalResponse: Option.Option<string>
+  readonly items: ReadonlyArray<Received.ThreadItem>
+  readonly usage: Option.Option<TurnUsage>
+}
+
+/**
+ * The final answer among a turn's items.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const finalResponse = (items: ReadonlyArray<Received.ThreadItem>): Option.Option<string> => {
+  let withoutPhase: string | undefined
+  for (let i = items.length - 1; i >= 0; i--) {
+    const item = items[i]!
+    if (item.type !== "agentMessage") continue
+    if (item.phase === "final_answer") return Option.some(item.text)
+    // A server that does not know phases leaves the key out.
+    if ((item.phase ?? null) === null) withoutPhase ??= item.text
+  }
+  return Option.fromUndefinedOr(withoutPhase)
+}

@@ -1,0 +1,188 @@
+/**
+ * The mailbox of one reader of notifications, and the compacted log behind late readers.
+ *
+ * The connection's reader puts notifications in without ever waiting and wakes each waiting mailbox once per read. A
+ * mailbox that is not read does not grow with every delta: beyond `mergeBeyond` unread notifications the deltas of one
+ * item are merged into one. Nothing else is ever merged or dropped.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Pull from "effect/Pull"
+import * as Stream from "effect/Stream"
+import type { Raw } from "../ServerNotification.ts"
+
+export const mergeBeyond = 1024
+
+// The deltas of the protocol, with the member that, beside the item's id, says what they belong to.
+const deltas = new Map<string, string | undefined>([
+  ["item/agentMessage/delta", undefined],
+  ["item/plan/delta", undefined],
+  ["item/commandExecution/outputDelta", undefined],
+  ["item/fileChange/outputDelta", undefined],
+  ["item/reasoning/summaryTextDelta", "summaryIndex"],
+  ["item/reasoning/textDelta", "contentIndex"]
+])
+
+interface DeltaParams {
+  readonly itemId: string
+  readonly delta: string
+  readonly [key: string]: unknown
+}
+
+const isDelta = (params: unknown): params is DeltaParams =>
+  typeof params === "object" && params !== null &&
+  typeof (params as Record<string, unknown>)["itemId"] === "string" &&
+  typeof (params as Record<string, unknown>)["delta"] === "string"
+
+const joinEvery = 512
+
+/** Consecutive deltas of one item as one. The pieces are joined in blocks, so that each costs a few bytes at most. */
+class MergedDelta {
+  readonly method: string
+  readonly params: DeltaParams
+  readonly index: unknown
+  private text = ""
+  private pieces: Array<string>
+  constructor(method: string, params: DeltaParams, index: unknown) {
+    this.method = method
+    this.params = params
+    this.index = index
+    this.pieces = [params.delta]
+  }
+  add(delta: string): void {
+    if (this.pieces.push(delta) === joinEvery) {
+      this.text += this.pieces.join("")
+      this.pieces = []
+    }
+  }
+  get event(): Raw {
+    const delta = this.text + this.pieces.join("")
+    return { _tag: this.method, params: { ...this.params, delta } }
+  }
+}
+
+/** Notifications in order, with the deltas of one item merged. */
+export class CompactLog {
+  private entries: Array<Raw | MergedDelta> = []
+  private merged = new Map<string, MergedDelta>()
+  private last: MergedDelta | undefined
+
+  push(event: Raw): void {
+    const { _tag: method, params } = event
+    const last = this.last
+    if (last !== undefined && last.method === method && isDelta(params) && last.params.itemId === params.itemId) {
+      const indexKey = deltas.get(method)
+      if (indexKey === undefined || last.index === params[indexKey]) return last.add(params.delta)
+    }
+    if (!deltas.has(method) || !isDelta(params)) {
+      this.entries.push(event)
+      return
+    }
+    const indexKey = deltas.get(method)
+    const index = indexKey === undefined ? undefined : params[indexKey]
+    const key = `${method} ${params.itemId} ${String(index)}`
+    const known = this.merged.get(key)
+    if (known !== undefined) {
+      this.last = known
+      return known.add(params.delta)
+    }
+    this.last = new MergedDelta(method, params, index)
+    this.merged.set(key, this.last)
+    this.entries.push(this.last)
+  }
+
+  get length(): number {
+    return this.entries.length
+  }
+
+  snapshot(): Array<Raw> {
+    return this.entries.map((entry) => entry instanceof MergedDelta ? entry.event : entry)
+  }
+}
+
+export interface MailboxLimits<E> {
+  /** Fails this reader alone when more than `bytes` are unread. */
+  readonly maxUnread?: { readonly bytes: number; readonly error: (bytes: number) => E } | undefined
+  /** Called once, when more than `bytes` are unread for the first time. */
+  readonly highWater?: { readonly bytes: number; readonly report: (bytes: number) => void } | undefined
+}
+
+type Batch = readonly [Raw, ...Array<Raw>]
+
+export class Mailbox<E> {
+  private unread: Array<Raw>
+  private overflow: CompactLog | undefined
+  private unreadBytes = 0
+  private end: Exit.Exit<never, E | Cause.Done> | undefined
+  private waiting: ((effect: Effect.Effect<Batch, E | Cause.Done>) => void) | undefined
+  private warned = false
+  private readonly limits: MailboxLimits<E>
+
+  constructor(limits: MailboxLimits<E>, history: Array<Raw> = []) {
+    this.limits = limits
+    this.unread = history
+  }
+
+  /** `bytes` is the size of the frame that the notification came in. */
+  push(event: Raw, bytes: number): void {
+    if (this.end !== undefined) return
+    this.unreadBytes += bytes
+    if (this.overflow === undefined && this.unread.length < mergeBeyond) {
+      this.unread.push(event)
+    } else {
+      this.overflow ??= new CompactLog()
+      this.overflow.push(event)
+    }
+    const { highWater, maxUnread } = this.limits
+    if (maxUnread !== undefined && this.unreadBytes > maxUnread.bytes) {
+      this.unread = []
+      this.overflow = undefined
+      this.end = Exit.fail(maxUnread.error(this.unreadBytes))
+    }
+    if (highWater !== undefined && !this.warned && this.unreadBytes > highWater.bytes) {
+      this.warned = true
+      highWater.report(this.unreadBytes)
+    }
+  }
+
+  /** Ends the reader after what is unread. */
+  close(end: Exit.Exit<never, E | Cause.Done>): void {
+    this.end ??= end
+  }
+
+  /** Wakes the reader if it waits and there is something for it. */
+  flush(): void {
+    if (this.waiting === undefined) return
+    const next = this.take()
+    if (next === undefined) return
+    const resume = this.waiting
+    this.waiting = undefined
+    resume(next)
+  }
+
+  private take(): Effect.Effect<Batch, E | Cause.Done> | undefined {
+    if (this.unread.length > 0) {
+      const batch = this.overflow === undefined ? this.unread : this.unread.concat(this.overflow.snapshot())
+      this.unread = []
+      this.overflow = undefined
+      this.unreadBytes = 0
+      return Effect.succeed(batch as unknown as Batch)
+    }
+    return this.end
+  }
+
+  private readonly pull: Pull.Pull<Batch, E> = Effect.suspend(() =>
+    this.take() ?? Effect.callback<Batch, E | Cause.Done>((resume) => {
+      this.waiting = resume
+      return Effect.sync(() => {
+        this.waiting = undefined
+      })
+    })
+  )
+
+  /** The batches of this mailbox. For one consumer. */
+  readonly stream: Stream.Stream<Raw, E> = Stream.fromPull(Effect.succeed(this.pull as Pull.Pull<Batch, E, void>))
+}
+
+export const done: Exit.Exit<never, Cause.Done> = Exit.fail(Cause.Done())

@@ -1,0 +1,65 @@
+/** The settings of threads and turns as the protocol has them. What was not given is not sent. */
+import type * as Sent from "@effect-codex/protocol/Sent"
+import * as Effect from "effect/Effect"
+import { type ApprovalMode, isApprovalMode } from "../ApprovalMode.ts"
+import { InvalidArgument } from "../CodexError.ts"
+import { fullAccess, isSandbox, type Sandbox } from "../Sandbox.ts"
+import type { TurnOptions } from "../Thread.ts"
+
+/** An object without its undefined members. */
+export const defined = <A extends object>(members: A): { [K in keyof A]: Exclude<A[K], undefined> } =>
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as {
+    [K in keyof A]: Exclude<A[K], undefined>
+  }
+
+interface Permissions {
+  readonly sandbox?: Sandbox | undefined
+  readonly approvalMode?: ApprovalMode | undefined
+}
+
+/** Checks what a program without types may get wrong. */
+export const permissions = Effect.fnUntraced(function*(options: Permissions) {
+  const { approvalMode, sandbox } = options
+  if (sandbox !== undefined && !isSandbox(sandbox)) {
+    return yield* new InvalidArgument({
+      argument: "sandbox",
+      detail:
+        "expected Sandbox.readOnly, Sandbox.workspaceWrite, Sandbox.workspaceWriteWith({...}) or Sandbox.fullAccess."
+    })
+  }
+  if (approvalMode !== undefined && !isApprovalMode(approvalMode)) {
+    return yield* new InvalidArgument({
+      argument: "approvalMode",
+      detail: "expected ApprovalMode.denyAll, autoReview, ask, untrusted or dangerouslyBypass."
+    })
+  }
+  if (approvalMode?.bypassesSandbox === true && sandbox !== undefined) {
+    return yield* new InvalidArgument({
+      argument: "sandbox",
+      detail: "ApprovalMode.dangerouslyBypass stands for no sandbox: leave `sandbox` out."
+    })
+  }
+  return {
+    sandbox: approvalMode?.bypassesSandbox === true ? fullAccess : sandbox,
+    approvalPolicy: approvalMode?.policy,
+    approvalsReviewer: approvalMode?.reviewer
+  }
+})
+
+export const turnSettings = Effect.fnUntraced(function*(
+  options: TurnOptions
+): Effect.fn.Return<Omit<Sent.TurnStartParams, "threadId" | "input">, InvalidArgument> {
+  const { approvalPolicy, approvalsReviewer, sandbox } = yield* permissions(options)
+  const { cwd, effort, model, outputSchema, serviceTier, summary } = options
+  return defined({
+    approvalPolicy,
+    approvalsReviewer,
+    sandboxPolicy: sandbox?.policy,
+    cwd,
+    effort,
+    model,
+    outputSchema,
+    serviceTier,
+    summary
+  })
+})

@@ -1,0 +1,236 @@
+/**
+ * One turn as it is folded from the frames that pass. The reader calls it; it never waits and never throws, and it looks
+ * only at ids and at the status before anything else, so that nothing unknown can hide the end of a turn.
+ */
+import * as Received from "@effect-codex/protocol/Received"
+import * as DateTime from "effect/DateTime"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { ConnectionError } from "../CodexError.ts"
+import { EventsOverflow, TurnFailed } from "../CodexError.ts"
+import type { Raw, TurnEvent } from "../ServerNotification.ts"
+import { decode } from "../ServerNotification.ts"
+import type { TurnResult } from "../TurnResult.ts"
+import { finalResponse } from "../TurnResult.ts"
+import { guardOf } from "./guard.ts"
+import { CompactLog, done, Mailbox } from "./mailbox.ts"
+
+export type StreamError = ConnectionError | EventsOverflow
+
+export interface TurnStateOptions {
+  /** Whether somebody may read events. Without it nothing is kept but what makes up the result. */
+  readonly events: boolean
+  readonly maxUnreadBytes: number | undefined
+  readonly report: (text: string) => void
+}
+
+const highWaterBytes = 64 * 1024 * 1024
+
+type Breakdown = Received.TokenUsageBreakdown
+
+const addBreakdowns = (a: Breakdown, b: Breakdown): Breakdown => ({
+  totalTokens: a.totalTokens + b.totalTokens,
+  inputTokens: a.inputTokens + b.inputTokens,
+  cachedInputTokens: a.cachedInputTokens + b.cachedInputTokens,
+  cacheWriteInputTokens: a.cacheWriteInputTokens + b.cacheWriteInputTokens,
+  outputTokens: a.outputTokens + b.outputTokens,
+  reasoningOutputTokens: a.reasoningOutputTokens + b.reasoningOutputTokens
+})
+
+const finite = (u: unknown): Option.Option<number> =>
+  typeof u === "number" && Number.isFinite(u) ? Option.some(u) : Option.none()
+
+const seconds = (u: unknown): Option.Option<DateTime.Utc> =>
+  Option.flatMap(finite(u), (seconds) => DateTime.make(seconds * 1000))
+
+export class TurnState {
+  readonly threadId: string
+  readonly id: string
+  /** The server began the turn: from here on it can be interrupted. */
+  readonly started = Deferred.makeUnsafe<void>()
+  private readonly ended = Deferred.makeUnsafe<void, ConnectionError>()
+  private readonly options: TurnStateOptions
+  private readonly items: Array<unknown> = []
+  private readonly readers = new Set<Mailbox<StreamError>>()
+  private readonly log: CompactLog | undefined
+  private first: Mailbox<StreamError> | undefined
+  private completion: Readonly<Record<string, unknown>> | undefined
+  private connectionEnd: ConnectionError | undefined
+  private usage: Received.ThreadTokenUsage | undefined
+  private turnUsage: Breakdown | undefined
+
+  constructor(threadId: string, id: string, options: TurnStateOptions) {
+    this.threadId = threadId
+    this.id = id
+    this.options = options
+    if (options.events) {
+      this.log = new CompactLog()
+      this.first = this.makeMailbox()
+      this.readers.add(this.first)
+    }
+  }
+
+  get isEnded(): boolean {
+    return this.completion !== undefined || this.connectionEnd !== undefined
+  }
+
+  /** Waits until the turn is over or the connection is. */
+  get awaitEnd(): Effect.Effect<void, ConnectionError> {
+    return Deferred.await(this.ended)
+  }
+
+  // ---------------------------------------------------------------------------
+  // Called by the reader
+  // ---------------------------------------------------------------------------
+
+  onNotification(event: Raw, bytes: number): void {
+    if (this.isEnded) return
+    if (event._tag !== "item/agentMessage/delta") this.fold(event)
+    if (this.log === undefined) return
+    this.log.push(event)
+    for (const reader of this.readers) reader.push(event, bytes)
+  }
+
+  onReadEnd(): void {
+    for (const reader of this.readers) {
+      if (this.completion !== undefined) reader.close(done)
+      reader.flush()
+    }
+  }
+
+  onEnd(cause: ConnectionError): void {
+    if (this.isEnded) return
+    this.connectionEnd = cause
+    for (const reader of this.readers) {
+      reader.close(Exit.fail(cause))
+      reader.flush()
+    }
+    Deferred.doneUnsafe(this.ended, Exit.fail(cause))
+  }
+
+  private fold(event: Raw): void {
+    const params = event.params as Readonly<Record<string, unknown>>
+    switch (event._tag) {
+      case "turn/started":
+        Deferred.doneUnsafe(this.started, Exit.void)
+        return
+      case "item/completed":
+        this.items.push(params["item"])
+        return
+      case "thread/tokenUsage/updated":
+        return this.foldUsage(params["tokenUsage"])
+      case "turn/completed":
+        this.completion = params["turn"] as Readonly<Record<string, unknown>>
+        Deferred.doneUnsafe(this.started, Exit.void)
+        Deferred.doneUnsafe(this.ended, Exit.void)
+        return
+    }
+  }
+
+  private foldUsage(usage: unknown): void {
+    if (!guardOf(Received.ThreadTokenUsage)(usage)) return
+    // The same total again is a repetition (a resumed thread, a reconnected stream) and not another call of the model.
+    if (this.usage !== undefined && this.usage.total.totalTokens === usage.total.totalTokens) return
+    this.turnUsage = this.turnUsage === undefined ? usage.last : addBreakdowns(this.turnUsage, usage.last)
+    this.usage = usage
+  }
+
+  // ---------------------------------------------------------------------------
+  // For the handle
+  // ---------------------------------------------------------------------------
+
+  private makeMailbox(history?: Array<Raw>): Mailbox<StreamError> {
+    const { maxUnreadBytes, report } = this.options
+    return new Mailbox<StreamError>({
+      highWater: {
+        bytes: highWaterBytes,
+        report: (bytes) => report(`${bytes} bytes of events of turn ${this.id} are unread; the reader is too slow`)
+      },
+      maxUnread: maxUnreadBytes === undefined ? undefined : {
+        bytes: maxUnreadBytes,
+        error: (unreadBytes) => new EventsOverflow({ threadId: this.threadId, turnId: this.id, unreadBytes })
+      }
+    }, history)
+  }
+
+  private readonly openReader: Effect.Effect<Mailbox<StreamError>, never, Scope.Scope> = Effect.acquireRelease(
+    Effect.sync(() => {
+      const first = this.first
+      if (first !== undefined) {
+        this.first = undefined
+        return first
+      }
+      const reader = this.makeMailbox(this.log?.snapshot())
+      this.readers.add(reader)
+      if (this.connectionEnd !== undefined) reader.close(Exit.fail(this.connectionEnd))
+      else if (this.isEnded) reader.close(done)
+      return reader
+    }),
+    (reader) =>
+      Effect.sync(() => {
+        reader.close(done)
+        this.readers.delete(reader)
+      })
+  )
+
+  /** The events from the turn's first. The first reader gets each as it came, others a compacted history first. */
+  readonly events: Stream.Stream<TurnEvent, StreamError> = Stream.unwrap(
+    Effect.map(this.openReader, (mailbox) => Stream.map(mailbox.stream, (raw) => decode(raw) as TurnEvent))
+  )
+
+  /** What is known of the turn now. */
+  get partialResult(): TurnResult {
+    const turn = this.completion ?? {}
+    const isItem = guardOf(Received.ThreadItem)
+    const items = this.items.filter(isItem)
+    if (items.length < this.items.length) {
+      this.options.report(
+        `${this.items.length - items.length} items of turn ${this.id} do not fit the protocol and are left out`
+      )
+    }
+    const error = turn["error"]
+    const status = turn["status"]
+    return {
+      id: this.id,
+      threadId: this.threadId,
+      status: typeof status === "string" ? status : "inProgress",
+      error: guardOf(Received.TurnError)(error) ? Option.some(error) : Option.none(),
+      startedAt: seconds(turn["startedAt"]),
+      completedAt: seconds(turn["completedAt"]),
+      duration: Option.map(finite(turn["durationMs"]), Duration.millis),
+      finalResponse: finalResponse(items),
+      items,
+      usage: Option.map(Option.fromUndefinedOr(this.usage), (usage) => ({
+        turn: this.turnUsage ?? usage.last,
+        total: usage.total,
+        last: usage.last,
+        modelContextWindow: finite(usage.modelContextWindow)
+      }))
+    }
+  }
+
+  /** The result of a completed or interrupted turn. An unknown status is no success. */
+  readonly result: Effect.Effect<TurnResult, TurnFailed | ConnectionError> = Effect.suspend(() =>
+    Effect.flatMap(this.awaitEnd, () => {
+      const result = this.partialResult
+      if (result.status === "completed" || result.status === "interrupted") return Effect.succeed(result)
+      const error = Option.getOrUndefined(result.error)
+      return Effect.fail(
+        new TurnFailed({
+          threadId: this.threadId,
+          turnId: this.id,
+          detail: error?.message ?? (result.status === "failed"
+            ? "the server gave no reason."
+            : `it ended with the status ${result.status}, which this version of effect-codex does not know.`),
+          info: error?.codexErrorInfo ?? null,
+          result
+        })
+      )
+    })
+  )
+}

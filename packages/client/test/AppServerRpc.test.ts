@@ -1,0 +1,376 @@
+import { AppServerRpc, CodexError, type ServerNotification, ServerRequests, Transport } from "@effect-codex/client"
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber, Scope, Stream } from "effect"
+import { TestClock } from "effect/testing"
+import * as Fake from "./fakeServer.ts"
+
+const tagOf = (exit: Exit.Exit<unknown, { readonly _tag: string }>): string =>
+  Exit.isSuccess(exit)
+    ? "success"
+    : exit.cause.reasons.map((reason) => reason._tag === "Fail" ? reason.error._tag : reason._tag).join()
+
+const approval = (id: string | number, turnId = "turn-1") =>
+  Fake.frame({
+    method: "item/commandExecution/requestApproval",
+    id,
+    params: {
+      kind: "command",
+      threadId: Fake.threadId,
+      turnId,
+      itemId: "call-1",
+      startedAtMs: 1795374504263,
+      environmentId: "local",
+      command: "/bin/bash -lc ls",
+      cwd: "/workspace",
+      commandActions: [{ type: "unknown", command: "ls" }],
+      proposedExecpolicyAmendment: ["ls"],
+      availableDecisions: ["accept", "cancel"]
+    }
+  })
+
+describe("requests", () => {
+  it.effect("matches replies to requests in any order", () =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* Fake.connect()
+      const first = yield* Effect.forkScoped(rpc.request("account/read", { refreshToken: false }))
+      const second = yield* Effect.forkScoped(rpc.request("thread/loaded/list", {}))
+      const one = yield* server.expect("account/read")
+      const two = yield* server.expect("thread/loaded/list")
+      assert.notStrictEqual(one.id, two.id)
+      yield* server.reply(two, { data: [], nextCursor: null })
+      yield* server.reply(one, { account: null, userId: null, requiresOpenaiAuth: false, workspaceRouting: null })
+      assert.deepStrictEqual(yield* Fiber.join(second), { data: [], nextCursor: null })
+      assert.isNull((yield* Fiber.join(first)).account)
+    }))
+
+  it.effect("checks params before anything is sent", () =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* Fake.connect()
+      // A program without types.
+      const wrong = { threadId: 1 } as unknown as { threadId: string }
+      const error = yield* Effect.flip(rpc.request("thread/read", { ...wrong, includeTurns: false }))
+      assert.strictEqual(error._tag, "InvalidArgument")
+      assert.include(error.message, "threadId")
+      yield* Effect.forkScoped(rpc.request("account/logout", undefined))
+      yield* server.expect("account/logout")
+    }))
+
+  it.effect("leaves params out for methods that have none", () =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* Fake.connect()
+      yield* Effect.forkScoped(rpc.request("account/logout", undefined))
+      assert.notProperty(yield* server.expect("account/logout"), "params")
+    }))
+
+  it.effect("gives a result that does not fit as DecodeError with what came", () =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* Fake.connect()
+      const fiber = yield* Effect.forkScoped(Effect.flip(rpc.request("thread/loaded/list", {})))
+      yield* Effect.flatMap(server.expect("thread/loaded/list"), (request) => server.reply(request, { data: "no" }))
+      const error = yield* Fiber.join(fiber)
+      assert.instanceOf(error, CodexError.DecodeError)
+      assert.deepStrictEqual(error.raw, { data: "no" })
+    }))
+
+  it.effect("keeps what a newer server adds", () =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* Fake.connect()
+      const fiber = yield* Effect.forkScoped(rpc.request("thread/loaded/list", {}))
+      const answer = { data: ["a"], nextCursor: null, brandNew: { deep: [1] } }
+      yield* Effect.flatMap(server.expect("thread/loaded/list"), (request) => server.reply(request, answer))
+      assert.deepStrictEqual(yield* Fiber.join(fiber), answer)
+    }))
+
+  it.effect("times out after 60 seconds, or after its own timeout, and ignores the late reply", () =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* Fake.connect()
+      const usual = yield* Effect.forkScoped(Effect.flip(rpc.request("account/logout", undefined)))
+      const short = yield* Effect.forkScoped(Effect.flip(rpc.request("model/list", {}, { timeout: "5 seconds" })))
+      const late = yield* server.next
+      yield* server.next
+      yield* TestClock.adjust("5 seconds")
+      assert.deepInclude(yield* Fiber.join(short), { _tag: "RequestTimeout", method: "model/list", timeout: 5000 })
+      assert.isUndefined(usual.pollUnsafe())
+      yield* TestClock.adjust("55 seconds")
+      assert.deepInclude(yield* Fiber.join(usual), {
+        _tag: "RequestTimeout",
+        method: "account/logout",
+        timeout: 60_000
+      })
+      yield* server.reply(late, {})
+      const next = yield* Effect.forkScoped(rpc.request("account/logout", undefined))
+      yield* Effect.flatMap(server.next, (request) => server.reply(request, {}))
+      yield* Fiber.join(next)
+      assert.strictEqual((yield* rpc.diagnostics).unmatchedReplies, 1)
+    }))
+
+  it.effect("waits without a limit for what legitimately takes long", () =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* Fake.connect()
+      const fiber = yield* Effect.forkScoped(rpc.request("command/exec", { command: ["sleep", "9"] }))
+      const request = yield* server.expect("command/exec")
+      yield* TestClock.adjust("1 day")
+      yield* server.reply(request, { exitCode: 0, stdout: "", stderr: "" })
+      assert.strictEqual((yield* Fiber.join(fiber)).exitCode, 0)
+    }))
+
+  it.effect("has no more than maxInFlight requests outstanding, but lets an interrupt through", () =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* Fake.connect({ rpc: { maxInFlight: 2 } })
+      const fibers = yield* Effect.forEach([1, 2, 3], () => Effect.forkScoped(rpc.request("account/logout", undefined)))
+      const one = yield* server.expect("account/logout")
+      yield* server.expect("account/logout")
+      yield* Effect.forkScoped(rpc.request("turn/interrupt", { threadId: Fake.threadId, turnId: "t" }))
+      yield* server.expect("turn/interrupt")
+      yield* server.reply(one, {})
+      yield* server.expect("account/logout")
+      yield* Fiber.join(fibers[0]!)
+      assert.isUndefined(fibers[2]!.pollUnsafe())
+    }))
+
+  it.effect("frees its place when it is interrupted", () =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* Fake.connect({ rpc: { maxInFlight: 1 } })
+      const first = yield* Effect.forkScoped(rpc.request("account/logout", undefined))
+      yield* server.expect("account/logout")
+      yield* Fiber.interrupt(first)
+      yield* Effect.forkScoped(rpc.request("model/list", {}))
+      yield* server.expect("model/list")
+    }))
+
+  it.effect("sends the current span as W3C trace context", () =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* Fake.connect()
+      yield* rpc.request("account/logout", undefined).pipe(
+        Effect.withSpan("caller"),
+        Effect.forkScoped
+      )
+      const { trace } = yield* server.expect("account/logout")
+      assert.match(trace?.traceparent ?? "", /^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$/)
+      yield* Effect.forkScoped(rpc.request("model/list", {}))
+      assert.notProperty(yield* server.expect("model/list"), "trace")
+    }))
+})
+
+describe("the end of the connection", () => {
+  const cause = new CodexError.AppServerExited({ code: null, signal: "SIGKILL", stderr: ["last words"] })
+
+  it.effect("fails every pending and every later call with the one cause", () =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* Fake.connect({ rpc: { maxInFlight: 1 } })
+      const sent = yield* Effect.forkScoped(Effect.exit(rpc.request("account/logout", undefined)))
+      const queued = yield* Effect.forkScoped(Effect.exit(rpc.request("account/logout", undefined)))
+      yield* server.expect("account/logout")
+      yield* server.close(cause)
+      for (const fiber of [sent, queued]) assert.strictEqual(tagOf(yield* Fiber.join(fiber)), "AppServerExited")
+      assert.strictEqual(tagOf(yield* Effect.exit(rpc.request("account/logout", undefined))), "AppServerExited")
+      assert.strictEqual(tagOf(yield* Effect.exit(rpc.notify("initialized", undefined))), "AppServerExited")
+      assert.strictEqual(tagOf(yield* Effect.exit(Stream.runDrain(rpc.notifications))), "AppServerExited")
+      assert.strictEqual(yield* rpc.ended, cause)
+      assert.include(cause.message, "SIGKILL")
+      assert.include(cause.message, "last words")
+    }))
+
+  it.effect("delivers what arrived before it", () =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* Fake.connect()
+      const seen: Array<string> = []
+      const listening = yield* Deferred.make<void>()
+      const reader = yield* rpc.notifications.pipe(
+        Stream.tap(() => Deferred.succeed(listening, undefined)),
+        Stream.runForEach((event) => Effect.sync(() => seen.push(event._tag))),
+        Effect.exit,
+        Effect.forkScoped
+      )
+      const request = yield* Effect.forkScoped(rpc.request("account/logout", undefined))
+      const asked = yield* server.expect("account/logout")
+      yield* server.send(Fake.notification("skills/changed", {}))
+      yield* Deferred.await(listening)
+      yield* server.send(Fake.frame({ id: asked.id, result: {} }), Fake.started("turn-1"))
+      yield* server.close(cause)
+      assert.strictEqual(tagOf(yield* Fiber.join(reader)), "AppServerExited")
+      assert.deepStrictEqual(seen, ["skills/changed", "turn/started"])
+      assert.deepStrictEqual(yield* Fiber.join(request), {})
+    }))
+
+  it.effect("is a closed connection for those who outlive the layer", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const { rpc, server } = yield* Scope.provide(Fake.connect(), scope)
+      const pending = yield* Effect.forkScoped(Effect.flip(rpc.request("account/logout", undefined)))
+      yield* server.expect("account/logout")
+      yield* Scope.close(scope, Exit.void)
+      assert.deepInclude(yield* Fiber.join(pending), { _tag: "TransportError", reason: "closed" })
+      assert.deepInclude(yield* Effect.flip(rpc.request("account/logout", undefined)), { reason: "closed" })
+    }))
+})
+
+describe("the handshake", () => {
+  const start = Effect.fnUntraced(function*(options?: AppServerRpc.Options) {
+    const server = yield* Fake.make
+    const rpc = yield* Effect.forkScoped(Effect.exit(
+      AppServerRpc.make(options).pipe(Effect.provideService(Transport.Transport, server.client))
+    ))
+    return { server, rpc, request: yield* server.expect("initialize") }
+  })
+
+  it.effect("introduces the client and asks for the experimental protocol", () =>
+    Effect.gen(function*() {
+      const { request } = yield* start({ clientInfo: { name: "my/app v2", version: "1.2.3" } })
+      assert.deepStrictEqual(request.params, {
+        clientInfo: { name: "my/app v2", title: "effect-codex", version: "1.2.3" },
+        capabilities: { experimentalApi: true, requestAttestation: false }
+      })
+    }))
+
+  it.effect("is a typed error when the server is silent, refuses, answers nonsense, or goes", () =>
+    Effect.gen(function*() {
+      const silent = yield* start({ initializeTimeout: "2 seconds" })
+      yield* TestClock.adjust("2 seconds")
+      const refusing = yield* start()
+      yield* refusing.server.refuse(refusing.request, -32600, "Invalid request")
+      const nonsense = yield* start()
+      yield* nonsense.server.reply(nonsense.request, { hello: "world" })
+      const going = yield* start()
+      yield* going.server.close(new CodexError.AppServerExited({ code: 1, signal: null, stderr: ["no such option"] }))
+      for (
+        const [{ rpc }, text] of [
+          [silent, "2000 ms"],
+          [refusing, "Invalid request"],
+          [nonsense, "userAgent"],
+          [going, "no such option"]
+        ] as const
+      ) {
+        const exit = yield* Fiber.join(rpc)
+        assert.strictEqual(tagOf(exit), "AppServerStartError")
+        assert.include(Exit.isFailure(exit) ? String(exit.cause) : "", text)
+      }
+    }))
+})
+
+describe("notifications", () => {
+  const collect = Effect.fnUntraced(function*(rpc: AppServerRpc.AppServerRpc["Service"], n: number) {
+    const events: Array<ServerNotification.ServerNotification> = []
+    const ready = yield* Deferred.make<void>()
+    const fiber = yield* rpc.notifications.pipe(
+      Stream.take(n + 1),
+      Stream.runForEach((event) =>
+        Effect.andThen(Effect.sync(() => events.push(event)), Deferred.succeed(ready, undefined))
+      ),
+      Effect.forkScoped
+    )
+    return { events, fiber, ready: Deferred.await(ready) }
+  })
+
+  it.effect("come tagged by method; unknown and malformed ones are told apart and end nothing", () =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* Fake.connect()
+      const { events, fiber, ready } = yield* collect(rpc, 3)
+      yield* Effect.yieldNow
+      yield* server.send(Fake.notification("skills/changed", {}))
+      yield* ready
+      yield* server.send(
+        Fake.notification("thread/dreamt", { of: "sheep" }),
+        Fake.notification("thread/archived", { threadId: 7 }),
+        Fake.notification("constructor", {})
+      )
+      yield* Fiber.join(fiber)
+      assert.deepStrictEqual(events[1], { _tag: "Unknown", method: "thread/dreamt", params: { of: "sheep" } })
+      assert.deepInclude(events[2], { _tag: "Undecodable", method: "thread/archived", params: { threadId: 7 } })
+      assert.include((events[2] as ServerNotification.Undecodable).issue, "threadId")
+      assert.deepInclude(events[3], { _tag: "Unknown", method: "constructor" })
+    }))
+
+  it.effect("survive lines that are no messages, which are counted", () =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* Fake.connect()
+      const garbage = ["not json", "42", "null", "[1]", "{\"foo\":1}", "{\"id\":true,\"method\":\"x\"}"]
+      yield* server.send(...garbage)
+      const request = yield* Effect.forkScoped(rpc.request("account/logout", undefined))
+      yield* Effect.flatMap(server.expect("account/logout"), (asked) => server.reply(asked, {}))
+      yield* Fiber.join(request)
+      assert.strictEqual((yield* rpc.diagnostics).garbage, garbage.length)
+    }))
+})
+
+describe("requests of the server", () => {
+  it.effect("get the safe default when nobody handles them", () =>
+    Effect.gen(function*() {
+      const { server } = yield* Fake.connect()
+      yield* server.send(approval(0))
+      assert.deepStrictEqual(yield* server.next, { id: 0, result: { decision: "decline" } } as Fake.Message)
+      yield* server.send(Fake.frame({ id: "x", method: "thread/dream", params: {} }))
+      assert.deepInclude((yield* server.next).error, { code: -32601 })
+      yield* server.send(
+        Fake.frame({ id: 2, method: "item/commandExecution/requestApproval", params: { threadId: 1 } })
+      )
+      assert.deepInclude((yield* server.next).error, { code: -32602 })
+      yield* server.send(Fake.frame({ id: 3, method: "attestation/generate", params: {} }))
+      assert.deepInclude((yield* server.next).error, { message: "This client does not attest." })
+    }))
+
+  it.effect("are answered by handlers that the reader does not wait for and that may use the client", () =>
+    Effect.gen(function*() {
+      let ask: Effect.Effect<unknown, CodexError.CodexError> = Effect.void
+      const { rpc, server } = yield* Fake.connect({
+        handlers: {
+          "item/commandExecution/requestApproval": () =>
+            ask.pipe(Effect.orDie, Effect.as({ decision: "accept" as const }))
+        }
+      })
+      ask = rpc.request("thread/loaded/list", {})
+      yield* server.send(approval(0))
+      const asked = yield* server.expect("thread/loaded/list")
+      const other = yield* Effect.forkScoped(rpc.request("account/logout", undefined))
+      yield* Effect.flatMap(server.expect("account/logout"), (request) => server.reply(request, {}))
+      yield* Fiber.join(other)
+      yield* server.reply(asked, { data: [], nextCursor: null })
+      assert.deepStrictEqual(yield* server.next, { id: 0, result: { decision: "accept" } } as Fake.Message)
+    }))
+
+  it.effect("are not run twice for one id, and not answered once they are resolved or their turn ended", () =>
+    Effect.gen(function*() {
+      const runs: Array<string | number> = []
+      const interrupted: Array<string | number> = []
+      const { server, rpc } = yield* Fake.connect({
+        handlers: {
+          "item/commandExecution/requestApproval": ({ id }) =>
+            Effect.andThen(
+              Effect.sync(() => runs.push(id)),
+              Effect.onInterrupt(Effect.never, () => Effect.sync(() => interrupted.push(id)))
+            )
+        }
+      })
+      yield* server.send(approval(0), approval(0), approval(1, "turn-2"), approval(2, "turn-2"))
+      yield* server.send(Fake.notification("serverRequest/resolved", { threadId: Fake.threadId, requestId: 0 }))
+      yield* server.send(Fake.completed("turn-2"))
+      // Whatever the handlers would have answered would be here before this request.
+      const request = yield* Effect.forkScoped(rpc.request("account/logout", undefined))
+      yield* Effect.flatMap(server.expect("account/logout"), (asked) => server.reply(asked, {}))
+      yield* Fiber.join(request)
+      assert.deepStrictEqual(runs, [0, 1, 2])
+      assert.deepStrictEqual(interrupted, [0, 1, 2])
+    }))
+
+  it.effect("get the default when the handler dies or answers nonsense, and an error when it refuses", () =>
+    Effect.gen(function*() {
+      const { server } = yield* Fake.connect({
+        handlers: {
+          "item/commandExecution/requestApproval": () => Effect.die(new Error("boom")),
+          "item/fileChange/requestApproval": () =>
+            Effect.succeed({ decision: "perhaps" } as unknown as { decision: "accept" }),
+          "currentTime/read": () => Effect.fail(new ServerRequests.Refusal({ message: "no clock here" }))
+        }
+      })
+      yield* server.send(approval(0))
+      assert.deepStrictEqual((yield* server.next).result, { decision: "decline" })
+      yield* server.send(Fake.frame({
+        id: 1,
+        method: "item/fileChange/requestApproval",
+        params: { threadId: Fake.threadId, turnId: "t", itemId: "i", startedAtMs: 1, reason: null, grantRoot: null }
+      }))
+      assert.deepStrictEqual((yield* server.next).result, { decision: "decline" })
+      yield* server.send(Fake.frame({ id: 2, method: "currentTime/read", params: { threadId: Fake.threadId } }))
+      assert.deepInclude((yield* server.next).error, { message: "no clock here" })
+    }))
+})

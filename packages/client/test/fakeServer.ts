@@ -1,0 +1,203 @@
+/** The server's end of a connection in memory, driven by a test step by step. */
+import { AppServerRpc, Codex, ServerRequests, Transport } from "@effect-codex/client"
+import { Effect, Fiber, Layer, Queue, type Scope } from "effect"
+
+export interface Message {
+  readonly id?: string | number
+  readonly method?: string
+  readonly params?: Record<string, unknown>
+  readonly result?: unknown
+  readonly error?: { readonly code: number; readonly message: string }
+  readonly trace?: { readonly traceparent: string }
+}
+
+export const frame = (message: unknown): string => JSON.stringify(message)
+
+export const notification = (method: string, params: unknown): string => frame({ method, params })
+
+export interface FakeServer {
+  /** The next message of the client. */
+  readonly next: Effect.Effect<Message>
+  /** The next message, which has to be of this method. */
+  readonly expect: (method: string) => Effect.Effect<Message & { readonly id: number }>
+  readonly send: (...frames: ReadonlyArray<string>) => Effect.Effect<void>
+  readonly reply: (to: Message, result: unknown) => Effect.Effect<void>
+  readonly refuse: (to: Message, code: number, message: string, data?: unknown) => Effect.Effect<void>
+  readonly close: Transport.MemoryEnd["close"]
+  readonly client: Transport.MemoryEnd
+}
+
+export const make: Effect.Effect<FakeServer, never, Scope.Scope> = Effect.gen(function*() {
+  const [client, server] = yield* Transport.makeMemory
+  const inbox = yield* Queue.unbounded<Message>()
+  yield* server.receive((frames) => {
+    for (const text of frames) Queue.offerUnsafe(inbox, JSON.parse(text) as Message)
+  }).pipe(Effect.ignore, Effect.forkScoped)
+  const next = Queue.take(inbox)
+  return {
+    next,
+    client,
+    close: server.close,
+    send: (...frames) => server.sendAll(frames),
+    reply: (to, result) => server.send(frame({ id: to.id, result })),
+    refuse: (to, code, message, data) => server.send(frame({ id: to.id, error: { code, message, data } })),
+    expect: (method) =>
+      Effect.flatMap(next, (message) =>
+        message.method === method && typeof message.id === "number"
+          ? Effect.succeed({ ...message, id: message.id })
+          : Effect.die(new Error(`expected ${method}, the client sent ${JSON.stringify(message)}`)))
+  }
+})
+
+export const initialized = {
+  userAgent: "effect_codex/0.169.0 (Debian 12.0.0; x86_64) xterm (effect_codex; 0.0.0)",
+  codexHome: "/home/someone/.codex",
+  platformFamily: "unix",
+  platformOs: "linux"
+}
+
+/** A client whose handshake is done. */
+export const connect = Effect.fnUntraced(function*(options?: {
+  readonly rpc?: AppServerRpc.Options
+  readonly handlers?: Partial<ServerRequests.Handlers>
+}) {
+  const server = yield* make
+  const layer = Codex.layer().pipe(
+    Layer.provideMerge(AppServerRpc.layer(options?.rpc)),
+    Layer.provide(Layer.succeed(Transport.Transport, server.client)),
+    Layer.provide(Layer.succeed(ServerRequests.CurrentHandlers, { ...ServerRequests.defaults, ...options?.handlers }))
+  )
+  const starting = yield* Effect.forkScoped(Layer.build(layer))
+  yield* Effect.flatMap(server.expect("initialize"), (request) => server.reply(request, initialized))
+  const context = yield* Fiber.join(starting)
+  const greeting = yield* server.next
+  if (greeting.method !== "initialized") return yield* Effect.die(new Error(`no initialized: ${frame(greeting)}`))
+  return {
+    server,
+    rpc: yield* Effect.provide(AppServerRpc.AppServerRpc, context),
+    codex: yield* Effect.provide(Codex.Codex, context)
+  }
+})
+
+// =============================================================================
+// What the real server sends, cut down to what has to be there
+// =============================================================================
+
+export const threadId = "01a204a7-b198-7230-917e-fb51d9aaf8da"
+
+export const turn = (id: string, status = "inProgress", more: object = {}) => ({
+  id,
+  rootTurnId: id,
+  items: [],
+  itemsView: "notLoaded",
+  status,
+  error: null,
+  startedAt: null,
+  completedAt: null,
+  durationMs: null,
+  ...more
+})
+
+export const started = (id: string, thread = threadId) =>
+  notification("turn/started", { threadId: thread, turn: turn(id, "inProgress", { startedAt: 1795374429 }) })
+
+export const completed = (id: string, status = "completed", more: object = {}, thread = threadId) =>
+  notification("turn/completed", {
+    threadId: thread,
+    turn: turn(id, status, { startedAt: 1795374429, completedAt: 1795374431, durationMs: 1500, ...more })
+  })
+
+export const delta = (turnId: string, itemId: string, text: string, thread = threadId) =>
+  notification("item/agentMessage/delta", { threadId: thread, turnId, itemId, delta: text })
+
+export const agentMessage = (id: string, text: string, phase: string | null = null) => ({
+  type: "agentMessage",
+  moderation: null,
+  id,
+  text,
+  phase,
+  memoryCitation: null,
+  delivery: null,
+  questions: null
+})
+
+export const itemCompleted = (turnId: string, item: unknown, thread = threadId) =>
+  notification("item/completed", { threadId: thread, turnId, item, completedAtMs: 1795374431045 })
+
+export const tokenUsage = (turnId: string, last: number, total: number, thread = threadId) => {
+  const breakdown = (tokens: number) => ({
+    totalTokens: tokens,
+    inputTokens: tokens,
+    cachedInputTokens: 0,
+    cacheWriteInputTokens: 0,
+    outputTokens: 0,
+    reasoningOutputTokens: 0
+  })
+  return notification("thread/tokenUsage/updated", {
+    threadId: thread,
+    turnId,
+    tokenUsage: { last: breakdown(last), total: breakdown(total), modelContextWindow: 258400 }
+  })
+}
+
+export const threadStarted = (id = threadId) => ({
+  thread: {
+    id,
+    environments: [],
+    extra: null,
+    sessionId: id,
+    forkedFromId: null,
+    attachedToThreadId: null,
+    parentThreadId: null,
+    preview: "",
+    ephemeral: false,
+    section: null,
+    sectionEnteredAt: null,
+    projectId: null,
+    historyMode: "paginated",
+    modelProvider: "mock",
+    model: "mock-model",
+    reasoningEffort: null,
+    createdAt: 1795374428,
+    updatedAt: 1795374428,
+    recencyAt: 1795374428,
+    status: { type: "idle" },
+    path: null,
+    cwd: "/workspace",
+    cliVersion: "0.169.0",
+    originator: "probe",
+    source: "vscode",
+    canAcceptDirectInput: true,
+    threadSource: null,
+    agentNickname: null,
+    agentRole: null,
+    gitInfo: null,
+    name: null,
+    daybreakEnabled: null,
+    turns: []
+  },
+  model: "mock-model",
+  modelProvider: "mock",
+  serviceTier: null,
+  disabledPluginIds: [],
+  cwd: "/workspace",
+  runtimeWorkspaceRoots: [],
+  instructionSources: [],
+  approvalPolicy: "never",
+  approvalsReviewer: "user",
+  sandbox: { type: "readOnly", networkAccess: false },
+  activePermissionProfile: null,
+  reasoningEffort: null,
+  multiAgentMode: "explicitRequestOnly"
+})
+
+/** A client with a thread. */
+export const connectThread = Effect.fnUntraced(function*(options?: Parameters<typeof connect>[0]) {
+  const connected = yield* connect(options)
+  const starting = yield* Effect.forkScoped(connected.codex.startThread())
+  yield* Effect.flatMap(
+    connected.server.expect("thread/start"),
+    (request) => connected.server.reply(request, threadStarted())
+  )
+  return { ...connected, thread: yield* Fiber.join(starting) }
+})
