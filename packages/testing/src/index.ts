@@ -1,0 +1,9 @@
+/**
+ * @since 0.1.0
+ */
+export * as CodexHome from "./CodexHome.ts"
+
+/**
+ * @since 0.1.0
+ */
+export * as ScriptedModel from "./ScriptedModel.ts"

@@ -1,0 +1,64 @@
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import type { ModelRequest } from "../ScriptedModel.ts"
+
+const Body = Schema.Struct({
+  model: Schema.String,
+  instructions: Schema.optionalKey(Schema.NullOr(Schema.String)),
+  input: Schema.Array(Schema.JsonObject),
+  tools: Schema.optionalKey(Schema.NullOr(Schema.Array(Schema.JsonObject))),
+  text: Schema.optionalKey(Schema.NullOr(Schema.Struct({
+    format: Schema.optionalKey(Schema.NullOr(Schema.Struct({ schema: Schema.optionalKey(Schema.Json) })))
+  })))
+})
+
+const UserMessage = Schema.Struct({
+  type: Schema.Literal("message"),
+  role: Schema.Literal("user"),
+  content: Schema.Array(Schema.JsonObject)
+})
+
+const Text = Schema.Struct({ type: Schema.Literal("input_text"), text: Schema.String })
+
+const ToolOutput = Schema.Struct({
+  type: Schema.Literals(["function_call_output", "custom_tool_call_output"]),
+  call_id: Schema.String,
+  output: Schema.Json
+})
+
+const decodeBody = Schema.decodeUnknownResult(Body)
+const decodeJson = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.JsonObject))
+const isUserMessage = Schema.is(UserMessage)
+const isText = Schema.is(Text)
+const isToolOutput = Schema.is(ToolOutput)
+
+// What codex tells the model in the user's name is an element such as <environment_context> or the text of AGENTS.md.
+const isPrompt = (content: { readonly text: string }): boolean =>
+  !/^\s*(?:<(?:skill|[a-z]+(?:_[a-z]+)+)>|# AGENTS\.md instructions)/.test(content.text)
+
+const userTexts = (item: Schema.JsonObject) => isUserMessage(item) ? item.content.filter(isText) : []
+
+type Decoded = Omit<ModelRequest, "index" | "headers" | "authorization" | "outcome">
+
+/** Reads what is needed of a Responses request, and ignores the rest. */
+export const decode = (text: string): Result.Result<Decoded, string> =>
+  Result.gen(function*() {
+    const body = yield* decodeJson(text)
+    const { input, instructions, model, text: format, tools } = yield* decodeBody(body)
+    const prompted = input.findLastIndex((item) => userTexts(item).some(isPrompt))
+    return {
+      model,
+      instructions: instructions ?? "",
+      prompt: input.slice(prompted).flatMap(userTexts).find(isPrompt)?.text ?? "",
+      userTexts: input.flatMap(userTexts).map((content) => content.text),
+      toolOutputs: input.slice(prompted + 1).filter(isToolOutput).map(({ call_id, output }) => ({
+        callId: call_id,
+        output: typeof output === "string" ? output : JSON.stringify(output)
+      })),
+      input,
+      tools: tools ?? [],
+      outputSchema: Option.fromUndefinedOr(format?.format?.schema),
+      body
+    }
+  }).pipe(Result.mapError((error) => `not a Responses request: ${error.message}`))
