@@ -487,7 +487,7 @@ describe("what is sent", () => {
         codex.startThread({ sandbox: Sandbox.readOnly, approvalMode: ApprovalMode.dangerouslyBypass }),
         thread.run({ type: "image", url: "https://example.com/cat.png" }),
         thread.run(untyped({ says: "hello" }) as unknown as string)
-      ], (call) => Effect.flip(call))
+      ], (call: Effect.Effect<unknown, CodexError.CodexError>) => Effect.flip(call))
       assert.deepStrictEqual(errors.map((error) => error._tag), Array.from({ length: 6 }, () => "InvalidArgument"))
       assert.include(errors[0]!.message, "Sandbox.workspaceWrite")
       yield* Effect.forkScoped(rpc.request("model/list", {}))
