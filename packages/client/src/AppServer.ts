@@ -98,6 +98,9 @@ export const argv = (options: Pick<Options, "args" | "configOverrides">): Readon
     "stdio://"
   ]
 
+// codex colours its log whether or not it writes to a terminal.
+const withoutColors = (line: string): string => line.replaceAll(/\u001B\[[\d;]*m/g, "")
+
 // The spawner tells the signal of a killed process only in the text of its error.
 const exitOfError = (error: PlatformError.PlatformError): AppServerExit => {
   const text = `${error.message} ${error.cause instanceof Error ? error.cause.message : ""}`
@@ -145,7 +148,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     Stream.splitLines,
     Stream.runForEachArray((lines) =>
       Effect.sync(() => {
-        tail.push(...lines.slice(-stderrLines))
+        tail.push(...lines.slice(-stderrLines).map(withoutColors))
         if (tail.length > stderrLines) tail.splice(0, tail.length - stderrLines)
       })
     ),
@@ -210,7 +213,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
           new TransportError({ reason: "write", detail: "the process does not read its stdin.", cause: error })
         )
     )
-  ])
+  ]).pipe(Effect.ensuring(Queue.shutdown(outbox)))
 
   return AppServer.of({
     executable: options.executable,

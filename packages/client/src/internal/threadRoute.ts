@@ -71,6 +71,7 @@ class ThreadRoute implements ThreadObserver {
 
   onEnd(cause: ConnectionError): void {
     this.end = cause
+    this.activeTurnId = undefined
     for (const turn of this.turns.values()) turn.onEnd(cause)
   }
 
