@@ -109,7 +109,9 @@ const exitOfError = (error: PlatformError.PlatformError): AppServerExit => {
 
 const startError = (options: Options) => (error: PlatformError.PlatformError) =>
   error.reason._tag === "NotFound" && error.reason.method === "spawn"
-    ? new CodexExecutableNotFound({ tried: [{ place: options.executable, problem: "no such executable" }] })
+    ? new CodexExecutableNotFound({
+      tried: [{ place: options.executable, problem: "the file, or an interpreter or loader that it names, is missing" }]
+    })
     : new AppServerStartError({
       phase: "spawn",
       executable: options.executable,

@@ -16,6 +16,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Metric from "effect/Metric"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
@@ -29,7 +30,7 @@ import * as RpcErrors from "./internal/rpcErrors.ts"
 import * as ServerRequestFibers from "./internal/serverRequestFibers.ts"
 import * as ServerInfo from "./ServerInfo.ts"
 import type { Raw, ServerNotification } from "./ServerNotification.ts"
-import { decode } from "./ServerNotification.ts"
+import { decode as decodeRaw } from "./ServerNotification.ts"
 import * as ServerRequests from "./ServerRequests.ts"
 import { Transport } from "./Transport.ts"
 
@@ -79,7 +80,21 @@ export interface Diagnostics {
   readonly garbage: number
   /** Replies to requests that nobody waits for (any more). */
   readonly unmatchedReplies: number
+  /** Notifications of unknown methods, each time that a reader met one. */
+  readonly unknown: number
+  /** Notifications whose params do not fit the protocol, each time that a reader met one. */
+  readonly undecodable: number
 }
+
+/**
+ * The most bytes of events that a reader of a turn has left unread, set when it first exceeds 64 MiB.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
+export const unreadBytes: Metric.Gauge<number> = Metric.gauge("effect_codex_unread_bytes", {
+  description: "Bytes of events that a slow reader of a turn has left unread"
+})
 
 /**
  * The connection to an app-server.
@@ -112,8 +127,10 @@ export class AppServerRpc extends Context.Service<AppServerRpc, {
   readonly notifications: Stream.Stream<ServerNotification, ConnectionError>
   /** Observes one thread until the scope closes. The base of `Thread` and `Turn`; costs no fiber and no queue. */
   readonly observe: (threadId: string, observer: ThreadObserver) => Effect.Effect<void, never, Scope.Scope>
-  /** Reports something odd: it is logged as a warning by a fiber of the connection. Never waits. */
-  readonly report: (text: string) => void
+  /** Looks at the params of a notification that an observer got. Never fails; counts what it does not understand. */
+  readonly decode: (notification: Raw) => ServerNotification
+  /** Reports something odd: a fiber of the connection logs it as a warning. Never waits. */
+  readonly report: (text: string, unreadBytes?: number) => void
   readonly diagnostics: Effect.Effect<Diagnostics>
   /** Waits for the end of the connection and succeeds with its cause. */
   readonly ended: Effect.Effect<ConnectionError>
@@ -211,14 +228,24 @@ export const make = Effect.fnUntraced(function*(
   const ended = Deferred.makeUnsafe<ConnectionError>()
   let end: ConnectionError | undefined
   let lastId = 0
-  let garbage = 0
-  let unmatchedReplies = 0
+  const counts = { garbage: 0, unmatchedReplies: 0, unknown: 0, undecodable: 0 }
 
   // Sliding: a server that sends nothing but garbage fills the log and not the memory.
-  const reports = yield* Queue.sliding<string>(256)
-  yield* Queue.take(reports).pipe(Effect.flatMap((text) => Effect.logWarning(text)), Effect.forever, Effect.forkScoped)
-  const report = (text: string): void => {
-    Queue.offerUnsafe(reports, text)
+  const reports = yield* Queue.sliding<{ readonly text: string; readonly bytes: number | undefined }>(256)
+  yield* Queue.take(reports).pipe(
+    Effect.tap(({ text }) => Effect.logWarning(text)),
+    Effect.flatMap(({ bytes }) => bytes === undefined ? Effect.void : Metric.update(unreadBytes, bytes)),
+    Effect.forever,
+    Effect.forkScoped
+  )
+  const report = (text: string, bytes?: number): void => {
+    Queue.offerUnsafe(reports, { text, bytes })
+  }
+  const decode = (raw: Raw): ServerNotification => {
+    const notification = decodeRaw(raw)
+    if (notification._tag === "Unknown") counts.unknown++
+    else if (notification._tag === "Undecodable") counts.undecodable++
+    return notification
   }
 
   const serving = yield* ServerRequestFibers.make({ handlers, send: transport.send, report })
@@ -252,7 +279,7 @@ export const make = Effect.fnUntraced(function*(
   const onReply = (id: unknown, message: { readonly result?: unknown; readonly error?: unknown }): void => {
     const request = typeof id === "number" ? pending.get(id) : undefined
     if (request === undefined) {
-      unmatchedReplies++
+      counts.unmatchedReplies++
       return
     }
     pending.delete(id as number)
@@ -265,7 +292,7 @@ export const make = Effect.fnUntraced(function*(
   }
 
   const onGarbage = (frame: string): void => {
-    garbage++
+    counts.garbage++
     report(`codex app-server wrote a line that is no message of the protocol: ${frame.slice(0, 200)}`)
   }
 
@@ -390,7 +417,8 @@ export const make = Effect.fnUntraced(function*(
         new AppServerStartError({
           phase: "initialize",
           executable: transport.description,
-          detail: cause.message,
+          // The error that is raised here tells what stderr said.
+          detail: cause._tag === "AppServerExited" ? `the process ${cause.howItEnded}.` : cause.message,
           stderr,
           cause
         }))
@@ -409,9 +437,10 @@ export const make = Effect.fnUntraced(function*(
     serverInfo,
     request,
     notify,
+    decode,
     report,
     ended: Deferred.await(ended),
-    diagnostics: Effect.sync(() => ({ garbage, unmatchedReplies })),
+    diagnostics: Effect.sync(() => ({ ...counts })),
     notifications: Stream.unwrap(Effect.map(
       Effect.acquireRelease(
         Effect.sync(() => {

@@ -19,9 +19,6 @@ const lastLines = (lines: ReadonlyArray<string>): string => {
   return shown.length === 0 ? "" : `\nThe last lines of its stderr:\n${shown.map((line) => `  ${line}`).join("\n")}`
 }
 
-const exitText = (exit: { readonly code: number | null; readonly signal: string | null }): string =>
-  exit.signal !== null ? `was ended by ${exit.signal}` : `ended with exit code ${exit.code}`
-
 // =============================================================================
 // Starting
 // =============================================================================
@@ -83,8 +80,12 @@ export class AppServerExited extends Schema.TaggedError<AppServerExited>()("AppS
 }) {
   readonly [TypeId] = TypeId
   override get message(): string {
-    return `codex app-server ${exitText(this)}. Build the layer again to start a new one; resume threads by id.` +
+    return `codex app-server ${this.howItEnded}. Build the layer again to start a new one; resume threads by id.` +
       lastLines(this.stderr)
+  }
+  /** Such as `ended with exit code 1` or `was ended by SIGKILL`. */
+  get howItEnded(): string {
+    return this.signal !== null ? `was ended by ${this.signal}` : `ended with exit code ${this.code}`
   }
   readonly isRetryable = false
 }

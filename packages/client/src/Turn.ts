@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type { AppServerRpc } from "./AppServerRpc.ts"
 import type { ConnectionError, EventsOverflow, InvalidArgument, RequestError, TurnFailed } from "./CodexError.ts"
@@ -52,9 +53,9 @@ export const make = (rpc: AppServerRpc["Service"], turns: Turns, state: TurnStat
   id: state.id,
   threadId: state.threadId,
   events: state.events,
-  text: Stream.flatMap(
+  text: Stream.filterMap(
     state.events,
-    (event) => event._tag === "item/agentMessage/delta" ? Stream.succeed(event.params.delta) : Stream.empty
+    (event) => event._tag === "item/agentMessage/delta" ? Result.succeed(event.params.delta) : Result.failVoid
   ),
   result: state.result,
   steer: Effect.fn("Turn.steer")(function*(input) {

@@ -279,6 +279,7 @@ describe("notifications", () => {
       assert.deepInclude(events[2], { _tag: "Undecodable", method: "thread/archived", params: { threadId: 7 } })
       assert.include((events[2] as ServerNotification.Undecodable).issue, "threadId")
       assert.deepInclude(events[3], { _tag: "Unknown", method: "constructor" })
+      assert.deepInclude(yield* rpc.diagnostics, { unknown: 2, undecodable: 1 })
     }))
 
   it.effect("survive lines that are no messages, which are counted", () =>

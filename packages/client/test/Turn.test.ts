@@ -298,6 +298,33 @@ describe("events", () => {
     }))
 })
 
+describe("the end of the layer", () => {
+  it.effect("ends a turn that somebody outside still waits for", () =>
+    Effect.gen(function*() {
+      const layer = yield* Scope.make()
+      const { server, thread } = yield* Scope.provide(Fake.connectThread(), layer)
+      const running = yield* Effect.forkScoped(Effect.flip(thread.run("go")))
+      const starting = yield* Effect.forkScoped(Effect.flip(thread.run("go")))
+      const request = yield* server.expect("turn/start")
+      yield* server.send(reply(request), Fake.started(id))
+      yield* Effect.yieldNow
+      yield* Fiber.join(starting)
+      yield* Scope.close(layer, Exit.void)
+      assert.deepInclude(yield* Fiber.join(running), { _tag: "TransportError", reason: "closed" })
+      assert.deepInclude(yield* Effect.flip(thread.run("go")), { _tag: "TransportError", reason: "closed" })
+    }))
+
+  it.effect("ends a turn whose start is unanswered", () =>
+    Effect.gen(function*() {
+      const layer = yield* Scope.make()
+      const { server, thread } = yield* Scope.provide(Fake.connectThread(), layer)
+      const running = yield* Effect.forkScoped(Effect.flip(thread.run("go")))
+      yield* server.expect("turn/start")
+      yield* Scope.close(layer, Exit.void)
+      assert.deepInclude(yield* Fiber.join(running), { _tag: "TransportError", reason: "closed" })
+    }))
+})
+
 describe("interrupting", () => {
   const expectInterrupt = (server: Fake.FakeServer) =>
     Effect.tap(
@@ -403,6 +430,16 @@ describe("interrupting", () => {
       yield* Fiber.join(blocking)
       yield* Effect.forkScoped(rpc.request("model/list", {}))
       yield* server.expect("model/list")
+    }))
+
+  it.effect("fails with the connection's cause when that ends meanwhile", () =>
+    Effect.gen(function*() {
+      const { server, thread } = yield* Fake.connectThread()
+      const { turn } = yield* open(thread, server)
+      const interrupting = yield* Effect.forkScoped(Effect.flip(turn.interrupt))
+      yield* expectInterrupt(server)
+      yield* server.close(new CodexError.AppServerExited({ code: 1, signal: null, stderr: [] }))
+      assert.strictEqual((yield* Fiber.join(interrupting))._tag, "AppServerExited")
     }))
 
   it.effect("is what Effect.timeout does", () =>

@@ -27,7 +27,7 @@ export const classify = (union: ReadonlyArray<Type>): Union => {
   const members = literals.length === 0 ? union : union.filter((member) => !isOpening(member))
   if (literals.length === members.length) return { kind: "enum", values: literals }
   const objects = members.filter(isObject)
-  if (objects.length === members.length) {
+  if (objects.length > 1 && objects.length === members.length) {
     for (const { name } of objects[0]?.fields ?? []) {
       const tags = objects.map((object) => object.fields.find((field) => field.name === name && !field.optional)?.type)
         .flatMap((type) => type?.kind === "literal" ? [type.value] : [])

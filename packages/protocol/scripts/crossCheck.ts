@@ -168,7 +168,7 @@ const findDifferences = (definitions: Definitions, methods: Methods, folder: str
       const nullable = isNullable(definitions, field.type)
       const required = schema.required?.includes(field.name) ?? false
       if (nullable && !acceptsNull(property)) differences.push(`${at}: nullable only in TypeScript`)
-      // A key that the server leaves out instead of writing null accepts both when codex reads it.
+      // TypeScript calls many a nullable key only optional; the open form accepts null for every optional key.
       if (!nullable && !field.optional && acceptsNull(property)) differences.push(`${at}: nullable only in JSON Schema`)
       if (required && field.optional) differences.push(`${at}: required only in JSON Schema`)
       // The converse says nothing: codex always writes the keys for which it has a default when it reads.

@@ -153,8 +153,19 @@ ${emitSchemas(definitions, sides.sent, "closed")}`
         )
       }\
 import * as Schema from "effect/Schema"
+import {
+  json,
+  mayMiss,
+  nullable,
+  object,
+  optional,
+  string,
+  structWithRest,
+  unknownMember,
+  unknownVariant
+} from "./internal/open.ts"
 import { type Lazy, lazy } from "./Lazy.ts"
-import * as Open from "./Open.ts"
+import type { UnknownMember, UnknownVariant } from "./Open.ts"
 ${emitSchemas(definitions, sides.received, "open")}`
     ],
     [
@@ -177,6 +188,20 @@ const table = <A extends object>(entries: A): A => {
   Object.setPrototypeOf(entries, null)
   return Object.freeze(entries)
 }
-${emitMethods(definitions, methods)}`
+${emitMethods(definitions, methods)}
+/** Whether there is a request of this name to the server. */
+export const isClientRequest = (method: string): method is keyof ClientRequests => method in clientRequests
+
+/** Whether there is a request of this name to the client. */
+export const isServerRequest = (method: string): method is keyof ServerRequests => method in serverRequests
+
+/** Whether there is a notification of this name from the server. */
+export const isServerNotification = (method: string): method is keyof ServerNotifications =>
+  method in serverNotifications
+
+/** Whether there is a notification of this name to the server. */
+export const isClientNotification = (method: string): method is keyof ClientNotifications =>
+  method in clientNotifications
+`
     ]
   ])

@@ -8,7 +8,10 @@ import type { Definition, Definitions, Field, Type } from "./model.ts"
 
 const docOf = (node: Node, file: SourceFile): string | undefined => {
   const doc = node.jsDoc?.at(-1)
-  return doc === undefined ? undefined : file.text.slice(doc.pos, doc.end).trim()
+  if (doc === undefined) return undefined
+  // The node begins with what precedes the comment.
+  const text = file.text.slice(doc.pos, doc.end)
+  return text.slice(text.indexOf("/**")).replaceAll("\r\n", "\n")
 }
 
 const parseFile = (file: SourceFile, id: string): Definition | undefined => {

@@ -39,6 +39,15 @@ const alternatives = (types: ReadonlyArray<string>): string => {
 export const makePrinter = (definitions: Definitions, form: Form) => {
   const isOpen = form === "open"
 
+  // codex writes null for some keys that its types call optional, for example those of SkillInterface.
+  const withNull = (field: Field): Type =>
+    isOpen && field.optional && !isNullable(definitions, field.type)
+      ? {
+        kind: "union",
+        members: [...field.type.kind === "union" ? field.type.members : [field.type], { kind: "null" }]
+      }
+      : field.type
+
   const printType = (type: Type): string => {
     switch (type.kind) {
       case "integer":
@@ -76,14 +85,14 @@ export const makePrinter = (definitions: Definitions, form: Form) => {
       case "tagged":
         return [
           ...members.map((member) => member.kind === "object" ? printObjectType(member, union.tag) : printType(member)),
-          `Open.UnknownMember<${quote(union.tag)}>`
+          `UnknownMember<${quote(union.tag)}>`
         ]
       case "variants":
         return [
           ...union.values.map(quote),
           ...union.objects.map(printType),
           "(string & {})",
-          `Open.UnknownVariant<${alternatives(union.keys.map(quote))}>`
+          `UnknownVariant<${alternatives(union.keys.map(quote))}>`
         ]
       case "plain":
         return members.map(literal)
@@ -95,7 +104,8 @@ export const makePrinter = (definitions: Definitions, form: Form) => {
       return `{ readonly [key: string]: ${isOpen ? "unknown" : "never"} }`
     }
     const fields = object.fields.map((field) => {
-      const type = field.name === tag && field.type.kind === "literal" ? quote(field.type.value) : printType(field.type)
+      const isTag = field.name === tag && field.type.kind === "literal"
+      const type = isTag ? quote(field.type.value) : printType(withNull(field))
       return `${printDoc(field.doc)}readonly ${key(field.name)}${field.optional ? "?" : ""}:${afterColon(type)}`
     })
     const rest = object.rest === undefined ? "" : ` & ${printType({ kind: "record", value: object.rest })}`
@@ -149,10 +159,10 @@ export const makePrinter = (definitions: Definitions, form: Form) => {
     if (isOpen && union.kind === "tagged") {
       const objects = rest.map((member) => member.kind === "object" ? printObjectSchema(member, union.tag) : "")
       const tags = list(union.tags.map(quote), "[", "]")
-      return list([...objects, `Open.unknownMember(${quote(union.tag)}, ${tags})`], "Schema.Union([", "])")
+      return list([...objects, `unknownMember(${quote(union.tag)}, ${tags})`], "Schema.Union([", "])")
     }
     if (isOpen && union.kind === "variants") {
-      const unknown = `Open.unknownVariant(${list(union.keys.map(quote), "[", "]")})`
+      const unknown = `unknownVariant(${list(union.keys.map(quote), "[", "]")})`
       return list(["Schema.String", ...union.objects.map(printSchema), unknown], "Schema.Union([", "])")
     }
     const strings = literals.length === 0 ? [] : [list(literals, "Schema.Literals([", "])")]
@@ -168,14 +178,24 @@ export const makePrinter = (definitions: Definitions, form: Form) => {
     if (object.rest === undefined) return struct
     if (!isOpen) throw new Error("A sent object with known and other keys: the closed form of that is not written yet")
     const keys = list(object.fields.map((field) => quote(field.name)), "[", "]")
-    return list([struct, keys, printSchema(object.rest)], "Open.structWithRest(", ")")
+    return list([struct, keys, printSchema(object.rest)], "structWithRest(", ")")
   }
 
   const printField = (field: Field, tag: string | undefined): string => {
     if (field.name === tag && field.type.kind === "literal") return `Schema.Literal(${quote(field.type.value)})`
-    const schema = printSchema(field.type)
-    if (field.optional) return `Schema.optionalKey(${schema})`
-    return isOpen && isNullable(definitions, field.type) ? `Open.mayMiss(${schema})` : schema
+    if (!isOpen) return field.optional ? `Schema.optionalKey(${printSchema(field.type)})` : printSchema(field.type)
+    const value = withoutNull(field.type)
+    if (field.optional) return `optional(${printSchema(value)})`
+    if (value !== field.type) return `nullable(${printSchema(value)})`
+    return isNullable(definitions, field.type) ? `mayMiss(${printSchema(field.type)})` : printSchema(field.type)
+  }
+
+  const withoutNull = (type: Type): Type => {
+    if (type.kind !== "union") return type
+    const members = type.members.filter((member) => member.kind !== "null")
+    const [only, ...others] = members
+    if (members.length === type.members.length || only === undefined) return type
+    return others.length === 0 ? only : { kind: "union", members }
   }
 
   const printDefinition = (definition: Definition): string => {
@@ -185,13 +205,19 @@ export const makePrinter = (definitions: Definitions, form: Form) => {
       const object = "{ readonly [key in string]?: JsonValue }"
       return `${doc}export type JsonValue = number | string | boolean | ReadonlyArray<JsonValue> | ${object} | null
 
-export const JsonValue: Lazy<JsonValue> = lazy(() => ${isOpen ? "Open.json" : "Schema.Json"})\n`
+export const JsonValue: Lazy<JsonValue> = ${isOpen ? "json" : "lazy(() => Schema.Json)"}\n`
     }
     return `${doc}export type ${name} =${afterColon(printType(definition.type))}
 
-export const ${name}: Lazy<${name}> = lazy(() =>
-  ${indent(printSchema(definition.type), 1)}
-)\n`
+export const ${name}: Lazy<${name}> = ${printLazy(definition.type)}\n`
+  }
+
+  /** Much of what is received are plain strings and empty objects, which share their schema. */
+  const printLazy = (type: Type): string => {
+    const schema = printSchema(type)
+    if (isOpen && schema === "Schema.String") return "string"
+    if (isOpen && schema === "Schema.Record(Schema.String, Schema.Unknown)") return "object"
+    return `lazy(() =>\n  ${indent(schema, 1)}\n)`
   }
 
   return { printType, printSchema, printDefinition }

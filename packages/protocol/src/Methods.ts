@@ -802,12 +802,16 @@ export const clientRequests: {
     stability: "stable"
   },
   "account/gatewayOAuth/login": {
-    params: lazy(() => Schema.Union([Sent.GatewayOAuthLoginParams(), Schema.Null, Schema.Undefined])),
+    params: lazy(() =>
+      Schema.Union([Sent.GatewayOAuthLoginParams(), Schema.Null, Schema.Undefined])
+    ),
     result: Received.GatewayOAuthLoginResponse,
     stability: "stable"
   },
   "account/gatewayOAuth/read": {
-    params: lazy(() => Schema.Union([Sent.GatewayOAuthReadParams(), Schema.Null, Schema.Undefined])),
+    params: lazy(() =>
+      Schema.Union([Sent.GatewayOAuthReadParams(), Schema.Null, Schema.Undefined])
+    ),
     result: Received.GatewayOAuthReadResponse,
     stability: "stable"
   },
@@ -837,7 +841,9 @@ export const clientRequests: {
     stability: "stable"
   },
   "account/rateLimits/read": {
-    params: lazy(() => Schema.Union([Sent.GetAccountRateLimitsParams(), Schema.Undefined])),
+    params: lazy(() =>
+      Schema.Union([Sent.GetAccountRateLimitsParams(), Schema.Undefined])
+    ),
     result: Received.GetAccountRateLimitsResponse,
     stability: "stable"
   },
@@ -857,7 +863,9 @@ export const clientRequests: {
     stability: "stable"
   },
   "account/usage/read": {
-    params: lazy(() => Schema.Union([Sent.GetAccountTokenUsageParams(), Schema.Undefined])),
+    params: lazy(() =>
+      Schema.Union([Sent.GetAccountTokenUsageParams(), Schema.Undefined])
+    ),
     result: Received.GetAccountTokenUsageResponse,
     stability: "stable"
   },
@@ -1302,12 +1310,16 @@ export const clientRequests: {
     stability: "experimental"
   },
   "remoteControl/disable": {
-    params: lazy(() => Schema.Union([Sent.RemoteControlDisableParams(), Schema.Null])),
+    params: lazy(() =>
+      Schema.Union([Sent.RemoteControlDisableParams(), Schema.Null])
+    ),
     result: Received.RemoteControlDisableResponse,
     stability: "experimental"
   },
   "remoteControl/enable": {
-    params: lazy(() => Schema.Union([Sent.RemoteControlEnableParams(), Schema.Null])),
+    params: lazy(() =>
+      Schema.Union([Sent.RemoteControlEnableParams(), Schema.Null])
+    ),
     result: Received.RemoteControlEnableResponse,
     stability: "experimental"
   },
@@ -2301,3 +2313,17 @@ export const clientNotifications: {
     stability: "stable"
   }
 })
+
+/** Whether there is a request of this name to the server. */
+export const isClientRequest = (method: string): method is keyof ClientRequests => method in clientRequests
+
+/** Whether there is a request of this name to the client. */
+export const isServerRequest = (method: string): method is keyof ServerRequests => method in serverRequests
+
+/** Whether there is a notification of this name from the server. */
+export const isServerNotification = (method: string): method is keyof ServerNotifications =>
+  method in serverNotifications
+
+/** Whether there is a notification of this name to the server. */
+export const isClientNotification = (method: string): method is keyof ClientNotifications =>
+  method in clientNotifications

@@ -94,7 +94,9 @@ export interface Options {
  * in it, when the scope closes; close what uses it before. Fails if the folders cannot be written.
  *
  * ```ts
- * const home = yield* CodexHome.make({ modelUrl: model.url, config: { approval_policy: "untrusted" } })
+ * import { CodexHome } from "@effect-codex/testing"
+ *
+ * export const home = CodexHome.make({ modelUrl: "http://127.0.0.1:8080/v1", config: { approval_policy: "untrusted" } })
  * ```
  *
  * @category constructors
@@ -163,7 +165,10 @@ export const layerUrl = (
  * Provides a private home for the scripted model in the context.
  *
  * ```ts
- * const TestLive = CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer({ answers: ["Hello."] })))
+ * import { CodexHome, ScriptedModel } from "@effect-codex/testing"
+ * import { Layer } from "effect"
+ *
+ * export const TestLive = CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer({ answers: ["Hello."] })))
  * ```
  *
  * @category layers

@@ -225,7 +225,9 @@ const deltas = (text: string | ReadonlyArray<string | Pause>): ReadonlyArray<str
  * delta. The id defaults to one that is unique in this model.
  *
  * ```ts
- * ScriptedModel.text(["Hel", "lo"], { phase: "final_answer" })
+ * import { ScriptedModel } from "@effect-codex/testing"
+ *
+ * export const answer = ScriptedModel.text(["Hel", "lo"], { phase: "final_answer" })
  * ```
  *
  * @category constructors
@@ -240,7 +242,9 @@ export const text = (
  * A reasoning item: the summary codex shows, and optionally the raw reasoning (`content`).
  *
  * ```ts
- * ScriptedModel.reasoning(["I look at ", "the files."])
+ * import { ScriptedModel } from "@effect-codex/testing"
+ *
+ * export const answer = ScriptedModel.reasoning(["I look at ", "the files."])
  * ```
  *
  * @category constructors
@@ -264,7 +268,9 @@ export const reasoning = (
  * this model.
  *
  * ```ts
- * ScriptedModel.functionCall("view_image", { path: "/tmp/a.png" }, { callId: "call-1" })
+ * import { ScriptedModel } from "@effect-codex/testing"
+ *
+ * export const answer = ScriptedModel.functionCall("view_image", { path: "/tmp/a.png" }, { callId: "call-1" })
  * ```
  *
  * @category constructors
@@ -291,7 +297,9 @@ export const functionCall = (
  * A call of codex's `exec_command` tool. `args` adds to or replaces the tool's arguments.
  *
  * ```ts
- * ScriptedModel.exec("touch a.txt", { args: { sandbox_permissions: "require_escalated", justification: "please" } })
+ * import { ScriptedModel } from "@effect-codex/testing"
+ *
+ * export const answer = ScriptedModel.exec("touch a.txt", { args: { sandbox_permissions: "require_escalated", justification: "please" } })
  * ```
  *
  * @category constructors
@@ -314,7 +322,9 @@ export const item = (item: JsonObject): Item => ({ _tag: "Item", item })
  * A raw server-sent event.
  *
  * ```ts
- * ScriptedModel.event("response.output_text.delta", "this is not JSON")
+ * import { ScriptedModel } from "@effect-codex/testing"
+ *
+ * export const answer = ScriptedModel.event("response.output_text.delta", "this is not JSON")
  * ```
  *
  * @category constructors
@@ -337,11 +347,20 @@ export const delay = (duration: Duration.Input): Delay => ({
  * Makes a gate, which is itself the part to put into an answer.
  *
  * ```ts
- * const gate = yield* ScriptedModel.gate
- * yield* model.enqueue(ScriptedModel.text(["Hel", gate, "lo"]))
- * // … start a turn …
- * yield* gate.reached
- * yield* gate.release
+ * import { Codex } from "@effect-codex/client"
+ * import { ScriptedModel } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const interrupted = Effect.gen(function*() {
+ *   const model = yield* ScriptedModel.ScriptedModel
+ *   const thread = yield* (yield* Codex.Codex).startThread()
+ *   const gate = yield* ScriptedModel.gate
+ *   yield* model.enqueue(ScriptedModel.text(["Hel", gate, "lo"]))
+ *   const turn = yield* thread.turn("Say hello.")
+ *   yield* gate.reached
+ *   yield* turn.interrupt
+ *   return yield* turn.result
+ * })
  * ```
  *
  * @category constructors
@@ -362,7 +381,9 @@ export const gate: Effect.Effect<Gate> = Effect.sync(() => {
  * A streamed response of several parts. `end` defaults to a completed response, `usage` to zeros, `id` to a unique one.
  *
  * ```ts
- * ScriptedModel.reply([ScriptedModel.reasoning("Let me look."), ScriptedModel.exec("ls")], {
+ * import { ScriptedModel } from "@effect-codex/testing"
+ *
+ * export const answer = ScriptedModel.reply([ScriptedModel.reasoning("Let me look."), ScriptedModel.exec("ls")], {
  *   usage: { input: 100, cached: 40, output: 20, reasoning: 5 }
  * })
  * ```
@@ -389,7 +410,9 @@ export const reply = (
  * A stream that ends with `response.failed`, after `parts` if given.
  *
  * ```ts
- * ScriptedModel.failed("context_length_exceeded", "too long")
+ * import { ScriptedModel } from "@effect-codex/testing"
+ *
+ * export const answer = ScriptedModel.failed("context_length_exceeded", "too long")
  * ```
  *
  * @category constructors
@@ -402,7 +425,9 @@ export const failed = (code: string, message: string, parts: ReadonlyArray<strin
  * A stream that ends with `response.incomplete`, after `parts` if given.
  *
  * ```ts
- * ScriptedModel.incomplete("max_output_tokens", ["half an ans"])
+ * import { ScriptedModel } from "@effect-codex/testing"
+ *
+ * export const answer = ScriptedModel.incomplete("max_output_tokens", ["half an ans"])
  * ```
  *
  * @category constructors
@@ -415,7 +440,9 @@ export const incomplete = (reason: string, parts: ReadonlyArray<string | Part> =
  * A stream that stops without a last event: `"end"` ends the HTTP body properly, `"cut"` closes the connection.
  *
  * ```ts
- * ScriptedModel.truncated("cut", ["half an ans"])
+ * import { ScriptedModel } from "@effect-codex/testing"
+ *
+ * export const answer = ScriptedModel.truncated("cut", ["half an ans"])
  * ```
  *
  * @category constructors
@@ -429,7 +456,9 @@ export const truncated = (how: "end" | "cut", parts: ReadonlyArray<string | Part
  * sent as JSON as it is. `pauses` hold it back.
  *
  * ```ts
- * ScriptedModel.httpFailure(429, { error: { type: "usage_limit_reached", message: "enough" } })
+ * import { ScriptedModel } from "@effect-codex/testing"
+ *
+ * export const answer = ScriptedModel.httpFailure(429, { error: { type: "usage_limit_reached", message: "enough" } })
  * ```
  *
  * @category constructors
@@ -548,7 +577,9 @@ export interface Options {
  * gate. Fails with `ServeError` if it cannot listen.
  *
  * ```ts
- * const model = yield* ScriptedModel.make({ answers: ["Hello."] })
+ * import { ScriptedModel } from "@effect-codex/testing"
+ *
+ * export const model = ScriptedModel.make({ answers: ["Hello."] })
  * ```
  *
  * @category constructors
@@ -662,7 +693,9 @@ export const make = Effect.fnUntraced(function*(
  * Provides a scripted model, see `make`.
  *
  * ```ts
- * const ModelLive = ScriptedModel.layer({ answer: (request) => `You said: ${request.prompt}` })
+ * import { ScriptedModel } from "@effect-codex/testing"
+ *
+ * export const ModelLive = ScriptedModel.layer({ answer: (request) => `You said: ${request.prompt}` })
  * ```
  *
  * @category layers

@@ -70,7 +70,7 @@ class ThreadRoute implements ThreadObserver {
   }
 
   onEnd(cause: ConnectionError): void {
-    this.end = cause
+    this.end ??= cause
     this.activeTurnId = undefined
     for (const turn of this.turns.values()) turn.onEnd(cause)
   }
@@ -122,11 +122,13 @@ export interface Turns {
   /** Starts a turn, which is stopped if the scope closes before its end. */
   readonly start: (
     params: ClientRequests["turn/start"]["params"],
-    options: Omit<TurnStateOptions, "report">
+    options: Omit<TurnStateOptions, "rpc">
   ) => Effect.Effect<TurnState, StartError, Scope.Scope>
   /** Interrupts a turn. Nothing happens when it is over. */
   readonly interrupt: (turn: TurnState) => Effect.Effect<void, RequestError>
 }
+
+const closed = () => new TransportError({ reason: "closed", detail: "the layer's scope has ended." })
 
 const retryPause = Duration.millis(50)
 
@@ -139,11 +141,21 @@ export const make = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Turns, never, Scope.Scope> {
   const scope = yield* Effect.scope
   const routes = yield* RcMap.make({
-    lookup: (threadId: string) => {
+    lookup: Effect.fnUntraced(function*(threadId: string) {
       const route = new ThreadRoute(threadId)
-      return Effect.as(rpc.observe(threadId, route), route)
-    }
+      yield* rpc.observe(threadId, route)
+      // When the layer ends before the turns do, nobody would tell them any more.
+      yield* Effect.addFinalizer(() => Effect.sync(() => route.onEnd(closed())))
+      return route
+    })
   })
+
+  let isOpen = true
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      isOpen = false
+    })
+  )
 
   // The server refuses to interrupt a turn that it has accepted but not begun (measured on 0.169.0), and the turn then
   // runs to its end. So the beginning is waited for, and a refusal while the turn is not over is asked again.
@@ -157,8 +169,7 @@ export const make = Effect.fnUntraced(function*(
         while: (error) => error._tag === "NoActiveTurn" || error._tag === "TurnMismatch"
       }),
       Effect.asVoid,
-      Effect.raceFirst(Effect.exit(turn.awaitEnd)),
-      Effect.asVoid
+      Effect.raceFirst(turn.awaitEnd)
     )
 
   // Runs in finalizers, which nothing can interrupt: so it has a bound of its own.
@@ -176,8 +187,9 @@ export const make = Effect.fnUntraced(function*(
     )
 
   const start: Turns["start"] = Effect.fnUntraced(function*(params, turnOptions) {
+    if (!isOpen) return yield* closed()
     const route = yield* RcMap.get(routes, params.threadId)
-    const options: TurnStateOptions = { ...turnOptions, report: rpc.report }
+    const options: TurnStateOptions = { ...turnOptions, rpc }
 
     // Interrupting this does not undo the request: what was sent is waited for and then stopped.
     const startOnce = Effect.uninterruptibleMask((restore) =>
@@ -202,7 +214,7 @@ export const make = Effect.fnUntraced(function*(
           }
           route.giveUp()
           return yield* Cause.hasInterrupts(reply.cause)
-            ? new TransportError({ reason: "closed", detail: "the layer's scope has ended." })
+            ? closed()
             : Effect.failCause(reply.cause)
         }
         const late = sent

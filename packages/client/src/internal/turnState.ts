@@ -9,12 +9,13 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type { AppServerRpc } from "../AppServerRpc.ts"
 import type { ConnectionError } from "../CodexError.ts"
 import { EventsOverflow, TurnFailed } from "../CodexError.ts"
 import type { Raw, TurnEvent } from "../ServerNotification.ts"
-import { decode } from "../ServerNotification.ts"
 import type { TurnResult } from "../TurnResult.ts"
 import { finalResponse } from "../TurnResult.ts"
 import { guardOf } from "./guard.ts"
@@ -26,7 +27,7 @@ export interface TurnStateOptions {
   /** Whether somebody may read events. Without it nothing is kept but what makes up the result. */
   readonly events: boolean
   readonly maxUnreadBytes: number | undefined
-  readonly report: (text: string) => void
+  readonly rpc: Pick<AppServerRpc["Service"], "decode" | "report">
 }
 
 const highWaterBytes = 64 * 1024 * 1024
@@ -125,7 +126,7 @@ export class TurnState {
       case "thread/tokenUsage/updated":
         return this.foldUsage(params["tokenUsage"])
       case "turn/completed":
-        this.completion = params["turn"] as Readonly<Record<string, unknown>>
+        this.completion = Predicate.isReadonlyObject(params["turn"]) ? params["turn"] : {}
         Deferred.doneUnsafe(this.started, Exit.void)
         Deferred.doneUnsafe(this.ended, Exit.void)
         return
@@ -145,11 +146,12 @@ export class TurnState {
   // ---------------------------------------------------------------------------
 
   private makeMailbox(history?: Array<Raw>): Mailbox<StreamError> {
-    const { maxUnreadBytes, report } = this.options
+    const { maxUnreadBytes, rpc } = this.options
     return new Mailbox<StreamError>({
       highWater: {
         bytes: highWaterBytes,
-        report: (bytes) => report(`${bytes} bytes of events of turn ${this.id} are unread; the reader is too slow`)
+        report: (bytes) =>
+          rpc.report(`${bytes} bytes of events of turn ${this.id} are unread; its reader is too slow`, bytes)
       },
       maxUnread: maxUnreadBytes === undefined ? undefined : {
         bytes: maxUnreadBytes,
@@ -180,7 +182,10 @@ export class TurnState {
 
   /** The events from the turn's first. The first reader gets each as it came, others a compacted history first. */
   readonly events: Stream.Stream<TurnEvent, StreamError> = Stream.unwrap(
-    Effect.map(this.openReader, (mailbox) => Stream.map(mailbox.stream, (raw) => decode(raw) as TurnEvent))
+    Effect.map(
+      this.openReader,
+      (mailbox) => Stream.map(mailbox.stream, (raw) => this.options.rpc.decode(raw) as TurnEvent)
+    )
   )
 
   /** What is known of the turn now. */
@@ -189,7 +194,7 @@ export class TurnState {
     const isItem = guardOf(Received.ThreadItem)
     const items = this.items.filter(isItem)
     if (items.length < this.items.length) {
-      this.options.report(
+      this.options.rpc.report(
         `${this.items.length - items.length} items of turn ${this.id} do not fit the protocol and are left out`
       )
     }

@@ -1,0 +1,84 @@
+/**
+ * The schemas that the open forms are made of.
+ */
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import { type Lazy, lazy } from "../Lazy.ts"
+import type { UnknownMember, UnknownVariant } from "../Open.ts"
+
+/**
+ * Accepts the objects whose `tag` is a string other than the known ones, so that a malformed known member is refused.
+ */
+export const unknownMember = <const K extends string>(
+  tag: K,
+  known: ReadonlyArray<string>
+): Schema.Codec<UnknownMember<K>> => {
+  const tags = new Set(known)
+  return Schema.declare((input): input is UnknownMember<K> => {
+    if (!Predicate.isObject(input) || !Predicate.hasProperty(input, tag)) return false
+    const value = input[tag]
+    return typeof value === "string" && !tags.has(value)
+  }, { expected: `an object whose ${JSON.stringify(tag)} is an unknown string` })
+}
+
+/**
+ * Accepts the objects that have none of the known keys, so that a malformed known variant is refused.
+ */
+export const unknownVariant = <const K extends string>(known: ReadonlyArray<K>): Schema.Codec<UnknownVariant<K>> =>
+  Schema.declare(
+    (input): input is UnknownVariant<K> => Predicate.isObject(input) && !known.some((key) => Object.hasOwn(input, key)),
+    { expected: "an object with an unknown key" }
+  )
+
+/**
+ * Any string: the known values of an enum are in the types only.
+ */
+export const string: Lazy<string> = lazy(() => Schema.String)
+
+/**
+ * Any object: the fields are those of a newer server.
+ */
+export const object: Lazy<{ readonly [key: string]: unknown }> = lazy(() =>
+  Schema.Record(Schema.String, Schema.Unknown)
+)
+
+/**
+ * A key that the server always sends today and that another version may leave out. The type stays that of a key that
+ * is there.
+ */
+export const mayMiss = <A>(schema: Schema.Codec<A>): Schema.Codec<A> =>
+  Schema.make<Schema.Codec<A>>(Schema.optionalKey(schema).ast)
+
+/**
+ * A key whose value may be null, and that may be missing.
+ */
+export const nullable = <A>(schema: Schema.Codec<A>): Schema.Codec<A | null> => mayMiss(Schema.NullOr(schema))
+
+/**
+ * An optional key. Its value may be null.
+ */
+export const optional = <A>(schema: Schema.Codec<A>): Schema.optionalKey<Schema.NullOr<Schema.Codec<A>>> =>
+  Schema.optionalKey(Schema.NullOr(schema))
+
+/**
+ * Known keys, and any number of others with values of one type.
+ */
+export const structWithRest = <A, B>(
+  known: Schema.Codec<A>,
+  keys: ReadonlyArray<string>,
+  rest: Schema.Codec<B>
+): Schema.Codec<A & { readonly [key in string]?: B }> => {
+  const isKnown = Schema.is(known)
+  const isRest = Schema.is(rest)
+  return Schema.declare(
+    (input): input is A & { readonly [key in string]?: B } =>
+      isKnown(input) && Predicate.isObject(input) &&
+      Object.entries(input).every(([key, value]) => keys.includes(key) || isRest(value)),
+    { expected: "an object with known and other keys" }
+  )
+}
+
+/**
+ * Any value that JSON can hold. The reader made it with `JSON.parse`, so there is nothing left to check.
+ */
+export const json: Lazy<Schema.Json> = lazy(() => Schema.make<Schema.Codec<Schema.Json>>(Schema.Unknown.ast))
