@@ -239,6 +239,19 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
 /**
  * The process as a layer. It ends with the layer's scope.
  *
+ * **Example** (A client with options of its own at each layer)
+ *
+ * ```ts
+ * import { AppServer, AppServerRpc, Codex, Transport } from "@effect-codex/client"
+ * import { Layer } from "effect"
+ *
+ * export const CodexLive = Codex.layer().pipe(
+ *   Layer.provide(AppServerRpc.layer({ maxInFlight: 16 })),
+ *   Layer.provide(Transport.layerStdio()),
+ *   Layer.provide(AppServer.layer({ executable: "/usr/local/bin/codex", configOverrides: ["model=\"gpt-5.4\""] }))
+ * )
+ * ```
+ *
  * @category layers
  * @since 0.1.0
  */

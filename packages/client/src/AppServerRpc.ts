@@ -99,6 +99,19 @@ export const unreadBytes: Metric.Gauge<number> = Metric.gauge("effect_codex_unre
 /**
  * The connection to an app-server.
  *
+ * **Example** (A method that has no call of its own)
+ *
+ * ```ts
+ * import { AppServerRpc } from "@effect-codex/client"
+ * import { Effect } from "effect"
+ *
+ * export const loadedThreads = Effect.gen(function*() {
+ *   const rpc = yield* AppServerRpc.AppServerRpc
+ *   const { data } = yield* rpc.request("thread/loaded/list", {}, { timeout: "5 seconds" })
+ *   return data
+ * })
+ * ```
+ *
  * @category services
  * @since 0.1.0
  */
@@ -267,7 +280,11 @@ export const make = Effect.fnUntraced(function*(
         }
       }
     }
-    if (threadId === undefined) return
+    if (threadId === undefined) {
+      // It comes right after the handshake, before anybody can have asked for it.
+      if (method === "configWarning" && subscribers.size === 0) report(`codex configuration: ${JSON.stringify(params)}`)
+      return
+    }
     if (method === "turn/completed") {
       const { turn } = params as { readonly turn?: { readonly id?: unknown } | null }
       if (typeof turn?.id === "string") serving.turnEnded(threadId, turn.id)

@@ -20,6 +20,14 @@ export type InputItem = Sent.UserInput
 /**
  * The input of a turn. A string stands for one piece of text.
  *
+ * **Example** (Text with a picture)
+ *
+ * ```ts
+ * import { Input } from "@effect-codex/client"
+ *
+ * export const input: Input.Input = ["What is wrong here?", Input.localImage("/tmp/screenshot.png")]
+ * ```
+ *
  * @category models
  * @since 0.1.0
  */

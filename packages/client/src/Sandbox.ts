@@ -57,6 +57,14 @@ export const workspaceWrite: Sandbox = make("workspace-write", {
  * The protocol starts a thread with a mode alone, so the details of a policy reach the server with each turn; as a
  * thread's sandbox this is sent with every turn of the handle that says nothing else.
  *
+ * **Example** (A cache to write in, and the network)
+ *
+ * ```ts
+ * import { Sandbox } from "@effect-codex/client"
+ *
+ * export const sandbox = Sandbox.workspaceWriteWith({ writableRoots: ["/var/cache/build"], networkAccess: true })
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */

@@ -48,6 +48,23 @@ export interface Known<M extends keyof ServerNotifications> {
  * Any notification. Its tag is the method name of the protocol, so that `Match.tag`, `switch` and the protocol's own
  * documentation speak of the same thing.
  *
+ * **Example** (Warnings of all threads)
+ *
+ * ```ts
+ * import { AppServerRpc } from "@effect-codex/client"
+ * import { Effect, Match, Stream } from "effect"
+ *
+ * export const warnings = Effect.gen(function*() {
+ *   const rpc = yield* AppServerRpc.AppServerRpc
+ *   yield* Stream.runForEach(rpc.notifications, (notification) =>
+ *     Match.value(notification).pipe(
+ *       Match.tag("warning", ({ params }) => Effect.logWarning(params.message)),
+ *       Match.tag("Unknown", ({ method }) => Effect.logDebug(`a newer codex sent ${method}`)),
+ *       Match.orElse(() => Effect.void)
+ *     ))
+ * })
+ * ```
+ *
  * @category models
  * @since 0.1.0
  */

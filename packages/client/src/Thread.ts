@@ -48,6 +48,20 @@ export interface TurnOptions {
 /**
  * A handle on a thread. It holds nothing open: there is nothing to close.
  *
+ * **Example** (Two turns of one conversation, the second read-only)
+ *
+ * ```ts
+ * import { Codex, Sandbox } from "@effect-codex/client"
+ * import { Effect } from "effect"
+ *
+ * export const review = Effect.gen(function*() {
+ *   const codex = yield* Codex.Codex
+ *   const thread = yield* codex.startThread({ cwd: "/repositories/one", sandbox: Sandbox.workspaceWrite })
+ *   yield* thread.run("Fix the failing test.")
+ *   return yield* thread.run("Review your change.", { sandbox: Sandbox.readOnly, effort: "high" })
+ * })
+ * ```
+ *
  * @category models
  * @since 0.1.0
  */

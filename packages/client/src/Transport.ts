@@ -122,6 +122,19 @@ export interface MemoryEnd extends Context.Service.Shape<typeof Transport> {
 /**
  * A connection in memory, for tests: what one end sends the other receives, all that waits as one read.
  *
+ * **Example** (A client whose server is the test)
+ *
+ * ```ts
+ * import { AppServerRpc, Transport } from "@effect-codex/client"
+ * import { Effect } from "effect"
+ *
+ * export const connect = Effect.gen(function*() {
+ *   const [client, server] = yield* Transport.makeMemory
+ *   yield* server.send("{\"id\":1,\"error\":{\"code\":-32600,\"message\":\"not today\"}}")
+ *   return yield* AppServerRpc.make().pipe(Effect.provideService(Transport.Transport, client))
+ * })
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */

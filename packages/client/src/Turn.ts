@@ -19,6 +19,22 @@ import type { TurnResult } from "./TurnResult.ts"
  * A handle on one turn of a thread. It lives as long as the scope that it was started in: closing that scope before the
  * turn's end interrupts the turn and waits a bounded time for its end.
  *
+ * **Example** (Printing while the agent writes, and stopping it after a while)
+ *
+ * ```ts
+ * import { Codex } from "@effect-codex/client"
+ * import { Console, Effect, Stream } from "effect"
+ *
+ * export const tell = Effect.gen(function*() {
+ *   const codex = yield* Codex.Codex
+ *   const thread = yield* codex.startThread()
+ *   const turn = yield* thread.turn("Tell me a story.")
+ *   yield* Stream.runForEach(turn.text, Console.log).pipe(Effect.timeoutOption("1 minute"))
+ *   yield* turn.interrupt
+ *   return yield* turn.result
+ * }).pipe(Effect.scoped)
+ * ```
+ *
  * @category models
  * @since 0.1.0
  */

@@ -1,6 +1,6 @@
 import { AppServerRpc, CodexError, type ServerNotification, ServerRequests, Transport } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Scope, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Logger, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Fake from "./fakeServer.ts"
 
@@ -280,6 +280,17 @@ describe("notifications", () => {
       assert.include((events[2] as ServerNotification.Undecodable).issue, "threadId")
       assert.deepInclude(events[3], { _tag: "Unknown", method: "constructor" })
       assert.deepInclude(yield* rpc.diagnostics, { unknown: 2, undecodable: 1 })
+    }))
+
+  it.effect("about the configuration, which come before anybody can listen, are logged", () =>
+    Effect.gen(function*() {
+      const logged = yield* Deferred.make<string>()
+      const logger = Logger.make<unknown, void>(({ message }) =>
+        Deferred.doneUnsafe(logged, Exit.succeed(String(message)))
+      )
+      const { server } = yield* Effect.provide(Fake.connect(), Logger.layer([logger]))
+      yield* server.send(Fake.notification("configWarning", { summary: "Invalid configuration; using defaults." }))
+      assert.include(yield* Deferred.await(logged), "Invalid configuration")
     }))
 
   it.effect("survive lines that are no messages, which are counted", () =>

@@ -112,11 +112,9 @@ export const make = Effect.fnUntraced(function*(
   const fs = yield* FileSystem.FileSystem
   const { join } = yield* Path.Path
 
-  const homes = join(Os.homedir(), ".effect-codex", "homes")
-  yield* fs.makeDirectory(homes, { recursive: true })
   const root = yield* Effect.acquireRelease(
     // macOS reaches some home directories through links, and codex reports resolved paths.
-    Effect.flatMap(fs.makeTempDirectory({ directory: homes, prefix: "home-" }), fs.realPath),
+    Effect.flatMap(fs.makeTempDirectory({ directory: Os.homedir(), prefix: ".effect-codex-" }), fs.realPath),
     remove
   )
   const path = join(root, "codex")

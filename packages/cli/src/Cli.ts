@@ -1,0 +1,78 @@
+/**
+ * The command line of `effect-codex`.
+ *
+ * @since 0.1.0
+ */
+import * as Argument from "effect/cli/Argument"
+import * as Command from "effect/cli/Command"
+import * as Flag from "effect/cli/Flag"
+import * as Effect from "effect/Effect"
+
+const run = Command.make(
+  "run",
+  {
+    prompt: Argument.String("prompt").pipe(
+      Argument.withDescription("What the agent is asked. Read from stdin if it is left out."),
+      Argument.optional
+    ),
+    model: Flag.String("model").pipe(
+      Flag.withAlias("m"),
+      Flag.withMetavar("name"),
+      Flag.withDescription("The model. Default: what your Codex configuration says."),
+      Flag.optional
+    ),
+    sandbox: Flag.Literals("sandbox", ["read-only", "workspace-write", "full-access"]).pipe(
+      Flag.withAlias("s"),
+      Flag.withDescription(
+        "What the agent's commands may touch. Default: what your Codex configuration says, as for codex itself; that is " +
+          "read-only if it says nothing, so that nothing changes before you allow it. Nothing beyond it is approved."
+      ),
+      Flag.optional
+    ),
+    cwd: Flag.Path("cwd").pipe(
+      Flag.withAlias("C"),
+      Flag.withMetavar("folder"),
+      Flag.withDescription("The folder that the agent works in. Default: the current one."),
+      Flag.optional
+    ),
+    json: Flag.Boolean("json").pipe(
+      Flag.withDescription("Print every event of the turn as a line of JSON, and nothing else, to stdout."),
+      Flag.withDefault(false)
+    ),
+    offline: Flag.Boolean("offline").pipe(
+      Flag.withDescription("Use the offline model, a script that drives the real codex without a key or a network."),
+      Flag.withDefault(false)
+    )
+  },
+  (options) =>
+    // The client is loaded when it is needed: `--help` does without it.
+    Effect.flatMap(Effect.promise(() => import("./internal/run.ts")), ({ run }) => run(options))
+).pipe(
+  Command.withDescription(
+    "Run one turn of the agent. The answer goes to stdout, everything else to stderr. The exit code is 0 when the turn " +
+      "was completed, 1 when anything failed, 130 when it was interrupted."
+  ),
+  Command.withShortDescription("Run one turn of the agent"),
+  Command.withExamples([
+    { command: `effect-codex run "Say hello in one sentence."`, description: "Ask" },
+    {
+      command: "git diff | effect-codex run --json > events.jsonl",
+      description: "Ask what stdin says, keep every event"
+    },
+    {
+      command: `effect-codex run --sandbox workspace-write "Fix the failing test."`,
+      description: "Let the agent write"
+    }
+  ])
+)
+
+/**
+ * The whole command.
+ *
+ * @category commands
+ * @since 0.1.0
+ */
+export const command = Command.make("effect-codex").pipe(
+  Command.withDescription("Codex in a terminal"),
+  Command.withSubcommands([run])
+)

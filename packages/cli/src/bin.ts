@@ -1,0 +1,65 @@
+#!/usr/bin/env node
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Cause from "effect/Cause"
+import * as CliOutput from "effect/cli/CliOutput"
+import * as Command from "effect/cli/Command"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Inspectable from "effect/Inspectable"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Runtime from "effect/Runtime"
+import * as Cli from "./Cli.ts"
+import * as Screen from "./internal/screen.ts"
+import { version } from "./internal/version.ts"
+
+const report = (cause: Cause.Cause<unknown>) =>
+  Effect.gen(function*() {
+    const { drain, line } = yield* Screen.Screen
+    const error = Cause.squash(cause)
+    if (!Cause.hasInterrupts(cause) && Runtime.getErrorReported(error)) {
+      yield* line(`error: ${Cause.hasDies(cause) || !(error instanceof Error) ? Cause.pretty(cause) : error.message}`)
+    }
+    yield* drain
+  })
+
+// Help that nobody asked for would bury the error, and does not belong on stdout.
+const presenter = Layer.effect(
+  CliOutput.Presenter,
+  Effect.map(Screen.Screen, ({ line }): CliOutput.Presenter => ({
+    present: (event) =>
+      event._tag === "InvalidInvocation"
+        ? line([
+          ...event.errors.map((error) => `error: ${error.message}`),
+          `Run \`${event.commandPath.join(" ")} --help\` for what there is.`
+        ].join("\n"))
+        : CliOutput.defaultPresenter.present(event)
+  }))
+)
+
+const logger = Effect.map(Screen.Screen, ({ lineUnsafe }) =>
+  Logger.make<unknown, void>(({ logLevel, message }) => {
+    const text = (Array.isArray(message) ? message : [message]).map(Inspectable.toStringUnknown).join(" ")
+    lineUnsafe(`${logLevel === "Warn" ? "warning" : logLevel.toLowerCase()}: ${text}`)
+  }))
+
+// npm passes on a Ctrl-C that the terminal has sent to this process too: the two are one.
+let interruptedAt: number | undefined
+process.on("SIGINT", () => {
+  const now = performance.now()
+  interruptedAt ??= now
+  if (now - interruptedAt > 500) process.exit(130)
+})
+
+Command.run(Cli.command, { version }).pipe(
+  Effect.tapCause(report),
+  Effect.provide(Layer.mergeAll(presenter, Logger.layer([logger]))),
+  Effect.provide(Layer.merge(Screen.layer, NodeServices.layer)),
+  NodeRuntime.runMain({
+    disableErrorReporting: true,
+    // What fails while a turn is being interrupted is a consequence of it.
+    teardown: (exit, onExit) =>
+      Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause) ? onExit(130) : Runtime.defaultTeardown(exit, onExit)
+  })
+)

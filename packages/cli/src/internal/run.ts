@@ -1,0 +1,123 @@
+/**
+ * One prompt, one turn: the answer goes to stdout, everything else to stderr.
+ */
+import * as ApprovalMode from "@effect-codex/client/ApprovalMode"
+import { InvalidArgument, TurnInterrupted } from "@effect-codex/client/CodexError"
+import * as Sandbox from "@effect-codex/client/Sandbox"
+import type { TurnEvent } from "@effect-codex/client/ServerNotification"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as Stdio from "effect/Stdio"
+import * as Stream from "effect/Stream"
+import { Answer } from "./answer.ts"
+import * as Progress from "./progress.ts"
+import { Screen } from "./screen.ts"
+import * as Session from "./session.ts"
+
+export interface Options {
+  readonly prompt: Option.Option<string>
+  readonly model: Option.Option<string>
+  readonly sandbox: Option.Option<"read-only" | "workspace-write" | "full-access">
+  readonly cwd: Option.Option<string>
+  readonly json: boolean
+  readonly offline: boolean
+}
+
+export const run = Effect.fnUntraced(function*(options: Options) {
+  const screen = yield* Screen
+  const prompt = yield* promptOf(options.prompt)
+  const cwd = yield* folderOf(options.cwd)
+
+  let progress = Progress.initial(yield* Clock.currentTimeMillis)
+  if (screen.isLive) {
+    yield* Clock.currentTimeMillis.pipe(
+      Effect.flatMap((now) => screen.status((columns) => Progress.statusLine(progress, now, columns))),
+      Effect.repeat(Schedule.spaced("100 millis")),
+      Effect.ensuring(screen.status(undefined)),
+      Effect.forkScoped
+    )
+  }
+
+  const session = yield* Session.open(options)
+  if (session.notice !== undefined) yield* screen.line(session.notice)
+
+  const thread = yield* session.codex.startThread({
+    // Nobody is there to be asked, and the server's own reviewer costs calls of the model.
+    approvalMode: ApprovalMode.denyAll,
+    cwd,
+    model: Option.getOrUndefined(options.model),
+    sandbox: Option.match(options.sandbox, {
+      onNone: () => session.isOffline ? Sandbox.readOnly : undefined,
+      onSome: (name) => sandboxes[name]
+    })
+  })
+  const turn = yield* thread.turn(prompt)
+
+  const answer = new Answer()
+  let told = ""
+  const show = Effect.fnUntraced(function*(event: TurnEvent) {
+    const [next, lines] = Progress.step(progress, event)
+    progress = next
+    yield* Effect.forEach(lines, screen.line, { discard: true })
+    const now = Progress.activity(progress)
+    // Without a line that can be replaced, only what begins is told.
+    if (!screen.isLive && now !== told && (event._tag === "turn/started" || event._tag === "item/started")) {
+      told = now
+      yield* screen.line(now)
+    }
+    yield* screen.answer(options.json ? jsonLine(event) : answer.push(event))
+  })
+  yield* turn.events.pipe(
+    Stream.runForEach(show),
+    Effect.onInterrupt(() => {
+      progress = { ...progress, idle: "interrupting", running: [] }
+      return screen.line("Interrupting the turn.")
+    })
+  )
+  if (!options.json) yield* screen.answer(answer.end())
+
+  const result = yield* turn.result
+  if (result.status === "interrupted") {
+    return yield* new TurnInterrupted({ threadId: turn.threadId, turnId: turn.id, result })
+  }
+  const usage = Option.getOrUndefined(result.usage)?.turn
+  yield* screen.line(Progress.summaryLine(progress, yield* Clock.currentTimeMillis, usage))
+}, Effect.scoped)
+
+const sandboxes = {
+  "read-only": Sandbox.readOnly,
+  "workspace-write": Sandbox.workspaceWrite,
+  "full-access": Sandbox.fullAccess
+}
+
+const promptOf = Effect.fnUntraced(function*(argument: Option.Option<string>) {
+  const stdio = yield* Stdio.Stdio
+  if (Option.isNone(argument) && (yield* stdio.stdinIsTerminal)) {
+    return yield* new InvalidArgument({ argument: "prompt", detail: `there is none. ${howToPrompt}` })
+  }
+  const prompt = Option.isSome(argument)
+    ? argument.value
+    : (yield* stdio.stdin.pipe(Stream.decodeText, Stream.mkString)).trimEnd()
+  if (prompt.trim() === "") {
+    return yield* new InvalidArgument({ argument: "prompt", detail: `it is empty. ${howToPrompt}` })
+  }
+  return prompt
+})
+
+const howToPrompt = `Give it as an argument, effect-codex run "Say hello.", or on stdin.`
+
+const folderOf = Effect.fnUntraced(function*(option: Option.Option<string>) {
+  if (Option.isNone(option)) return process.cwd()
+  const fs = yield* FileSystem.FileSystem
+  const info = yield* Effect.option(fs.stat(option.value))
+  if (Option.isSome(info) && info.value.type === "Directory") return option.value
+  const problem = Option.isSome(info) ? "is not a folder" : "does not exist or cannot be read"
+  return yield* new InvalidArgument({ argument: "--cwd", detail: `${option.value} ${problem}.` })
+})
+
+// As the protocol names them, whatever this library knows of them.
+const jsonLine = (event: TurnEvent): string =>
+  `${JSON.stringify({ method: "method" in event ? event.method : event._tag, params: event.params })}\n`

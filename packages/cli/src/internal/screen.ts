@@ -1,0 +1,126 @@
+/**
+ * The one place where this program writes to its stdout and stderr. A line about the progress stays at the bottom of a
+ * terminal and is erased before anything else is written.
+ */
+import * as Context from "effect/Context"
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Runtime from "effect/Runtime"
+
+/**
+ * Nobody reads stdout any more, as with `| head -1`. The program ends without a word, with the exit code that a shell
+ * gives to one that SIGPIPE ended.
+ */
+export class StdoutClosed extends Data.TaggedError("StdoutClosed") {
+  override readonly [Runtime.errorExitCode] = 141
+  override readonly [Runtime.errorReported] = false
+}
+
+/** stdout cannot be written, because a disk is full for example. */
+export class StdoutFailed extends Data.TaggedError("StdoutFailed")<{ readonly cause: Error }> {
+  override get message(): string {
+    return `stdout could not be written: ${this.cause.message}`
+  }
+}
+
+export class Screen extends Context.Service<Screen, {
+  /** Whether `status` shows anything. */
+  readonly isLive: boolean
+  /** Writes to stdout and waits until it is taken. */
+  readonly answer: (text: string) => Effect.Effect<void, StdoutClosed | StdoutFailed>
+  /** Writes a line to stderr. Never waits and never fails: a reader of stderr that is gone stops nothing. */
+  readonly line: (text: string) => Effect.Effect<void>
+  readonly lineUnsafe: (text: string) => void
+  /** Writes a warning, once: several starts of codex say the same about the same machine. */
+  readonly warn: (text: string) => Effect.Effect<void>
+  /** Shows, replaces or with `undefined` removes the line about the progress; `render` gets the width. */
+  readonly status: (render: ((columns: number) => string) | undefined) => Effect.Effect<void>
+  /** Waits until stderr has taken everything, for a second at most. */
+  readonly drain: Effect.Effect<void>
+}>()("@effect-codex/cli/Screen") {}
+
+interface Output {
+  readonly isTTY?: boolean | undefined
+  readonly columns?: number | undefined
+  readonly write: (text: string, done?: (error?: Error | null) => void) => boolean
+  readonly on: (event: "error", listener: () => void) => unknown
+}
+
+const erase = "\r\u001b[2K"
+
+// What a model writes could move the cursor, change colours or set the clipboard.
+const printable = (text: string): string =>
+  // oxlint-disable-next-line no-control-regex
+  text.replace(/\r\n/g, "\n").replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "")
+
+export const make = (options: {
+  readonly stdout: Output
+  readonly stderr: Output
+  readonly env: Readonly<Record<string, string | undefined>>
+}): Screen["Service"] => {
+  const { env, stderr, stdout } = options
+  const isLive = stderr.isTTY === true && env["TERM"] !== "dumb" && (env["NO_COLOR"] ?? "") === ""
+  const isShared = stderr.isTTY === true && stdout.isTTY === true
+  /** The line about the progress that is on the terminal. */
+  let shown = ""
+  /** Whether the answer has left the cursor of the shared terminal behind some text. */
+  let midLine = false
+
+  const warned = new Set<string>()
+
+  const clear = () => {
+    if (shown !== "") stderr.write(erase)
+    shown = ""
+  }
+  const lineUnsafe = (text: string) => {
+    clear()
+    stderr.write(`${midLine ? "\n" : ""}${printable(text)}\n`)
+    midLine = false
+  }
+  // Errors reach the callbacks of `write`; an `error` event without a listener would end the process.
+  stdout.on("error", () => {})
+  stderr.on("error", () => {})
+
+  return Screen.of({
+    isLive,
+    answer: (text) =>
+      Effect.callback((resume) => {
+        if (text === "") return resume(Effect.void)
+        clear()
+        midLine = isShared && !text.endsWith("\n")
+        stdout.write(stdout.isTTY === true ? printable(text) : text, (error) => {
+          if (error === null || error === undefined) return resume(Effect.void)
+          const code = "code" in error ? error.code : undefined
+          const isClosed = code === "EPIPE" || code === "ERR_STREAM_DESTROYED"
+          resume(isClosed ? new StdoutClosed() : new StdoutFailed({ cause: error }))
+        })
+      }),
+    line: (text) => Effect.sync(() => lineUnsafe(text)),
+    lineUnsafe,
+    warn: (text) =>
+      Effect.sync(() => {
+        if (warned.has(text)) return
+        warned.add(text)
+        lineUnsafe(`warning: ${text}`)
+      }),
+    status: (render) =>
+      Effect.sync(() => {
+        if (!isLive || midLine) return
+        if (render === undefined) return clear()
+        // A terminal that was never given a size says 0.
+        const text = printable(render(stderr.columns || 80))
+        if (text === shown) return
+        stderr.write(erase + text)
+        shown = text
+      }),
+    drain: Effect.callback<void>((resume) => {
+      stderr.write("", () => resume(Effect.void))
+    }).pipe(Effect.timeoutOption("1 second"), Effect.asVoid)
+  })
+}
+
+export const layer: Layer.Layer<Screen> = Layer.sync(
+  Screen,
+  () => make({ stdout: process.stdout, stderr: process.stderr, env: process.env })
+)

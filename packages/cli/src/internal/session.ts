@@ -1,0 +1,139 @@
+/**
+ * The codex that a run works with: the user's own login, an API key from the environment, or the offline model.
+ */
+import { AppServerRpc } from "@effect-codex/client/AppServerRpc"
+import { Codex } from "@effect-codex/client/Codex"
+import * as CodexNode from "@effect-codex/node/CodexNode"
+import * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as FileSystem from "effect/FileSystem"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Path from "effect/Path"
+import * as Redacted from "effect/Redacted"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as Os from "node:os"
+import { Screen } from "./screen.ts"
+import { version } from "./version.ts"
+
+export interface Session {
+  readonly codex: Codex["Service"]
+  readonly isOffline: boolean
+  /** What the user should know about the model that answers. */
+  readonly notice: string | undefined
+}
+
+/**
+ * Opens a session until the scope closes.
+ *
+ * `CODEX_API_KEY` comes before a stored login, as in `codex exec`; `OPENAI_API_KEY` comes after it, because many have it
+ * set for other programs.
+ */
+export const open = Effect.fnUntraced(function*(options: { readonly offline: boolean }) {
+  if (options.offline) return yield* offline("Using")
+  const codexKey = yield* apiKey("CODEX_API_KEY")
+  if (Option.isSome(codexKey)) return yield* loggedIn("CODEX_API_KEY", codexKey.value)
+  if (yield* isConfigured) {
+    const stored = yield* configured
+    if (Option.isSome(stored)) return stored.value
+  }
+  const openaiKey = yield* apiKey("OPENAI_API_KEY")
+  if (Option.isSome(openaiKey)) return yield* loggedIn("OPENAI_API_KEY", openaiKey.value)
+  return yield* offline("No Codex login (`npx codex login`), CODEX_API_KEY or OPENAI_API_KEY was found: using")
+})
+
+// A variable that is set to nothing counts as not set, as it does for codex.
+const apiKey = (name: string) =>
+  Config.option(Config.Redacted(name)).pipe(Effect.map(Option.filter((key) => Redacted.value(key).trim() !== "")))
+
+const connect = Effect.fnUntraced(function*(options: CodexNode.Options, isOffline = false) {
+  const { warn } = yield* Screen
+  const clientInfo = { name: "effect_codex_cli", title: "effect-codex", version }
+  const services = yield* Layer.build(CodexNode.layer({ ...options, clientInfo }))
+  const rpc = Context.get(services, AppServerRpc)
+  // At once: codex tells what is wrong with its configuration right after the handshake.
+  yield* warnings(rpc, isOffline).pipe(
+    Stream.runForEach(warn),
+    Effect.forkScoped({ startImmediately: true })
+  )
+  return { codex: Context.get(services, Codex), rpc }
+})
+
+// These belong to the connection or the thread, not to the turn, and are not among its events.
+const warnings = (rpc: AppServerRpc["Service"], isOffline: boolean) =>
+  rpc.notifications.pipe(
+    Stream.flatMap((event) => {
+      switch (event._tag) {
+        case "warning":
+          // codex has no metadata of the offline model, which needs none.
+          return isOffline && event.params.message.startsWith("Model metadata for")
+            ? Stream.empty
+            : Stream.succeed(event.params.message)
+        case "guardianWarning":
+          return Stream.succeed(event.params.message)
+        case "configWarning":
+        case "deprecationNotice":
+          return Stream.succeed([event.params.summary, event.params.details ?? ""].join(" ").trim())
+        default:
+          return Stream.empty
+      }
+    }),
+    // The end of the connection ends the turn too, and is told there.
+    Stream.ignore
+  )
+
+// =============================================================================
+// The user's own configuration
+// =============================================================================
+
+// Asked before codex is started, which would create a home for somebody who has none.
+const isConfigured = Effect.gen(function*() {
+  const fs = yield* FileSystem.FileSystem
+  const { join } = yield* Path.Path
+  const given = yield* Config.String("CODEX_HOME").pipe(Config.withDefault(""))
+  const home = given === "" ? join(Os.homedir(), ".codex") : given
+  const places = [join(home, "auth.json"), join(home, "config.toml"), "/etc/codex/config.toml"]
+  const found = yield* Effect.forEach(places, (place) => Effect.orElseSucceed(fs.exists(place), () => false))
+  return found.includes(true)
+})
+
+// codex itself knows best whether it can reach a model: the login may be in a keyring, the provider may need none.
+const configured = Effect.gen(function*() {
+  const scope = yield* Scope.fork(yield* Effect.scope)
+  const connection = yield* connect({}).pipe(Scope.provide(scope))
+  const account = yield* Effect.option(connection.rpc.request("account/read", { refreshToken: false }))
+  if (Option.exists(account, ({ account, requiresOpenaiAuth }) => account === null && requiresOpenaiAuth)) {
+    yield* Scope.close(scope, Exit.void)
+    return Option.none()
+  }
+  // Who cannot say whether there is a login is asked to answer, and fails with its own words.
+  return Option.some<Session>({ codex: connection.codex, isOffline: false, notice: undefined })
+})
+
+// =============================================================================
+// An API key
+// =============================================================================
+
+// The app-server takes no key from its environment. Logging in would overwrite the stored login if the login were not
+// kept in memory alone.
+const loggedIn = Effect.fnUntraced(function*(name: string, key: Redacted.Redacted) {
+  const { codex, rpc } = yield* connect({ configOverrides: [`cli_auth_credentials_store="ephemeral"`] })
+  yield* rpc.request("account/login/start", { type: "apiKey", apiKey: Redacted.value(key).trim() })
+  const session: Session = { codex, isOffline: false, notice: `Using the API key of ${name} for this run.` }
+  return session
+})
+
+// =============================================================================
+// No model
+// =============================================================================
+
+const offline = Effect.fnUntraced(function*(why: string) {
+  const home = yield* Effect.flatMap(Effect.promise(() => import("./offlineModel.ts")), (model) => model.home)
+  const { codex } = yield* connect({ cwd: home.workspace, env: home.env }, true)
+  const notice = `${why} the offline model, a script that drives the real codex but cannot answer prompts.`
+  const session: Session = { codex, isOffline: true, notice }
+  return session
+})

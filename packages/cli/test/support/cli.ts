@@ -1,0 +1,123 @@
+import * as CodexHome from "@effect-codex/testing/CodexHome"
+import type * as ScriptedModel from "@effect-codex/testing/ScriptedModel"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Effect, FileSystem, Schema, type Scope } from "effect"
+import { spawn } from "node:child_process"
+import { readdirSync, readFileSync } from "node:fs"
+import * as Os from "node:os"
+import { join } from "node:path"
+import type { Readable } from "node:stream"
+
+const bin = join(import.meta.dirname, "..", "..", "src", "bin.ts")
+
+/** The home directory of a user who has never heard of codex. Codex does not like the system's temporary directory. */
+export const newcomer = Effect.flatMap(
+  FileSystem.FileSystem,
+  (fs) => fs.makeTempDirectoryScoped({ directory: Os.homedir(), prefix: ".effect-codex-cli-test-" })
+)
+
+/** The home directory of a user whose codex talks to this model, and to nobody else. */
+export const user = Effect.fnUntraced(function*(
+  model: ScriptedModel.ScriptedModel["Service"],
+  options?: CodexHome.Options
+) {
+  const fs = yield* FileSystem.FileSystem
+  const home = yield* newcomer
+  const codexHome = yield* CodexHome.make({ ...options, modelUrl: model.url })
+  yield* fs.copy(codexHome.path, join(home, ".codex"))
+  return home
+})
+
+export interface Options {
+  readonly home: string
+  readonly cwd?: string | undefined
+  /** Default: a pipe that stays open and silent. */
+  readonly stdin?: string | undefined
+  readonly env?: Readonly<Record<string, string>> | undefined
+}
+
+const environment = ({ env, home }: Options) => ({
+  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(?:CODEX|OPENAI)_|_PROXY$/i.test(name))),
+  HOME: home,
+  USERPROFILE: home,
+  ...env
+})
+
+const collect = (stream: Readable) => {
+  let text = ""
+  let waiting: Array<() => void> = []
+  stream.setEncoding("utf8").on("data", (chunk: string) => {
+    text += chunk
+    for (const check of waiting) check()
+  })
+  return {
+    text: () => text,
+    /** Waits until a text was written, and gives all that was written until then. */
+    has: (part: string) =>
+      Effect.callback<string>((resume) => {
+        const check = () => {
+          if (text.includes(part)) resume(Effect.succeed(text))
+        }
+        waiting.push(check)
+        check()
+      }).pipe(
+        Effect.timeout("30 seconds"),
+        Effect.tapError(() => Effect.logError(`It never said ${JSON.stringify(part)} but ${JSON.stringify(text)}.`))
+      )
+  }
+}
+
+/** Starts `effect-codex`, which ends with the scope at the latest. */
+export const start = Effect.fnUntraced(function*(args: ReadonlyArray<string>, options: Options) {
+  const child = yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      spawn(process.execPath, ["--conditions=@effect-codex/source", bin, ...args], {
+        cwd: options.cwd ?? options.home,
+        env: environment(options),
+        stdio: "pipe"
+      })
+    ),
+    (child) => Effect.sync(() => void (child.exitCode ?? child.signalCode ?? child.kill("SIGKILL")))
+  )
+  if (options.stdin !== undefined) child.stdin.end(options.stdin)
+  const stdout = collect(child.stdout)
+  const stderr = collect(child.stderr)
+  return {
+    stdoutHas: stdout.has,
+    stderrHas: stderr.has,
+    closeStdout: Effect.sync(() => child.stdout.destroy()),
+    signal: (signal: NodeJS.Signals) => Effect.sync(() => child.kill(signal)),
+    ended: Effect.callback<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>(
+      (resume) => {
+        child.once("close", (code) => resume(Effect.succeed({ code, stdout: stdout.text(), stderr: stderr.text() })))
+      }
+    )
+  }
+})
+
+/** Runs `effect-codex` to its end. */
+export const run = (args: ReadonlyArray<string>, options: Options) =>
+  Effect.scoped(Effect.flatMap(start(args, options), (cli) => cli.ended))
+
+/** Every file below a folder. */
+export const files = (folder: string): ReadonlyArray<string> =>
+  readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => !entry.isDirectory())
+    .map((entry) => join(entry.parentPath, entry.name))
+
+/** The processes that were started with this home directory or below it, on systems that tell. */
+export const processesOf = (home: string): ReadonlyArray<string> =>
+  process.platform !== "linux" ? [] : readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/environ`, "utf8").includes(home)
+    } catch {
+      // Another user's, or gone meanwhile.
+      return false
+    }
+  })
+
+export const parseLine = Schema.decodeUnknownSync(
+  Schema.fromJsonString(Schema.Struct({ method: Schema.String, params: Schema.JsonObject }))
+)
+
+export const live = <A, E>(effect: Effect.Effect<A, E, NodeServices.NodeServices | Scope.Scope>) =>
+  effect.pipe(Effect.scoped, Effect.provide(NodeServices.layer))
