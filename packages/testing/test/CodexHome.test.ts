@@ -124,7 +124,7 @@ describe("CodexHome", () => {
         const turn = yield* codex.startTurn(yield* codex.startThread(), "go")
         assert.strictEqual((yield* codex.turnCompleted(turn))?.status, "completed")
         const [, second] = yield* model.requests
-        assert.match(second!.toolOutputs[0]!.output, /Output:\nhome=\/.*\/home-\w+ keys=\n?$/)
+        assert.match(second!.toolOutputs[0]!.output, /Output:\nhome=\/.*\/\.effect-codex-\w+ keys=\n?$/)
         assert.isTrue((yield* model.requests).every((request) => request.authorization._tag === "None"))
       }).pipe(withCodex({
         model: {
