@@ -9,6 +9,7 @@
  * @since 0.1.0
  */
 import type * as Cause from "effect/Cause"
+import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -215,7 +216,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
           new TransportError({ reason: "write", detail: "the process does not read its stdin.", cause: error })
         )
     )
-  ]).pipe(Effect.ensuring(Queue.shutdown(outbox)))
+  ])
 
   return AppServer.of({
     executable: options.executable,
@@ -260,3 +261,17 @@ export const layer = (options: Options): Layer.Layer<
   CodexExecutableNotFound | AppServerStartError,
   ChildProcessSpawner.ChildProcessSpawner
 > => Layer.effect(AppServer, make(options))
+
+/**
+ * {@link layer} with options that are read from the `ConfigProvider`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  options: Config.Wrap<Options>
+): Layer.Layer<
+  AppServer,
+  CodexExecutableNotFound | AppServerStartError | Config.ConfigError,
+  ChildProcessSpawner.ChildProcessSpawner
+> => Layer.effect(AppServer, Effect.flatMap(Config.unwrap(options), make))

@@ -10,6 +10,7 @@
  */
 import type { ClientNotifications, ClientRequests } from "@effect-codex/protocol/Methods"
 import { clientRequests, codexVersion } from "@effect-codex/protocol/Methods"
+import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -237,6 +238,7 @@ export const make = Effect.fnUntraced(function*(
   const observers = new Map<string, Array<ThreadObserver>>()
   const subscribers = new Set<Mailbox<ConnectionError>>()
   const touched = new Set<ThreadObserver>()
+  const afterRead: Array<() => void> = []
   const inFlight = Semaphore.makeUnsafe(options?.maxInFlight ?? 64)
   const ended = Deferred.makeUnsafe<ConnectionError>()
   let end: ConnectionError | undefined
@@ -261,6 +263,13 @@ export const make = Effect.fnUntraced(function*(
     return notification
   }
 
+  const reportConfigWarning = (raw: Raw): void => {
+    const notification = decode(raw)
+    if (notification._tag !== "configWarning") return
+    const { details, summary } = notification.params
+    report(`codex: ${[summary, details ?? ""].join(" ").trim()}`)
+  }
+
   const serving = yield* ServerRequestFibers.make({ handlers, send: transport.send, report })
 
   // ---------------------------------------------------------------------------
@@ -282,14 +291,16 @@ export const make = Effect.fnUntraced(function*(
     }
     if (threadId === undefined) {
       // It comes right after the handshake, before anybody can have asked for it.
-      if (method === "configWarning" && subscribers.size === 0) report(`codex configuration: ${JSON.stringify(params)}`)
+      if (method === "configWarning" && subscribers.size === 0) reportConfigWarning({ _tag: method, params })
       return
     }
     if (method === "turn/completed") {
       const { turn } = params as { readonly turn?: { readonly id?: unknown } | null }
-      if (typeof turn?.id === "string") serving.turnEnded(threadId, turn.id)
+      const turnId = turn?.id
+      if (typeof turnId === "string") afterRead.push(() => serving.turnEnded(threadId, turnId))
     } else if (method === "serverRequest/resolved") {
-      serving.resolved((params as { readonly requestId?: unknown }).requestId)
+      const { requestId } = params as { readonly requestId?: unknown }
+      afterRead.push(() => serving.resolved(requestId))
     }
   }
 
@@ -300,12 +311,10 @@ export const make = Effect.fnUntraced(function*(
       return
     }
     pending.delete(id as number)
-    Deferred.doneUnsafe(
-      request.reply,
-      message.error !== undefined && message.error !== null
-        ? Exit.fail(RpcErrors.fromReply(request.method, message.error))
-        : Exit.succeed(message.result)
-    )
+    const exit = message.error !== undefined && message.error !== null
+      ? Exit.fail(RpcErrors.fromReply(request.method, message.error))
+      : Exit.succeed(message.result)
+    afterRead.push(() => Deferred.doneUnsafe(request.reply, exit))
   }
 
   const onGarbage = (frame: string): void => {
@@ -328,15 +337,19 @@ export const make = Effect.fnUntraced(function*(
     }
     if (typeof method === "string") {
       if (id === undefined || id === null) return onNotification(method, params, frame.length)
-      if (typeof id === "string" || typeof id === "number") return serving.start({ id, method, params })
-      return onGarbage(frame)
+      if (typeof id !== "string" && typeof id !== "number") return onGarbage(frame)
+      afterRead.push(() => serving.start({ id, method, params }))
+      return
     }
     if (id === undefined || id === null) return onGarbage(frame)
     onReply(id, message)
   }
 
+  // Completing a deferred runs those who wait for it, and forking a handler runs it, on the spot. They are to see all that
+  // has arrived, so they run when the whole read is handed over.
   const onFrames = (frames: ReadonlyArray<string>): void => {
     for (let i = 0; i < frames.length; i++) onFrame(frames[i]!)
+    for (const run of afterRead.splice(0)) run()
     for (const observer of touched) observer.onReadEnd()
     touched.clear()
     for (const subscriber of subscribers) subscriber.flush()
@@ -498,3 +511,14 @@ export const make = Effect.fnUntraced(function*(
  */
 export const layer = (options?: Options): Layer.Layer<AppServerRpc, AppServerStartError, Transport> =>
   Layer.effect(AppServerRpc, make(options))
+
+/**
+ * {@link layer} with options that are read from the `ConfigProvider`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  options: Config.Wrap<Options>
+): Layer.Layer<AppServerRpc, AppServerStartError | Config.ConfigError, Transport> =>
+  Layer.effect(AppServerRpc, Effect.flatMap(Config.unwrap(options), make))

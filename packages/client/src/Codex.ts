@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as Sent from "@effect-codex/protocol/Sent"
+import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -150,3 +151,14 @@ export const make = Effect.fnUntraced(function*(
  * @since 0.1.0
  */
 export const layer = (options?: Options): Layer.Layer<Codex, never, AppServerRpc> => Layer.effect(Codex, make(options))
+
+/**
+ * {@link layer} with options that are read from the `ConfigProvider`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (
+  options: Config.Wrap<Options>
+): Layer.Layer<Codex, Config.ConfigError, AppServerRpc> =>
+  Layer.effect(Codex, Effect.flatMap(Config.unwrap(options), make))

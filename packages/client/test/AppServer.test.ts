@@ -2,7 +2,18 @@
 import { AppServer, AppServerRpc, Transport } from "@effect-codex/client"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Scope, type Scope as ScopeType, Stream } from "effect"
+import {
+  Config,
+  ConfigProvider,
+  Deferred,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Scope,
+  type Scope as ScopeType,
+  Stream
+} from "effect"
 
 const node = (program: string, options?: Partial<AppServer.Options>): AppServer.Options => ({
   executable: process.execPath,
@@ -196,6 +207,26 @@ describe("starting", () => {
         phase: "spawn"
       })
       assert.deepInclude(yield* failing(node("", { cwd: "/nowhere" })), { _tag: "AppServerStartError", phase: "spawn" })
+    })
+  )
+})
+
+describe("layerConfig", () => {
+  live(
+    "reads its options from the ConfigProvider",
+    Effect.gen(function*() {
+      const layer = AppServer.layerConfig({
+        executable: Config.String("MY_CODEX"),
+        args: Config.succeed(["-e", "process.exit(5)"])
+      })
+      const server = yield* Layer.build(layer).pipe(
+        Effect.flatMap((context) => Effect.provide(AppServer.AppServer, context)),
+        Effect.provideService(
+          ConfigProvider.ConfigProvider,
+          ConfigProvider.fromUnknown({ MY_CODEX: process.execPath })
+        )
+      )
+      assert.deepStrictEqual(yield* server.exit, { code: 5, signal: null })
     })
   )
 })

@@ -227,6 +227,12 @@ describe("result", () => {
       assert.strictEqual(interrupted.result.items.length, 1)
     }))
 
+  it.effect("is no success when the completion says nothing of the turn", () =>
+    Effect.gen(function*() {
+      const bare = Fake.notification("turn/completed", { threadId: Fake.threadId, turnId: id })
+      assert.strictEqual((yield* Effect.flip(finish(bare)))._tag, "TurnFailed")
+    }))
+
   it.effect("survives whatever stands in the completion beside id and status", () =>
     Effect.gen(function*() {
       const result = yield* finish(
@@ -260,6 +266,17 @@ describe("events", () => {
       ])
       assert.strictEqual((yield* Fiber.join(second)).join(""), "abc")
       assert.deepStrictEqual(yield* tags(turn), ["turn/started", "item/agentMessage/delta", "turn/completed"])
+      assert.strictEqual((yield* turn.result).status, "completed")
+      yield* Effect.yieldNow
+      assert.strictEqual((yield* Stream.runCollect(turn.text)).join(""), "abc")
+    }))
+
+  it.effect("end with turn/completed, whatever follows it", () =>
+    Effect.gen(function*() {
+      const { server, thread } = yield* Fake.connectThread()
+      const { turn } = yield* open(thread, server)
+      yield* server.send(Fake.completed(id), Fake.delta(id, "m", "late"), Fake.completed(id, "failed"))
+      assert.deepStrictEqual(yield* tags(turn), ["turn/started", "turn/completed"])
       assert.strictEqual((yield* turn.result).status, "completed")
     }))
 
@@ -334,7 +351,7 @@ describe("interrupting", () => {
 
   it.effect("waits until the server has begun the turn", () =>
     Effect.gen(function*() {
-      const { server, thread } = yield* Fake.connectThread()
+      const { rpc, server, thread } = yield* Fake.connectThread()
       const running = yield* Effect.forkScoped(Effect.exit(thread.run("go")))
       const request = yield* server.expect("turn/start")
       yield* server.send(reply(request))
@@ -342,6 +359,9 @@ describe("interrupting", () => {
       const interrupting = yield* Effect.forkScoped(Fiber.interrupt(running))
       yield* Effect.yieldNow
       assert.isUndefined(interrupting.pollUnsafe())
+      // An interrupt that was sent already would come before this.
+      yield* Effect.forkScoped(rpc.request("model/list", {}))
+      yield* server.expect("model/list")
       yield* server.send(Fake.started(id))
       const interrupt = yield* expectInterrupt(server)
       yield* server.reply(interrupt, {})
@@ -463,13 +483,24 @@ describe("a busy thread", () => {
       const first = yield* Effect.forkScoped(thread.run("one"))
       const second = yield* Effect.forkScoped(Effect.flip(thread.run("two")))
       const request = yield* server.expect("turn/start")
-      yield* server.send(reply(request), Fake.started(id))
+      yield* server.send(reply(request))
       assert.deepInclude(yield* Fiber.join(second), { _tag: "ThreadBusy", activeTurnId: id })
       yield* server.send(Fake.completed(id))
       yield* Fiber.join(first)
       yield* Effect.forkScoped(thread.run("three"))
       yield* server.expect("turn/start")
       yield* server.close()
+    }))
+})
+
+describe("a thread that is made busy by somebody else", () => {
+  it.effect("refuses a turn too", () =>
+    Effect.gen(function*() {
+      const { server, thread } = yield* Fake.connectThread()
+      const { turn } = yield* open(thread, server)
+      yield* server.send(Fake.completed(id), Fake.started("of another client"))
+      yield* turn.result
+      assert.deepInclude(yield* Effect.flip(thread.run("go")), { activeTurnId: "of another client" })
     }))
 })
 

@@ -60,6 +60,7 @@ export class TurnState {
   private readonly readers = new Set<Mailbox<StreamError>>()
   private readonly log: CompactLog | undefined
   private first: Mailbox<StreamError> | undefined
+  private hasBegun = false
   private completion: Readonly<Record<string, unknown>> | undefined
   private connectionEnd: ConnectionError | undefined
   private usage: Received.ThreadTokenUsage | undefined
@@ -98,6 +99,8 @@ export class TurnState {
   }
 
   onReadEnd(): void {
+    if (this.hasBegun || this.completion !== undefined) Deferred.doneUnsafe(this.started, Exit.void)
+    if (this.completion !== undefined) Deferred.doneUnsafe(this.ended, Exit.void)
     for (const reader of this.readers) {
       if (this.completion !== undefined) reader.close(done)
       reader.flush()
@@ -118,7 +121,7 @@ export class TurnState {
     const params = event.params as Readonly<Record<string, unknown>>
     switch (event._tag) {
       case "turn/started":
-        Deferred.doneUnsafe(this.started, Exit.void)
+        this.hasBegun = true
         return
       case "item/completed":
         this.items.push(params["item"])
@@ -127,8 +130,6 @@ export class TurnState {
         return this.foldUsage(params["tokenUsage"])
       case "turn/completed":
         this.completion = Predicate.isReadonlyObject(params["turn"]) ? params["turn"] : {}
-        Deferred.doneUnsafe(this.started, Exit.void)
-        Deferred.doneUnsafe(this.ended, Exit.void)
         return
     }
   }

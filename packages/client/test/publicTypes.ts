@@ -1,0 +1,60 @@
+/** What the compiler has to refuse, and what the signatures have to say. Checked by `npm run check`; nothing here runs. */
+import type { Codex, CodexError, Thread, Turn } from "@effect-codex/client"
+import { Input, Sandbox } from "@effect-codex/client"
+import type { Effect, Scope, Stream } from "effect"
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
+const holds = <_ extends true>(): void => {}
+
+declare const codex: Codex.Codex["Service"]
+declare const thread: Thread.Thread
+declare const turn: Turn.Turn
+
+// @ts-expect-error a raw string is no sandbox
+void thread.run("go", { sandbox: "read-only" })
+// @ts-expect-error a raw string is no approval mode
+void codex.startThread({ approvalMode: "never" })
+// @ts-expect-error a misspelt option
+void thread.run("go", { modle: "gpt-5.4" })
+// @ts-expect-error a number is no input
+void thread.run(3)
+// @ts-expect-error a turn needs a scope
+const unscoped: Effect.Effect<Turn.Turn, unknown> = thread.turn("go")
+void unscoped
+// @ts-expect-error a sandbox cannot be made by hand
+const homemade: Sandbox.Sandbox = { mode: "read-only" }
+void homemade
+
+void thread.run(["two", Input.text("pieces")], { sandbox: Sandbox.workspaceWriteWith({ networkAccess: true }) })
+
+type ErrorOf<T> = T extends Effect.Effect<infer _A, infer E, infer _R> ? E : never
+
+holds<
+  Equal<
+    ErrorOf<ReturnType<Thread.Thread["run"]>>,
+    CodexError.RequestError | CodexError.ThreadBusy | CodexError.TurnFailed | CodexError.TurnInterrupted
+  >
+>()
+holds<Equal<ErrorOf<Turn.Turn["result"]>, CodexError.TurnFailed | CodexError.ConnectionError>>()
+holds<Equal<ErrorOf<ReturnType<Codex.Codex["Service"]["startThread"]>>, CodexError.RequestError>>()
+holds<
+  Equal<
+    ReturnType<Thread.Thread["turn"]>,
+    Effect.Effect<Turn.Turn, CodexError.RequestError | CodexError.ThreadBusy, Scope.Scope>
+  >
+>()
+holds<Equal<Turn.Turn["text"], Stream.Stream<string, CodexError.ConnectionError | CodexError.EventsOverflow>>>()
+
+// Every member of the item union is reached by its type, with its own fields and without a cast.
+export const commandsOf = (result: Effect.Success<Turn.Turn["result"]>) =>
+  result.items.flatMap((item) => {
+    switch (item.type) {
+      case "commandExecution":
+        return [item.command satisfies string]
+      case "agentMessage":
+        return [item.text satisfies string]
+      default:
+        return []
+    }
+  })
+void turn
