@@ -48,6 +48,16 @@ describe("CompactLog", () => {
     assert.deepStrictEqual(log.snapshot(), [summary(0, "abd"), summary(1, "c"), delta("r", "e")])
   })
 
+  it("tells items of different turns apart, whose ids the model may give twice", () => {
+    const log = new CompactLog()
+    const of = (turnId: string, text: string): Raw => ({
+      _tag: "item/agentMessage/delta",
+      params: { turnId, itemId: "m", delta: text }
+    })
+    for (const event of [of("1", "a"), of("2", "b"), of("1", "c"), of("2", "d")]) log.push(event)
+    assert.deepStrictEqual(log.snapshot(), [of("1", "ac"), of("2", "bd")])
+  })
+
   it("keeps a delta that it does not understand as it is", () => {
     const log = new CompactLog()
     const odd: Raw = { _tag: "item/agentMessage/delta", params: { itemId: "a", delta: { rich: "text" } } }

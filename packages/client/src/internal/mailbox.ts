@@ -71,7 +71,10 @@ export class CompactLog {
   push(event: Raw): void {
     const { _tag: method, params } = event
     const last = this.last
-    if (last !== undefined && last.method === method && isDelta(params) && last.params.itemId === params.itemId) {
+    if (
+      last !== undefined && last.method === method && isDelta(params) &&
+      last.params.itemId === params.itemId && last.params["turnId"] === params["turnId"]
+    ) {
       const indexKey = deltas.get(method)
       if (indexKey === undefined || last.index === params[indexKey]) return last.add(params.delta)
     }
@@ -81,7 +84,7 @@ export class CompactLog {
     }
     const indexKey = deltas.get(method)
     const index = indexKey === undefined ? undefined : params[indexKey]
-    const key = `${method} ${params.itemId} ${String(index)}`
+    const key = `${method} ${String(params["turnId"])} ${params.itemId} ${String(index)}`
     const known = this.merged.get(key)
     if (known !== undefined) {
       this.last = known
