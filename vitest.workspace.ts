@@ -1,16 +1,22 @@
 import { defineConfig } from "vitest/config"
 
-const project = (name: string) => ({
-  extends: true as const,
-  test: { name, root: `packages/${name}` }
-})
+// The packages resolve to their sources here; only a published package resolves to dist.
+const conditions = ["@effect-codex/source", "node", "import", "default"]
+
+const projects = {
+  protocol: "packages/protocol",
+  client: "packages/client",
+  node: "packages/node",
+  testing: "packages/testing",
+  cli: "packages/cli",
+  scratchpad: "scratchpad"
+}
 
 export default defineConfig({
-  // The packages resolve to their sources here; only a published package resolves to dist.
-  resolve: { conditions: ["@effect-codex/source", "node", "import", "default"] },
-  ssr: { resolve: { conditions: ["@effect-codex/source", "node", "import", "default"] } },
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
   test: {
     include: ["test/**/*.test.ts"],
-    projects: ["protocol", "client", "node", "testing", "cli"].map(project)
+    projects: Object.entries(projects).map(([name, root]) => ({ extends: true as const, test: { name, root } }))
   }
 })

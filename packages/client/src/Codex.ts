@@ -3,43 +3,74 @@
  *
  * @since 0.1.0
  */
+import type * as Received from "@effect-codex/protocol/Received"
 import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import * as ApprovalMode from "./ApprovalMode.ts"
 import { AppServerRpc } from "./AppServerRpc.ts"
 import type { RequestError } from "./CodexError.ts"
-import { defined, permissions } from "./internal/settings.ts"
+import { defined } from "./internal/settings.ts"
+import * as threadCalls from "./internal/threadCalls.ts"
 import * as ThreadRoute from "./internal/threadRoute.ts"
 import type { Sandbox } from "./Sandbox.ts"
 import type { ServerInfo } from "./ServerInfo.ts"
-import type { Thread } from "./Thread.ts"
+import type { Thread, ThreadInfo } from "./Thread.ts"
 import * as ThreadModule from "./Thread.ts"
 
 /**
- * What a thread is resumed with. What is left out stays as it was stored. The server ignores all of it for a thread that
- * it has loaded already (measured).
+ * What a thread can be started, resumed and forked with.
  *
  * @category options
  * @since 0.1.0
  */
-export interface ResumeThreadOptions {
+export interface ThreadSettings {
   readonly model?: string | undefined
+  /** A provider of the configuration, by its id. */
   readonly modelProvider?: string | undefined
   /** Overrides of the configuration, by the names of `config.toml`. */
   readonly config?: { readonly [key: string]: Schema.Json } | undefined
-  /** The folder that the agent works in. Default: the app-server's working directory. */
+  /** The folder that the agent works in. Default of a new thread: the app-server's working directory. */
   readonly cwd?: string | undefined
+  /** The folders that the sandbox takes for the workspace, as absolute paths. Default: `cwd` alone. */
+  readonly runtimeWorkspaceRoots?: ReadonlyArray<string> | undefined
+  /** Replaces the instructions that codex gives the model. */
   readonly baseInstructions?: string | undefined
+  /**
+   * Comes after the base instructions, as a message of the developer. A thread that has had a turn keeps those that it
+   * began with, resumed or forked (measured on codex 0.169).
+   */
   readonly developerInstructions?: string | undefined
+  /** What the commands of the agent may touch. */
   readonly sandbox?: Sandbox | undefined
+  /**
+   * The name of a permissions profile: one of the configuration, or a built-in one such as `:workspace`. Not together with
+   * `sandbox` or `ApprovalMode.dangerouslyBypass` (`InvalidArgument`). An experimental part of the protocol.
+   */
+  readonly permissions?: string | undefined
+  /** What the agent has to ask for, and who answers. */
   readonly approvalMode?: ApprovalMode.ApprovalMode | undefined
+  /** A service tier of the model, by its id; `Codex.models` lists them. */
   readonly serviceTier?: string | undefined
+}
+
+/**
+ * What a thread is resumed with. What is left out stays as it was stored, except that a `Sandbox.workspaceWrite` is not
+ * kept and has to be given again. The server ignores all of it for a thread that it has loaded already (both measured on
+ * codex 0.169).
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface ResumeThreadOptions extends ThreadSettings {
+  /** Selects nothing any more on codex 0.169; older servers look at it. */
   readonly personality?: Sent.Personality | undefined
 }
 
@@ -49,12 +80,117 @@ export interface ResumeThreadOptions {
  * @category options
  * @since 0.1.0
  */
-export interface StartThreadOptions extends ResumeThreadOptions {
+export interface StartThreadOptions extends ThreadSettings {
   /** Default: `ApprovalMode.autoReview`, as in the Python SDK. */
   readonly approvalMode?: ApprovalMode.ApprovalMode | undefined
-  /** Keeps nothing of the thread on disk: it cannot be resumed. */
+  /** Selects nothing any more on codex 0.169; older servers look at it. */
+  readonly personality?: Sent.Personality | undefined
+  /** Lets a provider with a fixed catalog take its default for a model that it does not have. Default: false. */
+  readonly allowProviderModelFallback?: boolean | undefined
+  /** Keeps nothing of the thread on disk: it cannot be resumed. Default: false. */
   readonly ephemeral?: boolean | undefined
+  /** The name of the service that the thread is for, for the server's telemetry. */
   readonly serviceName?: string | undefined
+  /** Whether the session starts afresh (`startup`) or after clearing another (`clear`), for hooks. */
+  readonly sessionStartSource?: Sent.ThreadStartSource | undefined
+  /** What kind of thread it is, for the server's analytics. */
+  readonly threadSource?: Sent.ThreadSource | undefined
+  /** The project that the thread belongs to. The server refuses an unknown one (`InvalidRequest`). */
+  readonly projectId?: string | undefined
+  /**
+   * The environments that commands run in, the primary first. An empty list gives the agent none. Default: the server's
+   * default environment.
+   */
+  readonly environments?: ReadonlyArray<Sent.TurnEnvironmentParams> | undefined
+}
+
+/**
+ * What a thread is forked with. What is left out comes from the forked thread as far as its folder, its approvals and a
+ * sandbox other than `Sandbox.workspaceWrite` go, and from the configuration as far as that sandbox, the model, its effort
+ * and the service tier go (measured on codex 0.169).
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface ForkThreadOptions extends ThreadSettings {
+  /** Keeps nothing of the fork on disk: it cannot be resumed. Default: false. */
+  readonly ephemeral?: boolean | undefined
+  /** What kind of thread it is, for the server's analytics. */
+  readonly threadSource?: Sent.ThreadSource | undefined
+  /** The last turn of the history that the fork has. It must not be running. Default: all of them. */
+  readonly lastTurnId?: string | undefined
+  /** The first turn that the fork does not have. Not together with `lastTurnId`. */
+  readonly beforeTurnId?: string | undefined
+  /**
+   * Keeps the fork with its source and out of the ordinary lists; `attachedToThreadId` of {@link ListThreadsOptions} lists
+   * it. The source cannot be deleted while it exists. Not together with `ephemeral` or `deferGoalContinuation`.
+   * Default: false.
+   */
+  readonly attachToSource?: boolean | undefined
+  /** Takes the source's goal along without going on with it before the next turn. Default: false. */
+  readonly deferGoalContinuation?: boolean | undefined
+}
+
+/**
+ * Which threads are listed, and how.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface ListThreadsOptions {
+  /** The archived threads alone. Default: false, the others alone. */
+  readonly archived?: boolean | undefined
+  /** The threads of this folder, or of these; the paths have to be the same letter by letter. */
+  readonly cwd?: string | ReadonlyArray<string> | undefined
+  /** The threads of these providers; an empty list stands for all. */
+  readonly modelProviders?: ReadonlyArray<string> | undefined
+  /** A part of the title. */
+  readonly searchTerm?: string | undefined
+  /** Default: `created_at`. */
+  readonly sortKey?: Sent.ThreadSortKey | undefined
+  /** Default: `desc`, the newest first. */
+  readonly sortDirection?: Sent.SortDirection | undefined
+  /** Where the threads come from. Default, and with an empty list: the interactive sources. */
+  readonly sourceKinds?: ReadonlyArray<Sent.ThreadSourceKind> | undefined
+  /** Takes the server's database as it is and does not look for threads on disk that it misses. Default: false. */
+  readonly useStateDbOnly?: boolean | undefined
+  /** The threads of this project; `null` stands for those of none. */
+  readonly projectId?: string | null | undefined
+  /** The subagents that this thread started itself. Not together with `ancestorThreadId`. */
+  readonly parentThreadId?: string | undefined
+  /** The subagents below this thread, at any depth. */
+  readonly ancestorThreadId?: string | undefined
+  /** The forks that were attached to this thread. Not together with the two above. */
+  readonly attachedToThreadId?: string | undefined
+  /** How many the server is asked for at a time. Default: the server's choice. */
+  readonly pageSize?: number | undefined
+}
+
+/**
+ * One page of a list.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Page<A> {
+  readonly data: ReadonlyArray<A>
+  /** Where the next page begins; none after the last. */
+  readonly nextCursor: Option.Option<string>
+  /** Where to begin with the other `sortDirection` to read back from here. */
+  readonly backwardsCursor: Option.Option<string>
+}
+
+/**
+ * Which models are listed.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface ModelsOptions {
+  /** Whether the models that are not offered for choice come too. Default: false. */
+  readonly includeHidden?: boolean | undefined
+  /** The models of this provider. Default: of the configured one. */
+  readonly modelProvider?: string | undefined
 }
 
 /**
@@ -80,10 +216,55 @@ export interface StartThreadOptions extends ResumeThreadOptions {
 export class Codex extends Context.Service<Codex, {
   /** What the server said of itself: its version, its home, its platform. */
   readonly serverInfo: ServerInfo
-  /** Starts a thread. Nothing of it is stored before its first turn. */
+  /** Starts a thread. Nothing of it is stored before its first turn or its name. */
   readonly startThread: (options?: StartThreadOptions) => Effect.Effect<Thread, RequestError>
-  /** Loads a stored thread, also one that another process wrote. Fails with `ThreadNotPersisted` for an unknown id. */
+  /**
+   * Loads a stored thread, also one that another process wrote. Fails with `ThreadNotPersisted` for an unknown id and for
+   * a thread without a turn or a name, and with `InvalidRequest` for an archived one.
+   */
   readonly resumeThread: (threadId: string, options?: ResumeThreadOptions) => Effect.Effect<Thread, RequestError>
+  /**
+   * Makes a new thread with the history of another, which stays as it is; of a running turn the fork has what there is,
+   * as interrupted. Fails with `ThreadNotPersisted` when nothing of the thread is stored.
+   */
+  readonly forkThread: (threadId: string, options?: ForkThreadOptions) => Effect.Effect<Thread, RequestError>
+  /**
+   * The stored threads of all pages, read as the stream is. A server that gives the same cursor twice ends it with
+   * `DecodeError`.
+   *
+   * **Example** (The last ten threads of a folder)
+   *
+   * ```ts
+   * import { Codex } from "@effect-codex/client"
+   * import { Effect, Stream } from "effect"
+   *
+   * export const recent = Effect.fn("recent")(function*(cwd: string) {
+   *   const codex = yield* Codex.Codex
+   *   return yield* codex.listThreads({ cwd, sortKey: "updated_at" }).pipe(Stream.take(10), Stream.runCollect)
+   * })
+   * ```
+   */
+  readonly listThreads: (options?: ListThreadsOptions) => Stream.Stream<ThreadInfo, RequestError>
+  /** One page of {@link listThreads}, from a `cursor` of another page or from the beginning. */
+  readonly listThreadsPage: (
+    options?: ListThreadsOptions & { readonly cursor?: string | undefined }
+  ) => Effect.Effect<Page<ThreadInfo>, RequestError>
+  /** `Thread.read` of a thread that need not be loaded. Fails with `ThreadNotFound` for an unknown id. */
+  readonly readThread: (
+    threadId: string,
+    options?: { readonly includeTurns?: boolean | undefined }
+  ) => Effect.Effect<ThreadInfo, RequestError>
+  /** Takes a thread out of the ordinary lists and unloads it; a running turn is interrupted (measured). */
+  readonly archiveThread: (threadId: string) => Effect.Effect<void, RequestError>
+  /**
+   * Undoes {@link archiveThread}. The server does not load the thread: {@link resumeThread} it before a turn, which fails
+   * with `ThreadNotFound` otherwise (measured). Fails with `ThreadNotPersisted` for a thread that is not archived.
+   */
+  readonly unarchiveThread: (threadId: string) => Effect.Effect<Thread, RequestError>
+  /** Deletes a thread for good. Fails with `InvalidRequest` while the history of a fork refers to it (measured). */
+  readonly deleteThread: (threadId: string) => Effect.Effect<void, RequestError>
+  /** The models of all pages. They are few and looked through as a whole, so this is no stream. */
+  readonly models: (options?: ModelsOptions) => Effect.Effect<ReadonlyArray<Received.Model>, RequestError>
 }>()("@effect-codex/client/Codex") {}
 
 /**
@@ -108,39 +289,69 @@ export const make = Effect.fnUntraced(function*(
   const rpc = yield* AppServerRpc
   const turns = yield* ThreadRoute.make(rpc, Duration.fromInputUnsafe(options?.stopGrace ?? Duration.seconds(10)))
 
-  const settings = Effect.fnUntraced(function*(options: ResumeThreadOptions) {
-    const { approvalPolicy, approvalsReviewer, sandbox } = yield* permissions(options)
-    const { baseInstructions, config, cwd, developerInstructions, model, modelProvider, personality, serviceTier } =
-      options
-    return defined({
-      approvalPolicy,
-      approvalsReviewer,
-      sandbox: sandbox?.mode,
-      baseInstructions,
-      config,
-      cwd,
-      developerInstructions,
-      model,
-      modelProvider,
-      personality,
-      serviceTier
-    })
-  })
+  const client = { rpc, turns, unheard: new Set<string>() }
+
+  const list = (options: Parameters<Codex["Service"]["listThreadsPage"]>[0], cursor: string | undefined) => {
+    const { cursor: _, pageSize, ...filters } = options ?? {}
+    return rpc.request("thread/list", defined({ ...filters, cursor, limit: pageSize }))
+  }
 
   return Codex.of({
     serverInfo: rpc.serverInfo,
     startThread: Effect.fn("Codex.startThread")(function*(options) {
-      const { ephemeral, serviceName } = options ?? {}
-      const given = yield* settings({ approvalMode: ApprovalMode.autoReview, ...defined(options ?? {}) })
-      const { thread } = yield* rpc.request("thread/start", { ...given, ...defined({ ephemeral, serviceName }) })
-      return ThreadModule.make(rpc, turns, thread.id, options?.sandbox)
+      const given = yield* threadCalls.threadSettings({
+        approvalMode: ApprovalMode.autoReview,
+        ...defined(options ?? {})
+      })
+      const { thread } = yield* rpc.request("thread/start", {
+        ...given,
+        ...defined({
+          allowProviderModelFallback: options?.allowProviderModelFallback,
+          environments: options?.environments,
+          ephemeral: options?.ephemeral,
+          personality: options?.personality,
+          projectId: options?.projectId,
+          serviceName: options?.serviceName,
+          sessionStartSource: options?.sessionStartSource,
+          threadSource: options?.threadSource
+        })
+      })
+      return ThreadModule.make(client, thread.id, options?.sandbox)
     }),
     resumeThread: Effect.fn("Codex.resumeThread")(function*(threadId, options) {
-      const given = yield* settings(options ?? {})
-      // The history can be large and is read page by page by those who want it.
-      const { thread } = yield* rpc.request("thread/resume", { threadId, excludeTurns: true, ...given })
-      return ThreadModule.make(rpc, turns, thread.id, options?.sandbox)
-    })
+      const { id } = yield* threadCalls.resume(rpc, threadId, options)
+      client.unheard.delete(id)
+      return ThreadModule.make(client, id, options?.sandbox)
+    }),
+    forkThread: Effect.fn("Codex.forkThread")((threadId, options) => ThreadModule.fork(client, threadId, options)),
+    listThreads: (options) => threadCalls.pages("thread/list", (cursor) => list(options, cursor)),
+    listThreadsPage: Effect.fn("Codex.listThreadsPage")(function*(options) {
+      const { backwardsCursor, data, nextCursor } = yield* list(options, options?.cursor)
+      return {
+        data,
+        nextCursor: Option.fromNullishOr(nextCursor),
+        backwardsCursor: Option.fromNullishOr(backwardsCursor)
+      }
+    }),
+    readThread: Effect.fn("Codex.readThread")((threadId, options) => threadCalls.read(rpc, threadId, options)),
+    archiveThread: Effect.fn("Codex.archiveThread")((threadId) =>
+      Effect.asVoid(rpc.request("thread/archive", { threadId }))
+    ),
+    unarchiveThread: Effect.fn("Codex.unarchiveThread")((threadId) =>
+      Effect.map(
+        rpc.request("thread/unarchive", { threadId }),
+        ({ thread }) => ThreadModule.make(client, thread.id, undefined)
+      )
+    ),
+    deleteThread: Effect.fn("Codex.deleteThread")((threadId) =>
+      Effect.asVoid(rpc.request("thread/delete", { threadId }))
+    ),
+    models: Effect.fn("Codex.models")((options) =>
+      Stream.runCollect(
+        threadCalls.pages("model/list", (cursor) =>
+          rpc.request("model/list", defined({ includeHidden: false, ...options, cursor })))
+      )
+    )
   })
 })
 

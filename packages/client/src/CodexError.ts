@@ -467,10 +467,23 @@ export class TurnFailed extends Schema.TaggedError<TurnFailed>()("TurnFailed", {
     if (typeof this.info === "string") return this.info
     return Predicate.isObject(this.info) ? Object.keys(this.info)[0] : undefined
   }
-  /** True when the model or the way to it failed, so that a new turn on the same thread may succeed. */
+  /** The HTTP status with which the model's provider answered, if the server told it. */
+  get httpStatus(): number | undefined {
+    const info: unknown = this.info
+    const detail = Predicate.isObject(info) ? Object.values(info)[0] : undefined
+    return Predicate.hasProperty(detail, "httpStatusCode") && Predicate.isNumber(detail.httpStatusCode)
+      ? detail.httpStatusCode
+      : undefined
+  }
+  /**
+   * True when the model or the way to it failed, so that a new turn on the same thread may succeed. A provider that
+   * refused the request (400 to 499, except 408 and 429) will refuse it again.
+   */
   get isRetryable(): boolean {
+    const status = this.httpStatus
+    const refused = status !== undefined && status >= 400 && status < 500 && status !== 408 && status !== 429
     const name = this.infoName
-    return name !== undefined && transientInfos.has(name)
+    return name !== undefined && transientInfos.has(name) && !refused
   }
 }
 
@@ -493,18 +506,44 @@ export class TurnInterrupted extends Schema.TaggedError<TurnInterrupted>()("Turn
 }
 
 /**
- * The thread runs a turn already, and a thread runs one at a time.
+ * The thread runs a turn already, and a thread runs one at a time. `delivered` tells whether the server has taken the
+ * input into the running turn nevertheless, as it does when it was not known here that another client's turn is running.
  *
  * @category turns
  * @since 0.1.0
  */
 export class ThreadBusy extends Schema.TaggedError<ThreadBusy>()("ThreadBusy", {
   threadId: Schema.String,
-  activeTurnId: Schema.String
+  activeTurnId: Schema.String,
+  delivered: Schema.Boolean
 }) {
   readonly [TypeId] = TypeId
   override get message(): string {
-    return `Thread ${this.threadId} runs turn ${this.activeTurnId} already. Wait for it, steer it, or use another thread.`
+    return `Thread ${this.threadId} runs turn ${this.activeTurnId} already${
+      this.delivered ? ", which has taken the input" : ""
+    }. Wait for it, set \`whenBusy\` to "steer" or "queue", or use another thread.`
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * The turn was completed, but its final answer does not fit the schema that was asked for. `text` is the answer as it
+ * came and `issue` says what does not fit. Ask again with `repair`, or loosen the schema.
+ *
+ * @category turns
+ * @since 0.1.0
+ */
+export class OutputInvalid extends Schema.TaggedError<OutputInvalid>()("OutputInvalid", {
+  threadId: Schema.String,
+  turnId: Schema.String,
+  text: Schema.NullOr(Schema.String),
+  issue: Schema.String,
+  result: PartialResult
+}) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return `The answer of turn ${this.turnId} does not fit the schema: ${this.issue} Set \`repair\` to let the model try ` +
+      `again on the same thread.`
   }
   readonly isRetryable = false
 }
@@ -562,6 +601,7 @@ export type CodexError =
   | TurnFailed
   | TurnInterrupted
   | ThreadBusy
+  | OutputInvalid
   | EventsOverflow
 
 /**

@@ -9,8 +9,8 @@ import * as Predicate from "effect/Predicate"
 import { InvalidArgument } from "./CodexError.ts"
 
 /**
- * One piece of an input, as the protocol has it; see {@link text}, {@link image}, {@link localImage}, {@link skill} and
- * {@link mention}.
+ * One piece of an input, as the protocol has it; see {@link text}, {@link image}, {@link localImage}, {@link audio},
+ * {@link localAudio}, {@link skill} and {@link mention}.
  *
  * @category models
  * @since 0.1.0
@@ -54,6 +54,22 @@ export const image = (dataUrl: string): InputItem => ({ type: "image", url: data
  * @since 0.1.0
  */
 export const localImage = (path: string): InputItem => ({ type: "localImage", path })
+
+/**
+ * Sound as a data URL.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const audio = (dataUrl: string): InputItem => ({ type: "audio", url: dataUrl })
+
+/**
+ * A sound file that the server reads.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const localAudio = (path: string): InputItem => ({ type: "localAudio", path })
 
 /**
  * A skill, by its name and the path of its file.

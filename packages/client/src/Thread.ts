@@ -3,22 +3,32 @@
  *
  * @since 0.1.0
  */
+import type { ServerNotifications } from "@effect-codex/protocol/Methods"
+import type * as Received from "@effect-codex/protocol/Received"
 import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
 import type { ApprovalMode } from "./ApprovalMode.ts"
 import type { AppServerRpc } from "./AppServerRpc.ts"
-import type { RequestError, ThreadBusy, TurnFailed } from "./CodexError.ts"
-import { TurnInterrupted } from "./CodexError.ts"
+import type { ForkThreadOptions } from "./Codex.ts"
+import type {
+  ConnectionError,
+  OutputInvalid,
+  RequestError,
+  ThreadBusy,
+  TurnFailed,
+  TurnInterrupted
+} from "./CodexError.ts"
 import type { Input } from "./Input.ts"
-import { toWire } from "./Input.ts"
-import { turnSettings } from "./internal/settings.ts"
+import * as threadCalls from "./internal/threadCalls.ts"
 import type { Turns } from "./internal/threadRoute.ts"
-import type { TurnState } from "./internal/turnState.ts"
+import * as threadTurns from "./internal/threadTurns.ts"
+import type { Output } from "./Output.ts"
 import type { Sandbox } from "./Sandbox.ts"
+import type { Known, Undecodable, Unknown } from "./ServerNotification.ts"
 import type { Turn } from "./Turn.ts"
-import * as TurnModule from "./Turn.ts"
 import type { TurnResult } from "./TurnResult.ts"
 
 /**
@@ -39,10 +49,120 @@ export interface TurnOptions {
   /** A JSON Schema that the final answer has to fit, for this turn alone. */
   readonly outputSchema?: Schema.Json | undefined
   /**
+   * What happens when a turn of the thread is running already. `fail`, the default, fails with `ThreadBusy`. `queue` waits
+   * for the thread to be free, in the order of the calls. `steer` says the input to the running turn: the handle is then
+   * one more on that turn, and closing its scope does not interrupt it.
+   */
+  readonly whenBusy?: "fail" | "queue" | "steer" | undefined
+  /**
    * Ends a reader of the turn's events with `EventsOverflow` when it leaves more than this unread. Default: no limit;
    * the deltas of an item are merged, so that an unread turn costs little more than its text.
    */
   readonly maxUnreadBytes?: number | undefined
+}
+
+/**
+ * What the server keeps of a thread. `turns` is empty unless they were asked for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ThreadInfo = Received.Thread
+
+/**
+ * What a thread does: `notLoaded`, `idle`, `systemError` (its last turn failed; it can be used again) or `active`, with
+ * flags that say whether it waits for an approval or for the user's input.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ThreadStatus = Received.ThreadStatus
+
+type ThreadMethod = {
+  readonly [M in keyof ServerNotifications]: ServerNotifications[M] extends
+    { readonly threadId: string | null } | { readonly thread: { readonly id: string } } ? M : never
+}[keyof ServerNotifications]
+
+/**
+ * What the server tells of a thread: of the thread itself and of its turns and their items.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ThreadEvent = { readonly [M in ThreadMethod]: Known<M> }[ThreadMethod] | Unknown | Undecodable
+
+/**
+ * Which turns are listed, and how.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface ListTurnsOptions {
+  /** Default: `desc`, the newest first. */
+  readonly sortDirection?: Sent.SortDirection | undefined
+  /**
+   * How much comes with each turn: no items (`notLoaded`), the user's message and the final answer (`summary`), or all of
+   * them (`full`). Default: `summary`.
+   */
+  readonly itemsView?: Sent.TurnItemsView | undefined
+  /** How many the server is asked for at a time, which changes nothing but the number of requests. */
+  readonly pageSize?: number | undefined
+}
+
+/**
+ * Which items are listed, and how.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface ListItemsOptions {
+  /** The items of this turn alone. Default: of all turns. */
+  readonly turnId?: string | undefined
+  /** Default: `asc`, the oldest first. */
+  readonly sortDirection?: Sent.SortDirection | undefined
+  /** How many the server is asked for at a time, which changes nothing but the number of requests. */
+  readonly pageSize?: number | undefined
+}
+
+/**
+ * Settings of a thread to change. What is left out stays as it is.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface UpdateSettingsOptions {
+  readonly model?: string | undefined
+  readonly effort?: Sent.ReasoningEffort | undefined
+  readonly summary?: Sent.ReasoningSummary | undefined
+  /** The folder that the agent works in. It also selects the default environments of that folder. */
+  readonly cwd?: string | undefined
+  /**
+   * The environments that commands run in, the primary first. An empty list takes them all away. Default: unchanged,
+   * unless `cwd` is given.
+   */
+  readonly environments?: ReadonlyArray<Sent.TurnEnvironmentParams> | undefined
+  readonly sandbox?: Sandbox | undefined
+  /** The name of a permissions profile of the configuration. Not together with `sandbox` (`InvalidArgument`). */
+  readonly permissions?: string | undefined
+  readonly approvalMode?: ApprovalMode | undefined
+  /** `null` stands for the default. */
+  readonly serviceTier?: string | null | undefined
+}
+
+/**
+ * Asks for an answer of a shape.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface StructuredOutput<A> {
+  /**
+   * An Effect Schema, a Standard Schema that offers JSON Schema, or a JSON Schema with a decoder. It takes the place of
+   * `outputSchema`; an answer that does not fit is `OutputInvalid`.
+   */
+  readonly output: Output<A>
+  /** How many times the model is asked again, on the same thread, when its answer does not fit. Default: 0. */
+  readonly repair?: number | undefined
 }
 
 /**
@@ -67,55 +187,175 @@ export interface TurnOptions {
  */
 export interface Thread {
   readonly id: string
-  /**
-   * Runs a turn to its end and succeeds only if it was completed. Interrupting it interrupts the turn on the server and
-   * waits a bounded time for its end, so `Effect.timeout(thread.run(...), "1 minute")` stops the agent.
-   */
-  readonly run: (
-    input: Input,
-    options?: TurnOptions
-  ) => Effect.Effect<TurnResult, RequestError | ThreadBusy | TurnFailed | TurnInterrupted>
+  readonly run: {
+    /**
+     * Runs a turn to its end and succeeds only if it was completed. Interrupting it interrupts the turn on the server and
+     * waits a bounded time for its end, so `Effect.timeout(thread.run(...), "1 minute")` stops the agent.
+     *
+     * With `output` the model has to answer in that shape, and the result holds the decoded answer.
+     *
+     * **Example** (A typed answer)
+     *
+     * ```ts
+     * import { Codex } from "@effect-codex/client"
+     * import { Effect, Schema } from "effect"
+     *
+     * const Findings = Schema.Struct({ findings: Schema.Array(Schema.Struct({ file: Schema.String, line: Schema.Int })) })
+     *
+     * export const lint = Effect.gen(function*() {
+     *   const codex = yield* Codex.Codex
+     *   const thread = yield* codex.startThread()
+     *   const { output } = yield* thread.run("Which lines are too long?", { output: Findings, repair: 1 })
+     *   return output.findings.map(({ file, line }) => `${file}:${line}`)
+     * })
+     * ```
+     */
+    <A>(
+      input: Input,
+      options: TurnOptions & StructuredOutput<A>
+    ): Effect.Effect<
+      TurnResult<A>,
+      RequestError | ThreadBusy | TurnFailed | TurnInterrupted | OutputInvalid
+    >
+    (
+      input: Input,
+      options?: TurnOptions
+    ): Effect.Effect<TurnResult, RequestError | ThreadBusy | TurnFailed | TurnInterrupted>
+  }
   /** Starts a turn and returns its handle as soon as the server has accepted it. */
   readonly turn: (
     input: Input,
     options?: TurnOptions
   ) => Effect.Effect<Turn, RequestError | ThreadBusy, Scope.Scope>
+  /**
+   * Starts the server's own review of the changes in the thread's folder: what is not committed, what a branch adds, one
+   * commit, or what the instructions say. The review is the text of the item `exitedReviewMode` and the final answer. It
+   * cannot be steered (`InvalidRequest`).
+   */
+  readonly review: (
+    target: Sent.ReviewTarget,
+    options?: { readonly whenBusy?: "fail" | "queue" | undefined }
+  ) => Effect.Effect<Turn, RequestError | ThreadBusy, Scope.Scope>
+  /** Starts to compact the thread's history, as the server does by itself when the context is full. It is a turn too. */
+  readonly compact: (
+    options?: { readonly whenBusy?: "fail" | "queue" | undefined }
+  ) => Effect.Effect<Turn, RequestError | ThreadBusy, Scope.Scope>
+
+  // ---------------------------------------------------------------------------
+  // The thread itself
+  // ---------------------------------------------------------------------------
+
+  /**
+   * What the server keeps of the thread. `includeTurns` (default: false) reads the whole history at once, which is
+   * deprecated by the protocol: prefer {@link turns} and {@link items}. It fails with `MethodNotFound` while the thread has
+   * neither a turn nor a name (measured).
+   */
+  readonly read: (
+    options?: { readonly includeTurns?: boolean | undefined }
+  ) => Effect.Effect<ThreadInfo, RequestError>
+  /** What the thread does at the moment, asked of the server. For its changes read {@link events}. */
+  readonly status: Effect.Effect<ThreadStatus, RequestError>
+  /**
+   * The turns of all pages, read as the stream is. `ThreadNotPersisted` before the thread's first turn, or `MethodNotFound`
+   * once {@link read} has asked for them (measured).
+   */
+  readonly turns: (options?: ListTurnsOptions) => Stream.Stream<Received.Turn, RequestError>
+  /**
+   * The items of all pages, each with its turn, read as the stream is. `MethodNotFound` before the thread's first turn
+   * (measured).
+   */
+  readonly items: (options?: ListItemsOptions) => Stream.Stream<Received.ThreadItemEntry, RequestError>
+  /**
+   * Everything the server tells of the thread from the moment that the stream runs, of all its turns. Each run of the
+   * stream has a mailbox of its own, as `Turn.events` has; without one nothing is kept. It ends with the connection's
+   * cause, or with the scope of the stream.
+   *
+   * **Example** (Waiting for a human)
+   *
+   * ```ts
+   * import type { Thread } from "@effect-codex/client"
+   * import { Stream } from "effect"
+   *
+   * export const approvalsWaiting = (thread: Thread.Thread) =>
+   *   thread.events.pipe(
+   *     Stream.filter((event) => event._tag === "thread/status/changed"),
+   *     Stream.map(({ params }) =>
+   *       params.status.type === "active" && params.status.activeFlags.includes("waitingOnApproval")
+   *     ),
+   *     Stream.changes
+   *   )
+   * ```
+   */
+  readonly events: Stream.Stream<ThreadEvent, ConnectionError>
+  /** Names the thread, which also stores one that has no turn yet. The server refuses an empty name. */
+  readonly setName: (name: string) => Effect.Effect<void, RequestError>
+  /** A new thread with this one's history. {@link Codex.forkThread} says more. */
+  readonly fork: (options?: ForkThreadOptions) => Effect.Effect<Thread, RequestError>
+  /** Takes the thread out of the ordinary lists and unloads it; a running turn is interrupted (measured). */
+  readonly archive: Effect.Effect<void, RequestError>
+  /**
+   * Takes a turn and every later one out of the history, for good. What they did to files stays. Called rollback in older
+   * versions of the protocol.
+   */
+  readonly revert: (beforeTurnId: string) => Effect.Effect<void, RequestError>
+  /**
+   * Appends items of the Responses API to what the model sees of the history, such as
+   * `{ type: "message", role: "user", content: [{ type: "input_text", text: "..." }] }`. They are no items of a turn.
+   */
+  readonly inject: (items: ReadonlyArray<Schema.Json>) => Effect.Effect<void, RequestError>
+  /**
+   * Changes settings for the turns to come, without a turn. A handle that was made with `Sandbox.workspaceWriteWith` sends
+   * that sandbox with each of its turns all the same.
+   */
+  readonly updateSettings: (options: UpdateSettingsOptions) => Effect.Effect<void, RequestError>
+  /**
+   * Asks the server to tell this connection nothing more of the thread, which lets it unload the thread when it is idle. A
+   * turn that is running is not heard of any more, and so does not end here. A later turn of a handle of this client
+   * resumes the thread first.
+   */
+  readonly unsubscribe: Effect.Effect<Received.ThreadUnsubscribeStatus, RequestError>
+}
+
+/** What the threads of a client share. */
+interface Client {
+  readonly rpc: AppServerRpc["Service"]
+  readonly turns: Turns
+  /** The threads that this connection does not hear of because it asked not to. */
+  readonly unheard: Set<string>
 }
 
 /** @internal */
-export const make = (
-  rpc: AppServerRpc["Service"],
-  turns: Turns,
-  id: string,
-  sandbox: Sandbox | undefined
-): Thread => {
-  // A thread is started with a mode alone; what its sandbox says beyond that has to come with each turn.
-  const defaults = sandbox?.isCustom === true ? { sandbox } : {}
-  const start = Effect.fnUntraced(function*(
-    input: Input,
-    options: TurnOptions | undefined,
-    events: boolean
-  ): Effect.fn.Return<TurnState, RequestError | ThreadBusy, Scope.Scope> {
-    const settings = yield* turnSettings({ ...defaults, ...options })
-    const items = yield* toWire(input)
-    return yield* turns.start(
-      { threadId: id, input: items, ...settings },
-      { events, maxUnreadBytes: options?.maxUnreadBytes }
-    )
-  })
+export const fork = Effect.fnUntraced(function*(
+  client: Client,
+  threadId: string,
+  options: ForkThreadOptions | undefined
+): Effect.fn.Return<Thread, RequestError> {
+  const { id } = yield* threadCalls.fork(client.rpc, threadId, options)
+  return make(client, id, options?.sandbox)
+})
+
+/** @internal */
+export const make = (client: Client, id: string, sandbox: Sandbox | undefined): Thread => {
+  const { rpc, unheard } = client
+  // The server runs a turn of a thread that the connection left, and tells it nothing: the turn would never end here.
+  const subscribe = Effect.suspend(() =>
+    unheard.has(id)
+      ? Effect.andThen(threadCalls.resume(rpc, id), Effect.sync(() => unheard.delete(id)))
+      : Effect.void
+  )
+  const turns: Turns = {
+    ...client.turns,
+    start: (...args) => Effect.andThen(subscribe, client.turns.start(...args))
+  }
   return {
     id,
-    turn: Effect.fn("Thread.turn")(function*(input, options) {
-      return TurnModule.make(rpc, turns, yield* start(input, options, true))
-    }),
-    run: Effect.fn("Thread.run")(function*(input, options) {
-      const state = yield* start(input, options, false)
-      yield* Effect.annotateCurrentSpan({ "codex.thread.id": id, "codex.turn.id": state.id })
-      const result = yield* state.result
-      if (result.status === "interrupted") {
-        return yield* new TurnInterrupted({ threadId: id, turnId: state.id, result })
-      }
-      return result
-    }, Effect.scoped)
+    ...threadTurns.make(rpc, turns, id, sandbox),
+    ...threadCalls.make(rpc, id),
+    fork: Effect.fn("Thread.fork")((options) => fork(client, id, options)),
+    // Noted before it is sent: whether the server has taken it is unknown when this is interrupted.
+    unsubscribe: Effect.suspend(() => {
+      unheard.add(id)
+      return Effect.map(rpc.request("thread/unsubscribe", { threadId: id }), ({ status }) => status)
+    })
   }
 }

@@ -3,11 +3,19 @@
  *
  * @since 0.1.0
  */
+import type * as Received from "@effect-codex/protocol/Received"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type { AppServerRpc } from "./AppServerRpc.ts"
-import type { ConnectionError, EventsOverflow, InvalidArgument, RequestError, TurnFailed } from "./CodexError.ts"
+import type {
+  ConnectionError,
+  EventsOverflow,
+  InvalidArgument,
+  RequestError,
+  ThreadBusy,
+  TurnFailed
+} from "./CodexError.ts"
 import type { Input } from "./Input.ts"
 import { toWire } from "./Input.ts"
 import type { Turns } from "./internal/threadRoute.ts"
@@ -45,38 +53,98 @@ export interface Turn {
    * Everything the server tells of the turn, from `turn/started` to `turn/completed`. Any number of readers may run it at
    * any time while the handle lives: the first gets every event as it came, a further one gets what has passed with the
    * deltas of an item merged into one, and then the live events. A slow reader slows nothing down: beyond 1,024 unread
-   * events the deltas of an item are merged for it.
+   * events the deltas of an item are merged for it. The streams below are each a reader like any other.
    */
   readonly events: Stream.Stream<TurnEvent, ConnectionError | EventsOverflow>
-  /** The text of the agent's messages as it is written, commentary included. A reader like any other of `events`. */
+  /**
+   * The text of the agent's messages as it is written, commentary included. When a broken stream of the model is tried
+   * again, its message comes again from the beginning, as a new item (measured).
+   */
   readonly text: Stream.Stream<string, ConnectionError | EventsOverflow>
+  /** The summary of the model's reasoning as it is written; its parts are separated by an empty line. */
+  readonly reasoning: Stream.Stream<string, ConnectionError | EventsOverflow>
+  /** The items as they are completed, the user's messages included. */
+  readonly items: Stream.Stream<Received.ThreadItem, ConnectionError | EventsOverflow>
+  /** The agent's plan each time that it changes. */
+  readonly plan: Stream.Stream<Received.TurnPlanUpdatedNotification, ConnectionError | EventsOverflow>
+  /** The unified diff of all files that the turn has changed, each time that it changes. */
+  readonly diff: Stream.Stream<string, ConnectionError | EventsOverflow>
+  /** The tokens used, after each call of the model. */
+  readonly usage: Stream.Stream<Received.ThreadTokenUsage, ConnectionError | EventsOverflow>
   /**
    * Waits for the end. Succeeds when the turn was completed or interrupted (`status` says which), and needs no reader of
-   * `events`.
+   * `events`. `ThreadBusy` means that another client's turn was running and has taken the input.
    */
-  readonly result: Effect.Effect<TurnResult, TurnFailed | ConnectionError>
+  readonly result: Effect.Effect<TurnResult, TurnFailed | ThreadBusy | ConnectionError>
   /** Says more to the agent while the turn runs. Fails with `NoActiveTurn` when it is over. */
   readonly steer: (input: Input) => Effect.Effect<void, RequestError | InvalidArgument>
   /**
    * Interrupts the turn. Succeeds when the server has taken it, or when the turn is over anyway; `result` then succeeds
    * with the status `interrupted`. Waits until the server has begun the turn, because it takes no interrupt before.
    */
-  readonly interrupt: Effect.Effect<void, RequestError>
+  readonly interrupt: Effect.Effect<void, RequestError | ThreadBusy>
+  /**
+   * {@link interrupt}, and ends the commands that the turn left running in the background, which an interrupt alone does
+   * not. Gives the commands that were ended.
+   */
+  readonly interruptWithTerminals: Effect.Effect<
+    ReadonlyArray<Received.ThreadBackgroundTerminal>,
+    RequestError | ThreadBusy
+  >
 }
 
 /** @internal */
-export const make = (rpc: AppServerRpc["Service"], turns: Turns, state: TurnState): Turn => ({
-  id: state.id,
-  threadId: state.threadId,
-  events: state.events,
-  text: Stream.filterMap(
-    state.events,
-    (event) => event._tag === "item/agentMessage/delta" ? Result.succeed(event.params.delta) : Result.failVoid
-  ),
-  result: state.result,
-  steer: Effect.fn("Turn.steer")(function*(input) {
-    const items = yield* toWire(input)
-    yield* rpc.request("turn/steer", { threadId: state.threadId, expectedTurnId: state.id, input: items })
-  }),
-  interrupt: turns.interrupt(state)
-})
+export const make = (rpc: AppServerRpc["Service"], turns: Turns, state: TurnState): Turn => {
+  const { events, id, threadId } = state
+  const interrupt = turns.interrupt(state)
+
+  // The terminals of a thread name the item that started them; those of this turn are the ones that it has items of.
+  const endTerminals = Effect.gen(function*() {
+    const { data } = yield* rpc.request("thread/backgroundTerminals/list", { threadId })
+    const own = data.filter((terminal) => state.itemIds.has(terminal.itemId))
+    return yield* Effect.filter(own, ({ processId }) =>
+      Effect.map(
+        rpc.request("thread/backgroundTerminals/terminate", { threadId, processId }),
+        ({ terminated }) => terminated
+      ))
+  })
+
+  return {
+    id,
+    threadId,
+    events,
+    text: Stream.filterMap(
+      events,
+      (event) => event._tag === "item/agentMessage/delta" ? Result.succeed(event.params.delta) : Result.failVoid
+    ),
+    reasoning: Stream.filterMap(events, (event) => {
+      if (event._tag === "item/reasoning/summaryTextDelta") return Result.succeed(event.params.delta)
+      return event._tag === "item/reasoning/summaryPartAdded" && event.params.summaryIndex > 0
+        ? Result.succeed("\n\n")
+        : Result.failVoid
+    }),
+    items: Stream.filterMap(
+      events,
+      (event) => event._tag === "item/completed" ? Result.succeed(event.params.item) : Result.failVoid
+    ),
+    plan: Stream.filterMap(
+      events,
+      (event) => event._tag === "turn/plan/updated" ? Result.succeed(event.params) : Result.failVoid
+    ),
+    diff: Stream.filterMap(
+      events,
+      (event) => event._tag === "turn/diff/updated" ? Result.succeed(event.params.diff) : Result.failVoid
+    ),
+    usage: Stream.filterMap(
+      events,
+      (event) => event._tag === "thread/tokenUsage/updated" ? Result.succeed(event.params.tokenUsage) : Result.failVoid
+    ),
+    result: state.result,
+    steer: Effect.fn("Turn.steer")(function*(input) {
+      const items = yield* toWire(input)
+      yield* rpc.request("turn/steer", { threadId, expectedTurnId: id, input: items })
+    }),
+    interrupt,
+    interruptWithTerminals: Effect.andThen(interrupt, endTerminals)
+  }
+}

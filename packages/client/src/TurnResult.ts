@@ -38,7 +38,7 @@ export interface TurnUsage {
  * @category models
  * @since 0.1.0
  */
-export interface TurnResult {
+export interface TurnResult<out A = undefined> {
   readonly id: string
   readonly threadId: string
   readonly status: Received.TurnStatus
@@ -49,6 +49,8 @@ export interface TurnResult {
   readonly finalResponse: Option.Option<string>
   readonly items: ReadonlyArray<Received.ThreadItem>
   readonly usage: Option.Option<TurnUsage>
+  /** The decoded final answer, of a run that was given a schema as `output`. */
+  readonly output: A
 }
 
 /**

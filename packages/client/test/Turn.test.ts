@@ -203,7 +203,10 @@ describe("result", () => {
     Effect.gen(function*() {
       for (
         const [codexErrorInfo, name, retryable] of [
-          [{ httpConnectionFailed: { httpStatusCode: 401 } }, "httpConnectionFailed", true],
+          [{ httpConnectionFailed: { httpStatusCode: 401 } }, "httpConnectionFailed", false],
+          [{ httpConnectionFailed: { httpStatusCode: 502 } }, "httpConnectionFailed", true],
+          [{ httpConnectionFailed: { httpStatusCode: null } }, "httpConnectionFailed", true],
+          [{ responseTooManyFailedAttempts: { httpStatusCode: 429 } }, "responseTooManyFailedAttempts", true],
           [{ moonPhase: { full: true } }, "moonPhase", false],
           ["somethingNew", "somethingNew", false],
           [null, undefined, false]
@@ -515,10 +518,12 @@ describe("what is sent", () => {
 
   it.effect("is nothing but what was given", () =>
     Effect.gen(function*() {
-      assert.deepStrictEqual(yield* started(), {
+      const { clientUserMessageId, ...given } = (yield* started()) ?? {}
+      assert.deepStrictEqual(given, {
         threadId: Fake.threadId,
         input: [{ type: "text", text: "go", text_elements: [] }]
       })
+      assert.match(String(clientUserMessageId), /^[0-9a-f-]{36}$/)
     }))
 
   it.effect("has the policy of the sandbox and of the approval mode", () =>

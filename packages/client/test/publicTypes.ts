@@ -1,7 +1,7 @@
 /** What the compiler has to refuse, and what the signatures have to say. Checked by `npm run check`; nothing here runs. */
-import type { Codex, CodexError, Thread, Turn } from "@effect-codex/client"
+import type { Codex, CodexError, Thread, Turn, TurnResult } from "@effect-codex/client"
 import { Input, Sandbox } from "@effect-codex/client"
-import type { Effect, Scope, Stream } from "effect"
+import { type DateTime, type Effect, Schema, type Scope, type Stream } from "effect"
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
 const holds = <_ extends true>(): void => {}
@@ -29,13 +29,20 @@ void thread.run(["two", Input.text("pieces")], { sandbox: Sandbox.workspaceWrite
 
 type ErrorOf<T> = T extends Effect.Effect<infer _A, infer E, infer _R> ? E : never
 
+type RunError = CodexError.RequestError | CodexError.ThreadBusy | CodexError.TurnFailed | CodexError.TurnInterrupted
+
+const plain = thread.run("go")
+holds<Equal<Effect.Success<typeof plain>, TurnResult.TurnResult>>()
+holds<Equal<Effect.Success<typeof plain>["output"], undefined>>()
+holds<Equal<ErrorOf<typeof plain>, RunError>>()
+
+const typed = thread.run("go", { output: Schema.Struct({ at: Schema.optionalKey(Schema.DateTimeUtc) }), repair: 1 })
+holds<Equal<Effect.Success<typeof typed>["output"], { readonly at?: DateTime.Utc }>>()
+holds<Equal<ErrorOf<typeof typed>, RunError | CodexError.OutputInvalid>>()
+
 holds<
-  Equal<
-    ErrorOf<ReturnType<Thread.Thread["run"]>>,
-    CodexError.RequestError | CodexError.ThreadBusy | CodexError.TurnFailed | CodexError.TurnInterrupted
-  >
+  Equal<ErrorOf<Turn.Turn["result"]>, CodexError.TurnFailed | CodexError.ThreadBusy | CodexError.ConnectionError>
 >()
-holds<Equal<ErrorOf<Turn.Turn["result"]>, CodexError.TurnFailed | CodexError.ConnectionError>>()
 holds<Equal<ErrorOf<ReturnType<Codex.Codex["Service"]["startThread"]>>, CodexError.RequestError>>()
 holds<
   Equal<

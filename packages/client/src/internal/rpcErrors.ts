@@ -26,7 +26,9 @@ type Fields = { readonly method: string; readonly code: number; readonly detail:
 const fromText = (fields: Fields): RpcError | undefined => {
   const { data, detail } = fields
   if (/^thread not (?:found|loaded): /.test(detail)) return new CodexError.ThreadNotFound(fields)
-  if (/^no (?:archived )?rollout found for thread id /.test(detail)) return new CodexError.ThreadNotPersisted(fields)
+  if (/^no (?:archived )?rollout found for thread id |^thread \S+ is not materialized yet/.test(detail)) {
+    return new CodexError.ThreadNotPersisted(fields)
+  }
   if (/^no active turn to (?:steer|interrupt)/.test(detail)) return new CodexError.NoActiveTurn(fields)
   if (/requires experimentalApi capability/.test(detail)) return new CodexError.ExperimentalRequired(fields)
   const turns = mismatch.exec(detail)

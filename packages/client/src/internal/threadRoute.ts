@@ -1,8 +1,8 @@
 /**
  * Routes the notifications of one thread to its turns, and starts and stops turns so that none is ever lost.
  *
- * A turn's state is opened by the reader, when the first frame of an unknown turn comes by while a `turn/start` is
- * outstanding: frames may come before the reply, and the reply and the turn's end may come in one read.
+ * A turn's state is opened by the reader, when the first frame of an unknown turn comes by while a start is outstanding:
+ * frames may come before the reply, and the reply and the turn's end may come in one read.
  */
 import type { ClientRequests } from "@effect-codex/protocol/Methods"
 import * as Cause from "effect/Cause"
@@ -16,9 +16,9 @@ import * as RcMap from "effect/RcMap"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
-import type { AppServerRpc, ThreadObserver } from "../AppServerRpc.ts"
+import type { AppServerRpc, RequestOptions, ThreadObserver } from "../AppServerRpc.ts"
 import type { ConnectionError, RequestError } from "../CodexError.ts"
-import { ThreadBusy, TransportError } from "../CodexError.ts"
+import { RequestTimeout, ThreadBusy, TransportError } from "../CodexError.ts"
 import type { Raw } from "../ServerNotification.ts"
 import type { TurnStateOptions } from "./turnState.ts"
 import { TurnState } from "./turnState.ts"
@@ -35,16 +35,22 @@ const turnIdOf = (params: unknown): string | undefined => {
 interface Starting {
   readonly options: TurnStateOptions
   readonly opened: Array<TurnState>
+  /** Completed when the first turn begins; for requests whose reply names no turn. */
+  readonly begun: Deferred.Deferred<string>
+  /** The turn that took in the message with our id. */
+  taker: string | undefined
 }
 
 class ThreadRoute implements ThreadObserver {
   readonly threadId: string
-  /** One `turn/start` of a thread at a time, so that the frames of an unknown turn can only belong to it. */
+  /** One start of a thread at a time, so that the frames of an unknown turn can only belong to it. */
   readonly gate = Semaphore.makeUnsafe(1)
+  starting: Starting | undefined
   activeTurnId: string | undefined
-  private starting: Starting | undefined
   private readonly turns = new Map<string, TurnState>()
   private readonly touched = new Set<TurnState>()
+  private readonly afterRead: Array<() => void> = []
+  private idle: Deferred.Deferred<void> | undefined
   private last: TurnState | undefined
   private end: ConnectionError | undefined
 
@@ -52,12 +58,26 @@ class ThreadRoute implements ThreadObserver {
     this.threadId = threadId
   }
 
+  // ---------------------------------------------------------------------------
+  // Called by the reader
+  // ---------------------------------------------------------------------------
+
   onNotification(event: Raw, bytes: number): void {
-    const id = turnIdOf(event.params)
+    const params = event.params
+    let id = turnIdOf(params)
     if (id === undefined) return
-    if (event._tag === "turn/started") this.activeTurnId = id
-    else if (event._tag === "turn/completed" && this.activeTurnId === id) this.activeTurnId = undefined
+    if (event._tag === "turn/started") {
+      const root = rootOf(params)
+      // A review begins under an id of its own and goes on under the one that its request was answered with (measured).
+      const review = root === undefined || root === id ? undefined : this.turns.get(root)
+      if (review !== undefined) {
+        review.runningId = id
+        id = review.id
+      }
+      this.activeTurnId = id
+    }
     const turn = this.last?.id === id ? this.last : this.find(id)
+    if (event._tag !== "item/agentMessage/delta") this.watch(event, id, turn)
     if (turn === undefined) return
     this.last = turn
     turn.onNotification(event, bytes)
@@ -67,12 +87,57 @@ class ThreadRoute implements ThreadObserver {
   onReadEnd(): void {
     for (const turn of this.touched) turn.onReadEnd()
     this.touched.clear()
+    for (const run of this.afterRead.splice(0)) run()
   }
 
   onEnd(cause: ConnectionError): void {
     this.end ??= cause
-    this.activeTurnId = undefined
+    this.becomeIdle()
     for (const turn of this.turns.values()) turn.onEnd(cause)
+    this.onReadEnd()
+  }
+
+  private watch(event: Raw, id: string, turn: TurnState | undefined): void {
+    switch (event._tag) {
+      case "turn/started": {
+        const begun = this.starting?.begun
+        if (begun !== undefined) this.afterRead.push(() => Deferred.doneUnsafe(begun, Exit.succeed(id)))
+        return
+      }
+      case "turn/completed":
+        if (this.activeTurnId === id || turn?.runningId === this.activeTurnId) this.becomeIdle()
+        return
+      case "item/started": {
+        const clientId = clientIdOf(event.params)
+        if (clientId !== undefined) this.onMessage(id, clientId)
+      }
+    }
+  }
+
+  private onMessage(takerId: string, clientId: string): void {
+    if (this.starting?.options.clientId === clientId) {
+      this.starting.taker = takerId
+      return
+    }
+    for (const turn of this.turns.values()) {
+      if (turn.options.clientId === clientId) this.checkTaker(turn, takerId)
+    }
+  }
+
+  // A turn that was running unknown to us takes in the message that was to start one. The server then answers with the
+  // id of that turn (0.169), or with one that never begins (older ones).
+  private checkTaker(turn: TurnState, takerId: string): void {
+    if (turn.id === takerId && turn.hasBegun) return
+    this.activeTurnId = takerId
+    const busy = new ThreadBusy({ threadId: this.threadId, activeTurnId: takerId, delivered: true })
+    this.afterRead.push(() => turn.onEnd(busy))
+  }
+
+  private becomeIdle(): void {
+    this.activeTurnId = undefined
+    const idle = this.idle
+    this.idle = undefined
+    if (idle !== undefined) this.afterRead.push(() => Deferred.doneUnsafe(idle, Exit.void))
   }
 
   private find(id: string): TurnState | undefined {
@@ -83,54 +148,102 @@ class ThreadRoute implements ThreadObserver {
     return turn
   }
 
-  private open(id: string, options: TurnStateOptions): TurnState {
+  // ---------------------------------------------------------------------------
+  // For those who start turns
+  // ---------------------------------------------------------------------------
+
+  get(id: string): TurnState | undefined {
+    return this.turns.get(id)
+  }
+
+  /** The state of a turn, which is opened if there is none. */
+  open(id: string, options: TurnStateOptions): TurnState {
+    const known = this.turns.get(id)
+    if (known !== undefined) return known
     const turn = new TurnState(this.threadId, id, options)
     this.turns.set(id, turn)
     if (this.end !== undefined) turn.onEnd(this.end)
     return turn
   }
 
-  /** From here on until `claim` or `giveUp`, turns that are not known are taken in. */
-  expect(options: TurnStateOptions): void {
-    this.starting = { options, opened: [] }
+  /** Waits until no turn runs that is known of. */
+  awaitIdle(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.activeTurnId === undefined) return Effect.void
+      this.idle ??= Deferred.makeUnsafe<void>()
+      return Effect.andThen(Deferred.await(this.idle), this.awaitIdle())
+    })
   }
 
-  /** The turn that the reply to `turn/start` named. */
+  /** From here on until `claim` or `giveUp`, turns that are not known are taken in. */
+  expect(options: TurnStateOptions): Starting {
+    return this.starting = { options, opened: [], begun: Deferred.makeUnsafe(), taker: undefined }
+  }
+
+  /** A handle on the turn that was started. */
   claim(id: string, options: TurnStateOptions): TurnState {
-    const turn = this.turns.get(id) ?? this.open(id, options)
+    const turn = this.open(id, options)
+    const taker = this.starting?.taker
+    turn.handles++
     if (!turn.isEnded) this.activeTurnId = id
     this.giveUp(turn)
+    if (taker !== undefined) this.checkTaker(turn, taker)
     return turn
   }
 
   giveUp(except?: TurnState): void {
     for (const turn of this.starting?.opened ?? []) {
-      if (turn !== except) this.release(turn)
+      if (turn !== except && turn.handles === 0) this.forget(turn)
     }
     this.starting = undefined
   }
 
   release(turn: TurnState): void {
+    if (--turn.handles === 0) this.forget(turn)
+  }
+
+  private forget(turn: TurnState): void {
     this.turns.delete(turn.id)
     if (this.last === turn) this.last = undefined
   }
 }
 
+const rootOf = (params: unknown): string | undefined => {
+  const { turn } = params as { readonly turn?: { readonly rootTurnId?: unknown } }
+  return typeof turn?.rootTurnId === "string" ? turn.rootTurnId : undefined
+}
+
+const clientIdOf = (params: unknown): string | undefined => {
+  const { item } = params as { readonly item?: { readonly type?: unknown; readonly clientId?: unknown } | null }
+  return item?.type === "userMessage" && typeof item.clientId === "string" ? item.clientId : undefined
+}
+
 export type StartError = RequestError | ThreadBusy
 
+export interface StartOptions extends Omit<TurnStateOptions, "rpc"> {
+  /** What to do when a turn runs already. A message is needed to steer. */
+  readonly whenBusy: "fail" | "queue" | { readonly steer: ClientRequests["turn/steer"]["params"]["input"] }
+}
+
 export interface Turns {
-  /** Starts a turn, which is stopped if the scope closes before its end. */
+  /**
+   * Makes a request that starts a turn, which is stopped if the scope closes before its end. The request gives the
+   * turn's id, or undefined if its reply names none.
+   */
   readonly start: (
-    params: ClientRequests["turn/start"]["params"],
-    options: Omit<TurnStateOptions, "rpc">
+    threadId: string,
+    request: (options: RequestOptions) => Effect.Effect<string | undefined, RequestError>,
+    options: StartOptions
   ) => Effect.Effect<TurnState, StartError, Scope.Scope>
   /** Interrupts a turn. Nothing happens when it is over. */
-  readonly interrupt: (turn: TurnState) => Effect.Effect<void, RequestError>
+  readonly interrupt: (turn: TurnState) => Effect.Effect<void, StartError>
 }
 
 const closed = () => new TransportError({ reason: "closed", detail: "the layer's scope has ended." })
 
 const retryPause = Duration.millis(50)
+
+const beginTimeout = Duration.seconds(30)
 
 /**
  * @param stopGrace how long the end of an interrupted turn is waited for before it is let go.
@@ -159,10 +272,12 @@ export const make = Effect.fnUntraced(function*(
 
   // The server refuses to interrupt a turn that it has accepted but not begun (measured on 0.169.0), and the turn then
   // runs to its end. So the beginning is waited for, and a refusal while the turn is not over is asked again.
-  const interrupt = (turn: TurnState): Effect.Effect<void, RequestError> =>
+  const interrupt = (turn: TurnState): Effect.Effect<void, StartError> =>
     Deferred.await(turn.started).pipe(
       Effect.timeoutOption(stopGrace),
-      Effect.andThen(rpc.request("turn/interrupt", { threadId: turn.threadId, turnId: turn.id })),
+      Effect.andThen(
+        Effect.suspend(() => rpc.request("turn/interrupt", { threadId: turn.threadId, turnId: turn.runningId }))
+      ),
       Effect.retry({
         schedule: Schedule.spaced(retryPause),
         times: Math.ceil(Duration.toMillis(stopGrace) / Duration.toMillis(retryPause)),
@@ -186,42 +301,76 @@ export const make = Effect.fnUntraced(function*(
       Effect.ensuring(Effect.sync(() => route.release(turn)))
     )
 
-  const start: Turns["start"] = Effect.fnUntraced(function*(params, turnOptions) {
+  const busy = (route: ThreadRoute, activeTurnId: string) =>
+    new ThreadBusy({ threadId: route.threadId, activeTurnId, delivered: false })
+
+  // The state is open before the request, because the turn may end in the same read as the reply.
+  const steer = (
+    route: ThreadRoute,
+    id: string,
+    input: ClientRequests["turn/steer"]["params"]["input"],
+    options: TurnStateOptions
+  ): Effect.Effect<TurnState, RequestError, Scope.Scope> =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function*() {
+        const turn = route.open(id, { ...options, clientId: undefined })
+        turn.handles++
+        const release = Effect.sync(() => route.release(turn))
+        yield* restore(rpc.request("turn/steer", { threadId: route.threadId, expectedTurnId: id, input })).pipe(
+          Effect.onError(() => release)
+        )
+        yield* Effect.addFinalizer(() => release)
+        return turn
+      })
+    )
+
+  const start: Turns["start"] = Effect.fnUntraced(function*(threadId, makeRequest, startOptions) {
     if (!isOpen) return yield* closed()
-    const route = yield* RcMap.get(routes, params.threadId)
+    const route = yield* RcMap.get(routes, threadId)
+    const { whenBusy, ...turnOptions } = startOptions
     const options: TurnStateOptions = { ...turnOptions, rpc }
 
     // Interrupting this does not undo the request: what was sent is waited for and then stopped.
-    const startOnce = Effect.uninterruptibleMask((restore) =>
+    const startNow = Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
-        if (route.activeTurnId !== undefined) {
-          return yield* new ThreadBusy({ threadId: params.threadId, activeTurnId: route.activeTurnId })
-        }
         let sent = false
-        route.expect(options)
-        const request = yield* rpc.request("turn/start", params, {
-          onSent: () => {
-            sent = true
-          }
-        }).pipe(Effect.interruptible, Effect.forkIn(scope))
+        const starting = route.expect(options)
+        const onSent = () => {
+          sent = true
+        }
+        const request = yield* makeRequest({ onSent }).pipe(
+          Effect.flatMap((id) =>
+            id === undefined
+              ? Effect.timeoutOrElse(Deferred.await(starting.begun), {
+                duration: beginTimeout,
+                orElse: () => new RequestTimeout({ method: "turn/started", timeout: Duration.toMillis(beginTimeout) })
+              })
+              : Effect.succeed(id)
+          ),
+          // The reply was lost, but the turn that took in our message has told of itself.
+          Effect.catchTag("RequestTimeout", (timeout) =>
+            starting.taker === undefined ? Effect.fail(timeout) : Effect.succeed(starting.taker)),
+          Effect.interruptible,
+          Effect.forkIn(scope)
+        )
         const waited = yield* Effect.exit(restore(Fiber.await(request)))
         if (Exit.isSuccess(waited)) {
           const reply = waited.value
           if (Exit.isSuccess(reply)) {
-            const turn = route.claim(reply.value.turn.id, options)
-            yield* Effect.addFinalizer(() => letGo(route, turn))
+            const turn = route.claim(reply.value, options)
+            yield* Effect.addFinalizer(() =>
+              letGo(route, turn)
+            )
             return turn
           }
           route.giveUp()
-          return yield* Cause.hasInterrupts(reply.cause)
-            ? closed()
-            : Effect.failCause(reply.cause)
+          return yield* Cause.hasInterrupts(reply.cause) ? closed() : Effect.failCause(reply.cause)
         }
         const late = sent
           ? yield* Effect.timeoutOption(Effect.interruptible(Fiber.await(request)), stopGrace)
           : Option.none()
         if (Option.isSome(late) && Exit.isSuccess(late.value)) {
-          yield* letGo(route, route.claim(late.value.value.turn.id, options))
+          yield* letGo(route, route.claim(late.value.value, options))
         } else {
           yield* Fiber.interrupt(request)
           route.giveUp()
@@ -229,7 +378,37 @@ export const make = Effect.fnUntraced(function*(
         return yield* Effect.failCause(waited.cause)
       })
     )
-    return yield* route.gate.withPermit(startOnce)
+
+    const startOrSteer: Effect.Effect<TurnState, StartError, Scope.Scope> = Effect.suspend(() => {
+      const active = route.activeTurnId
+      if (active === undefined) return startNow
+      if (whenBusy === "fail") return Effect.fail(busy(route, active))
+      if (whenBusy === "queue") return Effect.andThen(route.awaitIdle(), startOrSteer)
+      return Effect.catchTags(steer(route, active, whenBusy.steer, options), {
+        NoActiveTurn: () =>
+          Effect.suspend(() => {
+            const turn = route.get(active)
+            // It is accepted but not begun, or it is over.
+            if (turn !== undefined && !turn.hasBegun && !turn.isEnded) {
+              return Effect.andThen(
+                Effect.raceFirst(Deferred.await(turn.started), Effect.exit(turn.awaitEnd)),
+                startOrSteer
+              )
+            }
+            if (route.activeTurnId === active) route.activeTurnId = undefined
+            return startOrSteer
+          }),
+        TurnMismatch: (error) =>
+          Effect.suspend(() => {
+            route.activeTurnId = error.actual
+            return startOrSteer
+          })
+      })
+    })
+
+    // Those who do not want to wait are not to wait for those who do.
+    if (whenBusy === "fail" && route.activeTurnId !== undefined) return yield* busy(route, route.activeTurnId)
+    return yield* route.gate.withPermit(startOrSteer)
   })
 
   return { start, interrupt }

@@ -13,7 +13,7 @@ import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { AppServerRpc } from "../AppServerRpc.ts"
-import type { ConnectionError } from "../CodexError.ts"
+import type { ConnectionError, ThreadBusy } from "../CodexError.ts"
 import { EventsOverflow, TurnFailed } from "../CodexError.ts"
 import type { Raw, TurnEvent } from "../ServerNotification.ts"
 import type { TurnResult } from "../TurnResult.ts"
@@ -23,12 +23,20 @@ import { CompactLog, done, Mailbox } from "./mailbox.ts"
 
 export type StreamError = ConnectionError | EventsOverflow
 
+/** Why the state of a turn ends without the turn's completion. */
+export type End = ConnectionError | ThreadBusy
+
 export interface TurnStateOptions {
+  /** The id that this client gave the message that starts the turn. */
+  readonly clientId?: string | undefined
   /** Whether somebody may read events. Without it nothing is kept but what makes up the result. */
   readonly events: boolean
   readonly maxUnreadBytes: number | undefined
   readonly rpc: Pick<AppServerRpc["Service"], "decode" | "report">
 }
+
+// The events of a turn that is not ours just end; its result says why.
+const endOfEvents = (cause: End) => cause._tag === "ThreadBusy" ? done : Exit.fail(cause)
 
 const highWaterBytes = 64 * 1024 * 1024
 
@@ -54,21 +62,27 @@ export class TurnState {
   readonly id: string
   /** The server began the turn: from here on it can be interrupted. */
   readonly started = Deferred.makeUnsafe<void>()
-  private readonly ended = Deferred.makeUnsafe<void, ConnectionError>()
-  private readonly options: TurnStateOptions
+  private readonly ended = Deferred.makeUnsafe<void, End>()
+  readonly options: TurnStateOptions
+  /** How many handles there are on the turn. */
+  handles = 0
+  /** The id by which the server knows the turn that it runs; a review has another one than its items (measured). */
+  runningId: string
+  hasBegun = false
+  readonly itemIds = new Set<string>()
   private readonly items: Array<unknown> = []
   private readonly readers = new Set<Mailbox<StreamError>>()
   private readonly log: CompactLog | undefined
   private first: Mailbox<StreamError> | undefined
-  private hasBegun = false
   private completion: Readonly<Record<string, unknown>> | undefined
-  private connectionEnd: ConnectionError | undefined
+  private endedBy: End | undefined
   private usage: Received.ThreadTokenUsage | undefined
   private turnUsage: Breakdown | undefined
 
   constructor(threadId: string, id: string, options: TurnStateOptions) {
     this.threadId = threadId
     this.id = id
+    this.runningId = id
     this.options = options
     if (options.events) {
       this.log = new CompactLog()
@@ -78,11 +92,11 @@ export class TurnState {
   }
 
   get isEnded(): boolean {
-    return this.completion !== undefined || this.connectionEnd !== undefined
+    return this.completion !== undefined || this.endedBy !== undefined
   }
 
   /** Waits until the turn is over or the connection is. */
-  get awaitEnd(): Effect.Effect<void, ConnectionError> {
+  get awaitEnd(): Effect.Effect<void, End> {
     return Deferred.await(this.ended)
   }
 
@@ -107,11 +121,12 @@ export class TurnState {
     }
   }
 
-  onEnd(cause: ConnectionError): void {
+  onEnd(cause: End): void {
     if (this.isEnded) return
-    this.connectionEnd = cause
+    this.endedBy = cause
+    const end = endOfEvents(cause)
     for (const reader of this.readers) {
-      reader.close(Exit.fail(cause))
+      reader.close(end)
       reader.flush()
     }
     Deferred.doneUnsafe(this.ended, Exit.fail(cause))
@@ -123,6 +138,11 @@ export class TurnState {
       case "turn/started":
         this.hasBegun = true
         return
+      case "item/started": {
+        const item = params["item"]
+        if (Predicate.hasProperty(item, "id") && Predicate.isString(item.id)) this.itemIds.add(item.id)
+        return
+      }
       case "item/completed":
         this.items.push(params["item"])
         return
@@ -170,7 +190,7 @@ export class TurnState {
       }
       const reader = this.makeMailbox(this.log?.snapshot())
       this.readers.add(reader)
-      if (this.connectionEnd !== undefined) reader.close(Exit.fail(this.connectionEnd))
+      if (this.endedBy !== undefined) reader.close(endOfEvents(this.endedBy))
       else if (this.isEnded) reader.close(done)
       return reader
     }),
@@ -210,6 +230,7 @@ export class TurnState {
       completedAt: seconds(turn["completedAt"]),
       duration: Option.map(finite(turn["durationMs"]), Duration.millis),
       finalResponse: finalResponse(items),
+      output: undefined,
       items,
       usage: Option.map(Option.fromUndefinedOr(this.usage), (usage) => ({
         turn: this.turnUsage ?? usage.last,
@@ -221,7 +242,7 @@ export class TurnState {
   }
 
   /** The result of a completed or interrupted turn. An unknown status is no success. */
-  readonly result: Effect.Effect<TurnResult, TurnFailed | ConnectionError> = Effect.suspend(() =>
+  readonly result: Effect.Effect<TurnResult, TurnFailed | End> = Effect.suspend(() =>
     Effect.flatMap(this.awaitEnd, () => {
       const result = this.partialResult
       if (result.status === "completed" || result.status === "interrupted") return Effect.succeed(result)

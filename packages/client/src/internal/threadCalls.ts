@@ -1,0 +1,177 @@
+/** What is asked of a thread beside its turns. What was not given is not sent. */
+import type * as Sent from "@effect-codex/protocol/Sent"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import type { AppServerRpc } from "../AppServerRpc.ts"
+import type { ForkThreadOptions, ThreadSettings } from "../Codex.ts"
+import { type ConnectionError, DecodeError, InvalidArgument } from "../CodexError.ts"
+import type { Sandbox } from "../Sandbox.ts"
+import type { Thread, ThreadEvent } from "../Thread.ts"
+import { Mailbox } from "./mailbox.ts"
+import { defined, permissions } from "./settings.ts"
+
+type Rpc = AppServerRpc["Service"]
+
+/**
+ * The entries of all pages. A cursor that comes again ends the stream with an error, because what follows it was read
+ * already: a server that repeats itself is neither read for ever nor taken for one that is done.
+ */
+export const pages = <A, E>(
+  method: string,
+  page: (cursor: string | undefined) => Effect.Effect<
+    { readonly data: ReadonlyArray<A>; readonly nextCursor: string | null | undefined },
+    E
+  >
+): Stream.Stream<A, E | DecodeError> =>
+  Stream.suspend(() => {
+    const seen = new Set<string>()
+    return Stream.paginate<string | undefined, A, E | DecodeError>(undefined, (cursor) => {
+      if (cursor !== undefined) {
+        if (seen.has(cursor)) {
+          return new DecodeError({ method, issue: "the cursor of the next page was given before.", raw: cursor })
+        }
+        seen.add(cursor)
+      }
+      return Effect.map(page(cursor), ({ data, nextCursor }) => [data, Option.fromNullishOr(nextCursor)] as const)
+    })
+  })
+
+/** The server refuses both too; a program learns it here before anything is sent. */
+const oneOf = (profile: string | undefined, sandbox: Sandbox | undefined): Effect.Effect<void, InvalidArgument> =>
+  profile === undefined || sandbox === undefined
+    ? Effect.void
+    : new InvalidArgument({
+      argument: "permissions",
+      detail: "a permissions profile says what the sandbox is: leave `sandbox` and ApprovalMode.dangerouslyBypass out."
+    })
+
+export const threadSettings = Effect.fnUntraced(function*(options: ThreadSettings) {
+  const { approvalPolicy, approvalsReviewer, sandbox } = yield* permissions(options)
+  yield* oneOf(options.permissions, sandbox)
+  return defined({
+    approvalPolicy,
+    approvalsReviewer,
+    sandbox: sandbox?.mode,
+    permissions: options.permissions,
+    baseInstructions: options.baseInstructions,
+    config: options.config,
+    cwd: options.cwd,
+    runtimeWorkspaceRoots: options.runtimeWorkspaceRoots,
+    developerInstructions: options.developerInstructions,
+    model: options.model,
+    modelProvider: options.modelProvider,
+    serviceTier: options.serviceTier
+  })
+})
+
+export const resume = Effect.fnUntraced(function*(
+  rpc: Rpc,
+  threadId: string,
+  options?: ThreadSettings & { readonly personality?: Sent.Personality | undefined }
+) {
+  const given = yield* threadSettings(options ?? {})
+  const personality = defined({ personality: options?.personality })
+  // The history can be large and is read page by page by those who want it.
+  const { thread } = yield* rpc.request("thread/resume", { threadId, excludeTurns: true, ...given, ...personality })
+  return thread
+})
+
+export const fork = Effect.fnUntraced(function*(rpc: Rpc, threadId: string, options?: ForkThreadOptions) {
+  const given = yield* threadSettings(options ?? {})
+  const { attachToSource, beforeTurnId, deferGoalContinuation, ephemeral, lastTurnId, threadSource } = options ?? {}
+  const { thread } = yield* rpc.request("thread/fork", {
+    threadId,
+    // An ephemeral fork is refused without it.
+    excludeTurns: true,
+    ...given,
+    ...defined({ attachToSource, beforeTurnId, deferGoalContinuation, ephemeral, lastTurnId, threadSource })
+  })
+  return thread
+})
+
+export const read = (rpc: Rpc, threadId: string, options?: { readonly includeTurns?: boolean | undefined }) =>
+  Effect.map(
+    rpc.request("thread/read", { threadId, ...defined({ includeTurns: options?.includeTurns }) }),
+    ({ thread }) => thread
+  )
+
+const highWaterBytes = 64 * 1024 * 1024
+
+const events = (rpc: Rpc, threadId: string): Stream.Stream<ThreadEvent, ConnectionError> =>
+  Stream.unwrap(Effect.gen(function*() {
+    const mailbox = new Mailbox<ConnectionError>({
+      highWater: {
+        bytes: highWaterBytes,
+        report: (bytes) =>
+          rpc.report(`${bytes} bytes of events of thread ${threadId} are unread; their reader is too slow`, bytes)
+      }
+    })
+    yield* rpc.observe(threadId, {
+      onNotification: (notification, bytes) => mailbox.push(notification, bytes),
+      onReadEnd: () => mailbox.flush(),
+      onEnd: (cause) => {
+        mailbox.close(Exit.fail(cause))
+        mailbox.flush()
+      }
+    })
+    // The reader hands over what names this thread, and those are the methods of `ThreadEvent`.
+    return Stream.map(mailbox.stream, (raw) => rpc.decode(raw) as ThreadEvent)
+  }))
+
+export const make = (rpc: Rpc, threadId: string): Pick<
+  Thread,
+  "read" | "status" | "turns" | "items" | "setName" | "archive" | "revert" | "inject" | "updateSettings" | "events"
+> => ({
+  read: Effect.fn("Thread.read")((options) => read(rpc, threadId, options)),
+  status: Effect.map(read(rpc, threadId), ({ status }) => status),
+  turns: (options) =>
+    pages("thread/turns/list", (cursor) =>
+      rpc.request("thread/turns/list", {
+        threadId,
+        ...defined({
+          cursor,
+          limit: options?.pageSize,
+          sortDirection: options?.sortDirection,
+          itemsView: options?.itemsView
+        })
+      })),
+  items: (options) =>
+    pages("thread/items/list", (cursor) =>
+      rpc.request("thread/items/list", {
+        threadId,
+        ...defined({
+          cursor,
+          limit: options?.pageSize,
+          sortDirection: options?.sortDirection,
+          turnId: options?.turnId
+        })
+      })),
+  setName: Effect.fn("Thread.setName")((name) => Effect.asVoid(rpc.request("thread/name/set", { threadId, name }))),
+  archive: Effect.asVoid(rpc.request("thread/archive", { threadId })),
+  revert: Effect.fn("Thread.revert")((beforeTurnId) =>
+    Effect.asVoid(rpc.request("thread/revert", { threadId, beforeTurnId }))
+  ),
+  inject: Effect.fn("Thread.inject")((items) => Effect.asVoid(rpc.request("thread/inject_items", { threadId, items }))),
+  updateSettings: Effect.fn("Thread.updateSettings")(function*(options) {
+    const { approvalPolicy, approvalsReviewer, sandbox } = yield* permissions(options)
+    yield* oneOf(options.permissions, sandbox)
+    yield* rpc.request("thread/settings/update", {
+      threadId,
+      ...defined({
+        approvalPolicy,
+        approvalsReviewer,
+        sandboxPolicy: sandbox?.policy,
+        permissions: options.permissions,
+        cwd: options.cwd,
+        effort: options.effort,
+        environments: options.environments,
+        model: options.model,
+        serviceTier: options.serviceTier,
+        summary: options.summary
+      })
+    })
+  }),
+  events: events(rpc, threadId)
+})

@@ -1,0 +1,185 @@
+/** A thread that runs a turn already, in memory. */
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber, Option, Scope } from "effect"
+import { TestClock } from "effect/testing"
+import * as Fake from "./fakeServer.ts"
+
+const reply = (request: Fake.Message, turnId: string) =>
+  Fake.frame({ id: request.id, result: { turn: Fake.turn(turnId) } })
+
+const userMessage = (turnId: string, clientId: unknown) =>
+  Fake.notification("item/started", {
+    threadId: Fake.threadId,
+    turnId,
+    startedAtMs: 1,
+    item: { type: "userMessage", id: `message of ${turnId}`, clientId, content: [] }
+  })
+
+/** A thread on which a turn of ours is running. */
+const running = Effect.gen(function*() {
+  const connected = yield* Fake.connectThread()
+  const first = yield* Effect.forkScoped(Effect.exit(connected.thread.run("one")))
+  const request = yield* connected.server.expect("turn/start")
+  yield* connected.server.send(reply(request, "turn-1"), Fake.started("turn-1"))
+  return { ...connected, first }
+})
+
+describe("whenBusy: queue", () => {
+  it.effect("starts the turns one after the other, in the order of the calls", () =>
+    Effect.gen(function*() {
+      const { first, server, thread } = yield* running
+      const queued = yield* Effect.forEach([2, 3], (n) =>
+        Effect.tap(Effect.forkScoped(thread.run(`number ${n}`, { whenBusy: "queue" })), Effect.yieldNow))
+      assert.deepInclude(yield* Effect.flip(thread.run("not waiting")), { _tag: "ThreadBusy", delivered: false })
+      yield* server.send(Fake.completed("turn-1"))
+      for (const n of [2, 3]) {
+        const request = yield* server.expect("turn/start")
+        assert.deepInclude(request.params?.["input"], { type: "text", text: `number ${n}`, text_elements: [] })
+        yield* server.send(reply(request, `turn-${n}`), Fake.started(`turn-${n}`), Fake.completed(`turn-${n}`))
+      }
+      assert.isTrue(Exit.isSuccess(yield* Fiber.join(first)))
+      for (const fiber of queued) {
+        assert.strictEqual((yield* Fiber.join(fiber)).status, "completed")
+      }
+    }))
+
+  it.effect("does not start a turn that was interrupted while it waited", () =>
+    Effect.gen(function*() {
+      const { rpc, server, thread } = yield* running
+      const queued = yield* Effect.forkScoped(thread.run("two", { whenBusy: "queue" }))
+      yield* Effect.yieldNow
+      yield* Fiber.interrupt(queued)
+      yield* server.send(Fake.completed("turn-1"))
+      yield* Effect.forkScoped(rpc.request("model/list", {}))
+      yield* server.expect("model/list")
+    }))
+
+  it.effect("fails with the connection's cause when that ends while it waits", () =>
+    Effect.gen(function*() {
+      const { server, thread } = yield* running
+      const queued = yield* Effect.forkScoped(Effect.flip(thread.run("two", { whenBusy: "queue" })))
+      yield* Effect.yieldNow
+      yield* server.close()
+      assert.strictEqual((yield* Fiber.join(queued))._tag, "TransportError")
+    }))
+})
+
+describe("whenBusy: steer", () => {
+  it.effect("says the input to the running turn and shares it; only its owner stops it", () =>
+    Effect.gen(function*() {
+      const { first, rpc, server, thread } = yield* running
+      const scope = yield* Scope.make()
+      const steering = yield* thread.turn("more", { whenBusy: "steer" }).pipe(Scope.provide(scope), Effect.forkScoped)
+      const steer = yield* server.expect("turn/steer")
+      assert.deepInclude(steer.params, { expectedTurnId: "turn-1" })
+      yield* server.reply(steer, { turnId: "turn-1" })
+      const turn = yield* Fiber.join(steering)
+      assert.strictEqual(turn.id, "turn-1")
+      yield* Scope.close(scope, Exit.void)
+      yield* Effect.forkScoped(rpc.request("model/list", {}))
+      yield* server.expect("model/list")
+      yield* server.send(Fake.itemCompleted("turn-1", Fake.agentMessage("m", "both")), Fake.completed("turn-1"))
+      assert.deepStrictEqual((yield* yield* Fiber.join(first)).finalResponse, Option.some("both"))
+    }))
+
+  it.effect("starts a turn when the running one ended on the way", () =>
+    Effect.gen(function*() {
+      const { server, thread } = yield* running
+      const steering = yield* Effect.forkScoped(thread.run("more", { whenBusy: "steer" }))
+      const steer = yield* server.expect("turn/steer")
+      yield* server.send(Fake.completed("turn-1"))
+      yield* server.refuse(steer, -32600, "no active turn to steer")
+      const request = yield* server.expect("turn/start")
+      yield* server.send(reply(request, "turn-2"), Fake.started("turn-2"), Fake.completed("turn-2"))
+      assert.strictEqual((yield* Fiber.join(steering)).id, "turn-2")
+    }))
+
+  it.effect("steers the turn that the server says is running", () =>
+    Effect.gen(function*() {
+      const { server, thread } = yield* running
+      const steering = yield* Effect.forkScoped(thread.run("more", { whenBusy: "steer" }))
+      const steer = yield* server.expect("turn/steer")
+      yield* server.refuse(steer, -32600, "expected active turn id `turn-1` but found `turn-9`")
+      const again = yield* server.expect("turn/steer")
+      assert.deepInclude(again.params, { expectedTurnId: "turn-9" })
+      yield* server.reply(again, { turnId: "turn-9" })
+      yield* server.send(Fake.completed("turn-9"), Fake.completed("turn-1"))
+      assert.strictEqual((yield* Fiber.join(steering)).id, "turn-9")
+    }))
+})
+
+describe("a turn of another client", () => {
+  it.effect("that takes our input under its own id is ThreadBusy, and is not interrupted by us", () =>
+    Effect.gen(function*() {
+      const { rpc, server, thread } = yield* Fake.connectThread()
+      const ours = yield* Effect.forkScoped(Effect.flip(thread.run("go")))
+      const request = yield* server.expect("turn/start")
+      // 0.169 answers with the id of the turn that is running.
+      yield* server.send(reply(request, "theirs"), userMessage("theirs", request.params?.["clientUserMessageId"]))
+      assert.deepInclude(yield* Fiber.join(ours), { _tag: "ThreadBusy", activeTurnId: "theirs", delivered: true })
+      yield* Effect.forkScoped(rpc.request("model/list", {}))
+      yield* server.expect("model/list")
+    }))
+
+  it.effect("that takes our input while the server gives us an id that never begins is ThreadBusy", () =>
+    Effect.gen(function*() {
+      const { rpc, server, thread } = yield* Fake.connectThread()
+      const ours = yield* Effect.forkScoped(Effect.flip(thread.run("go")))
+      const request = yield* server.expect("turn/start")
+      yield* server.send(reply(request, "phantom"), userMessage("theirs", request.params?.["clientUserMessageId"]))
+      assert.deepInclude(yield* Fiber.join(ours), { _tag: "ThreadBusy", activeTurnId: "theirs", delivered: true })
+      yield* Effect.forkScoped(rpc.request("model/list", {}))
+      yield* server.expect("model/list")
+    }))
+})
+
+describe("a lost reply to turn/start", () => {
+  it.effect("is settled by the turn that has taken our message", () =>
+    Effect.gen(function*() {
+      const { server, thread } = yield* Fake.connectThread()
+      const ours = yield* Effect.forkScoped(thread.run("go"))
+      const request = yield* server.expect("turn/start")
+      yield* server.send(Fake.started("turn-1"), userMessage("turn-1", request.params?.["clientUserMessageId"]))
+      yield* server.send(Fake.itemCompleted("turn-1", Fake.agentMessage("m", "found")), Fake.completed("turn-1"))
+      yield* Effect.yieldNow
+      yield* TestClock.adjust("60 seconds")
+      assert.deepStrictEqual((yield* Fiber.join(ours)).finalResponse, Option.some("found"))
+    }))
+
+  it.effect("is RequestTimeout when no turn has", () =>
+    Effect.gen(function*() {
+      const { server, thread } = yield* Fake.connectThread()
+      const ours = yield* Effect.forkScoped(Effect.flip(thread.run("go")))
+      yield* server.expect("turn/start")
+      yield* server.send(Fake.started("another"), userMessage("another", "of somebody else"))
+      yield* Effect.yieldNow
+      yield* TestClock.adjust("60 seconds")
+      assert.strictEqual((yield* Fiber.join(ours))._tag, "RequestTimeout")
+    }))
+})
+
+describe("a start whose reply names no turn", () => {
+  it.effect("is the turn that begins next", () =>
+    Effect.gen(function*() {
+      const { server, thread } = yield* Fake.connectThread()
+      const compacting = yield* Effect.forkScoped(thread.compact())
+      const request = yield* server.expect("thread/compact/start")
+      yield* server.reply(request, {})
+      yield* server.send(Fake.started("compaction"), Fake.completed("compaction"))
+      const turn = yield* Fiber.join(compacting)
+      assert.strictEqual(turn.id, "compaction")
+      assert.strictEqual((yield* turn.result).status, "completed")
+    }))
+
+  it.effect("is RequestTimeout when none begins", () =>
+    Effect.gen(function*() {
+      const { server, thread } = yield* Fake.connectThread()
+      const compacting = yield* Effect.forkScoped(Effect.flip(thread.compact()))
+      const asked = yield* Deferred.make<void>()
+      yield* Effect.flatMap(server.expect("thread/compact/start"), (request) => server.reply(request, {}))
+      yield* Deferred.succeed(asked, undefined)
+      yield* Effect.yieldNow
+      yield* TestClock.adjust("30 seconds")
+      assert.deepInclude(yield* Fiber.join(compacting), { _tag: "RequestTimeout", method: "turn/started" })
+    }))
+})
