@@ -287,9 +287,10 @@ export const make = Effect.fnUntraced(function*(
   options?: Options
 ): Effect.fn.Return<Codex["Service"], never, AppServerRpc | Scope.Scope> {
   const rpc = yield* AppServerRpc
-  const turns = yield* ThreadRoute.make(rpc, Duration.fromInputUnsafe(options?.stopGrace ?? Duration.seconds(10)))
+  const stopGrace = Duration.fromInputUnsafe(options?.stopGrace ?? Duration.seconds(10))
+  const turns = yield* ThreadRoute.make(rpc, stopGrace)
 
-  const client = { rpc, turns, unheard: new Set<string>() }
+  const client = { rpc, turns, stopGrace, unheard: new Set<string>() }
 
   const list = (options: Parameters<Codex["Service"]["listThreadsPage"]>[0], cursor: string | undefined) => {
     const { cursor: _, pageSize, ...filters } = options ?? {}

@@ -6,6 +6,7 @@
 import type { ServerNotifications } from "@effect-codex/protocol/Methods"
 import type * as Received from "@effect-codex/protocol/Received"
 import type * as Sent from "@effect-codex/protocol/Sent"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -13,15 +14,11 @@ import type * as Stream from "effect/Stream"
 import type { ApprovalMode } from "./ApprovalMode.ts"
 import type { AppServerRpc } from "./AppServerRpc.ts"
 import type { ForkThreadOptions } from "./Codex.ts"
-import type {
-  ConnectionError,
-  OutputInvalid,
-  RequestError,
-  ThreadBusy,
-  TurnFailed,
-  TurnInterrupted
-} from "./CodexError.ts"
+import type { ConnectionError, OutputInvalid, RequestError, TurnFailed, TurnInterrupted } from "./CodexError.ts"
+import { ThreadBusy } from "./CodexError.ts"
+import type { Goals } from "./Goal.ts"
 import type { Input } from "./Input.ts"
+import * as goal from "./internal/goal.ts"
 import * as threadCalls from "./internal/threadCalls.ts"
 import type { Turns } from "./internal/threadRoute.ts"
 import * as threadTurns from "./internal/threadTurns.ts"
@@ -29,6 +26,7 @@ import type { Output } from "./Output.ts"
 import type { Sandbox } from "./Sandbox.ts"
 import type { Known, Undecodable, Unknown } from "./ServerNotification.ts"
 import type { Turn } from "./Turn.ts"
+import * as TurnModule from "./Turn.ts"
 import type { TurnResult } from "./TurnResult.ts"
 
 /**
@@ -185,7 +183,7 @@ export interface StructuredOutput<A> {
  * @category models
  * @since 0.1.0
  */
-export interface Thread {
+export interface Thread extends Goals {
   readonly id: string
   readonly run: {
     /**
@@ -320,6 +318,8 @@ export interface Thread {
 interface Client {
   readonly rpc: AppServerRpc["Service"]
   readonly turns: Turns
+  /** How long the end of an interrupted turn or goal is waited for before it is let go. */
+  readonly stopGrace: Duration.Duration
   /** The threads that this connection does not hear of because it asked not to. */
   readonly unheard: Set<string>
 }
@@ -345,12 +345,31 @@ export const make = (client: Client, id: string, sandbox: Sandbox | undefined): 
   )
   const turns: Turns = {
     ...client.turns,
-    start: (...args) => Effect.andThen(subscribe, client.turns.start(...args))
+    start: (threadId, request, options) =>
+      Effect.suspend(() => {
+        const activeTurnId = goal.activeTurnId(rpc, id)
+        if (activeTurnId === undefined) {
+          return Effect.andThen(subscribe, client.turns.start(threadId, request, options))
+        }
+        // The goal owns the thread, also between two of its turns; its handle steers it.
+        return options.whenBusy === "queue"
+          ? Effect.andThen(goal.awaitIdle(rpc, id), turns.start(threadId, request, options))
+          : Effect.fail(new ThreadBusy({ threadId, activeTurnId, delivered: false }))
+      })
   }
+  const goals = goal.make(rpc, id, {
+    stopGrace: client.stopGrace,
+    exclusively: turns.exclusively(id),
+    handle: (state, interrupt) => TurnModule.make(rpc, { ...turns, interrupt: () => interrupt }, state)
+  })
   return {
     id,
     ...threadTurns.make(rpc, turns, id, sandbox),
     ...threadCalls.make(rpc, id),
+    ...goals,
+    startGoal: (...args) => Effect.andThen(subscribe, goals.startGoal(...args)),
+    runGoal: (...args) => Effect.andThen(subscribe, goals.runGoal(...args)),
+    resumeGoal: (...args) => Effect.andThen(subscribe, goals.resumeGoal(...args)),
     fork: Effect.fn("Thread.fork")((options) => fork(client, id, options)),
     // Noted before it is sent: whether the server has taken it is unknown when this is interrupted.
     unsubscribe: Effect.suspend(() => {

@@ -183,3 +183,45 @@ describe("a start whose reply names no turn", () => {
       assert.deepInclude(yield* Fiber.join(compacting), { _tag: "RequestTimeout", method: "turn/started" })
     }))
 })
+
+describe("a thread with a goal", () => {
+  it.effect("takes no turn, also between two turns of the goal, until the goal is over", () =>
+    Effect.gen(function*() {
+      const { server, thread } = yield* Fake.connectThread()
+      const scope = yield* Scope.make()
+      const starting = yield* thread.startGoal("Do it.").pipe(Scope.provide(scope), Effect.forkScoped)
+      const status = (status: string) =>
+        Fake.notification("thread/goal/updated", {
+          threadId: Fake.threadId,
+          turnId: null,
+          goal: { ...goal, status }
+        })
+      const goal = {
+        threadId: Fake.threadId,
+        objective: "Do it.",
+        tokenBudget: null,
+        tokensUsed: 0,
+        timeUsedSeconds: 0,
+        createdAt: 1,
+        updatedAt: 1
+      }
+      yield* Effect.flatMap(server.expect("thread/read"), (request) =>
+        server.reply(request, { thread: Fake.threadStarted().thread }))
+      yield* Effect.flatMap(server.expect("thread/goal/clear"), (request) =>
+        server.reply(request, { cleared: false }))
+      yield* Effect.flatMap(server.expect("thread/goal/set"), (request) =>
+        server.reply(request, { goal: { ...goal, status: "active" } }))
+      yield* server.send(status("active"), Fake.started("turn-1"))
+      const turn = yield* Fiber.join(starting)
+      yield* server.send(Fake.completed("turn-1"))
+      yield* Effect.yieldNow
+      assert.deepInclude(yield* Effect.flip(thread.run("go")), { _tag: "ThreadBusy", activeTurnId: turn.id })
+      const queued = yield* Effect.forkScoped(thread.run("go", { whenBusy: "queue" }))
+      yield* Effect.yieldNow
+      yield* server.send(Fake.started("turn-2"), status("complete"), Fake.completed("turn-2"))
+      assert.strictEqual((yield* turn.result).status, "completed")
+      const request = yield* server.expect("turn/start")
+      yield* server.send(reply(request, "turn-3"), Fake.started("turn-3"), Fake.completed("turn-3"))
+      assert.strictEqual((yield* Fiber.join(queued)).id, "turn-3")
+    }))
+})

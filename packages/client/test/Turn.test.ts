@@ -404,13 +404,15 @@ describe("interrupting", () => {
   it.effect("happens when the scope of a running turn closes, and is bounded when the server says nothing", () =>
     Effect.gen(function*() {
       const { server, thread } = yield* Fake.connectThread()
-      const { close } = yield* open(thread, server)
+      const { close, turn } = yield* open(thread, server)
       const closing = yield* Effect.forkScoped(close)
       yield* expectInterrupt(server)
       yield* TestClock.adjust("9 seconds")
       assert.isUndefined(closing.pollUnsafe())
+      const waiting = yield* Effect.forkScoped(Effect.flip(turn.result))
       yield* TestClock.adjust("1 second")
       yield* Fiber.join(closing)
+      assert.deepInclude(yield* Fiber.join(waiting), { _tag: "TransportError", reason: "closed" })
     }))
 
   it.effect("does not happen when the turn is over", () =>

@@ -14,7 +14,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as RcMap from "effect/RcMap"
 import * as Schedule from "effect/Schedule"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { AppServerRpc, RequestOptions, ThreadObserver } from "../AppServerRpc.ts"
 import type { ConnectionError, RequestError } from "../CodexError.ts"
@@ -199,7 +199,10 @@ class ThreadRoute implements ThreadObserver {
   }
 
   release(turn: TurnState): void {
-    if (--turn.handles === 0) this.forget(turn)
+    if (--turn.handles > 0) return
+    this.forget(turn)
+    // Nobody tells those who still wait for it any more.
+    turn.onEnd(new TransportError({ reason: "closed", detail: "the turn's scope has ended." }))
   }
 
   private forget(turn: TurnState): void {
@@ -237,6 +240,8 @@ export interface Turns {
   ) => Effect.Effect<TurnState, StartError, Scope.Scope>
   /** Interrupts a turn. Nothing happens when it is over. */
   readonly interrupt: (turn: TurnState) => Effect.Effect<void, StartError>
+  /** Runs an effect while no turn of the thread is being started. */
+  readonly exclusively: (threadId: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
 
 const closed = () => new TransportError({ reason: "closed", detail: "the layer's scope has ended." })
@@ -411,5 +416,13 @@ export const make = Effect.fnUntraced(function*(
     return yield* route.gate.withPermit(startOrSteer)
   })
 
-  return { start, interrupt }
+  const exclusively: Turns["exclusively"] = (threadId) => (effect) =>
+    Effect.scopedWith((scope) =>
+      RcMap.get(routes, threadId).pipe(
+        Scope.provide(scope),
+        Effect.flatMap((route) => route.gate.withPermit(effect))
+      )
+    )
+
+  return { start, interrupt, exclusively }
 })
