@@ -1,0 +1,172 @@
+import { CodexHome, ScriptedModel } from "@effect-codex/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, FileSystem, Option } from "effect"
+import { readdirSync } from "node:fs"
+import { join } from "node:path"
+import { run, TestLive } from "./support/program.ts"
+
+// Every example runs as its own process, as a user runs it, on the real codex with a scripted model.
+
+const folder = join(import.meta.dirname, "..")
+
+interface Expectation {
+  /** What the model answers, request by request. All of them have to be asked for. */
+  readonly answers: ReadonlyArray<ScriptedModel.Answer>
+  /** Further answers, which the example may interrupt before they are asked for. */
+  readonly optional?: ReadonlyArray<ScriptedModel.Answer>
+  /** What the example reads. */
+  readonly stdin?: string
+  /** The lines that the example prints, without what codex warns of, which depends on the machine. */
+  readonly prints: ReadonlyArray<string | RegExp>
+  /** What each further line looks like. Default: there is none. */
+  readonly rest?: RegExp
+  /** What the model was asked. */
+  readonly asked?: (requests: ReadonlyArray<ScriptedModel.ModelRequest>) => void
+}
+
+const { exec, functionCall, httpFailure, reply, text } = ScriptedModel
+const usage = { input: 100, output: 20 }
+
+// An answer that begins and goes on until codex hangs up.
+const endless = Effect.runSync(Effect.map(ScriptedModel.gate, (gate) => text(["1\n", gate])))
+
+const hasImage = (request: ScriptedModel.ModelRequest | undefined) =>
+  JSON.stringify(request?.input).includes("data:image/png;base64,iVBOR")
+
+const expectations: Record<string, Expectation> = {
+  "hello.ts": {
+    answers: ["Hello!"],
+    prints: ["Hello!"],
+    asked: ([request]) => {
+      assert.strictEqual(request?.model, "gpt-5.4")
+      assert.strictEqual(request?.prompt, "Say hello in one sentence.")
+    }
+  },
+  "01-first-turn.ts": {
+    answers: ["Hello!"],
+    prints: [/^codex \d+\.\d+\.\d+\S* on \w+$/, "completed: Hello!"]
+  },
+  "02-turn-result.ts": {
+    answers: [reply([exec("ls")], { usage }), reply(["There are none."], { usage })],
+    prints: [
+      "status: completed",
+      "item: userMessage",
+      /^item: commandExecution: .*ls/,
+      "item: agentMessage",
+      "answer: There are none.",
+      /^time: \d/,
+      "tokens: 240 in this turn, 240 in the thread"
+    ]
+  },
+  "03-stream-events.ts": {
+    answers: [exec("ls"), text(["There are ", "none."])],
+    prints: ["started", /^\$ .*ls/, "+ There are ", "+ none.", "completed", "There are none."]
+  },
+  "04-models-and-server.ts": {
+    answers: [],
+    prints: [/^codex \d+\.\d+\.\d+\S*, \w+ \(\w+\), home .+/, /^[*-] \S+: \w+/],
+    rest: /^[*-] \S+: \w+|^\d+ models with the hidden ones$/
+  },
+  "05-resume.ts": {
+    answers: ["I will.", "Green."],
+    prints: ["Green."],
+    asked: (requests) => assert.include(requests[1]?.userTexts.join("\n"), "My favourite colour is green. Remember it.")
+  },
+  "06-thread-lifecycle.ts": {
+    answers: ["One.", "Two.", "Three.", "They said two words."],
+    prints: ["listed: true, turns: 2", "archived: Two words", "the fork has 3 turns", "compaction: completed"]
+  },
+  "07-image.ts": {
+    answers: ["Red."],
+    prints: ["Red.", /^Invalid input: /],
+    asked: ([request]) => assert.isTrue(hasImage(request))
+  },
+  "08-local-image.ts": {
+    answers: ["Red."],
+    prints: ["Red."],
+    asked: ([request]) => assert.isTrue(hasImage(request))
+  },
+  "10-retry-and-errors.ts": {
+    answers: [httpFailure(500, "try later"), "Hello!", httpFailure(429, { error: { type: "usage_limit_reached" } })],
+    prints: [
+      "internalServerError, retryable: true",
+      "Hello!",
+      "failed (usageLimitExceeded) after 1 items",
+      "ThreadNotPersisted"
+    ]
+  },
+  "11-chat.ts": {
+    answers: [reply(["Hello!"], { usage }), reply([text(["Green, ", "of course."])], { usage })],
+    stdin: "Hello\nWhich colour?\nexit\n",
+    prints: ["Hello!", "(120 tokens)", "Green, of course.", "(120 tokens)"]
+  },
+  "12-structured-output.ts": {
+    answers: [
+      `{ "value": [{ "name": "Linz", "inhabitants": "many" }] }`,
+      `{ "value": [
+        { "name": "Linz", "inhabitants": 213000, "river": "Danube" },
+        { "name": "Eisenstadt", "inhabitants": 16000, "river": null }
+      ] }`,
+      `{ "name": "Rattenberg" }`
+    ],
+    prints: ["Linz: 213000, on the Danube", "Eisenstadt: 16000", /^\{ "name": "Rattenberg" \} does not fit: .+/],
+    rest: /./,
+    asked: ([first, second]) => {
+      assert.isTrue(Option.isSome(first!.outputSchema))
+      assert.include(second?.prompt, "inhabitants")
+    }
+  },
+  "13-choose-a-model.ts": {
+    answers: ["101.", "103."],
+    prints: [/^\S+ with effort \w+$/, "101.", "103."],
+    asked: ([first, second]) => {
+      assert.notStrictEqual(first?.model, "scripted-model")
+      assert.strictEqual(second?.model, first?.model)
+      assert.deepStrictEqual(second?.body["reasoning"], first?.body["reasoning"])
+    }
+  },
+  "14-steer-and-interrupt.ts": {
+    answers: [endless, "You told me to."],
+    optional: [endless, endless],
+    prints: ["completed: You told me to.", "interrupted", "too late"],
+    asked: ([, request]) => assert.strictEqual(request?.prompt, "Stop counting and say why.")
+  },
+  "16-goal.ts": {
+    answers: ["A first haiku.", functionCall("update_goal", { status: "complete" }), "A better haiku."],
+    prints: ["A better haiku.", "the goal is complete"]
+  }
+}
+
+const check = Effect.fnUntraced(function*(name: string, expectation: Expectation) {
+  const fs = yield* FileSystem.FileSystem
+  const home = yield* CodexHome.CodexHome
+  const model = yield* ScriptedModel.ScriptedModel
+  yield* model.enqueue(...expectation.answers, ...expectation.optional ?? [])
+
+  const { code, lines, said, stderr } = yield* Effect.scoped(run(join(folder, name), expectation.stdin))
+  const isLine = (line: string | undefined, expected: string | RegExp | undefined) =>
+    line !== undefined && (typeof expected === "string" ? line === expected : expected?.test(line) === true)
+  assert.strictEqual(code, 0, said)
+  for (let i = 0; i < Math.max(lines.length, expectation.prints.length); i++) {
+    const expected = expectation.prints[i] ?? expectation.rest
+    assert.isTrue(isLine(lines[i], expected), `line ${i + 1} should be ${expected ?? "the end"}:\n${said}`)
+  }
+  assert.strictEqual(stderr, "")
+
+  const requests = yield* model.requests
+  assert.isAtLeast(requests.length, expectation.answers.length)
+  expectation.asked?.(requests)
+  assert.deepStrictEqual(yield* fs.readDirectory(home.workspace), [])
+})
+
+describe.concurrent("examples", () => {
+  const files = readdirSync(folder).filter((file) => file.endsWith(".ts"))
+  for (const name of new Set([...files, ...Object.keys(expectations)])) {
+    it.live(name, () =>
+      Effect.gen(function*() {
+        const expectation = expectations[name]
+        if (expectation === undefined) return assert.fail(`${name} has no expectation: say what it prints`)
+        yield* check(name, expectation)
+      }).pipe(Effect.provide(TestLive)))
+  }
+})

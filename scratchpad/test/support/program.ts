@@ -1,0 +1,35 @@
+import { CodexHome, ScriptedModel } from "@effect-codex/testing"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { vi } from "@effect/vitest"
+import { Effect, Layer, Stream } from "effect"
+import { ChildProcess } from "effect/process"
+
+// Each test starts two processes, one of them codex.
+vi.setConfig({ maxConcurrency: 2, testTimeout: 60_000 })
+
+export const TestLive = Layer.merge(
+  CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer())),
+  NodeServices.layer
+)
+
+/**
+ * Runs a program to its end, as a user runs it, and gives the lines that it printed, without what codex warns of, which
+ * depends on the machine. It is ended with the scope at the latest.
+ */
+export const run = Effect.fnUntraced(function*(file: string, stdin?: string) {
+  const home = yield* CodexHome.CodexHome
+  const child = yield* ChildProcess.make(process.execPath, ["--conditions=@effect-codex/source", file], {
+    cwd: home.workspace,
+    env: home.env,
+    extendEnv: true,
+    stdin: stdin === undefined ? "ignore" : Stream.encodeText(Stream.make(stdin)),
+    forceKillAfter: "5 seconds"
+  })
+  const [stdout, stderr, code] = yield* Effect.all([
+    Stream.mkString(Stream.decodeText(child.stdout)),
+    Stream.mkString(Stream.decodeText(child.stderr)),
+    child.exitCode
+  ], { concurrency: "unbounded" })
+  const lines = stdout.split("\n").slice(0, -1).filter((line) => !/^\[[\d:.]+\] WARN \(#\d+\): codex: /.test(line))
+  return { code, stderr, lines, said: `${lines.join("\n")}\n--- stderr\n${stderr}` }
+})
