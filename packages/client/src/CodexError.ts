@@ -506,7 +506,7 @@ export class TurnInterrupted extends Schema.TaggedError<TurnInterrupted>()("Turn
 }
 
 /**
- * The thread runs a turn already, and a thread runs one at a time. `delivered` tells whether the server has taken the
+ * The thread runs a turn already, and a thread runs one at a time. `activeTurnId` is empty if it is not known. `delivered` tells whether the server has taken the
  * input into the running turn nevertheless, as it does when it was not known here that another client's turn is running.
  *
  * @category turns
@@ -519,7 +519,7 @@ export class ThreadBusy extends Schema.TaggedError<ThreadBusy>()("ThreadBusy", {
 }) {
   readonly [TypeId] = TypeId
   override get message(): string {
-    return `Thread ${this.threadId} runs turn ${this.activeTurnId} already${
+    return `Thread ${this.threadId} runs ${this.activeTurnId === "" ? "a turn" : `turn ${this.activeTurnId}`} already${
       this.delivered ? ", which has taken the input" : ""
     }. Wait for it, set \`whenBusy\` to "steer" or "queue", or use another thread.`
   }

@@ -30,8 +30,8 @@ import * as TurnModule from "./Turn.ts"
 import type { TurnResult } from "./TurnResult.ts"
 
 /**
- * How a turn is run. Except for `outputSchema` and `maxUnreadBytes` the server keeps what is given here for the later
- * turns of the thread (measured); what is left out stays as it is.
+ * How a turn is run. Except for `outputSchema`, `whenBusy` and `maxUnreadBytes` the server keeps what is given here for the
+ * later turns of the thread (measured); what is left out stays as it is.
  *
  * @category options
  * @since 0.1.0

@@ -146,15 +146,46 @@ describe("a lost reply to turn/start", () => {
       assert.deepStrictEqual((yield* Fiber.join(ours)).finalResponse, Option.some("found"))
     }))
 
-  it.effect("is RequestTimeout when no turn has", () =>
+  it.effect("is settled by what the server has stored, whose beginning was not heard", () =>
+    Effect.gen(function*() {
+      const { server, thread } = yield* Fake.connectThread()
+      const ours = yield* Effect.forkScoped(thread.run("go"))
+      const request = yield* server.expect("turn/start")
+      yield* TestClock.adjust("60 seconds")
+      const stored = Fake.turn("turn-1", "completed", {
+        items: [
+          {
+            type: "userMessage",
+            id: "u",
+            clientId: request.params?.["clientUserMessageId"],
+            content: []
+          },
+          Fake.agentMessage("m", "stored")
+        ]
+      })
+      yield* Effect.flatMap(server.expect("thread/turns/list"), (asked) =>
+        server.reply(asked, {
+          data: [Fake.turn("older", "completed"), stored],
+          nextCursor: null,
+          backwardsCursor: null
+        }))
+      assert.deepStrictEqual((yield* Fiber.join(ours)).finalResponse, Option.some("stored"))
+    }))
+
+  it.effect("is RequestTimeout when no turn has, and frees the thread", () =>
     Effect.gen(function*() {
       const { server, thread } = yield* Fake.connectThread()
       const ours = yield* Effect.forkScoped(Effect.flip(thread.run("go")))
       yield* server.expect("turn/start")
-      yield* server.send(Fake.started("another"), userMessage("another", "of somebody else"))
+      yield* server.send(Fake.started("another"), userMessage("another", "of somebody else"), Fake.completed("another"))
       yield* Effect.yieldNow
       yield* TestClock.adjust("60 seconds")
+      yield* Effect.flatMap(server.expect("thread/turns/list"), (asked) =>
+        server.reply(asked, { data: [Fake.turn("another", "completed")], nextCursor: null, backwardsCursor: null }))
       assert.strictEqual((yield* Fiber.join(ours))._tag, "RequestTimeout")
+      yield* Effect.forkScoped(thread.run("again"))
+      yield* server.expect("turn/start")
+      yield* server.close()
     }))
 })
 

@@ -20,6 +20,7 @@ import type { AppServerRpc, RequestOptions, ThreadObserver } from "../AppServerR
 import type { ConnectionError, RequestError } from "../CodexError.ts"
 import { RequestTimeout, ThreadBusy, TransportError } from "../CodexError.ts"
 import type { Raw } from "../ServerNotification.ts"
+import * as LostTurn from "./lostTurn.ts"
 import type { TurnStateOptions } from "./turnState.ts"
 import { TurnState } from "./turnState.ts"
 
@@ -329,6 +330,18 @@ export const make = Effect.fnUntraced(function*(
       })
     )
 
+  // The reply was lost. The turn that took in our message has told of itself, or the server has it in its store; it is
+  // never started a second time.
+  const settleLostStart = Effect.fnUntraced(function*(route: ThreadRoute, starting: Starting, timeout: RequestTimeout) {
+    const { options, taker } = starting
+    if (taker !== undefined) return taker
+    if (options.clientId === undefined) return yield* timeout
+    const stored = yield* LostTurn.find(rpc, route.threadId, options.clientId)
+    if (stored === undefined) return yield* timeout
+    route.open(stored.id, options).settle(stored)
+    return stored.id
+  })
+
   const start: Turns["start"] = Effect.fnUntraced(function*(threadId, makeRequest, startOptions) {
     if (!isOpen) return yield* closed()
     const route = yield* RcMap.get(routes, threadId)
@@ -352,9 +365,7 @@ export const make = Effect.fnUntraced(function*(
               })
               : Effect.succeed(id)
           ),
-          // The reply was lost, but the turn that took in our message has told of itself.
-          Effect.catchTag("RequestTimeout", (timeout) =>
-            starting.taker === undefined ? Effect.fail(timeout) : Effect.succeed(starting.taker)),
+          Effect.catchTag("RequestTimeout", (timeout) => settleLostStart(route, starting, timeout)),
           Effect.interruptible,
           Effect.forkIn(scope)
         )
@@ -363,9 +374,7 @@ export const make = Effect.fnUntraced(function*(
           const reply = waited.value
           if (Exit.isSuccess(reply)) {
             const turn = route.claim(reply.value, options)
-            yield* Effect.addFinalizer(() =>
-              letGo(route, turn)
-            )
+            yield* Effect.addFinalizer(() => letGo(route, turn))
             return turn
           }
           route.giveUp()

@@ -132,6 +132,21 @@ export class TurnState {
     Deferred.doneUnsafe(this.ended, Exit.fail(cause))
   }
 
+  /** Takes in what the server has stored of the turn, whose beginning was not heard. */
+  settle(stored: Received.Turn): void {
+    this.hasBegun = true
+    if (stored.status !== "inProgress") {
+      const known = new Set(this.items.map((item) => Predicate.hasProperty(item, "id") ? item.id : undefined))
+      const of = { threadId: this.threadId, turnId: this.id }
+      for (const item of stored.items) {
+        if (known.has(item["id"])) continue
+        this.onNotification({ _tag: "item/completed", params: { ...of, item, completedAtMs: 0 } }, 0)
+      }
+      this.onNotification({ _tag: "turn/completed", params: { threadId: this.threadId, turn: stored } }, 0)
+    }
+    this.onReadEnd()
+  }
+
   private fold(event: Raw): void {
     const params = event.params as Readonly<Record<string, unknown>>
     switch (event._tag) {
