@@ -86,6 +86,13 @@ const expectations: Record<string, Expectation> = {
     prints: ["Red."],
     asked: ([request]) => assert.isTrue(hasImage(request))
   },
+  "09-from-promises.ts": {
+    // Both turns run at once, so that the answers do not depend on which asks first.
+    answers: ["A number.", "A number."],
+    prints: ["A number.", "A number."],
+    asked: (requests) =>
+      assert.sameMembers(requests.map(({ prompt }) => prompt), ["What is one and one?", "What is two and two?"])
+  },
   "10-retry-and-errors.ts": {
     answers: [httpFailure(500, "try later"), "Hello!", httpFailure(429, { error: { type: "usage_limit_reached" } })],
     prints: [
@@ -130,6 +137,10 @@ const expectations: Record<string, Expectation> = {
     optional: [endless, endless],
     prints: ["completed: You told me to.", "interrupted", "too late"],
     asked: ([, request]) => assert.strictEqual(request?.prompt, "Stop counting and say why.")
+  },
+  "15-login.ts": {
+    answers: [],
+    prints: [/^open https:\/\/\S+ to log in$/, "cancel: canceled", "not logged in", "no account"]
   },
   "16-goal.ts": {
     answers: ["A first haiku.", functionCall("update_goal", { status: "complete" }), "A better haiku."],
