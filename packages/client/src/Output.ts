@@ -236,7 +236,7 @@ export const prepare = <A>(output: Output<A>): Effect.Effect<Prepared<A>, Invali
             jsonSchema,
             decode: (text: string) =>
               Effect.catchDefect(
-                Effect.flatMap(parse(text), read),
+                Effect.flatMap(parse(text), (value) => read(internal.withAbsentAsNull(jsonSchema, value))),
                 (defect) => Effect.fail(`the decoder of the output broke: ${words(defect)}`)
               )
           }

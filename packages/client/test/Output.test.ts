@@ -454,6 +454,30 @@ describe("Output", () => {
       }))
   })
 
+  it.effect("takes an optional key that is left out as one that is null, however deep", () =>
+    Effect.gen(function*() {
+      const schema = Schema.Struct({
+        people: Schema.Array(Person),
+        shape: Shape,
+        more: Schema.optionalKey(Schema.Struct({ one: Person, other: Schema.optionalKey(Person) }))
+      })
+      const { decode } = yield* Output.prepare(schema)
+      const person = { name: "Ada", age: 36 }
+      const answer = yield* decode(JSON.stringify({
+        people: [person, { ...person, nick: null }, { ...person, nick: "A" }],
+        shape: { _tag: "Circle", radius: 1 },
+        more: { one: person }
+      }))
+      assert.deepStrictEqual(answer.people.map(({ nick }) => nick), [undefined, undefined, "A"])
+      assert.isFalse("nick" in answer.people[0]!)
+      assert.deepStrictEqual(Object.keys(answer.more ?? {}), ["one"])
+      // What is not optional has to be there.
+      assert.include(
+        yield* Effect.flip(decode(`{"people":[{"name":"Ada"}],"shape":{"_tag":"Circle","radius":1}}`)),
+        "age"
+      )
+    }))
+
   it("asks again with the issue", () => {
     assert.include(Output.repairPrompt("at a: Expected string"), "at a: Expected string")
   })

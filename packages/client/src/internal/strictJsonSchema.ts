@@ -334,3 +334,41 @@ export const fromJsonSchema = (jsonSchema: unknown): Strict<unknown> => {
   const imported = SchemaRepresentation.fromJsonSchemaDocument(document, { patterns: "apply", onEnter })
   return fromSchema(Schema.make<Schema.Codec<unknown>>(imported.ast))
 }
+
+const definitionOf = (root: Schema.JsonObject, node: unknown): unknown =>
+  isNode(node) && typeof node.$ref === "string" && node.$ref.startsWith(refPrefix) && isNode(root.$defs)
+    ? root.$defs[node.$ref.slice(refPrefix.length)]
+    : node
+
+const takesNull = (node: unknown): boolean =>
+  isNode(node) &&
+  (node.type === "null" || (Array.isArray(node.type) && node.type.includes("null")) ||
+    (Array.isArray(node.anyOf) && node.anyOf.some(takesNull)))
+
+/**
+ * A model in strict mode writes null for what an answer does not have; one without leaves the key out. This puts null
+ * where it was left out. Where it is not clear which of several objects is meant, nothing is changed.
+ */
+export const withAbsentAsNull = (root: Schema.JsonObject, value: unknown): unknown => {
+  const visit = (at: unknown, value: unknown): unknown => {
+    const node = definitionOf(root, at)
+    if (!isNode(node) || !Predicate.isObjectKeyword(value)) return value
+    if (Array.isArray(node.anyOf)) {
+      const kind = Array.isArray(value) ? "array" : "object"
+      const [only, ...others] = node.anyOf.filter((part) => {
+        const alternative = definitionOf(root, part)
+        return isNode(alternative) && alternative.type === kind
+      })
+      return others.length === 0 ? visit(only, value) : value
+    }
+    if (Array.isArray(value)) return value.map((item) => visit(node.items, item))
+    if (!isNode(node.properties)) return value
+    const whole: Record<string, unknown> = { ...value }
+    for (const [key, property] of Object.entries(node.properties)) {
+      if (Object.hasOwn(whole, key)) whole[key] = visit(property, whole[key])
+      else if (takesNull(property)) whole[key] = null
+    }
+    return whole
+  }
+  return visit(root, value)
+}
