@@ -17,6 +17,9 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     include: ["test/**/*.test.ts"],
+    // Far above what a test takes, so that a slow machine fails none of them.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     projects: Object.entries(projects).map(([name, root]) => ({ extends: true as const, test: { name, root } }))
   }
 })
