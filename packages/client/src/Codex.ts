@@ -102,6 +102,11 @@ export interface StartThreadOptions extends ThreadSettings {
    * default environment.
    */
   readonly environments?: ReadonlyArray<Sent.TurnEnvironmentParams> | undefined
+  /**
+   * Tools that this client offers to the agent. Calls come to the handler `item/tool/call` of `ServerRequests`. They belong
+   * to this thread on this connection: a thread that is resumed elsewhere does not have them. Needs the experimental API.
+   */
+  readonly dynamicTools?: ReadonlyArray<Sent.DynamicToolSpec> | undefined
 }
 
 /**
@@ -308,6 +313,7 @@ export const make = Effect.fnUntraced(function*(
         ...given,
         ...defined({
           allowProviderModelFallback: options?.allowProviderModelFallback,
+          dynamicTools: options?.dynamicTools,
           environments: options?.environments,
           ephemeral: options?.ephemeral,
           personality: options?.personality,

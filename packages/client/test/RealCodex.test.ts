@@ -387,4 +387,35 @@ describe("requests of the server", () => {
       }),
     ScriptedCodex.layer().pipe(Layer.provide(Layer.succeed(ServerRequests.CurrentHandlers, handlers)))
   )
+
+  real(
+    "for a tool of this client are calls with its arguments, and the answer reaches the model",
+    ({ codex, model }) =>
+      Effect.gen(function*() {
+        yield* model.enqueue(ScriptedModel.functionCall("lookup", { id: "A" }), "done")
+        const thread = yield* codex.startThread({
+          dynamicTools: [{
+            type: "function",
+            name: "lookup",
+            description: "Looks an id up.",
+            inputSchema: { type: "object", properties: { id: { type: "string" } }, required: ["id"] }
+          }]
+        })
+        const result = yield* thread.run("go")
+        assert.deepInclude(result.items.find((item) => item.type === "dynamicToolCall"), { success: true })
+        const requests = yield* model.requests
+        assert.include(requests.at(-1)?.toolOutputs[0]?.output ?? "", "lookup of {\"id\":\"A\"}")
+      }),
+    ScriptedCodex.layer().pipe(Layer.provide(Layer.succeed(ServerRequests.CurrentHandlers, {
+      ...ServerRequests.defaults,
+      "item/tool/call": ({ params }) =>
+        Effect.succeed({
+          success: true,
+          contentItems: [{
+            type: "inputText" as const,
+            text: `${params.tool} of ${JSON.stringify(params.arguments)}`
+          }]
+        })
+    })))
+  )
 })
