@@ -49,7 +49,8 @@ export interface TurnOptions {
   /**
    * What happens when a turn of the thread is running already. `fail`, the default, fails with `ThreadBusy`. `queue` waits
    * for the thread to be free, in the order of the calls. `steer` says the input to the running turn: the handle is then
-   * one more on that turn, and closing its scope does not interrupt it.
+   * one more on that turn, and closing its scope does not interrupt it. Its events begin with the steering when the turn
+   * was started by `run`, which keeps none, or by somebody else.
    */
   readonly whenBusy?: "fail" | "queue" | "steer" | undefined
   /**

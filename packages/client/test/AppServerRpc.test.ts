@@ -364,6 +364,15 @@ describe("requests of the server", () => {
       assert.deepStrictEqual(interrupted, [0, 1, 2])
     }))
 
+  it.effect("that belong to no thread are forgotten with their answer, as nothing resolves them", () =>
+    Effect.gen(function*() {
+      const { server } = yield* Fake.connect()
+      for (let round = 0; round < 2; round++) {
+        yield* server.send(Fake.frame({ id: 7, method: "attestation/generate", params: {} }))
+        assert.deepInclude(yield* server.next, { id: 7 })
+      }
+    }))
+
   it.effect("get the default when the handler dies or answers nonsense, and an error when it refuses", () =>
     Effect.gen(function*() {
       const { server } = yield* Fake.connect({

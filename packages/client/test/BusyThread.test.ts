@@ -1,6 +1,6 @@
 /** A thread that runs a turn already, in memory. */
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Option, Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Option, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Fake from "./fakeServer.ts"
 
@@ -82,6 +82,31 @@ describe("whenBusy: steer", () => {
       assert.deepStrictEqual((yield* yield* Fiber.join(first)).finalResponse, Option.some("both"))
     }))
 
+  it.effect("gives the events from there on, also of a turn that run started", () =>
+    Effect.gen(function*() {
+      const { server, thread } = yield* running
+      const steering = yield* Effect.forkScoped(thread.turn("more", { whenBusy: "steer" }))
+      yield* Effect.flatMap(server.expect("turn/steer"), (steer) => server.reply(steer, { turnId: "turn-1" }))
+      const turn = yield* Fiber.join(steering)
+      yield* server.send(Fake.delta("turn-1", "m", "steered"), Fake.completed("turn-1"))
+      assert.deepStrictEqual(yield* Stream.runCollect(turn.text), ["steered"])
+    }))
+
+  it.effect("can interrupt a turn whose beginning was not heard", () =>
+    Effect.gen(function*() {
+      const { server, thread } = yield* running
+      const steering = yield* Effect.forkScoped(thread.turn("more", { whenBusy: "steer" }))
+      yield* Effect.flatMap(server.expect("turn/steer"), (steer) =>
+        server.refuse(steer, -32600, "expected active turn id `turn-1` but found `turn-9`"))
+      yield* Effect.flatMap(server.expect("turn/steer"), (steer) =>
+        server.reply(steer, { turnId: "turn-9" }))
+      const turn = yield* Fiber.join(steering)
+      const interrupting = yield* Effect.forkScoped(turn.interrupt)
+      yield* Effect.flatMap(server.expect("turn/interrupt"), (interrupt) => server.reply(interrupt, {}))
+      yield* Fiber.join(interrupting)
+      yield* server.send(Fake.completed("turn-9", "interrupted"), Fake.completed("turn-1"))
+    }))
+
   it.effect("starts a turn when the running one ended on the way", () =>
     Effect.gen(function*() {
       const { server, thread } = yield* running
@@ -130,6 +155,24 @@ describe("a turn of another client", () => {
       assert.deepInclude(yield* Fiber.join(ours), { _tag: "ThreadBusy", activeTurnId: "theirs", delivered: true })
       yield* Effect.forkScoped(rpc.request("model/list", {}))
       yield* server.expect("model/list")
+    }))
+})
+
+describe("a turn of another client that is over when the reply comes", () => {
+  it.effect("is ThreadBusy at once, and leaves the thread free", () =>
+    Effect.gen(function*() {
+      const { server, thread } = yield* Fake.connectThread()
+      const ours = yield* Effect.forkScoped(Effect.flip(thread.run("go")))
+      // Keeps the thread's route, and what it knows of the thread, while ours ends.
+      const other = yield* Effect.forkScoped(thread.run("next", { whenBusy: "queue" }))
+      const request = yield* server.expect("turn/start")
+      yield* server.send(userMessage("theirs", request.params?.["clientUserMessageId"]), Fake.completed("theirs"))
+      yield* Effect.yieldNow
+      yield* server.send(reply(request, "phantom"))
+      assert.deepInclude(yield* Fiber.join(ours), { _tag: "ThreadBusy", activeTurnId: "theirs", delivered: true })
+      const next = yield* server.expect("turn/start")
+      yield* server.send(reply(next, "turn-2"), Fake.started("turn-2"), Fake.completed("turn-2"))
+      assert.strictEqual((yield* Fiber.join(other)).id, "turn-2")
     }))
 })
 

@@ -101,7 +101,8 @@ export const make = Effect.fnUntraced(function*(options: {
           }))
         )
       )
-      known.set(id, { fiber, threadId, turnId })
+      // It may have run to its end on the spot.
+      if (threadId !== undefined || fiber.pollUnsafe() === undefined) known.set(id, { fiber, threadId, turnId })
     },
     resolved(id) {
       if (Predicate.isString(id) || Predicate.isNumber(id)) forget(id)

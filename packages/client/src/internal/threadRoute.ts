@@ -121,17 +121,19 @@ class ThreadRoute implements ThreadObserver {
       return
     }
     for (const turn of this.turns.values()) {
-      if (turn.options.clientId === clientId) this.checkTaker(turn, takerId)
+      const busy = turn.options.clientId === clientId ? this.busyWith(turn, takerId) : undefined
+      if (busy === undefined) continue
+      this.activeTurnId = takerId
+      this.afterRead.push(() => turn.onEnd(busy))
     }
   }
 
   // A turn that was running unknown to us takes in the message that was to start one. The server then answers with the
   // id of that turn (0.169), or with one that never begins (older ones).
-  private checkTaker(turn: TurnState, takerId: string): void {
-    if (turn.id === takerId && turn.hasBegun) return
-    this.activeTurnId = takerId
-    const busy = new ThreadBusy({ threadId: this.threadId, activeTurnId: takerId, delivered: true })
-    this.afterRead.push(() => turn.onEnd(busy))
+  private busyWith(turn: TurnState, takerId: string): ThreadBusy | undefined {
+    return turn.id === takerId && turn.hasBegun
+      ? undefined
+      : new ThreadBusy({ threadId: this.threadId, activeTurnId: takerId, delivered: true })
   }
 
   private becomeIdle(): void {
@@ -185,10 +187,12 @@ class ThreadRoute implements ThreadObserver {
   claim(id: string, options: TurnStateOptions): TurnState {
     const turn = this.open(id, options)
     const taker = this.starting?.taker
+    const busy = taker === undefined ? undefined : this.busyWith(turn, taker)
+    const active = this.turns.get(busy?.activeTurnId ?? id)
     turn.handles++
-    if (!turn.isEnded) this.activeTurnId = id
+    this.activeTurnId = active?.isEnded === false ? active.id : undefined
     this.giveUp(turn)
-    if (taker !== undefined) this.checkTaker(turn, taker)
+    if (busy !== undefined) turn.onEnd(busy)
     return turn
   }
 
@@ -326,6 +330,7 @@ export const make = Effect.fnUntraced(function*(
           Effect.onError(() => release)
         )
         yield* Effect.addFinalizer(() => release)
+        turn.joined(options.events)
         return turn
       })
     )

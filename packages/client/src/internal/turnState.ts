@@ -72,7 +72,7 @@ export class TurnState {
   readonly itemIds = new Set<string>()
   private readonly items: Array<unknown> = []
   private readonly readers = new Set<Mailbox<StreamError>>()
-  private readonly log: CompactLog | undefined
+  private log: CompactLog | undefined
   private first: Mailbox<StreamError> | undefined
   private completion: Readonly<Record<string, unknown>> | undefined
   private endedBy: End | undefined
@@ -144,6 +144,13 @@ export class TurnState {
       }
       this.onNotification({ _tag: "turn/completed", params: { threadId: this.threadId, turn: stored } }, 0)
     }
+    this.onReadEnd()
+  }
+
+  /** Somebody steers the turn, which the server therefore has begun, and may want to read it from here on. */
+  joined(events: boolean): void {
+    this.hasBegun = true
+    if (events) this.log ??= new CompactLog()
     this.onReadEnd()
   }
 
