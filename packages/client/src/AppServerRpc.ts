@@ -248,8 +248,8 @@ export const make = Effect.fnUntraced(function*(
   // Sliding: a server that sends nothing but garbage fills the log and not the memory.
   const reports = yield* Queue.sliding<{ readonly text: string; readonly bytes: number | undefined }>(256)
   yield* Queue.take(reports).pipe(
-    Effect.tap(({ text }) => Effect.logWarning(text)),
-    Effect.flatMap(({ bytes }) => bytes === undefined ? Effect.void : Metric.update(unreadBytes, bytes)),
+    Effect.tap(({ bytes }) => bytes === undefined ? Effect.void : Metric.update(unreadBytes, bytes)),
+    Effect.flatMap(({ text }) => Effect.logWarning(text)),
     Effect.forever,
     Effect.forkScoped
   )

@@ -1,6 +1,6 @@
 import { AppServerRpc, CodexError, type ServerNotification, ServerRequests, Transport } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Logger, Scope, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Logger, Metric, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Fake from "./fakeServer.ts"
 
@@ -291,6 +291,18 @@ describe("notifications", () => {
       const { server } = yield* Effect.provide(Fake.connect(), Logger.layer([logger]))
       yield* server.send(Fake.notification("configWarning", { summary: "Invalid configuration; using defaults." }))
       assert.include(yield* Deferred.await(logged), "Invalid configuration")
+    }))
+
+  it.effect("that nobody reads in time are reported as a warning and as a metric", () =>
+    Effect.gen(function*() {
+      const logged = yield* Deferred.make<string>()
+      const logger = Logger.make<unknown, void>(({ message }) =>
+        Deferred.doneUnsafe(logged, Exit.succeed(String(message)))
+      )
+      const { rpc } = yield* Effect.provide(Fake.connect(), Logger.layer([logger]))
+      rpc.report("a reader is too slow", 70_000_000)
+      assert.strictEqual(yield* Deferred.await(logged), "a reader is too slow")
+      assert.strictEqual((yield* Metric.value(AppServerRpc.unreadBytes)).value, 70_000_000)
     }))
 
   it.effect("survive lines that are no messages, which are counted", () =>
