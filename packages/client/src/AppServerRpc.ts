@@ -56,7 +56,7 @@ export interface RequestOptions {
 }
 
 /**
- * Gets the notifications of one thread, called by the reader. It must not wait and must not throw.
+ * Gets the notifications of one thread, or those of none, called by the reader. It must not wait and must not throw.
  *
  * @category models
  * @since 0.1.0
@@ -68,6 +68,8 @@ export interface ThreadObserver {
   readonly onReadEnd: () => void
   /** The connection ended; nothing follows. */
   readonly onEnd: (cause: ConnectionError) => void
+  /** The handlers for the requests of a turn, or of the thread where a request names no turn. */
+  readonly handlers?: ((turnId: string | undefined) => ServerRequests.Overrides | undefined) | undefined
 }
 
 /**
@@ -139,8 +141,16 @@ export class AppServerRpc extends Context.Service<AppServerRpc, {
    * with the connection's cause after the last notification.
    */
   readonly notifications: Stream.Stream<ServerNotification, ConnectionError>
-  /** Observes one thread until the scope closes. The base of `Thread` and `Turn`; costs no fiber and no queue. */
-  readonly observe: (threadId: string, observer: ThreadObserver) => Effect.Effect<void, never, Scope.Scope>
+  /**
+   * Observes one thread until the scope closes, or with `undefined` what belongs to no thread. The base of `Thread`, `Turn`
+   * and `Auth`; costs no fiber and no queue.
+   */
+  readonly observe: (threadId: string | undefined, observer: ThreadObserver) => Effect.Effect<void, never, Scope.Scope>
+  /**
+   * Answers requests of the server with these handlers until the scope closes. They go before the handlers that the client
+   * was built with and after those of a thread or a turn.
+   */
+  readonly handle: (handlers: ServerRequests.Overrides) => Effect.Effect<void, never, Scope.Scope>
   /** Looks at the params of a notification that an observer got. Never fails; counts what it does not understand. */
   readonly decode: (notification: Raw) => ServerNotification
   /** Reports something odd: a fiber of the connection logs it as a warning. Never waits. */
@@ -231,11 +241,13 @@ export const make = Effect.fnUntraced(function*(
   options?: Options
 ): Effect.fn.Return<AppServerRpc["Service"], AppServerStartError, Transport | Scope.Scope> {
   const transport = yield* Transport
-  const handlers = yield* ServerRequests.CurrentHandlers
+  const handlers = yield* ServerRequests.current
+  const handlerTimeout = yield* ServerRequests.HandlerTimeout
   const defaultTimeout = yield* DefaultRequestTimeout
 
   const pending = new Map<number, Pending>()
-  const observers = new Map<string, Array<ThreadObserver>>()
+  const observers = new Map<string | undefined, Array<ThreadObserver>>()
+  const installed: Array<ServerRequests.Overrides> = []
   const subscribers = new Set<Mailbox<ConnectionError>>()
   const touched = new Set<ThreadObserver>()
   const afterRead: Array<() => void> = []
@@ -270,7 +282,24 @@ export const make = Effect.fnUntraced(function*(
     report(`codex: ${[summary, details ?? ""].join(" ").trim()}`)
   }
 
-  const serving = yield* ServerRequestFibers.make({ handlers, send: transport.send, report })
+  const handlerOf = <M extends ServerRequests.Method>(
+    method: M,
+    { threadId, turnId }: ServerRequestFibers.Origin
+  ): ServerRequests.Handler<M> => {
+    const ofThread = threadId === undefined ? [] : observers.get(threadId) ?? []
+    for (const observer of ofThread) {
+      const nearest = observer.handlers?.(turnId)?.[method]
+      if (nearest !== undefined) return nearest
+    }
+    return installed.findLast((overrides) => overrides[method] !== undefined)?.[method] ?? handlers[method]
+  }
+
+  const serving = yield* ServerRequestFibers.make({
+    handlerOf,
+    timeout: handlerTimeout,
+    send: transport.send,
+    report
+  })
 
   // ---------------------------------------------------------------------------
   // The reader
@@ -278,7 +307,7 @@ export const make = Effect.fnUntraced(function*(
 
   const onNotification = (method: string, params: unknown, bytes: number): void => {
     const threadId = threadIdOf(params)
-    const interested = threadId === undefined ? undefined : observers.get(threadId)
+    const interested = observers.get(threadId)
     if (interested !== undefined || subscribers.size > 0) {
       const notification: Raw = { _tag: method, params }
       for (const subscriber of subscribers) subscriber.push(notification, bytes)
@@ -298,6 +327,10 @@ export const make = Effect.fnUntraced(function*(
       const { turn } = params as { readonly turn?: { readonly id?: unknown } | null }
       const turnId = turn?.id
       if (typeof turnId === "string") afterRead.push(() => serving.turnEnded(threadId, turnId))
+    } else if (method === "item/started") {
+      serving.itemStarted(threadId, params)
+    } else if (method === "item/completed") {
+      serving.itemCompleted(threadId, params)
     } else if (method === "serverRequest/resolved") {
       const { requestId } = params as { readonly requestId?: unknown }
       afterRead.push(() => serving.resolved(requestId))
@@ -358,6 +391,7 @@ export const make = Effect.fnUntraced(function*(
   const finish = (cause: ConnectionError): void => {
     if (end !== undefined) return
     end = cause
+    serving.ended()
     for (const { reply } of pending.values()) Deferred.doneUnsafe(reply, Exit.fail(cause))
     pending.clear()
     for (const interested of observers.values()) {
@@ -498,6 +532,16 @@ export const make = Effect.fnUntraced(function*(
             const others = observers.get(threadId)?.filter((other) => other !== observer) ?? []
             if (others.length === 0) observers.delete(threadId)
             else observers.set(threadId, others)
+          })
+      ),
+    handle: (overrides) =>
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          installed.push(overrides)
+        }),
+        () =>
+          Effect.sync(() => {
+            installed.splice(installed.lastIndexOf(overrides), 1)
           })
       )
   })

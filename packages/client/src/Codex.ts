@@ -22,6 +22,7 @@ import * as threadCalls from "./internal/threadCalls.ts"
 import * as ThreadRoute from "./internal/threadRoute.ts"
 import type { Sandbox } from "./Sandbox.ts"
 import type { ServerInfo } from "./ServerInfo.ts"
+import type { Overrides } from "./ServerRequests.ts"
 import type { Thread, ThreadInfo } from "./Thread.ts"
 import * as ThreadModule from "./Thread.ts"
 
@@ -59,6 +60,11 @@ export interface ThreadSettings {
   readonly approvalMode?: ApprovalMode.ApprovalMode | undefined
   /** A service tier of the model, by its id; `Codex.models` lists them. */
   readonly serviceTier?: string | undefined
+  /**
+   * Answer what the server asks during the turns of this handle, before the client's handlers do. Default: the client's
+   * alone.
+   */
+  readonly handlers?: Overrides | undefined
 }
 
 /**
@@ -323,12 +329,12 @@ export const make = Effect.fnUntraced(function*(
           threadSource: options?.threadSource
         })
       })
-      return ThreadModule.make(client, thread.id, options?.sandbox)
+      return ThreadModule.make(client, thread.id, { sandbox: options?.sandbox, handlers: options?.handlers })
     }),
     resumeThread: Effect.fn("Codex.resumeThread")(function*(threadId, options) {
       const { id } = yield* threadCalls.resume(rpc, threadId, options)
       client.unheard.delete(id)
-      return ThreadModule.make(client, id, options?.sandbox)
+      return ThreadModule.make(client, id, { sandbox: options?.sandbox, handlers: options?.handlers })
     }),
     forkThread: Effect.fn("Codex.forkThread")((threadId, options) => ThreadModule.fork(client, threadId, options)),
     listThreads: (options) => threadCalls.pages("thread/list", (cursor) => list(options, cursor)),
@@ -347,7 +353,7 @@ export const make = Effect.fnUntraced(function*(
     unarchiveThread: Effect.fn("Codex.unarchiveThread")((threadId) =>
       Effect.map(
         rpc.request("thread/unarchive", { threadId }),
-        ({ thread }) => ThreadModule.make(client, thread.id, undefined)
+        ({ thread }) => ThreadModule.make(client, thread.id, { sandbox: undefined, handlers: undefined })
       )
     ),
     deleteThread: Effect.fn("Codex.deleteThread")((threadId) =>

@@ -1,18 +1,29 @@
 /**
  * What the server asks of its client while it works: approvals, input, tools, tokens.
  *
- * There is one handler per request of the protocol and the record has to be complete. The default answers at once and
- * grants nothing: approvals and elicitations are declined, questions get no answers, permissions are granted empty, a
- * tool call is told that there is no such tool, and what has no harmless answer is refused with a JSON-RPC error. The
- * server can therefore never wait for an answer that nobody is going to give.
+ * There is one handler per request of the protocol. The default answers at once and grants nothing: approvals and
+ * elicitations are declined, questions get no answers, permissions are granted empty, a tool call is told that there is no
+ * such tool, and what has no harmless answer is refused with a JSON-RPC error. The server can therefore never wait for an
+ * answer that nobody is going to give.
+ *
+ * Handlers are replaced for a client ({@link layer}), for the turns of a thread (`startThread({ handlers })`) and for one
+ * turn (`run(input, { handlers })`); the nearest wins, request by request. `Approvals`, `UserInput`, `Elicitation` and
+ * `DynamicTools` make handlers with friendlier types than the protocol's.
  *
  * @since 0.1.0
  */
 import type { ServerRequests as Protocol } from "@effect-codex/protocol/Methods"
+import type * as Received from "@effect-codex/protocol/Received"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+
+// =============================================================================
+// Models
+// =============================================================================
 
 /**
  * Fails a handler so that the server gets a JSON-RPC error with this message instead of a result. For an approval the
@@ -26,40 +37,85 @@ export class Refusal extends Schema.TaggedError<Refusal>()("ServerRequestRefusal
 }) {}
 
 /**
+ * The name of a request of the server.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Method = keyof Protocol
+
+/**
  * A request of the server, decoded.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Request<M extends keyof Protocol> {
+export interface Request<M extends Method> {
   /** The server's id of the request, unique within the connection. */
   readonly id: string | number
   readonly method: M
   readonly params: Protocol[M]["params"]
+  /**
+   * The item that the request is about, as the server told its start: for a change of files this is where the diff is.
+   * Undefined when this connection did not hear of the start, and for requests that are about no item.
+   */
+  readonly item: Received.ThreadItem | undefined
 }
 
 /**
- * One handler for each request of the protocol.
+ * Handles one request.
  *
  * **Details**
  *
  * A handler runs in a fiber of its own beside the reader and may use the client. The fiber is interrupted, and no answer
  * is sent, when the server resolves the request otherwise, when its turn ends and when the connection ends. A handler
- * that dies, or whose answer does not fit the protocol, is reported and answered with the default.
+ * that fails with a {@link Refusal} answers with a JSON-RPC error. One that fails otherwise, dies, takes longer than
+ * {@link HandlerTimeout} or gives what does not fit the protocol is reported in the log, and the default answers instead.
  *
  * @category models
  * @since 0.1.0
  */
-export type Handlers = {
-  readonly [M in keyof Protocol]: (request: Request<M>) => Effect.Effect<Protocol[M]["result"], Refusal>
-}
+export type Handler<M extends Method, R = never> = (
+  request: Request<M>
+) => Effect.Effect<Protocol[M]["result"], unknown, R>
+
+/**
+ * One handler for each request of the protocol.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Handlers<R = never> = { readonly [M in Method]: Handler<M, R> }
+
+/**
+ * Handlers for some of the requests.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Overrides<R = never> = { readonly [M in Method]?: Handler<M, R> | undefined }
+
+/**
+ * What the handlers of a record require.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Services<H extends Overrides<unknown>> = {
+  [K in keyof H]-?: NonNullable<H[K]> extends (...request: never) => Effect.Effect<infer _A, infer _E, infer R> ? R :
+    never
+}[keyof H]
+
+// =============================================================================
+// Handlers
+// =============================================================================
 
 const rejection = "This client does not approve anything: no approval handler is installed."
 
 /**
  * The safe handlers.
  *
- * @category constructors
+ * @category handlers
  * @since 0.1.0
  */
 export const defaults: Handlers = {
@@ -70,7 +126,11 @@ export const defaults: Handlers = {
   "item/tool/call": ({ params }) =>
     Effect.succeed({
       success: false,
-      contentItems: [{ type: "inputText", text: `This client has no tool named ${params.tool}.` }]
+      contentItems: [{
+        type: "inputText",
+        text: `This client has no tool named ${params.tool}. ` +
+          `The tools of a thread belong to the client that offered them when the thread was started.`
+      }]
     }),
   "mcpServer/elicitation/request": () => Effect.succeed({ action: "decline", content: null, _meta: null }),
   "account/chatgptAuthTokens/refresh": () =>
@@ -82,27 +142,116 @@ export const defaults: Handlers = {
 }
 
 /**
- * The handlers of a client. It is read when the client's layer is built, so provide it to that layer.
+ * Gives handlers the services that they require, from where this runs. Use it for handlers of a thread or a turn that need
+ * services; {@link layer} does the same for a client.
  *
- * **Example** (Accepting every command, declining the rest)
+ * **Example** (A turn whose commands are approved by a policy of the application)
+ *
+ * ```ts
+ * import { ServerRequests, type Thread } from "@effect-codex/client"
+ * import { Context, Effect } from "effect"
+ *
+ * class Policy extends Context.Service<Policy, {
+ *   readonly allows: (command: string) => Effect.Effect<boolean>
+ * }>()("Policy") {}
+ *
+ * export const runWithPolicy = Effect.fn("runWithPolicy")(function*(thread: Thread.Thread) {
+ *   const handlers = yield* ServerRequests.make({
+ *     "item/commandExecution/requestApproval": Effect.fnUntraced(function*({ params }) {
+ *       const policy = yield* Policy
+ *       return { decision: (yield* policy.allows(params.command ?? "")) ? "accept" : "decline" }
+ *     })
+ *   })
+ *   return yield* thread.run("Update the changelog.", { handlers })
+ * })
+ * ```
+ *
+ * @category handlers
+ * @since 0.1.0
+ */
+export const make = <const H extends Overrides<unknown>>(handlers: H): Effect.Effect<Overrides, never, Services<H>> =>
+  Effect.contextWith((context: Context.Context<Services<H>>) =>
+    Effect.succeed(Object.fromEntries(
+      entries<Services<H>>(handlers).map(([method, handler]) => [
+        method,
+        (request: Request<Method>) => Effect.provideContext(handler(request), context)
+      ])
+    ))
+  )
+
+const methods = Object.keys(defaults) as ReadonlyArray<Method>
+
+// The one place where a record of handlers is taken apart: its members have types of their own.
+const entries = <R = never>(handlers: Overrides<unknown>): Array<readonly [Method, Handler<Method, R>]> =>
+  methods.flatMap((method) => {
+    const handler = handlers[method] as Handler<Method, R> | undefined
+    return handler === undefined ? [] : [[method, handler] as const]
+  })
+
+// =============================================================================
+// Layers
+// =============================================================================
+
+// A reference for each request: layers that replace different handlers can be merged in any order.
+const references = entries(defaults).map(([method, handler]) =>
+  [
+    method,
+    Context.Reference(`@effect-codex/client/ServerRequests/${method}`, { defaultValue: () => handler })
+  ] as const
+)
+
+/**
+ * Replaces some of a client's handlers. Provide it to the client's layer, which reads the handlers when it is built.
+ *
+ * **Example** (A clock for the agent, the rest as it is)
  *
  * ```ts
  * import { ServerRequests } from "@effect-codex/client"
  * import { CodexNode } from "@effect-codex/node"
  * import { Effect, Layer } from "effect"
  *
- * export const accepting = CodexNode.layer().pipe(
- *   Layer.provide(Layer.succeed(ServerRequests.CurrentHandlers, {
- *     ...ServerRequests.defaults,
- *     "item/commandExecution/requestApproval": () => Effect.succeed({ decision: "accept" })
+ * export const fixedTime = CodexNode.layer().pipe(
+ *   Layer.provide(ServerRequests.layer({
+ *     "currentTime/read": () => Effect.succeed({ currentTimeAt: 1_700_000_000 })
  *   }))
  * )
  * ```
  *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <const H extends Overrides<unknown>>(handlers: H): Layer.Layer<never, never, Services<H>> =>
+  Layer.effectContext(
+    Effect.map(make(handlers), (provided) => {
+      const given = new Map(entries(provided))
+      return references.reduce((context, [method, reference]) => {
+        const handler = given.get(method)
+        return handler === undefined ? context : Context.add(context, reference, handler)
+      }, Context.empty())
+    })
+  )
+
+/**
+ * The handlers of the context: what was provided with {@link layer}, and the {@link defaults} for the rest.
+ *
+ * @category handlers
+ * @since 0.1.0
+ */
+export const current: Effect.Effect<Handlers> = Effect.contextWith((context: Context.Context<never>) =>
+  Effect.succeed({
+    ...defaults,
+    ...Object.fromEntries(references.map(([method, reference]) => [method, Context.get(context, reference)]))
+  })
+)
+
+/**
+ * How long a handler may take before the default answers in its place. Default: 1 hour, which leaves time for a person
+ * and still ends. It is read when the client's layer is built.
+ *
  * @category references
  * @since 0.1.0
  */
-export const CurrentHandlers: Context.Reference<Handlers> = Context.Reference<Handlers>(
-  "@effect-codex/client/ServerRequests/CurrentHandlers",
-  { defaultValue: () => defaults }
+export const HandlerTimeout: Context.Reference<Duration.Input> = Context.Reference<Duration.Input>(
+  "@effect-codex/client/ServerRequests/HandlerTimeout",
+  { defaultValue: () => Duration.hours(1) }
 )

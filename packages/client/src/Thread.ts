@@ -25,13 +25,14 @@ import * as threadTurns from "./internal/threadTurns.ts"
 import type { Output } from "./Output.ts"
 import type { Sandbox } from "./Sandbox.ts"
 import type { Known, Undecodable, Unknown } from "./ServerNotification.ts"
+import type { Overrides } from "./ServerRequests.ts"
 import type { Turn } from "./Turn.ts"
 import * as TurnModule from "./Turn.ts"
 import type { TurnResult } from "./TurnResult.ts"
 
 /**
- * How a turn is run. Except for `outputSchema`, `whenBusy` and `maxUnreadBytes` the server keeps what is given here for the
- * later turns of the thread (measured); what is left out stays as it is.
+ * How a turn is run. Except for `outputSchema`, `handlers`, `whenBusy` and `maxUnreadBytes` the server keeps what is given
+ * here for the later turns of the thread (measured); what is left out stays as it is.
  *
  * @category options
  * @since 0.1.0
@@ -46,11 +47,13 @@ export interface TurnOptions {
   readonly serviceTier?: string | undefined
   /** A JSON Schema that the final answer has to fit, for this turn alone. */
   readonly outputSchema?: Schema.Json | undefined
+  /** Answer what the server asks during this turn, before the thread's handlers and the client's do. */
+  readonly handlers?: Overrides | undefined
   /**
    * What happens when a turn of the thread is running already. `fail`, the default, fails with `ThreadBusy`. `queue` waits
    * for the thread to be free, in the order of the calls. `steer` says the input to the running turn: the handle is then
    * one more on that turn, and closing its scope does not interrupt it. Its events begin with the steering when the turn
-   * was started by `run`, which keeps none, or by somebody else.
+   * was started by `run`, which keeps none, or by somebody else. The handlers of the running turn stay.
    */
   readonly whenBusy?: "fail" | "queue" | "steer" | undefined
   /**
@@ -288,7 +291,7 @@ export interface Thread extends Goals {
   readonly events: Stream.Stream<ThreadEvent, ConnectionError>
   /** Names the thread, which also stores one that has no turn yet. The server refuses an empty name. */
   readonly setName: (name: string) => Effect.Effect<void, RequestError>
-  /** A new thread with this one's history. {@link Codex.forkThread} says more. */
+  /** A new thread with this one's history and this handle's handlers. {@link Codex.forkThread} says more. */
   readonly fork: (options?: ForkThreadOptions) => Effect.Effect<Thread, RequestError>
   /** Takes the thread out of the ordinary lists and unloads it; a running turn is interrupted (measured). */
   readonly archive: Effect.Effect<void, RequestError>
@@ -315,6 +318,16 @@ export interface Thread extends Goals {
   readonly unsubscribe: Effect.Effect<Received.ThreadUnsubscribeStatus, RequestError>
 }
 
+/**
+ * What a handle gives to each of its turns.
+ *
+ * @internal
+ */
+export interface ThreadDefaults {
+  readonly sandbox: Sandbox | undefined
+  readonly handlers: Overrides | undefined
+}
+
 /** What the threads of a client share. */
 interface Client {
   readonly rpc: AppServerRpc["Service"]
@@ -329,14 +342,15 @@ interface Client {
 export const fork = Effect.fnUntraced(function*(
   client: Client,
   threadId: string,
-  options: ForkThreadOptions | undefined
+  options: ForkThreadOptions | undefined,
+  source?: ThreadDefaults
 ): Effect.fn.Return<Thread, RequestError> {
   const { id } = yield* threadCalls.fork(client.rpc, threadId, options)
-  return make(client, id, options?.sandbox)
+  return make(client, id, { sandbox: options?.sandbox, handlers: options?.handlers ?? source?.handlers })
 })
 
 /** @internal */
-export const make = (client: Client, id: string, sandbox: Sandbox | undefined): Thread => {
+export const make = (client: Client, id: string, defaults: ThreadDefaults): Thread => {
   const { rpc, unheard } = client
   // The server runs a turn of a thread that the connection left, and tells it nothing: the turn would never end here.
   const subscribe = Effect.suspend(() =>
@@ -360,18 +374,19 @@ export const make = (client: Client, id: string, sandbox: Sandbox | undefined): 
   }
   const goals = goal.make(rpc, id, {
     stopGrace: client.stopGrace,
+    handlers: defaults.handlers,
     exclusively: turns.exclusively(id),
     handle: (state, interrupt) => TurnModule.make(rpc, { ...turns, interrupt: () => interrupt }, state)
   })
   return {
     id,
-    ...threadTurns.make(rpc, turns, id, sandbox),
+    ...threadTurns.make(rpc, turns, id, defaults),
     ...threadCalls.make(rpc, id),
     ...goals,
     startGoal: (...args) => Effect.andThen(subscribe, goals.startGoal(...args)),
     runGoal: (...args) => Effect.andThen(subscribe, goals.runGoal(...args)),
     resumeGoal: (...args) => Effect.andThen(subscribe, goals.resumeGoal(...args)),
-    fork: Effect.fn("Thread.fork")((options) => fork(client, id, options)),
+    fork: Effect.fn("Thread.fork")((options) => fork(client, id, options, defaults)),
     // Noted before it is sent: whether the server has taken it is unknown when this is interrupted.
     unsubscribe: Effect.suspend(() => {
       unheard.add(id)

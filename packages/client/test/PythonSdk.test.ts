@@ -42,13 +42,13 @@ const real = (
   name: string,
   test: (services: Services) => Effect.Effect<void, unknown, Scope.Scope>,
   home: ScriptedCodex.Options["home"] = {},
-  handlers: Partial<ServerRequests.Handlers> = {}
+  handlers: ServerRequests.Overrides = {}
 ) =>
   it.live(name, () =>
     Effect.flatMap(services, test).pipe(
       Effect.scoped,
       Effect.provide(ScriptedCodex.layer({ home, model: { answer: ({ prompt }) => answer(prompt) } })),
-      Effect.provideService(ServerRequests.CurrentHandlers, { ...ServerRequests.defaults, ...handlers })
+      Effect.provide(ServerRequests.layer(handlers))
     ), 60_000)
 
 const answer = (prompt: string): ScriptedModel.Answer =>

@@ -365,8 +365,7 @@ describe("threads", () => {
 })
 
 describe("requests of the server", () => {
-  const handlers: ServerRequests.Handlers = {
-    ...ServerRequests.defaults,
+  const handlers: ServerRequests.Overrides = {
     "item/commandExecution/requestApproval": () => Effect.succeed({ decision: "accept" })
   }
 
@@ -385,7 +384,7 @@ describe("requests of the server", () => {
         const command = result.items.find((item) => item.type === "commandExecution")
         assert.include(command?.aggregatedOutput ?? "", "approved")
       }),
-    ScriptedCodex.layer().pipe(Layer.provide(Layer.succeed(ServerRequests.CurrentHandlers, handlers)))
+    ScriptedCodex.layer().pipe(Layer.provide(ServerRequests.layer(handlers)))
   )
 
   real(
@@ -406,8 +405,7 @@ describe("requests of the server", () => {
         const requests = yield* model.requests
         assert.include(requests.at(-1)?.toolOutputs[0]?.output ?? "", "lookup of {\"id\":\"A\"}")
       }),
-    ScriptedCodex.layer().pipe(Layer.provide(Layer.succeed(ServerRequests.CurrentHandlers, {
-      ...ServerRequests.defaults,
+    ScriptedCodex.layer().pipe(Layer.provide(ServerRequests.layer({
       "item/tool/call": ({ params }) =>
         Effect.succeed({
           success: true,

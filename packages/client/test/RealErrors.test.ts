@@ -103,8 +103,7 @@ describe("errors of turns", () => {
       assert.instanceOf(error, CodexError.TurnInterrupted)
       assert.deepInclude(error.result.items.find((item) => item.type === "commandExecution"), { status: "declined" })
     }),
-    ScriptedCodex.layer().pipe(Layer.provide(Layer.succeed(ServerRequests.CurrentHandlers, {
-      ...ServerRequests.defaults,
+    ScriptedCodex.layer().pipe(Layer.provide(ServerRequests.layer({
       "item/commandExecution/requestApproval": () => Effect.succeed({ decision: "cancel" as const })
     })))
   )

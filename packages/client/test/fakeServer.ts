@@ -59,13 +59,13 @@ export const initialized = {
 /** A client whose handshake is done. */
 export const connect = Effect.fnUntraced(function*(options?: {
   readonly rpc?: AppServerRpc.Options
-  readonly handlers?: Partial<ServerRequests.Handlers>
+  readonly handlers?: ServerRequests.Overrides
 }) {
   const server = yield* make
   const layer = Codex.layer().pipe(
     Layer.provideMerge(AppServerRpc.layer(options?.rpc)),
     Layer.provide(Layer.succeed(Transport.Transport, server.client)),
-    Layer.provide(Layer.succeed(ServerRequests.CurrentHandlers, { ...ServerRequests.defaults, ...options?.handlers }))
+    Layer.provide(ServerRequests.layer(options?.handlers ?? {}))
   )
   const starting = yield* Effect.forkScoped(Layer.build(layer))
   yield* Effect.flatMap(server.expect("initialize"), (request) => server.reply(request, initialized))
@@ -201,3 +201,80 @@ export const connectThread = Effect.fnUntraced(function*(options?: Parameters<ty
   )
   return { ...connected, thread: yield* Fiber.join(starting) }
 })
+
+// =============================================================================
+// What the server asks
+// =============================================================================
+
+const ofItem = { threadId, turnId: "turn-1", itemId: "call-1", startedAtMs: 1795374504263 }
+
+/** Params of each request of the server: those that the real one was seen to send, the others by the protocol. */
+export const asked = {
+  "item/commandExecution/requestApproval": {
+    ...ofItem,
+    kind: "command",
+    environmentId: "local",
+    command: "/bin/bash -lc ls",
+    cwd: "/workspace",
+    commandActions: [{ type: "unknown", command: "ls" }],
+    proposedExecpolicyAmendment: ["ls"],
+    availableDecisions: ["accept", { acceptWithExecpolicyAmendment: { execpolicy_amendment: ["ls"] } }, "cancel"]
+  },
+  "item/fileChange/requestApproval": { ...ofItem, reason: null, grantRoot: null },
+  "item/permissions/requestApproval": {
+    ...ofItem,
+    environmentId: "local",
+    cwd: "/workspace",
+    reason: "to fetch",
+    permissions: { network: { enabled: true }, fileSystem: null }
+  },
+  "item/tool/call": {
+    threadId,
+    turnId: "turn-1",
+    callId: "call-1",
+    namespace: null,
+    tool: "lookup",
+    arguments: { id: "A" }
+  },
+  "item/tool/requestUserInput": {
+    threadId,
+    turnId: "turn-1",
+    itemId: "call-1",
+    questions: [{ id: "q1", header: "Colour", question: "Which?", isOther: false, isSecret: false, options: null }],
+    isBlocking: true,
+    autoResolutionMs: null
+  },
+  "mcpServer/elicitation/request": {
+    threadId,
+    turnId: "turn-1",
+    serverName: "files",
+    mode: "url",
+    _meta: null,
+    message: "Please sign in.",
+    url: "https://example.com/sign-in",
+    elicitationId: "e1"
+  },
+  "account/chatgptAuthTokens/refresh": { reason: "unauthorized", previousAccountId: "ws-1" },
+  "attestation/generate": {},
+  "currentTime/read": { threadId },
+  applyPatchApproval: {
+    conversationId: threadId,
+    callId: "call-1",
+    fileChanges: { "/workspace/a.txt": { type: "add", content: "hello\n" } },
+    reason: null,
+    grantRoot: null
+  },
+  execCommandApproval: {
+    conversationId: threadId,
+    callId: "call-1",
+    approvalId: null,
+    command: ["ls", "-l"],
+    cwd: "/workspace",
+    reason: null,
+    parsedCmd: []
+  }
+} satisfies Record<ServerRequests.Method, object>
+
+/** A request of the server, with these members of its params changed. */
+export const ask = (method: ServerRequests.Method, id: string | number, changed: object = {}): string =>
+  frame({ method, id, params: { ...asked[method], ...changed } })

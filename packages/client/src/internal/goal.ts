@@ -31,6 +31,7 @@ import type { Goal, GoalOptions, Goals } from "../Goal.ts"
 import { maxObjectiveLength } from "../Goal.ts"
 import { toWire } from "../Input.ts"
 import type { Raw } from "../ServerNotification.ts"
+import type { Overrides } from "../ServerRequests.ts"
 import type { Turn } from "../Turn.ts"
 import { defined } from "./settings.ts"
 import type { TurnStateOptions } from "./turnState.ts"
@@ -106,6 +107,10 @@ class GoalState implements ThreadObserver {
       this.changed ??= Deferred.makeUnsafe<void>()
       return Effect.andThen(Deferred.await(this.changed), this.running(other))
     })
+  }
+
+  handlers(): Overrides | undefined {
+    return this.options.handlers
   }
 
   /** While it runs the end is held back, because it depends on whether the goal was interrupted. */
@@ -267,6 +272,8 @@ export const awaitIdle = (rpc: Rpc, threadId: string): Effect.Effect<void> =>
 export interface Options {
   /** How long the end of an interrupted goal is waited for before it is let go. */
   readonly stopGrace: Duration.Duration
+  /** For what the server asks during the goal's turns. Default: those of the client. */
+  readonly handlers?: Overrides | undefined
   /** The handle of a turn that is interrupted in this way. Its `steer` is replaced. */
   readonly handle: (state: TurnState, interrupt: Effect.Effect<void, RequestError>) => Turn
   /** Keeps turns from being started on the thread while a goal is. Default: nothing does. */
@@ -314,7 +321,7 @@ const isRefusal = (exit: Exit.Exit<unknown, RequestError>): boolean =>
     error._tag !== "RequestTimeout" && error._tag !== "DecodeError")
 
 export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
-  const { stopGrace } = options
+  const { handlers, stopGrace } = options
   const exclusively = options.exclusively ?? ((effect) => effect)
   const setGoal = (params: Omit<SetParams, "threadId">, timeout?: Duration.Duration) =>
     rpc.request("thread/goal/set", { threadId, ...params }, { timeout })
@@ -459,18 +466,18 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
   return {
     startGoal: Effect.fn("Thread.startGoal")(function*(objective, goalOptions) {
       const params = yield* checked(objective, goalOptions)
-      return handleOf(...yield* start(params, { events: true, maxUnreadBytes: goalOptions?.maxUnreadBytes }))
+      return handleOf(...yield* start(params, { events: true, handlers, maxUnreadBytes: goalOptions?.maxUnreadBytes }))
     }),
     runGoal: Effect.fn("Thread.runGoal")(function*(objective, goalOptions) {
       const params = yield* checked(objective, goalOptions)
-      const [, turn] = yield* start(params, { events: false, maxUnreadBytes: undefined })
+      const [, turn] = yield* start(params, { events: false, handlers, maxUnreadBytes: undefined })
       yield* Effect.annotateCurrentSpan({ "codex.thread.id": threadId, "codex.turn.id": turn.id })
       const result = yield* turn.result
       if (result.status === "interrupted") return yield* new TurnInterrupted({ threadId, turnId: turn.id, result })
       return result
     }, Effect.scoped),
     resumeGoal: Effect.fn("Thread.resumeGoal")(function*(goalOptions) {
-      return handleOf(...yield* start({}, { events: true, maxUnreadBytes: goalOptions?.maxUnreadBytes }))
+      return handleOf(...yield* start({}, { events: true, handlers, maxUnreadBytes: goalOptions?.maxUnreadBytes }))
     }),
     goal: Effect.map(
       rpc.request("thread/goal/get", { threadId }),

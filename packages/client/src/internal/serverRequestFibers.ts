@@ -1,17 +1,20 @@
 /**
  * Runs the handlers of the server's requests, each in a fiber of its own. A request is answered at most once, is not run
- * again when it comes again with the same id, and is forgotten when the server resolves it or its turn ends.
+ * again when it comes again with the same id, and is forgotten when the server resolves it, its turn or the connection
+ * ends.
  */
-import type { ServerRequests as Protocol } from "@effect-codex/protocol/Methods"
 import { serverRequests } from "@effect-codex/protocol/Methods"
+import * as Received from "@effect-codex/protocol/Received"
 import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberMap from "effect/FiberMap"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
-import type { Handlers, Request } from "../ServerRequests.ts"
+import type { Handler, Method, Request } from "../ServerRequests.ts"
 import { defaults, Refusal } from "../ServerRequests.ts"
 import { guardOf, issueOf } from "./guard.ts"
 
@@ -23,60 +26,112 @@ export interface Message {
   readonly params: unknown
 }
 
+/** What a request belongs to. */
+export interface Origin {
+  readonly threadId: string | undefined
+  readonly turnId: string | undefined
+  /** The approvals of older servers name the thread alone, but belong to its turn all the same. */
+  readonly isLegacy: boolean
+}
+
 export interface ServerRequestFibers {
   /** Called by the reader; returns at once. */
   readonly start: (message: Message) => void
   readonly resolved: (id: unknown) => void
+  readonly itemStarted: (threadId: string, params: unknown) => void
+  readonly itemCompleted: (threadId: string, params: unknown) => void
   readonly turnEnded: (threadId: string, turnId: string) => void
+  readonly ended: () => void
 }
+
+const stringOf = (u: unknown, key: string): string | undefined =>
+  Predicate.hasProperty(u, key) && Predicate.isString(u[key]) ? u[key] : undefined
+
+const originOf = (params: unknown): Origin => {
+  const threadId = stringOf(params, "threadId")
+  const conversationId = stringOf(params, "conversationId")
+  return {
+    threadId: threadId ?? conversationId,
+    turnId: stringOf(params, "turnId"),
+    isLegacy: threadId === undefined && conversationId !== undefined
+  }
+}
+
+// The others are never what a request is about, or are too many to look at.
+const itemTypes: ReadonlySet<unknown> = new Set<Received.ThreadItem["type"]>([
+  "commandExecution",
+  "fileChange",
+  "mcpToolCall",
+  "dynamicToolCall"
+])
 
 const refused = (code: number, message: string) => ({ error: { code, message } })
 
-const handle = Effect.fnUntraced(function*<M extends keyof Protocol>(
-  handlers: Handlers,
+const handle = Effect.fnUntraced(function*<M extends Method>(
+  handler: Handler<M>,
   request: Request<M>,
+  timeout: Duration.Input,
   report: (text: string) => void
 ) {
   const { result } = serverRequests[request.method]
-  const run = (of: Handlers) => Effect.exit(Effect.suspend(() => of[request.method](request)))
-  let exit = yield* run(handlers)
-  if (Exit.isSuccess(exit) && !guardOf(result)(exit.value)) {
-    report(`the answer of the handler of ${request.method} does not fit the protocol: ${issueOf(result, exit.value)}`)
-    exit = yield* run(defaults)
-  } else if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) {
-    return yield* Effect.interrupt
-  } else if (Exit.isFailure(exit) && Cause.hasDies(exit.cause)) {
-    report(`the handler of ${request.method} died: ${Cause.pretty(exit.cause)}`)
-    exit = yield* run(defaults)
+  const exit = yield* Effect.exit(Effect.timeoutOption(Effect.suspend(() => handler(request)), timeout))
+  let problem: string
+  if (Exit.isFailure(exit)) {
+    const error = Cause.squash(exit.cause)
+    if (error instanceof Refusal) return refused(-32603, error.message)
+    problem = `failed: ${Cause.pretty(exit.cause)}`
+  } else if (Option.isNone(exit.value)) {
+    problem = `did not answer within ${Duration.format(Duration.fromInputUnsafe(timeout))}`
+  } else if (guardOf(result)(exit.value.value)) {
+    return { result: exit.value.value }
+  } else {
+    problem = `gave an answer that does not fit the protocol: ${issueOf(result, exit.value.value)}`
   }
-  if (Exit.isSuccess(exit)) return { result: exit.value }
-  const refusal = Cause.squash(exit.cause)
-  return refused(-32603, refusal instanceof Refusal ? refusal.message : "The client cannot answer this request.")
+  report(`the handler of ${request.method} ${problem}; the default answers instead.`)
+  return yield* defaults[request.method](request).pipe(
+    Effect.match({
+      onSuccess: (result) => ({ result }),
+      onFailure: (error) =>
+        refused(-32603, error instanceof Refusal ? error.message : "The client cannot answer this request.")
+    })
+  )
 })
 
 export const make = Effect.fnUntraced(function*(options: {
-  readonly handlers: Handlers
+  readonly handlerOf: <M extends Method>(method: M, origin: Origin) => Handler<M>
+  readonly timeout: Duration.Input
   readonly send: (frame: string) => Effect.Effect<void>
   readonly report: (text: string) => void
 }): Effect.fn.Return<ServerRequestFibers, never, Scope.Scope> {
-  const { handlers, report, send } = options
+  const { handlerOf, report, send, timeout } = options
   const fork = yield* FiberMap.runtime(yield* FiberMap.make<RequestId, void>())()
   // Answered requests stay until the server says that it took the answer: until then it may send them again.
-  const known = new Map<RequestId, { readonly fiber: Fiber.Fiber<void>; readonly threadId: unknown; turnId: unknown }>()
+  const known = new Map<RequestId, { readonly fiber: Fiber.Fiber<void>; readonly origin: Origin }>()
+  const items = new Map<string, Map<string, { readonly turnId: string | undefined; readonly item: unknown }>>()
 
-  const answer = ({ id, method, params }: Message) => {
-    if (!Object.hasOwn(serverRequests, method)) {
-      report(`the server sent a request of the unknown method ${method}`)
-      return Effect.succeed(refused(-32601, `This client does not know the method ${method}.`))
+  const itemOf = (threadId: string | undefined, params: unknown): Received.ThreadItem | undefined => {
+    const itemId = stringOf(params, "itemId") ?? stringOf(params, "callId")
+    if (threadId === undefined || itemId === undefined) return undefined
+    const item = items.get(threadId)?.get(itemId)?.item
+    return guardOf(Received.ThreadItem)(item) ? item : undefined
+  }
+
+  const answer = ({ id, method: name, params }: Message, origin: Origin) => {
+    if (!Object.hasOwn(serverRequests, name)) {
+      report(`the server sent a request of the unknown method ${name}`)
+      return Effect.succeed(refused(-32601, `This client does not know the method ${name}.`))
     }
-    const known = method as keyof Protocol
-    const schema = serverRequests[known].params
+    const method = name as Method
+    const schema = serverRequests[method].params
     if (!guardOf<unknown>(schema)(params)) {
       const issue = issueOf<unknown>(schema, params)
       report(`the params of the server's request ${method} do not fit the protocol: ${issue}`)
       return Effect.succeed(refused(-32602, `The params of ${method} do not fit: ${issue}`))
     }
-    return handle(handlers, { id, method: known, params } as Request<keyof Protocol>, report)
+    const request = { id, method, params, item: itemOf(origin.threadId, params) } as Request<Method>
+    return Effect.withSpan(handle(handlerOf(method, origin), request, timeout, report), `ServerRequests.${method}`, {
+      attributes: { "codex.thread.id": origin.threadId, "codex.turn.id": origin.turnId }
+    })
   }
 
   const forget = (id: RequestId) => {
@@ -88,29 +143,53 @@ export const make = Effect.fnUntraced(function*(options: {
 
   return {
     start(message) {
-      const { id, params } = message
+      const { id } = message
       if (known.has(id)) return
-      const threadId = Predicate.hasProperty(params, "threadId") ? params.threadId : undefined
-      const turnId = Predicate.hasProperty(params, "turnId") ? params.turnId : undefined
+      const origin = originOf(message.params)
       const fiber = fork(
         id,
-        Effect.flatMap(answer(message), (reply) => send(JSON.stringify({ id, ...reply }))).pipe(
+        Effect.flatMap(answer(message, origin), (reply) => send(JSON.stringify({ id, ...reply }))).pipe(
           Effect.ensuring(Effect.sync(() => {
             // The server resolves only what belongs to a thread.
-            if (threadId === undefined) known.delete(id)
+            if (origin.threadId === undefined) known.delete(id)
           }))
         )
       )
       // It may have run to its end on the spot.
-      if (threadId !== undefined || fiber.pollUnsafe() === undefined) known.set(id, { fiber, threadId, turnId })
+      if (origin.threadId !== undefined || fiber.pollUnsafe() === undefined) known.set(id, { fiber, origin })
     },
     resolved(id) {
       if (Predicate.isString(id) || Predicate.isNumber(id)) forget(id)
     },
+    itemStarted(threadId, params) {
+      const item = Predicate.hasProperty(params, "item") ? params.item : undefined
+      const id = stringOf(item, "id")
+      if (id === undefined || !Predicate.hasProperty(item, "type") || !itemTypes.has(item.type)) return
+      let ofThread = items.get(threadId)
+      if (ofThread === undefined) items.set(threadId, ofThread = new Map())
+      ofThread.set(id, { turnId: stringOf(params, "turnId"), item })
+    },
+    itemCompleted(threadId, params) {
+      const ofThread = items.get(threadId)
+      if (ofThread === undefined || !Predicate.hasProperty(params, "item")) return
+      ofThread.delete(stringOf(params.item, "id") ?? "")
+      if (ofThread.size === 0) items.delete(threadId)
+    },
     turnEnded(threadId, turnId) {
-      for (const [id, entry] of known) {
-        if (entry.turnId === turnId && entry.threadId === threadId) forget(id)
+      for (const [id, { origin }] of known) {
+        if (origin.threadId === threadId && (origin.turnId === turnId || origin.isLegacy)) forget(id)
       }
+      // An item that was running when its turn was interrupted is never completed.
+      const ofThread = items.get(threadId)
+      if (ofThread === undefined) return
+      for (const [id, item] of ofThread) {
+        if (item.turnId === turnId) ofThread.delete(id)
+      }
+      if (ofThread.size === 0) items.delete(threadId)
+    },
+    ended() {
+      for (const id of known.keys()) forget(id)
+      items.clear()
     }
   }
 })

@@ -20,6 +20,7 @@ import type { AppServerRpc, RequestOptions, ThreadObserver } from "../AppServerR
 import type { ConnectionError, RequestError } from "../CodexError.ts"
 import { RequestTimeout, ThreadBusy, TransportError } from "../CodexError.ts"
 import type { Raw } from "../ServerNotification.ts"
+import type { Overrides } from "../ServerRequests.ts"
 import * as LostTurn from "./lostTurn.ts"
 import type { TurnStateOptions } from "./turnState.ts"
 import { TurnState } from "./turnState.ts"
@@ -96,6 +97,16 @@ class ThreadRoute implements ThreadObserver {
     this.becomeIdle()
     for (const turn of this.turns.values()) turn.onEnd(cause)
     this.onReadEnd()
+  }
+
+  handlers(turnId = this.activeTurnId): Overrides | undefined {
+    if (turnId === undefined) return undefined
+    const known = this.turns.get(turnId)
+    if (known !== undefined) return known.options.handlers
+    for (const turn of this.turns.values()) {
+      if (turn.runningId === turnId) return turn.options.handlers
+    }
+    return undefined
   }
 
   private watch(event: Raw, id: string, turn: TurnState | undefined): void {

@@ -9,8 +9,7 @@ import { OutputInvalid, TurnInterrupted } from "../CodexError.ts"
 import type { Input } from "../Input.ts"
 import { toWire } from "../Input.ts"
 import * as Output from "../Output.ts"
-import type { Sandbox } from "../Sandbox.ts"
-import type { StructuredOutput, Thread, TurnOptions } from "../Thread.ts"
+import type { StructuredOutput, Thread, ThreadDefaults, TurnOptions } from "../Thread.ts"
 import * as Turn from "../Turn.ts"
 import type { TurnResult } from "../TurnResult.ts"
 import { turnSettings } from "./settings.ts"
@@ -21,7 +20,7 @@ export const make = (
   rpc: AppServerRpc["Service"],
   turns: Turns,
   threadId: string,
-  sandbox: Sandbox | undefined
+  { handlers, sandbox }: ThreadDefaults
 ): Pick<Thread, "run" | "turn" | "review" | "compact"> => {
   // A thread is started with a mode alone; what its sandbox says beyond that has to come with each turn.
   const defaults = sandbox?.isCustom === true ? { sandbox } : {}
@@ -47,6 +46,7 @@ export const make = (
     return yield* turns.start(threadId, request, {
       clientId,
       events,
+      handlers: { ...handlers, ...options?.handlers },
       maxUnreadBytes: options?.maxUnreadBytes,
       whenBusy: whenBusy === "steer" ? { steer: items } : whenBusy
     })
@@ -109,6 +109,7 @@ export const make = (
     Effect.map(
       turns.start(threadId, request, {
         events: true,
+        handlers,
         maxUnreadBytes: undefined,
         whenBusy: options?.whenBusy ?? "fail"
       }),

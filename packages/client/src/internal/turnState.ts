@@ -16,6 +16,7 @@ import type { AppServerRpc } from "../AppServerRpc.ts"
 import type { ConnectionError, ThreadBusy } from "../CodexError.ts"
 import { EventsOverflow, TurnFailed } from "../CodexError.ts"
 import type { Raw, TurnEvent } from "../ServerNotification.ts"
+import type { Overrides } from "../ServerRequests.ts"
 import type { TurnResult } from "../TurnResult.ts"
 import { finalResponse } from "../TurnResult.ts"
 import { guardOf } from "./guard.ts"
@@ -32,6 +33,8 @@ export interface TurnStateOptions {
   /** Whether somebody may read events. Without it nothing is kept but what makes up the result. */
   readonly events: boolean
   readonly maxUnreadBytes: number | undefined
+  /** For what the server asks during the turn. Default: those of the client. */
+  readonly handlers?: Overrides | undefined
   readonly rpc: Pick<AppServerRpc["Service"], "decode" | "report">
 }
 
