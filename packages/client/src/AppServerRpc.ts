@@ -26,6 +26,7 @@ import * as Tracer from "effect/Tracer"
 import type { ConnectionError, RequestError } from "./CodexError.ts"
 import { AppServerStartError, DecodeError, InvalidArgument, RequestTimeout, TransportError } from "./CodexError.ts"
 import { guardOf, issueOf } from "./internal/guard.ts"
+import * as HandlerLookup from "./internal/handlerLookup.ts"
 import { done, Mailbox } from "./internal/mailbox.ts"
 import * as RpcErrors from "./internal/rpcErrors.ts"
 import * as ServerRequestFibers from "./internal/serverRequestFibers.ts"
@@ -241,13 +242,11 @@ export const make = Effect.fnUntraced(function*(
   options?: Options
 ): Effect.fn.Return<AppServerRpc["Service"], AppServerStartError, Transport | Scope.Scope> {
   const transport = yield* Transport
-  const handlers = yield* ServerRequests.current
   const handlerTimeout = yield* ServerRequests.HandlerTimeout
   const defaultTimeout = yield* DefaultRequestTimeout
 
   const pending = new Map<number, Pending>()
   const observers = new Map<string | undefined, Array<ThreadObserver>>()
-  const installed: Array<ServerRequests.Overrides> = []
   const subscribers = new Set<Mailbox<ConnectionError>>()
   const touched = new Set<ThreadObserver>()
   const afterRead: Array<() => void> = []
@@ -282,20 +281,13 @@ export const make = Effect.fnUntraced(function*(
     report(`codex: ${[summary, details ?? ""].join(" ").trim()}`)
   }
 
-  const handlerOf = <M extends ServerRequests.Method>(
-    method: M,
-    { threadId, turnId }: ServerRequestFibers.Origin
-  ): ServerRequests.Handler<M> => {
-    const ofThread = threadId === undefined ? [] : observers.get(threadId) ?? []
-    for (const observer of ofThread) {
-      const nearest = observer.handlers?.(turnId)?.[method]
-      if (nearest !== undefined) return nearest
-    }
-    return installed.findLast((overrides) => overrides[method] !== undefined)?.[method] ?? handlers[method]
-  }
-
+  const lookup = HandlerLookup.make(
+    yield* ServerRequests.current,
+    (threadId) => observers.has(threadId),
+    (threadId, turnId) => (observers.get(threadId) ?? []).flatMap((observer) => observer.handlers?.(turnId) ?? [])
+  )
   const serving = yield* ServerRequestFibers.make({
-    handlerOf,
+    handlerOf: lookup.handlerOf,
     timeout: handlerTimeout,
     send: transport.send,
     report
@@ -326,7 +318,11 @@ export const make = Effect.fnUntraced(function*(
     if (method === "turn/completed") {
       const { turn } = params as { readonly turn?: { readonly id?: unknown } | null }
       const turnId = turn?.id
-      if (typeof turnId === "string") afterRead.push(() => serving.turnEnded(threadId, turnId))
+      if (typeof turnId !== "string") return
+      lookup.turnEnded(turnId)
+      afterRead.push(() => serving.turnEnded(threadId, turnId))
+    } else if (method === "turn/started") {
+      lookup.turnStarted(threadId, params)
     } else if (method === "item/started") {
       serving.itemStarted(threadId, params)
     } else if (method === "item/completed") {
@@ -536,13 +532,8 @@ export const make = Effect.fnUntraced(function*(
       ),
     handle: (overrides) =>
       Effect.acquireRelease(
-        Effect.sync(() => {
-          installed.push(overrides)
-        }),
-        () =>
-          Effect.sync(() => {
-            installed.splice(installed.lastIndexOf(overrides), 1)
-          })
+        Effect.sync(() => lookup.install(overrides)),
+        () => Effect.sync(() => lookup.remove(overrides))
       )
   })
 })

@@ -7,8 +7,9 @@
  * answer that nobody is going to give.
  *
  * Handlers are replaced for a client ({@link layer}), for the turns of a thread (`startThread({ handlers })`) and for one
- * turn (`run(input, { handlers })`); the nearest wins, request by request. `Approvals`, `UserInput`, `Elicitation` and
- * `DynamicTools` make handlers with friendlier types than the protocol's.
+ * turn (`run(input, { handlers })`); the nearest wins, request by request. What a subagent asks goes to the handlers of the
+ * turn that it works for. `Approvals`, `UserInput`, `Elicitation` and `DynamicTools` make handlers with friendlier types than
+ * the protocol's.
  *
  * @since 0.1.0
  */
@@ -124,14 +125,20 @@ export const defaults: Handlers = {
   "item/permissions/requestApproval": () => Effect.succeed({ permissions: {}, scope: "turn" }),
   "item/tool/requestUserInput": () => Effect.succeed({ answers: {} }),
   "item/tool/call": ({ params }) =>
-    Effect.succeed({
-      success: false,
-      contentItems: [{
-        type: "inputText",
-        text: `This client has no tool named ${params.tool}. ` +
-          `The tools of a thread belong to the client that offered them when the thread was started.`
-      }]
-    }),
+    Effect.as(
+      Effect.logWarning(
+        `thread ${params.threadId} called its tool ${params.tool}, which this client does not have: give \`tools\` to ` +
+          `resumeThread or forkThread as they were given to startThread`
+      ),
+      {
+        success: false,
+        contentItems: [{
+          type: "inputText",
+          text: `This client has no tool named ${params.tool}. ` +
+            `The tools of a thread belong to the client that offered them when the thread was started.`
+        }]
+      }
+    ),
   "mcpServer/elicitation/request": () => Effect.succeed({ action: "decline", content: null, _meta: null }),
   "account/chatgptAuthTokens/refresh": () =>
     Effect.fail(new Refusal({ message: "This client holds no ChatGPT tokens to refresh." })),

@@ -101,10 +101,8 @@ class ThreadRoute implements ThreadObserver {
 
   handlers(turnId = this.activeTurnId): Overrides | undefined {
     if (turnId === undefined) return undefined
-    const known = this.turns.get(turnId)
-    if (known !== undefined) return known.options.handlers
     for (const turn of this.turns.values()) {
-      if (turn.runningId === turnId) return turn.options.handlers
+      if (turn.id === turnId || turn.runningId === turnId) return turn.options.handlers
     }
     return undefined
   }

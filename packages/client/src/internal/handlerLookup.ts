@@ -1,0 +1,60 @@
+/**
+ * Finds the handler of a request of the server: of its turn, else of the turn that its agent works for, else the one that
+ * was installed last, else the client's.
+ */
+import * as Predicate from "effect/Predicate"
+import type { Handler, Handlers, Method, Overrides } from "../ServerRequests.ts"
+import type { Origin } from "./serverRequestFibers.ts"
+
+interface TurnRef {
+  readonly threadId: string
+  readonly turnId: string
+}
+
+export interface HandlerLookup {
+  readonly handlerOf: <M extends Method>(method: M, origin: Origin) => Handler<M>
+  readonly turnStarted: (threadId: string, params: unknown) => void
+  readonly turnEnded: (turnId: string) => void
+  readonly install: (overrides: Overrides) => void
+  readonly remove: (overrides: Overrides) => void
+}
+
+/** @param ofTurn the handlers of a turn of a thread, the nearest first; of its running turn if none is named. */
+export const make = (
+  handlers: Handlers,
+  isObserved: (threadId: string) => boolean,
+  ofTurn: (threadId: string, turnId: string | undefined) => Iterable<Overrides>
+): HandlerLookup => {
+  const installed: Array<Overrides> = []
+  // The running turns of observed threads, and those of the agents that work for them: a subagent has a thread of its own,
+  // and its turns name the turn at their root.
+  const roots = new Map<string, TurnRef>()
+
+  function* nearest({ threadId, turnId }: Origin): Iterable<Overrides> {
+    if (threadId !== undefined) yield* ofTurn(threadId, turnId)
+    const root = turnId === undefined ? undefined : roots.get(turnId)
+    if (root !== undefined && root.threadId !== threadId) yield* ofTurn(root.threadId, root.turnId)
+    for (let i = installed.length - 1; i >= 0; i--) yield installed[i]!
+  }
+
+  return {
+    handlerOf(method, origin) {
+      for (const overrides of nearest(origin)) {
+        const handler = overrides[method]
+        if (handler !== undefined) return handler
+      }
+      return handlers[method]
+    },
+    turnStarted(threadId, params) {
+      const turn = Predicate.hasProperty(params, "turn") ? params.turn : undefined
+      if (!Predicate.hasProperty(turn, "id") || !Predicate.isString(turn.id)) return
+      const rootId = Predicate.hasProperty(turn, "rootTurnId") ? turn.rootTurnId : undefined
+      const root = Predicate.isString(rootId) ? roots.get(rootId) : undefined
+      if (root !== undefined) roots.set(turn.id, root)
+      else if (isObserved(threadId)) roots.set(turn.id, { threadId, turnId: turn.id })
+    },
+    turnEnded: (turnId) => void roots.delete(turnId),
+    install: (overrides) => void installed.push(overrides),
+    remove: (overrides) => void installed.splice(installed.lastIndexOf(overrides), 1)
+  }
+}
