@@ -20,6 +20,8 @@ interface Expectation {
   readonly prints: ReadonlyArray<string | RegExp>
   /** What each further line looks like. Default: there is none. */
   readonly rest?: RegExp
+  /** What the example leaves in its folder. */
+  readonly files?: ReadonlyArray<string>
   /** What the model was asked. */
   readonly asked?: (requests: ReadonlyArray<ScriptedModel.ModelRequest>) => void
 }
@@ -29,6 +31,9 @@ const usage = { input: 100, output: 20 }
 
 // An answer that begins and goes on until codex hangs up.
 const endless = Effect.runSync(Effect.map(ScriptedModel.gate, (gate) => text(["1\n", gate])))
+
+const patch = (name: string) =>
+  exec(`apply_patch <<'EOF'\n*** Begin Patch\n*** Add File: ${name}\n+hello\n*** End Patch\nEOF`)
 
 const hasImage = (request: ScriptedModel.ModelRequest | undefined) =>
   JSON.stringify(request?.input).includes("data:image/png;base64,iVBOR")
@@ -145,6 +150,33 @@ const expectations: Record<string, Expectation> = {
   "16-goal.ts": {
     answers: ["A first haiku.", functionCall("update_goal", { status: "complete" }), "A better haiku."],
     prints: ["A better haiku.", "the goal is complete"]
+  },
+  "17-approvals.ts": {
+    answers: [patch("haiku.txt"), exec("rm -rf other"), "Written, and the rest stays."],
+    stdin: "y\nn\n",
+    prints: [
+      /^May I change .*haiku\.txt$/,
+      "hello",
+      "?",
+      /^May I run .*rm -rf other'\?$/,
+      "Written, and the rest stays."
+    ],
+    files: ["haiku.txt"]
+  },
+  "18-tools.ts": {
+    answers: [
+      functionCall("weather", { town: "Linz" }),
+      functionCall("weather", { town: "Rust" }),
+      "In Linz it has 21 degrees; of Rust I know nothing."
+    ],
+    prints: ["asked for Linz", "asked for Rust", "In Linz it has 21 degrees; of Rust I know nothing."],
+    asked: (requests) => {
+      const told = requests.at(-1)?.toolOutputs.map(({ output }) => output)
+      assert.deepStrictEqual(told, [
+        `{"celsius":21}`,
+        "The tool weather failed: There is no weather station in Rust."
+      ])
+    }
   }
 }
 
@@ -167,7 +199,7 @@ const check = Effect.fnUntraced(function*(name: string, expectation: Expectation
   const requests = yield* model.requests
   assert.isAtLeast(requests.length, expectation.answers.length)
   expectation.asked?.(requests)
-  assert.deepStrictEqual(yield* fs.readDirectory(home.workspace), [])
+  assert.deepStrictEqual(yield* fs.readDirectory(home.workspace), [...expectation.files ?? []])
 })
 
 describe.concurrent("examples", () => {

@@ -73,7 +73,14 @@ export interface Options {
   readonly executable: string
   /** `key=value` overrides of the configuration, each passed as `--config key=value`. */
   readonly configOverrides?: ReadonlyArray<string> | undefined
-  /** Replaces the whole argument list, `configOverrides` included. */
+  /**
+   * Where logins are kept: `file` is `auth.json` in the `CODEX_HOME`, `keyring` is the one of the system, `auto` is the
+   * keyring or else the file. With `ephemeral` they are kept in the memory of the process: a stored login is neither used
+   * nor touched (measured). The same as the override `cli_auth_credentials_store`. Default: what the configuration says,
+   * else `file`.
+   */
+  readonly credentialsStore?: "ephemeral" | "file" | "keyring" | "auto" | undefined
+  /** Replaces the whole argument list, `configOverrides` and `credentialsStore` included. */
   readonly args?: ReadonlyArray<string> | undefined
   /** The working directory of the process. Default: that of this process. */
   readonly cwd?: string | undefined
@@ -91,13 +98,18 @@ export interface Options {
  * @category constructors
  * @since 0.1.0
  */
-export const argv = (options: Pick<Options, "args" | "configOverrides">): ReadonlyArray<string> =>
-  options.args ?? [
-    ...(options.configOverrides ?? []).flatMap((override) => ["--config", override]),
+export const argv = (
+  options: Pick<Options, "args" | "configOverrides" | "credentialsStore">
+): ReadonlyArray<string> => {
+  const { args, configOverrides = [], credentialsStore } = options
+  const store = credentialsStore === undefined ? [] : [`cli_auth_credentials_store="${credentialsStore}"`]
+  return args ?? [
+    ...[...configOverrides, ...store].flatMap((override) => ["--config", override]),
     "app-server",
     "--listen",
     "stdio://"
   ]
+}
 
 // codex colours its log whether or not it writes to a terminal.
 const withoutColors = (line: string): string => line.replaceAll(/\u001B\[[\d;]*m/g, "")

@@ -154,6 +154,8 @@ export class AppServerRpc extends Context.Service<AppServerRpc, {
   readonly handle: (handlers: ServerRequests.Overrides) => Effect.Effect<void, never, Scope.Scope>
   /** Looks at the params of a notification that an observer got. Never fails; counts what it does not understand. */
   readonly decode: (notification: Raw) => ServerNotification
+  /** The requests of the server for a turn whose handlers run here. */
+  readonly openServerRequests: (threadId: string, turnId: string) => ReadonlyArray<ServerRequests.Method>
   /** Reports something odd: a fiber of the connection logs it as a warning. Never waits. */
   readonly report: (text: string, unreadBytes?: number) => void
   readonly diagnostics: Effect.Effect<Diagnostics>
@@ -499,6 +501,7 @@ export const make = Effect.fnUntraced(function*(
     notify,
     decode,
     report,
+    openServerRequests: serving.open,
     ended: Deferred.await(ended),
     diagnostics: Effect.sync(() => ({ ...counts })),
     notifications: Stream.unwrap(Effect.map(

@@ -1,8 +1,8 @@
 /**
- * Who may do what: the server's three kinds of approval, as handlers with types of their own.
+ * Who may do what: the server's kinds of approval, as handlers with types of their own.
  *
  * With `ApprovalMode.ask` and `.untrusted` the server asks its client before it runs a command beyond the sandbox, changes
- * files or widens permissions. These handlers decide: for a client ({@link layer} and its relatives), or for a thread or a
+ * files, widens permissions or calls a tool of an MCP server. These handlers decide: for a client ({@link layer} and its relatives), or for a thread or a
  * turn ({@link make} and its relatives, given as `handlers`). Without any, everything is declined. The approvals of older
  * servers (`execCommandApproval`, `applyPatchApproval`) come to the same handlers.
  *
@@ -17,6 +17,7 @@ import * as Equal from "effect/Equal"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
+import * as Elicitation from "./Elicitation.ts"
 import { guardOf } from "./internal/guard.ts"
 import * as ServerRequests from "./ServerRequests.ts"
 
@@ -28,6 +29,9 @@ interface Asked {
   readonly threadId: string
   /** The turn that waits. Older servers do not name it. */
   readonly turnId: string | undefined
+}
+
+interface AskedOfItem extends Asked {
   /** The item that waits. */
   readonly itemId: string
   /** Why the agent wants it, in its own words. */
@@ -40,7 +44,7 @@ interface Asked {
  * @category models
  * @since 0.1.0
  */
-export interface CommandRequest extends Asked {
+export interface CommandRequest extends AskedOfItem {
   readonly _tag: "Command"
   readonly kind: Received.CommandExecutionApprovalKind
   /** The command line as it will be run, with the shell in front: `/bin/bash -lc 'git push'`. */
@@ -69,7 +73,7 @@ export interface CommandRequest extends Asked {
  * @category models
  * @since 0.1.0
  */
-export interface FileChangeRequest extends Asked {
+export interface FileChangeRequest extends AskedOfItem {
   readonly _tag: "FileChange"
   /** The changes with their diffs. Undefined when this connection did not hear of them, as after a reconnect. */
   readonly changes: ReadonlyArray<Received.FileUpdateChange> | undefined
@@ -84,17 +88,44 @@ export interface FileChangeRequest extends Asked {
  * @category models
  * @since 0.1.0
  */
-export interface PermissionsRequest extends Asked {
+export interface PermissionsRequest extends AskedOfItem {
   readonly _tag: "Permissions"
   readonly cwd: string
   readonly permissions: Received.RequestPermissionProfile
 }
 
 /**
+ * The agent wants to call a tool of an MCP server. Codex asks for tools that do not declare themselves `readOnlyHint`, unless
+ * the configuration of the server says otherwise (`default_tools_approval_mode`, `tools.<tool>.approval_mode`).
+ *
+ * **Gotchas**
+ *
+ * An MCP server can ask like this as well, about nobody but itself. It then learns the answer, and nothing else happens.
+ *
  * @category models
  * @since 0.1.0
  */
-export type ApprovalRequest = CommandRequest | FileChangeRequest | PermissionsRequest
+export interface McpToolRequest extends Asked {
+  readonly _tag: "McpTool"
+  /** The name of the MCP server in the configuration. */
+  readonly serverName: string
+  readonly tool: string
+  readonly title: string | undefined
+  readonly description: string | undefined
+  /** What the tool would be called with. */
+  readonly arguments: Received.JsonValue
+  /** What the MCP server says of its tool, such as `destructiveHint`. Not to be relied on. */
+  readonly annotations: Received.JsonValue
+  /** Codex's question, for display. */
+  readonly message: string
+  readonly availableDecisions: ReadonlyArray<McpToolDecision>
+}
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type ApprovalRequest = CommandRequest | FileChangeRequest | PermissionsRequest | McpToolRequest
 
 // =============================================================================
 // Decisions
@@ -128,6 +159,17 @@ export type FileChangeDecision = Sent.FileChangeApprovalDecision
  * @since 0.1.0
  */
 export type PermissionsDecision = "accept" | "acceptForSession" | "decline" | Sent.PermissionsRequestApprovalResponse
+
+/**
+ * What may be decided of a call of an MCP server's tool. `acceptForSession` does not ask again for this tool while the thread
+ * is loaded, whatever its arguments are; `acceptAlways` never again: codex writes it to its `config.toml`. Either is the same
+ * as `accept` when it is not offered. `decline` and `cancel` do not call the tool and differ in what the model is told; the
+ * turn goes on (measured on codex 0.169).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type McpToolDecision = "accept" | "acceptForSession" | "acceptAlways" | "decline" | "cancel"
 
 /**
  * Accepts the command, and from now on every command that begins with this prefix, which codex writes to its rules. It has
@@ -166,6 +208,7 @@ export interface Handlers<R = never> {
   readonly command?: ((request: CommandRequest) => Effect.Effect<CommandDecision, unknown, R>) | undefined
   readonly fileChange?: ((request: FileChangeRequest) => Effect.Effect<FileChangeDecision, unknown, R>) | undefined
   readonly permissions?: ((request: PermissionsRequest) => Effect.Effect<PermissionsDecision, unknown, R>) | undefined
+  readonly mcpTool?: ((request: McpToolRequest) => Effect.Effect<McpToolDecision, unknown, R>) | undefined
 }
 
 /**
@@ -201,16 +244,17 @@ export const make = <const H extends Handlers<unknown>>(
   handlers: H
 ): Effect.Effect<ServerRequests.Overrides, never, Services<H>> =>
   Effect.contextWith((context: Context.Context<Services<H>>) => {
+    const provided = <Request, Decision>(
+      handler: ((request: Request) => Effect.Effect<Decision, unknown, Services<H>>) | undefined,
+      toOverrides: (decide: Decide<Request, Decision>) => ServerRequests.Overrides
+    ) => handler === undefined ? {} : toOverrides((request) => Effect.provideContext(handler(request), context))
     // What each member requires is a part of the context's type.
-    const { command, fileChange, permissions } = handlers as Handlers<Services<H>>
+    const { command, fileChange, mcpTool, permissions } = handlers as Handlers<Services<H>>
     return Effect.succeed({
-      ...command === undefined ? {} : commandHandlers((request) => Effect.provideContext(command(request), context)),
-      ...fileChange === undefined ?
-        {} :
-        fileChangeHandlers((request) => Effect.provideContext(fileChange(request), context)),
-      ...permissions === undefined ?
-        {} :
-        permissionsHandlers((request) => Effect.provideContext(permissions(request), context))
+      ...provided(command, commandHandlers),
+      ...provided(fileChange, fileChangeHandlers),
+      ...provided(permissions, permissionsHandlers),
+      ...provided(mcpTool, mcpToolHandlers)
     })
   })
 
@@ -241,7 +285,7 @@ export const allow = <E, R>(
 ): Effect.Effect<ServerRequests.Overrides, never, R> => {
   const decide = (request: ApprovalRequest) =>
     Effect.map(predicate(request), (allowed) => allowed ? "accept" as const : "decline" as const)
-  return make({ command: decide, fileChange: decide, permissions: decide })
+  return make({ command: decide, fileChange: decide, permissions: decide, mcpTool: decide })
 }
 
 // =============================================================================
@@ -348,6 +392,7 @@ export type OpenApproval =
   | Open<CommandRequest, CommandDecision>
   | Open<FileChangeRequest, FileChangeDecision>
   | Open<PermissionsRequest, PermissionsDecision>
+  | Open<McpToolRequest, McpToolDecision>
 
 /**
  * The approvals that wait, for a user interface.
@@ -365,7 +410,7 @@ export type OpenApproval =
  *   yield* Stream.runForEach(queue.requests, ({ request, respond }) =>
  *     Effect.gen(function*() {
  *       const what = request._tag === "Command" ? request.command : request._tag
- *       const allowed = yield* Prompt.run(Prompt.confirm({ message: `May I? ${what}` }))
+ *       const allowed = yield* Prompt.run(Prompt.Confirm({ message: `May I? ${what}` }))
  *       yield* respond(allowed ? "accept" : "decline")
  *     }))
  * })
@@ -437,7 +482,8 @@ export const makeQueue: Effect.Effect<Queue["Service"]> = Effect.gen(function*()
     handlers: {
       ...commandHandlers(wait<CommandRequest, CommandDecision>((entry) => entry)),
       ...fileChangeHandlers(wait<FileChangeRequest, FileChangeDecision>((entry) => entry)),
-      ...permissionsHandlers(wait<PermissionsRequest, PermissionsDecision>((entry) => entry))
+      ...permissionsHandlers(wait<PermissionsRequest, PermissionsDecision>((entry) => entry)),
+      ...mcpToolHandlers(wait<McpToolRequest, McpToolDecision>((entry) => entry))
     }
   }
 })
@@ -648,7 +694,34 @@ function permissionsHandlers(decide: Decide<PermissionsRequest, PermissionsDecis
   }
 }
 
+const persistent = { session: "acceptForSession", always: "acceptAlways" } as const
+
+function mcpToolHandlers(decide: Decide<McpToolRequest, McpToolDecision>): ServerRequests.Overrides {
+  const answers = {
+    accept: Elicitation.accept(),
+    acceptForSession: Elicitation.acceptForSession,
+    acceptAlways: Elicitation.acceptAlways,
+    decline: Elicitation.decline,
+    cancel: Elicitation.cancel
+  }
+  const { "mcpServer/elicitation/request": mcpToolApproval } = Elicitation.handlers((asked) => {
+    if (asked._tag !== "ToolApproval") return Effect.succeed(Elicitation.decline)
+    const { meta: _, persist, ...request } = asked
+    const availableDecisions = ["accept", ...persist.map((one) => persistent[one]), "decline", "cancel"] as const
+    return Effect.map(
+      decide({ ...request, _tag: "McpTool", availableDecisions }),
+      (decision) => answers[decision]
+    )
+  })
+  return { mcpToolApproval }
+}
+
 function decideAll(decision: "accept" | "decline"): ServerRequests.Overrides {
   const decide = () => Effect.succeed(decision)
-  return { ...commandHandlers(decide), ...fileChangeHandlers(decide), ...permissionsHandlers(decide) }
+  return {
+    ...commandHandlers(decide),
+    ...fileChangeHandlers(decide),
+    ...permissionsHandlers(decide),
+    ...mcpToolHandlers(decide)
+  }
 }

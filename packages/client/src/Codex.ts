@@ -17,12 +17,14 @@ import * as Stream from "effect/Stream"
 import * as ApprovalMode from "./ApprovalMode.ts"
 import { AppServerRpc } from "./AppServerRpc.ts"
 import type { RequestError } from "./CodexError.ts"
+import type { DynamicTools } from "./DynamicTools.ts"
 import { defined } from "./internal/settings.ts"
 import * as threadCalls from "./internal/threadCalls.ts"
 import * as ThreadRoute from "./internal/threadRoute.ts"
 import type { Sandbox } from "./Sandbox.ts"
 import type { ServerInfo } from "./ServerInfo.ts"
 import type { Overrides } from "./ServerRequests.ts"
+import * as ServerRequests from "./ServerRequests.ts"
 import type { Thread, ThreadInfo } from "./Thread.ts"
 import * as ThreadModule from "./Thread.ts"
 
@@ -65,6 +67,20 @@ export interface ThreadSettings {
    * alone.
    */
   readonly handlers?: Overrides | undefined
+  /**
+   * Answers the agent's calls of these tools during the turns of this handle; calls of other tools go to
+   * `handlers["item/tool/call"]`. The server keeps the tools that a thread was started with, offers them to the agent also
+   * when the thread is resumed, in this process or another, and to forks, and sends the calls here (measured on codex
+   * 0.169). Without `tools` the agent is told that they are not here, and the log has a warning. What the thread was not
+   * started with is not offered.
+   */
+  readonly tools?: DynamicTools | undefined
+  /**
+   * How long nothing may be heard of a turn of this handle. Then the turn is looked up on the server and, if it has not ended
+   * there, interrupted; it fails with `TurnStalled`. Time in which a handler of this client runs does not count. A command
+   * without output and a subagent at work are silent too: allow for them. Goals are not watched. Default: the client's.
+   */
+  readonly stallTimeout?: Duration.Input | undefined
 }
 
 /**
@@ -109,10 +125,11 @@ export interface StartThreadOptions extends ThreadSettings {
    */
   readonly environments?: ReadonlyArray<Sent.TurnEnvironmentParams> | undefined
   /**
-   * Tools that this client offers to the agent. Calls come to the handler `item/tool/call` of `ServerRequests`. They belong
-   * to this thread on this connection: a thread that is resumed elsewhere does not have them. Needs the experimental API.
+   * Offers tools of this client to the agent, for as long as the thread exists, and answers their calls during the turns of
+   * this handle; calls of other tools go to `handlers["item/tool/call"]`. They cannot be changed later. Needs the
+   * experimental API (`ExperimentalRequired`).
    */
-  readonly dynamicTools?: ReadonlyArray<Sent.DynamicToolSpec> | undefined
+  readonly tools?: DynamicTools | undefined
 }
 
 /**
@@ -288,6 +305,8 @@ export interface Options {
    * real server needs some milliseconds.
    */
   readonly stopGrace?: Duration.Input | undefined
+  /** How long nothing may be heard of a turn; `StartThreadOptions.stallTimeout` says more. Default: for ever. */
+  readonly stallTimeout?: Duration.Input | undefined
 }
 
 /**
@@ -301,7 +320,22 @@ export const make = Effect.fnUntraced(function*(
   const stopGrace = Duration.fromInputUnsafe(options?.stopGrace ?? Duration.seconds(10))
   const turns = yield* ThreadRoute.make(rpc, stopGrace)
 
-  const client = { rpc, turns, stopGrace, unheard: new Set<string>() }
+  const { "item/tool/call": toolCall } = yield* ServerRequests.current
+  const client = {
+    rpc,
+    turns,
+    stopGrace,
+    stallTimeout: options?.stallTimeout,
+    toolCall,
+    unheard: new Set<string>()
+  }
+
+  const handleOptions = (options: ThreadSettings | undefined): ThreadModule.ThreadDefaults => ({
+    sandbox: options?.sandbox,
+    handlers: options?.handlers,
+    tools: options?.tools,
+    stallTimeout: options?.stallTimeout
+  })
 
   const list = (options: Parameters<Codex["Service"]["listThreadsPage"]>[0], cursor: string | undefined) => {
     const { cursor: _, pageSize, ...filters } = options ?? {}
@@ -319,7 +353,7 @@ export const make = Effect.fnUntraced(function*(
         ...given,
         ...defined({
           allowProviderModelFallback: options?.allowProviderModelFallback,
-          dynamicTools: options?.dynamicTools,
+          dynamicTools: options?.tools?.specs.length === 0 ? undefined : options?.tools?.specs,
           environments: options?.environments,
           ephemeral: options?.ephemeral,
           personality: options?.personality,
@@ -329,12 +363,12 @@ export const make = Effect.fnUntraced(function*(
           threadSource: options?.threadSource
         })
       })
-      return ThreadModule.make(client, thread.id, { sandbox: options?.sandbox, handlers: options?.handlers })
+      return ThreadModule.make(client, thread.id, handleOptions(options))
     }),
     resumeThread: Effect.fn("Codex.resumeThread")(function*(threadId, options) {
       const { id } = yield* threadCalls.resume(rpc, threadId, options)
       client.unheard.delete(id)
-      return ThreadModule.make(client, id, { sandbox: options?.sandbox, handlers: options?.handlers })
+      return ThreadModule.make(client, id, handleOptions(options))
     }),
     forkThread: Effect.fn("Codex.forkThread")((threadId, options) => ThreadModule.fork(client, threadId, options)),
     listThreads: (options) => threadCalls.pages("thread/list", (cursor) => list(options, cursor)),
@@ -353,7 +387,7 @@ export const make = Effect.fnUntraced(function*(
     unarchiveThread: Effect.fn("Codex.unarchiveThread")((threadId) =>
       Effect.map(
         rpc.request("thread/unarchive", { threadId }),
-        ({ thread }) => ThreadModule.make(client, thread.id, { sandbox: undefined, handlers: undefined })
+        ({ thread }) => ThreadModule.make(client, thread.id, handleOptions(undefined))
       )
     ),
     deleteThread: Effect.fn("Codex.deleteThread")((threadId) =>

@@ -56,10 +56,55 @@ export class AppServerStartError extends Schema.TaggedError<AppServerStartError>
 }) {
   readonly [TypeId] = TypeId
   override get message(): string {
-    return `codex app-server did not start (${this.phase}): ${this.detail} The executable was ${this.executable}. ` +
-      `Check that it is a codex binary and that it runs with "app-server --help".${lastLines(this.stderr)}`
+    const what = /^(?:wss?|unix):/.test(this.executable)
+      ? `It was reached at ${this.executable}. Check that a codex app-server listens there.`
+      : `The executable was ${this.executable}. Check that it is a codex binary and that it runs with "app-server --help".`
+    return `codex app-server did not start (${this.phase}): ${this.detail} ${what}${lastLines(this.stderr)}`
   }
   readonly isRetryable = false
+}
+
+/**
+ * No connection to a running app-server could be opened. `address` is where it was looked for, `status` the HTTP status
+ * of its answer where the platform tells it (the WebSocket of a browser, and Node's own, do not).
+ *
+ * | `reason` | |
+ * | --- | --- |
+ * | `invalid` | the URL, a header or the token cannot be used; nothing was sent |
+ * | `insecure` | plain `ws://` to another machine, which was not asked for; nothing was sent |
+ * | `token` | the token could not be made; nothing was sent |
+ * | `unreachable` | nobody answers at the address, or not with a WebSocket; retryable |
+ * | `timeout` | it accepted the connection and then did not open a WebSocket in time; retryable |
+ * | `unauthorized` | HTTP 401: the token is missing, wrong or expired |
+ * | `forbidden` | HTTP 403: codex answers so to every connection with an `Origin` header |
+ * | `refused` | any other HTTP status; retryable from 500 on, which is a proxy whose server is not there yet |
+ *
+ * @category starting
+ * @since 0.1.0
+ */
+export class AppServerConnectError extends Schema.TaggedError<AppServerConnectError>()("AppServerConnectError", {
+  reason: Schema.Literals([
+    "invalid",
+    "insecure",
+    "token",
+    "unreachable",
+    "timeout",
+    "unauthorized",
+    "forbidden",
+    "refused"
+  ]),
+  address: Schema.String,
+  detail: Schema.String,
+  status: Schema.optionalKey(Schema.Number)
+}) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return `No connection to codex app-server at ${this.address} (${this.reason}): ${this.detail}`
+  }
+  get isRetryable(): boolean {
+    return this.reason === "unreachable" || this.reason === "timeout" ||
+      (this.reason === "refused" && this.status !== undefined && this.status >= 500)
+  }
 }
 
 // =============================================================================
@@ -92,7 +137,8 @@ export class AppServerExited extends Schema.TaggedError<AppServerExited>()("AppS
 
 /**
  * The connection to the app-server broke, or was closed by our side (`reason: "closed"`: the scope of the layer ended
- * while the call was running or before it was made).
+ * while the call was running or before it was made). `closeCode` and `closeReason` are those of the WebSocket that the
+ * server closed; 1006 is a connection that ended without either.
  *
  * @category connection
  * @since 0.1.0
@@ -100,6 +146,8 @@ export class AppServerExited extends Schema.TaggedError<AppServerExited>()("AppS
 export class TransportError extends Schema.TaggedError<TransportError>()("TransportError", {
   reason: Schema.Literals(["read", "write", "frameTooLarge", "closed"]),
   detail: Schema.String,
+  closeCode: Schema.optionalKey(Schema.Number),
+  closeReason: Schema.optionalKey(Schema.String),
   cause: Schema.optionalKey(Schema.Defect())
 }) {
   readonly [TypeId] = TypeId
@@ -352,6 +400,21 @@ export class InputTooLarge extends Schema.TaggedError<InputTooLarge>()("InputToo
 }
 
 /**
+ * The request needs a login, or one of another kind: what is read from ChatGPT's backend cannot be read with an API key.
+ *
+ * @category rpc
+ * @since 0.1.0
+ */
+export class LoginRequired extends Schema.TaggedError<LoginRequired>()("LoginRequired", rpcFields) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return `${rpcMessage(this)} Log in with ChatGPT first: \`Auth.loginChatgpt\`, \`Auth.loginDeviceCode\` or ` +
+      `\`Auth.layerExternalTokens\`.`
+  }
+  readonly isRetryable = false
+}
+
+/**
  * What the server can answer to a request instead of a result.
  *
  * @category rpc
@@ -371,6 +434,7 @@ export type RpcError =
   | TurnMismatch
   | ExperimentalRequired
   | InputTooLarge
+  | LoginRequired
 
 // =============================================================================
 // Arguments and decoding
@@ -421,6 +485,67 @@ export class DecodeError extends Schema.TaggedError<DecodeError>()("DecodeError"
 export type RequestError = ConnectionError | RequestTimeout | RpcError | InvalidArgument | DecodeError
 
 // =============================================================================
+// Login
+// =============================================================================
+
+const loginAdvice = {
+  cancelled: "Start another login when it is wanted.",
+  replaced:
+    "Another login or a logout took its place: a server has one login under way at a time, and browser logins of " +
+    "all codex processes of a machine share one port. Start it again if it is still wanted.",
+  offline: "The login service cannot be reached: check the network and the proxy, then try again.",
+  timedOut: "Nobody confirmed the login in time: start another one.",
+  refused: "Change what it names before trying again. External tokens are given up with `Auth.logout`.",
+  failed: "Start the login again; `Auth.account` tells who is logged in."
+} as const
+
+/**
+ * A login did not succeed. `reason` tells why, `detail` is the server's text, and `loginId` names the attempt if it had
+ * been started.
+ *
+ * | `reason` | |
+ * | --- | --- |
+ * | `cancelled` | by `cancel` of its handle, or because the handle's scope closed |
+ * | `replaced` | by another login, a logout, or the browser login of another codex on the same machine |
+ * | `offline` | the login service or ChatGPT's backend could not be reached; the only reason that is retryable |
+ * | `timedOut` | nobody confirmed it in time |
+ * | `refused` | the server does not admit it: external tokens are active, the configuration forbids it, or the tokens are no tokens |
+ * | `failed` | anything else |
+ *
+ * @category login
+ * @since 0.1.0
+ */
+export class LoginFailed extends Schema.TaggedError<LoginFailed>()("LoginFailed", {
+  reason: Schema.Literals(["cancelled", "replaced", "offline", "timedOut", "refused", "failed"]),
+  detail: Schema.String,
+  loginId: Schema.NullOr(Schema.String),
+  cause: Schema.optionalKey(Schema.Defect())
+}) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return `The login did not succeed (${this.reason}): ${this.detail} ${loginAdvice[this.reason]}`
+  }
+  get isRetryable(): boolean {
+    return this.reason === "offline"
+  }
+}
+
+/**
+ * What the start of a login can fail with.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type LoginError =
+  | LoginFailed
+  | ConnectionError
+  | RequestTimeout
+  | ServerOverloaded
+  | ExperimentalRequired
+  | DecodeError
+  | InvalidArgument
+
+// =============================================================================
 // Turns
 // =============================================================================
 
@@ -428,6 +553,10 @@ export type RequestError = ConnectionError | RequestTimeout | RpcError | Invalid
 // it is an object: building an error must not fail because of what the server sent.
 const PartialResult = Schema.declare((u: unknown): u is TurnResult => Predicate.isObject(u), {
   identifier: "TurnResult"
+})
+
+const Items = Schema.declare((u: unknown): u is ReadonlyArray<Received.ThreadItem> => Array.isArray(u), {
+  identifier: "ThreadItems"
 })
 
 const ErrorInfo = Schema.declare((u: unknown): u is Received.CodexErrorInfo | null => u !== undefined, {
@@ -504,6 +633,61 @@ export class TurnInterrupted extends Schema.TaggedError<TurnInterrupted>()("Turn
   }
   readonly isRetryable = false
 }
+
+/**
+ * Nothing was heard of the turn for longer than its `stallTimeout` (milliseconds), and the server has not stored that it
+ * ended. It was interrupted. `lastEvent` is the last thing that the server told of it, `runningItems` are the items that
+ * had begun and not ended, `result` is what the turn did until then. Its work may be half done: look at it before the
+ * same input is sent again.
+ *
+ * @category turns
+ * @since 0.1.0
+ */
+export class TurnStalled extends Schema.TaggedError<TurnStalled>()("TurnStalled", {
+  threadId: Schema.String,
+  turnId: Schema.String,
+  stallTimeout: Schema.Number,
+  lastEvent: Schema.NullOr(Schema.String),
+  runningItems: Items,
+  result: PartialResult
+}) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    const running = this.runningItems.map(({ type }) => type).join(", ")
+    return `Turn ${this.turnId} was silent for ${this.stallTimeout} ms and was interrupted. The last event was ` +
+      `${this.lastEvent ?? "none"}; ${running === "" ? "no item was running" : `running: ${running}`}. Allow for a ` +
+      `longer silence with \`stallTimeout\`, or start a new turn once you know what this one did.`
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * The turn is over, and how it ended cannot be learned: neither the server's events nor what it has stored tell.
+ * `result` is what is known of it. It is not run again by itself: look at what it did, then start a new turn.
+ *
+ * @category turns
+ * @since 0.1.0
+ */
+export class TurnOutcomeUnknown extends Schema.TaggedError<TurnOutcomeUnknown>()("TurnOutcomeUnknown", {
+  threadId: Schema.String,
+  turnId: Schema.String,
+  detail: Schema.String,
+  result: PartialResult
+}) {
+  readonly [TypeId] = TypeId
+  override get message(): string {
+    return `How turn ${this.turnId} ended is unknown: ${this.detail} Look at what it did before sending its input again.`
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * How a turn that is neither completed nor interrupted can have ended.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TurnEndError = TurnFailed | TurnStalled | TurnOutcomeUnknown
 
 /**
  * The thread runs a turn already, and a thread runs one at a time. `activeTurnId` is empty if it is not known. `delivered` tells whether the server has taken the
@@ -597,8 +781,10 @@ export class EventsOverflow extends Schema.TaggedError<EventsOverflow>()("Events
 export type CodexError =
   | CodexExecutableNotFound
   | AppServerStartError
+  | AppServerConnectError
   | RequestError
-  | TurnFailed
+  | LoginFailed
+  | TurnEndError
   | TurnInterrupted
   | ThreadBusy
   | OutputInvalid

@@ -9,7 +9,7 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import type { RequestError, ThreadBusy, TurnFailed, TurnInterrupted } from "./CodexError.ts"
+import type { RequestError, ThreadBusy, TurnEndError, TurnInterrupted } from "./CodexError.ts"
 import type { Turn } from "./Turn.ts"
 import type { TurnResult } from "./TurnResult.ts"
 
@@ -121,7 +121,7 @@ export interface Goals {
   readonly runGoal: (
     objective: string,
     options?: GoalOptions
-  ) => Effect.Effect<TurnResult, RequestError | ThreadBusy | TurnFailed | TurnInterrupted>
+  ) => Effect.Effect<TurnResult, RequestError | ThreadBusy | TurnEndError | TurnInterrupted>
   /**
    * Takes up the thread's goal again, for instance after it was paused or interrupted; otherwise as `startGoal`. Fails with
    * `InvalidRequest` when the thread has no goal.

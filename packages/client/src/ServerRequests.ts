@@ -80,13 +80,21 @@ export type Handler<M extends Method, R = never> = (
   request: Request<M>
 ) => Effect.Effect<Protocol[M]["result"], unknown, R>
 
+interface McpToolApproval<R> {
+  /**
+   * The approval of a call of an MCP server's tool, which codex sends as an elicitation without fields. Where there is none,
+   * the handler of elicitations gets it.
+   */
+  readonly mcpToolApproval?: Handler<"mcpServer/elicitation/request", R> | undefined
+}
+
 /**
  * One handler for each request of the protocol.
  *
  * @category models
  * @since 0.1.0
  */
-export type Handlers<R = never> = { readonly [M in Method]: Handler<M, R> }
+export type Handlers<R = never> = { readonly [M in Method]: Handler<M, R> } & McpToolApproval<R>
 
 /**
  * Handlers for some of the requests.
@@ -94,7 +102,7 @@ export type Handlers<R = never> = { readonly [M in Method]: Handler<M, R> }
  * @category models
  * @since 0.1.0
  */
-export type Overrides<R = never> = { readonly [M in Method]?: Handler<M, R> | undefined }
+export type Overrides<R = never> = { readonly [M in Method]?: Handler<M, R> | undefined } & McpToolApproval<R>
 
 /**
  * What the handlers of a record require.
@@ -119,7 +127,7 @@ const rejection = "This client does not approve anything: no approval handler is
  * @category handlers
  * @since 0.1.0
  */
-export const defaults: Handlers = {
+export const defaults: { readonly [M in Method]: Handler<M> } = {
   "item/commandExecution/requestApproval": () => Effect.succeed({ decision: "decline" }),
   "item/fileChange/requestApproval": () => Effect.succeed({ decision: "decline" }),
   "item/permissions/requestApproval": () => Effect.succeed({ permissions: {}, scope: "turn" }),
@@ -179,31 +187,35 @@ export const defaults: Handlers = {
 export const make = <const H extends Overrides<unknown>>(handlers: H): Effect.Effect<Overrides, never, Services<H>> =>
   Effect.contextWith((context: Context.Context<Services<H>>) =>
     Effect.succeed(Object.fromEntries(
-      entries<Services<H>>(handlers).map(([method, handler]) => [
-        method,
+      entries<Services<H>>(handlers).map(([name, handler]) => [
+        name,
         (request: Request<Method>) => Effect.provideContext(handler(request), context)
       ])
     ))
   )
 
-const methods = Object.keys(defaults) as ReadonlyArray<Method>
+type Name = keyof Handlers
+
+const names: ReadonlyArray<Name> = [...Object.keys(defaults) as ReadonlyArray<Method>, "mcpToolApproval"]
 
 // The one place where a record of handlers is taken apart: its members have types of their own.
-const entries = <R = never>(handlers: Overrides<unknown>): Array<readonly [Method, Handler<Method, R>]> =>
-  methods.flatMap((method) => {
-    const handler = handlers[method] as Handler<Method, R> | undefined
-    return handler === undefined ? [] : [[method, handler] as const]
+const entries = <R = never>(handlers: Overrides<unknown>): Array<readonly [Name, Handler<Method, R>]> =>
+  names.flatMap((name) => {
+    const handler = handlers[name] as Handler<Method, R> | undefined
+    return handler === undefined ? [] : [[name, handler] as const]
   })
 
 // =============================================================================
 // Layers
 // =============================================================================
 
-// A reference for each request: layers that replace different handlers can be merged in any order.
-const references = entries(defaults).map(([method, handler]) =>
+// A reference for each handler: layers that replace different ones can be merged in any order.
+const references = names.map((name) =>
   [
-    method,
-    Context.Reference(`@effect-codex/client/ServerRequests/${method}`, { defaultValue: () => handler })
+    name,
+    Context.Reference<Handler<Method> | undefined>(`@effect-codex/client/ServerRequests/${name}`, {
+      defaultValue: () => undefined
+    })
   ] as const
 )
 
@@ -231,8 +243,8 @@ export const layer = <const H extends Overrides<unknown>>(handlers: H): Layer.La
   Layer.effectContext(
     Effect.map(make(handlers), (provided) => {
       const given = new Map(entries(provided))
-      return references.reduce((context, [method, reference]) => {
-        const handler = given.get(method)
+      return references.reduce((context, [name, reference]) => {
+        const handler = given.get(name)
         return handler === undefined ? context : Context.add(context, reference, handler)
       }, Context.empty())
     })
@@ -247,7 +259,10 @@ export const layer = <const H extends Overrides<unknown>>(handlers: H): Layer.La
 export const current: Effect.Effect<Handlers> = Effect.contextWith((context: Context.Context<never>) =>
   Effect.succeed({
     ...defaults,
-    ...Object.fromEntries(references.map(([method, reference]) => [method, Context.get(context, reference)]))
+    ...Object.fromEntries(references.flatMap(([name, reference]) => {
+      const handler = Context.get(context, reference)
+      return handler === undefined ? [] : [[name, handler]]
+    }))
   })
 )
 

@@ -14,8 +14,9 @@ import type * as Stream from "effect/Stream"
 import type { ApprovalMode } from "./ApprovalMode.ts"
 import type { AppServerRpc } from "./AppServerRpc.ts"
 import type { ForkThreadOptions } from "./Codex.ts"
-import type { ConnectionError, OutputInvalid, RequestError, TurnFailed, TurnInterrupted } from "./CodexError.ts"
+import type { ConnectionError, OutputInvalid, RequestError, TurnEndError, TurnInterrupted } from "./CodexError.ts"
 import { ThreadBusy } from "./CodexError.ts"
+import type { DynamicTools } from "./DynamicTools.ts"
 import type { Goals } from "./Goal.ts"
 import type { Input } from "./Input.ts"
 import * as goal from "./internal/goal.ts"
@@ -25,14 +26,14 @@ import * as threadTurns from "./internal/threadTurns.ts"
 import type { Output } from "./Output.ts"
 import type { Sandbox } from "./Sandbox.ts"
 import type { Known, Undecodable, Unknown } from "./ServerNotification.ts"
-import type { Overrides } from "./ServerRequests.ts"
+import type { Handler, Overrides } from "./ServerRequests.ts"
 import type { Turn } from "./Turn.ts"
 import * as TurnModule from "./Turn.ts"
 import type { TurnResult } from "./TurnResult.ts"
 
 /**
- * How a turn is run. Except for `outputSchema`, `handlers`, `whenBusy` and `maxUnreadBytes` the server keeps what is given
- * here for the later turns of the thread (measured); what is left out stays as it is.
+ * How a turn is run. Except for `outputSchema`, `handlers`, `stallTimeout`, `whenBusy` and `maxUnreadBytes` the server keeps
+ * what is given here for the later turns of the thread (measured); what is left out stays as it is.
  *
  * @category options
  * @since 0.1.0
@@ -47,8 +48,13 @@ export interface TurnOptions {
   readonly serviceTier?: string | undefined
   /** A JSON Schema that the final answer has to fit, for this turn alone. */
   readonly outputSchema?: Schema.Json | undefined
-  /** Answer what the server asks during this turn, before the thread's handlers and the client's do. */
+  /**
+   * Answer what the server asks during this turn, before the thread's handlers and the client's do. A handler of
+   * `item/tool/call` gets the calls of the thread's `tools` as well.
+   */
   readonly handlers?: Overrides | undefined
+  /** How long nothing may be heard of this turn. Default: the thread's. `StartThreadOptions.stallTimeout` says more. */
+  readonly stallTimeout?: Duration.Input | undefined
   /**
    * What happens when a turn of the thread is running already. `fail`, the default, fails with `ThreadBusy`. `queue` waits
    * for the thread to be free, in the order of the calls. `steer` says the input to the running turn: the handle is then
@@ -217,12 +223,12 @@ export interface Thread extends Goals {
       options: TurnOptions & StructuredOutput<A>
     ): Effect.Effect<
       TurnResult<A>,
-      RequestError | ThreadBusy | TurnFailed | TurnInterrupted | OutputInvalid
+      RequestError | ThreadBusy | TurnEndError | TurnInterrupted | OutputInvalid
     >
     (
       input: Input,
       options?: TurnOptions
-    ): Effect.Effect<TurnResult, RequestError | ThreadBusy | TurnFailed | TurnInterrupted>
+    ): Effect.Effect<TurnResult, RequestError | ThreadBusy | TurnEndError | TurnInterrupted>
   }
   /** Starts a turn and returns its handle as soon as the server has accepted it. */
   readonly turn: (
@@ -291,7 +297,7 @@ export interface Thread extends Goals {
   readonly events: Stream.Stream<ThreadEvent, ConnectionError>
   /** Names the thread, which also stores one that has no turn yet. The server refuses an empty name. */
   readonly setName: (name: string) => Effect.Effect<void, RequestError>
-  /** A new thread with this one's history and this handle's handlers. {@link Codex.forkThread} says more. */
+  /** A new thread with this one's history and this handle's handlers and tools. {@link Codex.forkThread} says more. */
   readonly fork: (options?: ForkThreadOptions) => Effect.Effect<Thread, RequestError>
   /** Takes the thread out of the ordinary lists and unloads it; a running turn is interrupted (measured). */
   readonly archive: Effect.Effect<void, RequestError>
@@ -326,6 +332,8 @@ export interface Thread extends Goals {
 export interface ThreadDefaults {
   readonly sandbox: Sandbox | undefined
   readonly handlers: Overrides | undefined
+  readonly tools: DynamicTools | undefined
+  readonly stallTimeout: Duration.Input | undefined
 }
 
 /** What the threads of a client share. */
@@ -334,6 +342,9 @@ interface Client {
   readonly turns: Turns
   /** How long the end of an interrupted turn or goal is waited for before it is let go. */
   readonly stopGrace: Duration.Duration
+  readonly stallTimeout: Duration.Input | undefined
+  /** Answers the calls of tools that a thread's handle does not have. */
+  readonly toolCall: Handler<"item/tool/call">
   /** The threads that this connection does not hear of because it asked not to. */
   readonly unheard: Set<string>
 }
@@ -346,12 +357,24 @@ export const fork = Effect.fnUntraced(function*(
   source?: ThreadDefaults
 ): Effect.fn.Return<Thread, RequestError> {
   const { id } = yield* threadCalls.fork(client.rpc, threadId, options)
-  return make(client, id, { sandbox: options?.sandbox, handlers: options?.handlers ?? source?.handlers })
+  return make(client, id, {
+    sandbox: options?.sandbox,
+    handlers: options?.handlers ?? source?.handlers,
+    tools: options?.tools ?? source?.tools,
+    stallTimeout: options?.stallTimeout ?? source?.stallTimeout
+  })
 })
 
 /** @internal */
 export const make = (client: Client, id: string, defaults: ThreadDefaults): Thread => {
   const { rpc, unheard } = client
+  const { tools } = defaults
+  const handlers = tools === undefined
+    ? defaults.handlers
+    : {
+      ...defaults.handlers,
+      "item/tool/call": tools.handler(defaults.handlers?.["item/tool/call"] ?? client.toolCall)
+    }
   // The server runs a turn of a thread that the connection left, and tells it nothing: the turn would never end here.
   const subscribe = Effect.suspend(() =>
     unheard.has(id)
@@ -374,13 +397,17 @@ export const make = (client: Client, id: string, defaults: ThreadDefaults): Thre
   }
   const goals = goal.make(rpc, id, {
     stopGrace: client.stopGrace,
-    handlers: defaults.handlers,
+    handlers,
     exclusively: turns.exclusively(id),
     handle: (state, interrupt) => TurnModule.make(rpc, { ...turns, interrupt: () => interrupt }, state)
   })
   return {
     id,
-    ...threadTurns.make(rpc, turns, id, defaults),
+    ...threadTurns.make(rpc, turns, id, {
+      ...defaults,
+      handlers,
+      stallTimeout: defaults.stallTimeout ?? client.stallTimeout
+    }),
     ...threadCalls.make(rpc, id),
     ...goals,
     startGoal: (...args) => Effect.andThen(subscribe, goals.startGoal(...args)),

@@ -14,7 +14,7 @@ import type {
   InvalidArgument,
   RequestError,
   ThreadBusy,
-  TurnFailed
+  TurnEndError
 } from "./CodexError.ts"
 import type { Input } from "./Input.ts"
 import { toWire } from "./Input.ts"
@@ -75,7 +75,7 @@ export interface Turn {
    * Waits for the end. Succeeds when the turn was completed or interrupted (`status` says which), and needs no reader of
    * `events`. `ThreadBusy` means that another client's turn was running and has taken the input.
    */
-  readonly result: Effect.Effect<TurnResult, TurnFailed | ThreadBusy | ConnectionError>
+  readonly result: Effect.Effect<TurnResult, TurnEndError | ThreadBusy | ConnectionError>
   /** Says more to the agent while the turn runs. Fails with `NoActiveTurn` when it is over. */
   readonly steer: (input: Input) => Effect.Effect<void, RequestError | InvalidArgument>
   /**

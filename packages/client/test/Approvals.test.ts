@@ -1,5 +1,5 @@
 /** Approvals and the protocol they are made of, in memory. What the real server does with each decision is in RealApprovals.test.ts. */
-import { Approvals, type ServerRequests } from "@effect-codex/client"
+import { Approvals, Elicitation, type ServerRequests } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Fiber, Layer, Logger, Stream } from "effect"
 import * as Fake from "./fakeServer.ts"
@@ -41,6 +41,8 @@ const declined: [unknown, ...Array<unknown>] = [
   { decision: { denied: { rejection: "rejected by user" } } }
 ]
 
+const itemOf = (request: Approvals.ApprovalRequest) => "itemId" in request ? request.itemId : undefined
+
 describe("acceptAll, deny and allow", () => {
   it.effect("decide all kinds of approvals, those of older servers too", () =>
     Effect.gen(function*() {
@@ -60,7 +62,7 @@ describe("acceptAll, deny and allow", () => {
         accepted[3],
         declined[4]
       ])
-      assert.deepStrictEqual(seen.map(({ _tag, itemId, threadId, turnId }) => [_tag, threadId, turnId, itemId]), [
+      assert.deepStrictEqual(seen.map((request) => [request._tag, request.threadId, request.turnId, itemOf(request)]), [
         ["Command", Fake.threadId, "turn-1", "call-1"],
         ["FileChange", Fake.threadId, "turn-1", "call-1"],
         ["Permissions", Fake.threadId, "turn-1", "call-1"],
@@ -194,6 +196,60 @@ describe("decisions", () => {
     }))
 })
 
+const mcpTool = {
+  mode: "form",
+  message: "Allow it?",
+  requestedSchema: { type: "object", properties: {} },
+  _meta: {
+    codex_approval_kind: "mcp_tool_call",
+    tool_name: "change",
+    tool_params: { file: "a.txt" },
+    persist: ["session"]
+  }
+}
+
+describe("a call of an MCP server's tool", () => {
+  const elicitation = "mcpServer/elicitation/request"
+  const answer = (action: string, _meta: object | null = null) => ({ action, content: null, _meta })
+
+  it.effect("is an approval like the others", () =>
+    Effect.gen(function*() {
+      const got = yield* Deferred.make<Approvals.McpToolRequest>()
+      const handlers = yield* Approvals.make({
+        mcpTool: (request) => Effect.as(Deferred.succeed(got, request), "acceptForSession")
+      })
+      assert.deepStrictEqual(yield* answerTo(handlers, elicitation, mcpTool), answer("accept", { persist: "session" }))
+      const { message: _, ...request } = yield* Deferred.await(got)
+      assert.deepStrictEqual<unknown>(request, {
+        _tag: "McpTool",
+        threadId: Fake.threadId,
+        turnId: "turn-1",
+        serverName: "files",
+        tool: "change",
+        title: undefined,
+        description: undefined,
+        arguments: { file: "a.txt" },
+        annotations: null,
+        availableDecisions: ["accept", "acceptForSession", "decline", "cancel"]
+      })
+      assert.deepStrictEqual(yield* answerTo(Approvals.acceptAll, elicitation, mcpTool), answer("accept"))
+      assert.deepStrictEqual(yield* answerTo(Approvals.deny, elicitation, mcpTool), answer("decline"))
+    }))
+
+  it.effect("leaves the other elicitations to their own handler, and comes to it when there is none of its own", () =>
+    Effect.gen(function*() {
+      const canceling = yield* Elicitation.make(() => Effect.succeed(Elicitation.cancel))
+      const both = { ...Approvals.acceptAll, ...canceling }
+      assert.deepStrictEqual(yield* answerTo(both, elicitation, mcpTool), answer("accept"))
+      assert.deepStrictEqual(yield* answerTo(both, elicitation), answer("cancel"))
+      assert.deepStrictEqual(yield* answerTo(canceling, elicitation, mcpTool), answer("cancel"))
+      assert.deepStrictEqual(yield* answerTo(Approvals.acceptAll, elicitation), answer("decline"))
+      // What has fields is a form, whatever it says of itself.
+      const form = { ...mcpTool, requestedSchema: { type: "object", properties: { name: { type: "string" } } } }
+      assert.deepStrictEqual(yield* answerTo(both, elicitation, form), answer("cancel"))
+    }))
+})
+
 describe("the queue", () => {
   const connect = Effect.gen(function*() {
     const context = yield* Layer.build(Approvals.layerQueue)
@@ -215,7 +271,7 @@ describe("the queue", () => {
   it.effect("tells each request once to each reader, those that wait already first", () =>
     Effect.gen(function*() {
       const { queue, server } = yield* connect
-      const read = Stream.runCollect(Stream.take(Stream.map(queue.requests, ({ request }) => request.itemId), 3))
+      const read = Stream.runCollect(Stream.take(Stream.map(queue.requests, ({ request }) => itemOf(request)), 3))
       const early = yield* Effect.forkScoped(read)
       yield* send(server, 1, 2)
       const late = yield* Effect.forkScoped(read)

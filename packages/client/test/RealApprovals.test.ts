@@ -12,6 +12,7 @@ import { CodexHome, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, FileSystem, Layer, type Scope, Stream } from "effect"
+import { fileURLToPath } from "node:url"
 
 const services = Effect.gen(function*() {
   const model = yield* ScriptedModel.ScriptedModel
@@ -255,6 +256,27 @@ describe("permissions", () => {
   granting(
     "acceptForSession",
     "{\"permissions\":{\"network\":{\"enabled\":true},\"file_system\":null},\"scope\":\"session\"}"
+  )
+})
+
+describe("a call of an MCP server's tool", () => {
+  const args = [fileURLToPath(new URL("mcpServer.ts", import.meta.url))]
+  const home = { config: { mcp_servers: { asker: { command: process.execPath, args } } } }
+  const call = ScriptedModel.functionCall("change", { file: "a.txt" }, { namespace: "mcp__asker" })
+
+  real(
+    "is approved together with the rest, and declined without a handler",
+    ({ codex, model, told }) =>
+      Effect.gen(function*() {
+        const thread = yield* codex.startThread({ approvalMode: ApprovalMode.ask, sandbox: Sandbox.readOnly })
+        yield* model.enqueue(call, "done")
+        yield* thread.run("go")
+        assert.include(yield* told, "user rejected MCP tool call")
+        yield* model.enqueue(call, "done")
+        yield* thread.run("go", { handlers: Approvals.acceptAll })
+        assert.include(yield* told, "called")
+      }),
+    { home }
   )
 })
 

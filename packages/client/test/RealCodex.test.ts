@@ -388,11 +388,11 @@ describe("requests of the server", () => {
   )
 
   real(
-    "for a tool of this client are calls with its arguments, and the answer reaches the model",
-    ({ codex, model }) =>
+    "for a tool that was offered by hand are calls with its arguments, and the answer reaches the model",
+    ({ codex, model, rpc }) =>
       Effect.gen(function*() {
         yield* model.enqueue(ScriptedModel.functionCall("lookup", { id: "A" }), "done")
-        const thread = yield* codex.startThread({
+        const { thread: { id: threadId } } = yield* rpc.request("thread/start", {
           dynamicTools: [{
             type: "function",
             name: "lookup",
@@ -400,6 +400,8 @@ describe("requests of the server", () => {
             inputSchema: { type: "object", properties: { id: { type: "string" } }, required: ["id"] }
           }]
         })
+        yield* rpc.request("thread/name/set", { threadId, name: "stored, so that it can be resumed" })
+        const thread = yield* codex.resumeThread(threadId)
         const result = yield* thread.run("go")
         assert.deepInclude(result.items.find((item) => item.type === "dynamicToolCall"), { success: true })
         const requests = yield* model.requests

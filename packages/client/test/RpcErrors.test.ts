@@ -1,5 +1,6 @@
+import type { CodexError } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
-import { fromReply } from "../src/internal/rpcErrors.ts"
+import { fromLoginEnd, fromLoginStart, fromReply } from "../src/internal/rpcErrors.ts"
 
 // Texts as codex 0.169.0 sends them; `contract.test.ts` meets the common ones on the real binary.
 const cases: ReadonlyArray<readonly [error: unknown, expected: Record<string, unknown>]> = [
@@ -28,6 +29,11 @@ const cases: ReadonlyArray<readonly [error: unknown, expected: Record<string, un
     { code: -32602, message: "…", data: { input_error_code: "input_too_large", max_chars: 10, actual_chars: 11 } },
     { _tag: "InputTooLarge", maximum: 10, actual: 11 }
   ],
+  [
+    { code: -32600, message: "codex account authentication required to read rate limits" },
+    { _tag: "LoginRequired", isRetryable: false }
+  ],
+  [{ code: -32600, message: "chatgpt authentication required to read token usage" }, { _tag: "LoginRequired" }],
   [{ code: -32600, message: "invalid thread id: nope" }, { _tag: "InvalidRequest", detail: "invalid thread id: nope" }],
   [{ code: -32601, message: "list_turns is not supported yet" }, { _tag: "MethodNotFound" }],
   [{ code: -32602, message: "bad" }, { _tag: "InvalidParams" }],
@@ -47,5 +53,62 @@ describe("JSON-RPC errors", () => {
     }
     assert.strictEqual(mapped.method, "some/method")
     assert.isNotEmpty(mapped.message)
+  })
+})
+
+describe("logins", () => {
+  const starts: ReadonlyArray<readonly [error: unknown, expected: Record<string, unknown>]> = [
+    [
+      {
+        code: -32603,
+        message: "failed to request device code: error sending request for url (https://auth.openai.com/api/…)"
+      },
+      { _tag: "LoginFailed", reason: "offline", isRetryable: true, loginId: null }
+    ],
+    [
+      { code: -32603, message: "failed to set external auth: invalid ID token format" },
+      { _tag: "LoginFailed", reason: "refused", detail: "failed to set external auth: invalid ID token format." }
+    ],
+    [
+      { code: -32600, message: "External auth is active. Use … or account/logout to clear it." },
+      {
+        _tag: "LoginFailed",
+        reason: "refused",
+        isRetryable: false,
+        detail: "External auth is active. Use … or account/logout to clear it."
+      }
+    ],
+    [
+      { code: -32600, message: "ChatGPT login is disabled. Use API key login instead." },
+      { _tag: "LoginFailed", reason: "refused" }
+    ],
+    [{ code: -32603, message: "failed to start login server: port" }, { _tag: "LoginFailed", reason: "failed" }],
+    [
+      { code: -32600, message: "account/login/start.chatgptAuthTokens requires experimentalApi capability" },
+      { _tag: "ExperimentalRequired" }
+    ],
+    [{ code: -32001, message: "Server overloaded; retry later." }, { _tag: "ServerOverloaded" }]
+  ]
+  it.each(starts)("start: %j", (error, expected) => {
+    assert.deepInclude(fromLoginStart(fromReply("account/login/start", error)), expected)
+  })
+
+  const ends: ReadonlyArray<readonly [unknown, isCancelled: boolean, CodexError.LoginFailed["reason"]]> = [
+    ["Login server error: Login was not completed", true, "cancelled"],
+    ["Login server error: Login was not completed", false, "replaced"],
+    ["Login server error: Login cancelled", false, "replaced"],
+    ["Login was not completed", false, "replaced"],
+    ["device auth timed out after 15 minutes", false, "timedOut"],
+    ["workspace routing discovery failed", false, "offline"],
+    ["error sending request for url (https://auth.openai.com/oauth/token)", false, "offline"],
+    ["device auth failed with status 500", true, "failed"],
+    [null, false, "failed"],
+    [{ code: 7 }, false, "failed"]
+  ]
+  it.each(ends)("end: %j (cancelled: %s)", (error, isCancelled, reason) => {
+    const failed = fromLoginEnd("login-1", error, isCancelled)
+    assert.deepInclude(failed, { _tag: "LoginFailed", loginId: "login-1", reason })
+    assert.strictEqual(failed.isRetryable, reason === "offline")
+    assert.isAbove(failed.message.length, failed.detail.length + 40)
   })
 })

@@ -195,6 +195,13 @@ describe("a handler", () => {
       assert.include(log, "item/commandExecution/requestApproval failed: Error: the database is away")
     }))
 
+  it.effect("of a tool that fails tells the model so, and not that there is no tool", () =>
+    Effect.gen(function*() {
+      const { server } = yield* Fake.connect({ handlers: { "item/tool/call": () => Effect.fail("away") } })
+      yield* server.send(Fake.ask("item/tool/call", 0))
+      assert.include(JSON.stringify((yield* server.next).result), "failed unexpectedly")
+    }))
+
   it.effect("that takes too long is interrupted and reported, and the default answers", () =>
     Effect.gen(function*() {
       const interrupted = yield* Deferred.make<void>()

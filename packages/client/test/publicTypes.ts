@@ -29,7 +29,7 @@ void thread.run(["two", Input.text("pieces")], { sandbox: Sandbox.workspaceWrite
 
 type ErrorOf<T> = T extends Effect.Effect<infer _A, infer E, infer _R> ? E : never
 
-type RunError = CodexError.RequestError | CodexError.ThreadBusy | CodexError.TurnFailed | CodexError.TurnInterrupted
+type RunError = CodexError.RequestError | CodexError.ThreadBusy | CodexError.TurnEndError | CodexError.TurnInterrupted
 
 const plain = thread.run("go")
 holds<Equal<Effect.Success<typeof plain>, TurnResult.TurnResult>>()
@@ -41,7 +41,7 @@ holds<Equal<Effect.Success<typeof typed>["output"], { readonly at?: DateTime.Utc
 holds<Equal<ErrorOf<typeof typed>, RunError | CodexError.OutputInvalid>>()
 
 holds<
-  Equal<ErrorOf<Turn.Turn["result"]>, CodexError.TurnFailed | CodexError.ThreadBusy | CodexError.ConnectionError>
+  Equal<ErrorOf<Turn.Turn["result"]>, CodexError.TurnEndError | CodexError.ThreadBusy | CodexError.ConnectionError>
 >()
 holds<Equal<ErrorOf<ReturnType<Codex.Codex["Service"]["startThread"]>>, CodexError.RequestError>>()
 holds<

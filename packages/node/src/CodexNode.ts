@@ -5,6 +5,7 @@
  */
 import * as AppServer from "@effect-codex/client/AppServer"
 import * as AppServerRpc from "@effect-codex/client/AppServerRpc"
+import * as Auth from "@effect-codex/client/Auth"
 import * as Codex from "@effect-codex/client/Codex"
 import type { AppServerStartError, CodexExecutableNotFound } from "@effect-codex/client/CodexError"
 import * as Transport from "@effect-codex/client/Transport"
@@ -68,7 +69,7 @@ export interface Options
  * @since 0.1.0
  */
 export const layer = (options?: Options): Layer.Layer<
-  Codex.Codex | AppServerRpc.AppServerRpc | AppServer.AppServer,
+  Codex.Codex | Auth.Auth | AppServerRpc.AppServerRpc | AppServer.AppServer,
   CodexExecutableNotFound | AppServerStartError
 > => Layer.unwrap(make(options ?? {})).pipe(Layer.provide(NodeLive))
 
@@ -92,7 +93,7 @@ export const layer = (options?: Options): Layer.Layer<
  * @since 0.1.0
  */
 export const layerConfig = (config: Config.Wrap<Options>): Layer.Layer<
-  Codex.Codex | AppServerRpc.AppServerRpc | AppServer.AppServer,
+  Codex.Codex | Auth.Auth | AppServerRpc.AppServerRpc | AppServer.AppServer,
   CodexExecutableNotFound | AppServerStartError | Config.ConfigError
 > => Layer.unwrap(Effect.map(Config.unwrap(config), layer))
 
@@ -109,7 +110,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
   const env = pathFolder === undefined
     ? options.env
     : ChildPath.prepend(pathFolder, options.env ?? {}, process.env, process.platform)
-  return Codex.layer(options).pipe(
+  return Layer.merge(Codex.layer(options), Auth.layer).pipe(
     Layer.provideMerge(AppServerRpc.layer(options)),
     Layer.provide(Transport.layerStdio(options)),
     Layer.provideMerge(AppServer.layer({ ...options, executable, env }))

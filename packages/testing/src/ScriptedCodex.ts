@@ -4,7 +4,7 @@
  *
  * @since 0.1.0
  */
-import type { AppServer, AppServerRpc, Codex, CodexError } from "@effect-codex/client"
+import type { AppServer, AppServerRpc, Auth, Codex, CodexError } from "@effect-codex/client"
 import * as CodexNode from "@effect-codex/node/CodexNode"
 import * as Effect from "effect/Effect"
 import type * as HttpServerError from "effect/http/HttpServerError"
@@ -50,6 +50,7 @@ export interface Options {
  */
 export const layer = (options?: Options): Layer.Layer<
   | Codex.Codex
+  | Auth.Auth
   | AppServerRpc.AppServerRpc
   | AppServer.AppServer
   | ScriptedModel.ScriptedModel

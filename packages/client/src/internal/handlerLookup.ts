@@ -4,6 +4,7 @@
  */
 import * as Predicate from "effect/Predicate"
 import type { Handler, Handlers, Method, Overrides } from "../ServerRequests.ts"
+import { isMcpToolApproval } from "./mcpToolApproval.ts"
 import type { Origin } from "./serverRequestFibers.ts"
 
 interface TurnRef {
@@ -12,7 +13,7 @@ interface TurnRef {
 }
 
 export interface HandlerLookup {
-  readonly handlerOf: <M extends Method>(method: M, origin: Origin) => Handler<M>
+  readonly handlerOf: (method: Method, origin: Origin, params: unknown) => Handler<Method>
   readonly turnStarted: (threadId: string, params: unknown) => void
   readonly turnEnded: (turnId: string) => void
   readonly install: (overrides: Overrides) => void
@@ -38,12 +39,15 @@ export const make = (
   }
 
   return {
-    handlerOf(method, origin) {
+    handlerOf(method, origin, params) {
+      const isToolApproval = method === "mcpServer/elicitation/request" && isMcpToolApproval(params)
+      const of = (overrides: Overrides) => (isToolApproval ? overrides.mcpToolApproval : undefined) ?? overrides[method]
       for (const overrides of nearest(origin)) {
-        const handler = overrides[method]
-        if (handler !== undefined) return handler
+        const handler = of(overrides)
+        // The request that it is called with is the one of its method.
+        if (handler !== undefined) return handler as Handler<Method>
       }
-      return handlers[method]
+      return of(handlers) as Handler<Method>
     },
     turnStarted(threadId, params) {
       const turn = Predicate.hasProperty(params, "turn") ? params.turn : undefined

@@ -31,6 +31,7 @@ const fromText = (fields: Fields): RpcError | undefined => {
   }
   if (/^no active turn to (?:steer|interrupt)/.test(detail)) return new CodexError.NoActiveTurn(fields)
   if (/requires experimentalApi capability/.test(detail)) return new CodexError.ExperimentalRequired(fields)
+  if (/^(?:codex account|chatgpt) authentication required /.test(detail)) return new CodexError.LoginRequired(fields)
   const turns = mismatch.exec(detail)
   if (turns !== null) return new CodexError.TurnMismatch({ ...fields, expected: turns[1]!, actual: turns[2]! })
   const maximum = field(data, "max_chars")
@@ -73,4 +74,61 @@ export const fromReply = (method: string, error: unknown): RpcError => {
     default:
       return new CodexError.UnexpectedRpcError(fields)
   }
+}
+
+// =============================================================================
+// Logins
+// =============================================================================
+
+const unreachable = /error sending request|^workspace routing discovery (?:failed|timed out)/
+
+/** The reason of a login that the server says has failed. */
+const loginReason = (text: string): CodexError.LoginFailed["reason"] => {
+  // The server says the same of an attempt that its client cancelled; the handle knows better.
+  if (/Login (?:cancelled|was not completed)$/.test(text)) return "replaced"
+  if (/login timed out|auth timed out/i.test(text)) return "timedOut"
+  return unreachable.test(text) ? "offline" : "failed"
+}
+
+const sentence = (text: string): string => /[.!?]$/.test(text) ? text : `${text}.`
+
+/** A login that the server says has failed, after it had begun. */
+export const fromLoginEnd = (loginId: string, error: unknown, isCancelled: boolean): CodexError.LoginFailed => {
+  const text = Predicate.isString(error) && error !== "" ? error : "the server gave no reason"
+  const reason = loginReason(text)
+  return new CodexError.LoginFailed({
+    reason: reason === "replaced" && isCancelled ? "cancelled" : reason,
+    detail: sentence(text),
+    loginId
+  })
+}
+
+const isRpcError = (error: CodexError.RequestError): error is RpcError => "code" in error && "detail" in error
+
+const redact = (u: unknown, secret: string): unknown =>
+  JSON.parse(
+    JSON.stringify(u),
+    (_key, value) => Predicate.isString(value) ? value.replaceAll(secret, "<redacted>") : value
+  )
+
+// codex 0.169 does not quote a login, but its parser quotes what it finds wrong in other requests.
+const withoutSecret = (error: CodexError.RequestError, secret: string): CodexError.RequestError => {
+  if (secret === "") return error
+  if (isRpcError(error)) {
+    const { code, data, detail, method } = error
+    return fromReply(method, redact({ code, message: detail, data }, secret))
+  }
+  if (error._tag !== "DecodeError") return error
+  const { issue, method, raw } = error
+  return new CodexError.DecodeError({ method, issue: issue.replaceAll(secret, "<redacted>"), raw: redact(raw, secret) })
+}
+
+/** A request for a login that failed. The secret is taken out of it, should the server have quoted it. */
+export const fromLoginStart = (error: CodexError.RequestError, secret = ""): CodexError.LoginError => {
+  const cause = withoutSecret(error, secret)
+  if (!isRpcError(cause) || cause._tag === "ServerOverloaded" || cause._tag === "ExperimentalRequired") return cause
+  const { detail } = cause
+  const isRefused = cause._tag !== "InternalServerError" || detail.startsWith("failed to set external auth: ")
+  const reason = unreachable.test(detail) ? "offline" : isRefused ? "refused" : "failed"
+  return new CodexError.LoginFailed({ reason, detail: sentence(detail), loginId: null, cause })
 }

@@ -42,6 +42,8 @@ export interface ServerRequestFibers {
   readonly itemCompleted: (threadId: string, params: unknown) => void
   readonly turnEnded: (threadId: string, turnId: string) => void
   readonly ended: () => void
+  /** The requests of a turn whose handlers run. */
+  readonly open: (threadId: string, turnId: string) => ReadonlyArray<Method>
 }
 
 const stringOf = (u: unknown, key: string): string | undefined =>
@@ -64,6 +66,17 @@ const itemTypes: ReadonlySet<unknown> = new Set<Received.ThreadItem["type"]>([
   "mcpToolCall",
   "dynamicToolCall"
 ])
+
+interface Known {
+  readonly fiber: Fiber.Fiber<void>
+  readonly method: string
+  readonly origin: Origin
+}
+
+const toolFailed = {
+  success: false,
+  contentItems: [{ type: "inputText", text: "The tool has failed unexpectedly, or took too long." }]
+}
 
 const refused = (code: number, message: string) => ({ error: { code, message } })
 
@@ -88,6 +101,8 @@ const handle = Effect.fnUntraced(function*<M extends Method>(
     problem = `gave an answer that does not fit the protocol: ${issueOf(result, exit.value.value)}`
   }
   report(`the handler of ${request.method} ${problem}; the default answers instead.`)
+  // The default says that there is no such tool, and here is one.
+  if (request.method === "item/tool/call") return { result: toolFailed }
   return yield* defaults[request.method](request).pipe(
     Effect.match({
       onSuccess: (result) => ({ result }),
@@ -98,7 +113,7 @@ const handle = Effect.fnUntraced(function*<M extends Method>(
 })
 
 export const make = Effect.fnUntraced(function*(options: {
-  readonly handlerOf: <M extends Method>(method: M, origin: Origin) => Handler<M>
+  readonly handlerOf: (method: Method, origin: Origin, params: unknown) => Handler<Method>
   readonly timeout: Duration.Input
   readonly send: (frame: string) => Effect.Effect<void>
   readonly report: (text: string) => void
@@ -106,7 +121,7 @@ export const make = Effect.fnUntraced(function*(options: {
   const { handlerOf, report, send, timeout } = options
   const fork = yield* FiberMap.runtime(yield* FiberMap.make<RequestId, void>())()
   // Answered requests stay until the server says that it took the answer: until then it may send them again.
-  const known = new Map<RequestId, { readonly fiber: Fiber.Fiber<void>; readonly origin: Origin }>()
+  const known = new Map<RequestId, Known>()
   const items = new Map<string, Map<string, { readonly turnId: string | undefined; readonly item: unknown }>>()
 
   const itemOf = (threadId: string | undefined, params: unknown): Received.ThreadItem | undefined => {
@@ -116,22 +131,27 @@ export const make = Effect.fnUntraced(function*(options: {
     return guardOf(Received.ThreadItem)(item) ? item : undefined
   }
 
-  const answer = ({ id, method: name, params }: Message, origin: Origin) => {
+  const respond = ({ id, method: name, params }: Message, origin: Origin): Effect.Effect<void> => {
+    const answer = (reply: object) => send(JSON.stringify({ id, ...reply }))
     if (!Object.hasOwn(serverRequests, name)) {
       report(`the server sent a request of the unknown method ${name}`)
-      return Effect.succeed(refused(-32601, `This client does not know the method ${name}.`))
+      return answer(refused(-32601, `This client does not know the method ${name}.`))
     }
     const method = name as Method
     const schema = serverRequests[method].params
     if (!guardOf<unknown>(schema)(params)) {
       const issue = issueOf<unknown>(schema, params)
       report(`the params of the server's request ${method} do not fit the protocol: ${issue}`)
-      return Effect.succeed(refused(-32602, `The params of ${method} do not fit: ${issue}`))
+      return answer(refused(-32602, `The params of ${method} do not fit: ${issue}`))
     }
     const request = { id, method, params, item: itemOf(origin.threadId, params) } as Request<Method>
-    return Effect.withSpan(handle(handlerOf(method, origin), request, timeout, report), `ServerRequests.${method}`, {
-      attributes: { "codex.thread.id": origin.threadId, "codex.turn.id": origin.turnId }
-    })
+    // A span keeps its result, and an answer may be a secret: so it is sent within the span.
+    return handle(handlerOf(method, origin, params), request, timeout, report).pipe(
+      Effect.flatMap(answer),
+      Effect.withSpan(`ServerRequests.${method}`, {
+        attributes: { "codex.thread.id": origin.threadId, "codex.turn.id": origin.turnId }
+      })
+    )
   }
 
   const forget = (id: RequestId) => {
@@ -148,15 +168,18 @@ export const make = Effect.fnUntraced(function*(options: {
       const origin = originOf(message.params)
       const fiber = fork(
         id,
-        Effect.flatMap(answer(message, origin), (reply) => send(JSON.stringify({ id, ...reply }))).pipe(
-          Effect.ensuring(Effect.sync(() => {
+        Effect.ensuring(
+          respond(message, origin),
+          Effect.sync(() => {
             // The server resolves only what belongs to a thread.
             if (origin.threadId === undefined) known.delete(id)
-          }))
+          })
         )
       )
       // It may have run to its end on the spot.
-      if (origin.threadId !== undefined || fiber.pollUnsafe() === undefined) known.set(id, { fiber, origin })
+      if (origin.threadId !== undefined || fiber.pollUnsafe() === undefined) {
+        known.set(id, { fiber, method: message.method, origin })
+      }
     },
     resolved(id) {
       if (Predicate.isString(id) || Predicate.isNumber(id)) forget(id)
@@ -186,6 +209,14 @@ export const make = Effect.fnUntraced(function*(options: {
         if (item.turnId === turnId) ofThread.delete(id)
       }
       if (ofThread.size === 0) items.delete(threadId)
+    },
+    open(threadId, turnId) {
+      return [...known.values()].flatMap(({ fiber, method, origin }) =>
+        origin.threadId === threadId && origin.turnId === turnId && fiber.pollUnsafe() === undefined &&
+          Object.hasOwn(serverRequests, method)
+          ? [method as Method]
+          : []
+      )
     },
     ended() {
       for (const id of known.keys()) forget(id)

@@ -1,6 +1,8 @@
 /** The settings of threads and turns as the protocol has them. What was not given is not sent. */
 import type * as Sent from "@effect-codex/protocol/Sent"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { type ApprovalMode, isApprovalMode } from "../ApprovalMode.ts"
 import { InvalidArgument } from "../CodexError.ts"
 import { fullAccess, isSandbox, type Sandbox } from "../Sandbox.ts"
@@ -11,6 +13,18 @@ export const defined = <A extends object>(members: A): { [K in keyof A]: Exclude
   Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as {
     [K in keyof A]: Exclude<A[K], undefined>
   }
+
+/** Checks a duration that a program without types may have got wrong. */
+export const duration = (
+  argument: string,
+  input: Duration.Input | undefined
+): Effect.Effect<Duration.Duration | undefined, InvalidArgument> => {
+  if (input === undefined) return Effect.undefined
+  const known = Duration.fromInput(input)
+  return Option.isSome(known)
+    ? Effect.succeed(known.value)
+    : new InvalidArgument({ argument, detail: "expected a duration, such as \"5 minutes\" or milliseconds." })
+}
 
 interface Permissions {
   readonly sandbox?: Sandbox | undefined

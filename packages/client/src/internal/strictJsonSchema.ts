@@ -14,7 +14,9 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaParser from "effect/SchemaParser"
 import * as SchemaRepresentation from "effect/SchemaRepresentation"
 import * as SchemaTransformation from "effect/SchemaTransformation"
-import type { StandardSchemaV1 } from "effect/StandardSchema"
+import { issueText } from "./issueText.ts"
+
+export { issueText }
 
 export interface Strict<A> {
   readonly jsonSchema: Schema.JsonObject
@@ -33,25 +35,6 @@ const copy = (u: unknown): Schema.JsonObject => {
 // =============================================================================
 // Issues
 // =============================================================================
-
-const pathText = (path: StandardSchemaV1.Issue["path"]): string =>
-  (path ?? []).reduce<string>((text, segment) => {
-    const key = typeof segment === "object" ? segment.key : segment
-    if (typeof key === "number") return `${text}[${key}]`
-    return text === "" ? String(key) : `${text}.${String(key)}`
-  }, "")
-
-const shown = 5
-
-/** Where and what, for the model to read: one line, the first few issues. */
-export const issueText = (issues: ReadonlyArray<StandardSchemaV1.Issue>): string => {
-  const texts = issues.slice(0, shown).map(({ message, path }) => {
-    const at = pathText(path)
-    return `${at === "" ? "" : `at ${at}: `}${String(message).replace(/\s+/g, " ").slice(0, 300)}`
-  })
-  if (texts.length === 0) return "it was refused without a reason"
-  return texts.join("; ") + (issues.length > shown ? `; and ${issues.length - shown} more` : "")
-}
 
 // Effect's conversion takes the words from these two checks, so that they do not show up as descriptions.
 const numberChecks: Record<string, string> = {

@@ -11,6 +11,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as FiberSet from "effect/FiberSet"
 import * as Option from "effect/Option"
 import * as RcMap from "effect/RcMap"
 import * as Schedule from "effect/Schedule"
@@ -21,9 +22,10 @@ import type { ConnectionError, RequestError } from "../CodexError.ts"
 import { RequestTimeout, ThreadBusy, TransportError } from "../CodexError.ts"
 import type { Raw } from "../ServerNotification.ts"
 import type { Overrides } from "../ServerRequests.ts"
-import * as LostTurn from "./lostTurn.ts"
+import * as StoredTurn from "./storedTurn.ts"
 import type { TurnStateOptions } from "./turnState.ts"
 import { TurnState } from "./turnState.ts"
+import * as Watchdog from "./watchdog.ts"
 
 const turnIdOf = (params: unknown): string | undefined => {
   if (typeof params !== "object" || params === null) return undefined
@@ -56,8 +58,11 @@ class ThreadRoute implements ThreadObserver {
   private last: TurnState | undefined
   private end: ConnectionError | undefined
 
-  constructor(threadId: string) {
+  private readonly onQuiet: (turn: TurnState) => void
+
+  constructor(threadId: string, onQuiet: (turn: TurnState) => void) {
     this.threadId = threadId
+    this.onQuiet = onQuiet
   }
 
   // ---------------------------------------------------------------------------
@@ -67,7 +72,7 @@ class ThreadRoute implements ThreadObserver {
   onNotification(event: Raw, bytes: number): void {
     const params = event.params
     let id = turnIdOf(params)
-    if (id === undefined) return
+    if (id === undefined) return this.onStatus(event)
     if (event._tag === "turn/started") {
       const root = rootOf(params)
       // A review begins under an id of its own and goes on under the one that its request was answered with (measured).
@@ -105,6 +110,16 @@ class ThreadRoute implements ThreadObserver {
       if (turn.id === turnId || turn.runningId === turnId) return turn.options.handlers
     }
     return undefined
+  }
+
+  // The thread is idle, and so its turn is over, whether or not the server tells it.
+  private onStatus({ _tag, params }: Raw): void {
+    if (_tag !== "thread/status/changed" && _tag !== "thread/closed") return
+    const turn = this.activeTurnId === undefined ? undefined : this.turns.get(this.activeTurnId)
+    if (turn === undefined || (_tag === "thread/status/changed" && isActive(params))) return
+    this.afterRead.push(() => {
+      if (!turn.isEnded) this.onQuiet(turn)
+    })
   }
 
   private watch(event: Raw, id: string, turn: TurnState | undefined): void {
@@ -230,6 +245,11 @@ const rootOf = (params: unknown): string | undefined => {
   return typeof turn?.rootTurnId === "string" ? turn.rootTurnId : undefined
 }
 
+const isActive = (params: unknown): boolean => {
+  const { status } = params as { readonly status?: { readonly type?: unknown } | null }
+  return status?.type === "active"
+}
+
 const clientIdOf = (params: unknown): string | undefined => {
   const { item } = params as { readonly item?: { readonly type?: unknown; readonly clientId?: unknown } | null }
   return item?.type === "userMessage" && typeof item.clientId === "string" ? item.clientId : undefined
@@ -240,6 +260,8 @@ export type StartError = RequestError | ThreadBusy
 export interface StartOptions extends Omit<TurnStateOptions, "rpc"> {
   /** What to do when a turn runs already. A message is needed to steer. */
   readonly whenBusy: "fail" | "queue" | { readonly steer: ClientRequests["turn/steer"]["params"]["input"] }
+  /** How long the turn may be silent. */
+  readonly stallTimeout: Duration.Duration | undefined
 }
 
 export interface Turns {
@@ -272,9 +294,10 @@ export const make = Effect.fnUntraced(function*(
   stopGrace: Duration.Duration
 ): Effect.fn.Return<Turns, never, Scope.Scope> {
   const scope = yield* Effect.scope
+  const quiet = yield* FiberSet.makeRuntime<never, void>()
   const routes = yield* RcMap.make({
     lookup: Effect.fnUntraced(function*(threadId: string) {
-      const route = new ThreadRoute(threadId)
+      const route = new ThreadRoute(threadId, (turn) => quiet(Watchdog.settleQuiet(rpc, turn)))
       yield* rpc.observe(threadId, route)
       // When the layer ends before the turns do, nobody would tell them any more.
       yield* Effect.addFinalizer(() => Effect.sync(() => route.onEnd(closed())))
@@ -303,7 +326,8 @@ export const make = Effect.fnUntraced(function*(
         while: (error) => error._tag === "NoActiveTurn" || error._tag === "TurnMismatch"
       }),
       Effect.asVoid,
-      Effect.raceFirst(turn.awaitEnd)
+      Effect.raceFirst(turn.awaitEnd),
+      Effect.catchTag(["TurnStalled", "TurnOutcomeUnknown"], () => Effect.void)
     )
 
   // Runs in finalizers, which nothing can interrupt: so it has a bound of its own.
@@ -350,7 +374,7 @@ export const make = Effect.fnUntraced(function*(
     const { options, taker } = starting
     if (taker !== undefined) return taker
     if (options.clientId === undefined) return yield* timeout
-    const stored = yield* LostTurn.find(rpc, route.threadId, options.clientId)
+    const stored = yield* StoredTurn.findByClientId(rpc, route.threadId, options.clientId)
     if (stored === undefined) return yield* timeout
     route.open(stored.id, options).settle(stored)
     return stored.id
@@ -359,7 +383,7 @@ export const make = Effect.fnUntraced(function*(
   const start: Turns["start"] = Effect.fnUntraced(function*(threadId, makeRequest, startOptions) {
     if (!isOpen) return yield* closed()
     const route = yield* RcMap.get(routes, threadId)
-    const { whenBusy, ...turnOptions } = startOptions
+    const { stallTimeout, whenBusy, ...turnOptions } = startOptions
     const options: TurnStateOptions = { ...turnOptions, rpc }
 
     // Interrupting this does not undo the request: what was sent is waited for and then stopped.
@@ -389,6 +413,11 @@ export const make = Effect.fnUntraced(function*(
           if (Exit.isSuccess(reply)) {
             const turn = route.claim(reply.value, options)
             yield* Effect.addFinalizer(() => letGo(route, turn))
+            if (stallTimeout !== undefined) {
+              yield* Effect.forkScoped(
+                Effect.interruptible(Watchdog.watch({ rpc, turn, stallTimeout, stop: stop(turn) }))
+              )
+            }
             return turn
           }
           route.giveUp()

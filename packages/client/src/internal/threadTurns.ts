@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { AppServerRpc } from "../AppServerRpc.ts"
-import type { RequestError, ThreadBusy, TurnFailed } from "../CodexError.ts"
+import type { RequestError, ThreadBusy, TurnEndError } from "../CodexError.ts"
 import { OutputInvalid, TurnInterrupted } from "../CodexError.ts"
 import type { Input } from "../Input.ts"
 import { toWire } from "../Input.ts"
@@ -12,7 +12,7 @@ import * as Output from "../Output.ts"
 import type { StructuredOutput, Thread, ThreadDefaults, TurnOptions } from "../Thread.ts"
 import * as Turn from "../Turn.ts"
 import type { TurnResult } from "../TurnResult.ts"
-import { turnSettings } from "./settings.ts"
+import { duration, turnSettings } from "./settings.ts"
 import type { Turns } from "./threadRoute.ts"
 import type { TurnState } from "./turnState.ts"
 
@@ -20,7 +20,7 @@ export const make = (
   rpc: AppServerRpc["Service"],
   turns: Turns,
   threadId: string,
-  { handlers, sandbox }: ThreadDefaults
+  { handlers, sandbox, stallTimeout }: ThreadDefaults
 ): Pick<Thread, "run" | "turn" | "review" | "compact"> => {
   // A thread is started with a mode alone; what its sandbox says beyond that has to come with each turn.
   const defaults = sandbox?.isCustom === true ? { sandbox } : {}
@@ -48,6 +48,7 @@ export const make = (
       events,
       handlers: { ...handlers, ...options?.handlers },
       maxUnreadBytes: options?.maxUnreadBytes,
+      stallTimeout: yield* duration("stallTimeout", options?.stallTimeout ?? stallTimeout),
       whenBusy: whenBusy === "steer" ? { steer: items } : whenBusy
     })
   })
@@ -67,7 +68,7 @@ export const make = (
     const turnOptions = { ...options, outputSchema: jsonSchema }
     const attempt = Effect.fnUntraced(function*(input: Input): Effect.fn.Return<
       TurnResult<A>,
-      RequestError | ThreadBusy | TurnFailed | TurnInterrupted | OutputInvalid
+      RequestError | ThreadBusy | TurnEndError | TurnInterrupted | OutputInvalid
     > {
       const result = yield* runOnce(input, turnOptions)
       const invalid = (text: string | null, issue: string) =>
@@ -89,11 +90,11 @@ export const make = (
   function run<A>(
     input: Input,
     options: TurnOptions & StructuredOutput<A>
-  ): Effect.Effect<TurnResult<A>, RequestError | ThreadBusy | TurnFailed | TurnInterrupted | OutputInvalid>
+  ): Effect.Effect<TurnResult<A>, RequestError | ThreadBusy | TurnEndError | TurnInterrupted | OutputInvalid>
   function run(
     input: Input,
     options?: TurnOptions
-  ): Effect.Effect<TurnResult, RequestError | ThreadBusy | TurnFailed | TurnInterrupted>
+  ): Effect.Effect<TurnResult, RequestError | ThreadBusy | TurnEndError | TurnInterrupted>
   function run(input: Input, options?: TurnOptions & Partial<StructuredOutput<unknown>>) {
     const output = options?.output
     return Effect.withSpan(
@@ -106,14 +107,17 @@ export const make = (
     request: Parameters<Turns["start"]>[1],
     options: { readonly whenBusy?: "fail" | "queue" | undefined } | undefined
   ) =>
-    Effect.map(
-      turns.start(threadId, request, {
-        events: true,
-        handlers,
-        maxUnreadBytes: undefined,
-        whenBusy: options?.whenBusy ?? "fail"
-      }),
-      (state) => Turn.make(rpc, turns, state)
+    duration("stallTimeout", stallTimeout).pipe(
+      Effect.flatMap((stallTimeout) =>
+        turns.start(threadId, request, {
+          events: true,
+          handlers,
+          maxUnreadBytes: undefined,
+          stallTimeout,
+          whenBusy: options?.whenBusy ?? "fail"
+        })
+      ),
+      Effect.map((state) => Turn.make(rpc, turns, state))
     )
 
   return {

@@ -13,7 +13,7 @@ import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { AppServerRpc } from "../AppServerRpc.ts"
-import type { ConnectionError, ThreadBusy } from "../CodexError.ts"
+import type { ConnectionError, ThreadBusy, TurnOutcomeUnknown, TurnStalled } from "../CodexError.ts"
 import { EventsOverflow, TurnFailed } from "../CodexError.ts"
 import type { Raw, TurnEvent } from "../ServerNotification.ts"
 import type { Overrides } from "../ServerRequests.ts"
@@ -25,7 +25,7 @@ import { CompactLog, done, Mailbox } from "./mailbox.ts"
 export type StreamError = ConnectionError | EventsOverflow
 
 /** Why the state of a turn ends without the turn's completion. */
-export type End = ConnectionError | ThreadBusy
+export type End = ConnectionError | ThreadBusy | TurnStalled | TurnOutcomeUnknown
 
 export interface TurnStateOptions {
   /** The id that this client gave the message that starts the turn. */
@@ -38,8 +38,11 @@ export interface TurnStateOptions {
   readonly rpc: Pick<AppServerRpc["Service"], "decode" | "report">
 }
 
-// The events of a turn that is not ours just end; its result says why.
-const endOfEvents = (cause: End) => cause._tag === "ThreadBusy" ? done : Exit.fail(cause)
+// The events of a turn that is given up just end; its result says why.
+const endOfEvents = (cause: End) =>
+  cause._tag === "ThreadBusy" || cause._tag === "TurnStalled" || cause._tag === "TurnOutcomeUnknown"
+    ? done
+    : Exit.fail(cause)
 
 const highWaterBytes = 64 * 1024 * 1024
 
@@ -72,7 +75,16 @@ export class TurnState {
   /** The id by which the server knows the turn that it runs; a review has another one than its items (measured). */
   runningId: string
   hasBegun = false
+  /** How the turn ends if it has to be interrupted. */
+  verdict: End | undefined
+  /** Called after each read that brought frames of the turn. */
+  onFrames: (() => void) | undefined
+  /** How many frames of the turn there were. */
+  frames = 0
+  /** The last of them. */
+  lastEvent: string | undefined
   readonly itemIds = new Set<string>()
+  private readonly running = new Map<string, unknown>()
   private readonly items: Array<unknown> = []
   private readonly readers = new Set<Mailbox<StreamError>>()
   private log: CompactLog | undefined
@@ -109,6 +121,8 @@ export class TurnState {
 
   onNotification(event: Raw, bytes: number): void {
     if (this.isEnded) return
+    this.frames++
+    this.lastEvent = event._tag
     if (event._tag !== "item/agentMessage/delta") this.fold(event)
     if (this.log === undefined) return
     this.log.push(event)
@@ -117,7 +131,11 @@ export class TurnState {
 
   onReadEnd(): void {
     if (this.hasBegun || this.completion !== undefined) Deferred.doneUnsafe(this.started, Exit.void)
-    if (this.completion !== undefined) Deferred.doneUnsafe(this.ended, Exit.void)
+    if (this.completion !== undefined) {
+      const isVerdict = this.verdict !== undefined && this.completion["status"] === "interrupted"
+      Deferred.doneUnsafe(this.ended, isVerdict ? Exit.fail(this.verdict!) : Exit.void)
+    }
+    this.onFrames?.()
     for (const reader of this.readers) {
       if (this.completion !== undefined) reader.close(done)
       reader.flush()
@@ -165,12 +183,17 @@ export class TurnState {
         return
       case "item/started": {
         const item = params["item"]
-        if (Predicate.hasProperty(item, "id") && Predicate.isString(item.id)) this.itemIds.add(item.id)
+        if (!Predicate.hasProperty(item, "id") || !Predicate.isString(item.id)) return
+        this.itemIds.add(item.id)
+        this.running.set(item.id, item)
         return
       }
-      case "item/completed":
-        this.items.push(params["item"])
+      case "item/completed": {
+        const item = params["item"]
+        this.items.push(item)
+        if (Predicate.hasProperty(item, "id") && Predicate.isString(item.id)) this.running.delete(item.id)
         return
+      }
       case "thread/tokenUsage/updated":
         return this.foldUsage(params["tokenUsage"])
       case "turn/completed":
@@ -233,6 +256,11 @@ export class TurnState {
       (mailbox) => Stream.map(mailbox.stream, (raw) => this.options.rpc.decode(raw) as TurnEvent)
     )
   )
+
+  /** The items that have begun and not ended. */
+  get runningItems(): ReadonlyArray<Received.ThreadItem> {
+    return [...this.running.values()].filter(guardOf(Received.ThreadItem))
+  }
 
   /** What is known of the turn now. */
   get partialResult(): TurnResult {

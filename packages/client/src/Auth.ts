@@ -1,0 +1,544 @@
+/**
+ * Accounts and logins.
+ *
+ * A login belongs to the app-server, not to a thread: threads that were started before it use it from their next turn on.
+ * The server keeps it where the configuration says, by default in `auth.json` of the user's `CODEX_HOME`, **in place of the
+ * login that was there**. A program that logs in with a key or with tokens of its own therefore builds its client with
+ * `credentialsStore: "ephemeral"`, which keeps the login in the memory of the process and leaves the user's alone.
+ *
+ * @since 0.1.0
+ */
+import type * as Received from "@effect-codex/protocol/Received"
+import type * as Sent from "@effect-codex/protocol/Sent"
+import * as Cause from "effect/Cause"
+import type * as Config from "effect/Config"
+import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { AppServerRpc } from "./AppServerRpc.ts"
+import type { ConnectionError, LoginError, LoginFailed, RequestError } from "./CodexError.ts"
+import { DecodeError, InvalidArgument } from "./CodexError.ts"
+import * as Login from "./internal/login.ts"
+import { Mailbox } from "./internal/mailbox.ts"
+import * as RpcErrors from "./internal/rpcErrors.ts"
+import { defined } from "./internal/settings.ts"
+import type { Known } from "./ServerNotification.ts"
+import type { Handler } from "./ServerRequests.ts"
+import { Refusal } from "./ServerRequests.ts"
+
+// =============================================================================
+// Models
+// =============================================================================
+
+/**
+ * A login that waits for a person. It knows its own attempt alone.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PendingLogin {
+  /** The server's id of the attempt. */
+  readonly id: string
+  /**
+   * Waits for the end of the attempt, for as long as that takes; a code is good for 15 minutes. It can be run any number of
+   * times, by any number of fibers, and always ends in the same way. Fails with `LoginFailed` when the attempt failed, was
+   * cancelled or was replaced, and with the connection's cause when the connection ends.
+   */
+  readonly wait: Effect.Effect<void, LoginFailed | ConnectionError>
+  /** Cancels the attempt, so that `wait` fails with the reason `cancelled`. Does nothing once the attempt is over. */
+  readonly cancel: Effect.Effect<void, RequestError>
+}
+
+/**
+ * A login in the browser. The browser has to run on the machine of the app-server, which waits for it on port 1455 of
+ * 127.0.0.1: elsewhere use a device code.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ChatgptLogin extends PendingLogin {
+  /** What to open in the browser. */
+  readonly url: string
+}
+
+/**
+ * A login with a code, in a browser on any machine.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface DeviceCodeLogin extends PendingLogin {
+  /** What to open in a browser. */
+  readonly verificationUrl: string
+  /** What to enter there. */
+  readonly userCode: string
+}
+
+/**
+ * What the server tells about the account without being asked: who is logged in, what is left of the rate limits (only the
+ * limits that changed), how a login ended.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type AccountChange =
+  | Known<"account/updated">
+  | Known<"account/rateLimits/updated">
+  | Known<"account/login/completed">
+
+/**
+ * Tokens of a ChatGPT account that somebody else looks after.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ChatgptTokens {
+  /** The access token, a JWT. */
+  readonly accessToken: Redacted.Redacted<string>
+  /** The id of the workspace that the token is for. A change of workspace makes running turns fail (measured). */
+  readonly accountId: string
+  /** Default: what the token says, else `unknown`. */
+  readonly planType?: string | undefined
+}
+
+/**
+ * Why a provider is asked for tokens.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TokensRequest {
+  /** `login` is the first time; `unauthorized` means that the tokens at hand were refused. */
+  readonly reason: "login" | "unauthorized" | (string & {})
+  /** The workspace of the tokens at hand. */
+  readonly previousAccountId: string | undefined
+}
+
+// =============================================================================
+// Options
+// =============================================================================
+
+/**
+ * How to read the account.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface AccountOptions {
+  /** Refreshes the tokens of a ChatGPT login first. Has no effect on external tokens. Default: false. */
+  readonly refreshToken?: boolean | undefined
+}
+
+/**
+ * What a login in the browser can be started with.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface ChatgptLoginOptions {
+  /** The brand that the pages of the login show. Default: the server's. */
+  readonly appBrand?: Sent.LoginAppBrand | undefined
+  /** Ends on a page of OpenAI instead of one of the app-server. Default: false. */
+  readonly useHostedLoginSuccessPage?: boolean | undefined
+  /** Leaves steps of the pages out. Default: false. */
+  readonly codexStreamlinedLogin?: boolean | undefined
+}
+
+/**
+ * What usage to read.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface UsageOptions {
+  /** Reads what this thread used instead of the whole account. */
+  readonly threadId?: string | undefined
+}
+
+/**
+ * @category options
+ * @since 0.1.0
+ */
+export interface ExternalTokensOptions {
+  /**
+   * How long the provider may take to refresh tokens. Default: 9 seconds, because the server gives up after 10 (measured
+   * on codex 0.169). The first tokens have no limit.
+   */
+  readonly refreshTimeout?: Duration.Input | undefined
+}
+
+// =============================================================================
+// Service
+// =============================================================================
+
+/**
+ * The account that the app-server works with.
+ *
+ * **Example** (Logging in with a code)
+ *
+ * ```ts
+ * import { Auth } from "@effect-codex/client"
+ * import { Console, Effect } from "effect"
+ *
+ * export const login = Effect.gen(function*() {
+ *   const auth = yield* Auth.Auth
+ *   const { account } = yield* auth.account()
+ *   if (account !== null) return
+ *   const { userCode, verificationUrl, wait } = yield* auth.loginDeviceCode
+ *   yield* Console.log(`Open ${verificationUrl} and enter ${userCode}.`)
+ *   yield* wait
+ * }).pipe(Effect.scoped)
+ * ```
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Auth extends Context.Service<Auth, {
+  /** Who is logged in, if anybody, and whether the model's provider needs a login. */
+  readonly account: (options?: AccountOptions) => Effect.Effect<Received.GetAccountResponse, RequestError>
+  /**
+   * Logs in with an API key, without asking OpenAI whether it is valid: a wrong key fails the next turn. White space around
+   * the key is dropped.
+   *
+   * The server **stores the key in place of the user's login** unless the client was built with `credentialsStore:
+   * "ephemeral"`; see {@link layerApiKey} for an example.
+   */
+  readonly loginApiKey: (apiKey: Redacted.Redacted<string>) => Effect.Effect<void, LoginError>
+  /**
+   * Starts a login in the browser. Closing the scope before it is over cancels it. A server has one login under way: a
+   * second one replaces the first, and so does the browser login of another codex on the same machine, because they share
+   * a port (measured). The login is stored as the configuration says.
+   */
+  readonly loginChatgpt: (options?: ChatgptLoginOptions) => Effect.Effect<ChatgptLogin, LoginError, Scope.Scope>
+  /** Starts a login with a code, which needs the network at once. Otherwise as `loginChatgpt`. */
+  readonly loginDeviceCode: Effect.Effect<DeviceCodeLogin, LoginError, Scope.Scope>
+  /** Forgets the login, also where it is stored, and ends a login that is under way. */
+  readonly logout: Effect.Effect<void, RequestError>
+  /** What is left of the account's rate limits. Fails with `LoginRequired` without a ChatGPT login. */
+  readonly rateLimits: Effect.Effect<Received.GetAccountRateLimitsResponse, RequestError>
+  /** The tokens that the account or a thread used. Fails with `LoginRequired` without a ChatGPT login. */
+  readonly usage: (options?: UsageOptions) => Effect.Effect<Received.GetAccountTokenUsageResponse, RequestError>
+  /**
+   * Changes of the account from now on. Each run of the stream has a mailbox of its own; it fails with the connection's
+   * cause after the last change.
+   */
+  readonly changes: Stream.Stream<AccountChange, ConnectionError>
+}>()("@effect-codex/client/Auth") {}
+
+// =============================================================================
+// Constructor
+// =============================================================================
+
+type Rpc = AppServerRpc["Service"]
+
+/**
+ * The accounts of a connection. Logs nobody in.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make: Effect.Effect<Auth["Service"], never, AppServerRpc | Scope.Scope> = Effect.gen(function*() {
+  const rpc = yield* AppServerRpc
+  const scope = yield* Effect.scope
+
+  const start = <A extends Received.LoginAccountResponse["type"]>(
+    params: Sent.LoginAccountParams & { readonly type: A }
+  ) =>
+    rpc.request("account/login/start", params).pipe(
+      Effect.mapError((error) => RpcErrors.fromLoginStart(error)),
+      Effect.filterOrFail(
+        (reply): reply is Extract<Received.LoginAccountResponse, { readonly type: A }> => reply.type === params.type,
+        (raw) => new DecodeError({ method: "account/login/start", issue: `the login is no ${params.type}.`, raw })
+      )
+    )
+
+  return Auth.of({
+    account: Effect.fn("Auth.account")((options) =>
+      rpc.request("account/read", defined({ refreshToken: options?.refreshToken }))
+    ),
+    loginApiKey: Effect.fn("Auth.loginApiKey")(function*(given) {
+      const apiKey = secretOf(given)?.trim() ?? ""
+      if (apiKey === "") {
+        return yield* new InvalidArgument({
+          argument: "apiKey",
+          detail: "expected a key that is not blank, as Redacted.make(key) or from Config.Redacted."
+        })
+      }
+      yield* login(rpc, { type: "apiKey", apiKey }, apiKey)
+    }),
+    loginChatgpt: Effect.fn("Auth.loginChatgpt")(function*(options) {
+      const { cancel, reply, wait } = yield* Login.start(
+        rpc,
+        scope,
+        start({ type: "chatgpt", ...defined(options ?? {}) })
+      )
+      return { id: reply.loginId, url: reply.authUrl, wait, cancel }
+    }),
+    loginDeviceCode: Effect.gen(function*() {
+      const { cancel, reply, wait } = yield* Login.start(rpc, scope, start({ type: "chatgptDeviceCode" }))
+      const { loginId: id, userCode, verificationUrl } = reply
+      return { id, verificationUrl, userCode, wait, cancel }
+    }).pipe(Effect.withSpan("Auth.loginDeviceCode")),
+    logout: Effect.asVoid(rpc.request("account/logout", undefined)),
+    rateLimits: rpc.request("account/rateLimits/read", undefined),
+    usage: Effect.fn("Auth.usage")((options) =>
+      rpc.request("account/usage/read", defined({ threadId: options?.threadId }))
+    ),
+    changes: changes(rpc)
+  })
+})
+
+// =============================================================================
+// Layers
+// =============================================================================
+
+/**
+ * {@link make} as a layer: the account is whatever the server finds stored. `CodexNode.layer` includes it.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<Auth, never, AppServerRpc> = Layer.effect(Auth, make)
+
+/**
+ * {@link layer}, logged in with an API key.
+ *
+ * **Gotchas**
+ *
+ * The server stores the key in place of the user's login. With `credentialsStore: "ephemeral"` it does not: the key is kept
+ * in the memory of the process, and the stored login is neither used nor touched.
+ *
+ * **Example** (A service with a key of its own)
+ *
+ * ```ts
+ * import { Auth } from "@effect-codex/client"
+ * import { CodexNode } from "@effect-codex/node"
+ * import { Config, Layer } from "effect"
+ *
+ * export const CodexLive = Auth.layerApiKey(Config.Redacted("OPENAI_API_KEY")).pipe(
+ *   Layer.provideMerge(CodexNode.layer({ credentialsStore: "ephemeral" }))
+ * )
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerApiKey = (
+  apiKey: Config.Config<Redacted.Redacted<string>>
+): Layer.Layer<Auth, Config.ConfigError | LoginError, AppServerRpc> =>
+  Layer.effect(
+    Auth,
+    Effect.gen(function*() {
+      const auth = yield* make
+      yield* auth.loginApiKey(yield* apiKey)
+      return auth
+    })
+  )
+
+/**
+ * {@link layer}, logged in with the tokens of a ChatGPT account that somebody else looks after. The server keeps them in
+ * memory, whatever `credentialsStore` says, and asks for new ones when they are refused. Needs the experimental API (the
+ * default).
+ *
+ * **Details**
+ *
+ * The provider is asked for tokens when the layer is built, and again when the model's provider or ChatGPT's backend
+ * answers 401; the turn that met it then goes on with the new tokens. Requests that come while the provider is at work
+ * share its answer. It works in a fiber of the layer's scope, so that the end of one of them does not end the others. The
+ * server asks for each turn that was refused, one after the other (measured), so a provider may well give the tokens again
+ * that it has just got.
+ *
+ * A provider that fails when the layer is built fails the layer, with its own error. Later a provider that fails, dies, gives
+ * no tokens or exceeds `refreshTimeout`, upon which it is interrupted, makes the server's turn fail (`TurnFailed`) and is
+ * logged as a warning, without what it said.
+ *
+ * While the layer's login is in force the server refuses others: `logout` first.
+ *
+ * **Example** (Tokens from a vault)
+ *
+ * ```ts
+ * import { Auth } from "@effect-codex/client"
+ * import { CodexNode } from "@effect-codex/node"
+ * import { Context, Effect, Layer } from "effect"
+ *
+ * class Vault extends Context.Service<Vault, {
+ *   readonly tokens: (options: { readonly fresh: boolean }) => Effect.Effect<Auth.ChatgptTokens>
+ * }>()("Vault") {}
+ *
+ * export const CodexLive = Auth.layerExternalTokens(({ reason }) =>
+ *   Effect.flatMap(Vault, (vault) => vault.tokens({ fresh: reason === "unauthorized" }))
+ * ).pipe(Layer.provideMerge(CodexNode.layer()))
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerExternalTokens = <E, R>(
+  provider: (request: TokensRequest) => Effect.Effect<ChatgptTokens, E, R>,
+  options?: ExternalTokensOptions
+): Layer.Layer<Auth, E | LoginError, AppServerRpc | Exclude<R, Scope.Scope>> =>
+  Layer.effect(
+    Auth,
+    Effect.gen(function*() {
+      const rpc = yield* AppServerRpc
+      const auth = yield* make
+      yield* rpc.handle({ "account/chatgptAuthTokens/refresh": yield* refresher(rpc, provider, options) })
+      yield* rpc.observe(undefined, {
+        onNotification(raw) {
+          if (raw._tag !== "account/login/completed") return
+          const change = rpc.decode(raw)
+          if (change._tag !== "account/login/completed" || change.params.loginId !== null) return
+          // The server uses the tokens all the same, but cannot tell the account or its limits.
+          if (!change.params.success) rpc.report(`codex took the ChatGPT tokens, but reports: ${change.params.error}`)
+        },
+        onReadEnd: () => {},
+        onEnd: () => {}
+      })
+      const tokens = yield* provider({ reason: "login", previousAccountId: undefined })
+      const params = tokenParams(tokens)
+      if (params === undefined) {
+        return yield* new InvalidArgument({ argument: "provider", detail: notTokens })
+      }
+      yield* login(rpc, { type: "chatgptAuthTokens", ...params }, params.accessToken)
+      return auth
+    })
+  )
+
+// =============================================================================
+// Internal
+// =============================================================================
+
+const secretOf = (u: unknown): string | undefined => {
+  const value = Redacted.isRedacted(u) ? Redacted.value(u) : undefined
+  return Predicate.isString(value) ? value : undefined
+}
+
+const login = (rpc: Rpc, params: Sent.LoginAccountParams, secret: string): Effect.Effect<void, LoginError> =>
+  Effect.asVoid(
+    Effect.mapError(rpc.request("account/login/start", params), (error) => RpcErrors.fromLoginStart(error, secret))
+  )
+
+const changeMethods: ReadonlySet<string> = new Set<AccountChange["_tag"]>([
+  "account/updated",
+  "account/rateLimits/updated",
+  "account/login/completed"
+])
+
+const isChange = (event: { readonly _tag: string }): event is AccountChange => changeMethods.has(event._tag)
+
+const highWaterBytes = 64 * 1024 * 1024
+
+const changes = (rpc: Rpc): Stream.Stream<AccountChange, ConnectionError> =>
+  Stream.unwrap(Effect.gen(function*() {
+    const mailbox = new Mailbox<ConnectionError>({
+      highWater: {
+        bytes: highWaterBytes,
+        report: (bytes) => rpc.report(`${bytes} bytes of account changes are unread; their reader is too slow`, bytes)
+      }
+    })
+    yield* rpc.observe(undefined, {
+      onNotification: (raw, bytes) => {
+        if (isChange(raw)) mailbox.push(raw, bytes)
+      },
+      onReadEnd: () => mailbox.flush(),
+      onEnd: (cause) => {
+        mailbox.close(Exit.fail(cause))
+        mailbox.flush()
+      }
+    })
+    return mailbox.stream.pipe(Stream.map(rpc.decode), Stream.filter(isChange))
+  }))
+
+// =============================================================================
+// External tokens
+// =============================================================================
+
+const notTokens = "expected { accessToken: Redacted, accountId, planType? }, with texts that are not blank."
+
+const isText = (u: unknown): u is string => Predicate.isString(u) && u.trim() !== ""
+
+// Checked here, so that the log says whose mistake it is.
+const tokenParams = (tokens: ChatgptTokens) => {
+  const { accessToken: secret, accountId, planType } = { ...tokens }
+  const accessToken = secretOf(secret)
+  return isText(accessToken) && isText(accountId) && (planType === undefined || isText(planType))
+    ? { accessToken, chatgptAccountId: accountId, chatgptPlanType: planType ?? null }
+    : undefined
+}
+
+interface Refresh {
+  readonly answer: Deferred.Deferred<Sent.ChatgptAuthTokensRefreshResponse, Refusal>
+  fiber: Fiber.Fiber<unknown, unknown> | undefined
+}
+
+const refresher = Effect.fnUntraced(function*<E, R>(
+  rpc: Rpc,
+  provider: (request: TokensRequest) => Effect.Effect<ChatgptTokens, E, R>,
+  options: ExternalTokensOptions | undefined
+) {
+  const context = yield* Effect.context<R>()
+  const scope = yield* Effect.scope
+  const timeout = Duration.fromInputUnsafe(options?.refreshTimeout ?? Duration.seconds(9))
+  let underWay: Refresh | undefined
+
+  const refusal = new Refusal({ message: "This client could not get new ChatGPT tokens." })
+  // The server passes on no more than the code of a refusal: the log has to tell why.
+  const refuse = (problem: string) =>
+    Effect.suspend(() => {
+      rpc.report(`the provider of ChatGPT tokens ${problem}: codex gets none, and the turn that needs them fails.`)
+      return Effect.fail(refusal)
+    })
+
+  const ask = (request: TokensRequest) =>
+    Effect.suspend(() => provider(request)).pipe(
+      Effect.provideContext(context),
+      Effect.matchCauseEffect({
+        onFailure: (cause) => {
+          const error = Cause.squash(cause)
+          const tag = Predicate.hasProperty(error, "_tag") && Predicate.isString(error._tag)
+            ? ` with ${error._tag}`
+            : ""
+          return refuse(Cause.hasDies(cause) ? "died" : `failed${tag}`)
+        },
+        onSuccess: (tokens) => {
+          const params = tokenParams(tokens)
+          return params === undefined ? refuse(`gave no tokens (${notTokens})`) : Effect.succeed(params)
+        }
+      })
+    )
+
+  const handler: Handler<"account/chatgptAuthTokens/refresh"> = ({ params }) =>
+    Effect.uninterruptibleMask(Effect.fnUntraced(function*(restore) {
+      const refresh: Refresh = underWay ?? { answer: Deferred.makeUnsafe(), fiber: undefined }
+      if (underWay === undefined) {
+        underWay = refresh
+        refresh.fiber = yield* restore(ask({
+          reason: params.reason,
+          previousAccountId: params.previousAccountId ?? undefined
+        })).pipe(
+          Effect.ensuring(Effect.sync(() => {
+            underWay = undefined
+          })),
+          Effect.onInterrupt(() => Deferred.fail(refresh.answer, refusal)),
+          Deferred.into(refresh.answer),
+          Effect.forkIn(scope)
+        )
+      }
+      return yield* restore(Effect.timeoutOrElse(Deferred.await(refresh.answer), {
+        duration: timeout,
+        orElse: () => {
+          refresh.fiber?.interruptUnsafe()
+          return refuse(`did not answer within ${Duration.format(timeout)}`)
+        }
+      }))
+    }))
+  return handler
+})

@@ -1,0 +1,277 @@
+/**
+ * The agent's own questions to the user, `item/tool/requestUserInput`, as a handler with types of its own.
+ *
+ * The agent may ask in plan mode, and in every mode with `config: { features: { default_mode_request_user_input: true } }`;
+ * else its tool answers that it is not available (measured on codex 0.169). The approval mode does not matter. Without a
+ * handler each question is left without an answer, and the turn goes on.
+ *
+ * @since 0.1.0
+ */
+import type * as Received from "@effect-codex/protocol/Received"
+import type * as Sent from "@effect-codex/protocol/Sent"
+import * as Effect from "effect/Effect"
+import type * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as ServerRequests from "./ServerRequests.ts"
+
+// =============================================================================
+// Requests
+// =============================================================================
+
+/**
+ * An answer that the agent suggests. Its label is what is answered with.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Option = Received.ToolRequestUserInputOption
+
+/**
+ * A question of the agent.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Question {
+  /** What the answer goes by. */
+  readonly id: string
+  /** A few words to show above the question. */
+  readonly header: string
+  readonly question: string
+  /** The answers to choose from, the one that the agent recommends first. Empty for a question of free text. */
+  readonly options: ReadonlyArray<Option>
+  /** Whether an answer may be none of the options. Codex 0.169 always says so. */
+  readonly allowsOther: boolean
+  /** Whether the answer is not to be shown while it is typed. {@link Answers} says what becomes of it. */
+  readonly isSecret: boolean
+}
+
+/**
+ * What the agent wants to know.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Request {
+  readonly threadId: string
+  /** The turn that waits. */
+  readonly turnId: string
+  /** The call of the tool. The server tells of no item with this id. */
+  readonly itemId: string
+  /**
+   * Whether the agent cannot go on without an answer: true in plan mode, false in the default mode (measured). The turn
+   * waits either way.
+   */
+  readonly isBlocking: boolean
+  /** One to three as a rule, but there is no limit. */
+  readonly questions: ReadonlyArray<Question>
+}
+
+// =============================================================================
+// Answers
+// =============================================================================
+
+/**
+ * The answer to a question: the label of an option, or any text where the question allows it; several, in an array.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Answer = string | ReadonlyArray<string> | Redacted.Redacted
+
+/**
+ * Answers by the ids of their questions. A question that is left out gets none.
+ *
+ * **Details**
+ *
+ * The server hands the answers to the model as they are, as JSON, and so they also stand in the thread's history on disk,
+ * the answer to a secret question no less than others (both measured). A `Redacted` answer appears nowhere on this side of
+ * the connection, but it does not hide anything from the model.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Answers {
+  readonly [questionId: string]: Answer | undefined
+}
+
+/**
+ * Answers do not fit the questions. The server would have handed them to the model all the same (measured), so nothing of
+ * them is sent: the failure is reported in the log, without the answers, and the questions are left without an answer.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class AnswersInvalid extends Schema.TaggedError<AnswersInvalid>()("UserInputAnswersInvalid", {
+  issues: Schema.Array(Schema.Struct({
+    /** The id that the answer was given for. */
+    questionId: Schema.String,
+    expected: Schema.String
+  }))
+}) {
+  override get message(): string {
+    const issues = this.issues.map(({ expected, questionId }) => `${questionId}: expected ${expected}`)
+    return `The answers do not fit the questions. ${issues.join("; ")}.`
+  }
+}
+
+/**
+ * Checks answers the way they are checked before they are sent: each has to be for a question that was asked, and one of
+ * its options unless it allows others. For a program that wants to ask again.
+ *
+ * @category validation
+ * @since 0.1.0
+ */
+export const check = (request: Request, answers: Answers): Effect.Effect<void, AnswersInvalid> => {
+  const issues = entries(answers).flatMap(([questionId, texts]) => {
+    const question = request.questions.find(({ id }) => id === questionId)
+    if (question === undefined) return [{ questionId, expected: "no answer, because it was not asked" }]
+    const { allowsOther, options } = question
+    const fits = allowsOther || options.length === 0 ||
+      texts.every((text) => options.some(({ label }) => label === text))
+    return fits
+      ? []
+      : [{ questionId, expected: `one of ${options.map(({ label }) => JSON.stringify(label)).join(", ")}` }]
+  })
+  return issues.length === 0 ? Effect.void : Effect.fail(new AnswersInvalid({ issues }))
+}
+
+// =============================================================================
+// Handlers
+// =============================================================================
+
+/**
+ * Answers the agent's questions. It may take up to `ServerRequests.HandlerTimeout` and is interrupted when its turn ends.
+ * One that fails is reported, and answers nothing; a `ServerRequests.Refusal` tells the server that there was an error.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Handler<R = never> = (request: Request) => Effect.Effect<Answers, unknown, R>
+
+/**
+ * The handler for a thread or a turn, with the services that it requires taken from where this runs.
+ *
+ * **Example** (Answering from a service of the application)
+ *
+ * ```ts
+ * import { type Thread, UserInput } from "@effect-codex/client"
+ * import { Context, Effect, type Redacted } from "effect"
+ *
+ * class Vault extends Context.Service<Vault, {
+ *   readonly token: Effect.Effect<Redacted.Redacted>
+ * }>()("Vault") {}
+ *
+ * export const deploy = Effect.fn("deploy")(function*(thread: Thread.Thread) {
+ *   const handlers = yield* UserInput.make((request) =>
+ *     Effect.gen(function*() {
+ *       const { token } = yield* Vault
+ *       const secret = request.questions.find((question) => question.isSecret)
+ *       return secret === undefined ? {} : { [secret.id]: yield* token }
+ *     })
+ *   )
+ *   return yield* thread.run("Deploy it.", { handlers })
+ * })
+ * ```
+ *
+ * @category handlers
+ * @since 0.1.0
+ */
+export const make = <R = never>(handler: Handler<R>): Effect.Effect<ServerRequests.Overrides, never, R> =>
+  ServerRequests.make(handlers(handler))
+
+/**
+ * Replaces a client's handler. Provide it to the client's layer.
+ *
+ * **Example** (Asking on a terminal)
+ *
+ * ```ts
+ * import { UserInput } from "@effect-codex/client"
+ * import { CodexNode } from "@effect-codex/node"
+ * import { Effect, Layer } from "effect"
+ * import { Prompt } from "effect/cli"
+ *
+ * const ask = Effect.fnUntraced(function*({ id, isSecret, options, question }: UserInput.Question) {
+ *   const message = question
+ *   if (isSecret) return [id, yield* Prompt.run(Prompt.Password({ message }))] as const
+ *   if (options.length === 0) return [id, yield* Prompt.run(Prompt.String({ message }))] as const
+ *   const choices = options.map(({ description, label }) => ({ title: label, value: label, description }))
+ *   return [id, yield* Prompt.run(Prompt.Select({ message, choices }))] as const
+ * })
+ *
+ * export const CodexLive = CodexNode.layer().pipe(
+ *   Layer.provide(UserInput.layer(({ questions }) =>
+ *     Effect.map(Effect.forEach(questions, ask), (answers): UserInput.Answers => Object.fromEntries(answers))
+ *   ))
+ * )
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = <R = never>(handler: Handler<R>): Layer.Layer<never, never, R> =>
+  ServerRequests.layer(handlers(handler))
+
+/**
+ * Chooses the first option of each question, which the agent is told to make the one it recommends, for a thread or a turn
+ * that nobody watches. A secret question and one of free text get no answer.
+ *
+ * @category handlers
+ * @since 0.1.0
+ */
+export const firstOption: ServerRequests.Overrides = handlers(({ questions }) =>
+  Effect.succeed(
+    Object.fromEntries(questions.flatMap(({ id, isSecret, options: [first] }) =>
+      isSecret || first === undefined ? [] : [[id, first.label]]
+    ))
+  )
+)
+
+/**
+ * {@link firstOption} for a client.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerFirstOption: Layer.Layer<never> = ServerRequests.layer(firstOption)
+
+// =============================================================================
+// Internal
+// =============================================================================
+
+function handlers<R>(handler: Handler<R>) {
+  return {
+    "item/tool/requestUserInput": ({ params }: ServerRequests.Request<"item/tool/requestUserInput">) => {
+      const request = requestOf(params)
+      return Effect.flatMap(handler(request), (answers) => Effect.as(check(request, answers), responseOf(answers)))
+    }
+  }
+}
+
+const requestOf = (params: Received.ToolRequestUserInputParams): Request => ({
+  threadId: params.threadId,
+  turnId: params.turnId,
+  itemId: params.itemId,
+  isBlocking: params.isBlocking,
+  questions: params.questions.map(({ header, id, isOther, isSecret, options, question }) => ({
+    id,
+    header,
+    question,
+    options: options ?? [],
+    allowsOther: isOther,
+    isSecret
+  }))
+})
+
+const textsOf = (answer: Answer): ReadonlyArray<string> => {
+  if (typeof answer === "string") return [answer]
+  return Redacted.isRedacted(answer) ? [Redacted.value(answer)] : answer
+}
+
+const entries = (answers: Answers) =>
+  Object.entries(answers).flatMap(([id, answer]) => answer === undefined ? [] : [[id, textsOf(answer)] as const])
+
+const responseOf = (answers: Answers): Sent.ToolRequestUserInputResponse => ({
+  answers: Object.fromEntries(entries(answers).map(([id, texts]) => [id, { answers: texts }]))
+})

@@ -1,0 +1,21 @@
+/** What does not fit a schema, for the model to read. */
+import type { StandardSchemaV1 } from "effect/StandardSchema"
+
+const pathText = (path: StandardSchemaV1.Issue["path"]): string =>
+  (path ?? []).reduce<string>((text, segment) => {
+    const key = typeof segment === "object" ? segment.key : segment
+    if (typeof key === "number") return `${text}[${key}]`
+    return text === "" ? String(key) : `${text}.${String(key)}`
+  }, "")
+
+const shown = 5
+
+/** Where and what, in one line: the first few issues. */
+export const issueText = (issues: ReadonlyArray<StandardSchemaV1.Issue>): string => {
+  const texts = issues.slice(0, shown).map(({ message, path }) => {
+    const at = pathText(path)
+    return `${at === "" ? "" : `at ${at}: `}${String(message).replace(/\s+/g, " ").slice(0, 300)}`
+  })
+  if (texts.length === 0) return "it was refused without a reason"
+  return texts.join("; ") + (issues.length > shown ? `; and ${issues.length - shown} more` : "")
+}

@@ -1,0 +1,11 @@
+/** Tells the approval of an MCP server's tool from the elicitations that it is sent as. */
+import * as Predicate from "effect/Predicate"
+
+const at = (u: unknown, key: string): unknown => Predicate.hasProperty(u, key) ? u[key] : undefined
+
+export const isMcpToolApproval = (params: unknown): boolean => {
+  const meta = at(params, "_meta")
+  const properties = at(at(params, "requestedSchema"), "properties")
+  return at(params, "mode") === "form" && at(meta, "codex_approval_kind") === "mcp_tool_call" &&
+    Predicate.isString(at(meta, "tool_name")) && Predicate.isObject(properties) && Object.keys(properties).length === 0
+}

@@ -1,0 +1,86 @@
+/** Ends turns whose end is not told: those of which nothing is heard any more, and those whose thread is idle already. */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type { AppServerRpc } from "../AppServerRpc.ts"
+import { TurnOutcomeUnknown, TurnStalled } from "../CodexError.ts"
+import * as StoredTurn from "./storedTurn.ts"
+import type { TurnState } from "./turnState.ts"
+
+type Rpc = AppServerRpc["Service"]
+
+/** The server tells that a thread is idle right before it tells the end of the turn; this is how long it may lie between. */
+const endGrace = Duration.seconds(2)
+
+/** Takes the end of the turn from what the server has stored. False when it is not over there, or not stored. */
+const settle = (rpc: Rpc, turn: TurnState): Effect.Effect<boolean> =>
+  Effect.map(StoredTurn.findById(rpc, turn.threadId, turn.id), (stored) => {
+    if (stored === undefined || stored.status === "inProgress") return false
+    turn.settle(stored)
+    return true
+  })
+
+export const watch = Effect.fnUntraced(function*(options: {
+  readonly rpc: Rpc
+  readonly turn: TurnState
+  readonly stallTimeout: Duration.Duration
+  /** Interrupts the turn and waits a bounded time for its end. */
+  readonly stop: Effect.Effect<void>
+}) {
+  const { rpc, stallTimeout, stop, turn } = options
+  const limit = Duration.toMillis(stallTimeout)
+  const clock = yield* Clock.Clock
+  let heardAt = clock.currentTimeMillisUnsafe()
+  turn.onFrames = () => {
+    heardAt = clock.currentTimeMillisUnsafe()
+  }
+  const silence = () => clock.currentTimeMillisUnsafe() - heardAt
+
+  while (!turn.isEnded) {
+    // While a handler of ours runs, the server waits and not we.
+    if (rpc.openServerRequests(turn.threadId, turn.id).length > 0) heardAt = clock.currentTimeMillisUnsafe()
+    if (silence() < limit) {
+      yield* Effect.sleep(limit - silence())
+      continue
+    }
+    const { frames } = turn
+    if (yield* settle(rpc, turn)) return
+    if (turn.frames !== frames) {
+      heardAt = clock.currentTimeMillisUnsafe()
+      continue
+    }
+    const stalled = new TurnStalled({
+      threadId: turn.threadId,
+      turnId: turn.id,
+      stallTimeout: limit,
+      lastEvent: turn.lastEvent ?? null,
+      runningItems: turn.runningItems,
+      result: turn.partialResult
+    })
+    turn.verdict = stalled
+    yield* stop
+    turn.onEnd(stalled)
+  }
+})
+
+/** For a turn whose thread is idle and that did not end. */
+export const settleQuiet = Effect.fnUntraced(function*(rpc: Rpc, turn: TurnState) {
+  const { frames } = turn
+  yield* Effect.sleep(endGrace)
+  // What was told since then belongs to a turn that runs.
+  if (turn.isEnded || turn.frames !== frames) return
+  if (yield* settle(rpc, turn)) return
+  const status = yield* rpc.request("thread/read", { threadId: turn.threadId }).pipe(
+    Effect.map(({ thread }) => thread.status.type),
+    Effect.orElseSucceed(() => "active")
+  )
+  if (status === "active" || turn.frames !== frames) return
+  turn.onEnd(
+    new TurnOutcomeUnknown({
+      threadId: turn.threadId,
+      turnId: turn.id,
+      detail: `the thread is ${status} and the server has not told how the turn ended.`,
+      result: turn.partialResult
+    })
+  )
+})

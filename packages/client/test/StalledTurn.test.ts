@@ -1,0 +1,264 @@
+/** Turns whose end is not told: found by the watchdog, or by a thread that is idle. */
+import { AppServer, AppServerRpc, Codex, CodexError, type Thread, Transport } from "@effect-codex/client"
+import * as CodexExecutable from "@effect-codex/node/CodexExecutable"
+import { CodexHome, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Duration, Effect, Fiber, Layer, Option } from "effect"
+import { TestClock } from "effect/testing"
+import * as Fake from "./fakeServer.ts"
+
+/** A turn that has begun and has a command running. */
+const running = Effect.fnUntraced(function*(
+  options: Thread.TurnOptions = { stallTimeout: "1 minute" },
+  connection?: Parameters<typeof Fake.connect>[0]
+) {
+  const connected = yield* Fake.connectThread(connection)
+  const { server, thread } = connected
+  const run = yield* Effect.forkScoped(Effect.exit(thread.run("go", options)))
+  const request = yield* server.expect("turn/start")
+  yield* server.send(
+    Fake.frame({ id: request.id, result: { turn: Fake.turn("turn-1") } }),
+    Fake.started("turn-1"),
+    Fake.notification("item/started", { threadId: Fake.threadId, turnId: "turn-1", startedAtMs: 1, item: command })
+  )
+  // Whatever still runs at the end of a test is not to be interrupted: nobody would answer.
+  yield* Effect.addFinalizer(() => server.close())
+  return { ...connected, run }
+})
+
+const command = {
+  type: "commandExecution",
+  id: "call-1",
+  pluginId: null,
+  scriptPath: null,
+  command: "sleep 1000",
+  cwd: "/workspace",
+  processId: null,
+  source: "agent",
+  status: "inProgress",
+  commandActions: [],
+  aggregatedOutput: null,
+  exitCode: null,
+  durationMs: null
+}
+
+const stored = (...turns: ReadonlyArray<object>) => ({ data: turns, nextCursor: null, backwardsCursor: null })
+
+const status = (type: "idle" | "active") =>
+  Fake.notification("thread/status/changed", {
+    threadId: Fake.threadId,
+    status: type === "idle" ? { type } : { type, activeFlags: [] }
+  })
+
+const threadRead = (type: "idle" | "active") => {
+  const { thread } = Fake.threadStarted()
+  return { thread: { ...thread, status: type === "idle" ? { type } : { type, activeFlags: [] } } }
+}
+
+const failureOf = <A, E>(exit: Effect.Success<ReturnType<typeof Effect.exit<A, E, never>>>) =>
+  exit._tag === "Failure"
+    ? exit.cause.reasons.flatMap((reason) => reason._tag === "Fail" ? [reason.error] : [])[0]
+    : exit
+
+describe("a silent turn", () => {
+  it.effect("ends as the server has stored it", () =>
+    Effect.gen(function*() {
+      const { run, server } = yield* running()
+      yield* TestClock.adjust("50 seconds")
+      // A frame begins the time anew.
+      yield* server.send(Fake.delta("turn-1", "m1", "wor"))
+      yield* TestClock.adjust("50 seconds")
+      assert.isUndefined(run.pollUnsafe())
+      yield* TestClock.adjust("10 seconds")
+      const request = yield* server.expect("thread/turns/list")
+      yield* server.reply(
+        request,
+        stored(Fake.turn("turn-1", "completed", { items: [Fake.agentMessage("m1", "works")] }))
+      )
+      const exit = yield* Fiber.join(run)
+      assert.isTrue(exit._tag === "Success")
+      if (exit._tag === "Success") assert.deepStrictEqual(exit.value.finalResponse, Option.some("works"))
+    }))
+
+  it.effect("is interrupted when it has not ended there, and is TurnStalled with what it did", () =>
+    Effect.gen(function*() {
+      const { run, server } = yield* running()
+      yield* TestClock.adjust("1 minute")
+      yield* Effect.flatMap(
+        server.expect("thread/turns/list"),
+        (request) => server.reply(request, stored(Fake.turn("turn-1")))
+      )
+      const interrupt = yield* server.expect("turn/interrupt")
+      yield* server.reply(interrupt, {})
+      yield* server.send(Fake.completed("turn-1", "interrupted"))
+      const error = failureOf(yield* Fiber.join(run))
+      assert.instanceOf(error, CodexError.TurnStalled)
+      assert.deepInclude(error, { stallTimeout: 60_000, lastEvent: "item/started", turnId: "turn-1" })
+      assert.deepStrictEqual(error.runningItems.map(({ id }) => id), ["call-1"])
+      assert.include(error.message, "running: commandExecution")
+    }))
+
+  it.effect("is TurnStalled too when the server does not answer any more", () =>
+    Effect.gen(function*() {
+      const { run, server } = yield* running()
+      yield* TestClock.adjust("1 minute")
+      yield* server.expect("thread/turns/list")
+      yield* TestClock.adjust("10 seconds")
+      yield* server.expect("turn/interrupt")
+      yield* TestClock.adjust("10 seconds")
+      assert.instanceOf(failureOf(yield* Fiber.join(run)), CodexError.TurnStalled)
+    }))
+
+  it.effect("that is completed while it is interrupted is a success", () =>
+    Effect.gen(function*() {
+      const { run, server } = yield* running()
+      yield* TestClock.adjust("1 minute")
+      yield* Effect.flatMap(server.expect("thread/turns/list"), (request) => server.reply(request, stored()))
+      yield* server.expect("turn/interrupt")
+      yield* server.send(Fake.completed("turn-1"))
+      assert.strictEqual((yield* Fiber.join(run))._tag, "Success")
+    }))
+
+  it.effect("that speaks again while it is looked up goes on", () =>
+    Effect.gen(function*() {
+      const { run, server } = yield* running()
+      yield* TestClock.adjust("1 minute")
+      const request = yield* server.expect("thread/turns/list")
+      yield* server.send(Fake.delta("turn-1", "m1", "wor"))
+      yield* server.reply(request, stored(Fake.turn("turn-1")))
+      yield* TestClock.adjust("59 seconds")
+      assert.isUndefined(run.pollUnsafe())
+      yield* server.send(Fake.completed("turn-1"))
+      assert.strictEqual((yield* Fiber.join(run))._tag, "Success")
+    }))
+
+  it.effect("is not stalled while a handler of ours lets the server wait", () =>
+    Effect.gen(function*() {
+      const { run, server } = yield* running({
+        stallTimeout: "1 minute",
+        handlers: { "item/tool/call": () => Effect.never }
+      })
+      yield* server.send(Fake.ask("item/tool/call", 0))
+      yield* TestClock.adjust("50 minutes")
+      assert.isUndefined(run.pollUnsafe())
+      yield* server.send(Fake.notification("serverRequest/resolved", { threadId: Fake.threadId, requestId: 0 }))
+      yield* TestClock.adjust("1 minute")
+      yield* server.expect("thread/turns/list")
+    }))
+
+  it.effect("may be silent for ever unless that is limited: for the turn, else the thread, else the client", () =>
+    Effect.gen(function*() {
+      const { run, server } = yield* running({})
+      yield* TestClock.adjust("1 day")
+      assert.isUndefined(run.pollUnsafe())
+      yield* server.send(Fake.completed("turn-1"))
+      yield* Fiber.join(run)
+    }))
+
+  it.effect("has a limit that has to be a duration", () =>
+    Effect.gen(function*() {
+      const { thread } = yield* Fake.connectThread()
+      const error = yield* Effect.flip(thread.run("go", { stallTimeout: "soon" as Duration.Input }))
+      assert.deepInclude(error, { _tag: "InvalidArgument", argument: "stallTimeout" })
+    }))
+})
+
+describe("a turn whose thread is idle", () => {
+  it.effect("ends as the server has stored it, although nothing told its end", () =>
+    Effect.gen(function*() {
+      const { run, server } = yield* running({})
+      yield* server.send(status("idle"))
+      yield* TestClock.adjust("2 seconds")
+      const request = yield* server.expect("thread/turns/list")
+      yield* server.reply(request, stored(Fake.turn("turn-1", "failed")))
+      assert.instanceOf(failureOf(yield* Fiber.join(run)), CodexError.TurnFailed)
+    }))
+
+  it.effect("is TurnOutcomeUnknown when the server has stored nothing of it", () =>
+    Effect.gen(function*() {
+      const { run, server } = yield* running({})
+      yield* server.send(Fake.notification("thread/closed", { threadId: Fake.threadId }))
+      yield* TestClock.adjust("2 seconds")
+      yield* Effect.flatMap(server.expect("thread/turns/list"), (request) => server.refuse(request, -32600, "no"))
+      yield* Effect.flatMap(server.expect("thread/read"), (request) => server.reply(request, threadRead("idle")))
+      const error = failureOf(yield* Fiber.join(run))
+      assert.instanceOf(error, CodexError.TurnOutcomeUnknown)
+      assert.include(error.message, "the thread is idle")
+    }))
+
+  it.effect("goes on when the thread is active after all, or its end is told in time", () =>
+    Effect.gen(function*() {
+      const { rpc, run, server } = yield* running({})
+      yield* server.send(status("idle"))
+      yield* TestClock.adjust("2 seconds")
+      yield* Effect.flatMap(server.expect("thread/turns/list"), (request) => server.reply(request, stored()))
+      yield* Effect.flatMap(server.expect("thread/read"), (request) => server.reply(request, threadRead("active")))
+      yield* server.send(status("active"))
+      yield* TestClock.adjust("1 minute")
+      yield* server.send(status("idle"))
+      yield* TestClock.adjust("1 second")
+      yield* server.send(Fake.completed("turn-1"))
+      assert.strictEqual((yield* Fiber.join(run))._tag, "Success")
+      yield* TestClock.adjust("1 minute")
+      // The server was asked nothing more.
+      yield* Effect.forkScoped(rpc.request("model/list", {}))
+      yield* server.expect("model/list")
+    }))
+})
+
+describe("on the real server", () => {
+  it.live("a turn whose end gets lost ends as it was stored", () =>
+    Effect.gen(function*() {
+      const { env, workspace } = yield* CodexHome.CodexHome
+      const { executable } = yield* CodexExecutable.find()
+      const lossy = Layer.effect(
+        Transport.Transport,
+        Effect.map(Transport.Transport, (transport) => ({
+          ...transport,
+          receive: (onFrames: (frames: ReadonlyArray<string>) => void) =>
+            transport.receive((frames) => onFrames(frames.filter((frame) => !frame.includes("\"turn/completed\""))))
+        }))
+      )
+      const context = yield* Layer.build(
+        Codex.layer().pipe(
+          Layer.provide(AppServerRpc.layer()),
+          Layer.provide(lossy),
+          Layer.provide(Transport.layerStdio()),
+          Layer.provide(AppServer.layer({ executable, cwd: workspace, env })),
+          Layer.provide(NodeServices.layer)
+        )
+      )
+      const codex = Context.get(context, Codex.Codex)
+      const model = yield* ScriptedModel.ScriptedModel
+      yield* model.enqueue([ScriptedModel.exec("echo one")], "the answer")
+      const thread = yield* codex.startThread()
+      const result = yield* thread.run("go")
+      assert.strictEqual(result.status, "completed")
+      assert.deepStrictEqual(result.finalResponse, Option.some("the answer"))
+      assert.deepStrictEqual(result.items.map(({ type }) => type), ["userMessage", "commandExecution", "agentMessage"])
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer()))),
+      Effect.provide(NodeServices.layer)
+    ), 60_000)
+
+  it.live(
+    "a model that says nothing stalls the turn, which is stopped, and the thread is free",
+    () =>
+      Effect.gen(function*() {
+        const model = yield* ScriptedModel.ScriptedModel
+        const codex = yield* Codex.Codex
+        const gate = yield* ScriptedModel.gate
+        yield* model.enqueue(ScriptedModel.text(["begun ", gate]), "next")
+        const thread = yield* codex.startThread()
+        const error = yield* Effect.flip(thread.run("go"))
+        assert.instanceOf(error, CodexError.TurnStalled)
+        assert.deepStrictEqual(error.runningItems.map(({ type }) => type), ["agentMessage"])
+        assert.deepStrictEqual((yield* thread.run("again")).finalResponse, Option.some("next"))
+        const outcomes = yield* Effect.forEach(yield* model.requests, ({ outcome }) => outcome)
+        assert.deepStrictEqual(outcomes, ["abandoned", "answered"])
+      }).pipe(Effect.scoped, Effect.provide(ScriptedCodex.layer({ codex: { stallTimeout: "1 second" } }))),
+    60_000
+  )
+})

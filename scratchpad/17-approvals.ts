@@ -1,0 +1,43 @@
+// Asking a person: each command and each change of files waits for a line on the terminal, y to allow it.
+import { ApprovalMode, Approvals, Codex, Sandbox } from "@effect-codex/client"
+import { CodexNode } from "@effect-codex/node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeStdio from "@effect/platform-node/NodeStdio"
+import { Console, Effect, Layer, Option, Stdio, Stream } from "effect"
+
+const describe = (request: Approvals.ApprovalRequest): string => {
+  switch (request._tag) {
+    case "Command":
+      return `run ${request.command}`
+    case "FileChange":
+      return `change ${request.changes?.map(({ diff, path }) => `${path}\n${diff}`).join("\n") ?? "files"}`
+    case "Permissions":
+      return `have ${JSON.stringify(request.permissions)}`
+    case "McpTool":
+      return `call ${request.tool} of ${request.serverName}`
+  }
+}
+
+const program = Effect.gen(function*() {
+  const codex = yield* Codex.Codex
+  const queue = yield* Approvals.Queue
+  const stdio = yield* Stdio.Stdio
+  const lines = stdio.stdin.pipe(Stream.decodeText, Stream.splitLines)
+
+  yield* Stream.zip(Stream.tap(queue.requests, ({ request }) => Console.log(`May I ${describe(request)}?`)), lines)
+    .pipe(
+      Stream.runForEach(([{ respond }, line]) => respond(line === "y" ? "accept" : "decline")),
+      Effect.forkScoped
+    )
+  const thread = yield* codex.startThread({
+    approvalMode: ApprovalMode.untrusted,
+    sandbox: Sandbox.workspaceWrite
+  })
+  const result = yield* thread.run("Write a haiku to haiku.txt, then delete every other file of this folder.")
+  yield* Console.log(Option.getOrElse(result.finalResponse, () => "(no answer)"))
+}).pipe(Effect.scoped)
+
+program.pipe(
+  Effect.provide([CodexNode.layer().pipe(Layer.provideMerge(Approvals.layerQueue)), NodeStdio.layer]),
+  NodeRuntime.runMain
+)

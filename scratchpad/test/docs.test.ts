@@ -1,0 +1,235 @@
+import { CodexHome, ScriptedModel } from "@effect-codex/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, FileSystem } from "effect"
+import { readFileSync } from "node:fs"
+import { stripTypeScriptTypes } from "node:module"
+import { join } from "node:path"
+import { run, TestLive } from "./support/program.ts"
+
+// Every example of these pages of docs runs on the real codex with a scripted model.
+
+const root = join(import.meta.dirname, "..", "..")
+
+const examplesOf = (page: string) =>
+  readFileSync(join(root, "docs", `${page}.md`), "utf8").split(/^##? /m).slice(1).flatMap((section) =>
+    [...section.matchAll(/^```ts\n(.*?)^```$/gms)].map((match, i) => ({
+      name: `${page}: ${section.slice(0, section.indexOf("\n"))} (${i + 1})`,
+      code: match[1]!
+    }))
+  )
+
+interface Expectation {
+  readonly answers: ReadonlyArray<ScriptedModel.Answer>
+  /** An Effect that needs the client and succeeds with what is printed. Default: the example is a program itself. */
+  readonly effect?: string
+  readonly prints: string
+  /** Whether the example's own layer, `CodexLive`, provides the client. */
+  readonly live?: boolean
+  /** What the example leaves in its folder. */
+  readonly files?: ReadonlyArray<string>
+}
+
+const { exec, functionCall, text } = ScriptedModel
+const endless = Effect.runSync(Effect.map(ScriptedModel.gate, (gate) => text(["1\n", gate])))
+const escalated = exec("touch /nowhere", {
+  args: { sandbox_permissions: "require_escalated", justification: "why not" }
+})
+
+const patch = (name: string) =>
+  exec(`apply_patch <<'EOF'\n*** Begin Patch\n*** Add File: ${name}\n+hello\n*** End Patch\nEOF`)
+
+const status = "Effect.map(example.program, ({ status }) => status)"
+
+const called = `Effect.map(example.program, ({ items }) =>
+  items.find(({ type }) => type === "dynamicToolCall").contentItems.map(({ imageUrl, text }) => text ?? imageUrl).join())`
+
+const expectations: Record<string, Expectation> = {
+  "getting-started: 3. Run your first turn (1)": { answers: ["Hello!"], prints: "Hello!" },
+  "getting-started: 4. Choose what the agent may touch (1)": {
+    answers: ["Fixed.", "Fine."],
+    effect: status,
+    prints: "completed"
+  },
+  "getting-started: 4. Choose what the agent may touch (2)": {
+    answers: [escalated, "I may not."],
+    effect: `Effect.provide(
+      Effect.gen(function*() {
+        const thread = yield* (yield* Codex.Codex).startThread({ approvalMode: ApprovalMode.ask })
+        const { items } = yield* thread.run("Touch it.")
+        return items.find(({ type }) => type === "commandExecution").status
+      }),
+      example.CodexLive
+    )`,
+    prints: "May I run COMMAND?\ndeclined"
+  },
+  "getting-started: 5. Go on with the conversation (1)": {
+    answers: ["A lot.", "Much."],
+    effect: status,
+    prints: "completed"
+  },
+  "getting-started: 6. Watch a turn (1)": {
+    answers: ["None."],
+    effect: status,
+    prints: "userMessage\nagentMessage\nNone.\ncompleted"
+  },
+  "getting-started: 7. Steer and interrupt (1)": {
+    answers: [endless, endless],
+    effect: "example.program",
+    prints: "interrupted"
+  },
+  "getting-started: 7. Steer and interrupt (2)": {
+    answers: ["Fixed."],
+    effect: `Effect.gen(function*() {
+      return (yield* example.within(yield* (yield* Codex.Codex).startThread())).status
+    })`,
+    prints: "completed"
+  },
+  "getting-started: 8. Get a typed answer (1)": {
+    answers: [
+      `{ "value": [{ "file": "a.ts", "line": 1, "severity": "low" }, { "file": "b.ts", "line": 2, "severity": "high" }] }`
+    ],
+    effect: "Effect.map(example.findings, (findings) => findings.map(({ file }) => file).join())",
+    prints: "b.ts"
+  },
+  "getting-started: 9. Handle errors (1)": { answers: ["Hello!"], effect: status, prints: "completed" },
+  "getting-started: 10. Resume a thread (1)": {
+    answers: ["Here.", "There."],
+    effect: `Effect.gen(function*() {
+      const thread = yield* (yield* Codex.Codex).startThread()
+      yield* thread.run("Stop.")
+      const { finalResponse } = yield* example.goOn(thread.id)
+      return finalResponse.value + (yield* example.recent).length
+    })`,
+    prints: "There.1"
+  },
+  "getting-started: 11. Types (1)": {
+    answers: [exec("true"), "Done."],
+    effect: `Effect.gen(function*() {
+      return example.commands(yield* (yield* (yield* Codex.Codex).startThread()).run("Do nothing.")).length
+    })`,
+    prints: "1"
+  },
+  "getting-started: 11. Types (2)": {
+    answers: [],
+    effect: "Effect.map(example.account, ({ account }) => account)",
+    prints: "null"
+  },
+  "approvals: 1. Decide by a rule (1)": {
+    answers: [patch("README.md"), "Fixed."],
+    effect: status,
+    live: true,
+    prints: "completed",
+    files: ["README.md"]
+  },
+  "approvals: 2. Decide by kind (1)": {
+    answers: [escalated, patch("a.txt"), "Done."],
+    effect: `Effect.gen(function*() {
+      const thread = yield* (yield* Codex.Codex).startThread({
+        approvalMode: ApprovalMode.untrusted,
+        sandbox: Sandbox.workspaceWrite
+      })
+      const { items } = yield* thread.run("Do it.")
+      return items.flatMap(({ status, type }) => status === undefined ? [] : [type + " " + status]).join()
+    })`,
+    live: true,
+    prints: "declined: COMMAND (why not)\naccepted: 1 files\ncommandExecution declined,fileChange completed",
+    files: ["a.txt"]
+  },
+  "approvals: 3. Decide for one thread or one turn (1)": {
+    answers: [patch("summary.txt"), "Written.", patch("more.txt"), "I may not."],
+    effect: "Effect.map(example.program, ({ items }) => items.find(({ type }) => type === 'fileChange').status)",
+    prints: "declined",
+    files: ["summary.txt"]
+  },
+  "approvals: 4. Ask a person (1)": {
+    answers: [exec("mkdir folder"), "Done."],
+    effect: status,
+    live: true,
+    prints: "May I run COMMAND?\ncompleted",
+    files: ["folder"]
+  },
+  "approvals: 5. Answer questions (1)": {
+    answers: [
+      functionCall("request_user_input", {
+        questions: [{
+          id: "colour",
+          header: "Colour",
+          question: "Which?",
+          options: [{ label: "Blue", description: "As the sky." }, { label: "Red", description: "As a rose." }]
+        }]
+      }),
+      "Blue."
+    ],
+    effect: "Effect.map(example.program, ({ finalResponse }) => finalResponse.value)",
+    live: true,
+    prints: "Blue."
+  },
+  "approvals: 6. Answer MCP servers (1)": { answers: ["There is none."], effect: status, prints: "completed" },
+  "tools: Tools of your program (1)": {
+    answers: [functionCall("lookup_ticket", { id: "T-17" }), "It is open."],
+    effect: called,
+    prints: `{"id":"T-17","title":"The door squeaks","open":true}`
+  },
+  "tools: What the model reads (1)": {
+    answers: [functionCall("look", {}), "A door."],
+    effect: called,
+    prints: "This is the door.,data:image/png;base64,iVBORw=="
+  }
+}
+
+const main = ({ effect, live }: Expectation) =>
+  `import { ApprovalMode, Codex, Sandbox } from "@effect-codex/client"
+import { CodexNode } from "@effect-codex/node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import { Console, Effect } from "effect"
+import * as example from "./example.mjs"
+
+Effect.flatMap(${effect}, Console.log).pipe(Effect.provide(${
+    live === true ? "example.CodexLive" : "CodexNode.layer()"
+  }), NodeRuntime.runMain)
+`
+
+const check = Effect.fnUntraced(function*(code: string, expectation: Expectation) {
+  const fs = yield* FileSystem.FileSystem
+  const home = yield* CodexHome.CodexHome
+  const model = yield* ScriptedModel.ScriptedModel
+  yield* model.enqueue(...expectation.answers)
+
+  // Below node_modules, so that an example resolves packages as the workspace does. Node strips no types there.
+  const cache = join(root, "node_modules", ".cache")
+  yield* fs.makeDirectory(cache, { recursive: true })
+  const folder = yield* fs.makeTempDirectoryScoped({ directory: cache, prefix: "docs-" })
+  yield* fs.writeFileString(join(folder, "example.mjs"), stripTypeScriptTypes(code))
+  if (expectation.effect !== undefined) {
+    yield* fs.writeFileString(join(folder, "main.mjs"), main(expectation))
+  }
+
+  const { code: exit, lines, said, stderr } = yield* Effect.scoped(
+    run(join(folder, expectation.effect === undefined ? "example.mjs" : "main.mjs"))
+  )
+  assert.strictEqual(exit, 0, said)
+  assert.strictEqual(
+    lines.join("\n").replace(/(?<=run |declined: )\/.*(?=\?| \()/, "COMMAND"),
+    expectation.prints,
+    said
+  )
+  assert.strictEqual(stderr, "")
+  assert.strictEqual((yield* model.requests).length, expectation.answers.length)
+  assert.deepStrictEqual(yield* fs.readDirectory(home.workspace), [...expectation.files ?? []])
+})
+
+const examples = ["getting-started", "approvals", "tools"].flatMap(examplesOf)
+
+describe.concurrent("docs", () => {
+  it("has an expectation for every example", () =>
+    assert.deepStrictEqual(examples.map(({ name }) => name), Object.keys(expectations)))
+
+  for (const { code, name } of examples) {
+    it.live(name, () =>
+      Effect.gen(function*() {
+        const expectation = expectations[name]
+        if (expectation === undefined) return assert.fail(`${name} has no expectation: say what it prints`)
+        yield* check(code, expectation)
+      }).pipe(Effect.scoped, Effect.provide(TestLive)))
+  }
+})
