@@ -1,10 +1,10 @@
-import { CodexHome, ScriptedModel } from "@effect-codex/testing"
+import { BrowserLogin, CodexHome, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem } from "effect"
 import { readFileSync } from "node:fs"
 import { stripTypeScriptTypes } from "node:module"
 import { join } from "node:path"
-import { run, TestLive } from "./support/program.ts"
+import { run, testLayer } from "./support/program.ts"
 
 // Every example of these pages of docs runs on the real codex with a scripted model.
 
@@ -25,6 +25,10 @@ interface Expectation {
   readonly prints: string
   /** Whether the example's own layer, `CodexLive`, provides the client. */
   readonly live?: boolean
+  /** Variables of its environment. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Whether it logs in through the browser. */
+  readonly browser?: true
   /** What the example leaves in its folder. */
   readonly files?: ReadonlyArray<string>
 }
@@ -42,6 +46,12 @@ const status = "Effect.map(example.program, ({ status }) => status)"
 
 const called = `Effect.map(example.program, ({ items }) =>
   items.find(({ type }) => type === "dynamicToolCall").contentItems.map(({ imageUrl, text }) => text ?? imageUrl).join())`
+
+// The server tells the account only where the model's provider wants a login.
+const openAI: CodexHome.Options = { config: { model_providers: { scripted: { requires_openai_auth: true } } } }
+
+const part = (claims: object) => Buffer.from(JSON.stringify(claims)).toString("base64url")
+const jwt = `${part({ alg: "none" })}.${part({ email: "a@example.com" })}.${part({})}`
 
 const expectations: Record<string, Expectation> = {
   "getting-started: 3. Run your first turn (1)": { answers: ["Hello!"], prints: "Hello!" },
@@ -174,6 +184,27 @@ const expectations: Record<string, Expectation> = {
     answers: [functionCall("look", {}), "A door."],
     effect: called,
     prints: "This is the door.,data:image/png;base64,iVBORw=="
+  },
+  "auth: Accounts and logins (1)": { answers: [], effect: "example.program", prints: "log in first" },
+  "auth: With an API key (1)": {
+    answers: [],
+    effect: "example.program",
+    live: true,
+    env: { OPENAI_API_KEY: "sk-docs" },
+    prints: "apiKey"
+  },
+  "auth: With ChatGPT (1)": {
+    answers: [],
+    effect: "example.program",
+    browser: true,
+    prints: "Open ISSUER\nnobody came"
+  },
+  "auth: With tokens of your own (1)": {
+    answers: [],
+    effect: "example.program",
+    live: true,
+    env: { CHATGPT_ACCESS_TOKEN: jwt, CHATGPT_ACCOUNT_ID: "ws-1" },
+    prints: "logged out"
   }
 }
 
@@ -205,11 +236,14 @@ const check = Effect.fnUntraced(function*(code: string, expectation: Expectation
   }
 
   const { code: exit, lines, said, stderr } = yield* Effect.scoped(
-    run(join(folder, expectation.effect === undefined ? "example.mjs" : "main.mjs"))
+    run(join(folder, expectation.effect === undefined ? "example.mjs" : "main.mjs"), { env: expectation.env })
   )
   assert.strictEqual(exit, 0, said)
   assert.strictEqual(
-    lines.join("\n").replace(/(?<=run |declined: )\/.*(?=\?| \()/, "COMMAND"),
+    lines.join("\n").replace(/http:\/\/127\.0\.0\.1:\d+/, "ISSUER").replace(
+      /(?<=run |declined: )\/.*(?=\?| \()/,
+      "COMMAND"
+    ),
     expectation.prints,
     said
   )
@@ -218,7 +252,7 @@ const check = Effect.fnUntraced(function*(code: string, expectation: Expectation
   assert.deepStrictEqual(yield* fs.readDirectory(home.workspace), [...expectation.files ?? []])
 })
 
-const examples = ["getting-started", "approvals", "tools"].flatMap(examplesOf)
+const examples = ["getting-started", "approvals", "tools", "auth"].flatMap(examplesOf)
 
 describe.concurrent("docs", () => {
   it("has an expectation for every example", () =>
@@ -229,7 +263,9 @@ describe.concurrent("docs", () => {
       Effect.gen(function*() {
         const expectation = expectations[name]
         if (expectation === undefined) return assert.fail(`${name} has no expectation: say what it prints`)
-        yield* check(code, expectation)
-      }).pipe(Effect.scoped, Effect.provide(TestLive)))
+        yield* expectation.browser === true
+          ? Effect.provide(check(code, expectation), BrowserLogin.layerExclusive)
+          : check(code, expectation)
+      }).pipe(Effect.scoped, Effect.provide(testLayer(name.startsWith("auth:") ? openAI : {}))))
   }
 })

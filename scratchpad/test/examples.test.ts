@@ -1,9 +1,9 @@
-import { CodexHome, ScriptedModel } from "@effect-codex/testing"
+import { BrowserLogin, CodexHome, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Option } from "effect"
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
-import { run, TestLive } from "./support/program.ts"
+import { run, testLayer } from "./support/program.ts"
 
 // Every example runs as its own process, as a user runs it, on the real codex with a scripted model.
 
@@ -14,6 +14,8 @@ interface Expectation {
   readonly answers: ReadonlyArray<ScriptedModel.Answer>
   /** Further answers, which the example may interrupt before they are asked for. */
   readonly optional?: ReadonlyArray<ScriptedModel.Answer>
+  /** Whether it logs in through the browser. */
+  readonly browser?: true
   /** What the example reads. */
   readonly stdin?: string
   /** The lines that the example prints, without what codex warns of, which depends on the machine. */
@@ -145,7 +147,8 @@ const expectations: Record<string, Expectation> = {
   },
   "15-login.ts": {
     answers: [],
-    prints: [/^open https:\/\/\S+ to log in$/, "cancel: canceled", "not logged in", "no account"]
+    browser: true,
+    prints: [/^open http:\/\/\S+ to log in$/, /^The login did not succeed \(cancelled\): /, "no account"]
   },
   "16-goal.ts": {
     answers: ["A first haiku.", functionCall("update_goal", { status: "complete" }), "A better haiku."],
@@ -186,7 +189,7 @@ const check = Effect.fnUntraced(function*(name: string, expectation: Expectation
   const model = yield* ScriptedModel.ScriptedModel
   yield* model.enqueue(...expectation.answers, ...expectation.optional ?? [])
 
-  const { code, lines, said, stderr } = yield* Effect.scoped(run(join(folder, name), expectation.stdin))
+  const { code, lines, said, stderr } = yield* Effect.scoped(run(join(folder, name), { stdin: expectation.stdin }))
   const isLine = (line: string | undefined, expected: string | RegExp | undefined) =>
     line !== undefined && (typeof expected === "string" ? line === expected : expected?.test(line) === true)
   assert.strictEqual(code, 0, said)
@@ -209,7 +212,9 @@ describe.concurrent("examples", () => {
       Effect.gen(function*() {
         const expectation = expectations[name]
         if (expectation === undefined) return assert.fail(`${name} has no expectation: say what it prints`)
-        yield* check(name, expectation)
-      }).pipe(Effect.provide(TestLive)))
+        yield* expectation.browser === true
+          ? Effect.provide(check(name, expectation), BrowserLogin.layerExclusive)
+          : check(name, expectation)
+      }).pipe(Effect.provide(testLayer())))
   }
 })

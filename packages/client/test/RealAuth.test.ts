@@ -2,22 +2,9 @@
  * Accounts and logins on the real codex binary. The login service and ChatGPT's backend are a server on loopback.
  */
 import { AppServerRpc, Auth, Codex, CodexError } from "@effect-codex/client"
-import { CodexHome, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
+import { BrowserLogin, CodexHome, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
-import {
-  Config,
-  ConfigProvider,
-  Context,
-  Effect,
-  Exit,
-  Fiber,
-  Layer,
-  Option,
-  Redacted,
-  Schedule,
-  Scope,
-  Stream
-} from "effect"
+import { Config, ConfigProvider, Context, Effect, Exit, Fiber, Layer, Option, Redacted, Scope, Stream } from "effect"
 import * as Fs from "node:fs/promises"
 import * as Http from "node:http"
 import type * as Net from "node:net"
@@ -107,20 +94,7 @@ const codex = (options?: ScriptedCodex.Options) =>
       codex: { ...options?.codex, env: { CODEX_APP_SERVER_LOGIN_ISSUER: url, ...options?.codex?.env } }
     }))).pipe(Layer.provideMerge(ServiceLive))
 
-/**
- * codex waits for the browser on port 1455, and ends the login of any other codex that does. So there is one such test at a
- * time on a machine, the one that has the port below.
- */
-const BrowserPort = Layer.effectDiscard(Effect.acquireRelease(
-  Effect.callback<Http.Server, Error>((resume) => {
-    const server = Http.createServer()
-    server.once("error", (error) => resume(Effect.fail(error)))
-    server.listen(1454, "127.0.0.1", () => resume(Effect.succeed(server)))
-  }).pipe(Effect.retry(Schedule.spaced("50 millis"))),
-  (server) => Effect.promise(() => new Promise((resolve) => server.close(resolve)))
-))
-
-const withBrowser = codex().pipe(Layer.provideMerge(BrowserPort))
+const withBrowser = codex().pipe(Layer.provideMerge(BrowserLogin.layerExclusive))
 
 type Services = Layer.Success<ReturnType<typeof codex>>
 

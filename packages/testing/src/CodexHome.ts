@@ -137,7 +137,14 @@ export const make = Effect.fnUntraced(function*(
   return CodexHome.of({
     path,
     workspace,
-    env: { ...env, CODEX_HOME: path, HOME: root, USERPROFILE: root }
+    env: {
+      ...env,
+      CODEX_HOME: path,
+      HOME: root,
+      USERPROFILE: root,
+      // Logins end at the model's port, too.
+      CODEX_APP_SERVER_LOGIN_ISSUER: new URL(options.modelUrl).origin
+    }
   })
 })
 

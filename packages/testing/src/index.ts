@@ -1,6 +1,11 @@
 /**
  * @since 0.1.0
  */
+export * as BrowserLogin from "./BrowserLogin.ts"
+
+/**
+ * @since 0.1.0
+ */
 export * as CodexHome from "./CodexHome.ts"
 
 /**

@@ -7,20 +7,22 @@ import { ChildProcess } from "effect/process"
 // Each test starts two processes, one of them codex.
 vi.setConfig({ maxConcurrency: 2, testTimeout: 60_000 })
 
-export const TestLive = Layer.merge(
-  CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer())),
-  NodeServices.layer
-)
+export const testLayer = (home?: CodexHome.Options) =>
+  Layer.merge(CodexHome.layer(home).pipe(Layer.provideMerge(ScriptedModel.layer())), NodeServices.layer)
 
 /**
  * Runs a program to its end, as a user runs it, and gives the lines that it printed, without what codex warns of, which
  * depends on the machine. It is ended with the scope at the latest.
  */
-export const run = Effect.fnUntraced(function*(file: string, stdin?: string) {
+export const run = Effect.fnUntraced(function*(
+  file: string,
+  { env, stdin }: { readonly stdin?: string | undefined; readonly env?: Readonly<Record<string, string>> | undefined } =
+    {}
+) {
   const home = yield* CodexHome.CodexHome
   const child = yield* ChildProcess.make(process.execPath, ["--conditions=@effect-codex/source", file], {
     cwd: home.workspace,
-    env: home.env,
+    env: { ...home.env, ...env },
     extendEnv: true,
     stdin: stdin === undefined ? "ignore" : Stream.encodeText(Stream.make(stdin)),
     forceKillAfter: "5 seconds"
@@ -30,6 +32,6 @@ export const run = Effect.fnUntraced(function*(file: string, stdin?: string) {
     Stream.mkString(Stream.decodeText(child.stderr)),
     child.exitCode
   ], { concurrency: "unbounded" })
-  const lines = stdout.split("\n").slice(0, -1).filter((line) => !/^\[[\d:.]+\] WARN \(#\d+\): codex: /.test(line))
+  const lines = stdout.split("\n").slice(0, -1).filter((line) => !/^\[[\d:.]+\] WARN \(#\d+\): codex/.test(line))
   return { code, stderr, lines, said: `${lines.join("\n")}\n--- stderr\n${stderr}` }
 })
