@@ -121,8 +121,8 @@ const expectations: Record<string, Expectation> = {
   },
   "getting-started: 11. Types (2)": {
     answers: [],
-    effect: "Effect.map(example.account, ({ account }) => account)",
-    prints: "null"
+    effect: "Effect.map(example.loadedThreads, (threads) => threads.length)",
+    prints: "0"
   },
   "approvals: 1. Decide by a rule (1)": {
     answers: [patch("README.md"), "Fixed."],
