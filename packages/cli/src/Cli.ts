@@ -25,9 +25,17 @@ const run = Command.make(
       Flag.withAlias("s"),
       Flag.withDescription(
         "What the agent's commands may touch. Default: what your Codex configuration says, as for codex itself; that is " +
-          "read-only if it says nothing, so that nothing changes before you allow it. Nothing beyond it is approved."
+          "read-only if it says nothing, so that nothing changes before you allow it."
       ),
       Flag.optional
+    ),
+    approve: Flag.Literals("approve", ["none", "auto", "ask"]).pipe(
+      Flag.withAlias("a"),
+      Flag.withDescription(
+        "Who decides when the agent wants more than the sandbox allows. none: nothing beyond it is done. auto: codex has " +
+          "a model review it, which costs calls of the model. ask: you, at the terminal. Default: none."
+      ),
+      Flag.withDefault("none")
     ),
     cwd: Flag.Path("cwd").pipe(
       Flag.withAlias("C"),
@@ -62,8 +70,64 @@ const run = Command.make(
     {
       command: `effect-codex run --sandbox workspace-write "Fix the failing test."`,
       description: "Let the agent write"
+    },
+    {
+      command: `effect-codex run --approve ask "Update the dependencies."`,
+      description: "Decide yourself what goes beyond the sandbox"
     }
   ])
+)
+
+// =============================================================================
+// Accounts
+// =============================================================================
+
+const account = Effect.promise(() => import("./internal/account.ts"))
+
+const loginCommand = Command.make(
+  "login",
+  {
+    device: Flag.Boolean("device").pipe(
+      Flag.withDescription("Log in with a code, in a browser on any machine."),
+      Flag.withDefault(false)
+    ),
+    apiKey: Flag.Boolean("api-key").pipe(
+      Flag.withDescription("Log in with an API key, which is read from stdin, or asked for at a terminal."),
+      Flag.withDefault(false)
+    )
+  },
+  (options) => Effect.flatMap(account, ({ login }) => login(options))
+).pipe(
+  Command.withDescription(
+    "Log in, in place of the login that is there. Without a flag: with ChatGPT, in a browser on this machine. The login " +
+      "is stored where codex itself looks for it, by default below CODEX_HOME or ~/.codex."
+  ),
+  Command.withShortDescription("Log in with ChatGPT or an API key"),
+  Command.withExamples([
+    { command: "effect-codex login", description: "In a browser on this machine" },
+    { command: "effect-codex login --device", description: "In a browser elsewhere" },
+    { command: "printenv OPENAI_API_KEY | effect-codex login --api-key", description: "With an API key" }
+  ])
+)
+
+const logoutCommand = Command.make(
+  "logout",
+  {},
+  () => Effect.flatMap(account, ({ logout }) => logout)
+).pipe(Command.withDescription("Forget the login"))
+
+const accountCommand = Command.make(
+  "account",
+  {
+    json: Flag.Boolean("json").pipe(
+      Flag.withDescription("Print a line of JSON, with the names of the app-server protocol."),
+      Flag.withDefault(false)
+    )
+  },
+  (options) => Effect.flatMap(account, ({ show }) => show(options))
+).pipe(
+  Command.withDescription("Show who is logged in, whether a login is needed, and what is left of the rate limits."),
+  Command.withShortDescription("Show who is logged in")
 )
 
 /**
@@ -74,5 +138,5 @@ const run = Command.make(
  */
 export const command = Command.make("effect-codex").pipe(
   Command.withDescription("Codex in a terminal"),
-  Command.withSubcommands([run])
+  Command.withSubcommands([run, loginCommand, logoutCommand, accountCommand])
 )

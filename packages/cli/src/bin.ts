@@ -2,6 +2,7 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Cause from "effect/Cause"
+import type * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
@@ -24,6 +25,12 @@ const report = (cause: Cause.Cause<unknown>) =>
     yield* drain
   })
 
+// Effect repeats what it does not know, and at a login that may be a key.
+const messageOf = (error: CliError.CliError, commandPath: ReadonlyArray<string>): string =>
+  commandPath.at(-1) === "login" && (error._tag === "UnexpectedArgument" || error._tag === "InvalidValue")
+    ? "login takes no values. With --api-key the key is read from stdin: what stands on a command line, others can read."
+    : error.message
+
 // Help that nobody asked for would bury the error, and does not belong on stdout.
 const presenter = Layer.effect(
   CliOutput.Presenter,
@@ -31,7 +38,7 @@ const presenter = Layer.effect(
     present: (event) =>
       event._tag === "InvalidInvocation"
         ? line([
-          ...event.errors.map((error) => `error: ${error.message}`),
+          ...event.errors.map((error) => `error: ${messageOf(error, event.commandPath)}`),
           `Run \`${event.commandPath.join(" ")} --help\` for what there is.`
         ].join("\n"))
         : CliOutput.defaultPresenter.present(event)

@@ -22,10 +22,10 @@ describe("effect-codex run, offline", () => {
           "I ran `ls`, and it showed:\n  marker.txt\n",
         stderr
       )
-      const lines = stderr.split("\n")
+      const lines = Cli.untimed(stderr).split("\n")
       assert.strictEqual(
         lines[0],
-        "No Codex login (`npx codex login`), CODEX_API_KEY or OPENAI_API_KEY was found: using the offline model, " +
+        "No Codex login (`effect-codex login`), CODEX_API_KEY or OPENAI_API_KEY was found: using the offline model, " +
           "a script that drives the real codex but cannot answer prompts."
       )
       assert.includeMembers(lines, [
@@ -95,7 +95,11 @@ describe("effect-codex run", () => {
       yield* gate.release
       const { code, stderr, stdout } = yield* cli.ended
       assert.strictEqual(stdout, "The first half, the second half.\n")
-      assert.includeMembers(stderr.split("\n"), ["I will look.", "running `exit 3`", "ran `exit 3`, exit code 3"])
+      assert.includeMembers(Cli.untimed(stderr).split("\n"), [
+        "I will look.",
+        "running `exit 3`",
+        "ran `exit 3`, exit code 3"
+      ])
       assert.notInclude(stderr, "offline")
       assert.strictEqual(code, 0)
       assert.strictEqual((yield* model.requests)[0]?.prompt, "What is\nhere?")
@@ -145,7 +149,12 @@ describe("effect-codex run", () => {
           ["run", "--cwd", join(home, "nowhere"), "hi"],
           `error: Invalid --cwd: ${join(home, "nowhere")} does not exist`
         ],
-        [["run", " "], "error: Invalid prompt: it is empty."]
+        [["run", " "], "error: Invalid prompt: it is empty."],
+        [["run", "--approve", "all", "hi"], "error: Invalid value for flag --approve"],
+        [
+          ["run", "--approve", "ask", "hi"],
+          "error: Invalid --approve: ask needs a person at a terminal. stdin and stdout have to be one"
+        ]
       ] as const
       for (const [args, error] of cases) {
         const { code, stderr, stdout } = yield* Cli.run(args, { home })
@@ -158,7 +167,15 @@ describe("effect-codex run", () => {
   it.effect("does not wait for a prompt at a terminal", () =>
     Effect.gen(function*() {
       const none = Option.none()
-      const error = yield* run({ prompt: none, model: none, sandbox: none, cwd: none, json: false, offline: true })
+      const error = yield* run({
+        prompt: none,
+        model: none,
+        sandbox: none,
+        approve: "none",
+        cwd: none,
+        json: false,
+        offline: true
+      })
         .pipe(
           Effect.provide(Screen.layer),
           Effect.provide(Stdio.layerTest({ stdinIsTerminal: Effect.succeed(true) })),

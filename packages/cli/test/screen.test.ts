@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Fiber } from "effect"
 import * as Screen from "../src/internal/screen.ts"
 
 const erase = "\r\u001b[2K"
@@ -98,6 +98,55 @@ describe("the screen", () => {
       const pipe = make({ terminals: [] })
       yield* pipe.screen.answer("a\u001b[31m\r\n")
       assert.deepStrictEqual(pipe.written, ["> a\u001b[31m\r\n"])
+    }))
+
+  it.effect("is left alone while it is reserved, and catches up afterwards", () =>
+    Effect.gen(function*() {
+      const { screen, written } = make({ terminals: ["stdout", "stderr"] })
+      yield* screen.status(() => "thinking")
+      yield* screen.answer("Hel")
+      const answering = yield* screen.reserve(Effect.gen(function*() {
+        written.push("?")
+        yield* screen.status(() => "writing")
+        yield* screen.line("ran `ls`")
+        yield* screen.warn("careful")
+        const answering = yield* Effect.forkScoped(screen.answer("lo\n"), { startImmediately: true })
+        written.push("!\n")
+        return answering
+      }))
+      yield* Fiber.join(answering)
+      yield* screen.status(() => "done")
+      assert.deepStrictEqual(written, [
+        `${erase}thinking`,
+        erase,
+        "> Hel",
+        "> \n",
+        "?",
+        "!\n",
+        "ran `ls`\n",
+        "warning: careful\n",
+        "> lo\n",
+        `${erase}done`
+      ])
+    }))
+
+  it.effect("begins a line of its own for a question when only the answer is on the terminal", () =>
+    Effect.gen(function*() {
+      const { screen, written } = make({ terminals: ["stdout"] })
+      yield* screen.answer("Hel")
+      yield* screen.line("ran `ls`")
+      yield* screen.reserve(Effect.sync(() => written.push("?\n")))
+      assert.deepStrictEqual(written, ["> Hel", "ran `ls`\n", "> \n", "?\n"])
+    }))
+
+  it.effect("is free again after an interruption", () =>
+    Effect.gen(function*() {
+      const { screen, written } = make({ terminals: ["stdout", "stderr"] })
+      const reserving = yield* Effect.forkScoped(screen.reserve(Effect.never), { startImmediately: true })
+      yield* screen.line("kept")
+      yield* Fiber.interrupt(reserving)
+      yield* screen.answer("on\n")
+      assert.deepStrictEqual(written, ["kept\n", "> on\n"])
     }))
 
   it.effect("warns once", () =>

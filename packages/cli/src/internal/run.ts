@@ -5,6 +5,7 @@ import * as ApprovalMode from "@effect-codex/client/ApprovalMode"
 import { InvalidArgument, TurnInterrupted } from "@effect-codex/client/CodexError"
 import * as Sandbox from "@effect-codex/client/Sandbox"
 import type { TurnEvent } from "@effect-codex/client/ServerNotification"
+import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -13,6 +14,7 @@ import * as Schedule from "effect/Schedule"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import { Answer } from "./answer.ts"
+import * as Ask from "./ask.ts"
 import * as Progress from "./progress.ts"
 import { Screen } from "./screen.ts"
 import * as Session from "./session.ts"
@@ -21,13 +23,23 @@ export interface Options {
   readonly prompt: Option.Option<string>
   readonly model: Option.Option<string>
   readonly sandbox: Option.Option<"read-only" | "workspace-write" | "full-access">
+  readonly approve: "none" | "auto" | "ask"
   readonly cwd: Option.Option<string>
   readonly json: boolean
   readonly offline: boolean
 }
 
-export const run = Effect.fnUntraced(function*(options: Options) {
+export const run = (options: Options) => runWith(Session.open(options), options)
+
+export const runWith = Effect.fnUntraced(function*<E, R>(open: Effect.Effect<Session.Session, E, R>, options: Options) {
   const screen = yield* Screen
+  const { canPrompt } = yield* TerminalCapabilities.TerminalCapabilities
+  if (options.approve === "ask" && !canPrompt) {
+    return yield* new InvalidArgument({
+      argument: "--approve",
+      detail: "ask needs a person at a terminal. stdin and stdout have to be one, and TERM must not be dumb."
+    })
+  }
   const prompt = yield* promptOf(options.prompt)
   const cwd = yield* folderOf(options.cwd)
 
@@ -41,13 +53,14 @@ export const run = Effect.fnUntraced(function*(options: Options) {
     )
   }
 
-  const session = yield* Session.open(options)
+  const session = yield* open
   if (session.notice !== undefined) yield* screen.line(session.notice)
 
+  const asking = options.approve === "ask" ? yield* Ask.make : undefined
   const thread = yield* session.codex.startThread({
-    // Nobody is there to be asked, and the server's own reviewer costs calls of the model.
-    approvalMode: ApprovalMode.denyAll,
+    approvalMode: approvalModes[options.approve],
     cwd,
+    handlers: asking?.handlers,
     model: Option.getOrUndefined(options.model),
     sandbox: Option.match(options.sandbox, {
       onNone: () => session.isOffline ? Sandbox.readOnly : undefined,
@@ -70,8 +83,8 @@ export const run = Effect.fnUntraced(function*(options: Options) {
     }
     yield* screen.answer(options.json ? jsonLine(event) : answer.push(event))
   })
-  yield* turn.events.pipe(
-    Stream.runForEach(show),
+  const shown = Stream.runForEach(turn.events, show)
+  yield* (asking === undefined ? shown : Effect.raceFirst(shown, asking.ask)).pipe(
     Effect.onInterrupt(() => {
       progress = { ...progress, idle: "interrupting", running: [] }
       return screen.line("Interrupting the turn.")
@@ -81,11 +94,14 @@ export const run = Effect.fnUntraced(function*(options: Options) {
 
   const result = yield* turn.result
   if (result.status === "interrupted") {
+    if (asking?.isCancelled() === true) return yield* Effect.interrupt
     return yield* new TurnInterrupted({ threadId: turn.threadId, turnId: turn.id, result })
   }
   const usage = Option.getOrUndefined(result.usage)?.turn
   yield* screen.line(Progress.summaryLine(progress, yield* Clock.currentTimeMillis, usage))
 }, Effect.scoped)
+
+const approvalModes = { none: ApprovalMode.denyAll, auto: ApprovalMode.autoReview, ask: ApprovalMode.ask }
 
 const sandboxes = {
   "read-only": Sandbox.readOnly,

@@ -1,10 +1,11 @@
 /**
  * The one place where this program writes to its stdout and stderr. A line about the progress stays at the bottom of a
- * terminal and is erased before anything else is written.
+ * terminal and is erased before anything else is written. A question takes the whole terminal until it is answered.
  */
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 
@@ -36,6 +37,11 @@ export class Screen extends Context.Service<Screen, {
   readonly warn: (text: string) => Effect.Effect<void>
   /** Shows, replaces or with `undefined` removes the line about the progress; `render` gets the width. */
   readonly status: (render: ((columns: number) => string) | undefined) => Effect.Effect<void>
+  /**
+   * Leaves the terminal to an effect, beginning at the start of a line. Until its end nothing else is written: lines and
+   * warnings are kept, an answer waits, the status is not shown.
+   */
+  readonly reserve: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** Waits until stderr has taken everything, for a second at most. */
   readonly drain: Effect.Effect<void>
 }>()("@effect-codex/cli/Screen") {}
@@ -64,7 +70,7 @@ export const make = (options: {
   const isShared = stderr.isTTY === true && stdout.isTTY === true
   /** The line about the progress that is on the terminal. */
   let shown = ""
-  /** Whether the answer has left the cursor of the shared terminal behind some text. */
+  /** Whether the answer has left the cursor of its terminal behind some text. */
   let midLine = false
 
   const warned = new Set<string>()
@@ -73,10 +79,14 @@ export const make = (options: {
     if (shown !== "") stderr.write(erase)
     shown = ""
   }
+  const free = Latch.makeUnsafe(true)
+  /** The lines of a reserved terminal. They have no bound, but are few: the answer, which is most, waits. */
+  let kept: Array<string> | undefined
   const lineUnsafe = (text: string) => {
+    if (kept !== undefined) return void kept.push(text)
     clear()
-    stderr.write(`${midLine ? "\n" : ""}${printable(text)}\n`)
-    midLine = false
+    stderr.write(`${isShared && midLine ? "\n" : ""}${printable(text)}\n`)
+    if (isShared) midLine = false
   }
   // Errors reach the callbacks of `write`; an `error` event without a listener would end the process.
   stdout.on("error", () => {})
@@ -84,18 +94,22 @@ export const make = (options: {
 
   return Screen.of({
     isLive,
-    answer: (text) =>
-      Effect.callback((resume) => {
-        if (text === "") return resume(Effect.void)
+    answer: (text) => {
+      if (text === "") return Effect.void
+      const write: Effect.Effect<void, StdoutClosed | StdoutFailed> = Effect.callback((resume) => {
+        // Also after a wait: the next question may have come before this fiber.
+        if (kept !== undefined) return resume(Effect.andThen(free.await, write))
         clear()
-        midLine = isShared && !text.endsWith("\n")
+        midLine = stdout.isTTY === true && !text.endsWith("\n")
         stdout.write(stdout.isTTY === true ? printable(text) : text, (error) => {
           if (error === null || error === undefined) return resume(Effect.void)
           const code = "code" in error ? error.code : undefined
           const isClosed = code === "EPIPE" || code === "ERR_STREAM_DESTROYED"
           resume(isClosed ? new StdoutClosed() : new StdoutFailed({ cause: error }))
         })
-      }),
+      })
+      return write
+    },
     line: (text) => Effect.sync(() => lineUnsafe(text)),
     lineUnsafe,
     warn: (text) =>
@@ -106,7 +120,7 @@ export const make = (options: {
       }),
     status: (render) =>
       Effect.sync(() => {
-        if (!isLive || midLine) return
+        if (!isLive || (isShared && midLine) || kept !== undefined) return
         if (render === undefined) return clear()
         // A terminal that was never given a size says 0.
         const text = printable(render(stderr.columns || 80))
@@ -114,6 +128,24 @@ export const make = (options: {
         stderr.write(erase + text)
         shown = text
       }),
+    reserve: (effect) =>
+      Effect.acquireUseRelease(
+        Effect.sync(() => {
+          clear()
+          if (midLine) stdout.write("\n")
+          midLine = false
+          kept = []
+          free.closeUnsafe()
+        }),
+        () => effect,
+        () =>
+          Effect.sync(() => {
+            const lines = kept ?? []
+            kept = undefined
+            for (const line of lines) lineUnsafe(line)
+            free.openUnsafe()
+          })
+      ),
     drain: Effect.callback<void>((resume) => {
       stderr.write("", () => resume(Effect.void))
     }).pipe(Effect.timeoutOption("1 second"), Effect.asVoid)

@@ -2,6 +2,7 @@
  * The codex that a run works with: the user's own login, an API key from the environment, or the offline model.
  */
 import { AppServerRpc } from "@effect-codex/client/AppServerRpc"
+import { Auth } from "@effect-codex/client/Auth"
 import { Codex } from "@effect-codex/client/Codex"
 import * as CodexNode from "@effect-codex/node/CodexNode"
 import * as Config from "effect/Config"
@@ -42,14 +43,15 @@ export const open = Effect.fnUntraced(function*(options: { readonly offline: boo
   }
   const openaiKey = yield* apiKey("OPENAI_API_KEY")
   if (Option.isSome(openaiKey)) return yield* loggedIn("OPENAI_API_KEY", openaiKey.value)
-  return yield* offline("No Codex login (`npx codex login`), CODEX_API_KEY or OPENAI_API_KEY was found: using")
+  return yield* offline("No Codex login (`effect-codex login`), CODEX_API_KEY or OPENAI_API_KEY was found: using")
 })
 
 // A variable that is set to nothing counts as not set, as it does for codex.
 const apiKey = (name: string) =>
   Config.option(Config.Redacted(name)).pipe(Effect.map(Option.filter((key) => Redacted.value(key).trim() !== "")))
 
-const connect = Effect.fnUntraced(function*(options: CodexNode.Options, isOffline = false) {
+/** Starts codex until the scope closes. */
+export const connect = Effect.fnUntraced(function*(options: CodexNode.Options, isOffline = false) {
   const { warn } = yield* Screen
   const clientInfo = { name: "effect_codex_cli", title: "effect-codex", version }
   const services = yield* Layer.build(CodexNode.layer({ ...options, clientInfo }))
@@ -59,7 +61,7 @@ const connect = Effect.fnUntraced(function*(options: CodexNode.Options, isOfflin
     Stream.runForEach(warn),
     Effect.forkScoped({ startImmediately: true })
   )
-  return { codex: Context.get(services, Codex), rpc }
+  return { auth: Context.get(services, Auth), codex: Context.get(services, Codex) }
 })
 
 // These belong to the connection or the thread, not to the turn, and are not among its events.
@@ -104,7 +106,7 @@ const isConfigured = Effect.gen(function*() {
 const configured = Effect.gen(function*() {
   const scope = yield* Scope.fork(yield* Effect.scope)
   const connection = yield* connect({}).pipe(Scope.provide(scope))
-  const account = yield* Effect.option(connection.rpc.request("account/read", { refreshToken: false }))
+  const account = yield* Effect.option(connection.auth.account())
   if (Option.exists(account, ({ account, requiresOpenaiAuth }) => account === null && requiresOpenaiAuth)) {
     yield* Scope.close(scope, Exit.void)
     return Option.none()
@@ -120,8 +122,8 @@ const configured = Effect.gen(function*() {
 // The app-server takes no key from its environment. Logging in would overwrite the stored login if the login were not
 // kept in memory alone.
 const loggedIn = Effect.fnUntraced(function*(name: string, key: Redacted.Redacted) {
-  const { codex, rpc } = yield* connect({ configOverrides: [`cli_auth_credentials_store="ephemeral"`] })
-  yield* rpc.request("account/login/start", { type: "apiKey", apiKey: Redacted.value(key).trim() })
+  const { auth, codex } = yield* connect({ credentialsStore: "ephemeral" })
+  yield* auth.loginApiKey(key)
   const session: Session = { codex, isOffline: false, notice: `Using the API key of ${name} for this run.` }
   return session
 })

@@ -99,6 +99,9 @@ export const start = Effect.fnUntraced(function*(args: ReadonlyArray<string>, op
 export const run = (args: ReadonlyArray<string>, options: Options) =>
   Effect.scoped(Effect.flatMap(start(args, options), (cli) => cli.ended))
 
+/** Without the times of commands, which are told when a machine is slow. */
+export const untimed = (text: string): string => text.replace(/^(ran `.*`) in [\d.]+s/gm, "$1")
+
 /** Every file below a folder. */
 export const files = (folder: string): ReadonlyArray<string> =>
   readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => !entry.isDirectory())

@@ -1,0 +1,179 @@
+/**
+ * What the agent wants to do, in lines for a person who has to decide. Nothing here writes.
+ */
+import type {
+  ApprovalRequest,
+  CommandRequest,
+  FileChangeRequest,
+  McpToolRequest,
+  PermissionsRequest
+} from "@effect-codex/client/Approvals"
+
+type Permissions = PermissionsRequest["permissions"]
+type Change = NonNullable<FileChangeRequest["changes"]>[number]
+
+/** How many lines of a diff, or of a command, are shown. */
+const shownLines = 60
+/** How much of a line is shown. */
+const shownCharacters = 1000
+
+export const describe = (request: ApprovalRequest, colors: boolean): ReadonlyArray<string> => {
+  const paint = colors ? painted : plain
+  switch (request._tag) {
+    case "Command":
+      return aboutCommand(request, paint)
+    case "FileChange":
+      return aboutFiles(request, paint)
+    case "Permissions":
+      return [
+        paint("bold", "The agent asks for more permissions:"),
+        ...permissionsOf(request.permissions).map((line) => `  ${line}`),
+        ...labelled("It says", request.reason)
+      ]
+    case "McpTool":
+      return aboutTool(request, paint)
+  }
+}
+
+// =============================================================================
+// Kinds
+// =============================================================================
+
+const aboutCommand = (request: CommandRequest, paint: Paint): ReadonlyArray<string> => {
+  const { additionalPermissions, command, cwd, kind, network } = request
+  const wants = network !== undefined
+    ? `to reach ${visible(network.host)} (${visible(network.protocol)}) with`
+    : kind === "writeStdin"
+    ? "to write to the running command"
+    : "to run"
+  return [
+    paint("bold", `The agent wants ${wants}:`),
+    ...indented(command ?? "a command that codex does not name"),
+    ...cwd === undefined ? [] : [`  in ${visible(cwd)}`],
+    ...additionalPermissions === undefined
+      ? []
+      : permissionsOf(additionalPermissions).map((line) => `  with permission ${line}`),
+    ...labelled("It says", request.reason)
+  ]
+}
+
+const aboutTool = (request: McpToolRequest, paint: Paint): ReadonlyArray<string> => {
+  const { arguments: input, description, serverName, tool } = request
+  return [
+    paint("bold", `The agent wants to call ${visible(tool)} of the MCP server ${visible(serverName)}:`),
+    ...indented(JSON.stringify(input, undefined, 2) ?? ""),
+    ...labelled("The server says of it", description)
+  ]
+}
+
+const aboutFiles = (request: FileChangeRequest, paint: Paint): ReadonlyArray<string> => {
+  const { changes, grantRoot } = request
+  return [
+    paint("bold", "The agent wants to change files:"),
+    ...changes === undefined ? ["  codex does not tell which."] : diffs(changes, paint),
+    ...grantRoot === undefined ? [] : [`  and to write below ${visible(grantRoot)} from now on`],
+    ...labelled("It says", request.reason)
+  ]
+}
+
+const diffs = (changes: ReadonlyArray<Change>, paint: Paint): ReadonlyArray<string> => {
+  const shown: Array<string> = []
+  let room = shownLines
+  for (const [index, change] of changes.entries()) {
+    if (room <= 0) {
+      const rest = changes.slice(index)
+      const more = rest.reduce((sum, { diff }) => sum + linesOf(diff).length, 0)
+      shown.push(`  … and ${count(rest.length, "file")} more, with ${count(more, "line")} of diff: ${names(rest)}`)
+      break
+    }
+    const lines = linesOf(change.diff)
+    shown.push(`  ${titleOf(change)}`)
+    // Of a file that comes or goes codex sends the text and no diff.
+    const sign = change.kind.type === "add" ? "+" : change.kind.type === "delete" ? "-" : ""
+    const signed = lines.map((line) => sign + line)
+    shown.push(...cut(signed, "line", room).map((line) => `    ${paint(styleOf(line), line)}`))
+    room -= lines.length + 1
+  }
+  return shown
+}
+
+const names = (changes: ReadonlyArray<Change>): string => {
+  const paths = changes.slice(0, 10).map(({ path }) => visible(path))
+  return [...paths, ...changes.length > 10 ? ["…"] : []].join(", ")
+}
+
+const titleOf = ({ kind, path }: Change): string => {
+  const moved = kind.type === "update" && "move_path" in kind && typeof kind.move_path === "string"
+    ? ` (moved to ${visible(kind.move_path)})`
+    : ""
+  return `${visible(kind.type)} ${visible(path)}${moved}`
+}
+
+const permissionsOf = ({ fileSystem, network }: Permissions): ReadonlyArray<string> => {
+  const lines = [
+    ...typeof network?.enabled === "boolean" ? [network.enabled ? "to use the network" : "without the network"] : [],
+    ...(fileSystem?.read ?? []).map((path) => `to read ${visible(path)}`),
+    ...(fileSystem?.write ?? []).map((path) => `to write ${visible(path)}`),
+    // An older form of the same names the paths above.
+    ...(fileSystem?.entries ?? []).map(({ access, path }) =>
+      `to ${visible(access)} ${
+        visible(path.type === "path" && "path" in path ? String(path.path) : JSON.stringify(path))
+      }`
+    )
+  ]
+  return lines.length === 0 ? ["that it does not name"] : cut([...new Set(lines)], "permission")
+}
+
+// =============================================================================
+// Text
+// =============================================================================
+
+type Style = "bold" | "red" | "green" | "cyan" | undefined
+type Paint = (style: Style, text: string) => string
+
+const codes = { bold: 1, red: 31, green: 32, cyan: 36 } as const
+
+const painted: Paint = (style, text) => style === undefined ? text : `\u001b[${codes[style]}m${text}\u001b[0m`
+
+const plain: Paint = (_, text) => text
+
+const styleOf = (line: string): Style =>
+  line.startsWith("@@") ? "cyan" : line.startsWith("+") ? "green" : line.startsWith("-") ? "red" : undefined
+
+/**
+ * What a terminal would obey, and what would look like something else than it is, is shown as what it is: a person
+ * decides on what stands here.
+ */
+export const visible = (text: string): string => {
+  const shown = text.replace(
+    // oxlint-disable-next-line no-control-regex
+    /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
+    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`
+  )
+  const rest = shown.length - shownCharacters
+  return rest > 0 ? `${shown.slice(0, shownCharacters)}… (${count(rest, "character")} more)` : shown
+}
+
+const linesOf = (text: string): ReadonlyArray<string> => {
+  const lines = text.split(/\r?\n/)
+  return lines.at(-1) === "" ? lines.slice(0, -1) : lines
+}
+
+// Deeper than the labels, so that no text can look like one.
+const indented = (text: string): ReadonlyArray<string> => cut(text.split("\n"), "line").map((line) => `    ${line}`)
+
+const labelled = (label: string, text: string | undefined): ReadonlyArray<string> => {
+  if (text === undefined || text.trim() === "") return []
+  const [first = "", ...rest] = indented(text.trim())
+  return [`  ${label}: ${first.trimStart()}`, ...rest]
+}
+
+const cut = (lines: ReadonlyArray<string>, what: string, room = shownLines): ReadonlyArray<string> => {
+  const rest = lines.length - room
+  // One line more takes as much room as the note.
+  return rest <= 1
+    ? lines.map(visible)
+    : [...lines.slice(0, room).map(visible), `… and ${count(rest, what)} more`]
+}
+
+const count = (n: number, what: string): string => `${n.toLocaleString("en-US")} ${what}${n === 1 ? "" : "s"}`

@@ -1,0 +1,136 @@
+/**
+ * The agent's approvals, asked of the person at the terminal: one at a time, in the order in which they came.
+ */
+import * as Approvals from "@effect-codex/client/Approvals"
+import type { Overrides } from "@effect-codex/client/ServerRequests"
+import * as Prompt from "effect/cli/Prompt"
+import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as Terminal from "effect/Terminal"
+import * as ApprovalText from "./approvalText.ts"
+import { Screen } from "./screen.ts"
+
+export interface Asking {
+  /** For the thread whose approvals are asked. */
+  readonly handlers: Overrides
+  /** Asks until it is interrupted. Ctrl-C, or the end of the input, interrupts it from inside. */
+  readonly ask: Effect.Effect<never, never, Prompt.Environment | Screen>
+  /** Whether the person has cancelled the turn. */
+  readonly isCancelled: () => boolean
+}
+
+/**
+ * For how long after a question has appeared keys are no answer to it: they were typed before it could be read, for the
+ * question before it or into the void.
+ */
+export const TypeAhead: Context.Reference<Duration.Input> = Context.Reference<Duration.Input>(
+  "@effect-codex/cli/TypeAhead",
+  { defaultValue: () => Duration.millis(300) }
+)
+
+export const make: Effect.Effect<Asking> = Effect.map(Approvals.makeQueue, (queue) => {
+  let isCancelled = false
+
+  const one = Effect.fnUntraced(function*(open: Approvals.OpenApproval) {
+    const terminal = yield* Terminal.Terminal
+    const say = (...lines: ReadonlyArray<string>) => Effect.orDie(terminal.display(lines.map((l) => `${l}\n`).join("")))
+    const { canColor } = yield* TerminalCapabilities.TerminalCapabilities
+
+    const closed = Effect.as(open.closed, undefined)
+    const asked = Effect.andThen(
+      say(...ApprovalText.describe(open.request, canColor)),
+      question(choices.filter(({ decision }) => fits(open, decision)))
+    )
+    // Nothing is shown of what was closed while another one was asked.
+    let isShown = false
+    const answer = yield* Effect.raceFirst(closed, Effect.andThen(Effect.sync(() => isShown = true), asked))
+    if (answer === "interrupt") return yield* Effect.interrupt
+    if (answer === undefined) return isShown ? yield* say(`  ${gone}`) : undefined
+    const { decision } = answer
+    const isTaken = open._tag === "Command" || open._tag === "FileChange"
+      ? yield* open.respond(decision)
+      // The others are not offered it.
+      : yield* open.respond(decision === "cancel" ? "decline" : decision)
+    if (isTaken && decision === "cancel") isCancelled = true
+    yield* say(`  ${isTaken ? answer.done : gone}`)
+  })
+
+  return {
+    handlers: queue.handlers,
+    ask: Effect.flatMap(
+      Screen,
+      ({ reserve }) => Effect.andThen(Stream.runForEach(queue.requests, (open) => reserve(one(open))), Effect.never)
+    ),
+    isCancelled: () => isCancelled
+  }
+})
+
+// Permissions know no cancel, and that of a tool does not end the turn. Commands and files take what they do not name.
+const fits = ({ _tag, request }: Approvals.OpenApproval, decision: Choice["decision"]): boolean =>
+  decision === "cancel"
+    ? _tag === "Command" || _tag === "FileChange"
+    : request._tag !== "McpTool" || request.availableDecisions.includes(decision)
+
+const gone = "Not asked any more: it was decided elsewhere, or its turn has ended."
+
+// =============================================================================
+// The question
+// =============================================================================
+
+interface Choice {
+  readonly key: string
+  readonly label: string
+  readonly decision: "accept" | "acceptForSession" | "decline" | "cancel"
+  readonly done: string
+}
+
+const choices: ReadonlyArray<Choice> = [
+  { key: "y", label: "yes", decision: "accept", done: "Accepted." },
+  { key: "a", label: "yes, for this session", decision: "acceptForSession", done: "Accepted for this session." },
+  { key: "n", label: "no", decision: "decline", done: "Declined." },
+  { key: "c", label: "cancel the turn", decision: "cancel", done: "Cancelling the turn." }
+]
+
+type Answer = Choice | "interrupt"
+
+const erase = "\r\u001b[2K"
+
+const question = (offered: ReadonlyArray<Choice>): Effect.Effect<Answer, never, Prompt.Environment> => {
+  const process = (input: Terminal.UserInput, shownAt: number) =>
+    Effect.gen(function*(): Effect.fn.Return<Prompt.Action<number, Answer>> {
+      const { ctrl, meta, name } = input.key
+      if (ctrl && (name === "c" || name === "d")) return { _tag: "Submit", value: "interrupt" }
+      const ahead = Duration.toMillis(Duration.fromInputUnsafe(yield* TypeAhead))
+      const isAhead = (yield* Clock.currentTimeMillis) - shownAt < ahead
+      // Escape ends the input of Effect's terminal: it has to be an answer.
+      const choice = name === "escape"
+        ? offered.at(-1)
+        : ctrl || meta || isAhead
+        ? undefined
+        : offered.find(({ key }) => key === name)
+      if (choice !== undefined) return { _tag: "Submit", value: choice }
+      return isAhead ? { _tag: "NextFrame", state: shownAt } : { _tag: "Beep" }
+    })
+
+  const prompt = Prompt.Custom<number, Answer>(Clock.currentTimeMillis, {
+    // One line that does not wrap, so that it can be erased.
+    render: Effect.fnUntraced(function*(_, action) {
+      if (action._tag === "Beep") return "\u0007"
+      if (action._tag === "Submit") return ""
+      const columns = (yield* (yield* Terminal.Terminal).columns) || 80
+      const long = `  Allow it? ${offered.map(({ key, label }) => `${key} ${label}`).join(" · ")} `
+      return erase + (long.length < columns ? long : `${offered.map(({ key }) => key).join("/")}? `)
+    }),
+    process,
+    clear: () => Effect.succeed("")
+  })
+  return Prompt.run(prompt).pipe(
+    Effect.ensuring(Effect.flatMap(Terminal.Terminal, ({ display }) => Effect.ignore(display(erase)))),
+    // The input has ended: nobody is there any more.
+    Effect.catch(() => Effect.succeed("interrupt" as const))
+  )
+}
