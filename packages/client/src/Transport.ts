@@ -4,15 +4,23 @@
  * @since 0.1.0
  */
 import type * as Cause from "effect/Cause"
+import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
+import type * as Redacted from "effect/Redacted"
+import type * as Scope from "effect/Scope"
+import type * as Socket from "effect/socket/Socket"
 import { AppServer } from "./AppServer.ts"
-import type { ConnectionError } from "./CodexError.ts"
+import type { AppServerConnectError, ConnectionError } from "./CodexError.ts"
 import { TransportError } from "./CodexError.ts"
+import { frameTooLarge } from "./internal/frameTooLarge.ts"
 import * as LineFramer from "./internal/lineFramer.ts"
+import * as WebSocket from "./internal/webSocket.ts"
+import * as WebSocketToken from "./internal/webSocketToken.ts"
 
 /**
  * A connection to an app-server.
@@ -77,7 +85,7 @@ export const makeStdio = Effect.fnUntraced(function*(
             } catch (error) {
               if (!(error instanceof LineFramer.LineTooLong)) throw error
               open = false
-              Deferred.doneUnsafe(tooLarge, Effect.fail(frameTooLarge(error, maxFrameBytes)))
+              Deferred.doneUnsafe(tooLarge, Effect.fail(frameTooLarge(maxFrameBytes, error.start)))
               return
             }
             if (lines.length > 0) onFrames(lines)
@@ -88,15 +96,6 @@ export const makeStdio = Effect.fnUntraced(function*(
   })
 })
 
-const frameTooLarge = (line: LineFramer.LineTooLong, maxFrameBytes: number): TransportError =>
-  new TransportError({
-    reason: "frameTooLarge",
-    detail: `the server sent a frame of more than ${maxFrameBytes} bytes (${
-      /"method":"([^"]{1,80})"/.exec(line.start)?.[1]
-        ?? "a reply"
-    }). Raise \`maxFrameBytes\`, or ask for less at once.`
-  })
-
 /**
  * {@link makeStdio} as a layer.
  *
@@ -105,6 +104,135 @@ const frameTooLarge = (line: LineFramer.LineTooLong, maxFrameBytes: number): Tra
  */
 export const layerStdio = (options?: StdioOptions): Layer.Layer<Transport, never, AppServer> =>
   Layer.effect(Transport, makeStdio(options))
+
+/**
+ * A WebSocket to a running app-server.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface WebSocketOptions {
+  /** Such as `ws://127.0.0.1:4500` or `wss://codex.example.com/`. codex takes any path. */
+  readonly url: string
+  /**
+   * Sent as `Authorization: Bearer`. An Effect is run for each connection, so that a token can be short-lived: see
+   * {@link signedBearer}. It fails with an `AppServerConnectError` whose reason is `token`. White space around a token is
+   * dropped, as the server does with its file.
+   */
+  readonly token?:
+    | Redacted.Redacted<string>
+    | Effect.Effect<Redacted.Redacted<string>, AppServerConnectError>
+    | undefined
+  /** More headers of the opening request. The WebSocket of a browser takes none, and no token. */
+  readonly headers?: { readonly [name: string]: string | Redacted.Redacted<string> } | undefined
+  /**
+   * Whether plain `ws://` may go to a host other than `localhost`, `127.0.0.0/8` and `[::1]`. Who is on the way can then
+   * read the token and everything else, and run commands with it. Default: `false`.
+   */
+  readonly allowInsecure?: boolean | undefined
+  /** How long the opening may take. Default: 10 seconds. */
+  readonly connectTimeout?: Duration.Input | undefined
+  /**
+   * The longest frame that is accepted, in bytes. A longer one ends the connection. Where the platform's WebSocket has a
+   * lower limit (`ws`: 100 MiB), that one counts; the layers of `@effect-codex/node` set it to this. Default: 256 MiB.
+   */
+  readonly maxFrameBytes?: number | undefined
+  /** What the other end is called in messages. Default: the URL without credentials and query. */
+  readonly description?: string | undefined
+}
+
+/**
+ * Frames as the text messages of a WebSocket, to a server that was started with `codex app-server --listen ws://IP:PORT`.
+ * It is open when this succeeds, and closed with code 1000 when the scope closes; a peer that does not answer that within
+ * a second is dropped.
+ *
+ * **Details**
+ *
+ * Fails with `AppServerConnectError`, whose `reason` says what to do. A connection that ends later ends `receive` with a
+ * `TransportError` that has the close code. A binary message is no message of the protocol and is counted as one.
+ *
+ * `send` waits while more than 4 MiB are buffered in the WebSocket, where the platform tells that (`bufferedAmount`).
+ *
+ * **Gotchas**
+ *
+ * Measured on codex 0.169: it closes the connection without a close frame when a client sends a frame of more than 16 MiB,
+ * and when a client leaves some tens of thousands of messages unread. What runs on the server goes on without the client:
+ * its turns end as they would have, and a pending approval is asked again, under its id, of who resumes the thread.
+ *
+ * **Example** (A server behind a proxy, with short-lived tokens)
+ *
+ * ```ts
+ * import { AppServerRpc, Codex, Transport } from "@effect-codex/client"
+ * import { Layer, type Redacted } from "effect"
+ *
+ * export const codex = (secret: Redacted.Redacted<string>) =>
+ *   Codex.layer().pipe(
+ *     Layer.provide(AppServerRpc.layer()),
+ *     Layer.provide(Transport.layerWebSocket({
+ *       url: "wss://codex.example.com/",
+ *       token: Transport.signedBearer({ secret, audience: "codex" })
+ *     }))
+ *   )
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const makeWebSocket: (
+  options: WebSocketOptions
+) => Effect.Effect<Transport["Service"], AppServerConnectError, Socket.WebSocketConstructor | Scope.Scope> =
+  WebSocket.make
+
+/**
+ * {@link makeWebSocket} as a layer.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerWebSocket = (
+  options: WebSocketOptions
+): Layer.Layer<Transport, AppServerConnectError, Socket.WebSocketConstructor> =>
+  Layer.effect(Transport, makeWebSocket(options))
+
+/**
+ * {@link layerWebSocket} with options that are read from the `ConfigProvider`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerWebSocketConfig = (
+  options: Config.Wrap<WebSocketOptions>
+): Layer.Layer<Transport, AppServerConnectError | Config.ConfigError, Socket.WebSocketConstructor> =>
+  Layer.effect(Transport, Effect.flatMap(Config.unwrap(options), makeWebSocket))
+
+/**
+ * What a signed token says. The server compares it with `--ws-issuer` and `--ws-audience` if it has them.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface SignedBearerOptions {
+  /** The content of the server's `--ws-shared-secret-file`: at least 32 bytes. */
+  readonly secret: Redacted.Redacted<string>
+  readonly issuer?: string | undefined
+  readonly audience?: string | undefined
+  /**
+   * For how long the token is good. It is looked at when a connection is opened, and not again. Default: 60 seconds. The
+   * server allows for 30 seconds of difference between the clocks (`--ws-max-clock-skew-seconds`).
+   */
+  readonly lifetime?: Duration.Input | undefined
+}
+
+/**
+ * Makes a token for a server that was started with `--ws-auth signed-bearer-token`: a JSON Web Token signed with
+ * HMAC-SHA256, the only algorithm that it takes. Each run makes a new one.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const signedBearer: (
+  options: SignedBearerOptions
+) => Effect.Effect<Redacted.Redacted<string>, AppServerConnectError> = WebSocketToken.sign
 
 /**
  * One end of a connection in memory.

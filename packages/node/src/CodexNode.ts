@@ -7,14 +7,21 @@ import * as AppServer from "@effect-codex/client/AppServer"
 import * as AppServerRpc from "@effect-codex/client/AppServerRpc"
 import * as Auth from "@effect-codex/client/Auth"
 import * as Codex from "@effect-codex/client/Codex"
-import type { AppServerStartError, CodexExecutableNotFound } from "@effect-codex/client/CodexError"
+import type {
+  AppServerConnectError,
+  AppServerStartError,
+  CodexExecutableNotFound
+} from "@effect-codex/client/CodexError"
 import * as Transport from "@effect-codex/client/Transport"
 import * as NodeChildProcessSpawner from "@effect/platform-node/NodeChildProcessSpawner"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
+import * as Path from "effect/Path"
+import * as Os from "node:os"
 import * as CodexExecutable from "./CodexExecutable.ts"
 import * as ChildPath from "./internal/childPath.ts"
 
@@ -97,9 +104,161 @@ export const layerConfig = (config: Config.Wrap<Options>): Layer.Layer<
   CodexExecutableNotFound | AppServerStartError | Config.ConfigError
 > => Layer.unwrap(Effect.map(Config.unwrap(config), layer))
 
+/**
+ * The address of a running app-server and the options of the client.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface WebSocketOptions extends Transport.WebSocketOptions, AppServerRpc.Options, Codex.Options {}
+
+/**
+ * The client of an app-server that runs already and listens on TCP (`codex app-server --listen ws://IP:PORT`). There is no
+ * `AppServer`: the process is somebody else's, is not ended with the scope, and may serve other clients, too.
+ *
+ * **Details**
+ *
+ * Fails with `AppServerConnectError`, whose `reason` tells a refused token from an address where nobody is, and with
+ * `AppServerStartError` when what answers does not complete the handshake.
+ *
+ * `maxFrameBytes` bounds what is read into memory, and the rest of a longer frame is not read. A frame that codex would not
+ * take whole is sent in fragments: 0.169 takes 16 MiB in one piece and 64 MiB in all.
+ *
+ * **Example** (A server with a capability token)
+ *
+ * ```ts
+ * import { CodexNode } from "@effect-codex/node"
+ * import { Config } from "effect"
+ *
+ * // codex app-server --listen ws://127.0.0.1:4500 --ws-auth capability-token --ws-token-file /run/codex.token
+ * export const CodexLive = CodexNode.layerWebSocketConfig({
+ *   url: Config.succeed("ws://127.0.0.1:4500"),
+ *   token: Config.Redacted("CODEX_TOKEN")
+ * })
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerWebSocket = (options: WebSocketOptions): Layer.Layer<
+  Codex.Codex | Auth.Auth | AppServerRpc.AppServerRpc,
+  AppServerConnectError | AppServerStartError
+> =>
+  client(options).pipe(
+    Layer.provide(Transport.layerWebSocket(options)),
+    Layer.provide(webSocket(options.maxFrameBytes))
+  )
+
+/**
+ * {@link layerWebSocket} with options that are read from the `ConfigProvider`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerWebSocketConfig = (config: Config.Wrap<WebSocketOptions>): Layer.Layer<
+  Codex.Codex | Auth.Auth | AppServerRpc.AppServerRpc,
+  AppServerConnectError | AppServerStartError | Config.ConfigError
+> => Layer.unwrap(Effect.map(Config.unwrap(config), layerWebSocket))
+
+/**
+ * The unix socket of a running app-server and the options of the client.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface UnixSocketOptions
+  extends Pick<Transport.WebSocketOptions, "connectTimeout" | "maxFrameBytes">, AppServerRpc.Options, Codex.Options
+{
+  /**
+   * The socket file. Default: that of `codex app-server --listen unix://` and of `codex app-server daemon start`, which is
+   * `app-server-control/app-server-control.sock` in the `CODEX_HOME`, else in `~/.codex`.
+   */
+  readonly path?: string | undefined
+}
+
+/**
+ * The client of an app-server that runs already on this machine and listens on a unix socket
+ * (`codex app-server --listen unix://PATH`). As {@link layerWebSocket}: there is no `AppServer`.
+ *
+ * **Details**
+ *
+ * The socket carries a WebSocket. Its file can be used by its owner alone; codex asks nobody on it for a token, whatever
+ * its `--ws-auth` says (measured on 0.169). The server does not tell when it listens: until then the layer fails with an
+ * `AppServerConnectError` that is retryable.
+ *
+ * **Gotchas**
+ *
+ * No layer starts `codex app-server daemon`, because a library should not (measured on 0.169): it copies 400 MB of itself
+ * into the `CODEX_HOME`, asks for updates over the network in a second process that goes on after `daemon stop`, and has
+ * analytics on by default. A daemon that the user started is reached by this layer without a `path`.
+ *
+ * **Example** (The daemon of the user, as soon as it is there)
+ *
+ * ```ts
+ * import { Codex, type CodexError } from "@effect-codex/client"
+ * import { CodexNode } from "@effect-codex/node"
+ * import { Effect, Schedule } from "effect"
+ *
+ * const models = Effect.flatMap(Codex.Codex, (codex) => codex.models()).pipe(Effect.provide(CodexNode.layerUnixSocket()))
+ *
+ * export const program = Effect.retry(models, {
+ *   while: (error: CodexError.CodexError) => error._tag === "AppServerConnectError" && error.isRetryable,
+ *   schedule: Schedule.spaced("100 millis"),
+ *   times: 50
+ * })
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerUnixSocket = (options: UnixSocketOptions = {}): Layer.Layer<
+  Codex.Codex | Auth.Auth | AppServerRpc.AppServerRpc,
+  AppServerConnectError | AppServerStartError
+> =>
+  Layer.unwrap(Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const path = options.path ?? (yield* controlSocket)
+    // The system takes about 100 characters. codex puts the socket under a short path and links to it from a longer one.
+    const socketPath = yield* Effect.orElseSucceed(fs.realPath(path), () => path)
+    const url = "ws://localhost/"
+    return client(options).pipe(
+      Layer.provide(Transport.layerWebSocket({ ...options, url, description: `unix:${path}` })),
+      Layer.provide(webSocket(options.maxFrameBytes, socketPath))
+    )
+  })).pipe(Layer.provide(NodeLive))
+
+/**
+ * {@link layerUnixSocket} with options that are read from the `ConfigProvider`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerUnixSocketConfig = (config: Config.Wrap<UnixSocketOptions>): Layer.Layer<
+  Codex.Codex | Auth.Auth | AppServerRpc.AppServerRpc,
+  AppServerConnectError | AppServerStartError | Config.ConfigError
+> => Layer.unwrap(Effect.map(Config.unwrap(config), layerUnixSocket))
+
 // =============================================================================
 // Internal
 // =============================================================================
+
+const client = (options: AppServerRpc.Options & Codex.Options) =>
+  Layer.merge(Codex.layer(options), Auth.layer).pipe(Layer.provideMerge(AppServerRpc.layer(options)))
+
+// Loaded when it is wanted: it takes as long to load as much of the client.
+const webSocket = (maxFrameBytes = 256 * 1024 * 1024, socketPath?: string) =>
+  Layer.unwrap(
+    Effect.map(
+      Effect.promise(() => import("./internal/nodeWebSocket.ts")),
+      ({ layer }) => layer({ maxFrameBytes, socketPath })
+    )
+  )
+
+const controlSocket = Effect.gen(function*() {
+  const { join } = yield* Path.Path
+  const home = yield* Effect.orElseSucceed(Config.String("CODEX_HOME"), () => "")
+  return join(home === "" ? join(Os.homedir(), ".codex") : home, "app-server-control", "app-server-control.sock")
+})
 
 const NodeLive = NodeChildProcessSpawner.layer.pipe(
   Layer.provideMerge(Layer.merge(NodeFileSystem.layer, NodePath.layer))
@@ -110,8 +269,7 @@ const make = Effect.fnUntraced(function*(options: Options) {
   const env = pathFolder === undefined
     ? options.env
     : ChildPath.prepend(pathFolder, options.env ?? {}, process.env, process.platform)
-  return Layer.merge(Codex.layer(options), Auth.layer).pipe(
-    Layer.provideMerge(AppServerRpc.layer(options)),
+  return client(options).pipe(
     Layer.provide(Transport.layerStdio(options)),
     Layer.provideMerge(AppServer.layer({ ...options, executable, env }))
   )

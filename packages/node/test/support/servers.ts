@@ -1,0 +1,178 @@
+import { CodexExecutable } from "@effect-codex/node"
+import { CodexHome } from "@effect-codex/testing"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { type WebSocket, WebSocketServer } from "@effect/platform-node/NodeWS"
+import { Effect } from "effect"
+import * as ChildProcess from "node:child_process"
+import { once } from "node:events"
+import { existsSync, realpathSync, rmSync } from "node:fs"
+import * as Http from "node:http"
+import * as Net from "node:net"
+import { join } from "node:path"
+
+/** A codex app-server in the test's home, beside the client. It is ended with the scope. */
+const spawn = Effect.fnUntraced(function*(args: ReadonlyArray<string>) {
+  const home = yield* CodexHome.CodexHome
+  const { executable } = yield* CodexExecutable.find().pipe(Effect.provide(NodeServices.layer))
+  const env: NodeJS.ProcessEnv = { ...process.env }
+  for (const [name, value] of Object.entries(home.env)) {
+    if (value === undefined) delete env[name]
+    else env[name] = value
+  }
+  const child = yield* Effect.acquireRelease(
+    Effect.sync(() =>
+      ChildProcess.spawn(executable, ["app-server", ...args], {
+        env,
+        cwd: home.workspace,
+        stdio: ["ignore", "ignore", "pipe"]
+      })
+    ),
+    (child) =>
+      Effect.promise(async () => {
+        if (child.exitCode !== null || child.signalCode !== null) return
+        const exited = once(child, "exit")
+        child.kill("SIGKILL")
+        await exited
+      })
+  )
+  let stderr = ""
+  child.stderr.setEncoding("utf8").on("data", (text: string) => stderr += text)
+  const failed = Effect.callback<never, Error>((resume) => {
+    const fail = () => resume(Effect.fail(new Error(`codex ended: ${stderr}`)))
+    if (child.exitCode !== null) fail()
+    else child.once("exit", fail)
+  })
+  return { child, pid: child.pid ?? 0, failed, stderr: () => stderr }
+})
+
+const polled = <A>(look: Effect.Effect<A | undefined>) =>
+  look.pipe(
+    Effect.delay("20 millis"),
+    Effect.repeat({ until: (found) => found !== undefined }),
+    Effect.timeout("30 seconds")
+  )
+
+/** A codex app-server on a port of loopback. */
+export const onTcp = Effect.fnUntraced(function*(args: ReadonlyArray<string> = []) {
+  const server = yield* spawn(["--listen", "ws://127.0.0.1:0", ...args])
+  const url = yield* Effect.raceFirst(
+    polled(Effect.sync(() => /listening on: (\S+)/.exec(server.stderr())?.[1])),
+    server.failed
+  )
+  return { ...server, url: url ?? "" }
+})
+
+const accepts = (path: string): Effect.Effect<true | undefined> =>
+  Effect.callback((resume) => {
+    if (!existsSync(path)) return resume(Effect.undefined)
+    const socket = Net.connect(realpathSync(path))
+    socket.once("connect", () => {
+      socket.destroy()
+      resume(Effect.succeed(true))
+    })
+    socket.once("error", () => resume(Effect.undefined))
+  })
+
+const leftovers: Array<string> = []
+
+/** Removes what the servers of {@link onUnix} left outside of their home. */
+export const removeLeftovers = (): void => {
+  for (const file of leftovers.splice(0)) rmSync(file, { force: true })
+}
+
+/** A codex app-server on a unix socket, by default where `unix://` puts it in the home. */
+export const onUnix = Effect.fnUntraced(function*(path?: string) {
+  const home = yield* CodexHome.CodexHome
+  const server = yield* spawn(["--listen", `unix://${path ?? ""}`])
+  const file = path ?? join(home.path, "app-server-control", "app-server-control.sock")
+  yield* Effect.raceFirst(polled(accepts(file)), server.failed)
+  // The path is a link to it. A server that is killed leaves both.
+  const real = realpathSync(file)
+  yield* Effect.addFinalizer(() => Effect.sync(() => leftovers.push(real, `${real}.lock`)))
+  return { ...server, path: file }
+})
+
+/**
+ * A WebSocket server on loopback that answers `initialize`, and then does what codex never would. `codes` are the close
+ * codes that it got.
+ */
+export const badServer = Effect.fnUntraced(function*(then: (ws: WebSocket) => void) {
+  const server = yield* Effect.acquireRelease(
+    Effect.promise(async () => {
+      const server = new WebSocketServer({ host: "127.0.0.1", port: 0 })
+      await once(server, "listening")
+      return server
+    }),
+    (server) =>
+      Effect.callback<void>((resume) => {
+        for (const ws of server.clients) ws.terminate()
+        server.close(() => resume(Effect.void))
+      })
+  )
+  const codes: Array<number> = []
+  server.on("connection", (ws) => {
+    ws.on("close", (code) => codes.push(code))
+    ws.once("message", (text) => {
+      const { id }: { readonly id: number } = JSON.parse(`${text}`)
+      ws.send(JSON.stringify({ id, result: initialized }))
+      // The next one is `initialized`.
+      ws.once("message", () => then(ws))
+    })
+  })
+  return { url: urlOf(server.address()), codes }
+})
+
+/** An HTTP server on loopback that does this with each upgrade. */
+export const httpServer = Effect.fnUntraced(function*(onUpgrade: (socket: Net.Socket) => void) {
+  const server = Http.createServer()
+  const sockets = new Set<Net.Socket>()
+  server.on("connection", (socket) => sockets.add(socket))
+  server.on("upgrade", (_request, socket: Net.Socket) => onUpgrade(socket))
+  yield* Effect.acquireRelease(
+    Effect.promise(() => once(server.listen(0, "127.0.0.1"), "listening")),
+    () =>
+      Effect.callback<void>((resume) => {
+        for (const socket of sockets) socket.destroy()
+        server.close(() => resume(Effect.void))
+      })
+  )
+  return urlOf(server.address())
+})
+
+/** A way to a server on loopback that can be blocked: nothing is read from the server until `release`. */
+export const proxy = Effect.fnUntraced(function*(url: string) {
+  const sockets: Array<Net.Socket> = []
+  const upstreams: Array<Net.Socket> = []
+  const server = Net.createServer((client) => {
+    const upstream = Net.connect(Number(new URL(url).port), "127.0.0.1")
+    sockets.push(client, upstream)
+    upstreams.push(upstream)
+    client.on("data", (data) => upstream.write(data)).on("error", () => upstream.destroy())
+    upstream.on("data", (data) => client.write(data)).on("error", () => client.destroy())
+    client.on("close", () => upstream.destroy())
+    upstream.on("close", () => client.destroy())
+  })
+  yield* Effect.acquireRelease(
+    Effect.promise(() => once(server.listen(0, "127.0.0.1"), "listening")),
+    () =>
+      Effect.callback<void>((resume) => {
+        for (const socket of sockets) socket.destroy()
+        server.close(() => resume(Effect.void))
+      })
+  )
+  return {
+    url: urlOf(server.address()),
+    hold: () => upstreams.forEach((upstream) => upstream.pause()),
+    release: () => upstreams.forEach((upstream) => upstream.resume())
+  }
+})
+
+const urlOf = (address: string | Net.AddressInfo | null): string =>
+  typeof address === "object" && address !== null ? `ws://127.0.0.1:${address.port}` : ""
+
+const initialized = {
+  userAgent: "x/0.169.0 (Debian 12.0.0; x86_64) xterm (x; 1)",
+  codexHome: "/",
+  platformFamily: "unix",
+  platformOs: "linux"
+}
