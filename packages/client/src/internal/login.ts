@@ -4,6 +4,7 @@
  * The server tells the end of an attempt in a notification, which can come in the same read as the reply that names the
  * attempt. So the ends are listened to before the attempt is asked for, and kept until its id is known.
  */
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -12,7 +13,7 @@ import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import type { AppServerRpc } from "../AppServerRpc.ts"
 import type { ConnectionError, LoginError, RequestError } from "../CodexError.ts"
-import { LoginFailed } from "../CodexError.ts"
+import { LoginFailed, TransportError } from "../CodexError.ts"
 import { fromLoginEnd } from "./rpcErrors.ts"
 
 export interface Attempt<A> {
@@ -65,7 +66,11 @@ export const start = <A extends { readonly loginId: string }>(
       Effect.ignore,
       Effect.forkIn(scope)
     )
-    const reply = yield* Effect.onInterrupt(restore(Fiber.join(asked)), () => abandon)
+    const exit = yield* Effect.onInterrupt(restore(Fiber.await(asked)), () => abandon)
+    if (Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)) {
+      return yield* new TransportError({ reason: "closed", detail: "the layer's scope has ended." })
+    }
+    const reply = yield* exit
     const id = loginId = reply.loginId
     early.splice(0).forEach(onCompleted)
     tell()
