@@ -40,9 +40,25 @@ export class CodexExecutableNotFound extends Schema.TaggedError<CodexExecutableN
   readonly isRetryable = false
 }
 
+// What codex 0.169.0 writes to stderr before it ends with exit code 1.
+const stateDatabaseLocked = /failed to initialize (?:sqlite )?state runtime.*database is locked/
+
 /**
  * The app-server process could not be started, or did not complete the handshake. `phase` says how far it came:
  * `spawn` (no process), `initialize` (a process that ended, was silent, or answered with something else).
+ *
+ * It is retryable when codex gave up because a database in its `CODEX_HOME` was locked (`isStateDatabaseLocked`), and not
+ * otherwise.
+ *
+ * **Example** (Waiting for a program that keeps the databases locked)
+ *
+ * ```ts
+ * import { CodexRetry } from "@effect-codex/client"
+ * import { CodexNode } from "@effect-codex/node"
+ * import { Effect, Layer } from "effect"
+ *
+ * export const client = Layer.build(CodexNode.layer()).pipe(Effect.retry(CodexRetry.transient))
+ * ```
  *
  * @category starting
  * @since 0.1.0
@@ -56,12 +72,23 @@ export class AppServerStartError extends Schema.TaggedError<AppServerStartError>
 }) {
   readonly [TypeId] = TypeId
   override get message(): string {
-    const what = /^(?:wss?|unix):/.test(this.executable)
+    const what = this.isStateDatabaseLocked
+      ? `Another program keeps a database in the CODEX_HOME locked. Try again, or give each program a CODEX_HOME of its own.`
+      : /^(?:wss?|unix):/.test(this.executable)
       ? `It was reached at ${this.executable}. Check that a codex app-server listens there.`
       : `The executable was ${this.executable}. Check that it is a codex binary and that it runs with "app-server --help".`
     return `codex app-server did not start (${this.phase}): ${this.detail} ${what}${lastLines(this.stderr)}`
   }
-  readonly isRetryable = false
+  /**
+   * Whether codex ended because another program kept a database in the `CODEX_HOME` locked. codex 0.169.0 waits for each
+   * about 15 seconds before it gives up (measured), so that starts at the same time do not fail with it.
+   */
+  get isStateDatabaseLocked(): boolean {
+    return this.stderr.some((line) => stateDatabaseLocked.test(line))
+  }
+  get isRetryable(): boolean {
+    return this.isStateDatabaseLocked
+  }
 }
 
 /**

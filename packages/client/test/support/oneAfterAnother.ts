@@ -1,0 +1,57 @@
+/**
+ * A program that opens and closes one client after another, and prints what it holds after the first five and at the
+ * end: `Processes.test.ts` starts it as a process of its own.
+ */
+import { Auth } from "@effect-codex/client"
+import { CodexNode } from "@effect-codex/node"
+import { Effect, Logger } from "effect"
+import { readdirSync, readlinkSync } from "node:fs"
+import { constants } from "node:os"
+import { tree } from "./processes.ts"
+
+const descriptors = () =>
+  readdirSync(process.platform === "linux" ? "/proc/self/fd" : "/dev/fd").flatMap((fd) => {
+    try {
+      // The numbers in the names of pipes and sockets are new each time.
+      return process.platform === "linux" ? [readlinkSync(`/proc/self/fd/${fd}`).replace(/\d+/g, "n")] : ["descriptor"]
+    } catch {
+      // The one that the folder was read with.
+      return []
+    }
+  }).sort()
+
+const held = () => ({
+  descriptors: descriptors(),
+  listeners: ["exit", "beforeExit", "uncaughtException", "unhandledRejection", ...Object.keys(constants.signals)]
+    .map((event) => process.listenerCount(event))
+    .reduce((sum, count) => sum + count, 0),
+  stdio: [process.stdin, process.stdout, process.stderr].map((stream) =>
+    stream.eventNames().reduce((sum, event) => sum + stream.listenerCount(event), 0)
+  ),
+  resources: process.getActiveResourcesInfo().sort(),
+  processes: tree(process.pid).map(({ args }) => args)
+})
+
+const client = Effect.scoped(
+  Effect.gen(function*() {
+    const auth = yield* Auth.Auth
+    yield* auth.account()
+  }).pipe(Effect.provide(CodexNode.layer({ executable: process.env["TEST_EXECUTABLE"] })))
+)
+
+const clients = (count: number) => Effect.repeat(client, { times: count - 1 })
+// Pipes of a child close in a later turn of the event loop than its end.
+const settled = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
+
+const measured = Effect.gen(function*() {
+  // Makes `process.stdin`, which listens to itself at first.
+  held()
+  yield* clients(5)
+  yield* settled
+  const before = held()
+  yield* clients(Number(process.env["TEST_CLIENTS"]) - 5)
+  yield* settled
+  return { before, after: held() }
+}).pipe(Effect.provide(Logger.layer([])))
+
+process.stdout.write(JSON.stringify(await Effect.runPromise(measured)))
