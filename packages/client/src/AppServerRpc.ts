@@ -9,7 +9,9 @@
  * @since 0.1.0
  */
 import type { ClientNotifications, ClientRequests } from "@effect-codex/protocol/Methods"
-import { clientRequests, codexVersion } from "@effect-codex/protocol/Methods"
+import { clientRequests } from "@effect-codex/protocol/Methods"
+import type * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -17,7 +19,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Metric from "effect/Metric"
+import type * as Metric from "effect/Metric"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
@@ -28,8 +30,10 @@ import { AppServerStartError, DecodeError, InvalidArgument, RequestTimeout, Tran
 import { guardOf, issueOf } from "./internal/guard.ts"
 import * as HandlerLookup from "./internal/handlerLookup.ts"
 import { done, Mailbox } from "./internal/mailbox.ts"
+import * as RequestTelemetry from "./internal/requestTelemetry.ts"
 import * as RpcErrors from "./internal/rpcErrors.ts"
 import * as ServerRequestFibers from "./internal/serverRequestFibers.ts"
+import * as Metrics from "./Metrics.ts"
 import * as ServerInfo from "./ServerInfo.ts"
 import type { Raw, ServerNotification } from "./ServerNotification.ts"
 import { decode as decodeRaw } from "./ServerNotification.ts"
@@ -91,14 +95,47 @@ export interface Diagnostics {
 }
 
 /**
- * The most bytes of events that a reader of a turn has left unread, set when it first exceeds 64 MiB.
+ * Something odd that happened on the connection. `message` says it in a sentence. None of it ends anything.
+ *
+ * - `GarbageLine`: a line that is no message of the protocol was skipped; `line` is its beginning.
+ * - `UnmatchedReply`: a reply to a request that nobody waits for (any more), often because it came after the timeout.
+ * - `UnknownNotification`, `UndecodableNotification`: a reader met a notification of a newer server, or one whose params do
+ *   not fit.
+ * - `SlowReader`: more than 64 MiB are unread.
+ * - `ServerWarning`: the server found something wrong with its configuration.
+ * - `HandlerProblem`: a request of the server was unknown or malformed, or its handler failed or took too long.
+ * - `Other`: what else was reported.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Diagnostic =
+  | { readonly _tag: "GarbageLine"; readonly message: string; readonly line: string }
+  | { readonly _tag: "UnmatchedReply"; readonly message: string; readonly id: string | number | undefined }
+  | { readonly _tag: "UnknownNotification"; readonly message: string; readonly method: string }
+  | {
+    readonly _tag: "UndecodableNotification"
+    readonly message: string
+    readonly method: string
+    readonly issue: string
+  }
+  | { readonly _tag: "SlowReader"; readonly message: string; readonly unreadBytes: number }
+  | {
+    readonly _tag: "ServerWarning"
+    readonly message: string
+    readonly summary: string
+    readonly details: string | undefined
+  }
+  | { readonly _tag: "HandlerProblem"; readonly message: string }
+  | { readonly _tag: "Other"; readonly message: string }
+
+/**
+ * {@link Metrics.unreadBytes}.
  *
  * @category metrics
  * @since 0.1.0
  */
-export const unreadBytes: Metric.Gauge<number> = Metric.gauge("effect_codex_unread_bytes", {
-  description: "Bytes of events that a slow reader of a turn has left unread"
-})
+export const unreadBytes: Metric.Gauge<number> = Metrics.unreadBytes
 
 /**
  * The connection to an app-server.
@@ -156,9 +193,18 @@ export class AppServerRpc extends Context.Service<AppServerRpc, {
   readonly decode: (notification: Raw) => ServerNotification
   /** The requests of the server for a turn whose handlers run here. */
   readonly openServerRequests: (threadId: string, turnId: string) => ReadonlyArray<ServerRequests.Method>
-  /** Reports something odd: a fiber of the connection logs it as a warning. Never waits. */
+  /**
+   * Reports something odd, as a diagnostic and a metric; a fiber of the connection logs it as a warning. Never waits.
+   */
   readonly report: (text: string, unreadBytes?: number) => void
+  /** What was counted so far. */
   readonly diagnostics: Effect.Effect<Diagnostics>
+  /**
+   * Each odd thing as it happens, first the last 16 warnings of the server, which come right after the handshake. Ends
+   * with the connection. Lossy by design: a reader that falls more than 256 behind loses the oldest. Costs nothing
+   * while nobody reads it.
+   */
+  readonly diagnosticEvents: Stream.Stream<Diagnostic>
   /** Waits for the end of the connection and succeeds with its cause. */
   readonly ended: Effect.Effect<ConnectionError>
 }>()("@effect-codex/client/AppServerRpc") {}
@@ -220,8 +266,14 @@ const waiting: ReadonlySet<string> = new Set<keyof ClientRequests>([
 // Constructor
 // =============================================================================
 
+// What a server says of its configuration is little.
+const maxWarnings = 16
+
+const kindOf = RequestTelemetry.byAttributes(Metrics.diagnostics, (kind: Diagnostic["_tag"]) => ({ kind }))
+
 interface Pending {
   readonly method: string
+  readonly sentAt: bigint
   readonly reply: Deferred.Deferred<unknown, RequestError>
 }
 
@@ -258,29 +310,65 @@ export const make = Effect.fnUntraced(function*(
   let lastId = 0
   const counts = { garbage: 0, unmatchedReplies: 0, unknown: 0, undecodable: 0 }
 
-  // Sliding: a server that sends nothing but garbage fills the log and not the memory.
-  const reports = yield* Queue.sliding<{ readonly text: string; readonly bytes: number | undefined }>(256)
-  yield* Queue.take(reports).pipe(
-    Effect.tap(({ bytes }) => bytes === undefined ? Effect.void : Metric.update(unreadBytes, bytes)),
-    Effect.flatMap(({ text }) => Effect.logWarning(text)),
-    Effect.forever,
-    Effect.forkScoped
-  )
-  const report = (text: string, bytes?: number): void => {
-    Queue.offerUnsafe(reports, { text, bytes })
+  const context = yield* Effect.context<never>()
+  const watchers = new Set<Queue.Queue<Diagnostic, Cause.Done>>()
+  const warnings: Array<Diagnostic> = []
+
+  const count = (kind: Diagnostic["_tag"]): void => {
+    kindOf(kind).updateUnsafe(1, context)
   }
+  const publish = (diagnostic: Diagnostic): void => {
+    for (const watcher of watchers) Queue.offerUnsafe(watcher, diagnostic)
+  }
+
+  // Sliding: a server that sends nothing but garbage fills the log and not the memory.
+  const log = yield* Queue.sliding<string>(256)
+  yield* Queue.take(log).pipe(Effect.flatMap(Effect.logWarning), Effect.forever, Effect.forkScoped)
+
+  const tell = (diagnostic: Diagnostic): void => {
+    count(diagnostic._tag)
+    publish(diagnostic)
+    Queue.offerUnsafe(log, diagnostic.message)
+  }
+  const report = (message: string, unreadBytes?: number): void => {
+    if (unreadBytes === undefined) return tell({ _tag: "Other", message })
+    Metrics.unreadBytes.updateUnsafe(unreadBytes, context)
+    tell({ _tag: "SlowReader", message, unreadBytes })
+  }
+
   const decode = (raw: Raw): ServerNotification => {
     const notification = decodeRaw(raw)
-    if (notification._tag === "Unknown") counts.unknown++
-    else if (notification._tag === "Undecodable") counts.undecodable++
+    if (notification._tag === "Unknown") {
+      counts.unknown++
+      count("UnknownNotification")
+      if (watchers.size > 0) {
+        const { method } = notification
+        publish({ _tag: "UnknownNotification", message: `${method} is not known`, method })
+      }
+    } else if (notification._tag === "Undecodable") {
+      counts.undecodable++
+      count("UndecodableNotification")
+      if (watchers.size > 0) {
+        const { issue, method } = notification
+        const message = `the params of ${method} do not fit the protocol: ${issue}`
+        publish({ _tag: "UndecodableNotification", message, method, issue })
+      }
+    }
     return notification
   }
 
-  const reportConfigWarning = (raw: Raw): void => {
-    const notification = decode(raw)
+  const onConfigWarning = (raw: Raw): void => {
+    // Whoever reads all notifications counts it, and decides what becomes of it.
+    const isRead = subscribers.size > 0
+    const notification = isRead ? decodeRaw(raw) : decode(raw)
     if (notification._tag !== "configWarning") return
     const { details, summary } = notification.params
-    report(`codex: ${[summary, details ?? ""].join(" ").trim()}`)
+    const message = `codex: ${[summary, details ?? ""].join(" ").trim()}`
+    const warning: Diagnostic = { _tag: "ServerWarning", message, summary, details: details ?? undefined }
+    if (warnings.push(warning) > maxWarnings) warnings.shift()
+    if (!isRead) return tell(warning)
+    count(warning._tag)
+    publish(warning)
   }
 
   const lookup = HandlerLookup.make(
@@ -288,11 +376,14 @@ export const make = Effect.fnUntraced(function*(
     (threadId) => observers.has(threadId),
     (threadId, turnId) => (observers.get(threadId) ?? []).flatMap((observer) => observer.handlers?.(turnId) ?? [])
   )
+  const clock = yield* Clock.Clock
+  const secondsSince = (nanos: bigint): number => Number(clock.currentTimeNanosUnsafe() - nanos) / 1e9
+  const telemetry = RequestTelemetry.make(clock, context, handlerTimeout)
   const serving = yield* ServerRequestFibers.make({
-    handlerOf: lookup.handlerOf,
+    handlerOf: (method, origin, params) => telemetry.handler(method, lookup.handlerOf(method, origin, params)),
     timeout: handlerTimeout,
     send: transport.send,
-    report
+    report: (message) => tell({ _tag: "HandlerProblem", message })
   })
 
   // ---------------------------------------------------------------------------
@@ -314,7 +405,7 @@ export const make = Effect.fnUntraced(function*(
     }
     if (threadId === undefined) {
       // It comes right after the handshake, before anybody can have asked for it.
-      if (method === "configWarning" && subscribers.size === 0) reportConfigWarning({ _tag: method, params })
+      if (method === "configWarning") onConfigWarning({ _tag: method, params })
       return
     }
     if (method === "turn/completed") {
@@ -339,18 +430,30 @@ export const make = Effect.fnUntraced(function*(
     const request = typeof id === "number" ? pending.get(id) : undefined
     if (request === undefined) {
       counts.unmatchedReplies++
+      count("UnmatchedReply")
+      if (watchers.size > 0) {
+        const known = typeof id === "number" || typeof id === "string" ? id : undefined
+        publish({ _tag: "UnmatchedReply", message: `nobody waits for the reply to request ${known}`, id: known })
+      }
       return
     }
     pending.delete(id as number)
-    const exit = message.error !== undefined && message.error !== null
-      ? Exit.fail(RpcErrors.fromReply(request.method, message.error))
-      : Exit.succeed(message.result)
+    const error = message.error !== undefined && message.error !== null
+      ? RpcErrors.fromReply(request.method, message.error)
+      : undefined
+    telemetry.answered(request.method, secondsSince(request.sentAt), error === undefined ? "ok" : error._tag)
+    const exit = error === undefined ? Exit.succeed(message.result) : Exit.fail(error)
     afterRead.push(() => Deferred.doneUnsafe(request.reply, exit))
   }
 
   const onGarbage = (frame: string): void => {
     counts.garbage++
-    report(`codex app-server wrote a line that is no message of the protocol: ${frame.slice(0, 200)}`)
+    const line = frame.slice(0, 200)
+    tell({
+      _tag: "GarbageLine",
+      message: `codex app-server wrote a line that is no message of the protocol: ${line}`,
+      line
+    })
   }
 
   const onFrame = (frame: string): void => {
@@ -390,7 +493,10 @@ export const make = Effect.fnUntraced(function*(
     if (end !== undefined) return
     end = cause
     serving.ended()
-    for (const { reply } of pending.values()) Deferred.doneUnsafe(reply, Exit.fail(cause))
+    for (const { method, reply, sentAt } of pending.values()) {
+      telemetry.answered(method, secondsSince(sentAt), cause._tag)
+      Deferred.doneUnsafe(reply, Exit.fail(cause))
+    }
     pending.clear()
     for (const interested of observers.values()) {
       for (const observer of interested) observer.onEnd(cause)
@@ -399,6 +505,8 @@ export const make = Effect.fnUntraced(function*(
       subscriber.close(Exit.fail(cause))
       subscriber.flush()
     }
+    for (const watcher of watchers) Queue.endUnsafe(watcher)
+    watchers.clear()
     Deferred.doneUnsafe(ended, Exit.succeed(cause))
   }
 
@@ -422,11 +530,10 @@ export const make = Effect.fnUntraced(function*(
     if (end !== undefined) return yield* end
     const id = ++lastId
     const reply = Deferred.makeUnsafe<unknown, RequestError>()
-    pending.set(id, { method, reply })
+    const sentAt = clock.currentTimeNanosUnsafe()
+    pending.set(id, { method, reply, sentAt })
     const span = yield* Effect.serviceOption(Tracer.ParentSpan)
-    const trace = span._tag === "None" ? undefined : {
-      traceparent: `00-${span.value.traceId}-${span.value.spanId}-${span.value.sampled ? "01" : "00"}`
-    }
+    const trace = span._tag === "None" ? undefined : RequestTelemetry.traceOf(span.value)
     onSent?.()
     return yield* transport.send(JSON.stringify({ id, method, params, trace })).pipe(
       Effect.andThen(Deferred.await(reply)),
@@ -444,14 +551,18 @@ export const make = Effect.fnUntraced(function*(
     }
     const unlimited = waiting.has(method)
     const timeout = requestOptions?.timeout ?? (unlimited ? Duration.infinity : defaultTimeout)
-    const exchanged = exchange(method, params, requestOptions?.onSent).pipe(
-      Effect.timeoutOrElse({
-        duration: timeout,
-        orElse: () => {
-          const millis = Duration.toMillis(timeout)
-          return Effect.fail(new RequestTimeout({ method, timeout: millis }))
-        }
-      })
+    const exchanged = telemetry.request(
+      method,
+      exchange(method, params, requestOptions?.onSent).pipe(
+        Effect.timeoutOrElse({
+          duration: timeout,
+          orElse: () => {
+            const millis = Duration.toMillis(timeout)
+            telemetry.answered(method, millis / 1000, "RequestTimeout")
+            return Effect.fail(new RequestTimeout({ method, timeout: millis }))
+          }
+        })
+      )
     )
     // An interrupt must get through when everything else is stuck.
     const result = yield* unlimited || method === "turn/interrupt" ? exchanged : inFlight.withPermit(exchanged)
@@ -487,13 +598,8 @@ export const make = Effect.fnUntraced(function*(
     )
   )
   const serverInfo = ServerInfo.fromInitialize(response, clientInfo.name)
-  const age = ServerInfo.compareToSchemas(serverInfo)
-  if (age === "older" || age === "newer") {
-    yield* Effect.logWarning(
-      `codex ${serverInfo.version} is ${age} than ${codexVersion}, which this version of effect-codex was made for. ` +
-        `It is used as it is; what it does not understand or does not know is passed over.`
-    )
-  }
+  const warning = ServerInfo.warningOf(serverInfo)
+  if (warning !== undefined) yield* Effect.logWarning(warning)
 
   return AppServerRpc.of({
     serverInfo,
@@ -504,6 +610,19 @@ export const make = Effect.fnUntraced(function*(
     openServerRequests: serving.open,
     ended: Deferred.await(ended),
     diagnostics: Effect.sync(() => ({ ...counts })),
+    diagnosticEvents: Stream.unwrap(Effect.map(
+      Effect.acquireRelease(
+        Effect.gen(function*() {
+          const watcher = yield* Queue.sliding<Diagnostic, Cause.Done>(256)
+          for (const warning of warnings) Queue.offerUnsafe(watcher, warning)
+          if (end !== undefined) Queue.endUnsafe(watcher)
+          else watchers.add(watcher)
+          return watcher
+        }),
+        (watcher) => Effect.sync(() => watchers.delete(watcher))
+      ),
+      Stream.fromQueue
+    )),
     notifications: Stream.unwrap(Effect.map(
       Effect.acquireRelease(
         Effect.sync(() => {

@@ -109,6 +109,7 @@ export interface McpToolRequest extends Asked {
   readonly _tag: "McpTool"
   /** The name of the MCP server in the configuration. */
   readonly serverName: string
+  /** Empty on codex before 0.169, which names it in `message` alone. */
   readonly tool: string
   readonly title: string | undefined
   readonly description: string | undefined

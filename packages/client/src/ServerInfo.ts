@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import { codexVersion } from "@effect-codex/protocol/Methods"
 import type * as Received from "@effect-codex/protocol/Received"
 
 /**
@@ -43,16 +42,42 @@ export const fromInitialize = (response: Received.InitializeResponse, clientName
 }
 
 /**
- * How the server's version stands to the one that the schemas were generated from. Only the first two numbers count:
- * codex adds to its protocol with its minor versions.
+ * The versions of codex that the tests of this library pass on, from the oldest to the newest, without the last number
+ * (`docs/compatibility.md` says what differs among them).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export const testedRange = { oldest: "0.162", newest: "0.169" } as const
+
+/**
+ * How the server's version stands to the {@link testedRange}. Only the first two numbers count: codex adds to its protocol
+ * with its minor versions. `unknown` is a server that names no version.
  *
  * @category combinators
  * @since 0.1.0
  */
-export const compareToSchemas = (info: ServerInfo): "older" | "same" | "newer" | "unknown" => {
-  const parse = (version: string) => /^(\d+)\.(\d+)/.exec(version)?.slice(1).map(Number)
-  const [server, schemas] = [parse(info.version), parse(codexVersion)]
-  if (server === undefined || schemas === undefined) return "unknown"
-  const difference = (server[0]! - schemas[0]!) || (server[1]! - schemas[1]!)
-  return difference === 0 ? "same" : difference < 0 ? "older" : "newer"
+export const compareToTested = (info: ServerInfo): "older" | "tested" | "newer" | "unknown" => {
+  const server = /^(\d+)\.(\d+)/.exec(info.version)
+  if (server === null) return "unknown"
+  const difference = (version: string): number => {
+    const [major, minor] = version.split(".").map(Number)
+    return (Number(server[1]) - major!) || (Number(server[2]) - minor!)
+  }
+  if (difference(testedRange.oldest) < 0) return "older"
+  return difference(testedRange.newest) > 0 ? "newer" : "tested"
+}
+
+/**
+ * What to tell of a server outside of the tested range; undefined inside of it.
+ *
+ * @internal
+ */
+export const warningOf = (info: ServerInfo): string | undefined => {
+  const age = compareToTested(info)
+  if (age !== "older" && age !== "newer") return undefined
+  const { newest, oldest } = testedRange
+  return `codex ${info.version} is ${age} than the versions that this version of effect-codex is tested with, ${oldest} to ` +
+    `${newest}. It is used as it is. ` +
+    (age === "newer" ? "What it has added is passed over." : "What it does not have yet fails where it is asked for.")
 }

@@ -1,6 +1,10 @@
-import { ServerInfo } from "@effect-codex/client"
+import { AppServerRpc, ServerInfo, Transport } from "@effect-codex/client"
+import { Methods } from "@effect-codex/protocol"
 import { assert, describe, it } from "@effect/vitest"
-import { initialized } from "./fakeServer.ts"
+import { Effect, Fiber, Logger } from "effect"
+import * as Fake from "./fakeServer.ts"
+
+const { initialized } = Fake
 
 const version = (userAgent: string, clientName: string) =>
   ServerInfo.fromInitialize({ ...initialized, userAgent }, clientName).version
@@ -18,13 +22,48 @@ describe("ServerInfo", () => {
     assert.strictEqual(version("", "probe"), "")
   })
 
-  it("compares the server with the schemas", () => {
-    const compare = (version: string) => ServerInfo.compareToSchemas({ ...initialized, version })
-    assert.strictEqual(compare("0.169.0"), "same")
-    assert.strictEqual(compare("0.169.7"), "same")
-    assert.strictEqual(compare("0.168.9"), "older")
-    assert.strictEqual(compare("0.170.0-alpha.1"), "newer")
-    assert.strictEqual(compare("1.0.0"), "newer")
+  it("compares the server with the tested versions, whose newest is that of the schemas", () => {
+    const compare = (version: string) => ServerInfo.compareToTested({ ...initialized, version })
+    const { newest, oldest } = ServerInfo.testedRange
+    assert.isTrue(Methods.codexVersion.startsWith(`${newest}.`))
+    for (const version of [`${oldest}.0`, `${oldest}.9`, "0.165.0", `${newest}.0`, `${newest}.7`]) {
+      assert.strictEqual(compare(version), "tested", version)
+    }
+    for (const version of ["0.161.9", "0.99.0", "0.1.0"]) assert.strictEqual(compare(version), "older", version)
+    for (const version of ["0.170.0-alpha.1", "0.1000.0", "1.0.0"]) {
+      assert.strictEqual(compare(version), "newer", version)
+    }
     assert.strictEqual(compare(""), "unknown")
   })
+
+  const warnings = (version: string) =>
+    Effect.gen(function*() {
+      const logged: Array<string> = []
+      const logger = Logger.make<unknown, void>(({ logLevel, message }) => {
+        if (logLevel === "Warn") logged.push(String(message))
+      })
+      const userAgent = initialized.userAgent.replace("0.169.0", version)
+      const server = yield* Fake.make
+      const making = yield* AppServerRpc.make().pipe(
+        Effect.provideService(Transport.Transport, server.client),
+        Effect.provide(Logger.layer([logger])),
+        Effect.forkScoped
+      )
+      yield* Effect.flatMap(server.expect("initialize"), (asked) => server.reply(asked, { ...initialized, userAgent }))
+      yield* Fiber.join(making)
+      return logged
+    })
+
+  it.effect("is reported outside of the tested versions alone, with what they are", () =>
+    Effect.gen(function*() {
+      for (const version of ["0.162.0", "0.166.0", "0.169.3", "unknown"]) {
+        assert.deepStrictEqual(yield* warnings(version), [], version)
+      }
+      for (const [version, age] of [["0.161.0", "older"], ["0.170.0-alpha.1", "newer"]]) {
+        const [warning, ...others] = yield* warnings(version!)
+        assert.include(warning, `codex ${version} is ${age}`)
+        assert.include(warning, "0.162 to 0.169")
+        assert.deepStrictEqual(others, [])
+      }
+    }))
 })

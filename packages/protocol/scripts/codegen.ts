@@ -10,6 +10,7 @@ import { emit } from "./emit.ts"
 import { findMethods } from "./methods.ts"
 import { rename } from "./names.ts"
 import { normalize } from "./normalize.ts"
+import { allowOlder } from "./older.ts"
 import { parse } from "./parse.ts"
 import { findSides } from "./reach.ts"
 
@@ -19,7 +20,8 @@ const modules = withGenerated((generated) => {
   const definitions = normalize(rename(parse(generated.types)))
   const methods = findMethods(definitions, rename(parse(generated.stableTypes)))
   crossCheck(definitions, methods, generated.jsonSchemas)
-  return emit(generated.codexVersion, definitions, methods, findSides(definitions, methods))
+  const sides = findSides(definitions, methods)
+  return emit(generated.codexVersion, allowOlder(definitions, sides.sent), methods, sides)
 })
 
 const read = (file: string): string | undefined => {

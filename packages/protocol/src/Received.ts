@@ -5046,8 +5046,8 @@ export type LogoutAccountResponse = { readonly [key: string]: unknown }
 export const LogoutAccountResponse: Lazy<LogoutAccountResponse> = object
 
 export type ManagedHooksRequirements = {
-  readonly PreModelRequest: ReadonlyArray<ConfiguredHookMatcherGroup>
-  readonly PostModelRequest: ReadonlyArray<ConfiguredHookMatcherGroup>
+  readonly PreModelRequest?: ReadonlyArray<ConfiguredHookMatcherGroup> | null
+  readonly PostModelRequest?: ReadonlyArray<ConfiguredHookMatcherGroup> | null
   readonly managedDir: string | null
   readonly windowsManagedDir: string | null
   readonly PreToolUse: ReadonlyArray<ConfiguredHookMatcherGroup>
@@ -5066,8 +5066,8 @@ export type ManagedHooksRequirements = {
 
 export const ManagedHooksRequirements: Lazy<ManagedHooksRequirements> = lazy(() =>
   Schema.Struct({
-    PreModelRequest: Schema.Array(ConfiguredHookMatcherGroup()),
-    PostModelRequest: Schema.Array(ConfiguredHookMatcherGroup()),
+    PreModelRequest: optional(Schema.Array(ConfiguredHookMatcherGroup())),
+    PostModelRequest: optional(Schema.Array(ConfiguredHookMatcherGroup())),
     managedDir: nullable(Schema.String),
     windowsManagedDir: nullable(Schema.String),
     PreToolUse: Schema.Array(ConfiguredHookMatcherGroup()),
@@ -9806,7 +9806,7 @@ export type ThreadForkResponse = {
   /**
    * Saved list of disabled plugin IDs. Does not yet filter plugin capabilities.
    */
-  readonly disabledPluginIds: ReadonlyArray<string>
+  readonly disabledPluginIds?: ReadonlyArray<string> | null
   readonly cwd: AbsolutePathBuf
   /**
    * Thread-scoped runtime workspace roots used to materialize
@@ -9845,7 +9845,7 @@ export const ThreadForkResponse: Lazy<ThreadForkResponse> = lazy(() =>
     model: Schema.String,
     modelProvider: Schema.String,
     serviceTier: nullable(Schema.String),
-    disabledPluginIds: Schema.Array(Schema.String),
+    disabledPluginIds: optional(Schema.Array(Schema.String)),
     cwd: AbsolutePathBuf(),
     runtimeWorkspaceRoots: Schema.Array(AbsolutePathBuf()),
     instructionSources: Schema.Array(LegacyAppPathString()),
@@ -11376,7 +11376,7 @@ export type ThreadResumeResponse = {
   /**
    * Saved list of disabled plugin IDs. Does not yet filter plugin capabilities.
    */
-  readonly disabledPluginIds: ReadonlyArray<string>
+  readonly disabledPluginIds?: ReadonlyArray<string> | null
   readonly cwd: AbsolutePathBuf
   /**
    * Thread-scoped runtime workspace roots used to materialize
@@ -11437,7 +11437,7 @@ export const ThreadResumeResponse: Lazy<ThreadResumeResponse> = lazy(() =>
     model: Schema.String,
     modelProvider: Schema.String,
     serviceTier: nullable(Schema.String),
-    disabledPluginIds: Schema.Array(Schema.String),
+    disabledPluginIds: optional(Schema.Array(Schema.String)),
     cwd: AbsolutePathBuf(),
     runtimeWorkspaceRoots: Schema.Array(AbsolutePathBuf()),
     instructionSources: Schema.Array(LegacyAppPathString()),
@@ -11745,7 +11745,7 @@ export type ThreadSettings = {
   /**
    * Saved list of disabled plugin IDs. Does not yet filter plugin capabilities.
    */
-  readonly disabledPluginIds: ReadonlyArray<string>
+  readonly disabledPluginIds?: ReadonlyArray<string> | null
   readonly cwd: AbsolutePathBuf
   /**
    * Environments configured for future turns, in priority order, primary first.
@@ -11774,7 +11774,7 @@ export type ThreadSettings = {
 
 export const ThreadSettings: Lazy<ThreadSettings> = lazy(() =>
   Schema.Struct({
-    disabledPluginIds: Schema.Array(Schema.String),
+    disabledPluginIds: optional(Schema.Array(Schema.String)),
     cwd: AbsolutePathBuf(),
     environments: nullable(Schema.Array(ThreadEnvironment())),
     approvalPolicy: AskForApproval(),
@@ -11824,7 +11824,7 @@ export type ThreadStartResponse = {
   /**
    * Saved list of disabled plugin IDs. Does not yet filter plugin capabilities.
    */
-  readonly disabledPluginIds: ReadonlyArray<string>
+  readonly disabledPluginIds?: ReadonlyArray<string> | null
   readonly cwd: AbsolutePathBuf
   /**
    * Thread-scoped runtime workspace roots used to materialize
@@ -11863,7 +11863,7 @@ export const ThreadStartResponse: Lazy<ThreadStartResponse> = lazy(() =>
     model: Schema.String,
     modelProvider: Schema.String,
     serviceTier: nullable(Schema.String),
-    disabledPluginIds: Schema.Array(Schema.String),
+    disabledPluginIds: optional(Schema.Array(Schema.String)),
     cwd: AbsolutePathBuf(),
     runtimeWorkspaceRoots: Schema.Array(AbsolutePathBuf()),
     instructionSources: Schema.Array(LegacyAppPathString()),

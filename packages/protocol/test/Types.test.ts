@@ -4,6 +4,7 @@ import * as fs from "node:fs"
 import { createRequire } from "node:module"
 import * as path from "node:path"
 import { withGenerated } from "../scripts/codex.ts"
+import { olderKeys } from "../scripts/older.ts"
 import * as Received from "../src/Received.ts"
 import * as Sent from "../src/Sent.ts"
 
@@ -76,6 +77,11 @@ describe("Types", () => {
       const closed = opened.replace(" | string | { [key: string]: unknown }", "")
       assert.notStrictEqual(closed, opened)
       fs.writeFileSync(errorInfo, closed)
+      for (const [id, keys] of Object.entries(olderKeys)) {
+        const file = path.join(types, `${id}.ts`)
+        const text = fs.readFileSync(file, "utf8")
+        fs.writeFileSync(file, keys.reduce((text, key) => text.replace(new RegExp(`\\b${key}: `), `${key}?: `), text))
+      }
 
       const lines: Array<string> = []
       const compared = { Sent: new Set<string>(), Received: new Set<string>() }

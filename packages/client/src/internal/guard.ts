@@ -17,14 +17,29 @@ export const guardOf = <A>(schema: Lazy<A>): Guard<A> => {
   if (known !== undefined) return known as Guard<A>
   const codec = schema()
   SchemaJITCompiler.enable(codec.ast)
-  const guard = Schema.is(codec)
+  const fits = Schema.is(codec)
+  const guard = (u: unknown): u is A => {
+    try {
+      return fits(u)
+    } catch {
+      // JSON may be nested more deeply than the stack is.
+      return false
+    }
+  }
   guards.set(schema, guard)
   return guard
 }
 
-/** What does not fit, in one line of text. */
-export const issueOf = <A>(schema: Lazy<A>, u: unknown): string =>
-  Result.match(Schema.decodeUnknownResult(schema())(u), {
-    onFailure: (error) => error.message.replaceAll(/\s*\n\s*/g, " "),
-    onSuccess: () => "no issue"
-  })
+const longest = 2_000
+
+/** What does not fit, in one line of text of at most 2,000 characters. */
+export const issueOf = <A>(schema: Lazy<A>, u: unknown): string => {
+  try {
+    return Result.match(Schema.decodeUnknownResult(schema())(u), {
+      onFailure: ({ message }) => message.slice(0, longest).replaceAll(/\s*\n\s*/g, " "),
+      onSuccess: () => "no issue"
+    })
+  } catch {
+    return "It is nested too deeply."
+  }
+}

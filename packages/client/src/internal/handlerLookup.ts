@@ -20,6 +20,9 @@ export interface HandlerLookup {
   readonly remove: (overrides: Overrides) => void
 }
 
+// Far beyond the turns that run at once. A server that never completes one must not fill the memory.
+const maxRoots = 4096
+
 /** @param ofTurn the handlers of a turn of a thread, the nearest first; of its running turn if none is named. */
 export const make = (
   handlers: Handlers,
@@ -56,6 +59,9 @@ export const make = (
       const root = Predicate.isString(rootId) ? roots.get(rootId) : undefined
       if (root !== undefined) roots.set(turn.id, root)
       else if (isObserved(threadId)) roots.set(turn.id, { threadId, turnId: turn.id })
+      if (roots.size <= maxRoots) return
+      const [oldest] = roots.keys()
+      roots.delete(oldest!)
     },
     turnEnded: (turnId) => void roots.delete(turnId),
     install: (overrides) => void installed.push(overrides),

@@ -35,6 +35,9 @@ const isDelta = (params: unknown): params is DeltaParams =>
   typeof (params as Record<string, unknown>)["itemId"] === "string" &&
   typeof (params as Record<string, unknown>)["delta"] === "string"
 
+const isName = (u: unknown): u is string | number | undefined =>
+  typeof u === "string" || typeof u === "number" || u === undefined
+
 const joinEvery = 512
 
 /** Consecutive deltas of one item as one. The pieces are joined in blocks, so that each costs a few bytes at most. */
@@ -84,7 +87,12 @@ export class CompactLog {
     }
     const indexKey = deltas.get(method)
     const index = indexKey === undefined ? undefined : params[indexKey]
-    const key = `${method} ${String(params["turnId"])} ${params.itemId} ${String(index)}`
+    // What is no name and no number is no delta of the protocol, and may have no text.
+    if (!isName(params["turnId"]) || !isName(index)) {
+      this.entries.push(event)
+      return
+    }
+    const key = `${method} ${params["turnId"]} ${params.itemId} ${index}`
     const known = this.merged.get(key)
     if (known !== undefined) {
       this.last = known

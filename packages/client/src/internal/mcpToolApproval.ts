@@ -6,6 +6,7 @@ const at = (u: unknown, key: string): unknown => Predicate.hasProperty(u, key) ?
 export const isMcpToolApproval = (params: unknown): boolean => {
   const meta = at(params, "_meta")
   const properties = at(at(params, "requestedSchema"), "properties")
+  // Older servers do not name the tool but in the message (measured up to 0.166).
   return at(params, "mode") === "form" && at(meta, "codex_approval_kind") === "mcp_tool_call" &&
-    Predicate.isString(at(meta, "tool_name")) && Predicate.isObject(properties) && Object.keys(properties).length === 0
+    Predicate.isObject(properties) && Object.keys(properties).length === 0
 }

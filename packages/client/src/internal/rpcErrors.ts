@@ -52,7 +52,7 @@ export const fromReply = (method: string, error: unknown): RpcError => {
   const fields: Fields = {
     method,
     code: Predicate.isNumber(code) ? code : 0,
-    detail: Predicate.isString(message) ? message : `malformed error ${JSON.stringify(error)}`,
+    detail: Predicate.isString(message) ? message : "the error has no message.",
     ...(data === undefined ? {} : { data })
   }
   if (fields.code === -32001 || (fields.code <= -32000 && fields.code >= -32099 && marksOverload(data))) {

@@ -80,6 +80,13 @@ const toolFailed = {
 
 const refused = (code: number, message: string) => ({ error: { code, message } })
 
+// Far beyond what a server has open at once. A server that never resolves and never completes must not fill the memory.
+const maxWaiting = 4096
+const maxAnswered = 4096
+const maxItems = 4096
+
+const quoted = (name: string): string => name.length > 100 ? `${name.slice(0, 100)}…` : name
+
 const handle = Effect.fnUntraced(function*<M extends Method>(
   handler: Handler<M>,
   request: Request<M>,
@@ -122,7 +129,9 @@ export const make = Effect.fnUntraced(function*(options: {
   const fork = yield* FiberMap.runtime(yield* FiberMap.make<RequestId, void>())()
   // Answered requests stay until the server says that it took the answer: until then it may send them again.
   const known = new Map<RequestId, Known>()
+  const answered = new Set<RequestId>()
   const items = new Map<string, Map<string, { readonly turnId: string | undefined; readonly item: unknown }>>()
+  let itemCount = 0
 
   const itemOf = (threadId: string | undefined, params: unknown): Received.ThreadItem | undefined => {
     const itemId = stringOf(params, "itemId") ?? stringOf(params, "callId")
@@ -134,10 +143,14 @@ export const make = Effect.fnUntraced(function*(options: {
   const respond = ({ id, method: name, params }: Message, origin: Origin): Effect.Effect<void> => {
     const answer = (reply: object) => send(JSON.stringify({ id, ...reply }))
     if (!Object.hasOwn(serverRequests, name)) {
-      report(`the server sent a request of the unknown method ${name}`)
-      return answer(refused(-32601, `This client does not know the method ${name}.`))
+      report(`the server sent a request of the unknown method ${quoted(name)}`)
+      return answer(refused(-32601, `This client does not know the method ${quoted(name)}.`))
     }
     const method = name as Method
+    if (known.size - answered.size >= maxWaiting) {
+      report(`${maxWaiting} requests of the server wait for an answer; another one, ${method}, is refused`)
+      return answer(refused(-32603, "Too many requests wait for an answer."))
+    }
     const schema = serverRequests[method].params
     if (!guardOf<unknown>(schema)(params)) {
       const issue = issueOf<unknown>(schema, params)
@@ -154,10 +167,27 @@ export const make = Effect.fnUntraced(function*(options: {
     )
   }
 
+  const onAnswered = (id: RequestId) => {
+    if (!known.has(id)) return
+    answered.add(id)
+    if (answered.size <= maxAnswered) return
+    const [oldest] = answered
+    answered.delete(oldest!)
+    known.delete(oldest!)
+  }
+
+  const dropItem = (threadId: string, id: string) => {
+    const ofThread = items.get(threadId)
+    if (ofThread?.delete(id) !== true) return
+    itemCount--
+    if (ofThread.size === 0) items.delete(threadId)
+  }
+
   const forget = (id: RequestId) => {
     const entry = known.get(id)
     if (entry === undefined) return
     known.delete(id)
+    answered.delete(id)
     entry.fiber.interruptUnsafe()
   }
 
@@ -173,13 +203,14 @@ export const make = Effect.fnUntraced(function*(options: {
           Effect.sync(() => {
             // The server resolves only what belongs to a thread.
             if (origin.threadId === undefined) known.delete(id)
+            else onAnswered(id)
           })
         )
       )
+      const hasEnded = fiber.pollUnsafe() !== undefined
       // It may have run to its end on the spot.
-      if (origin.threadId !== undefined || fiber.pollUnsafe() === undefined) {
-        known.set(id, { fiber, method: message.method, origin })
-      }
+      if (origin.threadId !== undefined || !hasEnded) known.set(id, { fiber, method: message.method, origin })
+      if (hasEnded) onAnswered(id)
     },
     resolved(id) {
       if (Predicate.isString(id) || Predicate.isNumber(id)) forget(id)
@@ -188,27 +219,27 @@ export const make = Effect.fnUntraced(function*(options: {
       const item = Predicate.hasProperty(params, "item") ? params.item : undefined
       const id = stringOf(item, "id")
       if (id === undefined || !Predicate.hasProperty(item, "type") || !itemTypes.has(item.type)) return
-      let ofThread = items.get(threadId)
-      if (ofThread === undefined) items.set(threadId, ofThread = new Map())
+      const ofThread = items.get(threadId) ?? new Map()
+      items.set(threadId, ofThread)
+      if (!ofThread.has(id)) itemCount++
       ofThread.set(id, { turnId: stringOf(params, "turnId"), item })
+      if (itemCount <= maxItems) return
+      for (const [oldestThread, itsItems] of items) {
+        const [oldest] = itsItems.keys()
+        return dropItem(oldestThread, oldest!)
+      }
     },
     itemCompleted(threadId, params) {
-      const ofThread = items.get(threadId)
-      if (ofThread === undefined || !Predicate.hasProperty(params, "item")) return
-      ofThread.delete(stringOf(params.item, "id") ?? "")
-      if (ofThread.size === 0) items.delete(threadId)
+      if (Predicate.hasProperty(params, "item")) dropItem(threadId, stringOf(params.item, "id") ?? "")
     },
     turnEnded(threadId, turnId) {
       for (const [id, { origin }] of known) {
         if (origin.threadId === threadId && (origin.turnId === turnId || origin.isLegacy)) forget(id)
       }
       // An item that was running when its turn was interrupted is never completed.
-      const ofThread = items.get(threadId)
-      if (ofThread === undefined) return
-      for (const [id, item] of ofThread) {
-        if (item.turnId === turnId) ofThread.delete(id)
+      for (const [id, item] of items.get(threadId) ?? []) {
+        if (item.turnId === turnId) dropItem(threadId, id)
       }
-      if (ofThread.size === 0) items.delete(threadId)
     },
     open(threadId, turnId) {
       return [...known.values()].flatMap(({ fiber, method, origin }) =>
@@ -221,6 +252,7 @@ export const make = Effect.fnUntraced(function*(options: {
     ended() {
       for (const id of known.keys()) forget(id)
       items.clear()
+      itemCount = 0
     }
   }
 })

@@ -25,6 +25,7 @@ import type { Overrides } from "../ServerRequests.ts"
 import * as StoredTurn from "./storedTurn.ts"
 import type { TurnStateOptions } from "./turnState.ts"
 import { TurnState } from "./turnState.ts"
+import * as TurnTelemetry from "./turnTelemetry.ts"
 import * as Watchdog from "./watchdog.ts"
 
 const turnIdOf = (params: unknown): string | undefined => {
@@ -35,6 +36,9 @@ const turnIdOf = (params: unknown): string | undefined => {
   const { id } = turn as { readonly id?: unknown }
   return typeof id === "string" ? id : undefined
 }
+
+// Turns that are not known while one is being started: a few at most, of a server that makes no fool of us.
+const maxOpened = 256
 
 interface Starting {
   readonly options: TurnStateOptions
@@ -169,7 +173,7 @@ class ThreadRoute implements ThreadObserver {
 
   private find(id: string): TurnState | undefined {
     const known = this.turns.get(id)
-    if (known !== undefined || this.starting === undefined) return known
+    if (known !== undefined || this.starting === undefined || this.starting.opened.length >= maxOpened) return known
     const turn = this.open(id, this.starting.options)
     this.starting.opened.push(turn)
     return turn
@@ -412,6 +416,7 @@ export const make = Effect.fnUntraced(function*(
           const reply = waited.value
           if (Exit.isSuccess(reply)) {
             const turn = route.claim(reply.value, options)
+            yield* TurnTelemetry.follow(turn, scope)
             yield* Effect.addFinalizer(() => letGo(route, turn))
             if (stallTimeout !== undefined) {
               yield* Effect.forkScoped(
@@ -427,7 +432,9 @@ export const make = Effect.fnUntraced(function*(
           ? yield* Effect.timeoutOption(Effect.interruptible(Fiber.await(request)), stopGrace)
           : Option.none()
         if (Option.isSome(late) && Exit.isSuccess(late.value)) {
-          yield* letGo(route, route.claim(late.value.value, options))
+          const turn = route.claim(late.value.value, options)
+          yield* TurnTelemetry.follow(turn, scope)
+          yield* letGo(route, turn)
         } else {
           yield* Fiber.interrupt(request)
           route.giveUp()

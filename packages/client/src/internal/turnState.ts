@@ -110,6 +110,19 @@ export class TurnState {
     return this.completion !== undefined || this.endedBy !== undefined
   }
 
+  /** How the turn ended, in one of few words: a status that is known, or the tag of what ended the waiting for it. */
+  get outcome(): string {
+    if (this.endedBy !== undefined) return this.endedBy._tag
+    const status = this.completion?.["status"]
+    if (status === "interrupted" && this.verdict !== undefined) return this.verdict._tag
+    return status === "completed" || status === "failed" || status === "interrupted" ? status : "unknown"
+  }
+
+  /** The tokens that it has used so far. */
+  get tokens(): Breakdown | undefined {
+    return this.turnUsage
+  }
+
   /** Waits until the turn is over or the connection is. */
   get awaitEnd(): Effect.Effect<void, End> {
     return Deferred.await(this.ended)

@@ -1,0 +1,340 @@
+/**
+ * Recorded turns of the real server, changed in every way that another version may change them: the turn still ends as the
+ * server said, what does not fit is delivered as such, and the connection lives on.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Fiber, Option, Scope, Stream } from "effect"
+import * as Fs from "node:fs"
+import * as Fake from "./fakeServer.ts"
+
+interface Frame {
+  readonly kind: "clientRequest" | "serverRequest" | "serverNotification"
+  readonly method: string
+  readonly params?: Json
+  readonly result?: Json
+}
+
+type Json = null | string | number | boolean | ReadonlyArray<Json> | { readonly [key: string]: Json }
+
+const load = (path: string): ReadonlyArray<Frame> =>
+  JSON.parse(Fs.readFileSync(new URL(path, import.meta.url), "utf8")) as ReadonlyArray<Frame>
+
+const recorded = load("../../protocol/test/fixtures/frames.json")
+
+// =============================================================================
+// Mutations
+// =============================================================================
+
+type Path = ReadonlyArray<string | number>
+
+const isObject = (value: Json | undefined): value is { readonly [key: string]: Json } =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** Every value inside of a value, itself included. */
+function* inside(value: Json, at: Path = []): Generator<{ readonly at: Path; readonly value: Json }> {
+  yield { at, value }
+  if (typeof value !== "object" || value === null) return
+  for (const [key, member] of Object.entries(value)) yield* inside(member, [...at, Array.isArray(value) ? +key : key])
+}
+
+/** A value with another one at a place, or with nothing there. */
+const replace = (value: Json, at: Path, by: Json | undefined): Json => {
+  const [key, ...rest] = at
+  if (key === undefined) return by ?? null
+  if (Array.isArray(value)) {
+    return value.flatMap((member, i) =>
+      i !== key ? [member] : by === undefined && rest.length === 0 ? [] : [replace(member, rest, by)]
+    )
+  }
+  const { [key]: member, ...others } = value as { readonly [key: string]: Json }
+  return by === undefined && rest.length === 0 ? others : { ...others, [key]: replace(member ?? null, rest, by) }
+}
+
+interface Mutation {
+  readonly name: string
+  /** Whether the open schemas promise that it fits. */
+  readonly fits: boolean
+  readonly at: Path
+  readonly value: Json
+}
+
+const somethingNew = { type: "somethingNew", deep: [{ a: 1 }] }
+
+// The keys of these objects are data, and not fields that a newer server may add to.
+const maps = new Set(["origins", "readStates"])
+
+function* mutations(value: Json): Generator<Mutation> {
+  for (const { at, value: member } of inside(value)) {
+    const where = at.join(".")
+    const change = (name: string, fits: boolean, by: Json | undefined): Mutation => ({
+      name: `${name} at ${where}`,
+      fits,
+      at,
+      value: replace(value, at, by)
+    })
+    if (typeof member === "string") {
+      yield change("a new string", true, "somethingNew")
+      yield change("an empty string", true, "")
+      yield change("a number for a string", false, 7)
+    }
+    if (typeof member === "number") yield change("a string for a number", false, "somethingNew")
+    if (member === null) {
+      yield change("nothing for null", true, undefined)
+      yield change("an object for null", false, somethingNew)
+    } else if (at.length > 0) {
+      yield change("nothing", false, undefined)
+      yield change("null", false, null)
+    }
+    if (isObject(member)) {
+      if (!maps.has(String(at.at(-1)))) yield change("a new key", true, { ...member, somethingNew })
+      yield change("an empty object", false, {})
+      yield change("an array for an object", false, [member])
+    }
+    if (Array.isArray(member)) {
+      yield change("no elements", true, [])
+      if (isObject(member[0]) && "type" in member[0]) yield change("a new member", true, [somethingNew, ...member])
+      yield change("an object for an array", false, somethingNew)
+    }
+  }
+}
+
+// =============================================================================
+// Sessions
+// =============================================================================
+
+/** A thread and its one turn, as the server told of them. */
+interface Session {
+  readonly name: string
+  readonly frames: ReadonlyArray<Frame>
+  readonly threadId: string
+  readonly turnId: string
+  readonly status: string
+  readonly text: Option.Option<string>
+}
+
+const sessionOf = (name: string, all: ReadonlyArray<Frame>, text: Option.Option<string>): Session => {
+  const from = all.findIndex(({ method }) => method === "thread/start")
+  const frames = all.slice(from, all.findIndex(({ method }) => method === "turn/completed") + 1)
+  const reply = (method: string) => frames.find((frame) => frame.method === method)?.result as never
+  const { thread } = reply("thread/start") as { readonly thread: { readonly id: string } }
+  const { turn } = reply("turn/start") as { readonly turn: { readonly id: string } }
+  const last = frames.at(-1)?.params as { readonly turn: { readonly status: string } }
+  return { name, frames, threadId: thread.id, turnId: turn.id, status: last.turn.status, text }
+}
+
+const sessions: ReadonlyArray<Session> = [
+  sessionOf("a command with an approval", recorded, Option.some("Done.")),
+  sessionOf("a patch with an approval", load("recordings/patch.json"), Option.some("All done.")),
+  sessionOf("a failed turn", load("recordings/failed.json"), Option.none()),
+  sessionOf("an interrupted turn", load("recordings/interrupted.json"), Option.none())
+]
+
+const newMethod = "a new method"
+
+/** One frame of a session in another form. */
+interface Drift {
+  readonly frame: Frame
+  readonly by: Frame
+  readonly mutation: Omit<Mutation, "value">
+}
+
+// A frame that names another thread or turn is not a changed frame of this one.
+const isIdentity = (frame: Frame, at: Path): boolean => {
+  const where = at.join(".")
+  if (where === "threadId" || where === "turnId" || where === "") return true
+  return /^(thread|turn)\//.test(frame.method) && /^(thread|turn)(\.id)?$/.test(where)
+}
+
+function* drifts({ frames }: Session): Generator<Drift> {
+  for (const frame of frames) {
+    const part = frame.kind === "clientRequest" ? "result" : "params"
+    for (const { value, ...mutation } of mutations(frame[part] ?? {})) {
+      if (isIdentity(frame, mutation.at) && mutation.name !== "a new key at ") continue
+      yield { frame, by: { ...frame, [part]: value }, mutation }
+    }
+    if (frame.kind === "clientRequest" || frame.method === "turn/completed") continue
+    const mutation = { name: newMethod, fits: true, at: [] }
+    if (frame.method !== "turn/started") yield { frame, by: { ...frame, method: "something/new" }, mutation }
+  }
+}
+
+interface Told {
+  /** How the thread was started, as an error's tag or `success`. */
+  readonly thread: string
+  readonly turn: string
+  readonly status: string
+  readonly text: Option.Option<string>
+  readonly events: ReadonlyArray<string>
+  readonly answers: ReadonlyArray<Fake.Message>
+}
+
+const tagOf = (exit: Exit.Exit<unknown, { readonly _tag: string }>): string =>
+  Exit.isSuccess(exit)
+    ? "success"
+    : exit.cause.reasons.map((reason) => reason._tag === "Fail" ? reason.error._tag : reason._tag).join()
+
+type Connected = Effect.Success<ReturnType<typeof Fake.connect>>
+
+/** Plays a session with threads and turns of its own number, and tells what a program saw of it. */
+const play = Effect.fnUntraced(function*({ codex, server }: Connected, session: Session, drift: Drift, n: number) {
+  const encode = ({ kind, method, params, result }: Frame, id?: number): string =>
+    JSON.stringify(
+      kind === "serverNotification"
+        ? { method, params }
+        : kind === "serverRequest"
+        ? { id: n, method, params }
+        : { id, result }
+    )
+      .replaceAll(session.threadId, `thread-${n}`).replaceAll(session.turnId, `turn-${n}`)
+      .replaceAll("\"requestId\":0", `"requestId":${n}`)
+  const none = { turn: "none", status: "none", text: Option.none(), events: [], answers: [] }
+  const frames = session.frames.map((frame) => frame === drift.frame ? drift.by : frame)
+
+  const starting = yield* Effect.forkChild(Effect.exit(codex.startThread()))
+  const asked = yield* server.expect("thread/start")
+  yield* server.send(encode(frames[0]!, asked.id))
+  const thread = yield* Fiber.join(starting)
+  if (Exit.isFailure(thread)) return { ...none, thread: tagOf(thread) } satisfies Told
+
+  const scope = yield* Scope.make()
+  const turning = yield* Effect.forkChild(Effect.exit(Scope.provide(thread.value.turn("go"), scope)))
+  const request = yield* server.expect("turn/start")
+  const isRequest = (frame: Frame) => frame.kind === "serverRequest"
+  const answers: Array<Fake.Message> = []
+  const rest = frames.slice(1)
+  for (let at = 0; at < rest.length;) {
+    // The server waits for its answer.
+    const next = rest.findIndex((frame, i) => i >= at && isRequest(frame))
+    const end = next === -1 ? rest.length : next + 1
+    yield* server.send(...rest.slice(at, end).map((frame) => encode(frame, request.id)))
+    if (next !== -1) answers.push(yield* server.next)
+    at = end
+  }
+  const turn = yield* Fiber.join(turning)
+  if (Exit.isFailure(turn)) {
+    yield* Scope.close(scope, Exit.void)
+    return { ...none, thread: "success", turn: tagOf(turn), answers } satisfies Told
+  }
+  const result = yield* Effect.exit(turn.value.result)
+  const events = yield* Stream.runCollect(Stream.map(turn.value.events, ({ _tag }) => _tag))
+  yield* Scope.close(scope, Exit.void)
+  return {
+    thread: "success",
+    turn: tagOf(result),
+    status: Exit.isSuccess(result) ? result.value.status : "none",
+    text: Exit.isSuccess(result) ? result.value.finalResponse : Option.none(),
+    events,
+    answers
+  } satisfies Told
+})
+
+const alive = Effect.fnUntraced(function*({ rpc, server }: Connected) {
+  const request = yield* Effect.forkChild(rpc.request("thread/loaded/list", {}))
+  yield* Effect.flatMap(
+    server.expect("thread/loaded/list"),
+    (asked) => server.reply(asked, { data: [], nextCursor: null })
+  )
+  assert.deepStrictEqual(yield* Fiber.join(request), { data: [], nextCursor: null })
+})
+
+describe("a session in which one thing is changed", () => {
+  for (const session of sessions) {
+    it.effect(`${session.name}: ends as the server said, with every event, and the connection lives on`, () =>
+      Effect.gen(function*() {
+        const connected = yield* Fake.connect()
+        const ofTurn = session.frames.filter(({ kind, params }) =>
+          kind === "serverNotification" && isObject(params) && ("turnId" in params || "turn" in params)
+        )
+        const requests = session.frames.filter(({ kind }) => kind === "serverRequest")
+        const seen = { unknown: 0, undecodable: 0 }
+        const all = [...drifts(session)]
+        for (const [n, drift] of all.entries()) {
+          const { frame, mutation } = drift
+          const told: Told = yield* play(connected, session, drift, n)
+          yield* alive(connected)
+          const label = `${frame.method}: ${mutation.name}: ${JSON.stringify(told)}`
+
+          if (frame.kind === "clientRequest" && !mutation.fits) {
+            // The result of a call is checked as a whole, and may fit nevertheless.
+            if (told.thread === "DecodeError" || told.turn === "DecodeError") continue
+          }
+          const isStatus = frame.method === "turn/completed" && mutation.at.join(".") === "turn.status"
+          const succeeds = session.status !== "failed" && !isStatus
+          assert.deepInclude(told, { thread: "success", turn: succeeds ? "success" : "TurnFailed" }, label)
+          if (succeeds) assert.strictEqual(told.status, session.status, label)
+          if (succeeds && frame.method !== "item/completed") assert.deepStrictEqual(told.text, session.text, label)
+
+          assert.strictEqual(told.events.length, ofTurn.length, label)
+          told.events.forEach((tag, i) => {
+            const { method } = ofTurn[i]!
+            if (tag === "Unknown") seen.unknown++
+            if (tag === "Undecodable") seen.undecodable++
+            if (ofTurn[i] !== frame) assert.strictEqual(tag, method, label)
+            else if (mutation.name === newMethod) assert.strictEqual(tag, "Unknown", label)
+            else if (mutation.fits) assert.strictEqual(tag, method, label)
+            else assert.include([method, "Undecodable"], tag, label)
+          })
+
+          assert.deepStrictEqual(told.answers.map(({ id }) => id), requests.map(() => n), label)
+          for (const { error, result } of told.answers) {
+            const isChanged = frame.kind === "serverRequest"
+            if (isChanged && mutation.name === newMethod) assert.strictEqual(error?.code, -32601, label)
+            else if (!isChanged || mutation.fits) assert.deepStrictEqual(result, { decision: "decline" }, label)
+            else if (result === undefined) assert.strictEqual(error?.code, -32602, label)
+          }
+        }
+        assert.deepStrictEqual(yield* connected.rpc.diagnostics, { garbage: 0, unmatchedReplies: 0, ...seen })
+        assert.isAbove(all.length, 400)
+        assert.isAbove(seen.unknown, 2)
+        assert.isAbove(seen.undecodable, 50)
+      }))
+  }
+})
+
+describe("a reply in which one thing is changed", () => {
+  const asked = {
+    "thread/read": { threadId: "t", includeTurns: true },
+    "thread/timeline/list": { threadId: "t" },
+    "thread/items/list": { threadId: "t" },
+    "thread/list": {},
+    "model/list": {},
+    "account/read": {},
+    "config/read": { includeLayers: true },
+    "configRequirements/read": undefined,
+    "mcpServerStatus/list": {},
+    "skills/list": {},
+    "collaborationMode/list": {},
+    "experimentalFeature/list": {}
+  } as const
+
+  // The entries of a long list are all alike.
+  const shortened = (value: Json): Json => {
+    if (Array.isArray(value)) return value.slice(0, 2).map(shortened)
+    if (!isObject(value)) return value
+    return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, shortened(member)]))
+  }
+
+  it.effect("is given as it is if it may come from another version, and is else a DecodeError", () =>
+    Effect.gen(function*() {
+      const connected = yield* Fake.connect()
+      const { rpc, server } = connected
+      const outcomes = { success: 0, DecodeError: 0 }
+      for (const method of Object.keys(asked) as Array<keyof typeof asked>) {
+        const result = recorded.find((frame) => frame.method === method)?.result ?? {}
+        for (const mutation of mutations(shortened(result))) {
+          const label = `${method}: ${mutation.name}`
+          const request = yield* Effect.forkChild(Effect.exit(rpc.request(method, asked[method])))
+          yield* Effect.flatMap(server.expect(method), (sent) => server.reply(sent, mutation.value))
+          const exit = yield* Fiber.join(request)
+          const tag = tagOf(exit)
+          if (mutation.fits) assert.strictEqual(tag, "success", `${label}: ${String(exit)}`)
+          if (Exit.isSuccess(exit)) assert.deepStrictEqual<unknown>(exit.value, mutation.value, label)
+          else assert.strictEqual(tag, "DecodeError", label)
+          outcomes[tag as keyof typeof outcomes]++
+        }
+      }
+      yield* alive(connected)
+      assert.isAbove(outcomes.success, 500)
+      assert.isAbove(outcomes.DecodeError, 200)
+    }))
+})
