@@ -81,7 +81,7 @@ describe("a change of files", () => {
         files([
           { path: "old", kind: { type: "update", move_path: "new" }, diff: "@@ -1 +1 @@\n-a\r\n+b\r\n c\n" },
           { path: "gone", kind: { type: "delete" }, diff: "bye" }
-        ], "/root"),
+        ], "/data"),
         true
       ),
       [
@@ -93,7 +93,7 @@ describe("a change of files", () => {
         "     c",
         "  delete gone",
         "    \u001b[31m-bye\u001b[0m",
-        "  and to write below /root from now on"
+        "  and to write below /data from now on"
       ]
     )
   })

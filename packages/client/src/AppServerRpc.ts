@@ -512,6 +512,12 @@ export const make = Effect.fnUntraced(function*(
 
   yield* transport.receive(onFrames).pipe(
     Effect.catch((cause) => Effect.sync(() => finish(cause))),
+    // No frame is known that does it. If there is one, everybody is to know that nothing is read any more.
+    Effect.catchDefect((defect) =>
+      Effect.sync(() =>
+        finish(new TransportError({ reason: "read", detail: `the reader failed, which is a bug: ${String(defect)}.` }))
+      )
+    ),
     Effect.forkScoped
   )
   yield* Effect.addFinalizer(() =>

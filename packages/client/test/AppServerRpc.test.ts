@@ -317,6 +317,27 @@ describe("notifications", () => {
     }))
 })
 
+describe("a reader that fails", () => {
+  it.effect("ends the connection with a cause, so that nothing waits for it", () =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* Fake.connect()
+      yield* rpc.observe(undefined, {
+        onNotification: () => {
+          throw new Error("boom")
+        },
+        onReadEnd: () => {},
+        onEnd: () => {}
+      })
+      const pending = yield* Effect.forkScoped(Effect.flip(rpc.request("thread/loaded/list", {})))
+      yield* server.expect("thread/loaded/list")
+      yield* server.send(Fake.notification("account/updated", { authMode: null, planType: null }))
+      const error = yield* Fiber.join(pending)
+      assert.deepInclude(error, { _tag: "TransportError", reason: "read" })
+      assert.include(error.message, "boom")
+      assert.strictEqual(yield* Effect.flip(rpc.request("thread/loaded/list", {})), error)
+    }))
+})
+
 describe("requests of the server", () => {
   it.effect("get the safe default when nobody handles them", () =>
     Effect.gen(function*() {
