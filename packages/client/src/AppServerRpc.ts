@@ -191,7 +191,7 @@ export class AppServerRpc extends Context.Service<AppServerRpc, {
   readonly handle: (handlers: ServerRequests.Overrides) => Effect.Effect<void, never, Scope.Scope>
   /** Looks at the params of a notification that an observer got. Never fails; counts what it does not understand. */
   readonly decode: (notification: Raw) => ServerNotification
-  /** The requests of the server for a turn whose handlers run here. */
+  /** The requests of the server whose handlers run here, of a turn and of the subagents that work for it. */
   readonly openServerRequests: (threadId: string, turnId: string) => ReadonlyArray<ServerRequests.Method>
   /**
    * Reports something odd, as a diagnostic and a metric; a fiber of the connection logs it as a warning. Never waits.
@@ -613,7 +613,7 @@ export const make = Effect.fnUntraced(function*(
     notify,
     decode,
     report,
-    openServerRequests: serving.open,
+    openServerRequests: (threadId, turnId) => serving.open((origin) => lookup.isFor(origin, threadId, turnId)),
     ended: Deferred.await(ended),
     diagnostics: Effect.sync(() => ({ ...counts })),
     diagnosticEvents: Stream.unwrap(Effect.map(

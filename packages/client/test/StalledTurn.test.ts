@@ -147,6 +147,53 @@ describe("a silent turn", () => {
       yield* server.expect("thread/turns/list")
     }))
 
+  it.effect("is not stalled while a handler of ours lets one of its subagents wait", () =>
+    Effect.gen(function*() {
+      const { run, server } = yield* running({
+        stallTimeout: "1 minute",
+        handlers: { "item/tool/call": () => Effect.never }
+      })
+      const child = { threadId: "01a204a7-0000-7000-8000-00000000000c", turnId: "turn-c" }
+      yield* server.send(
+        Fake.notification("turn/started", {
+          threadId: child.threadId,
+          turn: Fake.turn(child.turnId, "inProgress", { rootTurnId: "turn-1" })
+        }),
+        Fake.ask("item/tool/call", 0, child)
+      )
+      yield* TestClock.adjust("50 minutes")
+      assert.isUndefined(run.pollUnsafe())
+      yield* server.send(Fake.notification("serverRequest/resolved", { threadId: child.threadId, requestId: 0 }))
+      yield* TestClock.adjust("1 minute")
+      yield* server.expect("thread/turns/list")
+    }))
+
+  it.effect("is not stalled while a handler of ours lets a review wait, which asks under another id", () =>
+    Effect.gen(function*() {
+      const { codex, server } = yield* Fake.connect()
+      const starting = yield* Effect.forkScoped(codex.startThread({
+        stallTimeout: "1 minute",
+        handlers: { "item/tool/call": () => Effect.never }
+      }))
+      yield* Effect.flatMap(server.expect("thread/start"), (request) => server.reply(request, Fake.threadStarted()))
+      const thread = yield* Fiber.join(starting)
+      const review = yield* Effect.forkScoped(thread.review({ type: "uncommittedChanges" }))
+      const request = yield* server.expect("review/start")
+      yield* server.send(
+        Fake.frame({ id: request.id, result: { turn: Fake.turn("review-1"), reviewThreadId: Fake.threadId } }),
+        Fake.notification("turn/started", {
+          threadId: Fake.threadId,
+          turn: Fake.turn("running-1", "inProgress", { rootTurnId: "review-1" })
+        }),
+        Fake.ask("item/tool/call", 0, { turnId: "running-1" })
+      )
+      const turn = yield* Fiber.join(review)
+      const result = yield* Effect.forkScoped(Effect.exit(turn.result))
+      yield* Effect.addFinalizer(() => server.close())
+      yield* TestClock.adjust("50 minutes")
+      assert.isUndefined(result.pollUnsafe())
+    }))
+
   it.effect("may be silent for ever unless that is limited: for the turn, else the thread, else the client", () =>
     Effect.gen(function*() {
       const { run, server } = yield* running({})

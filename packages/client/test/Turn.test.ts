@@ -122,6 +122,38 @@ describe("the order of frames", () => {
   )
 })
 
+describe("a review", () => {
+  // The server begins it under another id than it answers with, and completes it under the one that it answered with.
+  const began = Fake.notification("turn/started", {
+    threadId: Fake.threadId,
+    turn: Fake.turn("running", "inProgress", { rootTurnId: "review" })
+  })
+
+  for (const reads of ["one read", "two reads"] as const) {
+    it.effect(`whose reply and beginning come in ${reads} is one turn from its start to its end`, () =>
+      Effect.gen(function*() {
+        const { server, thread } = yield* Fake.connectThread()
+        const starting = yield* Effect.forkScoped(thread.review({ type: "uncommittedChanges" }))
+        const request = yield* server.expect("review/start")
+        const replied = Fake.frame({
+          id: request.id,
+          result: { turn: Fake.turn("review"), reviewThreadId: Fake.threadId }
+        })
+        if (reads === "one read") yield* server.send(replied, began)
+        else {
+          yield* server.send(replied)
+          yield* Effect.yieldNow
+          yield* server.send(began)
+        }
+        const turn = yield* Fiber.join(starting)
+        const events = yield* Effect.forkScoped(tags(turn))
+        yield* server.send(Fake.completed("review"))
+        assert.deepStrictEqual(yield* Fiber.join(events), ["turn/started", "turn/completed"])
+        assert.strictEqual((yield* turn.result).status, "completed")
+      }))
+  }
+})
+
 describe("result", () => {
   const finish = Effect.fnUntraced(function*(...frames: ReadonlyArray<string>) {
     const { server, thread } = yield* Fake.connectThread()

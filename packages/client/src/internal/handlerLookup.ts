@@ -16,6 +16,8 @@ export interface HandlerLookup {
   readonly handlerOf: (method: Method, origin: Origin, params: unknown) => Handler<Method>
   readonly turnStarted: (threadId: string, params: unknown) => void
   readonly turnEnded: (turnId: string) => void
+  /** Whether a request is of the turn, or of an agent that works for it. */
+  readonly isFor: (origin: Origin, threadId: string, turnId: string) => boolean
   readonly install: (overrides: Overrides) => void
   readonly remove: (overrides: Overrides) => void
 }
@@ -64,6 +66,11 @@ export const make = (
       roots.delete(oldest!)
     },
     turnEnded: (turnId) => void roots.delete(turnId),
+    isFor(origin, threadId, turnId) {
+      if (origin.threadId === threadId && origin.turnId === turnId) return true
+      const root = origin.turnId === undefined ? undefined : roots.get(origin.turnId)
+      return root?.threadId === threadId && root.turnId === turnId
+    },
     install: (overrides) => void installed.push(overrides),
     remove: (overrides) => void installed.splice(installed.lastIndexOf(overrides), 1)
   }

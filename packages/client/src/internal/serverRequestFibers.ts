@@ -42,8 +42,8 @@ export interface ServerRequestFibers {
   readonly itemCompleted: (threadId: string, params: unknown) => void
   readonly turnEnded: (threadId: string, turnId: string) => void
   readonly ended: () => void
-  /** The requests of a turn whose handlers run. */
-  readonly open: (threadId: string, turnId: string) => ReadonlyArray<Method>
+  /** The requests whose handlers run, of those origins. */
+  readonly open: (isMeant: (origin: Origin) => boolean) => ReadonlyArray<Method>
 }
 
 const stringOf = (u: unknown, key: string): string | undefined =>
@@ -241,10 +241,9 @@ export const make = Effect.fnUntraced(function*(options: {
         if (item.turnId === turnId) dropItem(threadId, id)
       }
     },
-    open(threadId, turnId) {
+    open(isMeant) {
       return [...known.values()].flatMap(({ fiber, method, origin }) =>
-        origin.threadId === threadId && origin.turnId === turnId && fiber.pollUnsafe() === undefined &&
-          Object.hasOwn(serverRequests, method)
+        isMeant(origin) && fiber.pollUnsafe() === undefined && Object.hasOwn(serverRequests, method)
           ? [method as Method]
           : []
       )

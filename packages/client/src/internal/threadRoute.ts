@@ -80,7 +80,7 @@ class ThreadRoute implements ThreadObserver {
     if (event._tag === "turn/started") {
       const root = rootOf(params)
       // A review begins under an id of its own and goes on under the one that its request was answered with (measured).
-      const review = root === undefined || root === id ? undefined : this.turns.get(root)
+      const review = root === undefined || root === id ? undefined : this.find(root)
       if (review !== undefined) {
         review.runningId = id
         id = review.id

@@ -35,10 +35,12 @@ export const watch = Effect.fnUntraced(function*(options: {
     heardAt = clock.currentTimeMillisUnsafe()
   }
   const silence = () => clock.currentTimeMillisUnsafe() - heardAt
+  // A review asks by the id that it runs under.
+  const isAsked = () => [turn.id, turn.runningId].some((id) => rpc.openServerRequests(turn.threadId, id).length > 0)
 
   while (!turn.isEnded) {
     // While a handler of ours runs, the server waits and not we.
-    if (rpc.openServerRequests(turn.threadId, turn.id).length > 0) heardAt = clock.currentTimeMillisUnsafe()
+    if (isAsked()) heardAt = clock.currentTimeMillisUnsafe()
     if (silence() < limit) {
       yield* Effect.sleep(limit - silence())
       continue
