@@ -213,17 +213,6 @@ export interface Handlers<R = never> {
 }
 
 /**
- * What the handlers of a record require.
- *
- * @category models
- * @since 0.1.0
- */
-export type Services<H extends Handlers<unknown>> = {
-  [K in keyof H]-?: NonNullable<H[K]> extends (...request: never) => Effect.Effect<infer _A, infer _E, infer R> ? R :
-    never
-}[keyof H]
-
-/**
  * Handlers for a thread or a turn, with the services that they require taken from where this runs.
  *
  * **Example** (One turn may change files, and nothing else)
@@ -243,21 +232,11 @@ export type Services<H extends Handlers<unknown>> = {
  */
 export const make = <const H extends Handlers<unknown>>(
   handlers: H
-): Effect.Effect<ServerRequests.Overrides, never, Services<H>> =>
-  Effect.contextWith((context: Context.Context<Services<H>>) => {
-    const provided = <Request, Decision>(
-      handler: ((request: Request) => Effect.Effect<Decision, unknown, Services<H>>) | undefined,
-      toOverrides: (decide: Decide<Request, Decision>) => ServerRequests.Overrides
-    ) => handler === undefined ? {} : toOverrides((request) => Effect.provideContext(handler(request), context))
-    // What each member requires is a part of the context's type.
-    const { command, fileChange, mcpTool, permissions } = handlers as Handlers<Services<H>>
-    return Effect.succeed({
-      ...provided(command, commandHandlers),
-      ...provided(fileChange, fileChangeHandlers),
-      ...provided(permissions, permissionsHandlers),
-      ...provided(mcpTool, mcpToolHandlers)
-    })
-  })
+): Effect.Effect<ServerRequests.Overrides, never, ServerRequests.Services<H>> =>
+  ServerRequests.capture(overridesOf(required(handlers)))
+
+// What each handler requires is a part of what all require.
+const required = <H extends Handlers<unknown>>(handlers: H) => handlers as Handlers<ServerRequests.Services<H>>
 
 /**
  * Accepts everything, for a thread or a turn.
@@ -283,18 +262,11 @@ export const deny: ServerRequests.Overrides = decideAll("decline")
  */
 export const allow = <E, R>(
   predicate: (request: ApprovalRequest) => Effect.Effect<boolean, E, R>
-): Effect.Effect<ServerRequests.Overrides, never, R> => {
-  const decide = (request: ApprovalRequest) =>
-    Effect.map(predicate(request), (allowed) => allowed ? "accept" as const : "decline" as const)
-  return make({ command: decide, fileChange: decide, permissions: decide, mcpTool: decide })
-}
+): Effect.Effect<ServerRequests.Overrides, never, R> => ServerRequests.capture(allowing(predicate))
 
 // =============================================================================
 // Layers
 // =============================================================================
-
-const layerOf = <R>(handlers: Effect.Effect<ServerRequests.Overrides, never, R>): Layer.Layer<never, never, R> =>
-  Layer.unwrap(Effect.map(handlers, ServerRequests.layer))
 
 /**
  * Replaces a client's approval handlers. Provide it to the client's layer.
@@ -323,8 +295,9 @@ const layerOf = <R>(handlers: Effect.Effect<ServerRequests.Overrides, never, R>)
  * @category layers
  * @since 0.1.0
  */
-export const layer = <const H extends Handlers<unknown>>(handlers: H): Layer.Layer<never, never, Services<H>> =>
-  layerOf(make(handlers))
+export const layer = <const H extends Handlers<unknown>>(
+  handlers: H
+): Layer.Layer<never, never, ServerRequests.Services<H>> => ServerRequests.layerOf(overridesOf(required(handlers)))
 
 /**
  * Accepts everything that a client is asked for. For a machine that is itself a sandbox; `ApprovalMode.dangerouslyBypass`
@@ -365,7 +338,7 @@ export const layerDeny: Layer.Layer<never> = ServerRequests.layer(deny)
  */
 export const layerAllow = <E, R>(
   predicate: (request: ApprovalRequest) => Effect.Effect<boolean, E, R>
-): Layer.Layer<never, never, R> => layerOf(allow(predicate))
+): Layer.Layer<never, never, R> => ServerRequests.layerOf(allowing(predicate))
 
 // =============================================================================
 // Queue
@@ -480,12 +453,12 @@ export const makeQueue: Effect.Effect<Queue["Service"]> = Effect.gen(function*()
         return Stream.fromIterable(news)
       })
     }),
-    handlers: {
-      ...commandHandlers(wait<CommandRequest, CommandDecision>((entry) => entry)),
-      ...fileChangeHandlers(wait<FileChangeRequest, FileChangeDecision>((entry) => entry)),
-      ...permissionsHandlers(wait<PermissionsRequest, PermissionsDecision>((entry) => entry)),
-      ...mcpToolHandlers(wait<McpToolRequest, McpToolDecision>((entry) => entry))
-    }
+    handlers: overridesOf({
+      command: wait<CommandRequest, CommandDecision>((entry) => entry),
+      fileChange: wait<FileChangeRequest, FileChangeDecision>((entry) => entry),
+      permissions: wait<PermissionsRequest, PermissionsDecision>((entry) => entry),
+      mcpTool: wait<McpToolRequest, McpToolDecision>((entry) => entry)
+    })
   }
 })
 
@@ -505,7 +478,22 @@ export const layerQueue: Layer.Layer<Queue> = Layer.effectContext(Effect.gen(fun
 // Between the protocol and the requests
 // =============================================================================
 
-type Decide<Request, Decision> = (request: Request) => Effect.Effect<Decision, unknown>
+type Decide<Request, Decision, R> = (request: Request) => Effect.Effect<Decision, unknown, R>
+
+function overridesOf<R>({ command, fileChange, mcpTool, permissions }: Handlers<R>): ServerRequests.Overrides<R> {
+  return {
+    ...command === undefined ? {} : commandHandlers(command),
+    ...fileChange === undefined ? {} : fileChangeHandlers(fileChange),
+    ...permissions === undefined ? {} : permissionsHandlers(permissions),
+    ...mcpTool === undefined ? {} : mcpToolHandlers(mcpTool)
+  }
+}
+
+const allowing = <E, R>(predicate: (request: ApprovalRequest) => Effect.Effect<boolean, E, R>) => {
+  const decide = (request: ApprovalRequest) =>
+    Effect.map(predicate(request), (allowed) => allowed ? "accept" as const : "decline" as const)
+  return overridesOf({ command: decide, fileChange: decide, permissions: decide, mcpTool: decide })
+}
 
 const simpleDecisions = ["accept", "acceptForSession", "decline", "cancel"] as const
 
@@ -563,7 +551,7 @@ const legacyDecision = (decision: CommandDecision): Sent.ReviewDecision => {
 const quoted = (argument: string): string =>
   /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", String.raw`'\''`)}'`
 
-function commandHandlers(decide: Decide<CommandRequest, CommandDecision>): ServerRequests.Overrides {
+function commandHandlers<R>(decide: Decide<CommandRequest, CommandDecision, R>): ServerRequests.Overrides<R> {
   const decided = (request: CommandRequest) => Effect.flatMap(decide(request), (decision) => narrow(request, decision))
   return {
     "item/commandExecution/requestApproval": ({ params }) =>
@@ -621,7 +609,7 @@ const legacyChange = ([path, change]: [string, Received.FileChange | undefined])
   return { path, kind: { type: change.type }, diff: "" }
 }
 
-function fileChangeHandlers(decide: Decide<FileChangeRequest, FileChangeDecision>): ServerRequests.Overrides {
+function fileChangeHandlers<R>(decide: Decide<FileChangeRequest, FileChangeDecision, R>): ServerRequests.Overrides<R> {
   return {
     "item/fileChange/requestApproval": ({ item, params }) =>
       Effect.map(
@@ -669,7 +657,9 @@ const granted = ({ fileSystem, network }: Received.RequestPermissionProfile): Se
   }
 })
 
-function permissionsHandlers(decide: Decide<PermissionsRequest, PermissionsDecision>): ServerRequests.Overrides {
+function permissionsHandlers<R>(
+  decide: Decide<PermissionsRequest, PermissionsDecision, R>
+): ServerRequests.Overrides<R> {
   return {
     "item/permissions/requestApproval": ({ params }) =>
       Effect.map(
@@ -697,7 +687,7 @@ function permissionsHandlers(decide: Decide<PermissionsRequest, PermissionsDecis
 
 const persistent = { session: "acceptForSession", always: "acceptAlways" } as const
 
-function mcpToolHandlers(decide: Decide<McpToolRequest, McpToolDecision>): ServerRequests.Overrides {
+function mcpToolHandlers<R>(decide: Decide<McpToolRequest, McpToolDecision, R>): ServerRequests.Overrides<R> {
   const answers = {
     accept: Elicitation.accept(),
     acceptForSession: Elicitation.acceptForSession,
@@ -719,10 +709,5 @@ function mcpToolHandlers(decide: Decide<McpToolRequest, McpToolDecision>): Serve
 
 function decideAll(decision: "accept" | "decline"): ServerRequests.Overrides {
   const decide = () => Effect.succeed(decision)
-  return {
-    ...commandHandlers(decide),
-    ...fileChangeHandlers(decide),
-    ...permissionsHandlers(decide),
-    ...mcpToolHandlers(decide)
-  }
+  return overridesOf({ command: decide, fileChange: decide, permissions: decide, mcpTool: decide })
 }

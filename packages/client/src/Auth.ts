@@ -26,6 +26,7 @@ import * as Stream from "effect/Stream"
 import { AppServerRpc } from "./AppServerRpc.ts"
 import type { ConnectionError, LoginError, LoginFailed, RequestError } from "./CodexError.ts"
 import { DecodeError, InvalidArgument } from "./CodexError.ts"
+import * as CapturedServices from "./internal/capturedServices.ts"
 import * as Login from "./internal/login.ts"
 import { Mailbox } from "./internal/mailbox.ts"
 import * as RpcErrors from "./internal/rpcErrors.ts"
@@ -499,7 +500,7 @@ const refresher = Effect.fnUntraced(function*<E, R>(
 
   const ask = (request: TokensRequest) =>
     Effect.suspend(() => provider(request)).pipe(
-      Effect.provideContext(context),
+      CapturedServices.provider(context),
       Effect.matchCauseEffect({
         onFailure: (cause) => {
           const error = Cause.squash(cause)

@@ -22,12 +22,12 @@ import type * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
-import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaParser from "effect/SchemaParser"
 import { InvalidArgument } from "./CodexError.ts"
+import * as CapturedServices from "./internal/capturedServices.ts"
 import { guardOf } from "./internal/guard.ts"
 import { issueText } from "./internal/issueText.ts"
 import { toolInput } from "./internal/toolInput.ts"
@@ -504,16 +504,11 @@ const compile = <R>(entries: ReadonlyArray<Entry<R>>): Effect.Effect<DynamicTool
         ? [[keyOf(null, entry.name), entry] as const]
         : entry.tools.map((tool) => [keyOf(entry.name, tool.name), tool] as const)
     ))
+    const provide = CapturedServices.provider(context)
     const call = Effect.fnUntraced(function*(tool: Tool<R>, params: Received.DynamicToolCallParams) {
       const { arguments: args, callId, threadId, turnId } = params
       yield* Effect.annotateCurrentSpan({ "codex.tool": tool.name })
-      const answer = tool.answer(args, { threadId, turnId, callId })
-      // The span of the call, not that in which the tools were made.
-      const span = yield* Effect.option(Effect.currentParentSpan)
-      return yield* Option.match(span, {
-        onNone: () => answer,
-        onSome: (span) => Effect.withParentSpan(answer, span)
-      }).pipe(Effect.provideContext(context))
+      return yield* provide(tool.answer(args, { threadId, turnId, callId }))
     })
     return Effect.map(specsOf(entries), (specs) => ({
       [TypeId]: "DynamicTools",

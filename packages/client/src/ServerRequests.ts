@@ -21,6 +21,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as CapturedServices from "./internal/capturedServices.ts"
 
 // =============================================================================
 // Models
@@ -110,7 +111,7 @@ export type Overrides<R = never> = { readonly [M in Method]?: Handler<M, R> | un
  * @category models
  * @since 0.1.0
  */
-export type Services<H extends Overrides<unknown>> = {
+export type Services<H extends object> = {
   [K in keyof H]-?: NonNullable<H[K]> extends (...request: never) => Effect.Effect<infer _A, infer _E, infer R> ? R :
     never
 }[keyof H]
@@ -185,14 +186,19 @@ export const defaults: { readonly [M in Method]: Handler<M> } = {
  * @since 0.1.0
  */
 export const make = <const H extends Overrides<unknown>>(handlers: H): Effect.Effect<Overrides, never, Services<H>> =>
-  Effect.contextWith((context: Context.Context<Services<H>>) =>
-    Effect.succeed(Object.fromEntries(
-      entries<Services<H>>(handlers).map(([name, handler]) => [
-        name,
-        (request: Request<Method>) => Effect.provideContext(handler(request), context)
-      ])
+  capture(required(handlers))
+
+// What each handler requires is a part of what all require.
+const required = <H extends Overrides<unknown>>(handlers: H) => handlers as Overrides<Services<H>>
+
+/** @internal */
+export const capture = <R>(handlers: Overrides<R>): Effect.Effect<Overrides, never, R> =>
+  Effect.contextWith((context: Context.Context<R>) => {
+    const provide = CapturedServices.provider(context)
+    return Effect.succeed(Object.fromEntries(
+      entries<R>(handlers).map(([name, handler]) => [name, (request: Request<Method>) => provide(handler(request))])
     ))
-  )
+  })
 
 type Name = keyof Handlers
 
@@ -240,8 +246,12 @@ const references = names.map((name) =>
  * @since 0.1.0
  */
 export const layer = <const H extends Overrides<unknown>>(handlers: H): Layer.Layer<never, never, Services<H>> =>
+  layerOf(required(handlers))
+
+/** @internal */
+export const layerOf = <R>(handlers: Overrides<R>): Layer.Layer<never, never, R> =>
   Layer.effectContext(
-    Effect.map(make(handlers), (provided) => {
+    Effect.map(capture(handlers), (provided) => {
       const given = new Map(entries(provided))
       return references.reduce((context, [name, reference]) => {
         const handler = given.get(name)

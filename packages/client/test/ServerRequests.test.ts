@@ -2,7 +2,7 @@
 import { type AppServerRpc, ServerRequests } from "@effect-codex/client"
 import { serverRequests } from "@effect-codex/protocol/Methods"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Schema } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Schema, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import * as Fake from "./fakeServer.ts"
 
@@ -174,6 +174,34 @@ describe("layers", () => {
       const { server } = yield* running({ turn: handlers })
       yield* server.send(ask(0))
       assert.deepStrictEqual((yield* server.next).result, { decision: "accept" })
+    }))
+})
+
+describe("spans", () => {
+  it.effect("of handlers belong to the request that they answer, not to where they were made", () =>
+    Effect.gen(function*() {
+      const spans: Array<Tracer.Span> = []
+      const tracer = Tracer.make({
+        span: (options) => {
+          const span = new Tracer.NativeSpan(options)
+          spans.push(span)
+          return span
+        }
+      })
+      yield* Effect.gen(function*() {
+        const handlers = yield* ServerRequests.make({
+          "item/commandExecution/requestApproval": () =>
+            Effect.withSpan(Effect.succeed({ decision: "accept" as const }), "deciding")
+        }).pipe(Effect.withSpan("making"))
+        const { server } = yield* running({ turn: handlers })
+        yield* server.send(ask(0))
+        yield* server.next
+      }).pipe(Effect.withTracer(tracer))
+      const parent = spans.find(({ name }) => name === "deciding")?.parent
+      assert.strictEqual(
+        parent?._tag === "Some" && parent.value._tag === "Span" ? parent.value.name : undefined,
+        "ServerRequests.item/commandExecution/requestApproval"
+      )
     }))
 })
 
