@@ -19,7 +19,6 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import type * as Metric from "effect/Metric"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
@@ -29,7 +28,7 @@ import type { ConnectionError, RequestError } from "./CodexError.ts"
 import { AppServerStartError, DecodeError, InvalidArgument, RequestTimeout, TransportError } from "./CodexError.ts"
 import { guardOf, issueOf } from "./internal/guard.ts"
 import * as HandlerLookup from "./internal/handlerLookup.ts"
-import { done, Mailbox } from "./internal/mailbox.ts"
+import { done, Mailbox, slowReader } from "./internal/mailbox.ts"
 import * as RequestTelemetry from "./internal/requestTelemetry.ts"
 import * as RpcErrors from "./internal/rpcErrors.ts"
 import * as ServerRequestFibers from "./internal/serverRequestFibers.ts"
@@ -128,14 +127,6 @@ export type Diagnostic =
   }
   | { readonly _tag: "HandlerProblem"; readonly message: string }
   | { readonly _tag: "Other"; readonly message: string }
-
-/**
- * {@link Metrics.unreadBytes}.
- *
- * @category metrics
- * @since 0.1.0
- */
-export const unreadBytes: Metric.Gauge<number> = Metrics.unreadBytes
 
 /**
  * The connection to an app-server.
@@ -632,7 +623,7 @@ export const make = Effect.fnUntraced(function*(
     notifications: Stream.unwrap(Effect.map(
       Effect.acquireRelease(
         Effect.sync(() => {
-          const mailbox = new Mailbox<ConnectionError>({})
+          const mailbox = new Mailbox<ConnectionError>({ highWater: slowReader({ report }, "notifications") })
           if (end !== undefined) mailbox.close(Exit.fail(end))
           else subscribers.add(mailbox)
           return mailbox

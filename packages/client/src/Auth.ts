@@ -16,7 +16,6 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
@@ -28,7 +27,7 @@ import type { ConnectionError, LoginError, LoginFailed, RequestError } from "./C
 import { DecodeError, InvalidArgument } from "./CodexError.ts"
 import * as CapturedServices from "./internal/capturedServices.ts"
 import * as Login from "./internal/login.ts"
-import { Mailbox } from "./internal/mailbox.ts"
+import { observedEvents } from "./internal/observedEvents.ts"
 import * as RpcErrors from "./internal/rpcErrors.ts"
 import { defined } from "./internal/settings.ts"
 import type { Known } from "./ServerNotification.ts"
@@ -435,28 +434,8 @@ const changeMethods: ReadonlySet<string> = new Set<AccountChange["_tag"]>([
 
 const isChange = (event: { readonly _tag: string }): event is AccountChange => changeMethods.has(event._tag)
 
-const highWaterBytes = 64 * 1024 * 1024
-
 const changes = (rpc: Rpc): Stream.Stream<AccountChange, ConnectionError> =>
-  Stream.unwrap(Effect.gen(function*() {
-    const mailbox = new Mailbox<ConnectionError>({
-      highWater: {
-        bytes: highWaterBytes,
-        report: (bytes) => rpc.report(`${bytes} bytes of account changes are unread; their reader is too slow`, bytes)
-      }
-    })
-    yield* rpc.observe(undefined, {
-      onNotification: (raw, bytes) => {
-        if (isChange(raw)) mailbox.push(raw, bytes)
-      },
-      onReadEnd: () => mailbox.flush(),
-      onEnd: (cause) => {
-        mailbox.close(Exit.fail(cause))
-        mailbox.flush()
-      }
-    })
-    return mailbox.stream.pipe(Stream.map(rpc.decode), Stream.filter(isChange))
-  }))
+  Stream.filter(observedEvents(rpc, { threadId: undefined, name: "account changes", isWanted: isChange }), isChange)
 
 // =============================================================================
 // External tokens

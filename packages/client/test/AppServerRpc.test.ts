@@ -1,4 +1,11 @@
-import { AppServerRpc, CodexError, type ServerNotification, ServerRequests, Transport } from "@effect-codex/client"
+import {
+  AppServerRpc,
+  CodexError,
+  Metrics,
+  type ServerNotification,
+  ServerRequests,
+  Transport
+} from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Logger, Metric, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -302,7 +309,7 @@ describe("notifications", () => {
       const { rpc } = yield* Effect.provide(Fake.connect(), Logger.layer([logger]))
       rpc.report("a reader is too slow", 70_000_000)
       assert.strictEqual(yield* Deferred.await(logged), "a reader is too slow")
-      assert.strictEqual((yield* Metric.value(AppServerRpc.unreadBytes)).value, 70_000_000)
+      assert.strictEqual((yield* Metric.value(Metrics.unreadBytes)).value, 70_000_000)
     }))
 
   it.effect("survive lines that are no messages, which are counted", () =>

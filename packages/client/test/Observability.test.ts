@@ -1,7 +1,7 @@
 /** What an operator sees of the client: spans, metrics and diagnostics, in memory. */
-import { Metrics } from "@effect-codex/client"
+import { Metrics, ServerRequests } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Metric, Stream, Tracer } from "effect"
+import { Deferred, Effect, Exit, Fiber, Metric, Stream, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import * as Fake from "./fakeServer.ts"
 
@@ -83,18 +83,40 @@ describe("metrics", () => {
   it.effect("count what the server asks by how it was answered", () =>
     Effect.gen(function*() {
       const method = "item/tool/call"
-      const ask = (handler: Effect.Effect<{ readonly success: boolean; readonly contentItems: [] }, unknown>) =>
-        Effect.scoped(Effect.gen(function*() {
-          const { server } = yield* Fake.connect({ handlers: { [method]: () => handler } })
-          yield* server.send(Fake.ask(method, 0))
-          yield* server.next
-        }))
-      const answered = ask(Effect.succeed({ success: true, contentItems: [] }))
-      assert.strictEqual(yield* growth(Metrics.serverRequests, { method, outcome: "answered" }, answered), 1)
-      assert.strictEqual(
-        yield* growth(Metrics.serverRequests, { method, outcome: "default" }, ask(Effect.fail("no"))),
-        1
+      type Answer = { readonly success: boolean; readonly contentItems: [] }
+      const counted = (
+        outcome: string,
+        handler: Effect.Effect<Answer, unknown>,
+        then: Effect.Effect<void> = Effect.void
+      ) =>
+        growth(
+          Metrics.serverRequests,
+          { method, outcome },
+          Effect.scoped(Effect.gen(function*() {
+            const { server } = yield* Fake.connect({ handlers: { [method]: () => handler } })
+            yield* server.send(Fake.ask(method, 0))
+            if (outcome === "interrupted") {
+              yield* then
+              yield* server.send(Fake.notification("serverRequest/resolved", { threadId: Fake.threadId, requestId: 0 }))
+              yield* Deferred.await(interrupted)
+            } else {
+              yield* then
+              yield* server.next
+            }
+          }))
+        )
+      const asked = yield* Deferred.make<void>()
+      const interrupted = yield* Deferred.make<void>()
+      const parked = Effect.andThen(
+        Deferred.succeed(asked, undefined),
+        Effect.onInterrupt(Effect.never, () => Deferred.succeed(interrupted, undefined))
       )
+      const answer = Effect.succeed<Answer>({ success: true, contentItems: [] })
+      assert.strictEqual(yield* counted("answered", answer), 1)
+      assert.strictEqual(yield* counted("default", Effect.fail("no")), 1)
+      assert.strictEqual(yield* counted("default", Effect.never, TestClock.adjust("1 hour")), 1)
+      assert.strictEqual(yield* counted("refused", Effect.fail(new ServerRequests.Refusal({ message: "no" }))), 1)
+      assert.strictEqual(yield* counted("interrupted", parked, Deferred.await(asked)), 1)
     }))
 })
 
@@ -120,6 +142,69 @@ describe("diagnosticEvents", () => {
       assert.deepStrictEqual(told.map(({ _tag }) => _tag), ["GarbageLine", "UnmatchedReply", "HandlerProblem"])
       assert.deepInclude(told[0], { line: "not json" })
       assert.deepInclude(told[1], { id: 4711 })
+    }))
+})
+
+describe("diagnosticEvents of what a reader meets", () => {
+  it.effect("are what is not known, what does not fit, and that it is too slow", () =>
+    Effect.gen(function*() {
+      const { rpc, server, thread } = yield* Fake.connectThread()
+      const told = yield* Effect.forkScoped(Stream.runCollect(Stream.take(rpc.diagnosticEvents, 4)), {
+        startImmediately: true
+      })
+      // They take what comes first, and then nothing more.
+      for (const stream of [rpc.notifications, thread.events]) {
+        yield* Effect.forkScoped(
+          Stream.runForEach(stream, ({ _tag }) => _tag === "turn/started" ? Effect.never : Effect.void),
+          {
+            startImmediately: true
+          }
+        )
+      }
+      yield* server.send(Fake.notification("thread/dreamt", {}))
+      yield* server.send(Fake.notification("account/updated", { authMode: 5 }))
+      yield* server.send(Fake.started("turn-1"))
+      yield* server.send(Fake.delta("turn-1", "m", "x".repeat(65 * 1024 * 1024)))
+      const events = yield* Fiber.join(told)
+      // Each is told when a reader meets it.
+      assert.deepStrictEqual(events.map(({ _tag }) => _tag).toSorted(), [
+        "SlowReader",
+        "SlowReader",
+        "UndecodableNotification",
+        "UnknownNotification"
+      ])
+      const messages = events.map(({ message }) => message).join("\n")
+      for (const part of ["thread/dreamt", "account/updated", "of notifications", `of events of thread ${thread.id}`]) {
+        assert.include(messages, part)
+      }
+    }))
+
+  it.effect("begin with the server's warnings, which came before anybody could ask", () =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* Fake.connect()
+      yield* server.send(Fake.notification("configWarning", { summary: "Invalid configuration.", details: "line 1" }))
+      const first = yield* Effect.forkScoped(Stream.runCollect(Stream.take(rpc.diagnosticEvents, 1)))
+      assert.deepInclude((yield* Fiber.join(first))[0], {
+        _tag: "ServerWarning",
+        message: "codex: Invalid configuration. line 1",
+        summary: "Invalid configuration."
+      })
+    }))
+})
+
+describe("the trace that a request carries", () => {
+  const traced = (wrap: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>) =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* Fake.connect()
+      yield* Effect.forkScoped(Effect.withSpan(wrap(rpc.request("thread/loaded/list", {})), "outer"))
+      return (yield* server.expect("thread/loaded/list")).trace?.traceparent
+    })
+
+  it.effect("is that of the nearest span that is not hidden", () =>
+    Effect.gen(function*() {
+      assert.match((yield* traced((effect) => effect)) ?? "", /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
+      const hidden = yield* traced((effect) => Effect.withTracerEnabled(Effect.withSpan(effect, "hidden"), false))
+      assert.match(hidden ?? "", /^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
     }))
 })
 

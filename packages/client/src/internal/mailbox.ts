@@ -196,4 +196,15 @@ export class Mailbox<E> {
   readonly stream: Stream.Stream<Raw, E> = Stream.fromPull(Effect.succeed(this.pull as Pull.Pull<Batch, E, void>))
 }
 
+const highWaterBytes = 64 * 1024 * 1024
+
+/** Reports a reader that leaves more than 64 MiB unread. */
+export const slowReader = (
+  { report }: { readonly report: (text: string, unreadBytes: number) => void },
+  name: string
+): NonNullable<MailboxLimits<never>["highWater"]> => ({
+  bytes: highWaterBytes,
+  report: (bytes) => report(`${bytes} bytes of ${name} are unread; their reader is too slow`, bytes)
+})
+
 export const done: Exit.Exit<never, Cause.Done> = Exit.fail(Cause.Done())

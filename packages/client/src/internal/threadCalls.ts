@@ -1,15 +1,14 @@
 /** What is asked of a thread beside its turns. What was not given is not sent. */
 import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { AppServerRpc } from "../AppServerRpc.ts"
 import type { ForkThreadOptions, ThreadSettings } from "../Codex.ts"
-import { type ConnectionError, DecodeError, InvalidArgument } from "../CodexError.ts"
+import { DecodeError, InvalidArgument } from "../CodexError.ts"
 import type { Sandbox } from "../Sandbox.ts"
-import type { Thread, ThreadEvent } from "../Thread.ts"
-import { Mailbox } from "./mailbox.ts"
+import type { Thread } from "../Thread.ts"
+import { observedEvents } from "./observedEvents.ts"
 import { defined, permissions } from "./settings.ts"
 
 type Rpc = AppServerRpc["Service"]
@@ -97,29 +96,6 @@ export const read = (rpc: Rpc, threadId: string, options?: { readonly includeTur
     ({ thread }) => thread
   )
 
-const highWaterBytes = 64 * 1024 * 1024
-
-const events = (rpc: Rpc, threadId: string): Stream.Stream<ThreadEvent, ConnectionError> =>
-  Stream.unwrap(Effect.gen(function*() {
-    const mailbox = new Mailbox<ConnectionError>({
-      highWater: {
-        bytes: highWaterBytes,
-        report: (bytes) =>
-          rpc.report(`${bytes} bytes of events of thread ${threadId} are unread; their reader is too slow`, bytes)
-      }
-    })
-    yield* rpc.observe(threadId, {
-      onNotification: (notification, bytes) => mailbox.push(notification, bytes),
-      onReadEnd: () => mailbox.flush(),
-      onEnd: (cause) => {
-        mailbox.close(Exit.fail(cause))
-        mailbox.flush()
-      }
-    })
-    // The reader hands over what names this thread, and those are the methods of `ThreadEvent`.
-    return Stream.map(mailbox.stream, (raw) => rpc.decode(raw) as ThreadEvent)
-  }))
-
 export const make = (rpc: Rpc, threadId: string): Pick<
   Thread,
   "read" | "status" | "turns" | "items" | "setName" | "archive" | "revert" | "inject" | "updateSettings" | "events"
@@ -173,5 +149,6 @@ export const make = (rpc: Rpc, threadId: string): Pick<
       })
     })
   }),
-  events: events(rpc, threadId)
+  // What names this thread, and that are the methods of `ThreadEvent`.
+  events: observedEvents(rpc, { threadId, name: `events of thread ${threadId}` }) as Thread["events"]
 })

@@ -20,7 +20,7 @@ import type { Overrides } from "../ServerRequests.ts"
 import type { TurnResult } from "../TurnResult.ts"
 import { finalResponse } from "../TurnResult.ts"
 import { guardOf } from "./guard.ts"
-import { CompactLog, done, Mailbox } from "./mailbox.ts"
+import { CompactLog, done, Mailbox, slowReader } from "./mailbox.ts"
 
 export type StreamError = ConnectionError | EventsOverflow
 
@@ -43,8 +43,6 @@ const endOfEvents = (cause: End) =>
   cause._tag === "ThreadBusy" || cause._tag === "TurnStalled" || cause._tag === "TurnOutcomeUnknown"
     ? done
     : Exit.fail(cause)
-
-const highWaterBytes = 64 * 1024 * 1024
 
 type Breakdown = Received.TokenUsageBreakdown
 
@@ -230,11 +228,7 @@ export class TurnState {
   private makeMailbox(history?: Array<Raw>): Mailbox<StreamError> {
     const { maxUnreadBytes, rpc } = this.options
     return new Mailbox<StreamError>({
-      highWater: {
-        bytes: highWaterBytes,
-        report: (bytes) =>
-          rpc.report(`${bytes} bytes of events of turn ${this.id} are unread; its reader is too slow`, bytes)
-      },
+      highWater: slowReader(rpc, `events of turn ${this.id}`),
       maxUnread: maxUnreadBytes === undefined ? undefined : {
         bytes: maxUnreadBytes,
         error: (unreadBytes) => new EventsOverflow({ threadId: this.threadId, turnId: this.id, unreadBytes })
