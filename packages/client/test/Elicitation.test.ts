@@ -1,7 +1,7 @@
 /** Elicitations as a handler sees them, and what of its answers goes over the wire, in memory. */
 import { Elicitation, ServerRequests } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Logger, References } from "effect"
+import { Context, Effect, Layer } from "effect"
 import * as Fake from "./fakeServer.ts"
 
 const declined = { action: "decline", content: null, _meta: null }
@@ -25,22 +25,6 @@ const approval = (meta: object = {}, properties: object = {}) =>
     }
   })
 
-/** The reply that the server gets, and the log. */
-const answered = Effect.fnUntraced(function*(handlers: ServerRequests.Overrides, frame: string) {
-  const lines: Array<string> = []
-  const logger = Logger.make((options) => void lines.push(JSON.stringify(Logger.formatStructured.log(options))))
-  const reply = yield* Effect.gen(function*() {
-    const { server } = yield* Fake.connect({ handlers })
-    yield* server.send(frame)
-    return yield* server.next
-  }).pipe(
-    Effect.provide(Logger.layer([logger])),
-    Effect.provideService(References.MinimumLogLevel, "All")
-  )
-  assert.strictEqual(reply.id, 7)
-  return { reply, result: reply.result, log: lines.join("\n") }
-})
-
 /** What a handler is given for a request of the server. */
 const seen = Effect.fnUntraced(function*(frame: string) {
   const requests: Array<Elicitation.Request> = []
@@ -50,13 +34,13 @@ const seen = Effect.fnUntraced(function*(frame: string) {
       return Elicitation.decline
     })
   )
-  assert.deepStrictEqual((yield* answered(handlers, frame)).result, declined)
+  assert.deepStrictEqual((yield* Fake.answered(handlers, frame)).result, declined)
   assert.strictEqual(requests.length, 1)
   return requests[0]!
 })
 
 const answer = (answer: Elicitation.Answer, frame: string) =>
-  Effect.flatMap(Elicitation.make(() => Effect.succeed(answer)), (handlers) => answered(handlers, frame))
+  Effect.flatMap(Elicitation.make(() => Effect.succeed(answer)), (handlers) => Fake.answered(handlers, frame))
 
 const asked = { threadId: Fake.threadId, turnId: "turn-1", serverName: "files", meta: null }
 
@@ -403,7 +387,7 @@ describe("the other modes", () => {
       assert(request._tag === "Unknown")
       assert.deepInclude(request, { ...asked, mode: "telepathy" })
       assert.deepStrictEqual(request.params.thought, [1])
-      assert.deepStrictEqual((yield* answered({}, frame)).result, declined)
+      assert.deepStrictEqual((yield* Fake.answered({}, frame)).result, declined)
       assert.deepInclude((yield* answer(Elicitation.accept({ a: 1 }), frame)).result, { content: { a: 1 } })
     }))
 })
@@ -416,16 +400,16 @@ describe("a handler", () => {
   it.effect("has the services of where it was made, or of its layer", () =>
     Effect.gen(function*() {
       const made = yield* Effect.provideService(Elicitation.make(handler), Consent, { given: true })
-      assert.deepInclude((yield* answered(made, ask({}))).result, { action: "accept" })
+      assert.deepInclude((yield* Fake.answered(made, ask({}))).result, { action: "accept" })
       const layer = Elicitation.layer(handler).pipe(Layer.provide(Layer.succeed(Consent, { given: false })))
       const ofLayer = yield* Effect.provide(ServerRequests.current, layer)
-      assert.deepInclude((yield* answered(ofLayer, ask({}))).result, { action: "cancel" })
+      assert.deepInclude((yield* Fake.answered(ofLayer, ask({}))).result, { action: "cancel" })
     }))
 
   it.effect("that fails is reported and declines", () =>
     Effect.gen(function*() {
       const handlers = yield* Elicitation.make(() => Effect.fail(new Error("nobody is here")))
-      const { log, result } = yield* answered(handlers, ask({}))
+      const { log, result } = yield* Fake.answered(handlers, ask({}))
       assert.deepStrictEqual(result, declined)
       assert.include(log, "nobody is here")
     }))

@@ -55,29 +55,6 @@ const requesting = <A, E>(
   })
 })
 
-const command = {
-  type: "commandExecution",
-  id: "call-1",
-  pluginId: null,
-  scriptPath: null,
-  command: "sleep 1000",
-  cwd: "/workspace",
-  processId: null,
-  source: "agent",
-  status: "inProgress",
-  commandActions: [],
-  aggregatedOutput: null,
-  exitCode: null,
-  durationMs: null
-}
-
-const itemStarted = Fake.notification("item/started", {
-  threadId: Fake.threadId,
-  turnId: "turn-1",
-  startedAtMs: 1,
-  item: command
-})
-
 /** A call on a turn that has come as far as these frames. */
 const onTurn = <A, E>(
   frames: ReadonlyArray<string>,
@@ -153,7 +130,10 @@ const calls: Record<string, Call> = {
   },
   "run before turn/started": onTurn([], ({ thread }) => thread.run("go", { stallTimeout })),
   "run after turn/started": onTurn([turnStarted], ({ thread }) => thread.run("go", { stallTimeout })),
-  "run while an item runs": onTurn([turnStarted, itemStarted], ({ thread }) => thread.run("go", { stallTimeout })),
+  "run while an item runs": onTurn(
+    [turnStarted, Fake.itemStarted("turn-1", Fake.runningCommand)],
+    ({ thread }) => thread.run("go", { stallTimeout })
+  ),
   "turn.result": onTurn(
     [turnStarted],
     ({ thread }) => Effect.flatMap(thread.turn("go", { stallTimeout }), ({ result }) => result)

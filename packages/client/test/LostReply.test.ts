@@ -1,39 +1,9 @@
 /** The reply to `turn/start` is lost on the way, on the real codex binary: nothing is run twice and nothing is lost. */
-import { AppServer, AppServerRpc, Codex, Transport } from "@effect-codex/client"
-import * as CodexExecutable from "@effect-codex/node/CodexExecutable"
 import { CodexHome, ScriptedModel } from "@effect-codex/testing"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Option } from "effect"
-
-/** The real codex behind a transport that loses frames. A request waits two seconds for its reply. */
-const connect = Effect.fnUntraced(function*(
-  isLost: (frame: string) => boolean,
-  isNotSent: (frame: string) => boolean = () => false
-) {
-  const { env, workspace } = yield* CodexHome.CodexHome
-  const { executable } = yield* CodexExecutable.find()
-  const lossy = Layer.effect(
-    Transport.Transport,
-    Effect.map(Transport.Transport, (transport) => ({
-      ...transport,
-      send: (frame: string) => isNotSent(frame) ? Effect.void : transport.send(frame),
-      receive: (onFrames: (frames: ReadonlyArray<string>) => void) =>
-        transport.receive((frames) => onFrames(frames.filter((frame) => !isLost(frame))))
-    }))
-  )
-  const context = yield* Layer.build(
-    Codex.layer().pipe(
-      Layer.provide(AppServerRpc.layer()),
-      Layer.provide(lossy),
-      Layer.provide(Transport.layerStdio()),
-      Layer.provide(AppServer.layer({ executable, cwd: workspace, env })),
-      Layer.provide(Layer.succeed(AppServerRpc.DefaultRequestTimeout, "2 seconds")),
-      Layer.provide(NodeServices.layer)
-    )
-  )
-  return Context.get(context, Codex.Codex)
-})
+import { Effect, Layer, Option } from "effect"
+import { connect } from "./support/lossyCodex.ts"
 
 const live = (
   name: string,

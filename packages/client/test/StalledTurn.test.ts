@@ -1,12 +1,12 @@
 /** Turns whose end is not told: found by the watchdog, or by a thread that is idle. */
-import { AppServer, AppServerRpc, Codex, CodexError, type Thread, Transport } from "@effect-codex/client"
-import * as CodexExecutable from "@effect-codex/node/CodexExecutable"
+import { Codex, CodexError, type Thread } from "@effect-codex/client"
 import { CodexHome, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, type Duration, Effect, Fiber, Layer, Option } from "effect"
+import { type Duration, Effect, Fiber, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import * as Fake from "./fakeServer.ts"
+import { connect } from "./support/lossyCodex.ts"
 
 /** A turn that has begun and has a command running. */
 const running = Effect.fnUntraced(function*(
@@ -20,28 +20,12 @@ const running = Effect.fnUntraced(function*(
   yield* server.send(
     Fake.frame({ id: request.id, result: { turn: Fake.turn("turn-1") } }),
     Fake.started("turn-1"),
-    Fake.notification("item/started", { threadId: Fake.threadId, turnId: "turn-1", startedAtMs: 1, item: command })
+    Fake.itemStarted("turn-1", Fake.runningCommand)
   )
   // Whatever still runs at the end of a test is not to be interrupted: nobody would answer.
   yield* Effect.addFinalizer(() => server.close())
   return { ...connected, run }
 })
-
-const command = {
-  type: "commandExecution",
-  id: "call-1",
-  pluginId: null,
-  scriptPath: null,
-  command: "sleep 1000",
-  cwd: "/workspace",
-  processId: null,
-  source: "agent",
-  status: "inProgress",
-  commandActions: [],
-  aggregatedOutput: null,
-  exitCode: null,
-  durationMs: null
-}
 
 const stored = (...turns: ReadonlyArray<object>) => ({ data: turns, nextCursor: null, backwardsCursor: null })
 
@@ -257,26 +241,7 @@ describe("a turn whose thread is idle", () => {
 describe("on the real server", () => {
   it.live("a turn whose end gets lost ends as it was stored", () =>
     Effect.gen(function*() {
-      const { env, workspace } = yield* CodexHome.CodexHome
-      const { executable } = yield* CodexExecutable.find()
-      const lossy = Layer.effect(
-        Transport.Transport,
-        Effect.map(Transport.Transport, (transport) => ({
-          ...transport,
-          receive: (onFrames: (frames: ReadonlyArray<string>) => void) =>
-            transport.receive((frames) => onFrames(frames.filter((frame) => !frame.includes("\"turn/completed\""))))
-        }))
-      )
-      const context = yield* Layer.build(
-        Codex.layer().pipe(
-          Layer.provide(AppServerRpc.layer()),
-          Layer.provide(lossy),
-          Layer.provide(Transport.layerStdio()),
-          Layer.provide(AppServer.layer({ executable, cwd: workspace, env })),
-          Layer.provide(NodeServices.layer)
-        )
-      )
-      const codex = Context.get(context, Codex.Codex)
+      const codex = yield* connect((frame) => frame.includes("\"turn/completed\""))
       const model = yield* ScriptedModel.ScriptedModel
       yield* model.enqueue([ScriptedModel.exec("echo one")], "the answer")
       const thread = yield* codex.startThread()

@@ -122,6 +122,28 @@ describe("the order of frames", () => {
   )
 })
 
+describe("a reply that does not fit the protocol", () => {
+  const start = (turn: unknown) =>
+    Effect.gen(function*() {
+      const { server, thread } = yield* Fake.connectThread()
+      const run = yield* Effect.forkScoped(Effect.exit(thread.run("go")))
+      const request = yield* server.expect("turn/start")
+      yield* server.send(Fake.frame({ id: request.id, result: { turn } }), Fake.started(id), Fake.completed(id))
+      return yield* Fiber.join(run)
+    })
+
+  it.effect("is no matter as long as it names the turn, which runs", () =>
+    Effect.gen(function*() {
+      assert.isTrue(Exit.isSuccess(yield* start({ id, status: 5 })))
+    }))
+
+  it.effect("is DecodeError when it does not", () =>
+    Effect.gen(function*() {
+      const exit = yield* start({ id: 5 })
+      assert.isTrue(Exit.isFailure(exit) && String(exit.cause).includes("DecodeError"))
+    }))
+})
+
 describe("a review", () => {
   // The server begins it under another id than it answers with, and completes it under the one that it answered with.
   const began = Fake.notification("turn/started", {

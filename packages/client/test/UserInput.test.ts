@@ -1,7 +1,7 @@
 /** Questions of the agent as a handler sees them, and what of its answers goes over the wire, in memory. */
 import { ServerRequests, UserInput } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Logger, Redacted, References } from "effect"
+import { Context, Effect, Layer, Redacted } from "effect"
 import * as Fake from "./fakeServer.ts"
 
 const question = (id: string, changed: object = {}) => ({
@@ -16,22 +16,6 @@ const question = (id: string, changed: object = {}) => ({
 
 const request = (...questions: ReadonlyArray<object>) => Fake.ask("item/tool/requestUserInput", 7, { questions })
 
-/** The result that the server gets, and the log. */
-const answered = Effect.fnUntraced(function*(handlers: ServerRequests.Overrides, frame: string) {
-  const lines: Array<string> = []
-  const logger = Logger.make((options) => void lines.push(JSON.stringify(Logger.formatStructured.log(options))))
-  const reply = yield* Effect.gen(function*() {
-    const { server } = yield* Fake.connect({ handlers })
-    yield* server.send(frame)
-    return yield* server.next
-  }).pipe(
-    Effect.provide(Logger.layer([logger])),
-    Effect.provideService(References.MinimumLogLevel, "All")
-  )
-  assert.strictEqual(reply.id, 7)
-  return { reply, result: reply.result, log: lines.join("\n") }
-})
-
 const answer = (answers: UserInput.Answers) => UserInput.make(() => Effect.succeed(answers))
 
 class Oracle extends Context.Service<Oracle, { readonly says: string }>()("test/Oracle") {}
@@ -41,7 +25,7 @@ describe("a request", () => {
     Effect.gen(function*() {
       const seen: Array<UserInput.Request> = []
       const handlers = yield* UserInput.make((request) => Effect.sync(() => (seen.push(request), {})))
-      yield* answered(
+      yield* Fake.answered(
         handlers,
         request(question("a"), question("b", { isOther: false, isSecret: true, options: null }))
       )
@@ -76,7 +60,7 @@ describe("answers", () => {
   it.effect("of one text, of several and of none", () =>
     Effect.gen(function*() {
       const handlers = yield* answer({ a: "Green", b: ["Red (Recommended)", "Blue"], c: undefined })
-      const { log, result } = yield* answered(
+      const { log, result } = yield* Fake.answered(
         handlers,
         request(question("a"), question("b", { isOther: false }), question("c"), question("d"))
       )
@@ -89,7 +73,7 @@ describe("answers", () => {
   it.effect("that are redacted reach the server and no log", () =>
     Effect.gen(function*() {
       const handlers = yield* answer({ a: Redacted.make("hunter2") })
-      const { log, result } = yield* answered(handlers, request(question("a", { isSecret: true, options: null })))
+      const { log, result } = yield* Fake.answered(handlers, request(question("a", { isSecret: true, options: null })))
       assert.deepStrictEqual(result, { answers: { a: { answers: ["hunter2"] } } })
       assert.notInclude(log, "hunter2")
     }))
@@ -97,7 +81,7 @@ describe("answers", () => {
   it.effect("that are redacted are not in the report either when another one does not fit", () =>
     Effect.gen(function*() {
       const handlers = yield* answer({ a: Redacted.make("hunter2"), b: Redacted.make("swordfish"), z: "xyzzy" })
-      const { log, reply, result } = yield* answered(
+      const { log, reply, result } = yield* Fake.answered(
         handlers,
         request(question("a"), question("b", { isOther: false }))
       )
@@ -141,7 +125,7 @@ describe("answers", () => {
   it.effect("are none, and reported, when the handler fails", () =>
     Effect.gen(function*() {
       const handlers = yield* UserInput.make(() => Effect.fail(new Error("nobody is here")))
-      const { log, result } = yield* answered(handlers, request(question("a")))
+      const { log, result } = yield* Fake.answered(handlers, request(question("a")))
       assert.deepStrictEqual(result, { answers: {} })
       assert.include(log, "nobody is here")
     }))
@@ -149,7 +133,7 @@ describe("answers", () => {
   it.effect("are an error when the handler refuses", () =>
     Effect.gen(function*() {
       const handlers = yield* UserInput.make(() => Effect.fail(new ServerRequests.Refusal({ message: "not now" })))
-      const { reply } = yield* answered(handlers, request(question("a")))
+      const { reply } = yield* Fake.answered(handlers, request(question("a")))
       assert.deepStrictEqual(reply.error, { code: -32603, message: "not now" })
     }))
 })
@@ -162,7 +146,7 @@ describe("a handler", () => {
   it.effect("has the services of where it was made", () =>
     Effect.gen(function*() {
       const handlers = yield* Effect.provideService(ask, Oracle, { says: "42" })
-      assert.deepStrictEqual((yield* answered(handlers, request(question("a")))).result, {
+      assert.deepStrictEqual((yield* Fake.answered(handlers, request(question("a")))).result, {
         answers: { a: { answers: ["42"] } }
       })
     }))
@@ -173,7 +157,7 @@ describe("a handler", () => {
         Layer.provide(Layer.succeed(Oracle, { says: "43" }))
       )
       const handlers = yield* Effect.provide(ServerRequests.current, layer)
-      assert.deepStrictEqual((yield* answered(handlers, Fake.ask("item/tool/requestUserInput", 7))).result, {
+      assert.deepStrictEqual((yield* Fake.answered(handlers, Fake.ask("item/tool/requestUserInput", 7))).result, {
         answers: { q1: { answers: ["43"] } }
       })
     }))
@@ -187,8 +171,8 @@ describe("a handler", () => {
         question("d", { isOther: false })
       ]
       const expected = { answers: { a: { answers: ["Red (Recommended)"] }, d: { answers: ["Red (Recommended)"] } } }
-      assert.deepStrictEqual((yield* answered(UserInput.firstOption, request(...questions))).result, expected)
+      assert.deepStrictEqual((yield* Fake.answered(UserInput.firstOption, request(...questions))).result, expected)
       const handlers = yield* Effect.provide(ServerRequests.current, UserInput.layerFirstOption)
-      assert.deepStrictEqual((yield* answered(handlers, request(...questions))).result, expected)
+      assert.deepStrictEqual((yield* Fake.answered(handlers, request(...questions))).result, expected)
     }))
 })

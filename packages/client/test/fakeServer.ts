@@ -1,6 +1,6 @@
 /** The server's end of a connection in memory, driven by a test step by step. */
 import { AppServerRpc, Codex, ServerRequests, Transport } from "@effect-codex/client"
-import { Effect, Fiber, Layer, Queue, type Scope } from "effect"
+import { Effect, Fiber, Layer, Logger, Queue, References, type Scope } from "effect"
 
 export interface Message {
   readonly id?: string | number
@@ -120,6 +120,26 @@ export const agentMessage = (id: string, text: string, phase: string | null = nu
   delivery: null,
   questions: null
 })
+
+/** A command that runs. */
+export const runningCommand = {
+  type: "commandExecution",
+  id: "call-1",
+  pluginId: null,
+  scriptPath: null,
+  command: "sleep 1000",
+  cwd: "/workspace",
+  processId: null,
+  source: "agent",
+  status: "inProgress",
+  commandActions: [],
+  aggregatedOutput: null,
+  exitCode: null,
+  durationMs: null
+}
+
+export const itemStarted = (turnId: string, item: unknown, thread = threadId) =>
+  notification("item/started", { threadId: thread, turnId, item, startedAtMs: 1795374504263 })
 
 export const itemCompleted = (turnId: string, item: unknown, thread = threadId) =>
   notification("item/completed", { threadId: thread, turnId, item, completedAtMs: 1795374431045 })
@@ -278,3 +298,18 @@ export const asked = {
 /** A request of the server, with these members of its params changed. */
 export const ask = (method: ServerRequests.Method, id: string | number, changed: object = {}): string =>
   frame({ method, id, params: { ...asked[method], ...changed } })
+
+/** The answer that a request of the server gets, and the whole log. */
+export const answered = Effect.fnUntraced(function*(handlers: ServerRequests.Overrides, request: string) {
+  const lines: Array<string> = []
+  const logger = Logger.make((options) => void lines.push(JSON.stringify(Logger.formatStructured.log(options))))
+  const reply = yield* Effect.gen(function*() {
+    const { server } = yield* connect({ handlers })
+    yield* server.send(request)
+    return yield* server.next
+  }).pipe(
+    Effect.provide(Logger.layer([logger])),
+    Effect.provideService(References.MinimumLogLevel, "All")
+  )
+  return { reply, result: reply.result, log: lines.join("\n") }
+})

@@ -2,6 +2,7 @@
 import type { ClientRequests } from "@effect-codex/protocol/Methods"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import type { AppServerRpc } from "../AppServerRpc.ts"
 import type { RequestError, ThreadBusy, TurnEndError } from "../CodexError.ts"
@@ -15,6 +16,20 @@ import type { TurnResult } from "../TurnResult.ts"
 import { duration, turnSettings } from "./settings.ts"
 import type { Turns } from "./threadRoute.ts"
 import type { TurnState } from "./turnState.ts"
+
+// The turn runs, whatever else of the reply does not fit: nobody would stop it if this failed.
+const startedId = (
+  request: Effect.Effect<{ readonly turn: { readonly id: string } }, RequestError>
+): Effect.Effect<string, RequestError> =>
+  request.pipe(
+    Effect.map(({ turn }) => turn.id),
+    Effect.catchTag("DecodeError", (error) => {
+      const turn = Predicate.hasProperty(error.raw, "turn") ? error.raw.turn : undefined
+      return Predicate.hasProperty(turn, "id") && Predicate.isString(turn.id)
+        ? Effect.succeed(turn.id)
+        : Effect.fail(error)
+    })
+  )
 
 export const make = (
   rpc: AppServerRpc["Service"],
@@ -41,7 +56,7 @@ export const make = (
       ...settings
     }
     const request = (requestOptions: Parameters<typeof rpc.request>[2]) =>
-      Effect.map(rpc.request("turn/start", params, requestOptions), ({ turn }) => turn.id)
+      startedId(rpc.request("turn/start", params, requestOptions))
     const whenBusy = options?.whenBusy ?? "fail"
     return yield* turns.start(threadId, request, {
       clientId,
@@ -127,8 +142,7 @@ export const make = (
     run,
     review: Effect.fn("Thread.review")(function*(target, options) {
       return yield* other(
-        (requestOptions) =>
-          Effect.map(rpc.request("review/start", { threadId, target }, requestOptions), ({ turn }) => turn.id),
+        (requestOptions) => startedId(rpc.request("review/start", { threadId, target }, requestOptions)),
         options
       )
     }),
