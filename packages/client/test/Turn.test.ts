@@ -151,6 +151,37 @@ describe("a review", () => {
     turn: Fake.turn("running", "inProgress", { rootTurnId: "review" })
   })
 
+  it.effect("whose reply, beginning and end come in one read is one turn", () =>
+    Effect.gen(function*() {
+      const { server, thread } = yield* Fake.connectThread()
+      const starting = yield* Effect.forkScoped(thread.review({ type: "uncommittedChanges" }))
+      const request = yield* server.expect("review/start")
+      yield* server.send(
+        began,
+        Fake.completed("review"),
+        Fake.frame({ id: request.id, result: { turn: Fake.turn("review"), reviewThreadId: Fake.threadId } })
+      )
+      const turn = yield* Fiber.join(starting)
+      assert.deepStrictEqual(yield* tags(turn), ["turn/started", "turn/completed"])
+      assert.strictEqual((yield* turn.result).status, "completed")
+    }))
+
+  it.effect("is none of a turn whose root is unknown", () =>
+    Effect.gen(function*() {
+      const { server, thread } = yield* Fake.connectThread()
+      const run = yield* Effect.forkScoped(thread.run("go"))
+      const request = yield* server.expect("turn/start")
+      yield* server.send(
+        reply(request),
+        Fake.notification("turn/started", {
+          threadId: Fake.threadId,
+          turn: Fake.turn(id, "inProgress", { rootTurnId: "another" })
+        }),
+        Fake.completed(id)
+      )
+      assert.strictEqual((yield* Fiber.join(run)).status, "completed")
+    }))
+
   for (const reads of ["one read", "two reads"] as const) {
     it.effect(`whose reply and beginning come in ${reads} is one turn from its start to its end`, () =>
       Effect.gen(function*() {
@@ -169,6 +200,9 @@ describe("a review", () => {
         }
         const turn = yield* Fiber.join(starting)
         const events = yield* Effect.forkScoped(tags(turn))
+        // It is interrupted under the id that it runs under.
+        yield* Effect.forkScoped(turn.interrupt)
+        assert.deepInclude((yield* server.expect("turn/interrupt")).params, { turnId: "running" })
         yield* server.send(Fake.completed("review"))
         assert.deepStrictEqual(yield* Fiber.join(events), ["turn/started", "turn/completed"])
         assert.strictEqual((yield* turn.result).status, "completed")

@@ -43,6 +43,8 @@ const maxOpened = 256
 interface Starting {
   readonly options: TurnStateOptions
   readonly opened: Array<TurnState>
+  /** Of opened turns that began under another id than that of their root: by the root's id. */
+  readonly roots: Map<string, string>
   /** Completed when the first turn begins; for requests whose reply names no turn. */
   readonly begun: Deferred.Deferred<string>
   /** The turn that took in the message with our id. */
@@ -80,10 +82,13 @@ class ThreadRoute implements ThreadObserver {
     if (event._tag === "turn/started") {
       const root = rootOf(params)
       // A review begins under an id of its own and goes on under the one that its request was answered with (measured).
-      const review = root === undefined || root === id ? undefined : this.find(root)
+      const review = root === undefined || root === id ? undefined : this.turns.get(root)
       if (review !== undefined) {
         review.runningId = id
         id = review.id
+      } else if (root !== undefined && root !== id && this.find(id) !== undefined) {
+        const roots = this.starting?.roots
+        if (roots !== undefined && roots.size < maxOpened) roots.set(root, id)
       }
       this.activeTurnId = id
     }
@@ -189,11 +194,23 @@ class ThreadRoute implements ThreadObserver {
 
   /** The state of a turn, which is opened if there is none. */
   open(id: string, options: TurnStateOptions): TurnState {
-    const known = this.turns.get(id)
+    const known = this.turns.get(id) ?? this.underRoot(id)
     if (known !== undefined) return known
     const turn = new TurnState(this.threadId, id, options)
     this.turns.set(id, turn)
     if (this.end !== undefined) turn.onEnd(this.end)
+    return turn
+  }
+
+  /** A review that began before its request was answered goes on under the id of the answer. */
+  private underRoot(id: string): TurnState | undefined {
+    const runningId = this.starting?.roots.get(id)
+    const turn = runningId === undefined ? undefined : this.turns.get(runningId)
+    if (turn === undefined) return undefined
+    this.turns.delete(turn.id)
+    turn.runningId = turn.id
+    turn.id = id
+    this.turns.set(id, turn)
     return turn
   }
 
@@ -208,7 +225,7 @@ class ThreadRoute implements ThreadObserver {
 
   /** From here on until `claim` or `giveUp`, turns that are not known are taken in. */
   expect(options: TurnStateOptions): Starting {
-    return this.starting = { options, opened: [], begun: Deferred.makeUnsafe(), taker: undefined }
+    return this.starting = { options, opened: [], roots: new Map(), begun: Deferred.makeUnsafe(), taker: undefined }
   }
 
   /** A handle on the turn that was started. */

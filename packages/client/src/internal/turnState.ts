@@ -63,7 +63,7 @@ const seconds = (u: unknown): Option.Option<DateTime.Utc> =>
 
 export class TurnState {
   readonly threadId: string
-  readonly id: string
+  id: string
   /** The server began the turn: from here on it can be interrupted. */
   readonly started = Deferred.makeUnsafe<void>()
   private readonly ended = Deferred.makeUnsafe<void, End>()
