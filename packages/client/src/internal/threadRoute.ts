@@ -208,7 +208,6 @@ class ThreadRoute implements ThreadObserver {
     const turn = runningId === undefined ? undefined : this.turns.get(runningId)
     if (turn === undefined) return undefined
     this.turns.delete(turn.id)
-    turn.runningId = turn.id
     turn.id = id
     this.turns.set(id, turn)
     return turn
