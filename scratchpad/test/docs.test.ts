@@ -124,6 +124,22 @@ const expectations: Record<string, Expectation> = {
     effect: "Effect.map(example.loadedThreads, (threads) => threads.length)",
     prints: "0"
   },
+  "resilience: 1. Start codex again when it ends (1)": {
+    answers: ["Seven.", endless, "Done."],
+    effect: "Effect.map(example.program, ({ finalResponse }) => finalResponse.value)",
+    live: true,
+    prints: "Done."
+  },
+  "resilience: 2. Give up on a turn that is silent (1)": {
+    answers: ["Fixed."],
+    effect: "Effect.map(example.patient, ({ status }) => status)",
+    prints: "completed"
+  },
+  "resilience: 3. Retry what is safe (1)": {
+    answers: ["Updated."],
+    effect: "Effect.map(example.overnight, ({ status }) => status)",
+    prints: "completed"
+  },
   "approvals: 1. Decide by a rule (1)": {
     answers: [patch("README.md"), "Fixed."],
     effect: status,
@@ -252,7 +268,7 @@ const check = Effect.fnUntraced(function*(code: string, expectation: Expectation
   assert.deepStrictEqual(yield* fs.readDirectory(home.workspace), [...expectation.files ?? []])
 })
 
-const examples = ["getting-started", "approvals", "tools", "auth"].flatMap(examplesOf)
+const examples = ["getting-started", "approvals", "tools", "auth", "resilience"].flatMap(examplesOf)
 
 describe.concurrent("docs", () => {
   it("has an expectation for every example", () =>

@@ -10,7 +10,6 @@
  */
 import type { ClientNotifications, ClientRequests } from "@effect-codex/protocol/Methods"
 import { clientRequests } from "@effect-codex/protocol/Methods"
-import type * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
@@ -19,23 +18,26 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Queue from "effect/Queue"
+import * as Option from "effect/Option"
+import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
-import type { ConnectionError, RequestError } from "./CodexError.ts"
+import type { CodexError, ConnectionError, RequestError } from "./CodexError.ts"
 import { AppServerStartError, DecodeError, InvalidArgument, RequestTimeout, TransportError } from "./CodexError.ts"
+import * as CapturedServices from "./internal/capturedServices.ts"
+import * as DiagnosticLog from "./internal/diagnosticLog.ts"
 import { guardOf, issueOf } from "./internal/guard.ts"
 import * as HandlerLookup from "./internal/handlerLookup.ts"
 import { done, Mailbox, slowReader } from "./internal/mailbox.ts"
 import * as RequestTelemetry from "./internal/requestTelemetry.ts"
 import * as RpcErrors from "./internal/rpcErrors.ts"
 import * as ServerRequestFibers from "./internal/serverRequestFibers.ts"
+import * as Supervisor from "./internal/supervisor.ts"
 import * as Metrics from "./Metrics.ts"
 import * as ServerInfo from "./ServerInfo.ts"
 import type { Raw, ServerNotification } from "./ServerNotification.ts"
-import { decode as decodeRaw } from "./ServerNotification.ts"
 import * as ServerRequests from "./ServerRequests.ts"
 import { Transport } from "./Transport.ts"
 
@@ -70,8 +72,15 @@ export interface ThreadObserver {
   readonly onNotification: (notification: Raw, bytes: number) => void
   /** All frames of a read were handed over. */
   readonly onReadEnd: () => void
-  /** The connection ended; nothing follows. */
+  /** The connection ended for good; nothing follows. */
   readonly onEnd: (cause: ConnectionError) => void
+  /**
+   * The connection is lost and is made again: see {@link layerSupervised}. The server's process has most likely ended, and
+   * with it all that it did.
+   */
+  readonly onLost?: ((cause: ConnectionError) => void) | undefined
+  /** It was made again. The server tells nothing of a thread before that is resumed. */
+  readonly onRestored?: (() => void) | undefined
   /** The handlers for the requests of a turn, or of the thread where a request names no turn. */
   readonly handlers?: ((turnId: string | undefined) => ServerRequests.Overrides | undefined) | undefined
 }
@@ -103,6 +112,7 @@ export interface Diagnostics {
  * - `SlowReader`: more than 64 MiB are unread.
  * - `ServerWarning`: the server found something wrong with its configuration.
  * - `HandlerProblem`: a request of the server was unknown or malformed, or its handler failed or took too long.
+ * - `ConnectionLost`, `RestartFailed`, `ConnectionRestored`: the connection is made again, see {@link layerSupervised}.
  * - `Other`: what else was reported.
  *
  * @category models
@@ -126,6 +136,9 @@ export type Diagnostic =
     readonly details: string | undefined
   }
   | { readonly _tag: "HandlerProblem"; readonly message: string }
+  | { readonly _tag: "ConnectionLost"; readonly message: string; readonly cause: ConnectionError }
+  | { readonly _tag: "RestartFailed"; readonly message: string; readonly cause: CodexError }
+  | { readonly _tag: "ConnectionRestored"; readonly message: string; readonly restarts: number }
   | { readonly _tag: "Other"; readonly message: string }
 
 /**
@@ -148,12 +161,26 @@ export type Diagnostic =
  * @since 0.1.0
  */
 export class AppServerRpc extends Context.Service<AppServerRpc, {
-  /** What the server said of itself in the handshake. */
+  /** What the server said of itself in the handshake, the last one if the connection was made again. */
   readonly serverInfo: ServerInfo.ServerInfo
+  /** How many times the connection was made again: see {@link layerSupervised}. */
+  readonly restarts: number
+  /** Waits while a lost connection is made again, for as long as a request does. */
+  readonly connected: Effect.Effect<void, ConnectionError>
+  /**
+   * Runs an effect each time that the connection was made again, before anything else is sent on it, until the scope
+   * closes. For what a new process has to be told, such as a login that it does not store. It may take as long as a
+   * request.
+   */
+  readonly afterRestart: (effect: Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope>
   /**
    * Sends a request and waits for its result. The params are checked before they are sent (`InvalidArgument`); a result
    * that does not fit the protocol is a `DecodeError`. At most `maxInFlight` requests are outstanding, others wait.
    * Interruption stops the waiting; it does not undo the request.
+   *
+   * While a lost connection is made again, requests wait for it, as long as they would for their answer (60 seconds for
+   * those without a limit), and then fail with a `TransportError` whose reason is `unavailable`. What was sent before it
+   * was lost fails with the cause: nothing is sent twice.
    */
   readonly request: <M extends keyof ClientRequests>(
     method: M,
@@ -196,7 +223,7 @@ export class AppServerRpc extends Context.Service<AppServerRpc, {
    * while nobody reads it.
    */
   readonly diagnosticEvents: Stream.Stream<Diagnostic>
-  /** Waits for the end of the connection and succeeds with its cause. */
+  /** Waits for the end of the connection, if it is made again when it is lost for the last end, and gives its cause. */
   readonly ended: Effect.Effect<ConnectionError>
 }>()("@effect-codex/client/AppServerRpc") {}
 
@@ -232,6 +259,15 @@ export interface Options {
   readonly initializeTimeout?: Duration.Input | undefined
 }
 
+/**
+ * When a lost connection is made again. Its input is the cause of the loss, then the error of each attempt that fails. When
+ * it ends, so does the client. A connection that was held for a minute begins the schedule anew.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export type RestartSchedule = Schedule.Schedule<unknown, CodexError>
+
 const defaultClientInfo = { name: "effect_codex", title: "effect-codex", version: "0.0.0" }
 
 // Their answer comes when something is done that has no bound of its own. They take no place among the requests in
@@ -257,11 +293,6 @@ const waiting: ReadonlySet<string> = new Set<keyof ClientRequests>([
 // Constructor
 // =============================================================================
 
-// What a server says of its configuration is little.
-const maxWarnings = 16
-
-const kindOf = RequestTelemetry.byAttributes(Metrics.diagnostics, (kind: Diagnostic["_tag"]) => ({ kind }))
-
 interface Pending {
   readonly method: string
   readonly sentAt: bigint
@@ -277,16 +308,23 @@ const threadIdOf = (params: unknown): string | undefined => {
   return typeof id === "string" ? id : undefined
 }
 
-/**
- * Makes the handshake and reads the connection until the scope closes.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const make = Effect.fnUntraced(function*(
-  options?: Options
-): Effect.fn.Return<AppServerRpc["Service"], AppServerStartError, Transport | Scope.Scope> {
-  const transport = yield* Transport
+interface Connection {
+  readonly transport: Transport["Service"]
+  readonly serving: ServerRequestFibers.ServerRequestFibers
+  readonly lost: Deferred.Deferred<ConnectionError>
+}
+
+/** The connection that is being made, for the requests that belong to the making. The others wait. */
+const Establishing = Context.Reference<Connection | undefined>("@effect-codex/client/AppServerRpc/Establishing", {
+  defaultValue: () => undefined
+})
+
+/** @param restart without it the connection is made once, and its loss is the end. */
+const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
+  connect: Effect.Effect<Transport["Service"], E, Scope.Scope>,
+  options: Options | undefined,
+  restart: RestartSchedule | undefined
+): Effect.fn.Return<AppServerRpc["Service"], AppServerStartError | E, Scope.Scope> {
   const handlerTimeout = yield* ServerRequests.HandlerTimeout
   const defaultTimeout = yield* DefaultRequestTimeout
 
@@ -298,69 +336,14 @@ export const make = Effect.fnUntraced(function*(
   const inFlight = Semaphore.makeUnsafe(options?.maxInFlight ?? 64)
   const ended = Deferred.makeUnsafe<ConnectionError>()
   let end: ConnectionError | undefined
+  /** Completed when the connection is made. Undefined while there is one. */
+  let establishing: Deferred.Deferred<void, ConnectionError> | undefined = Deferred.makeUnsafe()
+  let lastLoss = ""
+  let restarts = -1
   let lastId = 0
-  const counts = { garbage: 0, unmatchedReplies: 0, unknown: 0, undecodable: 0 }
-
+  const restartEffects = new Set<Effect.Effect<void>>()
   const context = yield* Effect.context<never>()
-  const watchers = new Set<Queue.Queue<Diagnostic, Cause.Done>>()
-  const warnings: Array<Diagnostic> = []
-
-  const count = (kind: Diagnostic["_tag"]): void => {
-    kindOf(kind).updateUnsafe(1, context)
-  }
-  const publish = (diagnostic: Diagnostic): void => {
-    for (const watcher of watchers) Queue.offerUnsafe(watcher, diagnostic)
-  }
-
-  // Sliding: a server that sends nothing but garbage fills the log and not the memory.
-  const log = yield* Queue.sliding<string>(256)
-  yield* Queue.take(log).pipe(Effect.flatMap(Effect.logWarning), Effect.forever, Effect.forkScoped)
-
-  const tell = (diagnostic: Diagnostic): void => {
-    count(diagnostic._tag)
-    publish(diagnostic)
-    Queue.offerUnsafe(log, diagnostic.message)
-  }
-  const report = (message: string, unreadBytes?: number): void => {
-    if (unreadBytes === undefined) return tell({ _tag: "Other", message })
-    Metrics.unreadBytes.updateUnsafe(unreadBytes, context)
-    tell({ _tag: "SlowReader", message, unreadBytes })
-  }
-
-  const decode = (raw: Raw): ServerNotification => {
-    const notification = decodeRaw(raw)
-    if (notification._tag === "Unknown") {
-      counts.unknown++
-      count("UnknownNotification")
-      if (watchers.size > 0) {
-        const { method } = notification
-        publish({ _tag: "UnknownNotification", message: `${method} is not known`, method })
-      }
-    } else if (notification._tag === "Undecodable") {
-      counts.undecodable++
-      count("UndecodableNotification")
-      if (watchers.size > 0) {
-        const { issue, method } = notification
-        const message = `the params of ${method} do not fit the protocol: ${issue}`
-        publish({ _tag: "UndecodableNotification", message, method, issue })
-      }
-    }
-    return notification
-  }
-
-  const onConfigWarning = (raw: Raw): void => {
-    // Whoever reads all notifications counts it, and decides what becomes of it.
-    const isRead = subscribers.size > 0
-    const notification = isRead ? decodeRaw(raw) : decode(raw)
-    if (notification._tag !== "configWarning") return
-    const { details, summary } = notification.params
-    const message = `codex: ${[summary, details ?? ""].join(" ").trim()}`
-    const warning: Diagnostic = { _tag: "ServerWarning", message, summary, details: details ?? undefined }
-    if (warnings.push(warning) > maxWarnings) warnings.shift()
-    if (!isRead) return tell(warning)
-    count(warning._tag)
-    publish(warning)
-  }
+  const diagnostics = yield* DiagnosticLog.make
 
   const lookup = HandlerLookup.make(
     yield* ServerRequests.current,
@@ -370,12 +353,8 @@ export const make = Effect.fnUntraced(function*(
   const clock = yield* Clock.Clock
   const secondsSince = (nanos: bigint): number => Number(clock.currentTimeNanosUnsafe() - nanos) / 1e9
   const telemetry = RequestTelemetry.make(clock, context, handlerTimeout)
-  const serving = yield* ServerRequestFibers.make({
-    handlerOf: (method, origin, params) => telemetry.handler(method, lookup.handlerOf(method, origin, params)),
-    timeout: handlerTimeout,
-    send: transport.send,
-    report: (message) => tell({ _tag: "HandlerProblem", message })
-  })
+  let connection: Connection
+  let serverInfo: ServerInfo.ServerInfo
 
   // ---------------------------------------------------------------------------
   // The reader
@@ -396,7 +375,7 @@ export const make = Effect.fnUntraced(function*(
     }
     if (threadId === undefined) {
       // It comes right after the handshake, before anybody can have asked for it.
-      if (method === "configWarning") onConfigWarning({ _tag: method, params })
+      if (method === "configWarning") diagnostics.configWarning({ _tag: method, params }, subscribers.size > 0)
       return
     }
     if (method === "turn/completed") {
@@ -404,28 +383,23 @@ export const make = Effect.fnUntraced(function*(
       const turnId = turn?.id
       if (typeof turnId !== "string") return
       lookup.turnEnded(turnId)
-      afterRead.push(() => serving.turnEnded(threadId, turnId))
+      afterRead.push(() => connection.serving.turnEnded(threadId, turnId))
     } else if (method === "turn/started") {
       lookup.turnStarted(threadId, params)
     } else if (method === "item/started") {
-      serving.itemStarted(threadId, params)
+      connection.serving.itemStarted(threadId, params)
     } else if (method === "item/completed") {
-      serving.itemCompleted(threadId, params)
+      connection.serving.itemCompleted(threadId, params)
     } else if (method === "serverRequest/resolved") {
       const { requestId } = params as { readonly requestId?: unknown }
-      afterRead.push(() => serving.resolved(requestId))
+      afterRead.push(() => connection.serving.resolved(requestId))
     }
   }
 
   const onReply = (id: unknown, message: { readonly result?: unknown; readonly error?: unknown }): void => {
     const request = typeof id === "number" ? pending.get(id) : undefined
     if (request === undefined) {
-      counts.unmatchedReplies++
-      count("UnmatchedReply")
-      if (watchers.size > 0) {
-        const known = typeof id === "number" || typeof id === "string" ? id : undefined
-        publish({ _tag: "UnmatchedReply", message: `nobody waits for the reply to request ${known}`, id: known })
-      }
+      diagnostics.unmatchedReply(id)
       return
     }
     pending.delete(id as number)
@@ -437,24 +411,14 @@ export const make = Effect.fnUntraced(function*(
     afterRead.push(() => Deferred.doneUnsafe(request.reply, exit))
   }
 
-  const onGarbage = (frame: string): void => {
-    counts.garbage++
-    const line = frame.slice(0, 200)
-    tell({
-      _tag: "GarbageLine",
-      message: `codex app-server wrote a line that is no message of the protocol: ${line}`,
-      line
-    })
-  }
-
   const onFrame = (frame: string): void => {
     let message: unknown
     try {
       message = JSON.parse(frame)
     } catch {
-      return onGarbage(frame)
+      return diagnostics.garbage(frame)
     }
-    if (typeof message !== "object" || message === null) return onGarbage(frame)
+    if (typeof message !== "object" || message === null) return diagnostics.garbage(frame)
     const { id, method, params } = message as {
       readonly id?: unknown
       readonly method?: unknown
@@ -462,11 +426,11 @@ export const make = Effect.fnUntraced(function*(
     }
     if (typeof method === "string") {
       if (id === undefined || id === null) return onNotification(method, params, frame.length)
-      if (typeof id !== "string" && typeof id !== "number") return onGarbage(frame)
-      afterRead.push(() => serving.start({ id, method, params }))
+      if (typeof id !== "string" && typeof id !== "number") return diagnostics.garbage(frame)
+      afterRead.push(() => connection.serving.start({ id, method, params }))
       return
     }
-    if (id === undefined || id === null) return onGarbage(frame)
+    if (id === undefined || id === null) return diagnostics.garbage(frame)
     onReply(id, message)
   }
 
@@ -480,15 +444,19 @@ export const make = Effect.fnUntraced(function*(
     for (const subscriber of subscribers) subscriber.flush()
   }
 
-  const finish = (cause: ConnectionError): void => {
-    if (end !== undefined) return
-    end = cause
-    serving.ended()
+  const failPending = (cause: ConnectionError): void => {
     for (const { method, reply, sentAt } of pending.values()) {
       telemetry.answered(method, secondsSince(sentAt), cause._tag)
       Deferred.doneUnsafe(reply, Exit.fail(cause))
     }
     pending.clear()
+  }
+
+  const finish = (cause: ConnectionError): void => {
+    if (end !== undefined) return
+    end = cause
+    connection.serving.ended()
+    failPending(cause)
     for (const interested of observers.values()) {
       for (const observer of interested) observer.onEnd(cause)
     }
@@ -496,35 +464,57 @@ export const make = Effect.fnUntraced(function*(
       subscriber.close(Exit.fail(cause))
       subscriber.flush()
     }
-    for (const watcher of watchers) Queue.endUnsafe(watcher)
-    watchers.clear()
+    diagnostics.end()
+    if (establishing !== undefined) Deferred.doneUnsafe(establishing, Exit.fail(cause))
     Deferred.doneUnsafe(ended, Exit.succeed(cause))
   }
 
-  yield* transport.receive(onFrames).pipe(
-    Effect.catch((cause) => Effect.sync(() => finish(cause))),
-    // No frame is known that does it. If there is one, everybody is to know that nothing is read any more.
-    Effect.catchDefect((defect) =>
-      Effect.sync(() =>
-        finish(new TransportError({ reason: "read", detail: `the reader failed, which is a bug: ${String(defect)}.` }))
-      )
-    ),
-    Effect.forkScoped
-  )
-  yield* Effect.addFinalizer(() =>
-    Effect.sync(() => finish(new TransportError({ reason: "closed", detail: "the layer's scope has ended." })))
-  )
+  const onLost = (cause: ConnectionError): void => {
+    lastLoss = cause._tag === "AppServerExited" ? `codex app-server ${cause.howItEnded}.` : cause.message
+    // First, because those whose requests fail ask again on the spot.
+    if (establishing === undefined) {
+      establishing = Deferred.makeUnsafe()
+      diagnostics.tell({ _tag: "ConnectionLost", message: `${lastLoss} The connection is made again.`, cause })
+      for (const interested of observers.values()) {
+        for (const observer of interested) observer.onLost?.(cause)
+      }
+    }
+    connection.serving.ended()
+    failPending(cause)
+  }
 
   // ---------------------------------------------------------------------------
   // Requests
   // ---------------------------------------------------------------------------
 
+  const connected = (limit: Duration.Input): Effect.Effect<void, ConnectionError> =>
+    Effect.flatMap(Establishing, (own) => {
+      if (end !== undefined) return Effect.fail(end)
+      if (establishing === undefined || own === connection) return Effect.void
+      // It can be lost again before this goes on.
+      return Effect.andThen(Deferred.await(establishing), connected(Duration.infinity))
+    }).pipe(
+      Effect.timeoutOrElse({
+        duration: limit,
+        orElse: () => {
+          const waited = Duration.format(Duration.fromInputUnsafe(limit))
+          const detail = `it was not made again within ${waited}. It was lost: ${lastLoss}`
+          return new TransportError({ reason: "unavailable", detail })
+        }
+      })
+    )
+
+  const isConnected = (): boolean => end === undefined && establishing === undefined
+
   const exchange = Effect.fnUntraced(function*(
     method: string,
     params: unknown,
+    timeout: Duration.Input,
     onSent: (() => void) | undefined
   ) {
-    if (end !== undefined) return yield* end
+    if (!isConnected()) {
+      yield* connected(Duration.isFinite(Duration.fromInputUnsafe(timeout)) ? timeout : defaultTimeout)
+    }
     const id = ++lastId
     const reply = Deferred.makeUnsafe<unknown, RequestError>()
     const sentAt = clock.currentTimeNanosUnsafe()
@@ -532,9 +522,17 @@ export const make = Effect.fnUntraced(function*(
     const span = yield* Effect.serviceOption(Tracer.ParentSpan)
     const trace = span._tag === "None" ? undefined : RequestTelemetry.traceOf(span.value)
     onSent?.()
-    return yield* transport.send(JSON.stringify({ id, method, params, trace })).pipe(
+    return yield* connection.transport.send(JSON.stringify({ id, method, params, trace })).pipe(
       Effect.andThen(Deferred.await(reply)),
-      Effect.onInterrupt(() => Effect.sync(() => pending.delete(id)))
+      Effect.onInterrupt(() => Effect.sync(() => pending.delete(id))),
+      Effect.timeoutOrElse({
+        duration: timeout,
+        orElse: () => {
+          const millis = Duration.toMillis(timeout)
+          telemetry.answered(method, millis / 1000, "RequestTimeout")
+          return Effect.fail(new RequestTimeout({ method, timeout: millis }))
+        }
+      })
     )
   })
 
@@ -548,19 +546,7 @@ export const make = Effect.fnUntraced(function*(
     }
     const unlimited = waiting.has(method)
     const timeout = requestOptions?.timeout ?? (unlimited ? Duration.infinity : defaultTimeout)
-    const exchanged = telemetry.request(
-      method,
-      exchange(method, params, requestOptions?.onSent).pipe(
-        Effect.timeoutOrElse({
-          duration: timeout,
-          orElse: () => {
-            const millis = Duration.toMillis(timeout)
-            telemetry.answered(method, millis / 1000, "RequestTimeout")
-            return Effect.fail(new RequestTimeout({ method, timeout: millis }))
-          }
-        })
-      )
-    )
+    const exchanged = telemetry.request(method, exchange(method, params, timeout, requestOptions?.onSent))
     // An interrupt must get through when everything else is stuck.
     const result = yield* unlimited || method === "turn/interrupt" ? exchanged : inFlight.withPermit(exchanged)
     if (!guardOf(entry.result)(result)) {
@@ -570,60 +556,141 @@ export const make = Effect.fnUntraced(function*(
   })
 
   const notify: AppServerRpc["Service"]["notify"] = (method, params) =>
-    Effect.suspend(() => end === undefined ? transport.send(JSON.stringify({ method, params })) : Effect.fail(end))
+    Effect.andThen(
+      connected(defaultTimeout),
+      Effect.suspend(() => connection.transport.send(JSON.stringify({ method, params })))
+    )
 
   // ---------------------------------------------------------------------------
-  // Handshake
+  // Connections
   // ---------------------------------------------------------------------------
 
   const clientInfo = { ...defaultClientInfo, ...options?.clientInfo }
   const handshake = request("initialize", {
     clientInfo: { ...clientInfo, title: clientInfo.title ?? null },
     capabilities: { experimentalApi: options?.experimentalApi ?? true, requestAttestation: false }
-  }, { timeout: options?.initializeTimeout ?? Duration.seconds(30) })
-  const response = yield* Effect.tap(handshake, notify("initialized", undefined)).pipe(
-    Effect.catch((cause) =>
-      Effect.flatMap(transport.log, (stderr) =>
-        new AppServerStartError({
-          phase: "initialize",
-          executable: transport.description,
-          // The error that is raised here tells what stderr said.
-          detail: cause._tag === "AppServerExited" ? `the process ${cause.howItEnded}.` : cause.message,
-          stderr,
-          cause
-        }))
-    )
+  }, { timeout: options?.initializeTimeout ?? Duration.seconds(30) }).pipe(
+    Effect.tap(notify("initialized", undefined))
   )
-  const serverInfo = ServerInfo.fromInitialize(response, clientInfo.name)
-  const warning = ServerInfo.warningOf(serverInfo)
-  if (warning !== undefined) yield* Effect.logWarning(warning)
+
+  const afterRestart = (effect: Effect.Effect<void>): Effect.Effect<void> =>
+    Effect.map(Effect.exit(Effect.timeoutOption(effect, defaultTimeout)), (exit) => {
+      if (Exit.isSuccess(exit) && Option.isSome(exit.value)) return
+      const problem = Exit.isSuccess(exit) ? "took too long" : "died"
+      diagnostics.report(`what has to be done when codex app-server was started again ${problem}`)
+    })
+
+  const open = Effect.gen(function*() {
+    const transport = yield* connect
+    const serving = yield* ServerRequestFibers.make({
+      handlerOf: (method, origin, params) => telemetry.handler(method, lookup.handlerOf(method, origin, params)),
+      timeout: handlerTimeout,
+      send: transport.send,
+      report: (message) => diagnostics.tell({ _tag: "HandlerProblem", message })
+    })
+    const lost = Deferred.makeUnsafe<ConnectionError>()
+    const opened: Connection = connection = { transport, serving, lost }
+    yield* transport.receive(onFrames).pipe(
+      // No frame is known that does it. If there is one, everybody is to know that nothing is read any more.
+      Effect.catchDefect((defect) =>
+        Effect.fail(
+          new TransportError({ reason: "read", detail: `the reader failed, which is a bug: ${String(defect)}.` })
+        )
+      ),
+      Effect.catch((cause) =>
+        Effect.sync(() => {
+          if (restart === undefined) finish(cause)
+          else onLost(cause)
+          Deferred.doneUnsafe(lost, Exit.succeed(cause))
+        })
+      ),
+      Effect.forkScoped
+    )
+    const establish = Effect.gen(function*() {
+      const response = yield* handshake
+      // All but the first.
+      if (restarts >= 0) yield* Effect.forEach(restartEffects, afterRestart, { discard: true })
+      return ServerInfo.fromInitialize(response, clientInfo.name)
+    })
+    serverInfo = yield* establish.pipe(
+      Effect.provideService(Establishing, opened),
+      Effect.catch((cause) =>
+        Effect.flatMap(transport.log, (stderr) =>
+          new AppServerStartError({
+            phase: "initialize",
+            executable: transport.description,
+            // The error that is raised here tells what stderr said.
+            detail: cause._tag === "AppServerExited" ? `the process ${cause.howItEnded}.` : cause.message,
+            stderr,
+            cause
+          }))
+      )
+    )
+    const warning = ServerInfo.warningOf(serverInfo)
+    if (warning !== undefined) yield* Effect.logWarning(warning)
+    return Deferred.await(lost)
+  })
+
+  const onOpened = Effect.sync(() => {
+    restarts++
+    if (restarts > 0) {
+      Metrics.restarts.updateUnsafe(1, context)
+      diagnostics.tell({
+        _tag: "ConnectionRestored",
+        message: `codex app-server is connected again: ${serverInfo.userAgent}`,
+        restarts
+      })
+      for (const interested of observers.values()) {
+        for (const observer of interested) observer.onRestored?.()
+      }
+    }
+    const made = establishing
+    establishing = undefined
+    if (made !== undefined) Deferred.doneUnsafe(made, Exit.void)
+  })
+
+  if (restart === undefined) {
+    yield* Effect.andThen(open, onOpened)
+  } else {
+    yield* Supervisor.start({
+      schedule: restart,
+      open,
+      onOpened,
+      onLost,
+      onFailure: (cause) => diagnostics.tell({ _tag: "RestartFailed", message: cause.message, cause }),
+      onGivenUp: (detail, cause) => finish(new TransportError({ reason: "restart", detail, cause }))
+    })
+  }
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => finish(new TransportError({ reason: "closed", detail: "the layer's scope has ended." })))
+  )
 
   return AppServerRpc.of({
-    serverInfo,
+    get serverInfo() {
+      return serverInfo
+    },
+    get restarts() {
+      return restarts
+    },
+    connected: connected(defaultTimeout),
+    afterRestart: (effect) =>
+      Effect.asVoid(Effect.acquireRelease(
+        Effect.sync(() => restartEffects.add(effect)),
+        () => Effect.sync(() => restartEffects.delete(effect))
+      )),
     request,
     notify,
-    decode,
-    report,
-    openServerRequests: (threadId, turnId) => serving.open((origin) => lookup.isFor(origin, threadId, turnId)),
+    decode: diagnostics.decode,
+    report: diagnostics.report,
+    openServerRequests: (threadId, turnId) =>
+      connection.serving.open((origin) => lookup.isFor(origin, threadId, turnId)),
     ended: Deferred.await(ended),
-    diagnostics: Effect.sync(() => ({ ...counts })),
-    diagnosticEvents: Stream.unwrap(Effect.map(
-      Effect.acquireRelease(
-        Effect.gen(function*() {
-          const watcher = yield* Queue.sliding<Diagnostic, Cause.Done>(256)
-          for (const warning of warnings) Queue.offerUnsafe(watcher, warning)
-          if (end !== undefined) Queue.endUnsafe(watcher)
-          else watchers.add(watcher)
-          return watcher
-        }),
-        (watcher) => Effect.sync(() => watchers.delete(watcher))
-      ),
-      Stream.fromQueue
-    )),
+    diagnostics: diagnostics.counts,
+    diagnosticEvents: diagnostics.events,
     notifications: Stream.unwrap(Effect.map(
       Effect.acquireRelease(
         Effect.sync(() => {
-          const mailbox = new Mailbox<ConnectionError>({ highWater: slowReader({ report }, "notifications") })
+          const mailbox = new Mailbox<ConnectionError>({ highWater: slowReader(diagnostics, "notifications") })
           if (end !== undefined) mailbox.close(Exit.fail(end))
           else subscribers.add(mailbox)
           return mailbox
@@ -634,7 +701,7 @@ export const make = Effect.fnUntraced(function*(
             mailbox.close(done)
           })
       ),
-      (mailbox) => Stream.map(mailbox.stream, decode)
+      (mailbox) => Stream.map(mailbox.stream, diagnostics.decode)
     )),
     observe: (threadId, observer) =>
       Effect.acquireRelease(
@@ -658,6 +725,17 @@ export const make = Effect.fnUntraced(function*(
 })
 
 /**
+ * Makes the handshake and reads the connection until the scope closes.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (
+  options?: Options
+): Effect.Effect<AppServerRpc["Service"], AppServerStartError, Transport | Scope.Scope> =>
+  Effect.flatMap(Transport, (transport) => makeWith(Effect.succeed(transport), options, undefined))
+
+/**
  * {@link make} as a layer.
  *
  * @category layers
@@ -676,3 +754,56 @@ export const layerConfig = (
   options: Config.Wrap<Options>
 ): Layer.Layer<AppServerRpc, AppServerStartError | Config.ConfigError, Transport> =>
   Layer.effect(AppServerRpc, Effect.flatMap(Config.unwrap(options), make))
+
+/**
+ * A connection that is made again when it is lost.
+ *
+ * **Details**
+ *
+ * The layer of the transport is built once more, after what was left of the old connection has ended, as often and after
+ * such pauses as the schedule says; the first connection is made once, and its failure is the layer's. When the schedule
+ * ends, every call fails with one `TransportError` whose reason is `restart`.
+ *
+ * - Requests that are made meanwhile wait. Those that were under way fail with the cause of the loss: whether the server
+ *   did what was asked is unknown. Nothing is sent twice.
+ * - A turn that was running is settled: if it goes on (a WebSocket was lost, and the server was not) it is followed again;
+ *   else it ends as the server has stored it, or with `TurnOutcomeUnknown`. It is not run again. The end of a goal is the
+ *   cause of the loss; `Thread.resumeGoal` goes on with it.
+ * - Each `Thread` is resumed before its next call, with the settings that the server does not store. A thread that had
+ *   no turn yet is gone.
+ * - What the server asks of us ends with the connection. It asks again when its turn goes on and is resumed.
+ * - Streams of notifications go on; what was told meanwhile is not in them. Logins that are under way end with the cause.
+ *
+ * **Example** (A process that is started again five times, after pauses that grow)
+ *
+ * ```ts
+ * import { AppServer, AppServerRpc, Transport } from "@effect-codex/client"
+ * import { Layer, Schedule } from "effect"
+ *
+ * const stdio = Transport.layerStdio().pipe(Layer.provide(AppServer.layer({ executable: "codex" })))
+ *
+ * export const RpcLive = AppServerRpc.layerSupervised(stdio, {
+ *   restart: Schedule.max([Schedule.exponential("200 millis"), Schedule.recurs(5)])
+ * })
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerSupervised = <E extends CodexError, R>(
+  connection: Layer.Layer<Transport, E, R>,
+  options: Options & { readonly restart: RestartSchedule }
+): Layer.Layer<AppServerRpc, AppServerStartError | E, R> =>
+  Layer.effect(
+    AppServerRpc,
+    Effect.gen(function*() {
+      const services = yield* Effect.context<R>()
+      // The scope is that of each connection, and not the one among the services.
+      const connect = Effect.flatMap(Effect.scope, (scope) =>
+        Layer.buildWithScope(Layer.fresh(connection), scope).pipe(
+          Effect.map((built) => Context.get(built, Transport)),
+          CapturedServices.provider(services)
+        ))
+      return yield* makeWith(connect, options, options.restart)
+    })
+  )

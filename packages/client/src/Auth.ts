@@ -337,8 +337,12 @@ export const layerApiKey = (
   Layer.effect(
     Auth,
     Effect.gen(function*() {
+      const rpc = yield* AppServerRpc
       const auth = yield* make
-      yield* auth.loginApiKey(yield* apiKey)
+      const login = auth.loginApiKey(yield* apiKey)
+      yield* login
+      // With `credentialsStore: "ephemeral"` the login has ended with the process.
+      yield* afterRestart(rpc, login)
       return auth
     })
   )
@@ -402,12 +406,17 @@ export const layerExternalTokens = <E, R>(
         onReadEnd: () => {},
         onEnd: () => {}
       })
-      const tokens = yield* provider({ reason: "login", previousAccountId: undefined })
-      const params = tokenParams(tokens)
-      if (params === undefined) {
-        return yield* new InvalidArgument({ argument: "provider", detail: notTokens })
-      }
-      yield* login(rpc, { type: "chatgptAuthTokens", ...params }, params.accessToken)
+      const loginWithTokens = Effect.gen(function*() {
+        const tokens = yield* provider({ reason: "login", previousAccountId: undefined })
+        const params = tokenParams(tokens)
+        if (params === undefined) {
+          return yield* new InvalidArgument({ argument: "provider", detail: notTokens })
+        }
+        yield* login(rpc, { type: "chatgptAuthTokens", ...params }, params.accessToken)
+      })
+      yield* loginWithTokens
+      // The tokens are kept in the memory of the process.
+      yield* afterRestart(rpc, CapturedServices.provider(yield* Effect.context<R>())(loginWithTokens))
       return auth
     })
   )
@@ -425,6 +434,14 @@ const login = (rpc: Rpc, params: Sent.LoginAccountParams, secret: string): Effec
   Effect.asVoid(
     Effect.mapError(rpc.request("account/login/start", params), (error) => RpcErrors.fromLoginStart(error, secret))
   )
+
+// Neither the error of somebody's provider nor its cause is looked into: they may hold a secret.
+const afterRestart = <E>(rpc: Rpc, login: Effect.Effect<void, E>) =>
+  rpc.afterRestart(Effect.catchCause(login, (cause) => {
+    const error = Cause.squash(cause)
+    const tag = Predicate.hasProperty(error, "_tag") && Predicate.isString(error._tag) ? `: ${error._tag}` : ""
+    return Effect.sync(() => rpc.report(`the login failed when codex app-server was started again${tag}`))
+  }))
 
 const changeMethods: ReadonlySet<string> = new Set<AccountChange["_tag"]>([
   "account/updated",

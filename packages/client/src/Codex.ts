@@ -9,6 +9,7 @@ import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
@@ -327,15 +328,9 @@ export const make = Effect.fnUntraced(function*(
     stopGrace,
     stallTimeout: options?.stallTimeout,
     toolCall,
-    unheard: new Set<string>()
+    unheard: new Set<string>(),
+    inBackground: yield* FiberSet.makeRuntime<never, void>()
   }
-
-  const handleOptions = (options: ThreadSettings | undefined): ThreadModule.ThreadDefaults => ({
-    sandbox: options?.sandbox,
-    handlers: options?.handlers,
-    tools: options?.tools,
-    stallTimeout: options?.stallTimeout
-  })
 
   const list = (options: Parameters<Codex["Service"]["listThreadsPage"]>[0], cursor: string | undefined) => {
     const { cursor: _, pageSize, ...filters } = options ?? {}
@@ -343,7 +338,9 @@ export const make = Effect.fnUntraced(function*(
   }
 
   return Codex.of({
-    serverInfo: rpc.serverInfo,
+    get serverInfo() {
+      return rpc.serverInfo
+    },
     startThread: Effect.fn("Codex.startThread")(function*(options) {
       const given = yield* threadCalls.threadSettings({
         approvalMode: ApprovalMode.autoReview,
@@ -363,12 +360,12 @@ export const make = Effect.fnUntraced(function*(
           threadSource: options?.threadSource
         })
       })
-      return ThreadModule.make(client, thread.id, handleOptions(options))
+      return ThreadModule.make(client, thread.id, ThreadModule.defaultsOf(options))
     }),
     resumeThread: Effect.fn("Codex.resumeThread")(function*(threadId, options) {
       const { id } = yield* threadCalls.resume(rpc, threadId, options)
       client.unheard.delete(id)
-      return ThreadModule.make(client, id, handleOptions(options))
+      return ThreadModule.make(client, id, ThreadModule.defaultsOf(options))
     }),
     forkThread: Effect.fn("Codex.forkThread")((threadId, options) => ThreadModule.fork(client, threadId, options)),
     listThreads: (options) => threadCalls.pages("thread/list", (cursor) => list(options, cursor)),
@@ -387,7 +384,7 @@ export const make = Effect.fnUntraced(function*(
     unarchiveThread: Effect.fn("Codex.unarchiveThread")((threadId) =>
       Effect.map(
         rpc.request("thread/unarchive", { threadId }),
-        ({ thread }) => ThreadModule.make(client, thread.id, handleOptions(undefined))
+        ({ thread }) => ThreadModule.make(client, thread.id, ThreadModule.defaultsOf(undefined))
       )
     ),
     deleteThread: Effect.fn("Codex.deleteThread")((threadId) =>

@@ -152,8 +152,8 @@ export class AppServerExited extends Schema.TaggedError<AppServerExited>()("AppS
 }) {
   readonly [TypeId] = TypeId
   override get message(): string {
-    return `codex app-server ${this.howItEnded}. Build the layer again to start a new one; resume threads by id.` +
-      lastLines(this.stderr)
+    return `codex app-server ${this.howItEnded}. A new one is started by building the layer again, or by the layer's ` +
+      `option \`restart\`; resume threads by id.${lastLines(this.stderr)}`
   }
   /** Such as `ended with exit code 1` or `was ended by SIGKILL`. */
   get howItEnded(): string {
@@ -164,14 +164,15 @@ export class AppServerExited extends Schema.TaggedError<AppServerExited>()("AppS
 
 /**
  * The connection to the app-server broke, or was closed by our side (`reason: "closed"`: the scope of the layer ended
- * while the call was running or before it was made). `closeCode` and `closeReason` are those of the WebSocket that the
+ * while the call was running or before it was made). Of a connection that is made again when it is lost: `unavailable` is
+ * a call that waited in vain and was not sent, which is retryable; `restart` is the end, because its schedule has ended. `closeCode` and `closeReason` are those of the WebSocket that the
  * server closed; 1006 is a connection that ended without either.
  *
  * @category connection
  * @since 0.1.0
  */
 export class TransportError extends Schema.TaggedError<TransportError>()("TransportError", {
-  reason: Schema.Literals(["read", "write", "frameTooLarge", "closed"]),
+  reason: Schema.Literals(["read", "write", "frameTooLarge", "closed", "unavailable", "restart"]),
   detail: Schema.String,
   closeCode: Schema.optionalKey(Schema.Number),
   closeReason: Schema.optionalKey(Schema.String),
@@ -179,11 +180,18 @@ export class TransportError extends Schema.TaggedError<TransportError>()("Transp
 }) {
   readonly [TypeId] = TypeId
   override get message(): string {
-    return this.reason === "closed"
-      ? `The connection to codex app-server is closed: ${this.detail} Use the client inside the scope of its layer.`
-      : `The connection to codex app-server failed (${this.reason}): ${this.detail}`
+    switch (this.reason) {
+      case "closed":
+        return `The connection to codex app-server is closed: ${this.detail} Use the client inside the scope of its layer.`
+      case "unavailable":
+        return `There is no connection to codex app-server: ${this.detail} The call was not sent: try it again later.`
+      default:
+        return `The connection to codex app-server failed (${this.reason}): ${this.detail}`
+    }
   }
-  readonly isRetryable = false
+  get isRetryable(): boolean {
+    return this.reason === "unavailable"
+  }
 }
 
 /**

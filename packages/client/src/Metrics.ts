@@ -101,3 +101,14 @@ export const diagnostics: Metric.Counter<number> = Metric.counter("effect_codex_
 export const unreadBytes: Metric.Gauge<number> = Metric.gauge("effect_codex_unread_bytes", {
   description: "Bytes of events that a slow reader of a turn has left unread"
 })
+
+/**
+ * How many times a lost connection was made again, by the layers with a `restart` schedule.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
+export const restarts: Metric.Counter<number> = Metric.counter("effect_codex_restarts", {
+  description: "Lost connections that were made again",
+  incremental: true
+})

@@ -13,7 +13,7 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { ApprovalMode } from "./ApprovalMode.ts"
 import type { AppServerRpc } from "./AppServerRpc.ts"
-import type { ForkThreadOptions } from "./Codex.ts"
+import type { ForkThreadOptions, ThreadSettings } from "./Codex.ts"
 import type { ConnectionError, OutputInvalid, RequestError, TurnEndError, TurnInterrupted } from "./CodexError.ts"
 import { ThreadBusy } from "./CodexError.ts"
 import type { DynamicTools } from "./DynamicTools.ts"
@@ -334,6 +334,8 @@ export interface ThreadDefaults {
   readonly handlers: Overrides | undefined
   readonly tools: DynamicTools | undefined
   readonly stallTimeout: Duration.Input | undefined
+  /** What the thread is resumed with by a new process, as far as the old one has not stored it. */
+  readonly unstored: ThreadSettings
 }
 
 /** What the threads of a client share. */
@@ -347,7 +349,17 @@ interface Client {
   readonly toolCall: Handler<"item/tool/call">
   /** The threads that this connection does not hear of because it asked not to. */
   readonly unheard: Set<string>
+  readonly inBackground: (effect: Effect.Effect<void>) => void
 }
+
+/** @internal */
+export const defaultsOf = (options: ThreadSettings | undefined, source?: ThreadDefaults): ThreadDefaults => ({
+  sandbox: options?.sandbox,
+  handlers: options?.handlers ?? source?.handlers,
+  tools: options?.tools ?? source?.tools,
+  stallTimeout: options?.stallTimeout ?? source?.stallTimeout,
+  unstored: threadCalls.unstored(options)
+})
 
 /** @internal */
 export const fork = Effect.fnUntraced(function*(
@@ -357,12 +369,7 @@ export const fork = Effect.fnUntraced(function*(
   source?: ThreadDefaults
 ): Effect.fn.Return<Thread, RequestError> {
   const { id } = yield* threadCalls.fork(client.rpc, threadId, options)
-  return make(client, id, {
-    sandbox: options?.sandbox,
-    handlers: options?.handlers ?? source?.handlers,
-    tools: options?.tools ?? source?.tools,
-    stallTimeout: options?.stallTimeout ?? source?.stallTimeout
-  })
+  return make(client, id, defaultsOf(options, source))
 })
 
 /** @internal */
@@ -375,12 +382,30 @@ export const make = (client: Client, id: string, defaults: ThreadDefaults): Thre
       ...defaults.handlers,
       "item/tool/call": tools.handler(defaults.handlers?.["item/tool/call"] ?? client.toolCall)
     }
-  // The server runs a turn of a thread that the connection left, and tells it nothing: the turn would never end here.
-  const subscribe = Effect.suspend(() =>
-    unheard.has(id)
-      ? Effect.andThen(threadCalls.resume(rpc, id), Effect.sync(() => unheard.delete(id)))
-      : Effect.void
+  let { unstored } = defaults
+  let { restarts } = rpc
+  const noteSandbox = (sandbox: Sandbox | undefined) =>
+    Effect.sync(() => {
+      if (sandbox !== undefined) unstored = { ...unstored, sandbox }
+    })
+
+  const resume = (settings?: ThreadSettings) =>
+    Effect.suspend(() => {
+      const now = rpc.restarts
+      return Effect.map(threadCalls.resume(rpc, id, settings), () => {
+        restarts = now
+        unheard.delete(id)
+      })
+    })
+  // A process that was started since has not loaded the thread.
+  const revive = Effect.flatMap(
+    rpc.connected,
+    () => rpc.restarts === restarts ? Effect.void : Effect.asVoid(resume(unstored))
   )
+  const revived = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | RequestError> =>
+    Effect.andThen(revive, effect)
+  // The server runs a turn of a thread that the connection left, and tells it nothing: the turn would never end here.
+  const subscribe = Effect.andThen(revive, Effect.suspend(() => unheard.has(id) ? resume() : Effect.void))
   const turns: Turns = {
     ...client.turns,
     start: (threadId, request, options) =>
@@ -395,6 +420,13 @@ export const make = (client: Client, id: string, defaults: ThreadDefaults): Thre
           : Effect.fail(new ThreadBusy({ threadId, activeTurnId, delivered: false }))
       })
   }
+  const calls = threadCalls.make(rpc, id, () =>
+    client.inBackground(
+      Effect.catch(revive, (error) =>
+        Effect.sync(() =>
+          rpc.report(`thread ${id} could not be resumed after a restart of codex: ${error.message}`)
+        ))
+    ))
   const goals = goal.make(rpc, id, {
     stopGrace: client.stopGrace,
     handlers,
@@ -407,8 +439,12 @@ export const make = (client: Client, id: string, defaults: ThreadDefaults): Thre
       ...defaults,
       handlers,
       stallTimeout: defaults.stallTimeout ?? client.stallTimeout
-    }),
-    ...threadCalls.make(rpc, id),
+    }, noteSandbox),
+    ...calls,
+    setName: (name) => revived(calls.setName(name)),
+    revert: (beforeTurnId) => revived(calls.revert(beforeTurnId)),
+    inject: (items) => revived(calls.inject(items)),
+    updateSettings: (options) => revived(Effect.tap(calls.updateSettings(options), noteSandbox(options.sandbox))),
     ...goals,
     startGoal: (...args) => Effect.andThen(subscribe, goals.startGoal(...args)),
     runGoal: (...args) => Effect.andThen(subscribe, goals.runGoal(...args)),

@@ -10,6 +10,7 @@ import * as Codex from "@effect-codex/client/Codex"
 import type {
   AppServerConnectError,
   AppServerStartError,
+  CodexError,
   CodexExecutableNotFound
 } from "@effect-codex/client/CodexError"
 import * as Transport from "@effect-codex/client/Transport"
@@ -26,13 +27,28 @@ import * as CodexExecutable from "./CodexExecutable.ts"
 import * as ChildPath from "./internal/childPath.ts"
 
 /**
+ * The options of the connection.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface ConnectionOptions extends AppServerRpc.Options {
+  /**
+   * Makes the connection again when it is lost, and starts the process again if it is ours. Its pauses are those of the
+   * schedule, whose end is that of the client. `AppServerRpc.layerSupervised` says what becomes of calls, turns and
+   * threads. Default: the loss is the end.
+   */
+  readonly restart?: AppServerRpc.RestartSchedule | undefined
+}
+
+/**
  * The options of the process, its pipes, the connection and the client, all optional.
  *
  * @category options
  * @since 0.1.0
  */
 export interface Options
-  extends Omit<AppServer.Options, "executable">, Transport.StdioOptions, AppServerRpc.Options, Codex.Options
+  extends Omit<AppServer.Options, "executable">, Transport.StdioOptions, ConnectionOptions, Codex.Options
 {
   /**
    * The codex executable: a path, or a name that is looked up on `PATH`. Default: `CODEX_BIN`, else the installed package
@@ -78,7 +94,10 @@ export interface Options
 export const layer = (options?: Options): Layer.Layer<
   Codex.Codex | Auth.Auth | AppServerRpc.AppServerRpc | AppServer.AppServer,
   CodexExecutableNotFound | AppServerStartError
-> => Layer.unwrap(make(options ?? {})).pipe(Layer.provide(NodeLive))
+> =>
+  (options?.restart === undefined ? once(options ?? {}) : supervised(options, options.restart)).pipe(
+    Layer.provide(NodeLive)
+  )
 
 /**
  * {@link layer} with options that are read from the `ConfigProvider`, each alone or all at once. Fails with `ConfigError`
@@ -110,7 +129,7 @@ export const layerConfig = (config: Config.Wrap<Options>): Layer.Layer<
  * @category options
  * @since 0.1.0
  */
-export interface WebSocketOptions extends Transport.WebSocketOptions, AppServerRpc.Options, Codex.Options {}
+export interface WebSocketOptions extends Transport.WebSocketOptions, ConnectionOptions, Codex.Options {}
 
 /**
  * The client of an app-server that runs already and listens on TCP (`codex app-server --listen ws://IP:PORT`). There is no
@@ -143,11 +162,7 @@ export interface WebSocketOptions extends Transport.WebSocketOptions, AppServerR
 export const layerWebSocket = (options: WebSocketOptions): Layer.Layer<
   Codex.Codex | Auth.Auth | AppServerRpc.AppServerRpc,
   AppServerConnectError | AppServerStartError
-> =>
-  client(options).pipe(
-    Layer.provide(Transport.layerWebSocket(options)),
-    Layer.provide(webSocket(options.maxFrameBytes))
-  )
+> => clientOver(Transport.layerWebSocket(options).pipe(Layer.provide(webSocket(options.maxFrameBytes))), options)
 
 /**
  * {@link layerWebSocket} with options that are read from the `ConfigProvider`.
@@ -167,7 +182,7 @@ export const layerWebSocketConfig = (config: Config.Wrap<WebSocketOptions>): Lay
  * @since 0.1.0
  */
 export interface UnixSocketOptions
-  extends Pick<Transport.WebSocketOptions, "connectTimeout" | "maxFrameBytes">, AppServerRpc.Options, Codex.Options
+  extends Pick<Transport.WebSocketOptions, "connectTimeout" | "maxFrameBytes">, ConnectionOptions, Codex.Options
 {
   /**
    * The socket file. Default: that of `codex app-server --listen unix://` and of `codex app-server daemon start`, which is
@@ -218,13 +233,15 @@ export const layerUnixSocket = (options: UnixSocketOptions = {}): Layer.Layer<
   Layer.unwrap(Effect.gen(function*() {
     const fs = yield* FileSystem.FileSystem
     const path = options.path ?? (yield* controlSocket)
-    // The system takes about 100 characters. codex puts the socket under a short path and links to it from a longer one.
-    const socketPath = yield* Effect.orElseSucceed(fs.realPath(path), () => path)
-    const url = "ws://localhost/"
-    return client(options).pipe(
-      Layer.provide(Transport.layerWebSocket({ ...options, url, description: `unix:${path}` })),
-      Layer.provide(webSocket(options.maxFrameBytes, socketPath))
-    )
+    const transport = Layer.unwrap(Effect.gen(function*() {
+      // The system takes about 100 characters. codex puts the socket under a short path and links to it from a longer one.
+      const socketPath = yield* Effect.orElseSucceed(fs.realPath(path), () => path)
+      const url = "ws://localhost/"
+      return Transport.layerWebSocket({ ...options, url, description: `unix:${path}` }).pipe(
+        Layer.provide(webSocket(options.maxFrameBytes, socketPath))
+      )
+    }))
+    return clientOver(transport, options)
   })).pipe(Layer.provide(NodeLive))
 
 /**
@@ -242,8 +259,18 @@ export const layerUnixSocketConfig = (config: Config.Wrap<UnixSocketOptions>): L
 // Internal
 // =============================================================================
 
-const client = (options: AppServerRpc.Options & Codex.Options) =>
-  Layer.merge(Codex.layer(options), Auth.layer).pipe(Layer.provideMerge(AppServerRpc.layer(options)))
+const services = (options: Codex.Options) => Layer.merge(Codex.layer(options), Auth.layer)
+
+const clientOver = <E extends CodexError, R>(
+  transport: Layer.Layer<Transport.Transport, E, R>,
+  options: ConnectionOptions & Codex.Options
+): Layer.Layer<Codex.Codex | Auth.Auth | AppServerRpc.AppServerRpc, E | AppServerStartError, R> => {
+  const { restart } = options
+  const rpc = restart === undefined
+    ? Layer.provide(AppServerRpc.layer(options), transport)
+    : AppServerRpc.layerSupervised(transport, { ...options, restart })
+  return Layer.provideMerge(services(options), rpc)
+}
 
 // Loaded when it is wanted: it takes as long to load as much of the client.
 const webSocket = (maxFrameBytes = 256 * 1024 * 1024, socketPath?: string) =>
@@ -264,13 +291,51 @@ const NodeLive = NodeChildProcessSpawner.layer.pipe(
   Layer.provideMerge(Layer.merge(NodeFileSystem.layer, NodePath.layer))
 )
 
-const make = Effect.fnUntraced(function*(options: Options) {
-  const { executable, pathFolder } = yield* CodexExecutable.find({ executable: options.executable })
-  const env = pathFolder === undefined
-    ? options.env
-    : ChildPath.prepend(pathFolder, options.env ?? {}, process.env, process.platform)
-  return client(options).pipe(
+const processOf = (options: Options) =>
+  Layer.unwrap(Effect.gen(function*() {
+    const { executable, pathFolder } = yield* CodexExecutable.find({ executable: options.executable })
+    const env = pathFolder === undefined
+      ? options.env
+      : ChildPath.prepend(pathFolder, options.env ?? {}, process.env, process.platform)
+    return AppServer.layer({ ...options, executable, env })
+  }))
+
+const once = (options: Options) =>
+  services(options).pipe(
+    Layer.provideMerge(AppServerRpc.layer(options)),
     Layer.provide(Transport.layerStdio(options)),
-    Layer.provideMerge(AppServer.layer({ ...options, executable, env }))
+    Layer.provideMerge(processOf(options))
   )
-})
+
+const supervised = (options: Options, restart: AppServerRpc.RestartSchedule) =>
+  Layer.unwrap(Effect.sync(() => {
+    let running: AppServer.AppServer["Service"]
+    const noted = Layer.effect(
+      AppServer.AppServer,
+      Effect.map(AppServer.AppServer, (server) => {
+        running = server
+        return server
+      })
+    ).pipe(Layer.provide(processOf(options)))
+    const rpc = AppServerRpc.layerSupervised(Layer.provide(Transport.layerStdio(options), noted), {
+      ...options,
+      restart
+    })
+    // The process that runs now, or ran last.
+    const latest = Layer.effect(
+      AppServer.AppServer,
+      Effect.as(AppServerRpc.AppServerRpc, {
+        get executable() {
+          return running.executable
+        },
+        get pid() {
+          return running.pid
+        },
+        receive: (onChunk) => Effect.suspend(() => running.receive(onChunk)),
+        send: (text) => Effect.suspend(() => running.send(text)),
+        stderr: Effect.suspend(() => running.stderr),
+        exit: Effect.suspend(() => running.exit)
+      })
+    )
+    return Layer.merge(services(options), latest).pipe(Layer.provideMerge(rpc))
+  }))

@@ -163,6 +163,12 @@ class GoalState implements ThreadObserver {
     this.wake()
   }
 
+  // What the process was doing for the goal is lost with it. It goes on when the thread is resumed with `resumeGoal`.
+  onLost(cause: ConnectionError): void {
+    this.onEnd(cause)
+    this.onReadEnd()
+  }
+
   private wake(): void {
     const { changed } = this
     this.changed = undefined

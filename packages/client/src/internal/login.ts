@@ -49,15 +49,18 @@ export const start = <A extends { readonly loginId: string }>(
     const tell = (): void => {
       if (outcome !== undefined) Deferred.doneUnsafe(ended, outcome)
     }
+    const end = (cause: ConnectionError): void => {
+      outcome ??= Exit.fail(cause)
+      tell()
+    }
     yield* rpc.observe(undefined, {
       onNotification({ _tag, params }) {
         if (_tag === "account/login/completed" && Predicate.isObject(params)) onCompleted(params)
       },
       onReadEnd: tell,
-      onEnd(cause) {
-        outcome ??= Exit.fail(cause)
-        tell()
-      }
+      onEnd: end,
+      // The attempt was one of the process that is gone.
+      onLost: end
     })
 
     const asked = yield* restore(request).pipe(Effect.forkIn(scope, { startImmediately: true }))

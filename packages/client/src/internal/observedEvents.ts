@@ -13,6 +13,7 @@ export const observedEvents = (rpc: AppServerRpc["Service"], options: {
   readonly name: string
   /** Default: all. */
   readonly isWanted?: ((raw: Raw) => boolean) | undefined
+  readonly onRestored?: (() => void) | undefined
 }): Stream.Stream<ServerNotification, ConnectionError> =>
   Stream.unwrap(Effect.gen(function*() {
     const mailbox = new Mailbox<ConnectionError>({ highWater: slowReader(rpc, options.name) })
@@ -24,7 +25,8 @@ export const observedEvents = (rpc: AppServerRpc["Service"], options: {
       onEnd: (cause) => {
         mailbox.close(Exit.fail(cause))
         mailbox.flush()
-      }
+      },
+      onRestored: options.onRestored
     })
     return Stream.map(mailbox.stream, rpc.decode)
   }))

@@ -77,6 +77,20 @@ export const resume = Effect.fnUntraced(function*(
   return thread
 })
 
+/**
+ * What a cold resume has to be given again, because the server stores neither overrides of the configuration nor a
+ * `Sandbox.workspaceWrite` (measured on 0.169). It does store the model and the effort of the last turn.
+ */
+export const unstored = (options: ThreadSettings | undefined): ThreadSettings => {
+  const { model: _, model_reasoning_effort: __, ...config } = options?.config ?? {}
+  return defined({
+    config: Object.keys(config).length === 0 ? undefined : config,
+    permissions: options?.permissions,
+    runtimeWorkspaceRoots: options?.runtimeWorkspaceRoots,
+    sandbox: options?.sandbox
+  })
+}
+
 export const fork = Effect.fnUntraced(function*(rpc: Rpc, threadId: string, options?: ForkThreadOptions) {
   const given = yield* threadSettings(options ?? {})
   const { attachToSource, beforeTurnId, deferGoalContinuation, ephemeral, lastTurnId, threadSource } = options ?? {}
@@ -96,7 +110,8 @@ export const read = (rpc: Rpc, threadId: string, options?: { readonly includeTur
     ({ thread }) => thread
   )
 
-export const make = (rpc: Rpc, threadId: string): Pick<
+/** @param onRestored called for a stream of events that is being read when the connection was made again. */
+export const make = (rpc: Rpc, threadId: string, onRestored: () => void): Pick<
   Thread,
   "read" | "status" | "turns" | "items" | "setName" | "archive" | "revert" | "inject" | "updateSettings" | "events"
 > => ({
@@ -150,5 +165,9 @@ export const make = (rpc: Rpc, threadId: string): Pick<
     })
   }),
   // What names this thread, and that are the methods of `ThreadEvent`.
-  events: observedEvents(rpc, { threadId, name: `events of thread ${threadId}` }) as Thread["events"]
+  events: observedEvents(rpc, {
+    threadId,
+    name: `events of thread ${threadId}`,
+    onRestored
+  }) as Thread["events"]
 })

@@ -22,6 +22,7 @@ import type { ConnectionError, RequestError } from "../CodexError.ts"
 import { RequestTimeout, ThreadBusy, TransportError } from "../CodexError.ts"
 import type { Raw } from "../ServerNotification.ts"
 import type { Overrides } from "../ServerRequests.ts"
+import * as AfterRestart from "./afterRestart.ts"
 import * as StoredTurn from "./storedTurn.ts"
 import type { TurnStateOptions } from "./turnState.ts"
 import { TurnState } from "./turnState.ts"
@@ -65,10 +66,19 @@ class ThreadRoute implements ThreadObserver {
   private end: ConnectionError | undefined
 
   private readonly onQuiet: (turn: TurnState) => void
+  readonly onRestored: () => void
+  isLost = false
 
-  constructor(threadId: string, onQuiet: (turn: TurnState) => void) {
+  constructor(threadId: string, calls: {
+    readonly onQuiet: (turn: TurnState) => void
+    readonly onRestored: (route: ThreadRoute) => void
+  }) {
     this.threadId = threadId
-    this.onQuiet = onQuiet
+    this.onQuiet = calls.onQuiet
+    this.onRestored = () => {
+      this.isLost = false
+      calls.onRestored(this)
+    }
   }
 
   // ---------------------------------------------------------------------------
@@ -111,6 +121,10 @@ class ThreadRoute implements ThreadObserver {
     this.becomeIdle()
     for (const turn of this.turns.values()) turn.onEnd(cause)
     this.onReadEnd()
+  }
+
+  onLost(): void {
+    this.isLost = true
   }
 
   handlers(turnId = this.activeTurnId): Overrides | undefined {
@@ -174,6 +188,17 @@ class ThreadRoute implements ThreadObserver {
     const idle = this.idle
     this.idle = undefined
     if (idle !== undefined) this.afterRead.push(() => Deferred.doneUnsafe(idle, Exit.void))
+  }
+
+  /** The turns that are not over as far as is known. */
+  get running(): ReadonlyArray<TurnState> {
+    return [...this.turns.values()].filter((turn) => !turn.isEnded)
+  }
+
+  /** The server says that it runs no turn. */
+  beIdle(): void {
+    this.becomeIdle()
+    this.onReadEnd()
   }
 
   private find(id: string): TurnState | undefined {
@@ -302,6 +327,14 @@ export interface Turns {
 
 const closed = () => new TransportError({ reason: "closed", detail: "the layer's scope has ended." })
 
+// Also when the connection was lost and there may be another one: the end of the client is the end of the turn.
+const asksAgain: ReadonlySet<RequestError["_tag"]> = new Set([
+  "NoActiveTurn",
+  "TurnMismatch",
+  "AppServerExited",
+  "TransportError"
+])
+
 const retryPause = Duration.millis(50)
 
 const beginTimeout = Duration.seconds(30)
@@ -314,10 +347,13 @@ export const make = Effect.fnUntraced(function*(
   stopGrace: Duration.Duration
 ): Effect.fn.Return<Turns, never, Scope.Scope> {
   const scope = yield* Effect.scope
-  const quiet = yield* FiberSet.makeRuntime<never, void>()
+  const inBackground = yield* FiberSet.makeRuntime<never, void>()
   const routes = yield* RcMap.make({
     lookup: Effect.fnUntraced(function*(threadId: string) {
-      const route = new ThreadRoute(threadId, (turn) => quiet(Watchdog.settleQuiet(rpc, turn)))
+      const route = new ThreadRoute(threadId, {
+        onQuiet: (turn) => inBackground(Watchdog.settleQuiet(rpc, turn)),
+        onRestored: (route) => inBackground(AfterRestart.settle(rpc, route, route.running, inBackground))
+      })
       yield* rpc.observe(threadId, route)
       // When the layer ends before the turns do, nobody would tell them any more.
       yield* Effect.addFinalizer(() => Effect.sync(() => route.onEnd(closed())))
@@ -343,7 +379,7 @@ export const make = Effect.fnUntraced(function*(
       Effect.retry({
         schedule: Schedule.spaced(retryPause),
         times: Math.ceil(Duration.toMillis(stopGrace) / Duration.toMillis(retryPause)),
-        while: (error) => error._tag === "NoActiveTurn" || error._tag === "TurnMismatch"
+        while: (error) => asksAgain.has(error._tag)
       }),
       Effect.asVoid,
       Effect.raceFirst(turn.awaitEnd),
@@ -390,13 +426,19 @@ export const make = Effect.fnUntraced(function*(
 
   // The reply was lost. The turn that took in our message has told of itself, or the server has it in its store; it is
   // never started a second time.
-  const settleLostStart = Effect.fnUntraced(function*(route: ThreadRoute, starting: Starting, timeout: RequestTimeout) {
+  const settleLostStart = Effect.fnUntraced(function*(
+    route: ThreadRoute,
+    starting: Starting,
+    lost: RequestTimeout | ConnectionError
+  ) {
     const { options, taker } = starting
     if (taker !== undefined) return taker
-    if (options.clientId === undefined) return yield* timeout
+    if (options.clientId === undefined) return yield* lost
     const stored = yield* StoredTurn.findByClientId(rpc, route.threadId, options.clientId)
-    if (stored === undefined) return yield* timeout
-    route.open(stored.id, options).settle(stored)
+    if (stored === undefined) return yield* lost
+    const turn = route.open(stored.id, options)
+    if (lost._tag === "RequestTimeout") turn.settle(stored)
+    else yield* AfterRestart.settle(rpc, route, [turn], inBackground)
     return stored.id
   })
 
@@ -423,7 +465,10 @@ export const make = Effect.fnUntraced(function*(
               })
               : Effect.succeed(id)
           ),
-          Effect.catchTag("RequestTimeout", (timeout) => settleLostStart(route, starting, timeout)),
+          Effect.catchTag(
+            ["RequestTimeout", "AppServerExited", "TransportError"],
+            (lost) => settleLostStart(route, starting, lost)
+          ),
           Effect.interruptible,
           Effect.forkIn(scope)
         )

@@ -10,6 +10,7 @@ import { OutputInvalid, TurnInterrupted } from "../CodexError.ts"
 import type { Input } from "../Input.ts"
 import { toWire } from "../Input.ts"
 import * as Output from "../Output.ts"
+import type { Sandbox } from "../Sandbox.ts"
 import type { StructuredOutput, Thread, ThreadDefaults, TurnOptions } from "../Thread.ts"
 import * as Turn from "../Turn.ts"
 import type { TurnResult } from "../TurnResult.ts"
@@ -35,7 +36,8 @@ export const make = (
   rpc: AppServerRpc["Service"],
   turns: Turns,
   threadId: string,
-  { handlers, sandbox, stallTimeout }: ThreadDefaults
+  { handlers, sandbox, stallTimeout }: Omit<ThreadDefaults, "unstored">,
+  noteSandbox: (sandbox: Sandbox | undefined) => Effect.Effect<void>
 ): Pick<Thread, "run" | "turn" | "review" | "compact"> => {
   // A thread is started with a mode alone; what its sandbox says beyond that has to come with each turn.
   const defaults = sandbox?.isCustom === true ? { sandbox } : {}
@@ -57,6 +59,8 @@ export const make = (
     }
     const request = (requestOptions: Parameters<typeof rpc.request>[2]) =>
       startedId(rpc.request("turn/start", params, requestOptions))
+    // It stays for the turns that follow.
+    yield* noteSandbox(options?.sandbox)
     const whenBusy = options?.whenBusy ?? "fail"
     return yield* turns.start(threadId, request, {
       clientId,

@@ -75,6 +75,11 @@ export class TurnState {
   hasBegun = false
   /** How the turn ends if it has to be interrupted. */
   verdict: End | undefined
+  /**
+   * Set when frames of the turn were missed, and called instead of taking its end: what the server has stored fills the
+   * gap.
+   */
+  fillGap: ((completed: Raw) => void) | undefined
   /** Called after each read that brought frames of the turn. */
   onFrames: (() => void) | undefined
   /** How many frames of the turn there were. */
@@ -134,6 +139,11 @@ export class TurnState {
     if (this.isEnded) return
     this.frames++
     this.lastEvent = event._tag
+    if (this.fillGap !== undefined && event._tag === "turn/completed") {
+      const fillGap = this.fillGap
+      this.fillGap = undefined
+      return fillGap(event)
+    }
     if (event._tag !== "item/agentMessage/delta") this.fold(event)
     if (this.log === undefined) return
     this.log.push(event)
@@ -168,12 +178,17 @@ export class TurnState {
   settle(stored: Received.Turn): void {
     this.hasBegun = true
     if (stored.status !== "inProgress") {
+      this.fillGap = undefined
       const known = new Set(this.items.map((item) => Predicate.hasProperty(item, "id") ? item.id : undefined))
       const of = { threadId: this.threadId, turnId: this.id }
       for (const item of stored.items) {
         if (known.has(item["id"])) continue
         this.onNotification({ _tag: "item/completed", params: { ...of, item, completedAtMs: 0 } }, 0)
       }
+      // What was missed lies before what was heard since.
+      const place = new Map(stored.items.map((item, index) => [item["id"], index]))
+      const placeOf = (item: unknown) => place.get(Predicate.hasProperty(item, "id") ? item.id : undefined) ?? Infinity
+      this.items.sort((a, b) => placeOf(a) - placeOf(b))
       this.onNotification({ _tag: "turn/completed", params: { threadId: this.threadId, turn: stored } }, 0)
     }
     this.onReadEnd()

@@ -139,7 +139,7 @@ export const httpServer = Effect.fnUntraced(function*(onUpgrade: (socket: Net.So
   return urlOf(server.address())
 })
 
-/** A way to a server on loopback that can be blocked: nothing is read from the server until `release`. */
+/** A way to a server on loopback that can be cut, and blocked: nothing is read from the server until `release`. */
 export const proxy = Effect.fnUntraced(function*(url: string) {
   const sockets: Array<Net.Socket> = []
   const upstreams: Array<Net.Socket> = []
@@ -162,6 +162,8 @@ export const proxy = Effect.fnUntraced(function*(url: string) {
   )
   return {
     url: urlOf(server.address()),
+    /** Ends what is connected. The next connection gets through. */
+    cut: () => sockets.splice(0).forEach((socket) => socket.destroy()),
     hold: () => upstreams.forEach((upstream) => upstream.pause()),
     release: () => upstreams.forEach((upstream) => upstream.resume())
   }

@@ -1,0 +1,71 @@
+/** What becomes of the turns that were running when the connection was lost, once there is another one. */
+import * as Effect from "effect/Effect"
+import type { AppServerRpc } from "../AppServerRpc.ts"
+import { TurnOutcomeUnknown } from "../CodexError.ts"
+import type { Raw } from "../ServerNotification.ts"
+import * as StoredTurn from "./storedTurn.ts"
+import * as ThreadCalls from "./threadCalls.ts"
+import type { TurnState } from "./turnState.ts"
+
+type Rpc = AppServerRpc["Service"]
+
+interface Route {
+  readonly threadId: string
+  /** The connection is lost once more: all of this begins anew when it is back. */
+  readonly isLost: boolean
+  readonly activeTurnId: string | undefined
+  readonly beIdle: () => void
+}
+
+/** When the end of the turn is told, the items that were told while nobody heard it are in the store. */
+const expectGap = (rpc: Rpc, turn: TurnState, inBackground: (effect: Effect.Effect<void>) => void): void => {
+  const end = (completed: Raw) =>
+    Effect.map(StoredTurn.findById(rpc, turn.threadId, turn.id), (stored) => {
+      if (stored !== undefined) turn.settle(stored)
+      turn.onNotification(completed, 0)
+      turn.onReadEnd()
+    })
+  turn.fillGap = (completed) => inBackground(end(completed))
+}
+
+/** Nothing is run again: a turn goes on, or it ends as the server has stored it, or nobody knows how it ended. */
+export const settle = Effect.fnUntraced(function*(
+  rpc: Rpc,
+  route: Route,
+  running: ReadonlyArray<TurnState>,
+  inBackground: (effect: Effect.Effect<void>) => void
+) {
+  const { activeTurnId, threadId } = route
+  const { restarts } = rpc
+  if (running.length === 0 && activeTurnId === undefined) return
+  const isOver = () => route.isLost || rpc.restarts !== restarts
+
+  const status = yield* rpc.request("thread/read", { threadId }).pipe(
+    Effect.map(({ thread }) => thread.status.type),
+    Effect.orElseSucceed(() => "unknown")
+  )
+  const isActive = status === "active"
+  for (const turn of running) expectGap(rpc, turn, inBackground)
+  // Before the turns are looked up, so that an end that comes in between is heard.
+  if (isActive && running.length > 0) yield* Effect.ignore(ThreadCalls.resume(rpc, threadId))
+  for (const turn of running) {
+    const stored = yield* StoredTurn.findById(rpc, threadId, turn.id)
+    if (isOver()) return
+    if (turn.isEnded) continue
+    // A turn whose process was killed is stored as interrupted, but without a time of its end (measured on 0.169).
+    const wasCut = stored?.status === "interrupted" && typeof stored.completedAt !== "number"
+    if (stored !== undefined && stored.status !== "inProgress" && !wasCut) {
+      turn.settle(stored)
+    } else if (!isActive || wasCut) {
+      turn.onEnd(
+        new TurnOutcomeUnknown({
+          threadId,
+          turnId: turn.id,
+          detail: "the connection to codex app-server was lost while it ran, and the server has not stored its end.",
+          result: turn.partialResult
+        })
+      )
+    }
+  }
+  if (!isActive && !isOver() && route.activeTurnId === activeTurnId) route.beIdle()
+})

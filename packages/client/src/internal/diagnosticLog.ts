@@ -1,0 +1,135 @@
+/** What is odd about a connection: counted, published to those who read it, and logged where it needs a person. */
+import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { Diagnostic, Diagnostics } from "../AppServerRpc.ts"
+import * as Metrics from "../Metrics.ts"
+import type { Raw, ServerNotification } from "../ServerNotification.ts"
+import { decode as decodeRaw } from "../ServerNotification.ts"
+import { byAttributes } from "./requestTelemetry.ts"
+
+export interface DiagnosticLog {
+  readonly counts: Effect.Effect<Diagnostics>
+  readonly events: Stream.Stream<Diagnostic>
+  /** Counts, publishes and logs. */
+  readonly tell: (diagnostic: Diagnostic) => void
+  readonly report: (message: string, unreadBytes?: number) => void
+  /** Looks at the params of a notification and counts what it does not understand. */
+  readonly decode: (raw: Raw) => ServerNotification
+  readonly garbage: (frame: string) => void
+  readonly unmatchedReply: (id: unknown) => void
+  /** `isRead` tells that somebody reads all notifications: who does decides what becomes of it. */
+  readonly configWarning: (raw: Raw, isRead: boolean) => void
+  /** Nothing follows. */
+  readonly end: () => void
+}
+
+// What a server says of its configuration is little.
+const maxWarnings = 16
+
+// Sliding: a server that sends nothing but garbage fills the log and not the memory.
+const maxUnread = 256
+
+const kindOf = byAttributes(Metrics.diagnostics, (kind: Diagnostic["_tag"]) => ({ kind }))
+
+export const make: Effect.Effect<DiagnosticLog, never, Scope.Scope> = Effect.gen(function*() {
+  const context = yield* Effect.context<never>()
+  const counts = { garbage: 0, unmatchedReplies: 0, unknown: 0, undecodable: 0 }
+  const watchers = new Set<Queue.Queue<Diagnostic, Cause.Done>>()
+  const warnings: Array<Diagnostic> = []
+  let isEnded = false
+
+  const log = yield* Queue.sliding<string>(maxUnread)
+  yield* Queue.take(log).pipe(Effect.flatMap(Effect.logWarning), Effect.forever, Effect.forkScoped)
+
+  const count = (kind: Diagnostic["_tag"]): void => {
+    kindOf(kind).updateUnsafe(1, context)
+  }
+  const publish = (diagnostic: Diagnostic): void => {
+    for (const watcher of watchers) Queue.offerUnsafe(watcher, diagnostic)
+  }
+  const tell = (diagnostic: Diagnostic): void => {
+    count(diagnostic._tag)
+    publish(diagnostic)
+    Queue.offerUnsafe(log, diagnostic.message)
+  }
+
+  const decode = (raw: Raw): ServerNotification => {
+    const notification = decodeRaw(raw)
+    if (notification._tag === "Unknown") {
+      counts.unknown++
+      count("UnknownNotification")
+      if (watchers.size > 0) {
+        const { method } = notification
+        publish({ _tag: "UnknownNotification", message: `${method} is not known`, method })
+      }
+    } else if (notification._tag === "Undecodable") {
+      counts.undecodable++
+      count("UndecodableNotification")
+      if (watchers.size > 0) {
+        const { issue, method } = notification
+        const message = `the params of ${method} do not fit the protocol: ${issue}`
+        publish({ _tag: "UndecodableNotification", message, method, issue })
+      }
+    }
+    return notification
+  }
+
+  return {
+    counts: Effect.sync(() => ({ ...counts })),
+    events: Stream.unwrap(Effect.map(
+      Effect.acquireRelease(
+        Effect.gen(function*() {
+          const watcher = yield* Queue.sliding<Diagnostic, Cause.Done>(maxUnread)
+          for (const warning of warnings) Queue.offerUnsafe(watcher, warning)
+          if (isEnded) Queue.endUnsafe(watcher)
+          else watchers.add(watcher)
+          return watcher
+        }),
+        (watcher) => Effect.sync(() => watchers.delete(watcher))
+      ),
+      Stream.fromQueue
+    )),
+    tell,
+    report(message, unreadBytes) {
+      if (unreadBytes === undefined) return tell({ _tag: "Other", message })
+      Metrics.unreadBytes.updateUnsafe(unreadBytes, context)
+      tell({ _tag: "SlowReader", message, unreadBytes })
+    },
+    decode,
+    garbage(frame) {
+      counts.garbage++
+      const line = frame.slice(0, 200)
+      tell({
+        _tag: "GarbageLine",
+        message: `codex app-server wrote a line that is no message of the protocol: ${line}`,
+        line
+      })
+    },
+    unmatchedReply(replyId) {
+      counts.unmatchedReplies++
+      count("UnmatchedReply")
+      if (watchers.size === 0) return
+      const id = typeof replyId === "number" || typeof replyId === "string" ? replyId : undefined
+      publish({ _tag: "UnmatchedReply", message: `nobody waits for the reply to request ${id}`, id })
+    },
+    configWarning(raw, isRead) {
+      const notification = isRead ? decodeRaw(raw) : decode(raw)
+      if (notification._tag !== "configWarning") return
+      const { details, summary } = notification.params
+      const message = `codex: ${[summary, details ?? ""].join(" ").trim()}`
+      const warning: Diagnostic = { _tag: "ServerWarning", message, summary, details: details ?? undefined }
+      if (warnings.push(warning) > maxWarnings) warnings.shift()
+      if (!isRead) return tell(warning)
+      count(warning._tag)
+      publish(warning)
+    },
+    end() {
+      isEnded = true
+      for (const watcher of watchers) Queue.endUnsafe(watcher)
+      watchers.clear()
+    }
+  }
+})

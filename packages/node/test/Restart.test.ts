@@ -1,0 +1,178 @@
+/** The socket to an app-server is lost and made again, while the server and its turns go on, on the real codex binary. */
+import { ApprovalMode, AppServerRpc, Codex, CodexError, type Thread } from "@effect-codex/client"
+import { CodexNode } from "@effect-codex/node"
+import { CodexHome, ScriptedModel } from "@effect-codex/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Deferred, Effect, Fiber, Layer, Logger, Option, Schedule, type Scope, Stream } from "effect"
+import { onTcp, proxy } from "./support/servers.ts"
+
+const live = (
+  name: string,
+  test: (services: {
+    readonly cut: Effect.Effect<void>
+    readonly end: () => void
+    readonly codex: Codex.Codex["Service"]
+    readonly thread: Thread.Thread
+    readonly model: ScriptedModel.ScriptedModel["Service"]
+    readonly rpc: AppServerRpc.AppServerRpc["Service"]
+  }) => Effect.Effect<void, unknown, Scope.Scope>
+) =>
+  it.live(name, () =>
+    Effect.gen(function*() {
+      const server = yield* onTcp()
+      const through = yield* proxy(server.url)
+      const restart = Schedule.max([Schedule.spaced("50 millis"), Schedule.recurs(3)])
+      const client = yield* Layer.build(CodexNode.layerWebSocket({ url: through.url, restart }))
+      const codex = yield* Effect.provide(Codex.Codex, client)
+      const rpc = yield* Effect.provide(AppServerRpc.AppServerRpc, client)
+      const model = yield* ScriptedModel.ScriptedModel
+      yield* test({
+        cut: Effect.sync(through.cut),
+        end: () => server.child.kill("SIGKILL"),
+        codex,
+        model,
+        rpc,
+        thread: yield* codex.startThread({ approvalMode: ApprovalMode.ask })
+      })
+    }).pipe(
+      Effect.scoped,
+      Effect.provide([CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer())), Logger.layer([])])
+    ), 60_000)
+
+const restored = (rpc: AppServerRpc.AppServerRpc["Service"]) =>
+  Effect.forkChild(
+    rpc.diagnosticEvents.pipe(
+      Stream.takeUntil(({ _tag }) => _tag === "ConnectionRestored"),
+      Stream.runDrain
+    ),
+    { startImmediately: true }
+  )
+
+const types = (items: ReadonlyArray<{ readonly type: string }>) => items.map(({ type }) => type)
+
+describe("a socket that is cut", () => {
+  live(
+    "leaves the turn running, which is followed again to its end",
+    ({ cut, model, rpc, thread }) =>
+      Effect.gen(function*() {
+        const gate = yield* ScriptedModel.gate
+        yield* model.enqueue(ScriptedModel.text(["half ", gate, "done"]))
+        const turn = yield* thread.turn("go")
+        yield* gate.reached
+        const back = yield* restored(rpc)
+        yield* cut
+        yield* Fiber.join(back)
+        // The thread is resumed before it goes on, so that the end is one that is heard.
+        yield* rpc.request("thread/read", { threadId: thread.id })
+        yield* gate.release
+        const result = yield* turn.result
+        assert.strictEqual(result.status, "completed")
+        assert.deepStrictEqual(result.finalResponse, Option.some("half done"))
+        assert.deepStrictEqual(types(result.items), ["userMessage", "agentMessage"])
+        assert.strictEqual((yield* model.requests).length, 1)
+      })
+  )
+
+  live("misses nothing of a turn that ends meanwhile", ({ cut, model, rpc, thread }) =>
+    Effect.gen(function*() {
+      const gate = yield* ScriptedModel.gate
+      const last = yield* ScriptedModel.gate
+      yield* model.enqueue(ScriptedModel.text([gate, "first"]))
+      yield* model.enqueue(ScriptedModel.exec("echo never asked for"))
+      const turn = yield* thread.turn("go")
+      yield* gate.reached
+      assert.isDefined(last)
+      const back = yield* restored(rpc)
+      yield* cut
+      yield* gate.release
+      yield* Fiber.join(back)
+      const result = yield* turn.result
+      assert.strictEqual(result.status, "completed")
+      assert.deepStrictEqual(result.finalResponse, Option.some("first"))
+      assert.deepStrictEqual(
+        (yield* Stream.runCollect(turn.events)).filter(({ _tag }) => _tag === "turn/completed").length,
+        1
+      )
+    }))
+
+  live(
+    "fills in the items that came meanwhile, in their order",
+    ({ cut, model, rpc, thread }) =>
+      Effect.gen(function*() {
+        const [first, second] = [yield* ScriptedModel.gate, yield* ScriptedModel.gate]
+        yield* model.enqueue(ScriptedModel.reply([
+          ScriptedModel.text([first, "missed"], { phase: "commentary" }),
+          ScriptedModel.text([second, "heard"])
+        ]))
+        const turn = yield* thread.turn("go")
+        yield* first.reached
+        const back = yield* restored(rpc)
+        yield* cut
+        yield* first.release
+        yield* second.reached
+        yield* Fiber.join(back)
+        yield* rpc.request("thread/read", { threadId: thread.id })
+        yield* second.release
+        const result = yield* turn.result
+        assert.deepStrictEqual(
+          result.items.flatMap((item) => item.type === "agentMessage" ? [item.text] : []),
+          ["missed", "heard"]
+        )
+        assert.deepStrictEqual(result.finalResponse, Option.some("heard"))
+      })
+  )
+
+  live(
+    "ends the question that a person is looking at, and asks it again",
+    ({ cut, model, rpc, thread }) =>
+      Effect.gen(function*() {
+        yield* model.enqueue(ScriptedModel.exec("echo hi", {
+          args: { sandbox_permissions: "require_escalated", justification: "please" }
+        }))
+        yield* model.enqueue("done")
+        const asked = yield* Deferred.make<void>()
+        let questions = 0
+        let ended = 0
+        const run = yield* Effect.forkChild(thread.run("go", {
+          handlers: {
+            "item/commandExecution/requestApproval": () =>
+              ++questions === 1
+                ? Effect.andThen(Deferred.succeed(asked, undefined), Effect.never).pipe(
+                  Effect.onInterrupt(() => Effect.sync(() => ended++))
+                )
+                : Effect.succeed({ decision: "accept" })
+          }
+        }))
+        yield* Deferred.await(asked)
+        yield* cut
+        const result = yield* Fiber.join(run)
+        assert.deepStrictEqual(result.finalResponse, Option.some("done"))
+        assert.deepStrictEqual([questions, ended, rpc.restarts], [2, 1, 1])
+        const command = result.items.find((item) => item.type === "commandExecution")
+        assert.deepInclude(command, { status: "completed", exitCode: 0 })
+      })
+  )
+
+  live("can still have its turn interrupted", ({ cut, model, rpc, thread }) =>
+    Effect.gen(function*() {
+      const gate = yield* ScriptedModel.gate
+      yield* model.enqueue(ScriptedModel.text(["half ", gate]))
+      const turn = yield* thread.turn("go")
+      yield* gate.reached
+      yield* cut
+      yield* turn.interrupt
+      assert.strictEqual((yield* turn.result).status, "interrupted")
+      assert.strictEqual(rpc.restarts, 1)
+    }))
+
+  live("stays cut when nobody listens any more", ({ codex, end, rpc, thread }) =>
+    Effect.gen(function*() {
+      const waits = yield* Effect.forkChild(Effect.flip(thread.run("go")))
+      end()
+      const ended = yield* rpc.ended
+      assert.deepInclude(ended, { _tag: "TransportError", reason: "restart" })
+      assert.instanceOf(ended.cause, CodexError.AppServerConnectError)
+      assert.include(["TransportError"], (yield* Fiber.join(waits))._tag)
+      assert.strictEqual(yield* Effect.flip(codex.models()), ended)
+    }))
+})
