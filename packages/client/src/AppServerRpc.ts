@@ -479,7 +479,6 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
         for (const observer of interested) observer.onLost?.(cause)
       }
     }
-    connection.serving.ended()
     failPending(cause)
   }
 

@@ -33,6 +33,7 @@ const supervised = Effect.fnUntraced(function*(options?: {
 }) {
   const servers = yield* Queue.unbounded<Fake.FakeServer>()
   const broken = { attempts: 0 }
+  const life: Array<string> = []
   const transport = Layer.effect(
     Transport.Transport,
     Effect.gen(function*() {
@@ -40,6 +41,8 @@ const supervised = Effect.fnUntraced(function*(options?: {
         broken.attempts--
         return yield* refused
       }
+      life.push("open")
+      yield* Effect.addFinalizer(() => Effect.sync(() => life.push("close")))
       const server = yield* Fake.make
       yield* Queue.offer(servers, server)
       return server.client
@@ -62,7 +65,7 @@ const supervised = Effect.fnUntraced(function*(options?: {
     return server
   })
   const server = yield* next
-  return { server, servers, next, building, scope, broken }
+  return { server, servers, next, building, scope, broken, life }
 })
 
 const connect = Effect.fnUntraced(function*(options?: Parameters<typeof supervised>[0]) {
@@ -213,6 +216,19 @@ describe("a lost connection", () => {
       const again = yield* next
       yield* Effect.flatMap(again.expect("model/list"), (request) => again.reply(request, models))
       yield* Fiber.join(later)
+    })
+  )
+
+  test(
+    "has ended with all that belongs to it before the next is made",
+    Effect.gen(function*() {
+      const { life, next, rpc, scope, server } = yield* connect()
+      yield* lose(rpc, server)
+      yield* TestClock.adjust("1 second")
+      yield* next
+      yield* rpc.connected
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual(life, ["open", "close", "open", "close"])
     })
   )
 
@@ -535,6 +551,10 @@ describe("a thread of a connection that was lost", () => {
         sandbox: "workspace-write",
         config: { "features.goals": false }
       })
+      // Once is enough.
+      const more = yield* Effect.forkScoped(thread.inject([{ type: "message" }]))
+      yield* answer(again, "thread/inject_items", {})
+      yield* Fiber.join(more)
       assert.isTrue([...seen.keys()].indexOf("thread/resume") < [...seen.keys()].indexOf("thread/inject_items"))
     })
   )
