@@ -10,6 +10,7 @@
 import type * as Received from "@effect-codex/protocol/Received"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import { isStateDatabaseLocked } from "./internal/serverTexts.ts"
 import type { TurnResult } from "./TurnResult.ts"
 
 const TypeId = "~@effect-codex/client/CodexError" as const
@@ -39,9 +40,6 @@ export class CodexExecutableNotFound extends Schema.TaggedError<CodexExecutableN
   }
   readonly isRetryable = false
 }
-
-// What codex 0.169.0 writes to stderr before it ends with exit code 1.
-const stateDatabaseLocked = /failed to initialize (?:sqlite )?state runtime.*database is locked/
 
 /**
  * The app-server process could not be started, or did not complete the handshake. `phase` says how far it came:
@@ -84,7 +82,7 @@ export class AppServerStartError extends Schema.TaggedError<AppServerStartError>
    * about 15 seconds before it gives up (measured), so that starts at the same time do not fail with it.
    */
   get isStateDatabaseLocked(): boolean {
-    return this.stderr.some((line) => stateDatabaseLocked.test(line))
+    return this.stderr.some(isStateDatabaseLocked)
   }
   get isRetryable(): boolean {
     return this.isStateDatabaseLocked

@@ -1,4 +1,4 @@
-import type { CodexError } from "@effect-codex/client"
+import { CodexError } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
 import { fromLoginEnd, fromLoginStart, fromReply } from "../src/internal/rpcErrors.ts"
 
@@ -110,5 +110,24 @@ describe("logins", () => {
     assert.deepInclude(failed, { _tag: "LoginFailed", loginId: "login-1", reason })
     assert.strictEqual(failed.isRetryable, reason === "offline")
     assert.isAbove(failed.message.length, failed.detail.length + 40)
+  })
+})
+
+describe("a start that fails", () => {
+  it.each([
+    ["Error: failed to initialize sqlite state runtime under /home/a/.codex: error code 5: database is locked", true],
+    ["Error: failed to initialize state runtime at /home/a/.codex: database is locked", true],
+    ["Error: failed to initialize sqlite state runtime: disk I/O error", false],
+    ["warning: the log says that a database is locked", false]
+  ])("%s (retryable: %s)", (line, isLocked) => {
+    const error = new CodexError.AppServerStartError({
+      phase: "initialize",
+      executable: "codex",
+      detail: "the process ended with exit code 1.",
+      stderr: ["first line", line]
+    })
+    assert.strictEqual(error.isStateDatabaseLocked, isLocked)
+    assert.strictEqual(error.isRetryable, isLocked)
+    assert.strictEqual(error.message.includes("keeps a database in the CODEX_HOME locked"), isLocked)
   })
 })

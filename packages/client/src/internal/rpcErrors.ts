@@ -1,10 +1,11 @@
 /**
- * The one place that knows what the texts of the server's JSON-RPC errors mean (measured on codex 0.169.0, which answers
- * nearly every mistake with -32600).
+ * Maps the server's JSON-RPC errors, and the ends of its logins, to errors of this library. codex 0.169.0 answers nearly every
+ * mistake with -32600, so that the text decides.
  */
 import * as Predicate from "effect/Predicate"
 import type { RpcError } from "../CodexError.ts"
 import * as CodexError from "../CodexError.ts"
+import * as ServerTexts from "./serverTexts.ts"
 
 const field = (u: unknown, key: string): unknown => Predicate.hasProperty(u, key) ? u[key] : undefined
 
@@ -19,21 +20,17 @@ const marksOverload = (data: unknown): boolean =>
     return isOverloadMark(info) || (Predicate.isObject(info) && Object.values(info).some(isOverloadMark))
   })
 
-const mismatch = /^expected active turn id `?([^`\s]+)`? but found `?([^`\s]+?)`?$/
+const { ExperimentalRequired, LoginRequired, NoActiveTurn, ThreadNotFound, ThreadNotPersisted } = CodexError
+const meanings = { ExperimentalRequired, LoginRequired, NoActiveTurn, ThreadNotFound, ThreadNotPersisted }
 
 type Fields = { readonly method: string; readonly code: number; readonly detail: string; readonly data?: unknown }
 
 const fromText = (fields: Fields): RpcError | undefined => {
   const { data, detail } = fields
-  if (/^thread not (?:found|loaded): /.test(detail)) return new CodexError.ThreadNotFound(fields)
-  if (/^no (?:archived )?rollout found for thread id |^thread \S+ is not materialized yet/.test(detail)) {
-    return new CodexError.ThreadNotPersisted(fields)
-  }
-  if (/^no active turn to (?:steer|interrupt)/.test(detail)) return new CodexError.NoActiveTurn(fields)
-  if (/requires experimentalApi capability/.test(detail)) return new CodexError.ExperimentalRequired(fields)
-  if (/^(?:codex account|chatgpt) authentication required /.test(detail)) return new CodexError.LoginRequired(fields)
-  const turns = mismatch.exec(detail)
-  if (turns !== null) return new CodexError.TurnMismatch({ ...fields, expected: turns[1]!, actual: turns[2]! })
+  const meaning = ServerTexts.meaningOf(detail)
+  if (meaning !== undefined) return new meanings[meaning](fields)
+  const turns = ServerTexts.mismatchOf(detail)
+  if (turns !== undefined) return new CodexError.TurnMismatch({ ...fields, ...turns })
   const maximum = field(data, "max_chars")
   const actual = field(data, "actual_chars")
   if (
@@ -80,22 +77,12 @@ export const fromReply = (method: string, error: unknown): RpcError => {
 // Logins
 // =============================================================================
 
-const unreachable = /error sending request|^workspace routing discovery (?:failed|timed out)/
-
-/** The reason of a login that the server says has failed. */
-const loginReason = (text: string): CodexError.LoginFailed["reason"] => {
-  // The server says the same of an attempt that its client cancelled; the handle knows better.
-  if (/Login (?:cancelled|was not completed)$/.test(text)) return "replaced"
-  if (/login timed out|auth timed out/i.test(text)) return "timedOut"
-  return unreachable.test(text) ? "offline" : "failed"
-}
-
 const sentence = (text: string): string => /[.!?]$/.test(text) ? text : `${text}.`
 
 /** A login that the server says has failed, after it had begun. */
 export const fromLoginEnd = (loginId: string, error: unknown, isCancelled: boolean): CodexError.LoginFailed => {
   const text = Predicate.isString(error) && error !== "" ? error : "the server gave no reason"
-  const reason = loginReason(text)
+  const reason = ServerTexts.loginReason(text)
   return new CodexError.LoginFailed({
     reason: reason === "replaced" && isCancelled ? "cancelled" : reason,
     detail: sentence(text),
@@ -128,7 +115,7 @@ export const fromLoginStart = (error: CodexError.RequestError, secret = ""): Cod
   const cause = withoutSecret(error, secret)
   if (!isRpcError(cause) || cause._tag === "ServerOverloaded" || cause._tag === "ExperimentalRequired") return cause
   const { detail } = cause
-  const isRefused = cause._tag !== "InternalServerError" || detail.startsWith("failed to set external auth: ")
-  const reason = unreachable.test(detail) ? "offline" : isRefused ? "refused" : "failed"
+  const isRefused = cause._tag !== "InternalServerError" || ServerTexts.isExternalAuthRefused(detail)
+  const reason = ServerTexts.isUnreachable(detail) ? "offline" : isRefused ? "refused" : "failed"
   return new CodexError.LoginFailed({ reason, detail: sentence(detail), loginId: null, cause })
 }

@@ -1,0 +1,43 @@
+/**
+ * The one place that knows what the texts of codex mean, where nothing but a text says it (measured on codex 0.169.0). It is
+ * without the errors that are made of them, because those ask it too.
+ */
+
+/** What the text of a JSON-RPC error means, by the tag of the error. */
+export const meaningOf = (
+  detail: string
+): "ThreadNotFound" | "ThreadNotPersisted" | "NoActiveTurn" | "ExperimentalRequired" | "LoginRequired" | undefined => {
+  if (/^thread not (?:found|loaded): /.test(detail)) return "ThreadNotFound"
+  if (/^no (?:archived )?rollout found for thread id |^thread \S+ is not materialized yet/.test(detail)) {
+    return "ThreadNotPersisted"
+  }
+  if (/^no active turn to (?:steer|interrupt)/.test(detail)) return "NoActiveTurn"
+  if (/requires experimentalApi capability/.test(detail)) return "ExperimentalRequired"
+  if (/^(?:codex account|chatgpt) authentication required /.test(detail)) return "LoginRequired"
+  return undefined
+}
+
+/** The turns of a refusal because another one than the expected runs. */
+export const mismatchOf = (detail: string): { readonly expected: string; readonly actual: string } | undefined => {
+  const turns = /^expected active turn id `?([^`\s]+)`? but found `?([^`\s]+?)`?$/.exec(detail)
+  return turns === null ? undefined : { expected: turns[1]!, actual: turns[2]! }
+}
+
+/** The login service, or ChatGPT's backend, could not be reached. */
+export const isUnreachable = (text: string): boolean =>
+  /error sending request|^workspace routing discovery (?:failed|timed out)/.test(text)
+
+/** Tokens of the client that are no tokens. */
+export const isExternalAuthRefused = (detail: string): boolean => detail.startsWith("failed to set external auth: ")
+
+/** Why a login ended that did not succeed. */
+export const loginReason = (text: string): "replaced" | "timedOut" | "offline" | "failed" => {
+  // The server says the same of an attempt that its client cancelled; the handle knows better.
+  if (/Login (?:cancelled|was not completed)$/.test(text)) return "replaced"
+  if (/login timed out|auth timed out/i.test(text)) return "timedOut"
+  return isUnreachable(text) ? "offline" : "failed"
+}
+
+/** What codex writes to stderr before it ends with exit code 1. */
+export const isStateDatabaseLocked = (line: string): boolean =>
+  /failed to initialize (?:sqlite )?state runtime.*database is locked/.test(line)
