@@ -31,6 +31,7 @@ import * as DiagnosticLog from "./internal/diagnosticLog.ts"
 import { guardOf, issueOf } from "./internal/guard.ts"
 import * as HandlerLookup from "./internal/handlerLookup.ts"
 import { done, Mailbox, slowReader } from "./internal/mailbox.ts"
+import * as McpStartup from "./internal/mcpStartup.ts"
 import * as RequestTelemetry from "./internal/requestTelemetry.ts"
 import * as RpcErrors from "./internal/rpcErrors.ts"
 import * as ServerRequestFibers from "./internal/serverRequestFibers.ts"
@@ -83,6 +84,8 @@ export interface ThreadObserver {
   readonly onRestored?: (() => void) | undefined
   /** The handlers for the requests of a turn, or of the thread where a request names no turn. */
   readonly handlers?: ((turnId: string | undefined) => ServerRequests.Overrides | undefined) | undefined
+  /** The span of the turn, below which those of its requests belong. */
+  readonly span?: ((turnId: string | undefined) => Tracer.AnySpan | undefined) | undefined
 }
 
 /**
@@ -211,6 +214,8 @@ export class AppServerRpc extends Context.Service<AppServerRpc, {
   readonly decode: (notification: Raw) => ServerNotification
   /** The requests of the server whose handlers run here, of a turn and of the subagents that work for it. */
   readonly openServerRequests: (threadId: string, turnId: string) => ReadonlyArray<ServerRequests.Method>
+  /** The MCP servers of a thread that the server has said to be starting, and nothing else of them since then. */
+  readonly startingMcpServers: (threadId: string) => ReadonlyArray<string>
   /**
    * Reports something odd, as a diagnostic and a metric; a fiber of the connection logs it as a warning. Never waits.
    */
@@ -293,10 +298,16 @@ const waiting: ReadonlySet<string> = new Set<keyof ClientRequests>([
 // Constructor
 // =============================================================================
 
+interface Reply {
+  readonly result: unknown
+  /** How long the server took. */
+  readonly seconds: number
+}
+
 interface Pending {
   readonly method: string
   readonly sentAt: bigint
-  readonly reply: Deferred.Deferred<unknown, RequestError>
+  readonly reply: Deferred.Deferred<Reply, RequestError>
 }
 
 const threadIdOf = (params: unknown): string | undefined => {
@@ -312,6 +323,7 @@ interface Connection {
   readonly transport: Transport["Service"]
   readonly serving: ServerRequestFibers.ServerRequestFibers
   readonly lost: Deferred.Deferred<ConnectionError>
+  readonly mcpStartup: McpStartup.McpStartup
 }
 
 /** The connection that is being made, for the requests that belong to the making. The others wait. */
@@ -348,7 +360,8 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
   const lookup = HandlerLookup.make(
     yield* ServerRequests.current,
     (threadId) => observers.has(threadId),
-    (threadId, turnId) => (observers.get(threadId) ?? []).flatMap((observer) => observer.handlers?.(turnId) ?? [])
+    (threadId, turnId) => (observers.get(threadId) ?? []).flatMap((observer) => observer.handlers?.(turnId) ?? []),
+    (threadId, turnId) => (observers.get(threadId) ?? []).flatMap((observer) => observer.span?.(turnId) ?? [])[0]
   )
   const clock = yield* Clock.Clock
   const secondsSince = (nanos: bigint): number => Number(clock.currentTimeNanosUnsafe() - nanos) / 1e9
@@ -393,6 +406,10 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
     } else if (method === "serverRequest/resolved") {
       const { requestId } = params as { readonly requestId?: unknown }
       afterRead.push(() => connection.serving.resolved(requestId))
+    } else if (method === "mcpServer/startupStatus/updated") {
+      connection.mcpStartup.updated(threadId, params)
+    } else if (method === "thread/closed") {
+      connection.mcpStartup.closed(threadId)
     }
   }
 
@@ -406,8 +423,9 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
     const error = message.error !== undefined && message.error !== null
       ? RpcErrors.fromReply(request.method, message.error)
       : undefined
-    telemetry.answered(request.method, secondsSince(request.sentAt), error === undefined ? "ok" : error._tag)
-    const exit = error === undefined ? Exit.succeed(message.result) : Exit.fail(error)
+    const seconds = secondsSince(request.sentAt)
+    if (error !== undefined) telemetry.answered(request.method, seconds, error._tag)
+    const exit = error === undefined ? Exit.succeed({ result: message.result, seconds }) : Exit.fail(error)
     afterRead.push(() => Deferred.doneUnsafe(request.reply, exit))
   }
 
@@ -515,7 +533,7 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
       yield* connected(Duration.isFinite(Duration.fromInputUnsafe(timeout)) ? timeout : defaultTimeout)
     }
     const id = ++lastId
-    const reply = Deferred.makeUnsafe<unknown, RequestError>()
+    const reply = Deferred.makeUnsafe<Reply, RequestError>()
     const sentAt = clock.currentTimeNanosUnsafe()
     pending.set(id, { method, reply, sentAt })
     const span = yield* Effect.serviceOption(Tracer.ParentSpan)
@@ -545,13 +563,18 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
     }
     const unlimited = waiting.has(method)
     const timeout = requestOptions?.timeout ?? (unlimited ? Duration.infinity : defaultTimeout)
-    const exchanged = telemetry.request(method, exchange(method, params, timeout, requestOptions?.onSent))
+    const exchanged = telemetry.request(
+      method,
+      Effect.flatMap(exchange(method, params, timeout, requestOptions?.onSent), ({ result, seconds }) => {
+        const fits = guardOf(entry.result)(result)
+        telemetry.answered(method, seconds, fits ? "ok" : "DecodeError")
+        return fits
+          ? Effect.succeed(result)
+          : Effect.fail(new DecodeError({ method, issue: issueOf(entry.result, result), raw: result }))
+      })
+    )
     // An interrupt must get through when everything else is stuck.
-    const result = yield* unlimited || method === "turn/interrupt" ? exchanged : inFlight.withPermit(exchanged)
-    if (!guardOf(entry.result)(result)) {
-      return yield* new DecodeError({ method, issue: issueOf(entry.result, result), raw: result })
-    }
-    return result
+    return yield* unlimited || method === "turn/interrupt" ? exchanged : inFlight.withPermit(exchanged)
   })
 
   const notify: AppServerRpc["Service"]["notify"] = (method, params) =>
@@ -583,12 +606,14 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
     const transport = yield* connect
     const serving = yield* ServerRequestFibers.make({
       handlerOf: (method, origin, params) => telemetry.handler(method, lookup.handlerOf(method, origin, params)),
+      spanOf: lookup.spanOf,
+      onRejected: telemetry.rejected,
       timeout: handlerTimeout,
       send: transport.send,
       report: (message) => diagnostics.tell({ _tag: "HandlerProblem", message })
     })
     const lost = Deferred.makeUnsafe<ConnectionError>()
-    const opened: Connection = connection = { transport, serving, lost }
+    const opened: Connection = connection = { transport, serving, lost, mcpStartup: McpStartup.make() }
     yield* transport.receive(onFrames).pipe(
       // No frame is known that does it. If there is one, everybody is to know that nothing is read any more.
       Effect.catchDefect((defect) =>
@@ -683,6 +708,7 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
     report: diagnostics.report,
     openServerRequests: (threadId, turnId) =>
       connection.serving.open((origin) => lookup.isFor(origin, threadId, turnId)),
+    startingMcpServers: (threadId) => connection.mcpStartup.starting(threadId),
     ended: Deferred.await(ended),
     diagnostics: diagnostics.counts,
     diagnosticEvents: diagnostics.events,

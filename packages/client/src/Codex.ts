@@ -19,6 +19,7 @@ import * as ApprovalMode from "./ApprovalMode.ts"
 import { AppServerRpc } from "./AppServerRpc.ts"
 import type { RequestError } from "./CodexError.ts"
 import type { DynamicTools } from "./DynamicTools.ts"
+import { nameRequired } from "./internal/mcpStartup.ts"
 import { defined } from "./internal/settings.ts"
 import * as threadCalls from "./internal/threadCalls.ts"
 import * as ThreadRoute from "./internal/threadRoute.ts"
@@ -359,7 +360,7 @@ export const make = Effect.fnUntraced(function*(
           sessionStartSource: options?.sessionStartSource,
           threadSource: options?.threadSource
         })
-      })
+      }).pipe(nameRequired(rpc, given))
       return ThreadModule.make(client, thread.id, ThreadModule.defaultsOf(options))
     }),
     resumeThread: Effect.fn("Codex.resumeThread")(function*(threadId, options) {

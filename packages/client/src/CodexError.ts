@@ -195,17 +195,29 @@ export class TransportError extends Schema.TaggedError<TransportError>()("Transp
 /**
  * The server did not answer a request in time. Whether it did what was asked is unknown: ask it before doing it again.
  *
+ * A thread is started, resumed and forked only when the MCP servers that are `required` have started; the server does not
+ * tell which have not (measured). `requiredMcpServers` are their names, from the configuration and the call's `config`; it is
+ * absent for other requests.
+ *
  * @category connection
  * @since 0.1.0
  */
 export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()("RequestTimeout", {
   method: Schema.String,
   /** In milliseconds. */
-  timeout: Schema.Number
+  timeout: Schema.Number,
+  requiredMcpServers: Schema.optionalKey(Schema.Array(Schema.String))
 }) {
   readonly [TypeId] = TypeId
   override get message(): string {
-    return `codex app-server did not answer ${this.method} within ${this.timeout} ms. The request may still take ` +
+    const servers = this.requiredMcpServers ?? []
+    const waits = servers.length === 0
+      ? ""
+      : ` It waits for the required MCP servers to start: ${
+        servers.join(", ")
+      }. Check that they start, or give them a ` +
+        `shorter \`startup_timeout_sec\`.`
+    return `codex app-server did not answer ${this.method} within ${this.timeout} ms.${waits} The request may still take ` +
       `effect: read the thread before sending it again, or give a longer \`timeout\`.`
   }
   readonly isRetryable = false
@@ -670,8 +682,8 @@ export class TurnInterrupted extends Schema.TaggedError<TurnInterrupted>()("Turn
 /**
  * Nothing was heard of the turn for longer than its `stallTimeout` (milliseconds), and the server has not stored that it
  * ended. It was interrupted. `lastEvent` is the last thing that the server told of it, `runningItems` are the items that
- * had begun and not ended, `result` is what the turn did until then. Its work may be half done: look at it before the
- * same input is sent again.
+ * had begun and not ended, `startingMcpServers` are the MCP servers of the thread that were still starting, `result` is what
+ * the turn did until then. Its work may be half done: look at it before the same input is sent again.
  *
  * @category turns
  * @since 0.1.0
@@ -682,13 +694,17 @@ export class TurnStalled extends Schema.TaggedError<TurnStalled>()("TurnStalled"
   stallTimeout: Schema.Number,
   lastEvent: Schema.NullOr(Schema.String),
   runningItems: Items,
+  startingMcpServers: Schema.Array(Schema.String),
   result: PartialResult
 }) {
   readonly [TypeId] = TypeId
   override get message(): string {
     const running = this.runningItems.map(({ type }) => type).join(", ")
+    const starting = this.startingMcpServers.join(", ")
     return `Turn ${this.turnId} was silent for ${this.stallTimeout} ms and was interrupted. The last event was ` +
-      `${this.lastEvent ?? "none"}; ${running === "" ? "no item was running" : `running: ${running}`}. Allow for a ` +
+      `${this.lastEvent ?? "none"}; ${running === "" ? "no item was running" : `running: ${running}`}${
+        starting === "" ? "" : `; MCP servers still starting: ${starting}`
+      }. Allow for a ` +
       `longer silence with \`stallTimeout\`, or start a new turn once you know what this one did.`
   }
   readonly isRetryable = false

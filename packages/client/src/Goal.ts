@@ -51,6 +51,11 @@ export interface Goal {
 export interface ResumeGoalOptions {
   /** Ends a reader of the events with `EventsOverflow` when it leaves more than this unread. Default: no limit. */
   readonly maxUnreadBytes?: number | undefined
+  /**
+   * How long the goal may be silent, during its turns and between them, before it is looked up and, if it is not over, paused
+   * and interrupted (`TurnStalled`). Default: that of the thread, else of the client, else for ever.
+   */
+  readonly stallTimeout?: Duration.Input | undefined
 }
 
 /**

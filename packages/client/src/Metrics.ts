@@ -9,7 +9,7 @@
 import * as Metric from "effect/Metric"
 
 /**
- * Turns that this client has started and that have not ended. Turns of goals are not among them.
+ * Turns that this client has started and that have not ended. The turns of a goal count as one, as its handle has them.
  *
  * @category metrics
  * @since 0.1.0
@@ -69,9 +69,10 @@ export const requestDuration: Metric.Histogram<number> = Metric.histogram("effec
 })
 
 /**
- * Requests of the server that a handler was asked for, by `method` and `outcome`: `answered` by the handler, `refused` by
- * it with a `Refusal`, answered by the `default` because the handler failed, took too long or gave what does not fit, or
- * `interrupted` because the answer was not wanted any more.
+ * Requests of the server, by `method` and `outcome`: `answered` by the handler, `refused` by it with a `Refusal`, answered by
+ * the `default` because the handler failed, took too long or gave what does not fit, `interrupted` because the answer was not
+ * wanted any more, or `rejected` before a handler was asked, because this version does not know the method (`method` is then
+ * `unknown`), the params do not fit, or too many requests wait.
  *
  * @category metrics
  * @since 0.1.0

@@ -429,6 +429,7 @@ export const make = (client: Client, id: string, defaults: ThreadDefaults): Thre
     ))
   const goals = goal.make(rpc, id, {
     stopGrace: client.stopGrace,
+    stallTimeout: defaults.stallTimeout ?? client.stallTimeout,
     handlers,
     exclusively: turns.exclusively(id),
     handle: (state, interrupt) => TurnModule.make(rpc, { ...turns, interrupt: () => interrupt }, state)

@@ -773,6 +773,96 @@ describe("letting go", () => {
     }))
 })
 
+describe("a goal of which nothing is heard", () => {
+  const stored = (...turns: ReadonlyArray<object>) => ({ data: turns, nextCursor: null, backwardsCursor: null })
+
+  /** A goal that is over its time, after these frames, and what the server has stored of its turn then. */
+  const silent = Effect.fnUntraced(function*(frames: ReadonlyArray<string>, turn: object) {
+    const connected = yield* connect
+    const { goals, server } = connected
+    const run = yield* Effect.forkScoped(Effect.exit(goals.runGoal("Do it.", { stallTimeout: "1 minute" })))
+    yield* serveStart(server)
+    yield* server.send(...frames)
+    yield* TestClock.adjust("1 minute")
+    yield* answer(server, "thread/turns/list", stored(Fake.turn("t1", "completed"), turn))
+    return { ...connected, run }
+  })
+
+  it.effect("ends as the server has stored it", () =>
+    Effect.gen(function*() {
+      const text = Fake.agentMessage("m2", "both are done")
+      const { run, server } = yield* silent(
+        [Fake.completed("t1"), Fake.started("t2"), Fake.itemCompleted("t2", text)],
+        Fake.turn("t2", "completed", { items: [text, Fake.agentMessage("m3", "all is done")] })
+      )
+      yield* answer(server, "thread/goal/get", { goal: goal("complete") })
+      const result = yield* yield* Fiber.join(run)
+      assert.deepInclude(result, { id: "t1", status: "completed", finalResponse: Option.some("all is done") })
+      assert.deepStrictEqual(result.items.map(({ id }) => id), ["m2", "m3"])
+    }))
+
+  it.effect("ends when the server has no goal any more, or has stored its last turn as interrupted", () =>
+    Effect.gen(function*() {
+      const gone = yield* silent([], Fake.turn("t1", "completed"))
+      yield* answer(gone.server, "thread/goal/get", { goal: null })
+      assert.strictEqual((yield* yield* Fiber.join(gone.run)).status, "completed")
+      const interrupted = yield* silent([Fake.completed("t1"), Fake.started("t2")], Fake.turn("t2", "interrupted"))
+      yield* answer(interrupted.server, "thread/goal/get", { goal: goal("active") })
+      const error = yield* Effect.flip(yield* Fiber.join(interrupted.run))
+      assert.strictEqual(error._tag, "TurnInterrupted")
+    }))
+
+  it.effect("is paused and interrupted when a turn of it runs, and is TurnStalled with what it did", () =>
+    Effect.gen(function*() {
+      const { run, server } = yield* silent(
+        [Fake.completed("t1"), Fake.started("t2"), Fake.itemStarted("t2", Fake.runningCommand)],
+        Fake.turn("t2")
+      )
+      yield* pauseAndInterrupt(server, "t2")
+      yield* server.send(Fake.completed("t2", "interrupted"))
+      const error = yield* Effect.flip(yield* Fiber.join(run))
+      assert.deepInclude(error, { _tag: "TurnStalled", turnId: "t1", stallTimeout: 60_000 })
+    }))
+
+  it.effect("is TurnStalled between two turns too, and when the server does not answer any more", () =>
+    Effect.gen(function*() {
+      const { run, server } = yield* silent([Fake.completed("t1")], Fake.turn("t0"))
+      yield* answer(server, "thread/goal/get", { goal: goal("active") })
+      yield* expectPause(server)
+      yield* TestClock.adjust("2.5 seconds")
+      yield* expectInterrupt(server, "t1")
+      yield* TestClock.adjust("7.5 seconds")
+      assert.strictEqual((yield* Effect.flip(yield* Fiber.join(run)))._tag, "TurnStalled")
+    }))
+
+  it.effect("is not stalled while it speaks, and while a handler of ours lets it wait", () =>
+    Effect.gen(function*() {
+      const { codex, server } = yield* Fake.connect({ handlers: { "item/tool/call": () => Effect.never } })
+      const starting = yield* Effect.forkScoped(codex.startThread({ stallTimeout: "1 minute" }))
+      yield* answer(server, "thread/start", Fake.threadStarted())
+      const thread = yield* Fiber.join(starting)
+      const run = yield* Effect.forkScoped(Effect.exit(thread.runGoal("Do it.")))
+      yield* Effect.addFinalizer(() => server.close())
+      yield* serveStart(server)
+      yield* TestClock.adjust("50 seconds")
+      yield* server.send(Fake.completed("t1"), Fake.started("t2"))
+      yield* TestClock.adjust("50 seconds")
+      yield* server.send(Fake.ask("item/tool/call", 0, { turnId: "t2" }))
+      yield* TestClock.adjust("50 minutes")
+      assert.isUndefined(run.pollUnsafe())
+      yield* server.send(Fake.notification("serverRequest/resolved", { threadId, requestId: 0 }))
+      yield* TestClock.adjust("1 minute")
+      yield* server.expect("thread/turns/list")
+    }))
+
+  it.effect("has a limit that has to be a duration", () =>
+    Effect.gen(function*() {
+      const { goals } = yield* connect
+      const error = yield* Effect.flip(goals.runGoal("Do it.", { stallTimeout: "soon" as Duration.Input }))
+      assert.deepInclude(error, { _tag: "InvalidArgument", argument: "stallTimeout" })
+    }))
+})
+
 describe("the goal of a thread", () => {
   it.effect("is what the server keeps, none, paused, cleared", () =>
     Effect.gen(function*() {

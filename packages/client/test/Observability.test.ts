@@ -1,7 +1,7 @@
 /** What an operator sees of the client: spans, metrics and diagnostics, in memory. */
 import { Metrics, ServerRequests } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Metric, Stream, Tracer } from "effect"
+import { Deferred, Effect, Exit, Fiber, Metric, Option, Stream, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import * as Fake from "./fakeServer.ts"
 
@@ -28,8 +28,69 @@ const turnThatEnds = Effect.fnUntraced(function*(...frames: ReadonlyArray<string
   yield* server.send(Fake.frame({ id: request.id, result: { turn: Fake.turn("turn-1") } }), Fake.started("turn-1"))
   const turn = yield* Fiber.join(starting)
   const open = yield* Metric.value(Metrics.openTurns)
-  yield* server.send(...frames)
+  for (const frame of frames) {
+    yield* server.send(frame)
+    // A request of the server is answered before it goes on.
+    if ("id" in JSON.parse(frame)) yield* server.next
+  }
   yield* Effect.exit(turn.result)
+  return open.value
+})
+
+/** A tracer, and the spans that it made. */
+const recorder = () => {
+  const spans: Array<Tracer.Span> = []
+  const tracer = Tracer.make({
+    span: (options) => {
+      const span = new Tracer.NativeSpan(options)
+      spans.push(span)
+      return span
+    }
+  })
+  const named = (name: string) => spans.filter((span) => span.name === name)
+  const parentOf = (span: Tracer.Span | undefined) => {
+    const parent = span === undefined ? undefined : Option.getOrUndefined(span.parent)
+    return parent?._tag === "Span" ? parent : undefined
+  }
+  return { tracer, named, parentOf }
+}
+
+/** A goal of two turns of the server, which ends with these frames. */
+const goalThatEnds = Effect.fnUntraced(function*(...frames: ReadonlyArray<string>) {
+  const { rpc, server, thread } = yield* Fake.connectThread()
+  const goal = {
+    threadId: Fake.threadId,
+    objective: "go",
+    status: "active",
+    tokenBudget: null,
+    tokensUsed: 0,
+    timeUsedSeconds: 0,
+    createdAt: 1795374429,
+    updatedAt: 1795374430
+  }
+  const running = yield* Effect.forkScoped(Effect.exit(thread.runGoal("go")))
+  yield* Effect.flatMap(
+    server.expect("thread/read"),
+    (request) => server.reply(request, { thread: Fake.threadStarted().thread, readState: null })
+  )
+  yield* Effect.flatMap(server.expect("thread/goal/clear"), (request) => server.reply(request, { cleared: false }))
+  yield* Effect.flatMap(server.expect("thread/goal/set"), (request) => server.reply(request, { goal }))
+  const told = (status: string) =>
+    Fake.notification("thread/goal/updated", { threadId: Fake.threadId, turnId: null, goal: { ...goal, status } })
+  yield* server.send(
+    told("active"),
+    Fake.started("turn-1"),
+    Fake.tokenUsage("turn-1", 7, 7),
+    Fake.completed("turn-1"),
+    Fake.started("turn-2")
+  )
+  // Its answer comes after them.
+  const asking = yield* Effect.forkScoped(rpc.request("account/logout", undefined))
+  yield* Effect.flatMap(server.expect("account/logout"), (request) => server.reply(request, {}))
+  yield* Fiber.join(asking)
+  const open = yield* Metric.value(Metrics.openTurns)
+  yield* server.send(...frames, Fake.tokenUsage("turn-2", 5, 12), told("complete"), Fake.completed("turn-2"))
+  yield* Fiber.join(running)
   return open.value
 })
 
@@ -58,6 +119,19 @@ describe("metrics", () => {
       assert.strictEqual(yield* growth(Metrics.turns, { outcome: "unknown" }, odd), 1)
     }))
 
+  it.effect("count the turns of a goal as one", () =>
+    Effect.gen(function*() {
+      const before = (yield* Metric.value(Metrics.openTurns)).value
+      let open = 0
+      const goal = Effect.map(goalThatEnds(), (value) => {
+        open = value
+      })
+      assert.strictEqual(yield* growth(Metrics.turns, { outcome: "completed" }, goal), 1)
+      assert.strictEqual(open, before + 1)
+      assert.strictEqual((yield* Metric.value(Metrics.openTurns)).value, before)
+      assert.strictEqual(yield* growth(Metrics.tokens, { type: "input" }, goalThatEnds()), 12)
+    }))
+
   it.effect("time requests by method and outcome", () =>
     Effect.gen(function*() {
       const { rpc, server } = yield* Fake.connect()
@@ -78,6 +152,17 @@ describe("metrics", () => {
       yield* Effect.flatMap(server.expect("thread/loaded/list"), (asked) => server.refuse(asked, -32603, "no"))
       yield* Fiber.join(second)
       assert.strictEqual((yield* metric("InternalServerError")).count, refused.count + 1)
+
+      // A reply that is not what the protocol says is no success.
+      const [fine, odd] = [yield* metric("ok"), yield* metric("DecodeError")]
+      const third = yield* Effect.forkScoped(Effect.flip(rpc.request("thread/loaded/list", {})))
+      const oddly = yield* server.expect("thread/loaded/list")
+      yield* TestClock.adjust("2 seconds")
+      yield* server.reply(oddly, { data: 5 })
+      assert.strictEqual((yield* Fiber.join(third))._tag, "DecodeError")
+      assert.strictEqual((yield* metric("ok")).count, fine.count)
+      const after3 = yield* metric("DecodeError")
+      assert.deepStrictEqual([after3.count, after3.sum - odd.sum], [odd.count + 1, 2])
     }))
 
   it.effect("count what the server asks by how it was answered", () =>
@@ -117,6 +202,24 @@ describe("metrics", () => {
       assert.strictEqual(yield* counted("default", Effect.never, TestClock.adjust("1 hour")), 1)
       assert.strictEqual(yield* counted("refused", Effect.fail(new ServerRequests.Refusal({ message: "no" }))), 1)
       assert.strictEqual(yield* counted("interrupted", parked, Deferred.await(asked)), 1)
+    }))
+
+  it.effect("count what the server asks and no handler was asked for", () =>
+    Effect.gen(function*() {
+      const rejected = (method: string, frame: string, code: number) =>
+        Effect.gen(function*() {
+          const { server } = yield* Fake.connect()
+          const asking = Effect.andThen(server.send(frame), server.next)
+          let answer: Fake.Message | undefined
+          const counted = Effect.map(asking, (message) => {
+            answer = message
+          })
+          assert.strictEqual(yield* growth(Metrics.serverRequests, { method, outcome: "rejected" }, counted), 1)
+          assert.strictEqual(answer?.error?.code, code)
+        })
+      yield* rejected("unknown", Fake.frame({ id: 0, method: "thread/dream", params: {} }), -32601)
+      yield* rejected("unknown", Fake.frame({ id: 0, method: "constructor", params: {} }), -32601)
+      yield* rejected("item/tool/call", Fake.frame({ id: 0, method: "item/tool/call", params: {} }), -32602)
     }))
 })
 
@@ -211,22 +314,14 @@ describe("the trace that a request carries", () => {
 describe("spans", () => {
   it.effect("of a request and of a turn say what and how it ended, and hold neither params nor results", () =>
     Effect.gen(function*() {
-      const spans: Array<Tracer.Span> = []
-      const tracer = Tracer.make({
-        span: (options) => {
-          const span = new Tracer.NativeSpan(options)
-          spans.push(span)
-          return span
-        }
-      })
+      const { named, tracer } = recorder()
       yield* Effect.withTracer(turnThatEnds(Fake.completed("turn-1")), tracer)
-      const named = (name: string) => spans.find((span) => span.name === name)
-      const request = named("AppServerRpc.turn/start")
+      const [request] = named("AppServerRpc.turn/start")
       assert.deepInclude(Object.fromEntries(request?.attributes ?? []), {
         "rpc.system": "jsonrpc",
         "rpc.method": "turn/start"
       })
-      const turn = named("Turn")
+      const [turn] = named("Turn")
       assert.deepInclude(Object.fromEntries(turn?.attributes ?? []), {
         "codex.turn.id": "turn-1",
         "codex.turn.outcome": "completed"
@@ -235,5 +330,68 @@ describe("spans", () => {
         assert.strictEqual(span?.status._tag, "Ended")
         if (span?.status._tag === "Ended") assert.deepStrictEqual(span.status.exit, Exit.void)
       }
+    }))
+
+  it.effect("of a request whose answer does not fit end with that", () =>
+    Effect.gen(function*() {
+      const { named, tracer } = recorder()
+      yield* Effect.gen(function*() {
+        const { rpc, server } = yield* Fake.connect()
+        const asking = yield* Effect.forkScoped(Effect.flip(rpc.request("thread/loaded/list", {})))
+        yield* Effect.flatMap(server.expect("thread/loaded/list"), (asked) => server.reply(asked, { data: 5 }))
+        yield* Fiber.join(asking)
+      }).pipe(Effect.withTracer(tracer))
+      const [span] = named("AppServerRpc.thread/loaded/list")
+      assert.strictEqual(span?.attributes.get("error.type"), "DecodeError")
+      if (span?.status._tag !== "Ended") return assert.fail("the span has not ended")
+      assert.deepStrictEqual(span.status.exit, Exit.fail("DecodeError"))
+    }))
+
+  it.effect("of a goal are one turn, below the call that ran it", () =>
+    Effect.gen(function*() {
+      const { named, parentOf, tracer } = recorder()
+      yield* Effect.withTracer(goalThatEnds(), tracer)
+      const turns = named("Turn")
+      assert.strictEqual(turns.length, 1)
+      assert.deepInclude(Object.fromEntries(turns[0]!.attributes), {
+        "codex.turn.id": "turn-1",
+        "codex.turn.outcome": "completed",
+        "codex.tokens.input": 12
+      })
+      assert.strictEqual(turns[0]!.status._tag, "Ended")
+      assert.strictEqual(parentOf(turns[0])?.name, "Thread.runGoal")
+    }))
+
+  it.effect("of what the server asks are below the turn, also for its subagents and for a goal", () =>
+    Effect.gen(function*() {
+      const { named, parentOf, tracer } = recorder()
+      const child = { threadId: "01a204a7-0000-7000-8000-00000000000c", turnId: "turn-c" }
+      const asked = [
+        Fake.ask("item/tool/call", 0),
+        Fake.notification("turn/started", {
+          threadId: child.threadId,
+          turn: Fake.turn(child.turnId, "inProgress", { rootTurnId: "turn-1" })
+        }),
+        Fake.ask("item/tool/call", 1, child),
+        // Of a turn that is none of ours, and of the thread's turn without its name.
+        Fake.ask("item/tool/call", 2, { threadId: "another thread", turnId: "another turn" }),
+        Fake.ask("currentTime/read", 3)
+      ]
+      yield* Effect.withTracer(turnThatEnds(...asked, Fake.completed("turn-1")), tracer)
+      const parents = [...named("ServerRequests.item/tool/call"), ...named("ServerRequests.currentTime/read")].map(
+        parentOf
+      )
+      const [turn] = named("Turn")
+      assert.deepStrictEqual(parents.map((parent) => parent?.spanId), [
+        turn!.spanId,
+        turn!.spanId,
+        undefined,
+        turn!.spanId
+      ])
+
+      const goals = recorder()
+      yield* Effect.withTracer(goalThatEnds(Fake.ask("item/tool/call", 0, { turnId: "turn-2" })), goals.tracer)
+      const [ofGoal] = goals.named("ServerRequests.item/tool/call")
+      assert.strictEqual(goals.parentOf(ofGoal)?.spanId, goals.named("Turn")[0]!.spanId)
     }))
 })

@@ -16,6 +16,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
+import type * as Tracer from "effect/Tracer"
 import type { AppServerRpc, ThreadObserver } from "../AppServerRpc.ts"
 import type { ConnectionError, RequestError } from "../CodexError.ts"
 import {
@@ -27,15 +28,18 @@ import {
   TransportError,
   TurnInterrupted
 } from "../CodexError.ts"
-import type { Goal, GoalOptions, Goals } from "../Goal.ts"
+import type { Goal, GoalOptions, Goals, ResumeGoalOptions } from "../Goal.ts"
 import { maxObjectiveLength } from "../Goal.ts"
 import { toWire } from "../Input.ts"
 import type { Raw } from "../ServerNotification.ts"
 import type { Overrides } from "../ServerRequests.ts"
 import type { Turn } from "../Turn.ts"
-import { defined } from "./settings.ts"
+import { defined, duration } from "./settings.ts"
+import * as StoredTurn from "./storedTurn.ts"
 import type { TurnStateOptions } from "./turnState.ts"
 import { TurnState } from "./turnState.ts"
+import * as TurnTelemetry from "./turnTelemetry.ts"
+import * as Watchdog from "./watchdog.ts"
 
 type Rpc = AppServerRpc["Service"]
 
@@ -94,6 +98,11 @@ class GoalState implements ThreadObserver {
     return Deferred.await(this.ended)
   }
 
+  /** Nobody waits for the goal's turn any more, which may be before the server has ended it. */
+  get isTurnEnded(): boolean {
+    return this.turn?.isEnded === true
+  }
+
   /** Waits for a running turn of the server, for another one than `other`. */
   running(other?: string): Effect.Effect<string, ConnectionError | NoActiveTurn> {
     return Effect.suspend(() => {
@@ -111,6 +120,18 @@ class GoalState implements ThreadObserver {
 
   handlers(): Overrides | undefined {
     return this.options.handlers
+  }
+
+  span(): Tracer.AnySpan | undefined {
+    return this.turn?.span
+  }
+
+  /** Takes in what the server has stored of the last turn and of the goal. */
+  settleFrom(stored: Received.Turn, goal: unknown): void {
+    this.turn?.settleItems(stored)
+    this.onNotification({ _tag: "turn/completed", params: { threadId: this.threadId, turn: stored } }, 0)
+    this.onGoal(goal === null ? "thread/goal/cleared" : "thread/goal/updated", { goal })
+    this.onReadEnd()
   }
 
   /** While it runs the end is held back, because it depends on whether the goal was interrupted. */
@@ -188,7 +209,10 @@ class GoalState implements ThreadObserver {
     this.turnIds.add(id)
     this.current = id
     this.last = id
-    if (this.turn !== undefined) return
+    if (this.turn !== undefined) {
+      this.turn.runningId = id
+      return
+    }
     this.startedAt = numberOf(turn["startedAt"])
     this.turn = new TurnState(this.threadId, id, this.options)
     this.turn.onNotification(event, bytes)
@@ -280,6 +304,8 @@ export interface Options {
   readonly stopGrace: Duration.Duration
   /** For what the server asks during the goal's turns. Default: those of the client. */
   readonly handlers?: Overrides | undefined
+  /** How long the goal may be silent. Default: for ever. */
+  readonly stallTimeout?: Duration.Input | undefined
   /** The handle of a turn that is interrupted in this way. Its `steer` is replaced. */
   readonly handle: (state: TurnState, interrupt: Effect.Effect<void, RequestError>) => Turn
   /** Keeps turns from being started on the thread while a goal is. Default: nothing does. */
@@ -382,12 +408,33 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
       }))
     )
 
-  // Runs in finalizers, which nothing can interrupt: so it has a bound of its own, of which no silence may use up all.
+  // Stopping has a bound, of which no silence may use up all.
+  const share = Duration.divideUnsafe(stopGrace, 4)
+
+  /** For a goal of which nothing is heard. */
+  const watch = (state: GoalState, turn: TurnState, stallTimeout: Duration.Duration) =>
+    Watchdog.watch({
+      rpc,
+      turn,
+      stallTimeout,
+      settle: Effect.gen(function*() {
+        const stored = state.last === undefined ? undefined : yield* StoredTurn.findById(rpc, threadId, state.last)
+        if (stored === undefined || stored.status === "inProgress") return false
+        const { goal } = yield* rpc.request("thread/goal/get", { threadId }, { timeout: share })
+        state.settleFrom(stored, goal)
+        return state.isOver
+      }).pipe(Effect.orElseSucceed(() => false)),
+      stop: Effect.andThen(Effect.ignore(interrupt(state, share)), state.awaitEnd).pipe(
+        Effect.timeoutOption(stopGrace),
+        Effect.ignore
+      )
+    })
+
+  // Runs in finalizers, which nothing can interrupt: so it has a bound of its own.
   const stop = (state: GoalState, setting: Fiber.Fiber<unknown, RequestError>): Effect.Effect<void> =>
     Effect.gen(function*() {
-      const share = Duration.divideUnsafe(stopGrace, 4)
       if (!state.isSet) yield* Fiber.interrupt(setting)
-      if (!state.isSet || state.isOver) return
+      if (!state.isSet || state.isOver || state.isTurnEnded) return
       if (Option.exists(yield* Effect.timeoutOption(Fiber.await(setting), share), isRefusal)) return
       yield* Effect.ignore(interrupt(state, share))
       if (state.id === undefined) {
@@ -428,8 +475,9 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
   /** In a scope of its own, so that a start that fails or is interrupted is stopped on the spot. */
   const start = Effect.fnUntraced(function*(
     params: Omit<SetParams, "threadId">,
-    turnOptions: Omit<TurnStateOptions, "rpc">
+    turnOptions: Omit<TurnStateOptions, "rpc"> & { readonly stallTimeout: Duration.Input | undefined }
   ): Effect.fn.Return<readonly [GoalState, TurnState], RequestError | ThreadBusy, Scope.Scope> {
+    const stallTimeout = yield* duration("stallTimeout", turnOptions.stallTimeout ?? options.stallTimeout)
     const goals = runningOf(rpc)
     const active = activeTurnId(rpc, threadId)
     if (active !== undefined) return yield* new ThreadBusy({ threadId, activeTurnId: active, delivered: false })
@@ -437,6 +485,8 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
     const turn = yield* Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
         const scope = yield* Scope.fork(yield* Effect.scope)
+        // Before everything that can end the turn, so that it is the last to be closed.
+        yield* TurnTelemetry.followOnceBegun(Deferred.await(state.begun), scope)
         goals.set(threadId, state)
         yield* Scope.addFinalizer(
           scope,
@@ -447,10 +497,14 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
             state.onReadEnd()
           })
         )
-        return yield* restore(exclusively(begin(params, state))).pipe(
+        const turn = yield* restore(exclusively(begin(params, state))).pipe(
           Scope.provide(scope),
           Effect.onExit((exit) => Exit.isFailure(exit) ? Scope.close(scope, exit) : Effect.void)
         )
+        if (stallTimeout !== undefined) {
+          yield* Effect.forkIn(Effect.interruptible(watch(state, turn, stallTimeout)), scope)
+        }
+        return turn
       })
     )
     return [state, turn]
@@ -469,21 +523,27 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
     })
   })
 
+  const given = (goalOptions: ResumeGoalOptions | undefined) => ({
+    handlers,
+    maxUnreadBytes: goalOptions?.maxUnreadBytes,
+    stallTimeout: goalOptions?.stallTimeout
+  })
+
   return {
     startGoal: Effect.fn("Thread.startGoal")(function*(objective, goalOptions) {
       const params = yield* checked(objective, goalOptions)
-      return handleOf(...yield* start(params, { events: true, handlers, maxUnreadBytes: goalOptions?.maxUnreadBytes }))
+      return handleOf(...yield* start(params, { events: true, ...given(goalOptions) }))
     }),
     runGoal: Effect.fn("Thread.runGoal")(function*(objective, goalOptions) {
       const params = yield* checked(objective, goalOptions)
-      const [, turn] = yield* start(params, { events: false, handlers, maxUnreadBytes: undefined })
+      const [, turn] = yield* start(params, { events: false, ...given(goalOptions) })
       yield* Effect.annotateCurrentSpan({ "codex.thread.id": threadId, "codex.turn.id": turn.id })
       const result = yield* turn.result
       if (result.status === "interrupted") return yield* new TurnInterrupted({ threadId, turnId: turn.id, result })
       return result
     }, Effect.scoped),
     resumeGoal: Effect.fn("Thread.resumeGoal")(function*(goalOptions) {
-      return handleOf(...yield* start({}, { events: true, handlers, maxUnreadBytes: goalOptions?.maxUnreadBytes }))
+      return handleOf(...yield* start({}, { events: true, ...given(goalOptions) }))
     }),
     goal: Effect.map(
       rpc.request("thread/goal/get", { threadId }),

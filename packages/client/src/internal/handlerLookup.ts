@@ -3,6 +3,7 @@
  * was installed last, else the client's.
  */
 import * as Predicate from "effect/Predicate"
+import type * as Tracer from "effect/Tracer"
 import type { Handler, Handlers, Method, Overrides } from "../ServerRequests.ts"
 import { isMcpToolApproval } from "./mcpToolApproval.ts"
 import type { Origin } from "./serverRequestFibers.ts"
@@ -14,6 +15,8 @@ interface TurnRef {
 
 export interface HandlerLookup {
   readonly handlerOf: (method: Method, origin: Origin, params: unknown) => Handler<Method>
+  /** The span of the turn that a request is of, or of the one that its agent works for. */
+  readonly spanOf: (origin: Origin) => Tracer.AnySpan | undefined
   readonly turnStarted: (threadId: string, params: unknown) => void
   readonly turnEnded: (turnId: string) => void
   /** Whether a request is of the turn, or of an agent that works for it. */
@@ -25,11 +28,15 @@ export interface HandlerLookup {
 // Far beyond the turns that run at once. A server that never completes one must not fill the memory.
 const maxRoots = 4096
 
-/** @param ofTurn the handlers of a turn of a thread, the nearest first; of its running turn if none is named. */
+/**
+ * @param ofTurn the handlers of a turn of a thread, the nearest first; of its running turn if none is named.
+ * @param spanOfTurn its span, if this client started it.
+ */
 export const make = (
   handlers: Handlers,
   isObserved: (threadId: string) => boolean,
-  ofTurn: (threadId: string, turnId: string | undefined) => Iterable<Overrides>
+  ofTurn: (threadId: string, turnId: string | undefined) => Iterable<Overrides>,
+  spanOfTurn: (threadId: string, turnId: string | undefined) => Tracer.AnySpan | undefined
 ): HandlerLookup => {
   const installed: Array<Overrides> = []
   // The running turns of observed threads, and those of the agents that work for them: a subagent has a thread of its own,
@@ -53,6 +60,11 @@ export const make = (
         if (handler !== undefined) return handler as Handler<Method>
       }
       return of(handlers) as Handler<Method>
+    },
+    spanOf({ threadId, turnId }) {
+      const own = threadId === undefined ? undefined : spanOfTurn(threadId, turnId)
+      const root = turnId === undefined ? undefined : roots.get(turnId)
+      return own ?? (root === undefined ? undefined : spanOfTurn(root.threadId, root.turnId))
     },
     turnStarted(threadId, params) {
       const turn = Predicate.hasProperty(params, "turn") ? params.turn : undefined

@@ -101,5 +101,11 @@ export const make = (clock: Clock.Clock, context: Context.Context<never>, handle
       })
     })
 
-  return { answered, request, handler }
+  /** A server may send as many methods as it likes, and a metric is to have few. */
+  const rejected = (method: string): void => {
+    const known = Object.hasOwn(serverRequests, method) ? method : "unknown"
+    Metric.withAttributes(Metrics.serverRequests, { method: known, outcome: "rejected" }).updateUnsafe(1, context)
+  }
+
+  return { answered, request, handler, rejected }
 }

@@ -14,6 +14,7 @@ import * as FiberMap from "effect/FiberMap"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
+import type * as Tracer from "effect/Tracer"
 import type { Handler, Method, Request } from "../ServerRequests.ts"
 import { defaults, Refusal } from "../ServerRequests.ts"
 import { guardOf, issueOf } from "./guard.ts"
@@ -121,11 +122,15 @@ const handle = Effect.fnUntraced(function*<M extends Method>(
 
 export const make = Effect.fnUntraced(function*(options: {
   readonly handlerOf: (method: Method, origin: Origin, params: unknown) => Handler<Method>
+  /** The span that a request's span belongs below, if any. */
+  readonly spanOf: (origin: Origin) => Tracer.AnySpan | undefined
+  /** A request that no handler is asked for was answered with an error. */
+  readonly onRejected: (method: string) => void
   readonly timeout: Duration.Input
   readonly send: (frame: string) => Effect.Effect<void>
   readonly report: (text: string) => void
 }): Effect.fn.Return<ServerRequestFibers, never, Scope.Scope> {
-  const { handlerOf, report, send, timeout } = options
+  const { handlerOf, onRejected, report, send, spanOf, timeout } = options
   const fork = yield* FiberMap.runtime(yield* FiberMap.make<RequestId, void>())()
   // Answered requests stay until the server says that it took the answer: until then it may send them again.
   const known = new Map<RequestId, Known>()
@@ -142,26 +147,41 @@ export const make = Effect.fnUntraced(function*(options: {
 
   const respond = ({ id, method: name, params }: Message, origin: Origin): Effect.Effect<void> => {
     const answer = (reply: object) => send(JSON.stringify({ id, ...reply }))
+    const reject = (code: number, message: string, problem: string) => {
+      report(problem)
+      onRejected(name)
+      return answer(refused(code, message))
+    }
     if (!Object.hasOwn(serverRequests, name)) {
-      report(`the server sent a request of the unknown method ${quoted(name)}`)
-      return answer(refused(-32601, `This client does not know the method ${quoted(name)}.`))
+      return reject(
+        -32601,
+        `This client does not know the method ${quoted(name)}.`,
+        `the server sent a request of the unknown method ${quoted(name)}`
+      )
     }
     const method = name as Method
     if (known.size - answered.size >= maxWaiting) {
-      report(`${maxWaiting} requests of the server wait for an answer; another one, ${method}, is refused`)
-      return answer(refused(-32603, "Too many requests wait for an answer."))
+      return reject(
+        -32603,
+        "Too many requests wait for an answer.",
+        `${maxWaiting} requests of the server wait for an answer; another one, ${method}, is refused`
+      )
     }
     const schema = serverRequests[method].params
     if (!guardOf<unknown>(schema)(params)) {
       const issue = issueOf<unknown>(schema, params)
-      report(`the params of the server's request ${method} do not fit the protocol: ${issue}`)
-      return answer(refused(-32602, `The params of ${method} do not fit: ${issue}`))
+      return reject(
+        -32602,
+        `The params of ${method} do not fit: ${issue}`,
+        `the params of the server's request ${method} do not fit the protocol: ${issue}`
+      )
     }
     const request = { id, method, params, item: itemOf(origin.threadId, params) } as Request<Method>
     // A span keeps its result, and an answer may be a secret: so it is sent within the span.
     return handle(handlerOf(method, origin, params), request, timeout, report).pipe(
       Effect.flatMap(answer),
       Effect.withSpan(`ServerRequests.${method}`, {
+        parent: spanOf(origin),
         attributes: { "codex.thread.id": origin.threadId, "codex.turn.id": origin.turnId }
       })
     )

@@ -8,6 +8,7 @@ import type { ForkThreadOptions, ThreadSettings } from "../Codex.ts"
 import { DecodeError, InvalidArgument } from "../CodexError.ts"
 import type { Sandbox } from "../Sandbox.ts"
 import type { Thread } from "../Thread.ts"
+import { nameRequired } from "./mcpStartup.ts"
 import { observedEvents } from "./observedEvents.ts"
 import { defined, permissions } from "./settings.ts"
 
@@ -73,7 +74,12 @@ export const resume = Effect.fnUntraced(function*(
   const given = yield* threadSettings(options ?? {})
   const personality = defined({ personality: options?.personality })
   // The history can be large and is read page by page by those who want it.
-  const { thread } = yield* rpc.request("thread/resume", { threadId, excludeTurns: true, ...given, ...personality })
+  const { thread } = yield* rpc.request("thread/resume", {
+    threadId,
+    excludeTurns: true,
+    ...given,
+    ...personality
+  }).pipe(nameRequired(rpc, given))
   return thread
 })
 
@@ -100,7 +106,7 @@ export const fork = Effect.fnUntraced(function*(rpc: Rpc, threadId: string, opti
     excludeTurns: true,
     ...given,
     ...defined({ attachToSource, beforeTurnId, deferGoalContinuation, ephemeral, lastTurnId, threadSource })
-  })
+  }).pipe(nameRequired(rpc, given))
   return thread
 })
 

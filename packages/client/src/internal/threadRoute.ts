@@ -17,6 +17,7 @@ import * as RcMap from "effect/RcMap"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
+import type * as Tracer from "effect/Tracer"
 import type { AppServerRpc, RequestOptions, ThreadObserver } from "../AppServerRpc.ts"
 import type { ConnectionError, RequestError } from "../CodexError.ts"
 import { RequestTimeout, ThreadBusy, TransportError } from "../CodexError.ts"
@@ -127,10 +128,18 @@ class ThreadRoute implements ThreadObserver {
     this.isLost = true
   }
 
-  handlers(turnId = this.activeTurnId): Overrides | undefined {
+  handlers(turnId?: string): Overrides | undefined {
+    return this.asking(turnId)?.options.handlers
+  }
+
+  span(turnId?: string): Tracer.AnySpan | undefined {
+    return this.asking(turnId)?.span
+  }
+
+  private asking(turnId = this.activeTurnId): TurnState | undefined {
     if (turnId === undefined) return undefined
     for (const turn of this.turns.values()) {
-      if (turn.id === turnId || turn.runningId === turnId) return turn.options.handlers
+      if (turn.id === turnId || turn.runningId === turnId) return turn
     }
     return undefined
   }

@@ -12,6 +12,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import type * as Tracer from "effect/Tracer"
 import type { AppServerRpc } from "../AppServerRpc.ts"
 import type { ConnectionError, ThreadBusy, TurnOutcomeUnknown, TurnStalled } from "../CodexError.ts"
 import { EventsOverflow, TurnFailed } from "../CodexError.ts"
@@ -73,6 +74,8 @@ export class TurnState {
   /** The id by which the server knows the turn that it runs; a review has another one than its items (measured). */
   runningId: string
   hasBegun = false
+  /** What tracers are told of the turn. */
+  span: Tracer.Span | undefined
   /** How the turn ends if it has to be interrupted. */
   verdict: End | undefined
   /**
@@ -179,19 +182,23 @@ export class TurnState {
     this.hasBegun = true
     if (stored.status !== "inProgress") {
       this.fillGap = undefined
-      const known = new Set(this.items.map((item) => Predicate.hasProperty(item, "id") ? item.id : undefined))
-      const of = { threadId: this.threadId, turnId: this.id }
-      for (const item of stored.items) {
-        if (known.has(item["id"])) continue
-        this.onNotification({ _tag: "item/completed", params: { ...of, item, completedAtMs: 0 } }, 0)
-      }
-      // What was missed lies before what was heard since.
-      const place = new Map(stored.items.map((item, index) => [item["id"], index]))
-      const placeOf = (item: unknown) => place.get(Predicate.hasProperty(item, "id") ? item.id : undefined) ?? Infinity
-      this.items.sort((a, b) => placeOf(a) - placeOf(b))
+      this.settleItems(stored)
       this.onNotification({ _tag: "turn/completed", params: { threadId: this.threadId, turn: stored } }, 0)
     }
     this.onReadEnd()
+  }
+
+  settleItems(stored: Received.Turn): void {
+    const known = new Set(this.items.map((item) => Predicate.hasProperty(item, "id") ? item.id : undefined))
+    const of = { threadId: this.threadId, turnId: this.id }
+    for (const item of stored.items) {
+      if (known.has(item["id"])) continue
+      this.onNotification({ _tag: "item/completed", params: { ...of, item, completedAtMs: 0 } }, 0)
+    }
+    // What was missed lies before what was heard since.
+    const place = new Map(stored.items.map((item, index) => [item["id"], index]))
+    const placeOf = (item: unknown) => place.get(Predicate.hasProperty(item, "id") ? item.id : undefined) ?? Infinity
+    this.items.sort((a, b) => placeOf(a) - placeOf(b))
   }
 
   /** Somebody steers the turn, which the server therefore has begun, and may want to read it from here on. */

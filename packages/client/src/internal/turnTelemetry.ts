@@ -13,12 +13,13 @@ const exitOf = (outcome: string): Exit.Exit<void, string> => {
   return outcome === "interrupted" ? Exit.interrupt() : Exit.fail(outcome)
 }
 
-/** Follows the turn to its end, or to the end of the scope if that comes first. */
-export const follow = Effect.fnUntraced(function*(turn: TurnState, scope: Scope.Scope) {
+/** Tells that the turn is open, and gives what waits for its end and tells that. */
+const opened = Effect.fnUntraced(function*(turn: TurnState) {
   const clock = yield* Clock.Clock
   const span = yield* Effect.makeSpan("Turn", {
     attributes: { "codex.thread.id": turn.threadId, "codex.turn.id": turn.id }
   })
+  turn.span = span
   const over = Effect.gen(function*() {
     const { outcome, tokens } = turn
     yield* Metric.modify(Metrics.openTurns, -1)
@@ -38,9 +39,18 @@ export const follow = Effect.fnUntraced(function*(turn: TurnState, scope: Scope.
     span.end(clock.currentTimeNanosUnsafe(), exitOf(outcome))
   })
   yield* Metric.modify(Metrics.openTurns, 1)
-  yield* Effect.exit(turn.awaitEnd).pipe(
-    Effect.interruptible,
-    Effect.ensuring(over),
+  return Effect.exit(turn.awaitEnd).pipe(Effect.interruptible, Effect.ensuring(over))
+})
+
+/** Follows the turn to its end, or to the end of the scope if that comes first. */
+export const follow = (turn: TurnState, scope: Scope.Scope) =>
+  Effect.flatMap(opened(turn), (toEnd) => Effect.forkIn(toEnd, scope, { startImmediately: true }))
+
+/** The same for a turn that is yet to begin. */
+export const followOnceBegun = (begun: Effect.Effect<TurnState, unknown>, scope: Scope.Scope) =>
+  Effect.interruptible(begun).pipe(
+    Effect.flatMap((turn) => Effect.flatten(opened(turn))),
+    Effect.ignore,
+    Effect.uninterruptible,
     Effect.forkIn(scope, { startImmediately: true })
   )
-})

@@ -24,6 +24,8 @@ export const watch = Effect.fnUntraced(function*(options: {
   readonly rpc: Rpc
   readonly turn: TurnState
   readonly stallTimeout: Duration.Duration
+  /** Takes the end from what the server has stored, and tells whether there was one. Default: that of the turn. */
+  readonly settle?: Effect.Effect<boolean>
   /** Interrupts the turn and waits a bounded time for its end. */
   readonly stop: Effect.Effect<void>
 }) {
@@ -46,7 +48,7 @@ export const watch = Effect.fnUntraced(function*(options: {
       continue
     }
     const { frames } = turn
-    if (yield* settle(rpc, turn)) return
+    if (yield* options.settle ?? settle(rpc, turn)) return
     if (turn.frames !== frames) {
       heardAt = clock.currentTimeMillisUnsafe()
       continue
@@ -57,6 +59,7 @@ export const watch = Effect.fnUntraced(function*(options: {
       stallTimeout: limit,
       lastEvent: turn.lastEvent ?? null,
       runningItems: turn.runningItems,
+      startingMcpServers: rpc.startingMcpServers(turn.threadId),
       result: turn.partialResult
     })
     turn.verdict = stalled
