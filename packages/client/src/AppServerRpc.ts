@@ -573,8 +573,9 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
           : Effect.fail(new DecodeError({ method, issue: issueOf(entry.result, result), raw: result }))
       })
     )
-    // An interrupt must get through when everything else is stuck.
-    return yield* unlimited || method === "turn/interrupt" ? exchanged : inFlight.withPermit(exchanged)
+    // An interrupt must get through when everything else is stuck, and what makes the connection when everything waits for it.
+    const isUrgent = method === "turn/interrupt" || (!isConnected() && (yield* Establishing) === connection)
+    return yield* unlimited || isUrgent ? exchanged : inFlight.withPermit(exchanged)
   })
 
   const notify: AppServerRpc["Service"]["notify"] = (method, params) =>

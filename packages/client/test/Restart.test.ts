@@ -30,6 +30,7 @@ const supervised = Effect.fnUntraced(function*(options?: {
   readonly restart?: AppServerRpc.RestartSchedule
   readonly handlers?: ServerRequests.Overrides
   readonly auth?: Layer.Layer<Auth.Auth, unknown, AppServerRpc.AppServerRpc>
+  readonly maxInFlight?: number
 }) {
   const servers = yield* Queue.unbounded<Fake.FakeServer>()
   const broken = { attempts: 0 }
@@ -49,7 +50,7 @@ const supervised = Effect.fnUntraced(function*(options?: {
     })
   )
   const restart = options?.restart ?? Schedule.max([Schedule.spaced("1 second"), Schedule.recurs(3)])
-  const rpc = AppServerRpc.layerSupervised(transport, { restart }).pipe(
+  const rpc = AppServerRpc.layerSupervised(transport, { restart, maxInFlight: options?.maxInFlight }).pipe(
     Layer.provide(ServerRequests.layer(options?.handlers ?? {}))
   )
   const scope = yield* Scope.fork(yield* Effect.scope)
@@ -229,6 +230,23 @@ describe("a lost connection", () => {
       yield* rpc.connected
       yield* Scope.close(scope, Exit.void)
       assert.deepStrictEqual(life, ["open", "close", "open", "close"])
+    })
+  )
+
+  test(
+    "is made again while more requests wait for it than may be outstanding",
+    Effect.gen(function*() {
+      const { next, rpc, server } = yield* connect({ maxInFlight: 2 })
+      yield* lose(rpc, server)
+      const waiting = yield* Effect.forkScoped(
+        Effect.all(Array.from({ length: 5 }, () => rpc.request("model/list", {})), { concurrency: "unbounded" })
+      )
+      yield* TestClock.adjust("1 second")
+      const again = yield* next
+      for (let i = 0; i < 5; i++) {
+        yield* Effect.flatMap(again.expect("model/list"), (request) => again.reply(request, models))
+      }
+      assert.strictEqual((yield* Fiber.join(waiting)).length, 5)
     })
   )
 
