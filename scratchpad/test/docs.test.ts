@@ -4,6 +4,7 @@ import { Effect, FileSystem } from "effect"
 import { readFileSync } from "node:fs"
 import { stripTypeScriptTypes } from "node:module"
 import { join } from "node:path"
+import * as Collector from "./support/collector.ts"
 import { run, testLayer } from "./support/program.ts"
 
 // Every example of these pages of docs runs on the real codex with a scripted model.
@@ -29,11 +30,13 @@ interface Expectation {
   readonly env?: Readonly<Record<string, string>>
   /** Whether it logs in through the browser. */
   readonly browser?: true
+  /** What it sends to an OpenTelemetry collector. */
+  readonly collected?: (collector: Collector.Collector) => void
   /** What the example leaves in its folder. */
   readonly files?: ReadonlyArray<string>
 }
 
-const { exec, functionCall, text } = ScriptedModel
+const { exec, functionCall, httpFailure, text } = ScriptedModel
 const endless = Effect.runSync(Effect.map(ScriptedModel.gate, (gate) => text(["1\n", gate])))
 const escalated = exec("touch /nowhere", {
   args: { sandbox_permissions: "require_escalated", justification: "why not" }
@@ -221,6 +224,29 @@ const expectations: Record<string, Expectation> = {
     live: true,
     env: { CHATGPT_ACCESS_TOKEN: jwt, CHATGPT_ACCOUNT_ID: "ws-1" },
     prints: "logged out"
+  },
+  "observability: Send it to a collector (1)": {
+    answers: ["Hello!"],
+    effect: "example.program",
+    live: true,
+    prints: "Hello!",
+    collected: (collector) => {
+      const spans = collector.spans()
+      assert.include(spans.map((span) => Collector.pathOf(spans, span).join(" > ")), "Thread.run > Turn")
+      assert.isTrue(collector.metrics().has("effect_codex_turns"))
+      // The client is built and closed inside the telemetry.
+      assert.include(spans.map(({ name }) => name), "AppServerRpc.initialize")
+    }
+  },
+  "observability: Metrics (1)": {
+    answers: ["Hello!", httpFailure(500, "try later")],
+    effect: "example.program",
+    prints: "1 completed, 1 failed"
+  },
+  "observability: Odd things (1)": {
+    answers: [],
+    effect: "example.program",
+    prints: "nobody waits for the reply to request 2"
   }
 }
 
@@ -251,8 +277,10 @@ const check = Effect.fnUntraced(function*(code: string, expectation: Expectation
     yield* fs.writeFileString(join(folder, "main.mjs"), main(expectation))
   }
 
+  const collector = yield* Collector.make
+  const env = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, ...expectation.env }
   const { code: exit, lines, said, stderr } = yield* Effect.scoped(
-    run(join(folder, expectation.effect === undefined ? "example.mjs" : "main.mjs"), { env: expectation.env })
+    run(join(folder, expectation.effect === undefined ? "example.mjs" : "main.mjs"), { env })
   )
   assert.strictEqual(exit, 0, said)
   assert.strictEqual(
@@ -264,11 +292,19 @@ const check = Effect.fnUntraced(function*(code: string, expectation: Expectation
     said
   )
   assert.strictEqual(stderr, "")
+  expectation.collected?.(collector)
   assert.strictEqual((yield* model.requests).length, expectation.answers.length)
   assert.deepStrictEqual(yield* fs.readDirectory(home.workspace), [...expectation.files ?? []])
 })
 
-const examples = ["getting-started", "approvals", "tools", "auth", "resilience"].flatMap(examplesOf)
+const examples = [
+  "getting-started",
+  "approvals",
+  "tools",
+  "auth",
+  "resilience",
+  "observability"
+].flatMap(examplesOf)
 
 describe.concurrent("docs", () => {
   it("has an expectation for every example", () =>

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Option } from "effect"
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
+import * as Collector from "./support/collector.ts"
 import { run, testLayer } from "./support/program.ts"
 
 // Every example runs as its own process, as a user runs it, on the real codex with a scripted model.
@@ -24,6 +25,8 @@ interface Expectation {
   readonly rest?: RegExp
   /** What the example leaves in its folder. */
   readonly files?: ReadonlyArray<string>
+  /** What it sends to an OpenTelemetry collector. */
+  readonly collected?: (collector: Collector.Collector) => void
   /** What the model was asked. */
   readonly asked?: (requests: ReadonlyArray<ScriptedModel.ModelRequest>) => void
 }
@@ -180,6 +183,31 @@ const expectations: Record<string, Expectation> = {
         "The tool weather failed: There is no weather station in Rust."
       ])
     }
+  },
+  "19-telemetry.ts": {
+    answers: [reply(["Hello!"], { usage })],
+    prints: ["Hello!"],
+    collected: (collector) => {
+      const spans = collector.spans()
+      const paths = spans.map((span) => Collector.pathOf(spans, span).join(" > "))
+      assert.includeMembers(paths, [
+        "hello > Codex.startThread > AppServerRpc.thread/start",
+        "hello > Thread.run > AppServerRpc.turn/start",
+        "hello > Thread.run > Turn"
+      ])
+      const turn = spans.find(({ name }) => name === "Turn")
+      const attributes = new Map(turn?.attributes.map(({ key, value }) => [key, value]))
+      assert.deepStrictEqual(attributes.get("codex.turn.outcome"), { stringValue: "completed" })
+      assert.strictEqual(Number(attributes.get("codex.tokens.output")?.intValue), 20)
+      assert.includeMembers([...collector.metrics()], [
+        "effect_codex_open_turns",
+        "effect_codex_turns",
+        "effect_codex_tokens",
+        "effect_codex_request_duration_seconds"
+      ])
+      // Neither what the model is asked nor what it answers is told.
+      assert.notMatch(collector.text(), /Say hello|Hello!/)
+    }
   }
 }
 
@@ -189,7 +217,9 @@ const check = Effect.fnUntraced(function*(name: string, expectation: Expectation
   const model = yield* ScriptedModel.ScriptedModel
   yield* model.enqueue(...expectation.answers, ...expectation.optional ?? [])
 
-  const { code, lines, said, stderr } = yield* Effect.scoped(run(join(folder, name), { stdin: expectation.stdin }))
+  const collector = yield* Collector.make
+  const env = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url }
+  const { code, lines, said, stderr } = yield* Effect.scoped(run(join(folder, name), { stdin: expectation.stdin, env }))
   const isLine = (line: string | undefined, expected: string | RegExp | undefined) =>
     line !== undefined && (typeof expected === "string" ? line === expected : expected?.test(line) === true)
   assert.strictEqual(code, 0, said)
@@ -199,6 +229,7 @@ const check = Effect.fnUntraced(function*(name: string, expectation: Expectation
   }
   assert.strictEqual(stderr, "")
 
+  expectation.collected?.(collector)
   const requests = yield* model.requests
   assert.isAtLeast(requests.length, expectation.answers.length)
   expectation.asked?.(requests)
@@ -215,6 +246,6 @@ describe.concurrent("examples", () => {
         yield* expectation.browser === true
           ? Effect.provide(check(name, expectation), BrowserLogin.layerExclusive)
           : check(name, expectation)
-      }).pipe(Effect.provide(testLayer())))
+      }).pipe(Effect.scoped, Effect.provide(testLayer())))
   }
 })
