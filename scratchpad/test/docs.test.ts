@@ -299,10 +299,10 @@ const check = Effect.fnUntraced(function*(code: string, expectation: Expectation
 
 const examples = [
   "getting-started",
+  "resilience",
   "approvals",
   "tools",
   "auth",
-  "resilience",
   "observability"
 ].flatMap(examplesOf)
 
