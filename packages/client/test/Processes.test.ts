@@ -267,6 +267,39 @@ describe("a codex that hangs", () => {
 })
 
 // =============================================================================
+// MCP servers
+// =============================================================================
+
+describe("the MCP servers of threads", () => {
+  live("end when their threads are unloaded, and with the client", ({ home, mark, model }) =>
+    Effect.gen(function*() {
+      const threads = 3
+      yield* model.enqueue(...Array.from({ length: threads + 1 }, () => "done"))
+      const { building, close } = yield* open(home, "of threads", {
+        configOverrides: ["thread_unload_delay_secs=1"],
+        shutdownGrace: "1 second"
+      })
+      const codex = Context.get(yield* Fiber.join(building), Codex.Codex)
+      const args = [join(import.meta.dirname, "mcpServer.ts"), mark]
+      const start = Effect.gen(function*() {
+        const thread = yield* codex.startThread({
+          config: { mcp_servers: { asker: { command: process.execPath, args, required: true } } }
+        })
+        yield* thread.run("go")
+        return thread
+      })
+      const started = yield* Effect.forEach(Array.from({ length: threads }), () => start)
+      assert.strictEqual(Processes.marked(mark).length, threads)
+      for (const thread of started) yield* thread.unsubscribe
+      yield* gone(mark)
+      yield* start
+      assert.strictEqual(Processes.marked(mark).length, 1)
+      yield* close
+      yield* gone(mark)
+    }))
+})
+
+// =============================================================================
 // Many clients
 // =============================================================================
 

@@ -8,6 +8,7 @@ import {
   Config,
   ConfigProvider,
   Context,
+  Deferred,
   Duration,
   Effect,
   Exit,
@@ -48,6 +49,7 @@ const open = Effect.fnUntraced(function*(options: CodexNode.WebSocketOptions) {
   const context = yield* Layer.buildWithScope(CodexNode.layerWebSocket(options), scope)
   return {
     rpc: Context.get(context, AppServerRpc.AppServerRpc),
+    codex: Context.get(context, Codex.Codex),
     close: Scope.close(scope, Exit.void)
   }
 })
@@ -218,6 +220,37 @@ describe("the real server", () => {
       yield* Fiber.join(completed)
       way.release()
       assert.deepInclude(yield* slow.rpc.ended, { _tag: "TransportError", reason: "read", closeCode: 1006 })
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer())))
+    ), 180_000)
+
+  it.live("does not cut off a client whose program reads nothing, and loses none of it", () =>
+    Effect.gen(function*() {
+      const model = yield* ScriptedModel.ScriptedModel
+      const gate = yield* ScriptedModel.gate
+      const parts = Array.from({ length: 60_000 }, (_, i) => `${i} `.padEnd(300, "x"))
+      yield* model.enqueue(ScriptedModel.text(["first", gate, ...parts]))
+      const { url } = yield* onTcp()
+      const { codex } = yield* open({ url })
+      const thread = yield* codex.startThread()
+      const turn = yield* thread.turn("go")
+      const read = yield* Deferred.make<void>()
+      const text: Array<string> = []
+      const reading = yield* turn.text.pipe(
+        Stream.runForEach((part) => {
+          text.push(part)
+          return Deferred.await(read)
+        }),
+        Effect.forkScoped({ startImmediately: true })
+      )
+      yield* gate.reached
+      yield* gate.release
+      assert.strictEqual((yield* turn.result).status, "completed")
+      assert.deepStrictEqual(text, ["first"])
+      yield* Deferred.succeed(read, undefined)
+      yield* Fiber.join(reading)
+      assert.strictEqual(text.join(""), ["first", ...parts].join(""))
     }).pipe(
       Effect.scoped,
       Effect.provide(CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer())))
