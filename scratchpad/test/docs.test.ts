@@ -306,6 +306,28 @@ const examples = [
   "observability"
 ].flatMap(examplesOf)
 
+describe("docs/security.md", () => {
+  const text = readFileSync(join(root, "docs", "security.md"), "utf8")
+  const rows = text.matchAll(
+    /((?:\.\.\/)?\w+\/test\/\w+): ("[^"]+"(?:; "[^"]+")*)/g
+  )
+  const named = [...rows].flatMap(([, file, names]) =>
+    [...names!.matchAll(/"([^"]+)"/g)].map(([, name]) => [file!, name!] as const)
+  )
+
+  it("names a test in each line of its tables", () => {
+    const lines = text.split("\n").filter((line) =>
+      line.startsWith("| ") && !/\| Test +\|$/.test(line) && !line.includes("---")
+    )
+    assert.isAbove(lines.length, 35)
+    assert.deepStrictEqual(lines.filter((line) => !line.includes("/test/")), [])
+  })
+
+  it.each(named)("names a test of %s: %s", (file, name) => {
+    assert.include(readFileSync(join(root, "packages", `${file}.test.ts`), "utf8"), name)
+  })
+})
+
 describe.concurrent("docs", () => {
   it("has an expectation for every example", () =>
     assert.deepStrictEqual(examples.map(({ name }) => name), Object.keys(expectations)))

@@ -53,6 +53,20 @@ describe("the argument list", () => {
   })
 })
 
+describe("what the process is given", () => {
+  const hostile = ["$(touch here)", "`touch here`", "; touch here &", "a b", "*", "\"'\\", "--version\n"]
+
+  live(
+    "are the arguments as they are: no shell looks at them",
+    Effect.gen(function*() {
+      const server = yield* AppServer.make(node("", {
+        args: ["-e", "console.log(JSON.stringify(process.argv.slice(1)))", "--", ...hostile]
+      }))
+      assert.deepStrictEqual(JSON.parse((yield* readAll(server)).out), hostile)
+    })
+  )
+})
+
 describe("the end of the process", () => {
   live(
     "is told with its exit code, after everything that it wrote",

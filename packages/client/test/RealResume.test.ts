@@ -3,7 +3,7 @@ import { Codex } from "@effect-codex/client"
 import { CodexNode } from "@effect-codex/node"
 import { CodexHome, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Option, Scope, Stream } from "effect"
+import { Effect, Layer, Option, type Scope, Stream } from "effect"
 
 /** Runs on a codex process of its own. */
 const inProcess = <A, E, R>(effect: Effect.Effect<A, E, R | Codex.Codex>) =>
