@@ -6,6 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Option, Schema, type Scope, Stream } from "effect"
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
+import * as Processes from "./support/processes.ts"
 
 type Services = Codex.Codex | ScriptedModel.ScriptedModel | CodexHome.CodexHome
 
@@ -253,12 +254,17 @@ describe("interruptWithTerminals", () => {
     "ends the commands that the turn left in the background",
     Effect.gen(function*() {
       const gate = yield* ScriptedModel.gate
-      yield* enqueue(ScriptedModel.exec("sleep 600", { args: { yield_time_ms: 250 } }), ScriptedModel.text([gate]))
+      const mark = Processes.newMark()
+      const running = () => Processes.marked(mark)
+      yield* Effect.addFinalizer(() => Effect.sync(() => Processes.killMarked(mark)))
+      yield* enqueue(ScriptedModel.exec(`sleep ${mark}`, { args: { yield_time_ms: 250 } }), ScriptedModel.text([gate]))
       const thread = yield* newThread({ sandbox: Sandbox.fullAccess })
       const turn = yield* thread.turn("leave something running")
       yield* received(2)
+      assert.isAbove(running().length, 0)
       const ended = yield* turn.interruptWithTerminals
-      assert.deepStrictEqual(ended.map(({ command }) => command.includes("sleep 600")), [true])
+      assert.deepStrictEqual(ended.map(({ command }) => command.includes(mark)), [true])
+      yield* Processes.until("the command has ended", () => running().length === 0, running)
       assert.strictEqual((yield* turn.result).status, "interrupted")
       // A second look finds nothing left.
       assert.deepStrictEqual(yield* turn.interruptWithTerminals, [])
