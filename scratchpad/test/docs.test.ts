@@ -171,7 +171,10 @@ const expectations: Record<string, Expectation> = {
     files: ["summary.txt"]
   },
   "approvals: 4. Ask a person (1)": {
-    answers: [exec("mkdir folder"), "Done."],
+    answers: [
+      exec("mkdir folder", { args: { sandbox_permissions: "require_escalated", justification: "why not" } }),
+      "Done."
+    ],
     effect: status,
     live: true,
     prints: "May I run COMMAND?\ncompleted",
