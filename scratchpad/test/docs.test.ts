@@ -1,15 +1,18 @@
 import { BrowserLogin, CodexHome, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem } from "effect"
-import { readFileSync } from "node:fs"
+import { readdirSync, readFileSync } from "node:fs"
 import { stripTypeScriptTypes } from "node:module"
 import { join } from "node:path"
 import * as Collector from "./support/collector.ts"
 import { run, testLayer } from "./support/program.ts"
 
-// Every example of these pages of docs runs on the real codex with a scripted model.
+// Every example of these pages of docs runs on the real codex with a scripted model. Those of the page on testing are tests,
+// and are kept here as files.
 
 const root = join(import.meta.dirname, "..", "..")
+
+const tests = join(import.meta.dirname, "testing")
 
 const examplesOf = (page: string) =>
   readFileSync(join(root, "docs", `${page}.md`), "utf8").split(/^##? /m).slice(1).flatMap((section) =>
@@ -345,4 +348,12 @@ describe.concurrent("docs", () => {
           : check(code, expectation)
       }).pipe(Effect.scoped, Effect.provide(testLayer(name.startsWith("auth:") ? openAI : {}))))
   }
+
+  it("has the tests of this folder for examples of testing", () =>
+    assert.sameMembers(
+      examplesOf("testing").map(({ code }) => code),
+      readdirSync(tests).filter((file) => file.endsWith(".test.ts")).map((file) =>
+        readFileSync(join(tests, file), "utf8")
+      )
+    ))
 })

@@ -208,6 +208,13 @@ const expectations: Record<string, Expectation> = {
       // Neither what the model is asked nor what it answers is told.
       assert.notMatch(collector.text(), /Say hello|Hello!/)
     }
+  },
+  "20-review-bot.ts": {
+    answers: [
+      exec("ls"),
+      `{ "verdict": "request changes", "findings": [{ "file": "stats.ts", "line": 1, "problem": "there may be none" }] }`
+    ],
+    prints: ["request changes", "stats.ts:1: there may be none"]
   }
 }
 

@@ -8,50 +8,52 @@ import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import * as Effect from "effect/Effect"
 
+const runParameters = {
+  prompt: Argument.String("prompt").pipe(
+    Argument.withDescription("What the agent is asked. Read from stdin if it is left out."),
+    Argument.optional
+  ),
+  model: Flag.String("model").pipe(
+    Flag.withAlias("m"),
+    Flag.withMetavar("name"),
+    Flag.withDescription("The model. Default: what your Codex configuration says."),
+    Flag.optional
+  ),
+  sandbox: Flag.Literals("sandbox", ["read-only", "workspace-write", "full-access"]).pipe(
+    Flag.withAlias("s"),
+    Flag.withDescription(
+      "What the agent's commands may touch. Default: what your Codex configuration says, as for codex itself; that is " +
+        "read-only if it says nothing, so that nothing changes before you allow it."
+    ),
+    Flag.optional
+  ),
+  approve: Flag.Literals("approve", ["none", "auto", "ask"]).pipe(
+    Flag.withAlias("a"),
+    Flag.withDescription(
+      "Who decides when the agent wants more than the sandbox allows. none: nothing beyond it is done. auto: codex has " +
+        "a model review it, which costs calls of the model. ask: you, at the terminal. Default: none."
+    ),
+    Flag.withDefault("none")
+  ),
+  cwd: Flag.Path("cwd").pipe(
+    Flag.withAlias("C"),
+    Flag.withMetavar("folder"),
+    Flag.withDescription("The folder that the agent works in. Default: the current one."),
+    Flag.optional
+  ),
+  json: Flag.Boolean("json").pipe(
+    Flag.withDescription("Print every event of the turn as a line of JSON, and nothing else, to stdout."),
+    Flag.withDefault(false)
+  ),
+  offline: Flag.Boolean("offline").pipe(
+    Flag.withDescription("Use the offline model, a script that drives the real codex without a key or a network."),
+    Flag.withDefault(false)
+  )
+}
+
 const run = Command.make(
   "run",
-  {
-    prompt: Argument.String("prompt").pipe(
-      Argument.withDescription("What the agent is asked. Read from stdin if it is left out."),
-      Argument.optional
-    ),
-    model: Flag.String("model").pipe(
-      Flag.withAlias("m"),
-      Flag.withMetavar("name"),
-      Flag.withDescription("The model. Default: what your Codex configuration says."),
-      Flag.optional
-    ),
-    sandbox: Flag.Literals("sandbox", ["read-only", "workspace-write", "full-access"]).pipe(
-      Flag.withAlias("s"),
-      Flag.withDescription(
-        "What the agent's commands may touch. Default: what your Codex configuration says, as for codex itself; that is " +
-          "read-only if it says nothing, so that nothing changes before you allow it."
-      ),
-      Flag.optional
-    ),
-    approve: Flag.Literals("approve", ["none", "auto", "ask"]).pipe(
-      Flag.withAlias("a"),
-      Flag.withDescription(
-        "Who decides when the agent wants more than the sandbox allows. none: nothing beyond it is done. auto: codex has " +
-          "a model review it, which costs calls of the model. ask: you, at the terminal. Default: none."
-      ),
-      Flag.withDefault("none")
-    ),
-    cwd: Flag.Path("cwd").pipe(
-      Flag.withAlias("C"),
-      Flag.withMetavar("folder"),
-      Flag.withDescription("The folder that the agent works in. Default: the current one."),
-      Flag.optional
-    ),
-    json: Flag.Boolean("json").pipe(
-      Flag.withDescription("Print every event of the turn as a line of JSON, and nothing else, to stdout."),
-      Flag.withDefault(false)
-    ),
-    offline: Flag.Boolean("offline").pipe(
-      Flag.withDescription("Use the offline model, a script that drives the real codex without a key or a network."),
-      Flag.withDefault(false)
-    )
-  },
+  runParameters,
   (options) =>
     // The client is loaded when it is needed: `--help` does without it.
     Effect.flatMap(Effect.promise(() => import("./internal/run.ts")), ({ run }) => run(options))
@@ -74,6 +76,75 @@ const run = Command.make(
     {
       command: `effect-codex run --approve ask "Update the dependencies."`,
       description: "Decide yourself what goes beyond the sandbox"
+    }
+  ])
+)
+
+// =============================================================================
+// Cassettes
+// =============================================================================
+
+const cassette = Effect.promise(() => import("./internal/cassette.ts"))
+
+const recordCommand = Command.make(
+  "record",
+  {
+    cassette: Argument.String("cassette").pipe(Argument.withDescription("The file to write, such as session.jsonl.")),
+    ...runParameters,
+    serve: Flag.Boolean("serve").pipe(
+      Flag.withDescription(
+        "Be an app-server on stdin and stdout, and record what its client and codex say to each other. No prompt then."
+      ),
+      Flag.withDefault(false)
+    )
+  },
+  (options) => Effect.flatMap(cassette, ({ record }) => record(options))
+).pipe(
+  Command.withDescription(
+    "Run one turn of the agent, as `run` does, and keep what went over the connection in a file, a cassette for tests: " +
+      "without what looks like a secret, and with ids, times and folders replaced. What was said stays in it."
+  ),
+  Command.withShortDescription("Run one turn and keep it for tests"),
+  Command.withExamples([
+    { command: `effect-codex record hello.jsonl "Say hello."`, description: "Record a turn" },
+    {
+      command: "effect-codex record --serve session.jsonl",
+      description: "Record a client that starts this as its codex"
+    }
+  ])
+)
+
+const replayCommand = Command.make(
+  "replay",
+  {
+    cassette: Argument.String("cassette").pipe(Argument.withDescription("The file that was recorded.")),
+    json: Flag.Boolean("json").pipe(
+      Flag.withDescription("Print every event of its turns as a line of JSON to stdout."),
+      Flag.withDefault(false)
+    ),
+    serve: Flag.Boolean("serve").pipe(
+      Flag.withDescription(
+        "Be the recorded app-server on stdin and stdout, for a client under test. It ends with exit code 1 and the " +
+          "difference when the client sends something else than was recorded."
+      ),
+      Flag.withDefault(false)
+    ),
+    lenient: Flag.Boolean("lenient").pipe(
+      Flag.withDescription("With --serve: let the client send its messages in another order and with more keys."),
+      Flag.withDefault(false)
+    )
+  },
+  (options) => Effect.flatMap(cassette, ({ replay }) => replay(options))
+).pipe(
+  Command.withDescription(
+    "Show a recorded session as `run` showed it: the answers on stdout, the rest on stderr. Codex is not needed."
+  ),
+  Command.withShortDescription("Show a recorded session, or play it to a client"),
+  Command.withExamples([
+    { command: "effect-codex replay hello.jsonl", description: "See what was recorded" },
+    {
+      command: "effect-codex replay --serve hello.jsonl",
+      description: "Play it to a client that starts this as its codex"
     }
   ])
 )
@@ -130,6 +201,34 @@ const accountCommand = Command.make(
   Command.withShortDescription("Show who is logged in")
 )
 
+// =============================================================================
+// Testing
+// =============================================================================
+
+const fakeAppServer = Command.make(
+  "fake-app-server",
+  {
+    script: Argument.Path("script").pipe(
+      Argument.withDescription(
+        "A JSON file with what the model answers. Without it the model says what it was asked."
+      ),
+      Argument.optional
+    )
+  },
+  (options) =>
+    Effect.flatMap(Effect.promise(() => import("./internal/fakeAppServer.ts")), ({ serve }) => serve(options))
+).pipe(
+  Command.withDescription(
+    "Speak the protocol of `codex app-server` on stdin and stdout, without codex, a model or a login, for tests of clients " +
+      "in any language. It ends with stdin."
+  ),
+  Command.withShortDescription("Be an app-server for tests, without codex"),
+  Command.withExamples([
+    { command: "effect-codex fake-app-server", description: "Answer what was asked" },
+    { command: "effect-codex fake-app-server script.json", description: "Answer what the script says" }
+  ])
+)
+
 /**
  * The whole command.
  *
@@ -138,5 +237,13 @@ const accountCommand = Command.make(
  */
 export const command = Command.make("effect-codex").pipe(
   Command.withDescription("Codex in a terminal"),
-  Command.withSubcommands([run, loginCommand, logoutCommand, accountCommand])
+  Command.withSubcommands([
+    run,
+    recordCommand,
+    replayCommand,
+    loginCommand,
+    logoutCommand,
+    accountCommand,
+    fakeAppServer
+  ])
 )

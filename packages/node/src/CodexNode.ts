@@ -100,6 +100,20 @@ export const layer = (options?: Options): Layer.Layer<
   )
 
 /**
+ * The process and its pipes without the client: for a client of one's own, or for what stands between the two, such as the
+ * recorder of `@effect-codex/testing`.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerTransport = (
+  options?: Omit<AppServer.Options, "executable"> & Transport.StdioOptions & Pick<Options, "executable">
+): Layer.Layer<
+  Transport.Transport | AppServer.AppServer,
+  CodexExecutableNotFound | AppServerStartError
+> => Transport.layerStdio(options).pipe(Layer.provideMerge(processOf(options ?? {})), Layer.provide(NodeLive))
+
+/**
  * {@link layer} with options that are read from the `ConfigProvider`, each alone or all at once. Fails with `ConfigError`
  * too.
  *
@@ -291,7 +305,7 @@ const NodeLive = NodeChildProcessSpawner.layer.pipe(
   Layer.provideMerge(Layer.merge(NodeFileSystem.layer, NodePath.layer))
 )
 
-const processOf = (options: Options) =>
+const processOf = (options: Omit<AppServer.Options, "executable"> & Pick<Options, "executable">) =>
   Layer.unwrap(Effect.gen(function*() {
     const { executable, pathFolder } = yield* CodexExecutable.find({ executable: options.executable })
     const env = pathFolder === undefined

@@ -4,7 +4,7 @@
  *
  * @since 0.1.0
  */
-import type { AppServer, AppServerRpc, Auth, Codex, CodexError } from "@effect-codex/client"
+import type { AppServer, AppServerRpc, Auth, Codex, CodexError, Transport } from "@effect-codex/client"
 import * as CodexNode from "@effect-codex/node/CodexNode"
 import * as Effect from "effect/Effect"
 import type * as HttpServerError from "effect/http/HttpServerError"
@@ -59,10 +59,39 @@ export const layer = (options?: Options): Layer.Layer<
   | CodexError.AppServerStartError
   | HttpServerError.ServeError
   | PlatformError.PlatformError
-> =>
+> => withHome(options, CodexNode.layer)
+
+/**
+ * The codex of {@link layer} without the client: to be recorded with `Cassette.layer`, or for a client of one's own.
+ *
+ * **Example** (A cassette that is recorded with the scripted model)
+ *
+ * ```ts
+ * import { Cassette, ScriptedCodex } from "@effect-codex/testing"
+ *
+ * export const CodexLive = Cassette.layer("test/cassettes/hello.jsonl", {
+ *   server: ScriptedCodex.layerTransport({ model: { answers: ["Hello!"] } })
+ * })
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerTransport = (options?: Options): Layer.Layer<
+  Transport.Transport | AppServer.AppServer | ScriptedModel.ScriptedModel | CodexHome.CodexHome,
+  | CodexError.CodexExecutableNotFound
+  | CodexError.AppServerStartError
+  | HttpServerError.ServeError
+  | PlatformError.PlatformError
+> => withHome(options, CodexNode.layerTransport)
+
+const withHome = <A, E>(
+  options: Options | undefined,
+  layer: (options: CodexNode.Options) => Layer.Layer<A, E>
+) =>
   Layer.unwrap(
     Effect.map(CodexHome.CodexHome, ({ env, workspace }) =>
-      CodexNode.layer({ cwd: workspace, ...options?.codex, env: { ...env, ...options?.codex?.env } }))
+      layer({ cwd: workspace, ...options?.codex, env: { ...env, ...options?.codex?.env } }))
   ).pipe(
     Layer.provideMerge(CodexHome.layer(options?.home)),
     Layer.provideMerge(ScriptedModel.layer(options?.model))

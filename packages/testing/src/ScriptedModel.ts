@@ -11,7 +11,6 @@
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as NodeHttpServerRequest from "@effect/platform-node/NodeHttpServerRequest"
 import * as Arr from "effect/Array"
-import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -28,9 +27,9 @@ import * as Redacted from "effect/Redacted"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as Http from "node:http"
 import * as RequestBody from "./internal/requestBody.ts"
+import * as Script from "./internal/script.ts"
 import * as Sse from "./internal/sse.ts"
 
 // =============================================================================
@@ -588,24 +587,8 @@ export interface Options {
 export const make = Effect.fnUntraced(function*(
   options: Options = {}
 ): Effect.fn.Return<ScriptedModel["Service"], HttpServerError.ServeError, Scope.Scope> {
-  const queue = [...options.answers ?? []]
-  const requests = yield* SubscriptionRef.make<ReadonlyArray<ModelRequest>>([])
+  const script = yield* Script.make(options)
   let closing = false
-
-  const script = (request: ModelRequest): Effect.Effect<Answer> =>
-    Effect.suspend(() => {
-      const queued = queue.shift()
-      if (queued !== undefined) return Effect.succeed(queued)
-      if (options.answer === undefined) {
-        return Effect.succeed(httpFailure(400, `the script has no answer for request ${request.index}`))
-      }
-      const answer = options.answer(request, request.index)
-      return Effect.isEffect(answer) ? answer : Effect.succeed(answer)
-    }).pipe(Effect.catchCause((cause) =>
-      Cause.hasInterruptsOnly(cause)
-        ? Effect.failCause(cause)
-        : Effect.succeed(httpFailure(400, `the script died at request ${request.index}: ${Cause.pretty(cause)}`))
-    ))
 
   const responses = Effect.gen(function*() {
     const request = yield* HttpServerRequest.HttpServerRequest
@@ -619,18 +602,15 @@ export const make = Effect.fnUntraced(function*(
       Deferred.doneUnsafe(outcome, Effect.succeed(sent ? "answered" : closing ? "closed" : "abandoned"))
     })
     const { authorization, ...headers } = request.headers
-    const received = yield* SubscriptionRef.modify(requests, (all) => {
-      const received: ModelRequest = {
-        ...decoded.success,
-        index: all.length,
-        headers,
-        authorization: Option.map(Option.fromUndefinedOr(authorization), (value) => Redacted.make(value)),
-        outcome: Deferred.await(outcome)
-      }
-      return [received, [...all, received]]
-    })
+    const received = yield* script.record((index) => ({
+      ...decoded.success,
+      index,
+      headers,
+      authorization: Option.map(Option.fromUndefinedOr(authorization), (value) => Redacted.make(value)),
+      outcome: Deferred.await(outcome)
+    }))
 
-    const answer = normalize(yield* script(received))
+    const answer = yield* script.answer(received)
     const [pauses, parts] = splitPauses(answer)
     yield* Effect.forEach(pauses, Sse.pause, { discard: true })
     if (answer._tag === "HttpFailure") {
@@ -672,20 +652,12 @@ export const make = Effect.fnUntraced(function*(
     })
   )
 
-  const until = (predicate: (requests: ReadonlyArray<ModelRequest>) => boolean) =>
-    SubscriptionRef.changes(requests).pipe(
-      Stream.filter(predicate),
-      Stream.runHead,
-      Effect.flatMap(Option.match({ onNone: () => Effect.never, onSome: Effect.succeed }))
-    )
-
   return ScriptedModel.of({
     url: `${NetAddress.formatUrlUnsafe(server.address)}/v1`,
-    enqueue: (...answers) => Effect.sync(() => void queue.push(...answers)),
-    requests: SubscriptionRef.get(requests),
-    received: (count) => until((all) => all.length >= count),
-    receivedWhere: (predicate) =>
-      Effect.map(until((all) => all.some(predicate)), (all) => Arr.findFirst(all, predicate).pipe(Option.getOrThrow))
+    enqueue: script.enqueue,
+    requests: script.requests,
+    received: script.received,
+    receivedWhere: script.receivedWhere
   })
 })
 
@@ -707,12 +679,6 @@ export const layer = (options?: Options): Layer.Layer<ScriptedModel, HttpServerE
 // =============================================================================
 // Internal
 // =============================================================================
-
-const normalize = (answer: Answer): Reply | HttpFailure => {
-  if (typeof answer === "string") return reply([answer])
-  if ("_tag" in answer) return answer._tag === "Reply" || answer._tag === "HttpFailure" ? answer : reply([answer])
-  return reply(answer)
-}
 
 const splitPauses = (answer: Reply | HttpFailure): [ReadonlyArray<Pause>, ReadonlyArray<string | Part>] =>
   answer._tag === "HttpFailure" ? [answer.pauses, []] : Arr.span(answer.parts, Sse.isPause)

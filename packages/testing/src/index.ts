@@ -1,19 +1,10 @@
-/**
- * @since 0.1.0
- */
 export * as BrowserLogin from "./BrowserLogin.ts"
-
-/**
- * @since 0.1.0
- */
+export * as Cassette from "./Cassette.ts"
 export * as CodexHome from "./CodexHome.ts"
-
-/**
- * @since 0.1.0
- */
-export * as ScriptedModel from "./ScriptedModel.ts"
-
-/**
- * @since 0.1.0
- */
+export * as CodexTest from "./CodexTest.ts"
+export * as Contract from "./Contract.ts"
+export * as Expect from "./Expect.ts"
+export * as FakeAppServer from "./FakeAppServer.ts"
+export * as Faults from "./Faults.ts"
 export * as ScriptedCodex from "./ScriptedCodex.ts"
+export * as ScriptedModel from "./ScriptedModel.ts"

@@ -135,5 +135,5 @@ const folderOf = Effect.fnUntraced(function*(option: Option.Option<string>) {
 })
 
 // As the protocol names them, whatever this library knows of them.
-const jsonLine = (event: TurnEvent): string =>
+export const jsonLine = (event: TurnEvent): string =>
   `${JSON.stringify({ method: "method" in event ? event.method : event._tag, params: event.params })}\n`

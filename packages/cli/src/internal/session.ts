@@ -27,6 +27,12 @@ export interface Session {
   readonly notice: string | undefined
 }
 
+/** The cassette that connections are recorded to, if they are. */
+export const RecordTo: Context.Reference<string | undefined> = Context.Reference<string | undefined>(
+  "@effect-codex/cli/RecordTo",
+  { defaultValue: () => undefined }
+)
+
 /**
  * Opens a session until the scope closes.
  *
@@ -54,7 +60,10 @@ const apiKey = (name: string) =>
 export const connect = Effect.fnUntraced(function*(options: CodexNode.Options, isOffline = false) {
   const { warn } = yield* Screen
   const clientInfo = { name: "effect_codex_cli", title: "effect-codex", version }
-  const services = yield* Layer.build(CodexNode.layer({ ...options, clientInfo }))
+  const recordTo = yield* RecordTo
+  const services: Context.Context<AppServerRpc | Auth | Codex> = recordTo === undefined
+    ? yield* Layer.build(CodexNode.layer({ ...options, clientInfo }))
+    : yield* recording(recordTo, { ...options, clientInfo })
   const rpc = Context.get(services, AppServerRpc)
   // At once: codex tells what is wrong with its configuration right after the handshake.
   yield* warnings(rpc, isOffline).pipe(
@@ -62,6 +71,13 @@ export const connect = Effect.fnUntraced(function*(options: CodexNode.Options, i
     Effect.forkScoped({ startImmediately: true })
   )
   return { auth: Context.get(services, Auth), codex: Context.get(services, Codex) }
+})
+
+const recording = Effect.fnUntraced(function*(path: string, options: CodexNode.Options) {
+  const Cassette = yield* Effect.promise(() => import("@effect-codex/testing/Cassette"))
+  return yield* Layer.build(
+    Cassette.layer(path, { clientInfo: options.clientInfo, mode: "record", server: CodexNode.layerTransport(options) })
+  )
 })
 
 // These belong to the connection or the thread, not to the turn, and are not among its events.

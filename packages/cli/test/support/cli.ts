@@ -8,7 +8,8 @@ import * as Os from "node:os"
 import { join } from "node:path"
 import type { Readable } from "node:stream"
 
-const bin = join(import.meta.dirname, "..", "..", "src", "bin.ts")
+/** What Node is given to be `effect-codex`. */
+export const entry = ["--conditions=@effect-codex/source", join(import.meta.dirname, "..", "..", "src", "bin.ts")]
 
 /** The home directory of a user who has never heard of codex. Codex does not like the system's temporary directory. */
 export const newcomer = Effect.flatMap(
@@ -36,7 +37,8 @@ export interface Options {
   readonly env?: Readonly<Record<string, string>> | undefined
 }
 
-const environment = ({ env, home }: Options) => ({
+/** The environment of a program that knows nothing but this home. */
+export const environment = ({ env, home }: Options) => ({
   ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(?:CODEX|OPENAI)_|_PROXY$/i.test(name))),
   HOME: home,
   USERPROFILE: home,
@@ -71,7 +73,7 @@ const collect = (stream: Readable) => {
 export const start = Effect.fnUntraced(function*(args: ReadonlyArray<string>, options: Options) {
   const child = yield* Effect.acquireRelease(
     Effect.sync(() =>
-      spawn(process.execPath, ["--conditions=@effect-codex/source", bin, ...args], {
+      spawn(process.execPath, [...entry, ...args], {
         cwd: options.cwd ?? options.home,
         env: environment(options),
         stdio: "pipe"

@@ -39,6 +39,21 @@ const isPrompt = (content: { readonly text: string }): boolean =>
 
 const userTexts = (item: Schema.JsonObject) => isUserMessage(item) ? item.content.filter(isText) : []
 
+const promptedAt = (input: ReadonlyArray<Schema.JsonObject>): number =>
+  input.findLastIndex((item) => userTexts(item).some(isPrompt))
+
+export const promptOf = (input: ReadonlyArray<Schema.JsonObject>): string =>
+  input.slice(promptedAt(input)).flatMap(userTexts).find(isPrompt)?.text ?? ""
+
+export const userTextsOf = (input: ReadonlyArray<Schema.JsonObject>): ModelRequest["userTexts"] =>
+  input.flatMap(userTexts).map((content) => content.text)
+
+export const toolOutputsOf = (input: ReadonlyArray<Schema.JsonObject>): ModelRequest["toolOutputs"] =>
+  input.slice(promptedAt(input) + 1).filter(isToolOutput).map(({ call_id, output }) => ({
+    callId: call_id,
+    output: typeof output === "string" ? output : JSON.stringify(output)
+  }))
+
 type Decoded = Omit<ModelRequest, "index" | "headers" | "authorization" | "outcome">
 
 /** Reads what is needed of a Responses request, and ignores the rest. */
@@ -46,16 +61,12 @@ export const decode = (text: string): Result.Result<Decoded, string> =>
   Result.gen(function*() {
     const body = yield* decodeJson(text)
     const { input, instructions, model, text: format, tools } = yield* decodeBody(body)
-    const prompted = input.findLastIndex((item) => userTexts(item).some(isPrompt))
     return {
       model,
       instructions: instructions ?? "",
-      prompt: input.slice(prompted).flatMap(userTexts).find(isPrompt)?.text ?? "",
-      userTexts: input.flatMap(userTexts).map((content) => content.text),
-      toolOutputs: input.slice(prompted + 1).filter(isToolOutput).map(({ call_id, output }) => ({
-        callId: call_id,
-        output: typeof output === "string" ? output : JSON.stringify(output)
-      })),
+      prompt: promptOf(input),
+      userTexts: userTextsOf(input),
+      toolOutputs: toolOutputsOf(input),
       input,
       tools: tools ?? [],
       outputSchema: Option.fromUndefinedOr(format?.format?.schema),

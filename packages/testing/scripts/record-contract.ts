@@ -1,0 +1,45 @@
+/**
+ * Records what the installed codex sends in the cases of the contract, and writes `src/internal/contract/transcripts.ts`.
+ * Look at the difference before you commit it: it is what the new codex does otherwise.
+ *
+ *     node --conditions=@effect-codex/source packages/testing/scripts/record-contract.ts
+ */
+import { Contract } from "@effect-codex/testing"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import { Console, Effect } from "effect"
+import * as Fs from "node:fs"
+import { fileURLToPath } from "node:url"
+import { transcripts } from "../src/internal/contract/transcripts.ts"
+import { layerReal } from "../test/contractServers.ts"
+
+const file = fileURLToPath(new URL("../src/internal/contract/transcripts.ts", import.meta.url))
+
+const program = Effect.gen(function*() {
+  const recorded: Record<string, ReadonlyArray<string>> = {}
+  for (const { effect, name } of Contract.cases) {
+    yield* Console.error(`${name} ${new Date().toISOString().slice(14)}`)
+    const failure = yield* effect.pipe(
+      Effect.scoped,
+      Effect.timeout("6 seconds"),
+      Effect.as(undefined),
+      Effect.catch((error) => Effect.succeed(error))
+    )
+    if (failure === undefined) {
+      if (transcripts[name] !== undefined) recorded[name] = transcripts[name]
+    } else if (failure instanceof Contract.ContractFailure && failure.what === name) {
+      recorded[name] = failure.server
+    } else {
+      yield* Console.error(`${name}: ${String(failure)}`)
+    }
+  }
+  const entries = Object.entries(recorded).map(([name, lines]) =>
+    `  ${JSON.stringify(name)}: [\n${lines.map((line) => `    ${JSON.stringify(line)}`).join(",\n")}\n  ]`
+  )
+  Fs.writeFileSync(
+    file,
+    "/** What codex 0.169.0 sends in the cases of the contract. Written by scripts/record-contract.ts. */\n" +
+      `export const transcripts: { readonly [name: string]: ReadonlyArray<string> } = {\n${entries.join(",\n")}\n}\n`
+  )
+}).pipe(Effect.provide(layerReal))
+
+NodeRuntime.runMain(program)

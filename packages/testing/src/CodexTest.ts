@@ -1,0 +1,368 @@
+/**
+ * The client's services without a codex: for the unit tests of a program that uses them.
+ *
+ * @since 0.1.0
+ */
+import * as Approvals from "@effect-codex/client/Approvals"
+import * as Auth from "@effect-codex/client/Auth"
+import * as Codex from "@effect-codex/client/Codex"
+import type {
+  OutputInvalid,
+  RequestError,
+  ThreadBusy,
+  TurnEndError,
+  TurnInterrupted
+} from "@effect-codex/client/CodexError"
+import type { Input } from "@effect-codex/client/Input"
+import * as ServerRequests from "@effect-codex/client/ServerRequests"
+import type { StructuredOutput, Thread, TurnOptions } from "@effect-codex/client/Thread"
+import type { Turn } from "@effect-codex/client/Turn"
+import type { TurnResult } from "@effect-codex/client/TurnResult"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import * as FakeAppServer from "./FakeAppServer.ts"
+import type * as ScriptedModel from "./ScriptedModel.ts"
+
+// =============================================================================
+// The client with a model that is a function
+// =============================================================================
+
+/**
+ * @category options
+ * @since 0.1.0
+ */
+export interface Options extends Omit<FakeAppServer.Options, "model"> {
+  /**
+   * What the model answers to what the user said last: a text, or parts of an answer as `ScriptedModel` makes them. After a
+   * call of a tool it is asked again, with the tool's output in `context.toolOutputs`.
+   */
+  readonly respond: (
+    input: string,
+    context: ScriptedModel.ModelRequest
+  ) => ScriptedModel.Answer | Effect.Effect<ScriptedModel.Answer>
+}
+
+/**
+ * The whole client, with a function in the place of codex and its model. The client is the real one, on a
+ * {@link FakeAppServer}: events, interruption, structured output, approvals, tools and errors are as ever. Nothing is started,
+ * and the clock is the test's.
+ *
+ * **Example** (An answer that depends on the question, and a command)
+ *
+ * ```ts
+ * import { Codex } from "@effect-codex/client"
+ * import { CodexTest, ScriptedModel } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const test = Effect.gen(function*() {
+ *   const thread = yield* (yield* Codex.Codex).startThread()
+ *   return yield* thread.run("What is in this folder?")
+ * }).pipe(Effect.provide(CodexTest.layer({
+ *   respond: (input, { toolOutputs }) =>
+ *     toolOutputs.length === 0 && input.includes("folder") ? ScriptedModel.exec("ls") : "Two files."
+ * })))
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (
+  { respond, ...options }: Options
+): ReturnType<typeof FakeAppServer.layer> =>
+  FakeAppServer.layer({ ...options, model: { answer: (request) => respond(request.prompt, request) } })
+
+/**
+ * {@link layer} with a model that answers this text to everything.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerText = (text: string): ReturnType<typeof FakeAppServer.layer> => layer({ respond: () => text })
+
+// =============================================================================
+// Mocks of one service
+// =============================================================================
+
+// The records below are written out, so that a new member of a service is missed by the compiler and not by a test.
+const missing = (name: string, mock: string) => {
+  const member = name.slice(name.indexOf(".") + 1)
+  const die = Effect.suspend(() =>
+    Effect.die(new Error(`${name} was used, and the mock does not have it: CodexTest.${mock}({ ${member}: … }).`))
+  )
+  return { effect: die, method: () => die, stream: Stream.fromEffect(die), streamMethod: () => Stream.fromEffect(die) }
+}
+
+/**
+ * `Codex` alone, of the members that are given. A member that is used all the same ends the test with its name. {@link thread}
+ * makes what `startThread` gives.
+ *
+ * **Example** (A codex whose threads cannot be started)
+ *
+ * ```ts
+ * import { CodexError } from "@effect-codex/client"
+ * import { CodexTest } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const CodexLive = CodexTest.mockCodex({
+ *   startThread: () => Effect.fail(new CodexError.RequestTimeout({ method: "thread/start", timeout: 60_000 }))
+ * })
+ * ```
+ *
+ * @category mocks
+ * @since 0.1.0
+ */
+export const mockCodex = (members: Partial<Codex.Codex["Service"]>): Layer.Layer<Codex.Codex> => {
+  const no = (name: keyof Codex.Codex["Service"]) => missing(`Codex.${name}`, "mockCodex")
+  return Layer.succeed(Codex.Codex, {
+    serverInfo: {
+      version: "0.169.0",
+      userAgent: "effect_codex/0.169.0 (Linux 0.0.0; x86_64) terminal (effect_codex; 0.0.0)",
+      codexHome: "/codex-home",
+      platformFamily: "unix",
+      platformOs: "linux"
+    },
+    startThread: no("startThread").method,
+    resumeThread: no("resumeThread").method,
+    forkThread: no("forkThread").method,
+    listThreads: no("listThreads").streamMethod,
+    listThreadsPage: no("listThreadsPage").method,
+    readThread: no("readThread").method,
+    archiveThread: no("archiveThread").method,
+    unarchiveThread: no("unarchiveThread").method,
+    deleteThread: no("deleteThread").method,
+    models: no("models").method,
+    ...members
+  })
+}
+
+/**
+ * `Auth` alone, as {@link mockCodex}.
+ *
+ * **Example** (Somebody who logs out)
+ *
+ * ```ts
+ * import { CodexTest } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const AuthLive = CodexTest.mockAuth({ logout: Effect.void })
+ * ```
+ *
+ * @category mocks
+ * @since 0.1.0
+ */
+export const mockAuth = (members: Partial<Auth.Auth["Service"]>): Layer.Layer<Auth.Auth> => {
+  const no = (name: keyof Auth.Auth["Service"]) => missing(`Auth.${name}`, "mockAuth")
+  return Layer.succeed(Auth.Auth, {
+    account: no("account").method,
+    loginApiKey: no("loginApiKey").method,
+    loginChatgpt: no("loginChatgpt").method,
+    loginDeviceCode: no("loginDeviceCode").effect,
+    logout: no("logout").effect,
+    rateLimits: no("rateLimits").effect,
+    usage: no("usage").method,
+    changes: no("changes").stream,
+    ...members
+  })
+}
+
+type RunError = RequestError | ThreadBusy | TurnEndError | TurnInterrupted
+
+/**
+ * What stands for `Thread.run` in a mock.
+ *
+ * @category mocks
+ * @since 0.1.0
+ */
+export type RunMock = (
+  input: Input,
+  options?: TurnOptions & Partial<StructuredOutput<unknown>>
+) => Effect.Effect<TurnResult<unknown>, RunError | OutputInvalid>
+
+/**
+ * A thread of the members that are given, as {@link mockCodex}. Its id is `thread-1` unless given.
+ *
+ * **Example** (A thread that answers everything alike)
+ *
+ * ```ts
+ * import { CodexTest } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const CodexLive = CodexTest.mockCodex({
+ *   startThread: () => Effect.succeed(CodexTest.thread({ run: () => Effect.succeed(CodexTest.turnResult("Fine.")) }))
+ * })
+ * ```
+ *
+ * @category mocks
+ * @since 0.1.0
+ */
+export const thread = (
+  members: Partial<Omit<Thread, "run">> & {
+    /** Gets every call, also those that ask for an `output`, which the result has to have then. */
+    readonly run?: RunMock | undefined
+  }
+): Thread => {
+  const no = (name: keyof Thread) => missing(`Thread.${name}`, "thread")
+  const mock = members.run ?? no("run").method
+  function run<A>(
+    input: Input,
+    options: TurnOptions & StructuredOutput<A>
+  ): Effect.Effect<TurnResult<A>, RunError | OutputInvalid>
+  function run(input: Input, options?: TurnOptions): Effect.Effect<TurnResult, RunError>
+  function run(input: Input, options?: TurnOptions) {
+    return mock(input, options)
+  }
+  return {
+    id: "thread-1",
+    turn: no("turn").method,
+    review: no("review").method,
+    compact: no("compact").method,
+    read: no("read").method,
+    status: no("status").effect,
+    turns: no("turns").streamMethod,
+    items: no("items").streamMethod,
+    events: no("events").stream,
+    setName: no("setName").method,
+    fork: no("fork").method,
+    archive: no("archive").effect,
+    revert: no("revert").method,
+    inject: no("inject").method,
+    updateSettings: no("updateSettings").method,
+    unsubscribe: no("unsubscribe").effect,
+    startGoal: no("startGoal").method,
+    runGoal: no("runGoal").method,
+    resumeGoal: no("resumeGoal").method,
+    goal: no("goal").effect,
+    pauseGoal: no("pauseGoal").effect,
+    clearGoal: no("clearGoal").effect,
+    ...members,
+    run
+  }
+}
+
+/**
+ * A turn of the members that are given, as {@link mockCodex}. Its id is `turn-1`, of `thread-1`, unless given.
+ *
+ * @category mocks
+ * @since 0.1.0
+ */
+export const turn = (members: Partial<Turn>): Turn => {
+  const no = (name: keyof Turn) => missing(`Turn.${name}`, "turn")
+  return {
+    id: "turn-1",
+    threadId: "thread-1",
+    events: no("events").stream,
+    text: no("text").stream,
+    reasoning: no("reasoning").stream,
+    items: no("items").stream,
+    plan: no("plan").stream,
+    diff: no("diff").stream,
+    usage: no("usage").stream,
+    result: no("result").effect,
+    steer: no("steer").method,
+    interrupt: no("interrupt").effect,
+    interruptWithTerminals: no("interruptWithTerminals").effect,
+    ...members
+  }
+}
+
+/**
+ * The result of a completed turn with this final answer and no items, changed by `members`.
+ *
+ * @category mocks
+ * @since 0.1.0
+ */
+export const turnResult = (finalResponse: string, members?: Partial<TurnResult>): TurnResult => ({
+  id: "turn-1",
+  threadId: "thread-1",
+  status: "completed",
+  error: Option.none(),
+  startedAt: Option.none(),
+  completedAt: Option.none(),
+  duration: Option.none(),
+  finalResponse: Option.some(finalResponse),
+  items: [],
+  usage: Option.none(),
+  output: undefined,
+  ...members
+})
+
+/**
+ * Handlers of approvals, as `Approvals.layer`, of which none may be left out.
+ *
+ * @category mocks
+ * @since 0.1.0
+ */
+export const mockApprovals = <const H extends Required<Approvals.Handlers<unknown>>>(
+  handlers: H
+): Layer.Layer<never, never, ServerRequests.Services<H>> => Approvals.layer(handlers)
+
+// =============================================================================
+// Asking for approvals
+// =============================================================================
+
+const ofItem = { threadId: "thread-1", turnId: "turn-1", itemId: "item-1", startedAtMs: 0 }
+
+/**
+ * Asks the approval handlers in the context, which `Approvals.layer` and its relatives provide, whether a command may run:
+ * the way to test a policy without a codex. Succeeds with what the server would be answered. A command is asked for as codex
+ * does, behind the shell.
+ *
+ * **Example** (A policy)
+ *
+ * ```ts
+ * import { Approvals } from "@effect-codex/client"
+ * import { CodexTest } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * const Policy = Approvals.layerAllow((request) =>
+ *   Effect.succeed(request._tag === "Command" && request.actions.every((action) => action.type === "read"))
+ * )
+ *
+ * export const test = CodexTest.askCommand("rm -rf .").pipe(Effect.provide(Policy)) // "decline"
+ * ```
+ *
+ * @category approvals
+ * @since 0.1.0
+ */
+export const askCommand = (
+  command: string,
+  request?: Partial<Omit<Approvals.CommandRequest, "_tag" | "availableDecisions" | "network">>
+): Effect.Effect<Approvals.CommandDecision, unknown> =>
+  Effect.flatMap(ServerRequests.current, (handlers) =>
+    handlers["item/commandExecution/requestApproval"]({
+      id: 0,
+      method: "item/commandExecution/requestApproval",
+      item: undefined,
+      params: {
+        ...ofItem,
+        kind: request?.kind ?? "command",
+        threadId: request?.threadId ?? ofItem.threadId,
+        turnId: request?.turnId ?? ofItem.turnId,
+        itemId: request?.itemId ?? ofItem.itemId,
+        environmentId: "local",
+        reason: request?.reason ?? null,
+        command: `/bin/bash -lc '${command.replaceAll("'", String.raw`'\''`)}'`,
+        cwd: request?.cwd ?? "/workspace",
+        commandActions: [...request?.actions ?? [{ type: "unknown", command }]],
+        proposedExecpolicyAmendment: [...request?.proposedExecPolicyAmendment ?? command.split(" ")]
+      }
+    })).pipe(Effect.map(({ decision }) => decision))
+
+/**
+ * Asks the approval handlers in the context whether files may be changed, as {@link askCommand}.
+ *
+ * @category approvals
+ * @since 0.1.0
+ */
+export const askFileChange = (
+  changes: NonNullable<Approvals.FileChangeRequest["changes"]>
+): Effect.Effect<Approvals.FileChangeDecision, unknown> =>
+  Effect.flatMap(ServerRequests.current, (handlers) =>
+    handlers["item/fileChange/requestApproval"]({
+      id: 0,
+      method: "item/fileChange/requestApproval",
+      item: { type: "fileChange", id: ofItem.itemId, status: "inProgress", changes: [...changes] },
+      params: { ...ofItem, reason: null, grantRoot: null }
+    })).pipe(Effect.map(({ decision }) => decision))

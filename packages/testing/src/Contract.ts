@@ -1,0 +1,177 @@
+/**
+ * What an app-server does, as cases that any of them can be held against: the real codex and {@link FakeAppServer} pass the
+ * same ones, and another implementation of the transport can run them too.
+ *
+ * A case drives the server over the client, with a model whose answers it writes down, and compares what comes over the
+ * wire, frame by frame, with what the real codex 0.169.0 sends. What the server sends of its own machine (ids, times,
+ * paths, process ids) is left out of the comparison.
+ *
+ * **Example** (Running them against a server of one's own)
+ *
+ * ```ts
+ * import { Contract, FakeAppServer } from "@effect-codex/testing"
+ * import { it } from "@effect/vitest"
+ * import { Effect } from "effect"
+ *
+ * for (const { effect, name } of Contract.cases) {
+ *   it.live(name, () => effect.pipe(Effect.scoped, Effect.provide(Contract.layer), Effect.provide(FakeAppServer.layerTransport({ exec: Contract.exec }))))
+ * }
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as AppServerRpc from "@effect-codex/client/AppServerRpc"
+import * as Auth from "@effect-codex/client/Auth"
+import * as Codex from "@effect-codex/client/Codex"
+import type { AppServerStartError } from "@effect-codex/client/CodexError"
+import * as Transport from "@effect-codex/client/Transport"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { ExecRequest, ExecResult } from "./FakeAppServer.ts"
+import * as Errors from "./internal/contract/errors.ts"
+import * as Handshake from "./internal/contract/handshake.ts"
+import * as Logins from "./internal/contract/logins.ts"
+import { type Case, type Frame, Wire } from "./internal/contract/model.ts"
+import * as Threads from "./internal/contract/threads.ts"
+import * as Tools from "./internal/contract/tools.ts"
+import * as Turns from "./internal/contract/turns.ts"
+import { normalize as normalizeFrames, recording, sketch as sketchFrames } from "./internal/contract/wire.ts"
+
+// =============================================================================
+// Models
+// =============================================================================
+
+export {
+  /**
+   * @category models
+   * @since 0.1.0
+   */
+  type Case,
+  /**
+   * @category errors
+   * @since 0.1.0
+   */
+  ContractFailure,
+  /**
+   * @category models
+   * @since 0.1.0
+   */
+  type Frame,
+  /**
+   * @category models
+   * @since 0.1.0
+   */
+  type Services,
+  /**
+   * @category services
+   * @since 0.1.0
+   */
+  Wire
+} from "./internal/contract/model.ts"
+
+// =============================================================================
+// Cases
+// =============================================================================
+
+/**
+ * The cases for a connection that is open, which they can share.
+ *
+ * @category cases
+ * @since 0.1.0
+ */
+export const cases: ReadonlyArray<Case> = [
+  ...Turns.cases,
+  ...Tools.cases,
+  ...Threads.cases,
+  ...Errors.cases,
+  ...Logins.cases
+]
+
+/**
+ * The cases that need a connection each, on which nothing was said yet.
+ *
+ * @category cases
+ * @since 0.1.0
+ */
+export const handshakeCases: ReadonlyArray<Case<Transport.Transport>> = Handshake.cases
+
+/**
+ * What comes of the commands that the model of the cases runs, for servers that do not run any.
+ *
+ * @category cases
+ * @since 0.1.0
+ */
+export const exec = ({ command }: ExecRequest): ExecResult => {
+  const exit = /exit (\d+)$/.exec(command)
+  const echo = /\becho (\w+)/.exec(command)
+  return { output: echo === null ? "" : `${echo[1]}\n`, exitCode: exit === null ? 0 : Number(exit[1]) }
+}
+
+// =============================================================================
+// Layers
+// =============================================================================
+
+/**
+ * The client of the cases, over the transport of the server under test.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer: Layer.Layer<
+  Codex.Codex | Auth.Auth | AppServerRpc.AppServerRpc | Wire,
+  AppServerStartError,
+  Transport.Transport
+> = Layer.unwrap(Effect.gen(function*() {
+  const transport = yield* Transport.Transport
+  const frames: Array<Frame> = []
+  const waiting = new Set<() => void>()
+  const recorded = recording(transport, (from, texts) => {
+    for (const text of texts) {
+      const message: unknown = JSON.parse(text)
+      if (typeof message === "object" && message !== null) frames.push({ from, message: { ...message } })
+    }
+    for (const look of waiting) look()
+  })
+  const wire = Wire.of({
+    frames: Effect.sync(() => [...frames]),
+    until: (predicate, since) =>
+      Effect.callback((resume) => {
+        const look = () => {
+          const found = frames.slice(since).find(({ from, message }) => from === "server" && predicate(message))
+          if (found === undefined) return
+          waiting.delete(look)
+          resume(Effect.succeed(found.message))
+        }
+        waiting.add(look)
+        look()
+        return Effect.sync(() => void waiting.delete(look))
+      })
+  })
+  return Layer.merge(Codex.layer(), Auth.layer).pipe(
+    Layer.provideMerge(AppServerRpc.layer()),
+    Layer.provideMerge(Layer.succeed(Wire, wire)),
+    Layer.provide(Layer.succeed(Transport.Transport, recorded))
+  )
+}))
+
+// =============================================================================
+// Comparing
+// =============================================================================
+
+/**
+ * The frames with everything named that differs from run to run, for comparing two servers field by field. A reply has the
+ * method of its request in `of`.
+ *
+ * @category comparing
+ * @since 0.1.0
+ */
+export const normalize: (frames: ReadonlyArray<Frame>) => ReadonlyArray<{ readonly [key: string]: unknown }> =
+  normalizeFrames
+
+/**
+ * One line for each frame of the server, as the cases compare them.
+ *
+ * @category comparing
+ * @since 0.1.0
+ */
+export const sketch: (frames: ReadonlyArray<Frame>) => ReadonlyArray<string> = sketchFrames

@@ -1,0 +1,106 @@
+/** What the cases are made of. */
+import * as AppServerRpc from "@effect-codex/client/AppServerRpc"
+import type * as CodexError from "@effect-codex/client/CodexError"
+import type { ClientRequests } from "@effect-codex/protocol/Methods"
+import type * as Sent from "@effect-codex/protocol/Sent"
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import type * as Scope from "effect/Scope"
+import * as ScriptedModel from "../../ScriptedModel.ts"
+import { type Case, ContractFailure, type Frame, type Services, Wire } from "./model.ts"
+import { transcripts } from "./transcripts.ts"
+import { sketch } from "./wire.ts"
+
+export const equal = (what: string, actual: unknown, expected: unknown): Effect.Effect<void, ContractFailure> => {
+  const lines = (value: unknown) => (JSON.stringify(value, null, 1) ?? "undefined").split("\n")
+  const [left, right] = [lines(expected), lines(actual)]
+  return left.join() === right.join()
+    ? Effect.void
+    : Effect.fail(new ContractFailure({ what, contract: left, server: right }))
+}
+
+export const check = (what: string, holds: boolean): Effect.Effect<void, ContractFailure> => equal(what, holds, true)
+
+export const request = <M extends keyof ClientRequests>(method: M, params: ClientRequests[M]["params"]) =>
+  Effect.flatMap(AppServerRpc.AppServerRpc, (rpc) => rpc.request(method, params))
+
+export const enqueue = (...answers: ReadonlyArray<ScriptedModel.Answer>) =>
+  Effect.flatMap(ScriptedModel.ScriptedModel, (model) => model.enqueue(...answers))
+
+/** What the model was told of its last calls. */
+export const told = Effect.map(
+  Effect.flatMap(ScriptedModel.ScriptedModel, (model) => model.requests),
+  (requests) =>
+    (requests.at(-1)?.toolOutputs ?? []).map(({ output }) =>
+      output.replace(/Chunk ID: \w+/, "Chunk ID: N").replace(/(?<=Wall time: )[\d.]+/g, "T")
+    )
+)
+
+export const startThread = (params: Sent.ThreadStartParams = {}) =>
+  Effect.map(request("thread/start", params), ({ thread }) => thread.id)
+
+export const text = (text: string): ReadonlyArray<Sent.UserInput> => [{ type: "text", text, text_elements: [] }]
+
+export const startTurn = (
+  threadId: string,
+  prompt = "go",
+  more: Partial<Sent.TurnStartParams> = {}
+) => Effect.map(request("turn/start", { threadId, input: text(prompt), ...more }), ({ turn }) => turn.id)
+
+const turnIdOf = (params: unknown): unknown =>
+  Predicate.hasProperty(params, "turn") && Predicate.hasProperty(params.turn, "id") ? params.turn.id : undefined
+
+/** Waits for the end of a turn. */
+export const ended = (turnId: string) =>
+  Effect.flatMap(
+    Wire,
+    (wire) => wire.until(({ method, params }) => method === "turn/completed" && turnIdOf(params) === turnId, 0)
+  )
+
+/** Runs a turn to its end. */
+export const runTurn = (threadId: string, prompt?: string, more?: Partial<Sent.TurnStartParams>) =>
+  Effect.tap(startTurn(threadId, prompt, more), ended)
+
+/** The code and the text of the error that a request is refused with. */
+export const refusal = <E extends CodexError.RequestError, R>(effect: Effect.Effect<unknown, E, R>) =>
+  Effect.map(
+    Effect.flip(effect),
+    (error) => "code" in error && "detail" in error ? `${error.code} ${error.detail}` : error._tag
+  )
+
+/** Answers each request of the server, until the end of the case, with what the function says. */
+export const answering = (answers: Parameters<AppServerRpc.AppServerRpc["Service"]["handle"]>[0]) =>
+  Effect.flatMap(AppServerRpc.AppServerRpc, (rpc) => rpc.handle(answers))
+
+/** What came over the wire while the effect ran. The requests around it bring what is under way. */
+export const recorded = Effect.fnUntraced(function*<A, E, R>(effect: Effect.Effect<A, E, R>) {
+  const wire = yield* Wire
+  const barrier = request("thread/loaded/list", { limit: 1 })
+  yield* barrier
+  const since = (yield* wire.frames).length
+  yield* effect
+  const before = (yield* wire.frames).length
+  yield* barrier
+  const all = yield* wire.frames
+  const isBarrier = ({ from, message }: Frame) =>
+    (from === "client" && message["method"] === "thread/loaded/list") ||
+    (from === "server" && message["method"] === undefined)
+  return [...all.slice(since, before), ...all.slice(before).filter((frame) => !isBarrier(frame))]
+})
+
+/** A case whose frames are those that the real server was recorded to send, a line for each. */
+export const story = <E>(name: string, effect: Effect.Effect<unknown, E, Services | Scope.Scope>): Case => ({
+  name,
+  effect: Effect.flatMap(recorded(effect), (frames) => {
+    const actual = sketch(frames)
+    const expected = transcripts[name] ?? []
+    return actual.join("\n") === expected.join("\n")
+      ? Effect.void
+      : Effect.fail(new ContractFailure({ what: name, contract: expected, server: actual }))
+  })
+})
+
+export const fact = <E>(name: string, effect: Effect.Effect<void, E, Services | Scope.Scope>): Case => ({
+  name,
+  effect
+})

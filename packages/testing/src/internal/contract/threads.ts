@@ -1,0 +1,399 @@
+/** Threads and their history. */
+import * as Codex from "@effect-codex/client/Codex"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as ScriptedModel from "../../ScriptedModel.ts"
+import type { Case } from "./model.ts"
+import { ended, enqueue, equal, fact, refusal, request, runTurn, startThread, story, text } from "./story.ts"
+
+/** A thread with two turns. */
+const talked = Effect.gen(function*() {
+  yield* enqueue(ScriptedModel.reply(["one"], { usage: { input: 3, output: 1 } }), "two")
+  const threadId = yield* startThread({ model: "a-model" })
+  const first = yield* runTurn(threadId, "first")
+  const second = yield* runTurn(threadId, "second")
+  return { threadId, first, second }
+})
+
+const shape = (turns: ReadonlyArray<{ readonly items: ReadonlyArray<{ readonly type: string }> }>) =>
+  turns.map(({ items }) => items.map(({ type }) => type).join("+"))
+
+export const cases: ReadonlyArray<Case> = [
+  fact(
+    "thread: starts with the settings of the server and those that were given",
+    Effect.gen(function*() {
+      const { approvalPolicy, approvalsReviewer, model, sandbox, thread } = yield* request("thread/start", {})
+      yield* equal("the defaults", { approvalPolicy, approvalsReviewer, model, sandbox }, {
+        approvalPolicy: "on-request",
+        approvalsReviewer: "user",
+        model: "scripted-model",
+        sandbox: { type: "readOnly", networkAccess: false }
+      })
+      yield* equal("the thread", [thread.status, thread.preview, thread.name, thread.turns, thread.ephemeral], [
+        { type: "idle" },
+        "",
+        null,
+        [],
+        false
+      ])
+      const given = yield* request("thread/start", { model: "m", sandbox: "workspace-write", approvalPolicy: "never" })
+      yield* equal("what was given", [given.model, given.sandbox.type, given.approvalPolicy], [
+        "m",
+        "workspaceWrite",
+        "never"
+      ])
+    })
+  ),
+
+  fact(
+    "thread: a fresh one has no history, and says so",
+    Effect.gen(function*() {
+      const threadId = yield* startThread()
+      yield* equal("its turns", (yield* request("thread/read", { threadId })).thread.turns, [])
+      yield* equal(
+        "resuming",
+        yield* refusal(request("thread/resume", { threadId, excludeTurns: true })),
+        `-32600 no rollout found for thread id ${threadId}`
+      )
+      yield* equal(
+        "forking",
+        yield* refusal(request("thread/fork", { threadId, excludeTurns: true })),
+        `-32600 no rollout found for thread id ${threadId}`
+      )
+      yield* equal(
+        "listing turns",
+        yield* refusal(request("thread/turns/list", { threadId })),
+        `-32600 thread ${threadId} is not materialized yet; thread/turns/list is unavailable before first user message`
+      )
+      yield* equal(
+        "listing items",
+        yield* refusal(request("thread/items/list", { threadId })),
+        "-32601 thread/items/list is not supported yet"
+      )
+      yield* equal(
+        "reading with turns",
+        yield* refusal(request("thread/read", { threadId, includeTurns: true })),
+        "-32601 list_turns is not supported yet"
+      )
+      yield* equal(
+        "listing turns after that",
+        yield* refusal(request("thread/turns/list", { threadId })),
+        "-32601 list_turns is not supported yet"
+      )
+    })
+  ),
+
+  story(
+    "thread: is resumed while it is loaded, with its turns if that is asked for",
+    Effect.gen(function*() {
+      const { threadId } = yield* talked
+      yield* request("thread/resume", { threadId, excludeTurns: true })
+      const { model, thread } = yield* request("thread/resume", { threadId, model: "ignored" })
+      yield* equal("the turns", shape(thread.turns), ["userMessage+agentMessage", "userMessage+agentMessage"])
+      yield* equal("the model", model, "a-model")
+    })
+  ),
+
+  fact(
+    "thread: turns and items are listed page by page",
+    Effect.gen(function*() {
+      const { first, second, threadId } = yield* talked
+      const newest = yield* request("thread/turns/list", { threadId })
+      yield* equal("turns", newest.data.map(({ id }) => id), [second, first])
+      yield* equal("their view", newest.data.map(({ itemsView }) => itemsView), ["summary", "summary"])
+      yield* equal("their items", shape(newest.data), ["userMessage+agentMessage", "userMessage+agentMessage"])
+      const page = yield* request("thread/turns/list", { threadId, limit: 1, sortDirection: "asc", itemsView: "full" })
+      yield* equal("the first page", page.data.map(({ id }) => id), [first])
+      const rest = yield* request("thread/turns/list", { threadId, sortDirection: "asc", cursor: page.nextCursor })
+      yield* equal("the second page", [rest.data.map(({ id }) => id), rest.nextCursor], [[second], null])
+      const bare = yield* request("thread/turns/list", { threadId, itemsView: "notLoaded" })
+      yield* equal("without items", shape(bare.data), ["", ""])
+      const items = yield* request("thread/items/list", { threadId })
+      yield* equal("items", items.data.map(({ item, turnId }) => [item.type, turnId]), [
+        ["userMessage", first],
+        ["agentMessage", first],
+        ["userMessage", second],
+        ["agentMessage", second]
+      ])
+      const last = yield* request("thread/items/list", { threadId, turnId: first, sortDirection: "desc" })
+      yield* equal("those of a turn", last.data.map(({ item }) => item.type), ["agentMessage", "userMessage"])
+      const one = yield* request("thread/items/list", { threadId, limit: 1 })
+      const others = yield* request("thread/items/list", { threadId, cursor: one.nextCursor })
+      yield* equal("the pages of items", [one.data.length, others.data.length], [1, 3])
+      for (
+        const list of [
+          request("thread/turns/list", { threadId, cursor: "bogus" }),
+          request("thread/items/list", { threadId, cursor: "bogus" })
+        ]
+      ) yield* equal("a cursor that is none", yield* refusal(list), "-32600 invalid cursor: bogus")
+    })
+  ),
+
+  fact(
+    "thread: its history has everything, in short the first and the last message",
+    Effect.gen(function*() {
+      yield* enqueue(
+        [
+          ScriptedModel.reasoning("hm"),
+          ScriptedModel.text("look", { phase: "commentary" }),
+          ScriptedModel.exec("echo kept")
+        ],
+        "done"
+      )
+      const threadId = yield* startThread()
+      yield* runTurn(threadId)
+      const { data } = yield* request("thread/turns/list", { threadId, itemsView: "full" })
+      yield* equal("all", shape(data), ["userMessage+reasoning+agentMessage+commandExecution+agentMessage"])
+      const summary = yield* request("thread/turns/list", { threadId })
+      yield* equal("in short", shape(summary.data), ["userMessage+agentMessage"])
+    })
+  ),
+
+  story(
+    "thread: has a name, without the spaces around it",
+    Effect.gen(function*() {
+      const threadId = yield* startThread()
+      yield* request("thread/name/set", { threadId, name: "  My name " })
+      yield* equal(
+        "no name",
+        yield* refusal(request("thread/name/set", { threadId, name: " " })),
+        "-32600 thread name must not be empty"
+      )
+      const { thread } = yield* request("thread/read", { threadId, includeTurns: true })
+      yield* equal("the name", [thread.name, thread.turns], ["My name", []])
+    })
+  ),
+
+  story(
+    "thread: a fork has the history up to a turn, and goes its own way",
+    Effect.gen(function*() {
+      const { first, second, threadId } = yield* talked
+      const all = yield* request("thread/fork", { threadId, excludeTurns: true })
+      const upTo = yield* request("thread/fork", { threadId, excludeTurns: true, lastTurnId: first })
+      const before = yield* request("thread/fork", { threadId, excludeTurns: true, beforeTurnId: second })
+      const turnsOf = (threadId: string) =>
+        Effect.map(request("thread/turns/list", { threadId }), ({ data }) => data.length)
+      yield* equal(
+        "their turns",
+        yield* Effect.forEach([all, upTo, before], ({ thread }) => turnsOf(thread.id)),
+        [2, 1, 1]
+      )
+      yield* equal("the model", [all.model, all.thread.forkedFromId === threadId, all.thread.preview], [
+        "scripted-model",
+        true,
+        "first"
+      ])
+      yield* enqueue("three")
+      yield* runTurn(upTo.thread.id, "third")
+      const { requests } = yield* ScriptedModel.ScriptedModel
+      const said = (yield* requests).at(-1)?.userTexts ?? []
+      yield* equal("what the model sees", said.filter((text) => /^(?:first|second|third)$/.test(text)), [
+        "first",
+        "third"
+      ])
+      yield* equal("the source", yield* turnsOf(threadId), 2)
+      yield* equal(
+        "no such turn",
+        yield* refusal(request("thread/fork", { threadId, excludeTurns: true, lastTurnId: "nonsense" })),
+        "-32600 turn not found: nonsense"
+      )
+      yield* equal(
+        "ephemeral",
+        yield* refusal(request("thread/fork", { threadId, ephemeral: true })),
+        "-32600 ephemeral paginated thread/fork requires `excludeTurns: true`"
+      )
+    })
+  ),
+
+  fact(
+    "thread: a fork of a running one shows the turn as interrupted, and does not end it",
+    Effect.gen(function*() {
+      yield* enqueue("one")
+      const threadId = yield* startThread()
+      yield* runTurn(threadId)
+      const gate = yield* ScriptedModel.gate
+      yield* enqueue(ScriptedModel.text(["wor", gate, "king"]))
+      const { turn } = yield* request("turn/start", { threadId, input: text("two") })
+      yield* gate.reached
+      const { thread } = yield* request("thread/fork", { threadId, excludeTurns: true })
+      const { data } = yield* request("thread/turns/list", { threadId: thread.id })
+      yield* equal("the turns", data.map(({ status }) => status), ["interrupted", "completed"])
+      yield* request("turn/interrupt", { threadId, turnId: turn.id })
+      yield* ended(turn.id)
+    })
+  ),
+
+  story(
+    "thread: archive unloads it, and unarchive does not load it",
+    Effect.gen(function*() {
+      const { threadId } = yield* talked
+      yield* request("thread/archive", { threadId })
+      yield* equal(
+        "what is refused",
+        yield* Effect.all([
+          refusal(request("thread/archive", { threadId })),
+          refusal(request("thread/resume", { threadId, excludeTurns: true })),
+          refusal(request("thread/fork", { threadId, excludeTurns: true })),
+          refusal(request("thread/name/set", { threadId, name: "x" })),
+          refusal(request("turn/start", { threadId, input: [] }))
+        ]),
+        [
+          `-32600 no rollout found for thread id ${threadId}`,
+          `-32600 session ${threadId} is archived. Run \`codex unarchive ${threadId}\` to unarchive it first.`,
+          `-32600 session ${threadId} is archived. Run \`codex unarchive ${threadId}\` to unarchive it first.`,
+          `-32600 no rollout found for thread id ${threadId}`,
+          `-32600 thread not found: ${threadId}`
+        ]
+      )
+      yield* equal("its status", (yield* request("thread/read", { threadId })).thread.status, { type: "notLoaded" })
+      yield* request("thread/unarchive", { threadId })
+      yield* equal(
+        "unarchive again",
+        yield* refusal(request("thread/unarchive", { threadId })),
+        `-32600 no archived rollout found for thread id ${threadId}`
+      )
+      yield* equal(
+        "a turn before it is resumed",
+        yield* refusal(request("turn/start", { threadId, input: [] })),
+        `-32600 thread not found: ${threadId}`
+      )
+      yield* request("thread/resume", { threadId, excludeTurns: true })
+      yield* enqueue("after")
+      yield* runTurn(threadId, "after")
+    })
+  ),
+
+  story(
+    "thread: archive interrupts a running turn",
+    Effect.gen(function*() {
+      const gate = yield* ScriptedModel.gate
+      yield* enqueue(ScriptedModel.text(["work", gate]))
+      const threadId = yield* startThread()
+      yield* request("turn/start", { threadId, input: text("go") })
+      yield* gate.reached
+      yield* request("thread/archive", { threadId })
+    })
+  ),
+
+  fact(
+    "thread: is listed once it was talked to, until it is archived or deleted",
+    Effect.gen(function*() {
+      const fresh = yield* startThread()
+      const { threadId } = yield* talked
+      const listed = (archived: boolean) =>
+        Effect.map(
+          request("thread/list", { archived, limit: 100 }),
+          ({ data }) => [fresh, threadId].map((id) => data.some((thread) => thread.id === id))
+        )
+      yield* equal("a fresh one is not", yield* listed(false), [false, true])
+      yield* request("thread/archive", { threadId })
+      yield* equal("the archived", [yield* listed(false), yield* listed(true)], [[false, false], [false, true]])
+      yield* request("thread/unarchive", { threadId })
+      yield* request("thread/delete", { threadId })
+      yield* equal("the deleted", [yield* listed(false), yield* listed(true)], [[false, false], [false, false]])
+      yield* equal(
+        "reading it",
+        yield* refusal(request("thread/read", { threadId })),
+        `-32600 thread not loaded: ${threadId}`
+      )
+      yield* equal(
+        "a cursor that is none",
+        yield* refusal(request("thread/list", { cursor: "bogus" })),
+        "-32600 invalid cursor: bogus"
+      )
+    })
+  ),
+
+  fact(
+    "thread: is not deleted while the history of a fork needs it",
+    Effect.gen(function*() {
+      const { threadId } = yield* talked
+      const { thread: fork } = yield* request("thread/fork", { threadId, excludeTurns: true })
+      yield* equal(
+        "the source",
+        yield* refusal(request("thread/delete", { threadId })),
+        `-32600 cannot delete thread ${threadId}: forked history still references it`
+      )
+      yield* request("thread/delete", { threadId: fork.id })
+      yield* request("thread/delete", { threadId })
+    })
+  ),
+
+  fact(
+    "thread: resumed, it has lost a workspace-write and kept a full access, its model and its policy",
+    Effect.gen(function*() {
+      for (
+        const [sandbox, type] of [["danger-full-access", "dangerFullAccess"], ["workspace-write", "readOnly"]] as const
+      ) {
+        yield* enqueue("ok")
+        const threadId = yield* startThread({ sandbox, model: "another-model", approvalPolicy: "never" })
+        yield* runTurn(threadId)
+        const fork = yield* request("thread/fork", { threadId, excludeTurns: true })
+        yield* equal("the fork", [fork.sandbox.type, fork.approvalPolicy, fork.model], [
+          type,
+          "never",
+          "scripted-model"
+        ])
+        yield* request("thread/archive", { threadId })
+        yield* request("thread/unarchive", { threadId })
+        const resumed = yield* request("thread/resume", { threadId, excludeTurns: true })
+        yield* equal("the resumed", [resumed.sandbox.type, resumed.approvalPolicy, resumed.model], [
+          type,
+          "never",
+          "another-model"
+        ])
+      }
+    })
+  ),
+
+  fact(
+    "thread: is unsubscribed once, and heard of again when it is resumed",
+    Effect.gen(function*() {
+      const { threadId } = yield* talked
+      yield* equal("first", yield* request("thread/unsubscribe", { threadId }), { status: "unsubscribed" })
+      yield* equal("again", yield* request("thread/unsubscribe", { threadId }), { status: "notSubscribed" })
+      yield* request("thread/resume", { threadId, excludeTurns: true })
+      yield* enqueue("heard")
+      yield* runTurn(threadId)
+    })
+  ),
+
+  fact(
+    "thread: an ephemeral one is not stored",
+    Effect.gen(function*() {
+      yield* enqueue("ok")
+      const threadId = yield* startThread({ ephemeral: true })
+      yield* runTurn(threadId)
+      const { data } = yield* request("thread/list", { limit: 100 })
+      yield* equal("listed", data.some(({ id }) => id === threadId), false)
+      yield* equal(
+        "resuming",
+        yield* refusal(request("thread/resume", { threadId, excludeTurns: true })),
+        `-32600 no rollout found for thread id ${threadId}`
+      )
+    })
+  ),
+
+  fact(
+    "client: lists, reads, names, forks and archives",
+    Effect.gen(function*() {
+      const codex = yield* Codex.Codex
+      yield* enqueue("one", "two")
+      const thread = yield* codex.startThread()
+      yield* thread.run("first")
+      yield* thread.setName("named")
+      const fork = yield* thread.fork()
+      yield* fork.run("second")
+      yield* equal("the name", (yield* fork.read()).name, "named")
+      yield* equal("the turns of the fork", (yield* Stream.runCollect(fork.turns({ pageSize: 1 }))).length, 2)
+      yield* equal("the items of the source", (yield* Stream.runCollect(thread.items({ pageSize: 1 }))).length, 2)
+      const ids = new Set((yield* Stream.runCollect(codex.listThreads())).map(({ id }) => id))
+      yield* equal("both are listed", [ids.has(thread.id), ids.has(fork.id)], [true, true])
+      yield* fork.archive
+      yield* equal("resuming", (yield* Effect.flip(codex.resumeThread(fork.id)))._tag, "InvalidRequest")
+      const unknown = "01a204a6-7a20-7f20-96b9-d324ba3d05aa"
+      yield* equal("unknown", (yield* Effect.flip(codex.readThread(unknown)))._tag, "ThreadNotFound")
+      yield* equal("not stored", (yield* Effect.flip(codex.resumeThread(unknown)))._tag, "ThreadNotPersisted")
+    })
+  )
+]

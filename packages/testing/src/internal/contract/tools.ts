@@ -1,0 +1,387 @@
+/** Commands, patches and dynamic tools, with their approvals. */
+import * as ApprovalMode from "@effect-codex/client/ApprovalMode"
+import * as Approvals from "@effect-codex/client/Approvals"
+import * as Codex from "@effect-codex/client/Codex"
+import * as Sandbox from "@effect-codex/client/Sandbox"
+import * as ServerRequests from "@effect-codex/client/ServerRequests"
+import type * as Sent from "@effect-codex/protocol/Sent"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as ScriptedModel from "../../ScriptedModel.ts"
+import type { Case } from "./model.ts"
+import {
+  answering,
+  ended,
+  enqueue,
+  equal,
+  fact,
+  refusal,
+  request,
+  runTurn,
+  startThread,
+  startTurn,
+  story,
+  told
+} from "./story.ts"
+
+const asking: Sent.ThreadStartParams = { sandbox: "workspace-write", approvalPolicy: "untrusted" }
+
+const command = (decision: Sent.CommandExecutionApprovalDecision) =>
+  answering({ "item/commandExecution/requestApproval": () => Effect.succeed({ decision }) })
+
+const fileChange = (decision: Sent.FileChangeApprovalDecision) =>
+  answering({ "item/fileChange/requestApproval": () => Effect.succeed({ decision }) })
+
+const patch = (name: string) =>
+  ScriptedModel.exec(`apply_patch <<'EOF'\n*** Begin Patch\n*** Add File: ${name}\n+hello\n*** End Patch\nEOF`)
+
+const ran = (output: string, exitCode = 0) =>
+  `Chunk ID: N\nWall time: T seconds\nProcess exited with code ${exitCode}\n` +
+  `Original token count: ${Math.ceil(output.length / 4)}\nOutput:\n${output}`
+
+const tool = (name: string): Sent.DynamicToolSpec => ({
+  type: "function",
+  name,
+  description: "Looks something up.",
+  inputSchema: { type: "object", properties: { id: { type: "string" } } }
+})
+
+const lookup: Sent.ThreadStartParams = { dynamicTools: [tool("lookup")] }
+
+const called = (answer: ServerRequests.Overrides["item/tool/call"], expected: string) =>
+  Effect.gen(function*() {
+    yield* answering({ "item/tool/call": answer })
+    yield* enqueue(ScriptedModel.functionCall("lookup", { id: "A" }), "done")
+    yield* runTurn(yield* startThread(lookup))
+    yield* equal("what the model is told", yield* told, [expected])
+  })
+
+/** A handler that never answers, and what tells that it was asked. */
+const parked = Effect.map(
+  Deferred.make<void>(),
+  (asked) => ({ asked: Deferred.await(asked), park: Effect.andThen(Deferred.succeed(asked, undefined), Effect.never) })
+)
+
+export const cases: ReadonlyArray<Case> = [
+  story(
+    "command: runs without being asked for, after a commentary",
+    Effect.gen(function*() {
+      yield* enqueue(
+        [ScriptedModel.text("look", { phase: "commentary" }), ScriptedModel.exec("echo hi", { callId: "call-1" })],
+        "done"
+      )
+      yield* runTurn(yield* startThread({ sandbox: "read-only", approvalPolicy: "on-request" }))
+      yield* equal("what the model is told", yield* told, [ran("hi\n")])
+    })
+  ),
+
+  fact(
+    "command: two of one response, one of which fails",
+    Effect.gen(function*() {
+      yield* enqueue([ScriptedModel.exec("echo a; exit 3"), ScriptedModel.exec("echo b")], "done")
+      const codex = yield* Codex.Codex
+      const { items } = yield* (yield* codex.startThread()).run("go")
+      yield* equal("what the model is told", yield* told, [ran("a\n", 3), ran("b\n")])
+      // They run at the same time.
+      const commands = items.flatMap((item) =>
+        item.type === "commandExecution" ? [`${item.command} ${item.status} ${item.exitCode}`] : []
+      )
+      yield* equal("the items", commands.toSorted(), [
+        "/bin/bash -lc 'echo a; exit 3' failed 3",
+        "/bin/bash -lc 'echo b' completed 0"
+      ])
+    })
+  ),
+
+  story(
+    "command: a tool that is not there is told to the model alone",
+    Effect.gen(function*() {
+      yield* enqueue(ScriptedModel.functionCall("no_such_tool", { a: 1 }), "done")
+      yield* runTurn(yield* startThread())
+      yield* equal("what the model is told", yield* told, ["unsupported call: no_such_tool"])
+    })
+  ),
+
+  story(
+    "command: what wants out of the sandbox where nobody is asked is refused",
+    Effect.gen(function*() {
+      yield* enqueue(
+        ScriptedModel.exec("touch x", { args: { sandbox_permissions: "require_escalated", justification: "please" } }),
+        "done"
+      )
+      yield* runTurn(yield* startThread({ approvalPolicy: "never" }))
+      yield* equal("what the model is told", yield* told, [
+        "approval policy is Never; reject command — you cannot ask for escalated permissions if the approval policy is Never"
+      ])
+    })
+  ),
+
+  story(
+    "approval: accept runs the command",
+    Effect.gen(function*() {
+      yield* command("accept")
+      yield* enqueue(ScriptedModel.exec("touch accepted && echo hi"), "done")
+      yield* runTurn(yield* startThread(asking))
+      yield* equal("what the model is told", yield* told, [ran("hi\n")])
+    })
+  ),
+
+  story(
+    "approval: acceptForSession is not asked for again in the thread",
+    Effect.gen(function*() {
+      yield* command("acceptForSession")
+      yield* enqueue(ScriptedModel.exec("touch session"), "done", ScriptedModel.exec("touch session"), "done")
+      const threadId = yield* startThread(asking)
+      yield* runTurn(threadId)
+      yield* runTurn(threadId)
+    })
+  ),
+
+  story(
+    "approval: a prefix that is allowed is not asked for in any thread",
+    Effect.gen(function*() {
+      yield* command({ acceptWithExecpolicyAmendment: { execpolicy_amendment: ["mkdir", "-p"] } })
+      yield* enqueue(ScriptedModel.exec("mkdir -p one"), "done", ScriptedModel.exec("mkdir -p two"), "done")
+      yield* runTurn(yield* startThread(asking))
+      yield* runTurn(yield* startThread(asking))
+    })
+  ),
+
+  story(
+    "approval: decline is told to the model, and the turn goes on",
+    Effect.gen(function*() {
+      yield* command("decline")
+      yield* enqueue(ScriptedModel.exec("touch declined"), "done")
+      yield* runTurn(yield* startThread(asking))
+      yield* equal("what the model is told", yield* told, [
+        `exec_command failed: CreateProcess { message: "Rejected(\\"rejected by user\\")" }`
+      ])
+    })
+  ),
+
+  story(
+    "approval: cancel interrupts the turn",
+    Effect.gen(function*() {
+      yield* command("cancel")
+      yield* enqueue(ScriptedModel.exec("touch cancelled"))
+      yield* runTurn(yield* startThread(asking))
+    })
+  ),
+
+  story(
+    "approval: an error in place of an answer fails the command, and the turn goes on",
+    Effect.gen(function*() {
+      yield* answering({
+        "item/commandExecution/requestApproval": () => Effect.fail(new ServerRequests.Refusal({ message: "no" }))
+      })
+      yield* enqueue(ScriptedModel.exec("touch refused"), "done")
+      yield* runTurn(yield* startThread(asking))
+      yield* equal("what the model is told", yield* told, [
+        `exec_command failed: CreateProcess { message: "Rejected(\\"approval request failed\\")" }`
+      ])
+    })
+  ),
+
+  fact(
+    "approval: a command that cannot do harm is asked for too when it wants out of the sandbox",
+    Effect.gen(function*() {
+      yield* command("decline")
+      const escalated = { args: { sandbox_permissions: "require_escalated", justification: "Shall I?" } }
+      yield* enqueue(["echo hi", "ls", "true"].map((cmd) => ScriptedModel.exec(cmd, escalated)), "done")
+      yield* runTurn(yield* startThread({ sandbox: "read-only", approvalPolicy: "on-request" }))
+      yield* equal("how they ended", (yield* told).map((output) => output.includes("rejected by user")), [
+        true,
+        true,
+        true
+      ])
+    })
+  ),
+
+  story(
+    "approval: a command that wants out of the sandbox says why",
+    Effect.gen(function*() {
+      yield* command("decline")
+      yield* enqueue(
+        ScriptedModel.exec("chmod u+x x", {
+          args: { sandbox_permissions: "require_escalated", justification: "Shall I?" }
+        }),
+        "done"
+      )
+      yield* runTurn(yield* startThread({ sandbox: "read-only", approvalPolicy: "on-request" }))
+    })
+  ),
+
+  story(
+    "approval: an interruption while one waits resolves it, and its command never completes",
+    Effect.gen(function*() {
+      const { asked, park } = yield* parked
+      yield* answering({ "item/commandExecution/requestApproval": () => park })
+      yield* enqueue(ScriptedModel.exec("touch interrupted"))
+      const threadId = yield* startThread(asking)
+      const turnId = yield* startTurn(threadId)
+      yield* asked
+      yield* request("turn/interrupt", { threadId, turnId })
+      yield* ended(turnId)
+    })
+  ),
+
+  story(
+    "approval: is asked again, under its id, of who resumes the thread",
+    Effect.gen(function*() {
+      const { asked, park } = yield* parked
+      yield* answering({ "item/commandExecution/requestApproval": () => park })
+      yield* enqueue(ScriptedModel.exec("touch resumed"))
+      const threadId = yield* startThread(asking)
+      const turnId = yield* startTurn(threadId)
+      yield* asked
+      yield* request("thread/resume", { threadId, excludeTurns: true })
+      yield* request("thread/read", { threadId })
+      yield* request("turn/interrupt", { threadId, turnId })
+      yield* ended(turnId)
+    })
+  ),
+
+  story(
+    "patch: accept shows the change and the diff of the turn",
+    Effect.gen(function*() {
+      yield* fileChange("accept")
+      yield* enqueue(patch("accepted.txt"), "done")
+      yield* runTurn(yield* startThread(asking))
+      yield* equal("what the model is told", yield* told, [
+        "Wall time: T seconds\nOutput:\nExit code: 0\nWall time: T seconds\nOutput:\n" +
+        "Success. Updated the following files:\nA accepted.txt\n"
+      ])
+    })
+  ),
+
+  story(
+    "patch: decline is told to the model, and the turn goes on",
+    Effect.gen(function*() {
+      yield* fileChange("decline")
+      yield* enqueue(patch("declined.txt"), "done")
+      yield* runTurn(yield* startThread(asking))
+      yield* equal("what the model is told", yield* told, ["patch rejected by user"])
+    })
+  ),
+
+  story(
+    "patch: cancel interrupts the turn",
+    Effect.gen(function*() {
+      yield* fileChange("cancel")
+      yield* enqueue(patch("cancelled.txt"))
+      yield* runTurn(yield* startThread(asking))
+    })
+  ),
+
+  story(
+    "patch: is applied without being asked for where the workspace may be written",
+    Effect.gen(function*() {
+      yield* enqueue(patch("written.txt"), "done")
+      yield* runTurn(yield* startThread({ sandbox: "workspace-write", approvalPolicy: "on-request" }))
+    })
+  ),
+
+  story(
+    "patch: is asked for where nothing may be written",
+    Effect.gen(function*() {
+      yield* fileChange("decline")
+      yield* enqueue(patch("read-only.txt"), "done")
+      yield* runTurn(yield* startThread({ sandbox: "read-only", approvalPolicy: "on-request" }))
+    })
+  ),
+
+  story(
+    "tool: a call is answered by the client, and the model is told",
+    called(
+      () => Effect.succeed({ success: true, contentItems: [{ type: "inputText", text: "found" }] }),
+      "found"
+    )
+  ),
+
+  story(
+    "tool: a call without success, with two items",
+    called(
+      () =>
+        Effect.succeed({
+          success: false,
+          contentItems: [{ type: "inputText", text: "a" }, { type: "inputText", text: "b" }]
+        }),
+      `[{"type":"input_text","text":"a"},{"type":"input_text","text":"b"}]`
+    )
+  ),
+
+  story(
+    "tool: an error in place of an answer",
+    called(
+      () => Effect.fail(new ServerRequests.Refusal({ message: "no" })),
+      "dynamic tool request failed"
+    )
+  ),
+
+  story(
+    "tool: an interruption while a call waits fails the call",
+    Effect.gen(function*() {
+      const { asked, park } = yield* parked
+      yield* answering({ "item/tool/call": () => park })
+      yield* enqueue(ScriptedModel.functionCall("lookup", { id: "A" }))
+      const threadId = yield* startThread(lookup)
+      const turnId = yield* startTurn(threadId)
+      yield* asked
+      yield* request("turn/interrupt", { threadId, turnId })
+      yield* ended(turnId)
+    })
+  ),
+
+  fact(
+    "tool: names that the server does not take",
+    Effect.gen(function*() {
+      const names = (...names: ReadonlyArray<string>) => refusal(startThread({ dynamicTools: names.map(tool) }))
+      yield* equal(
+        "a space",
+        yield* names("a b"),
+        "-32600 dynamic tool name must match ^[a-zA-Z0-9_-]+$ to match Responses API: a b"
+      )
+      yield* equal("nothing", yield* names(""), "-32600 dynamic tool name must not be empty")
+      yield* equal("twice", yield* names("a", "a"), "-32600 duplicate dynamic tool name: a")
+    })
+  ),
+
+  fact(
+    "client: an approval that nobody handles is declined, and the turn goes on",
+    Effect.gen(function*() {
+      yield* enqueue(ScriptedModel.exec("touch unhandled"), "so be it")
+      const codex = yield* Codex.Codex
+      const thread = yield* codex.startThread({ sandbox: Sandbox.readOnly, approvalMode: ApprovalMode.untrusted })
+      const { items } = yield* thread.run("go")
+      yield* equal(
+        "the command",
+        items.flatMap((item) => item.type === "commandExecution" ? [item.status] : []),
+        ["declined"]
+      )
+    })
+  ),
+
+  fact(
+    "client: the handlers of a thread see the command and its reason",
+    Effect.gen(function*() {
+      const seen: Array<unknown> = []
+      const handlers = yield* Approvals.make({
+        command: ({ command, cwd, reason }) =>
+          Effect.sync(() => {
+            seen.push([command, cwd !== undefined, reason])
+            return "accept" as const
+          })
+      })
+      yield* enqueue(
+        ScriptedModel.exec("touch seen", {
+          args: { sandbox_permissions: "require_escalated", justification: "Shall I?" }
+        }),
+        "done"
+      )
+      const codex = yield* Codex.Codex
+      const thread = yield* codex.startThread({ handlers, sandbox: Sandbox.readOnly, approvalMode: ApprovalMode.ask })
+      yield* thread.run("go")
+      yield* equal("what the handler saw", seen, [["/bin/bash -lc 'touch seen'", true, "Shall I?"]])
+    })
+  )
+]

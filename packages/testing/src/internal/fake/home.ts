@@ -1,0 +1,176 @@
+/** What outlives a connection: the threads and the login, which the real server keeps in the CODEX_HOME. */
+import type * as Received from "@effect-codex/protocol/Received"
+import type * as Sent from "@effect-codex/protocol/Sent"
+import type * as Schema from "effect/Schema"
+
+export interface Settings {
+  readonly model: string
+  readonly modelProvider: string
+  readonly serviceTier: string | null
+  readonly approvalPolicy: Received.AskForApproval
+  readonly approvalsReviewer: Received.ApprovalsReviewer
+  readonly sandbox: Received.SandboxPolicy
+  /** The profile that a sandbox mode stands for, until a turn says something else. */
+  readonly profile: Received.ActivePermissionProfile | null
+  readonly cwd: string
+  readonly effort: Received.ReasoningEffort | null
+  readonly summary: Received.ReasoningSummary | null
+  readonly personality: Received.Personality | null
+  readonly baseInstructions: string
+}
+
+export interface StoredTurn {
+  readonly id: string
+  status: Received.TurnStatus
+  error: Received.TurnError | null
+  readonly items: Array<Received.ThreadItem>
+  readonly startedAtMs: number
+  completedAtMs: number | null
+  /** Where the model's history stood when the turn began. */
+  readonly historyStart: number
+}
+
+export interface StoredThread {
+  readonly id: string
+  readonly forkedFromId: string | null
+  readonly inheritedTurns: number
+  readonly ephemeral: boolean
+  readonly createdAtMs: number
+  readonly threadSource: string | null
+  readonly dynamicTools: ReadonlyArray<Sent.DynamicToolSpec>
+  readonly turns: Array<StoredTurn>
+  /** What the model sees: items of the Responses API. It only grows. */
+  readonly history: Array<Schema.JsonObject>
+  readonly approvedCommands: Set<string>
+  settings: Settings
+  updatedAtMs: number
+  name: string | null
+  preview: string
+  archived: boolean
+  /** Whether there is a file of it: since its first message, its name, or a request for its turns. */
+  isStored: boolean
+  /** A request for the turns of a fresh thread stores it, and says that it cannot. */
+  isTouched: boolean
+  usage: Received.TokenUsageBreakdown
+  lastUsage: Received.TokenUsageBreakdown
+  firstUnread: string | null
+  revision: string | undefined
+}
+
+export const noTokens: Received.TokenUsageBreakdown = {
+  totalTokens: 0,
+  inputTokens: 0,
+  cachedInputTokens: 0,
+  cacheWriteInputTokens: 0,
+  outputTokens: 0,
+  reasoningOutputTokens: 0
+}
+
+export type Login =
+  | { readonly type: "apiKey"; readonly key: string }
+  | { readonly type: "chatgpt"; readonly email: string; readonly planType: Received.PlanType }
+
+export interface Home {
+  readonly path: string
+  readonly cwd: string
+  readonly model: string
+  readonly requiresOpenaiAuth: boolean
+  readonly threads: Map<string, StoredThread>
+  readonly allowedPrefixes: Array<ReadonlyArray<string>>
+  login: Login | undefined
+  /** Ids that differ from each other and are the same in each run. */
+  readonly nextId: () => string
+  readonly nextChunk: () => number
+}
+
+export const make = (
+  options: { readonly cwd: string; readonly model: string; readonly requiresOpenaiAuth: boolean }
+): Home => {
+  let ids = 0
+  let chunks = 0
+  return {
+    ...options,
+    path: "/fake/codex",
+    threads: new Map(),
+    allowedPrefixes: [],
+    login: undefined,
+    nextId: () => `01a20000-0000-7000-8000-${(++ids).toString(16).padStart(12, "0")}`,
+    nextChunk: () => ++chunks
+  }
+}
+
+const seconds = (ms: number): number => Math.floor(ms / 1000)
+
+export const turnOf = (turn: StoredTurn, itemsView: Received.TurnItemsView): Received.Turn => ({
+  id: turn.id,
+  rootTurnId: turn.id,
+  items: itemsView === "notLoaded" ? [] : itemsView === "full" ? turn.items : summaryOf(turn),
+  itemsView,
+  status: turn.status,
+  error: turn.error,
+  startedAt: seconds(turn.startedAtMs),
+  completedAt: turn.completedAtMs === null ? null : seconds(turn.completedAtMs),
+  durationMs: turn.completedAtMs === null ? null : turn.completedAtMs - turn.startedAtMs
+})
+
+const summaryOf = ({ items }: StoredTurn): ReadonlyArray<Received.ThreadItem> => {
+  const first = items.find((item) => item.type === "userMessage")
+  const last = items.findLast((item) => item.type === "agentMessage")
+  return [first, last].filter((item) => item !== undefined)
+}
+
+export const environments = (cwd: string): ReadonlyArray<Received.ThreadEnvironment> => [
+  { environmentId: "local", cwd, runtimeWorkspaceRoots: [cwd] }
+]
+
+export const threadOf = (
+  home: Home,
+  thread: StoredThread,
+  status: Received.ThreadStatus,
+  originator: string,
+  turns: ReadonlyArray<Received.Turn> = []
+): Received.Thread => ({
+  id: thread.id,
+  environments: status.type === "notLoaded" ? null : environments(thread.settings.cwd),
+  extra: null,
+  sessionId: thread.id,
+  forkedFromId: thread.forkedFromId,
+  attachedToThreadId: null,
+  parentThreadId: null,
+  preview: thread.preview,
+  ephemeral: thread.ephemeral,
+  section: null,
+  sectionEnteredAt: null,
+  projectId: null,
+  historyMode: "paginated",
+  modelProvider: thread.settings.modelProvider,
+  model: thread.settings.model,
+  reasoningEffort: thread.settings.effort,
+  createdAt: seconds(thread.createdAtMs),
+  updatedAt: seconds(thread.updatedAtMs),
+  recencyAt: seconds(thread.updatedAtMs),
+  status,
+  path: thread.ephemeral
+    ? null
+    : `${home.path}/${thread.archived ? "archived_sessions" : "sessions"}/rollout-${thread.id}.jsonl`,
+  cwd: thread.settings.cwd,
+  cliVersion: "0.169.0",
+  originator,
+  source: "vscode",
+  canAcceptDirectInput: status.type === "notLoaded" ? null : true,
+  threadSource: thread.threadSource,
+  agentNickname: null,
+  agentRole: null,
+  gitInfo: null,
+  name: thread.name,
+  daybreakEnabled: null,
+  turns
+})
+
+export const readStateOf = (thread: StoredThread): Received.ThreadReadState | null =>
+  thread.isStored
+    ? {
+      firstUnread: thread.firstUnread === null ? null : { type: "turn", turnId: thread.firstUnread },
+      revision: thread.revision ?? `initial:${thread.id}`
+    }
+    : null

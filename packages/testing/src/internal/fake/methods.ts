@@ -1,0 +1,719 @@
+/** What the fake does for each request that it does. */
+import type { ClientRequests } from "@effect-codex/protocol/Methods"
+import type * as Received from "@effect-codex/protocol/Received"
+import type * as Sent from "@effect-codex/protocol/Sent"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Predicate from "effect/Predicate"
+import type * as Scope from "effect/Scope"
+import type { LoadedThread } from "./connection.ts"
+import type { Settings, StoredThread, StoredTurn } from "./home.ts"
+import { environments, noTokens, readStateOf, threadOf, turnOf } from "./home.ts"
+import * as Json from "./json.ts"
+import * as Login from "./login.ts"
+import { page } from "./page.ts"
+import type { Method } from "./params.ts"
+import * as Refused from "./refused.ts"
+import * as Turn from "./turn.ts"
+
+export interface Server extends Turn.Engine {
+  /** Where turns run. */
+  readonly scope: Scope.Scope
+}
+
+type Handler<M extends Method> = (
+  server: Server,
+  params: ClientRequests[M]["params"],
+  reply: (result: ClientRequests[M]["result"]) => void
+) => Effect.Effect<void, Refused.Refused>
+
+type Handlers = { readonly [M in Method]?: Handler<M> }
+
+const readOnly: Received.SandboxPolicy = { type: "readOnly", networkAccess: false }
+
+const policies: { readonly [mode: string]: Received.SandboxPolicy } = {
+  "read-only": readOnly,
+  "workspace-write": {
+    type: "workspaceWrite",
+    writableRoots: [],
+    networkAccess: false,
+    excludeTmpdirEnvVar: false,
+    excludeSlashTmp: false
+  },
+  "danger-full-access": { type: "dangerFullAccess" }
+}
+
+const profiles: { readonly [type: string]: string } = {
+  readOnly: ":read-only",
+  workspaceWrite: ":workspace",
+  dangerFullAccess: ":danger-full-access"
+}
+
+const profileOf = (sandbox: Received.SandboxPolicy): Received.ActivePermissionProfile | null => ({
+  id: profiles[sandbox.type] ?? sandbox.type,
+  extends: null
+})
+
+/** The settings that a request changes, over those that were there. */
+const changed = (
+  settings: Settings,
+  params: {
+    readonly model?: string | null
+    readonly modelProvider?: string | null
+    readonly serviceTier?: string | null
+    readonly approvalPolicy?: Sent.AskForApproval | null
+    readonly approvalsReviewer?: Sent.ApprovalsReviewer | null
+    readonly sandbox?: Sent.SandboxMode | null
+    readonly sandboxPolicy?: Sent.SandboxPolicy | null
+    readonly cwd?: string | null
+    readonly effort?: Sent.ReasoningEffort | null
+    readonly summary?: Sent.ReasoningSummary | null
+    readonly personality?: Sent.Personality | null
+    readonly baseInstructions?: string | null
+  }
+): Settings => {
+  const sandbox = params.sandbox === undefined || params.sandbox === null ? undefined : policies[params.sandbox]
+  return {
+    model: params.model ?? settings.model,
+    modelProvider: params.modelProvider ?? settings.modelProvider,
+    serviceTier: params.serviceTier === undefined ? settings.serviceTier : params.serviceTier,
+    approvalPolicy: params.approvalPolicy ?? settings.approvalPolicy,
+    approvalsReviewer: params.approvalsReviewer ?? settings.approvalsReviewer,
+    sandbox: sandbox ?? params.sandboxPolicy as Received.SandboxPolicy | null | undefined ?? settings.sandbox,
+    profile: sandbox === undefined ? settings.profile : null,
+    cwd: params.cwd ?? settings.cwd,
+    effort: params.effort ?? settings.effort,
+    summary: params.summary ?? settings.summary,
+    personality: params.personality ?? settings.personality,
+    baseInstructions: params.baseInstructions ?? settings.baseInstructions
+  }
+}
+
+const defaults = ({ connection: { home } }: Server): Settings => ({
+  model: home.model,
+  modelProvider: "scripted",
+  serviceTier: null,
+  approvalPolicy: "on-request",
+  approvalsReviewer: "user",
+  sandbox: readOnly,
+  profile: profileOf(readOnly),
+  cwd: home.cwd,
+  effort: null,
+  summary: null,
+  personality: null,
+  baseInstructions: ""
+})
+
+const isSame = (a: Settings, b: Settings): boolean =>
+  a.model === b.model && a.modelProvider === b.modelProvider && a.serviceTier === b.serviceTier && a.cwd === b.cwd &&
+  a.approvalPolicy === b.approvalPolicy && a.approvalsReviewer === b.approvalsReviewer && a.effort === b.effort &&
+  a.summary === b.summary && a.personality === b.personality &&
+  (a.sandbox === b.sandbox || JSON.stringify(a.sandbox) === JSON.stringify(b.sandbox))
+
+const collaborationMode = ({ effort, model }: Settings): Received.CollaborationMode => ({
+  mode: "default",
+  settings: { model, reasoning_effort: effort, developer_instructions: null }
+})
+
+const tellSettings = ({ connection }: Server, thread: LoadedThread): void => {
+  const { settings } = thread.stored
+  connection.tell(thread, "thread/settings/updated", {
+    threadSettings: {
+      disabledPluginIds: [],
+      cwd: settings.cwd,
+      environments: environments(settings.cwd),
+      approvalPolicy: settings.approvalPolicy,
+      approvalsReviewer: settings.approvalsReviewer,
+      sandboxPolicy: settings.sandbox,
+      activePermissionProfile: settings.profile,
+      model: settings.model,
+      modelProvider: settings.modelProvider,
+      serviceTier: settings.serviceTier,
+      effort: settings.effort,
+      summary: settings.summary,
+      collaborationMode: collaborationMode(settings),
+      multiAgentMode: "explicitRequestOnly",
+      personality: settings.personality
+    }
+  })
+}
+
+// =============================================================================
+// Finding threads
+// =============================================================================
+
+const loaded = (
+  { connection }: Server,
+  threadId: string,
+  refused: (id: string) => Refused.Refused = Refused.threadNotFound
+): Effect.Effect<LoadedThread, Refused.Refused> => {
+  const thread = connection.loaded.get(threadId)
+  return thread === undefined ? Effect.fail(refused(threadId)) : Effect.succeed(thread)
+}
+
+/** A thread of which there is a file. */
+const stored = (
+  { connection }: Server,
+  threadId: string
+): Effect.Effect<StoredThread, Refused.Refused> => {
+  const thread = connection.home.threads.get(threadId)
+  return thread === undefined || !thread.isStored || thread.ephemeral
+    ? Effect.fail(Refused.noRollout(threadId))
+    : Effect.succeed(thread)
+}
+
+/** A thread that is loaded, or of which there is a file. */
+const known = (
+  server: Server,
+  threadId: string
+): Effect.Effect<StoredThread, Refused.Refused> => {
+  const thread = server.connection.home.threads.get(threadId)
+  return thread !== undefined && (thread.isStored || server.connection.loaded.has(threadId))
+    ? Effect.succeed(thread)
+    : Effect.fail(Refused.threadNotLoaded(threadId))
+}
+
+const view = ({ connection }: Server, thread: StoredThread, turns?: ReadonlyArray<Received.Turn>): Received.Thread =>
+  threadOf(
+    connection.home,
+    thread,
+    connection.loaded.get(thread.id)?.status ?? { type: "notLoaded" },
+    connection.originator,
+    turns
+  )
+
+const opened = (server: Server, thread: StoredThread, turns?: ReadonlyArray<Received.Turn>) => {
+  const { settings } = thread
+  return {
+    thread: view(server, thread, turns),
+    model: settings.model,
+    modelProvider: settings.modelProvider,
+    serviceTier: settings.serviceTier,
+    disabledPluginIds: [],
+    cwd: settings.cwd,
+    runtimeWorkspaceRoots: [settings.cwd],
+    instructionSources: [],
+    approvalPolicy: settings.approvalPolicy,
+    approvalsReviewer: settings.approvalsReviewer,
+    sandbox: settings.sandbox,
+    activePermissionProfile: settings.profile,
+    reasoningEffort: settings.effort,
+    multiAgentMode: "explicitRequestOnly" as const
+  }
+}
+
+const load = ({ connection }: Server, thread: StoredThread): LoadedThread => {
+  const loaded: LoadedThread = { stored: thread, status: { type: "idle" }, running: undefined, isSubscribed: true }
+  connection.loaded.set(thread.id, loaded)
+  return loaded
+}
+
+const allTurns = (thread: StoredThread): ReadonlyArray<Received.Turn> =>
+  thread.turns.map((turn) => turnOf(turn, "full"))
+
+const deprecated = ({ connection }: Server, advice: string): void =>
+  connection.notify("deprecationNotice", {
+    summary: `Full-history hydration is deprecated for paginated threads; ${advice}`,
+    details: null
+  })
+
+const useExcludeTurns = "use `excludeTurns: true`, then page with `thread/turns/list` and `thread/items/list`."
+
+// =============================================================================
+// Stopping
+// =============================================================================
+
+const interruptTurn = Effect.fnUntraced(function*(server: Server, thread: LoadedThread, reply: () => void) {
+  const { running } = thread
+  if (running?.fiber === undefined) return reply()
+  yield* Fiber.interrupt(running.fiber)
+  // It may have come to its end by itself meanwhile.
+  if (thread.running === running) return Turn.interrupted(server, thread, running, reply)
+  reply()
+})
+
+const unload = Effect.fnUntraced(function*(server: Server, threadId: string) {
+  const { connection } = server
+  const thread = connection.loaded.get(threadId)
+  if (thread === undefined) return
+  yield* interruptTurn(server, thread, () => {})
+  connection.setStatus(thread, { type: "notLoaded" })
+  connection.loaded.delete(threadId)
+})
+
+const startedAtMsOf = (item: Received.ThreadItem): number | null =>
+  typeof item.startedAtMs === "number" ? item.startedAtMs : null
+
+const completedAtMsOf = (item: Received.ThreadItem): number | null =>
+  typeof item.completedAtMs === "number" ? item.completedAtMs : null
+
+// =============================================================================
+// Dynamic tools
+// =============================================================================
+
+const checkTools = (specs: ReadonlyArray<Sent.DynamicToolSpec>): Refused.Refused | undefined => {
+  const seen = new Set<string>()
+  for (const { name } of specs) {
+    if (name === "") return Refused.invalidRequest("dynamic tool name must not be empty")
+    if (!/^[\w-]+$/.test(name)) {
+      return Refused.invalidRequest(
+        `dynamic tool name must match ^[a-zA-Z0-9_-]+$ to match Responses API: ${name}`
+      )
+    }
+    if (seen.has(name)) return Refused.invalidRequest(`duplicate dynamic tool name: ${name}`)
+    seen.add(name)
+  }
+  return undefined
+}
+
+// =============================================================================
+// Input
+// =============================================================================
+
+const maxChars = 1_048_576
+
+const checkInput = (input: ReadonlyArray<Sent.UserInput>): Refused.Refused | undefined => {
+  let actual = 0
+  for (const item of input) {
+    if (item.type === "text") actual += [...item.text].length
+    if (item.type === "image" && "url" in item && /^https?:/.test(item.url)) {
+      return Refused.invalidRequest("remote image URLs are not supported; use an inline data URL instead")
+    }
+  }
+  return actual <= maxChars ? undefined : new Refused.Refused({
+    code: -32602,
+    message: `Input exceeds the maximum length of ${maxChars} characters.`,
+    data: { input_error_code: "input_too_large", max_chars: maxChars, actual_chars: actual }
+  })
+}
+
+const steer = (running: Turn.RunningTurn, message: ReturnType<typeof Turn.messageOf>): void => {
+  running.pending.push(message)
+  Deferred.doneUnsafe(running.steered, Effect.void)
+}
+
+// =============================================================================
+// The methods
+// =============================================================================
+
+const metadata: ReadonlySet<string> = new Set(["gpt-6.1-sol"])
+
+const warnOfModel = ({ connection }: Server, thread: LoadedThread): void => {
+  const { model } = thread.stored.settings
+  if (metadata.has(model) || !thread.isSubscribed) return
+  connection.notify("warning", {
+    threadId: thread.stored.id,
+    message:
+      `Model metadata for \`${model}\` not found. Defaulting to fallback metadata; this can degrade performance ` +
+      "and cause issues."
+  })
+}
+
+const fresh = (server: Server, settings: Settings): StoredThread => {
+  const { home, now } = server.connection
+  return {
+    id: home.nextId(),
+    forkedFromId: null,
+    inheritedTurns: 0,
+    ephemeral: false,
+    createdAtMs: now(),
+    threadSource: null,
+    dynamicTools: [],
+    turns: [],
+    history: [],
+    approvedCommands: new Set(),
+    settings,
+    updatedAtMs: now(),
+    name: null,
+    preview: "",
+    archived: false,
+    isStored: false,
+    isTouched: false,
+    usage: noTokens,
+    lastUsage: noTokens,
+    firstUnread: null,
+    revision: undefined
+  }
+}
+
+export const handlers: Handlers = {
+  "thread/start": Effect.fnUntraced(function*(server, params, reply) {
+    const { connection } = server
+    const tools = params.dynamicTools ?? []
+    const refused = checkTools(tools)
+    if (refused !== undefined) return yield* refused
+    const thread: StoredThread = {
+      ...fresh(server, changed(defaults(server), params)),
+      ephemeral: params.ephemeral ?? false,
+      threadSource: params.threadSource ?? null,
+      dynamicTools: tools
+    }
+    connection.home.threads.set(thread.id, thread)
+    load(server, thread)
+    reply(opened(server, thread))
+    connection.notify("thread/started", { thread: view(server, thread) })
+  }),
+
+  "thread/resume": Effect.fnUntraced(function*(server, params, reply) {
+    const { connection } = server
+    const known = connection.home.threads.get(params.threadId)
+    if (known !== undefined && !known.isStored && known.isTouched) return yield* Refused.notSupportedYet("list_turns")
+    const thread = yield* stored(server, params.threadId)
+    if (thread.archived) return yield* Refused.archived(thread.id)
+    const joined = connection.loaded.get(thread.id)
+    if (params.excludeTurns !== true) deprecated(server, useExcludeTurns)
+    const turns = params.excludeTurns === true ? [] : allTurns(thread)
+    if (joined === undefined) {
+      // What it had of a workspace-write sandbox is lost, and what was asked for counts.
+      const { sandbox } = thread.settings
+      const kept = sandbox.type === "dangerFullAccess" ? sandbox : readOnly
+      thread.settings = changed({ ...thread.settings, sandbox: kept, profile: profileOf(kept) }, params)
+      connection.setStatus(load(server, thread), { type: "idle" })
+    } else {
+      joined.isSubscribed = true
+    }
+    const last = thread.turns.at(-1)
+    reply({
+      ...opened(server, thread, turns),
+      collaborationMode: collaborationMode(thread.settings),
+      initialTurnsPage: null,
+      turnsBackwardsCursor: last === undefined ? null : last.id,
+      itemsBackwardsCursor: last === undefined ? null : last.id
+    })
+    const now = connection.loaded.get(thread.id)
+    if (now === undefined) return
+    if (last !== undefined && (joined === undefined || params.excludeTurns !== true)) {
+      Turn.tellUsage(connection, now, last.id)
+    }
+    connection.tell(now, "thread/goal/cleared", {})
+    connection.askAgain(thread.id)
+  }),
+
+  "thread/fork": Effect.fnUntraced(function*(server, params, reply) {
+    const { connection } = server
+    if (params.attachToSource === true) return yield* Refused.notFaked("thread/fork.attachToSource")
+    const source = connection.home.threads.get(params.threadId)
+    if (source === undefined || !(source.isStored || source.isTouched)) {
+      return yield* Refused.noRollout(params.threadId)
+    }
+    if (source.archived) return yield* Refused.archived(source.id)
+    if (params.ephemeral === true && params.excludeTurns !== true) {
+      return yield* Refused.invalidRequest("ephemeral paginated thread/fork requires `excludeTurns: true`")
+    }
+    if (params.excludeTurns !== true) deprecated(server, useExcludeTurns)
+    const at = params.lastTurnId ?? params.beforeTurnId ?? undefined
+    const index = at === undefined ? source.turns.length : source.turns.findIndex((turn) => turn.id === at)
+    if (index === -1) return yield* Refused.invalidRequest(`turn not found: ${at}`)
+    const count = params.lastTurnId === undefined || params.lastTurnId === null ? index : index + 1
+    const running = connection.loaded.get(source.id)?.running
+    const turns = source.turns.slice(0, count).map((turn): StoredTurn =>
+      turn === running?.stored
+        ? { ...turn, status: "interrupted", completedAtMs: connection.now() }
+        : turn
+    )
+    const sandbox = source.settings.sandbox.type === "dangerFullAccess" ? source.settings.sandbox : readOnly
+    const base = fresh(
+      server,
+      changed({
+        ...defaults(server),
+        approvalPolicy: source.settings.approvalPolicy,
+        approvalsReviewer: source.settings.approvalsReviewer,
+        baseInstructions: source.settings.baseInstructions,
+        cwd: source.settings.cwd,
+        sandbox,
+        profile: profileOf(sandbox)
+      }, params)
+    )
+    const thread: StoredThread = {
+      ...base,
+      forkedFromId: source.id,
+      inheritedTurns: turns.length,
+      ephemeral: params.ephemeral ?? false,
+      threadSource: params.threadSource ?? null,
+      dynamicTools: source.dynamicTools,
+      turns,
+      history: source.history.slice(0, source.turns[count]?.historyStart),
+      name: source.name,
+      preview: turns.length === 0 ? "" : source.preview,
+      isStored: true,
+      usage: source.usage,
+      lastUsage: source.lastUsage
+    }
+    connection.home.threads.set(thread.id, thread)
+    load(server, thread)
+    const shown = params.excludeTurns === true ? [] : allTurns(thread)
+    reply(opened(server, thread, shown))
+    connection.notify("thread/started", { thread: view(server, thread) })
+  }),
+
+  "thread/read": Effect.fnUntraced(function*(server, params, reply) {
+    const thread = yield* known(server, params.threadId)
+    if (params.includeTurns !== true) {
+      return reply({ thread: view(server, thread), readState: readStateOf(thread) })
+    }
+    if (!thread.isStored) {
+      thread.isTouched = true
+      return yield* Refused.notSupportedYet("list_turns")
+    }
+    deprecated(
+      server,
+      "omit `includeTurns` or set it to `false`, then page with `thread/turns/list` and `thread/items/list`."
+    )
+    reply({ thread: view(server, thread, allTurns(thread)), readState: readStateOf(thread) })
+  }),
+
+  "thread/list": Effect.fnUntraced(function*(server, params, reply) {
+    const time = params.sortKey === "updated_at" || params.sortKey === "recency_at"
+      ? (thread: StoredThread) => thread.updatedAtMs
+      : (thread: StoredThread) => thread.createdAtMs
+    const cwds = typeof params.cwd === "string" ? [params.cwd] : params.cwd ?? undefined
+    const term = params.searchTerm?.toLowerCase()
+    // Newest first; those of one moment in the order in which they were made.
+    const listed = [...server.connection.home.threads.values()]
+      .filter((thread) =>
+        thread.isStored && !thread.ephemeral && thread.preview !== "" &&
+        thread.archived === (params.archived ?? false) &&
+        (cwds === undefined || cwds.includes(thread.settings.cwd)) &&
+        (term === undefined || (thread.name ?? thread.preview).toLowerCase().includes(term))
+      )
+      .reverse()
+      .sort((a, b) => time(b) - time(a))
+    if (params.sortDirection === "asc") listed.reverse()
+    const { backwardsCursor, data, nextCursor } = yield* page(listed, ({ id }) => id, params)
+    reply({
+      // A list is made of what is stored, and has less.
+      data: data.map((thread) => ({ ...view(server, thread), forkedFromId: null, canAcceptDirectInput: null })),
+      readStates: Object.fromEntries(data.flatMap((thread) => {
+        const state = readStateOf(thread)
+        return state === null ? [] : [[thread.id, state]]
+      })),
+      nextCursor,
+      backwardsCursor
+    })
+  }),
+
+  "thread/loaded/list": Effect.fnUntraced(function*(server, params, reply) {
+    const { data, nextCursor } = yield* page([...server.connection.loaded.keys()], (id) => id, params)
+    reply({ data, nextCursor })
+  }),
+
+  "thread/turns/list": Effect.fnUntraced(function*(server, params, reply) {
+    const thread = yield* known(server, params.threadId)
+    if (!thread.isStored) {
+      return yield* thread.isTouched
+        ? Refused.notSupportedYet("list_turns")
+        : Refused.notMaterialized(thread.id)
+    }
+    const turns = params.sortDirection === "asc" ? thread.turns : thread.turns.toReversed()
+    const listed = yield* page(turns, ({ id }) => id, params)
+    reply({ ...listed, data: listed.data.map((turn) => turnOf(turn, params.itemsView ?? "summary")) })
+  }),
+
+  "thread/items/list": Effect.fnUntraced(function*(server, params, reply) {
+    const thread = server.connection.home.threads.get(params.threadId)
+    if (thread === undefined || !thread.isStored) return yield* Refused.notSupportedYet("thread/items/list")
+    const items = thread.turns
+      .filter((turn) => params.turnId === undefined || params.turnId === null || turn.id === params.turnId)
+      .flatMap((turn) =>
+        turn.items.map((item): Received.ThreadItemEntry => ({
+          turnId: turn.id,
+          item,
+          startedAtMs: startedAtMsOf(item),
+          completedAtMs: completedAtMsOf(item)
+        }))
+      )
+    if (params.sortDirection === "desc") items.reverse()
+    const { cursor, limit } = params
+    if (Predicate.isObject(cursor)) return yield* Refused.notFaked("an anchor as cursor of thread/items/list")
+    reply(yield* page(items, ({ item }) => String(item["id"]), { cursor: cursor ?? null, limit: limit ?? null }))
+  }),
+
+  "thread/name/set": Effect.fnUntraced(function*(server, params, reply) {
+    const { connection } = server
+    const thread = connection.home.threads.get(params.threadId)
+    const isLoaded = connection.loaded.has(params.threadId)
+    if (thread === undefined || !(isLoaded || thread.isStored) || thread.archived) {
+      return yield* Refused.noRollout(params.threadId)
+    }
+    const name = params.name.trim()
+    if (name === "") return yield* Refused.invalidRequest("thread name must not be empty")
+    thread.name = name
+    thread.isStored = true
+    reply({})
+    connection.notify("thread/name/updated", { threadId: thread.id, threadName: name })
+  }),
+
+  "thread/settings/update": Effect.fnUntraced(function*(server, params, reply) {
+    const thread = yield* loaded(server, params.threadId)
+    const settings = changed(thread.stored.settings, params)
+    const isChanged = !isSame(settings, thread.stored.settings)
+    thread.stored.settings = settings
+    reply({})
+    if (isChanged) tellSettings(server, thread)
+  }),
+
+  "thread/archive": Effect.fnUntraced(function*(server, params, reply) {
+    const { connection } = server
+    const thread = connection.home.threads.get(params.threadId)
+    const isThere = thread !== undefined && !thread.ephemeral && !thread.archived &&
+      (thread.isStored || connection.loaded.has(thread.id))
+    if (!isThere) return yield* Refused.noRollout(params.threadId)
+    yield* unload(server, thread.id)
+    thread.archived = true
+    thread.isStored = true
+    reply({})
+    connection.notify("thread/archived", { threadId: thread.id })
+  }),
+
+  "thread/unarchive": Effect.fnUntraced(function*(server, params, reply) {
+    const { connection } = server
+    const thread = connection.home.threads.get(params.threadId)
+    if (thread === undefined || !thread.archived) {
+      return yield* Refused.invalidRequest(`no archived rollout found for thread id ${params.threadId}`)
+    }
+    thread.archived = false
+    reply({ thread: view(server, thread) })
+    connection.notify("thread/unarchived", { threadId: thread.id })
+  }),
+
+  "thread/delete": Effect.fnUntraced(function*(server, params, reply) {
+    const { connection } = server
+    const { threads } = connection.home
+    const thread = threads.get(params.threadId)
+    if (thread === undefined || !(thread.isStored || connection.loaded.has(thread.id))) {
+      return yield* Refused.noRollout(params.threadId)
+    }
+    yield* unload(server, thread.id)
+    if ([...threads.values()].some((other) => other.forkedFromId === thread.id && other.inheritedTurns > 0)) {
+      return yield* Refused.invalidRequest(
+        `cannot delete thread ${thread.id}: forked history still references it`
+      )
+    }
+    threads.delete(thread.id)
+    reply({})
+    connection.notify("thread/deleted", { threadId: thread.id })
+  }),
+
+  "thread/unsubscribe": Effect.fnUntraced(function*({ connection }, params, reply) {
+    const thread = connection.loaded.get(params.threadId)
+    if (thread === undefined) return reply({ status: "notLoaded" })
+    reply({ status: thread.isSubscribed ? "unsubscribed" : "notSubscribed" })
+    thread.isSubscribed = false
+  }),
+
+  "turn/start": Effect.fnUntraced(function*(server, params, reply) {
+    const { connection } = server
+    const thread = yield* loaded(server, params.threadId)
+    const refused = checkInput(params.input)
+    if (refused !== undefined) return yield* refused
+    const settings = changed(thread.stored.settings, params)
+    const policy = settings.approvalPolicy
+    if (policy !== "untrusted" && policy !== "on-request" && policy !== "never") {
+      return yield* Refused.notFaked(`the approval policy ${JSON.stringify(policy)}`)
+    }
+    const isChanged = !isSame(settings, thread.stored.settings)
+    // A sandbox of a turn is none of the profiles.
+    thread.stored.settings = isChanged ? { ...settings, profile: null } : settings
+    const message = Turn.messageOf(params.input, params.clientUserMessageId)
+    const { running } = thread
+    if (running !== undefined) {
+      reply({ turn: { ...turnOf(running.stored, "notLoaded"), startedAt: null } })
+      if (isChanged) tellSettings(server, thread)
+      return steer(running, message)
+    }
+    if (isChanged) tellSettings(server, thread)
+    warnOfModel(server, thread)
+    const stored: StoredTurn = {
+      id: connection.home.nextId(),
+      status: "inProgress",
+      error: null,
+      items: [],
+      startedAtMs: connection.now(),
+      completedAtMs: null,
+      historyStart: thread.stored.history.length
+    }
+    const turn: Turn.RunningTurn = {
+      stored,
+      settings: thread.stored.settings,
+      outputSchema: Json.orUndefined(params.outputSchema),
+      pending: [message],
+      steered: Deferred.makeUnsafe(),
+      waitingFor: undefined,
+      inTool: false,
+      diff: "",
+      fiber: undefined
+    }
+    thread.stored.turns.push(stored)
+    thread.stored.isStored = !thread.stored.ephemeral
+    thread.running = turn
+    reply({ turn: { ...turnOf(stored, "notLoaded"), startedAt: null } })
+    connection.setStatus(thread, { type: "active", activeFlags: [] })
+    connection.tell(thread, "turn/started", { turn: turnOf(stored, "notLoaded") })
+    turn.fiber = yield* Effect.forkIn(Turn.run(server, thread, turn), server.scope)
+  }),
+
+  "turn/steer": Effect.fnUntraced(function*(server, params, reply) {
+    const thread = yield* loaded(server, params.threadId)
+    if (params.expectedTurnId === "") return yield* Refused.invalidRequest("expectedTurnId must not be empty")
+    const { running } = thread
+    if (running === undefined) return yield* Refused.invalidRequest("no active turn to steer")
+    if (running.stored.id !== params.expectedTurnId) {
+      return yield* Refused.invalidRequest(
+        `expected active turn id \`${params.expectedTurnId}\` but found \`${running.stored.id}\``
+      )
+    }
+    const refused = checkInput(params.input)
+    if (refused !== undefined) return yield* refused
+    reply({ turnId: running.stored.id })
+    steer(running, Turn.messageOf(params.input, params.clientUserMessageId))
+  }),
+
+  "turn/interrupt": Effect.fnUntraced(function*(server, params, reply) {
+    const thread = yield* loaded(server, params.threadId)
+    const { running } = thread
+    if (running === undefined) {
+      if (params.turnId === "") return reply({})
+      return yield* Refused.invalidRequest("no active turn to interrupt")
+    }
+    if (params.turnId !== "" && running.stored.id !== params.turnId) {
+      return yield* Refused.invalidRequest(
+        `expected active turn id ${params.turnId} but found ${running.stored.id}`
+      )
+    }
+    yield* interruptTurn(server, thread, () => reply({}))
+  }),
+
+  "model/list": Effect.fnUntraced(function*(_server, _params, reply) {
+    reply({ data: [model], nextCursor: null })
+  }),
+
+  ...Login.handlers
+}
+
+/** The one model of the fake, as the real server tells it. */
+const model: Received.Model = {
+  id: "gpt-6.1-sol",
+  model: "gpt-6.1-sol",
+  upgrade: null,
+  upgradeInfo: null,
+  availabilityNux: null,
+  displayName: "GPT-6.1-Sol",
+  description: "Latest workhorse model for coding and everyday work.",
+  modelSpecialty: null,
+  hidden: false,
+  supportedReasoningEfforts: [
+    { reasoningEffort: "low", description: "Fast responses with lighter reasoning" },
+    { reasoningEffort: "medium", description: "Balances speed and reasoning depth for everyday tasks" },
+    { reasoningEffort: "high", description: "Greater reasoning depth for complex problems" }
+  ],
+  defaultReasoningEffort: "low",
+  inputModalities: ["text", "image"],
+  supportsPersonality: false,
+  multiAgentVersion: "v2",
+  additionalSpeedTiers: ["fast"],
+  serviceTiers: [{ id: "priority", name: "Fast", description: "2x speed, increased usage" }],
+  defaultServiceTier: null,
+  availableAccessPrograms: null,
+  isDefault: true
+}

@@ -1,0 +1,86 @@
+/** What a request has to be before it is looked at: of a known method, with the params that the method wants. */
+import { type ClientRequests, clientRequests } from "@effect-codex/protocol/Methods"
+import * as Schema from "effect/Schema"
+import { checkThreadId, experimental, malformed, type Refused } from "./refused.ts"
+
+export type Method = keyof ClientRequests
+
+const isMethod = (method: string): method is Method => Object.hasOwn(clientRequests, method)
+
+// In the order in which the server misses them.
+const required: { readonly [M in Method]?: ReadonlyArray<string> } = {
+  "initialize": ["clientInfo"],
+  "account/login/cancel": ["loginId"],
+  "account/login/start": ["type"],
+  "thread/archive": ["threadId"],
+  "thread/delete": ["threadId"],
+  "thread/fork": ["threadId"],
+  "thread/items/list": ["threadId"],
+  "thread/name/set": ["threadId", "name"],
+  "thread/read": ["threadId"],
+  "thread/resume": ["threadId"],
+  "thread/settings/update": ["threadId"],
+  "thread/start": [],
+  "thread/turns/list": ["threadId"],
+  "thread/unarchive": ["threadId"],
+  "thread/unsubscribe": ["threadId"],
+  "turn/interrupt": ["threadId", "turnId"],
+  "turn/start": ["threadId", "input"],
+  "turn/steer": ["threadId", "expectedTurnId", "input"]
+}
+
+const issues = new Map<Method, (params: unknown) => string | undefined>()
+
+// The schemas are those of what a client sends, and have the nullable keys that the server does without.
+const isMissingKeys = (message: string): boolean =>
+  message.split("\n").every((line) => line === "Missing key" || line.startsWith("  at "))
+
+const issueOf = (method: Method, params: unknown): string | undefined => {
+  let check = issues.get(method)
+  if (check === undefined) {
+    const decode = Schema.decodeUnknownResult(clientRequests[method].params())
+    check = (params) => {
+      const result = decode(params, { errors: "all" })
+      return result._tag === "Success" || isMissingKeys(result.failure.message) ? undefined : result.failure.message
+    }
+    issues.set(method, check)
+  }
+  return check(params)
+}
+
+const allowsNoParams: ReadonlySet<string> = new Set<Method>(["account/logout", "account/rateLimits/read"])
+
+export const methodOf = (method: string): Method | Refused =>
+  isMethod(method)
+    ? method
+    : malformed(
+      `unknown variant \`${method}\`, expected one of ${
+        Object.keys(clientRequests).map((name) => `\`${name}\``).join(", ")
+      }`
+    )
+
+/** Undefined when the params are what the method wants. */
+export const check = (method: Method, params: unknown): Refused | undefined => {
+  if (params === undefined || params === null) {
+    return allowsNoParams.has(method) ? undefined : malformed("missing field `params`")
+  }
+  if (typeof params !== "object") return malformed(`invalid type: ${typeof params}, expected the params of ${method}`)
+  const missing = required[method]?.find((field) => !Object.hasOwn(params, field))
+  if (missing !== undefined) return malformed(`missing field \`${missing}\``)
+  const issue = allowsNoParams.has(method) ? undefined : issueOf(method, params)
+  if (issue !== undefined) return malformed(issue)
+  return "threadId" in params && typeof params.threadId === "string"
+    ? checkThreadId(method, params.threadId)
+    : undefined
+}
+
+export const checkExperimental = (method: Method, params: unknown): Refused | undefined => {
+  if (clientRequests[method].stability === "experimental") return experimental(method)
+  if (typeof params !== "object" || params === null) return undefined
+  if (method === "thread/start" && "dynamicTools" in params && params.dynamicTools !== null) {
+    return experimental("thread/start.dynamicTools")
+  }
+  return method === "account/login/start" && "type" in params && params.type === "chatgptAuthTokens"
+    ? experimental("account/login/start.chatgptAuthTokens")
+    : undefined
+}

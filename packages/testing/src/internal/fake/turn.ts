@@ -1,0 +1,750 @@
+/** A turn: what the model says and does, and what the client hears of it, in the order of codex 0.169.0. */
+import type * as Received from "@effect-codex/protocol/Received"
+import type * as Sent from "@effect-codex/protocol/Sent"
+import * as Data from "effect/Data"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import type { FunctionCall, HttpFailure, Outcome, Part, Pause, Reply, Usage } from "../../ScriptedModel.ts"
+import type { Script } from "../script.ts"
+import * as Sse from "../sse.ts"
+import * as Command from "./command.ts"
+import type { Connection, LoadedThread } from "./connection.ts"
+import * as Failure from "./failure.ts"
+import type { Settings, StoredTurn } from "./home.ts"
+import { noTokens, turnOf } from "./home.ts"
+import { FakeRequest } from "./modelRequest.ts"
+
+/** A command of the model. Nothing is run: this is what the script's `exec` gets. */
+export interface ExecRequest {
+  readonly command: string
+  readonly cwd: string
+  readonly threadId: string
+}
+
+export interface ExecResult {
+  readonly output?: string | undefined
+  readonly exitCode?: number | undefined
+}
+
+export interface Engine {
+  readonly connection: Connection
+  readonly script: Script
+  readonly exec: (request: ExecRequest) => Effect.Effect<ExecResult>
+  readonly url: string
+}
+
+interface Message {
+  readonly input: ReadonlyArray<Received.UserInput>
+  readonly clientId: string | null
+}
+
+export interface RunningTurn {
+  readonly stored: StoredTurn
+  readonly settings: Settings
+  readonly outputSchema: Schema.Json | undefined
+  /** What the user said and the model has not been told. */
+  readonly pending: Array<Message>
+  /** Completed when something becomes pending. */
+  steered: Deferred.Deferred<void>
+  /** The request of ours that the turn waits for. */
+  waitingFor: number | undefined
+  /** Whether a tool of a response that is over is running. */
+  inTool: boolean
+  diff: string
+  fiber: Fiber.Fiber<void> | undefined
+}
+
+/** The script wants what this fake does not do. */
+class Unsupported extends Data.TaggedError("Unsupported")<{ readonly what: string }> {}
+
+// =============================================================================
+// Input
+// =============================================================================
+
+const contentOf = (input: Sent.UserInput): Received.UserInput => {
+  switch (input.type) {
+    case "text":
+      return { ...input, text_elements: input.text_elements ?? [] }
+    case "image":
+    case "localImage":
+      return { ...input, detail: input.detail ?? null } as Received.UserInput
+    default:
+      return input as Received.UserInput
+  }
+}
+
+export const messageOf = (input: ReadonlyArray<Sent.UserInput>, clientId: string | null | undefined): Message => ({
+  input: input.map(contentOf),
+  clientId: clientId ?? null
+})
+
+const modelContent = (input: Received.UserInput): Schema.JsonObject =>
+  input.type === "text"
+    ? { type: "input_text", text: input.text }
+    : input.type === "image"
+    ? { type: "input_image", image_url: "url" in input ? input.url : input.fileId }
+    : { type: "input_text", text: JSON.stringify(input) }
+
+// =============================================================================
+// Items
+// =============================================================================
+
+interface Told {
+  readonly connection: Connection
+  readonly thread: LoadedThread
+  readonly turn: RunningTurn
+}
+
+const idsOf = ({ thread, turn }: Told) => ({ threadId: thread.stored.id, turnId: turn.stored.id })
+
+const started = (told: Told, item: Received.ThreadItem): number => {
+  const startedAtMs = told.connection.now()
+  told.connection.tell(told.thread, "item/started", {
+    item: { ...item, startedAtMs, completedAtMs: null },
+    turnId: told.turn.stored.id,
+    startedAtMs
+  })
+  return startedAtMs
+}
+
+const completed = (told: Told, item: Received.ThreadItem, startedAtMs: number): Received.ThreadItem => {
+  const completedAtMs = told.connection.now()
+  const stored = { ...item, startedAtMs, completedAtMs }
+  told.turn.stored.items.push(stored)
+  told.connection.tell(told.thread, "item/completed", {
+    item: stored,
+    turnId: told.turn.stored.id,
+    contentTokenCount: null,
+    completedAtMs
+  })
+  return stored
+}
+
+const agentMessage = (
+  id: string,
+  text: string,
+  phase: Received.MessagePhase | null
+): Received.ThreadItem => ({
+  type: "agentMessage",
+  moderation: null,
+  id,
+  text,
+  phase,
+  memoryCitation: null,
+  delivery: null,
+  questions: null
+})
+
+const sayPending = (told: Told): void => {
+  const { connection, thread, turn } = told
+  for (const { clientId, input } of turn.pending.splice(0)) {
+    if (input.length === 0) continue
+    const item: Received.ThreadItem = { type: "userMessage", id: connection.home.nextId(), clientId, content: input }
+    completed(told, item, started(told, item))
+    thread.stored.history.push({ type: "message", role: "user", content: input.map(modelContent) })
+    if (thread.stored.preview === "") {
+      thread.stored.preview = input.find((part) => part.type === "text")?.text ?? ""
+    }
+  }
+  turn.steered = Deferred.makeUnsafe()
+}
+
+// =============================================================================
+// The end
+// =============================================================================
+
+const updateUsage = (told: Told, usage: Usage, isWhole = true): void => {
+  const { thread } = told
+  const input = usage.input ?? 0
+  const output = usage.output ?? 0
+  const last: Received.TokenUsageBreakdown = {
+    totalTokens: input + output,
+    inputTokens: input,
+    cachedInputTokens: usage.cached ?? 0,
+    cacheWriteInputTokens: 0,
+    outputTokens: output,
+    reasoningOutputTokens: usage.reasoning ?? 0
+  }
+  const { usage: total } = thread.stored
+  // A response that was cut short counts for the thread, and is not told as the last one.
+  if (isWhole) thread.stored.lastUsage = last
+  thread.stored.usage = {
+    totalTokens: total.totalTokens + last.totalTokens,
+    inputTokens: total.inputTokens + last.inputTokens,
+    cachedInputTokens: total.cachedInputTokens + last.cachedInputTokens,
+    cacheWriteInputTokens: 0,
+    outputTokens: total.outputTokens + last.outputTokens,
+    reasoningOutputTokens: total.reasoningOutputTokens + last.reasoningOutputTokens
+  }
+  tellUsage(told.connection, thread, told.turn.stored.id)
+}
+
+const contextWindow = 258_400
+
+export const tellUsage = (connection: Connection, thread: LoadedThread, turnId: string): void => {
+  const { lastUsage: last, usage: total } = thread.stored
+  connection.tell(thread, "thread/tokenUsage/updated", {
+    turnId,
+    tokenUsage: { total, last, modelContextWindow: contextWindow }
+  })
+}
+
+const tellRateLimits = (connection: Connection): void =>
+  connection.notify("account/rateLimits/updated", {
+    rateLimits: {
+      limitId: "codex",
+      limitName: null,
+      normalModelSlug: null,
+      primary: null,
+      secondary: null,
+      credits: null,
+      individualLimit: null,
+      spendControlReached: null,
+      planType: null,
+      rateLimitReachedType: null
+    }
+  })
+
+const tellDiff = (told: Told): void => {
+  const { diff, stored } = told.turn
+  if (diff !== "") told.connection.tell(told.thread, "turn/diff/updated", { turnId: stored.id, diff })
+}
+
+const markUnread = ({ connection, thread, turn }: Told): void => {
+  thread.stored.firstUnread ??= turn.stored.id
+  thread.stored.revision = connection.home.nextId()
+  connection.tell(thread, "thread/readState/changed", {
+    readState: {
+      firstUnread: { type: "turn", turnId: thread.stored.firstUnread },
+      revision: thread.stored.revision
+    }
+  })
+}
+
+const end = (
+  told: Told,
+  status: "completed" | "interrupted" | "failed",
+  error: Received.TurnError | null,
+  answer: Received.ThreadItem | undefined
+): void => {
+  const { connection, thread, turn } = told
+  turn.stored.status = status
+  turn.stored.error = error
+  turn.stored.completedAtMs = connection.now()
+  thread.stored.updatedAtMs = connection.now()
+  thread.running = undefined
+  if (error !== null) {
+    connection.setStatus(thread, { type: "systemError" })
+    connection.tell(thread, "error", { error, willRetry: false, turnId: turn.stored.id })
+  }
+  if ((error !== null || answer !== undefined) && !thread.stored.ephemeral) markUnread(told)
+  if (error === null) connection.setStatus(thread, { type: "idle" })
+  connection.tell(thread, "turn/completed", {
+    turn: {
+      ...turnOf(turn.stored, "notLoaded"),
+      ...(answer === undefined ? {} : { items: [answer], itemsView: "summary" })
+    }
+  })
+  if (turn.waitingFor !== undefined && connection.openRequests.delete(turn.waitingFor)) {
+    connection.tell(thread, "serverRequest/resolved", { requestId: turn.waitingFor })
+  }
+}
+
+// =============================================================================
+// Tools
+// =============================================================================
+
+/** The client has cancelled what a tool was about to do, which ends the turn. */
+const cancelled = Symbol("cancelled")
+type ToolEnd = string | typeof cancelled
+
+const flags = (waiting: boolean): Received.ThreadStatus => ({
+  type: "active",
+  activeFlags: waiting ? ["waitingOnApproval"] : []
+})
+
+const decodeArguments = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Json))
+
+const stringOf = (args: unknown, key: string): string | undefined =>
+  Predicate.hasProperty(args, key) && typeof args[key] === "string" ? args[key] : undefined
+
+const decisionOf = (answer: unknown): unknown => Predicate.hasProperty(answer, "decision") ? answer.decision : undefined
+
+const waitFor = Effect.fnUntraced(function*(
+  told: Told,
+  asked: ReturnType<Connection["ask"]>
+) {
+  told.turn.waitingFor = asked.id
+  const answer = yield* asked.answer
+  told.turn.waitingFor = undefined
+  told.connection.tell(told.thread, "serverRequest/resolved", { requestId: asked.id })
+  return "result" in answer ? decisionOf(answer.result) : undefined
+})
+
+const amendmentOf = (decision: unknown): ReadonlyArray<string> | undefined => {
+  if (!Predicate.hasProperty(decision, "acceptWithExecpolicyAmendment")) return undefined
+  const amendment = decision.acceptWithExecpolicyAmendment
+  if (!Predicate.hasProperty(amendment, "execpolicy_amendment")) return undefined
+  const prefix = amendment.execpolicy_amendment
+  return Array.isArray(prefix) && prefix.every((word): word is string => typeof word === "string") ? prefix : undefined
+}
+
+const runCommand = Effect.fnUntraced(function*(
+  engine: Engine,
+  told: Told,
+  callId: string,
+  args: unknown
+): Effect.fn.Return<ToolEnd, Unsupported> {
+  const { connection, thread, turn } = told
+  const cmd = stringOf(args, "cmd")
+  if (cmd === undefined) return "failed to parse function arguments: missing field `cmd`"
+  const { approvalPolicy, approvalsReviewer, cwd, sandbox } = turn.settings
+  const isEscalated = stringOf(args, "sandbox_permissions") === "require_escalated"
+  if (isEscalated && approvalPolicy === "never") return Command.neverText
+
+  const patch = Command.patchOf(cmd, cwd)
+  const isAllowed = patch === undefined &&
+    (thread.stored.approvedCommands.has(cmd) ||
+      connection.home.allowedPrefixes.some((prefix) => Command.hasPrefix(cmd, prefix)))
+  const isAsked = !isAllowed &&
+    (approvalPolicy === "untrusted" ||
+      (approvalPolicy === "on-request" &&
+        (patch === undefined ? isEscalated : sandbox.type === "readOnly")))
+  if (isAsked && approvalsReviewer !== "user") {
+    return yield* new Unsupported({
+      what: "a review of an approval by a model (ApprovalMode.ask and untrusted ask the client)"
+    })
+  }
+  if (patch !== undefined) return yield* applyPatch(told, callId, patch, isAsked)
+
+  const startedAs = (source: "agent" | "unifiedExecStartup", processId: string | null) =>
+    ({
+      type: "commandExecution",
+      id: callId,
+      pluginId: null,
+      scriptPath: null,
+      command: Command.shellWords(cmd),
+      cwd,
+      processId,
+      source,
+      status: "inProgress",
+      commandActions: [{ type: "unknown", command: cmd }],
+      aggregatedOutput: null,
+      exitCode: null,
+      durationMs: null
+    }) satisfies Received.ThreadItem
+  const processId = "4242"
+  let item = startedAs("unifiedExecStartup", processId)
+  let startedAtMs: number
+  if (isAsked) {
+    const asked = startedAs("agent", null)
+    connection.setStatus(thread, flags(true))
+    startedAtMs = started(told, asked)
+    const prefix = Command.proposedPrefix(cmd)
+    const justification = stringOf(args, "justification")
+    const decision = yield* waitFor(
+      told,
+      connection.ask(thread, "item/commandExecution/requestApproval", {
+        kind: "command",
+        ...idsOf(told),
+        itemId: callId,
+        startedAtMs,
+        environmentId: "local",
+        ...(justification === undefined ? {} : { reason: justification }),
+        command: asked.command,
+        cwd,
+        commandActions: asked.commandActions,
+        ...(prefix === undefined ? {} : { proposedExecpolicyAmendment: prefix }),
+        availableDecisions: [
+          "accept",
+          ...(prefix === undefined ? [] : [{ acceptWithExecpolicyAmendment: { execpolicy_amendment: prefix } }]),
+          "cancel"
+        ]
+      })
+    )
+    const amendment = amendmentOf(decision)
+    if (decision === "acceptForSession") thread.stored.approvedCommands.add(cmd)
+    if (amendment !== undefined) connection.home.allowedPrefixes.push(amendment)
+    if (decision !== "accept" && decision !== "acceptForSession" && amendment === undefined) {
+      const isDeclined = decision === "decline" || decision === "cancel"
+      completed(told, { ...asked, status: isDeclined ? "declined" : "failed" }, startedAtMs)
+      connection.setStatus(thread, flags(false))
+      if (decision === "cancel") return cancelled
+      return Command.rejectedText(isDeclined ? "rejected by user" : "approval request failed")
+    }
+    connection.setStatus(thread, flags(false))
+  } else {
+    startedAtMs = started(told, item)
+  }
+  const { exitCode = 0, output = "" } = yield* engine.exec({ command: cmd, cwd, threadId: thread.stored.id })
+  completed(told, {
+    ...item,
+    status: exitCode === 0 ? "completed" : "failed",
+    aggregatedOutput: output === "" ? null : output,
+    exitCode,
+    durationMs: connection.now() - startedAtMs
+  }, startedAtMs)
+  return Command.outputText(output, exitCode, connection.home.nextChunk())
+})
+
+const applyPatch = Effect.fnUntraced(function*(
+  told: Told,
+  callId: string,
+  patch: Command.Patch,
+  isAsked: boolean
+): Effect.fn.Return<ToolEnd> {
+  const { connection, thread, turn } = told
+  const item = {
+    type: "fileChange",
+    id: callId,
+    changes: patch.changes,
+    status: "inProgress"
+  } satisfies Received.ThreadItem
+  const startedAtMs = started(told, item)
+  if (isAsked) {
+    connection.setStatus(thread, flags(true))
+    const decision = yield* waitFor(
+      told,
+      connection.ask(thread, "item/fileChange/requestApproval", {
+        ...idsOf(told),
+        itemId: callId,
+        startedAtMs,
+        reason: null,
+        grantRoot: null
+      })
+    )
+    connection.setStatus(thread, flags(false))
+    if (decision === "cancel") return cancelled
+    if (decision !== "accept" && decision !== "acceptForSession") {
+      completed(told, { ...item, status: "declined" }, startedAtMs)
+      return "patch rejected by user"
+    }
+  }
+  completed(told, { ...item, status: "completed" }, startedAtMs)
+  turn.diff += patch.diff
+  tellDiff(told)
+  return patch.text
+})
+
+const hasTool = (thread: LoadedThread, call: FunctionCall): boolean =>
+  thread.stored.dynamicTools.some((spec) =>
+    spec.type === "namespace"
+      ? spec.name === call.namespace && spec.tools.some((tool) => tool.name === call.name)
+      : call.namespace === undefined && spec.name === call.name
+  )
+
+const isContent = (item: unknown): item is Received.DynamicToolCallOutputContentItem =>
+  Predicate.hasProperty(item, "type") && typeof item.type === "string"
+
+const toolResult = (answer: { readonly result: unknown } | { readonly error: unknown }) => {
+  const text = (text: string): ReadonlyArray<Received.DynamicToolCallOutputContentItem> => [{ type: "inputText", text }]
+  if ("error" in answer) return { success: false, contentItems: text("dynamic tool request failed") }
+  const { result } = answer
+  return Predicate.hasProperty(result, "success") && typeof result.success === "boolean" &&
+      Predicate.hasProperty(result, "contentItems") && Array.isArray(result.contentItems) &&
+      result.contentItems.every(isContent)
+    ? { success: result.success, contentItems: result.contentItems }
+    : { success: false, contentItems: text("dynamic tool response was invalid") }
+}
+
+const toModel = (contentItems: ReadonlyArray<Received.DynamicToolCallOutputContentItem>): Schema.Json => {
+  const [only] = contentItems
+  if (contentItems.length === 1 && only?.type === "inputText") return only.text
+  return contentItems.map((item): Schema.JsonObject =>
+    item.type === "inputText"
+      ? { type: "input_text", text: item.text }
+      : item.type === "inputImage"
+      ? { type: "input_image", image_url: item.imageUrl }
+      : { type: item.type }
+  )
+}
+
+const callTool = Effect.fnUntraced(function*(told: Told, callId: string, call: FunctionCall, args: Schema.Json) {
+  const { connection, thread, turn } = told
+  const item = {
+    type: "dynamicToolCall",
+    id: callId,
+    namespace: call.namespace ?? null,
+    tool: call.name,
+    arguments: args,
+    status: "inProgress",
+    contentItems: null,
+    success: null,
+    durationMs: null
+  } satisfies Received.ThreadItem
+  const startedAtMs = started(told, item)
+  const finish = (success: boolean, contentItems: ReadonlyArray<Received.DynamicToolCallOutputContentItem>) =>
+    completed(told, {
+      ...item,
+      status: success ? "completed" : "failed",
+      contentItems,
+      success,
+      durationMs: connection.now() - startedAtMs
+    }, startedAtMs)
+  const asked = connection.ask(thread, "item/tool/call", {
+    threadId: thread.stored.id,
+    turnId: turn.stored.id,
+    callId,
+    namespace: call.namespace ?? null,
+    tool: call.name,
+    arguments: args
+  })
+  const answer = yield* Effect.onInterrupt(asked.answer, () =>
+    Effect.sync(() => {
+      connection.openRequests.delete(asked.id)
+      finish(false, [])
+    }))
+  const { contentItems, success } = toolResult(answer)
+  finish(success, contentItems)
+  return toModel(contentItems)
+})
+
+// =============================================================================
+// What the model answers
+// =============================================================================
+
+/** How a response of the model ended. */
+type Sampled =
+  | { readonly _tag: "Steered" }
+  | { readonly _tag: "Cancelled" }
+  | { readonly _tag: "Failed"; readonly error: Received.TurnError }
+  | { readonly _tag: "Answered"; readonly calledTools: boolean; readonly answer: Received.ThreadItem | undefined }
+
+const steered: Sampled = { _tag: "Steered" }
+
+const sample = Effect.fnUntraced(function*(
+  engine: Engine,
+  told: Told
+): Effect.fn.Return<Sampled, Unsupported> {
+  const { connection, thread, turn } = told
+  const { history } = thread.stored
+  const outcome = Deferred.makeUnsafe<Outcome>()
+  const request = yield* engine.script.record((index) =>
+    new FakeRequest(connection.home, thread.stored, {
+      index,
+      model: turn.settings.model,
+      outputSchema: turn.outputSchema,
+      outcome: Deferred.await(outcome)
+    })
+  )
+
+  /** Waits unless the turn is steered, which makes codex hang up. */
+  const unlessSteered = <A>(effect: Effect.Effect<A>): Effect.Effect<A | undefined> =>
+    Effect.raceFirst(effect, Effect.as(Deferred.await(turn.steered), undefined))
+  // With the end of each response that has begun, whatever the end is.
+  let isStreaming = false
+  const tellEnd = (): void => {
+    if (isStreaming) tellRateLimits(connection)
+    isStreaming = false
+  }
+  /** False when codex hangs up. */
+  const pause = (pause: Pause): Effect.Effect<boolean> =>
+    Effect.map(unlessSteered(Effect.as(Sse.pause(pause), true)), (passed) => passed === true)
+
+  const play = Effect.fnUntraced(function*(reply: Reply): Effect.fn.Return<Sampled, Unsupported> {
+    let calledTools = false
+    let answer: Received.ThreadItem | undefined
+    const say = (id: string, text: string, phase: Received.MessagePhase | null, startedAtMs: number): void => {
+      const item = completed(told, agentMessage(id, text, phase), startedAtMs)
+      if (text !== "") answer = item
+      history.push({
+        type: "message",
+        role: "assistant",
+        content: [{ type: "output_text", text }],
+        ...(phase === null ? {} : { phase })
+      })
+    }
+    // The server waits for the head of a response, and is steered then.
+    const head = reply.parts.findIndex((part) => !Sse.isPause(part))
+    for (const [index, given] of reply.parts.entries()) {
+      if (index === head) {
+        isStreaming = true
+        if (turn.pending.length > 0) return steered
+      }
+      const part: Part = typeof given === "string"
+        ? { _tag: "Text", deltas: [given], id: undefined, phase: undefined }
+        : given
+      switch (part._tag) {
+        case "Delay":
+        case "Gate":
+          if (index < head || head === -1) yield* Sse.pause(part)
+          else if (!(yield* pause(part))) return steered
+          break
+        case "Event":
+          // What is no event of a response is ignored by codex.
+          break
+        case "Text": {
+          const id = part.id ?? `msg-${request.index}-${index}`
+          const phase = part.phase ?? null
+          const startedAtMs = started(told, agentMessage(id, "", phase))
+          let text = ""
+          for (const delta of part.deltas) {
+            if (typeof delta !== "string") {
+              if (!(yield* pause(delta))) return steered
+            } else if (delta !== "") {
+              text += delta
+              connection.tell(thread, "item/agentMessage/delta", { turnId: turn.stored.id, itemId: id, delta })
+            }
+          }
+          say(id, text, phase, startedAtMs)
+          break
+        }
+        case "Reasoning": {
+          const id = part.id ?? `rs-${request.index}-${index}`
+          const item = { type: "reasoning", id, summary: [], content: [] } satisfies Received.ThreadItem
+          const startedAtMs = started(told, item)
+          const at = { turnId: turn.stored.id, itemId: id }
+          connection.tell(thread, "item/reasoning/summaryPartAdded", { ...at, summaryIndex: 0 })
+          let summary = ""
+          for (const delta of part.summary) {
+            if (typeof delta !== "string") {
+              if (!(yield* pause(delta))) return steered
+            } else {
+              summary += delta
+              connection.tell(thread, "item/reasoning/summaryTextDelta", { ...at, delta, summaryIndex: 0 })
+            }
+          }
+          let content = ""
+          for (const delta of part.content) {
+            if (typeof delta !== "string") {
+              if (!(yield* pause(delta))) return steered
+            } else {
+              content += delta
+              connection.tell(thread, "item/reasoning/textDelta", { ...at, delta, contentIndex: 0 })
+            }
+          }
+          completed(
+            told,
+            { ...item, summary: [summary], content: part.content.length === 0 ? [] : [content] },
+            startedAtMs
+          )
+          history.push({ type: "reasoning", summary: [{ type: "summary_text", text: summary }] })
+          break
+        }
+        case "FunctionCall": {
+          calledTools = true
+          const callId = part.callId ?? `call-${request.index}-${index}`
+          history.push({
+            type: "function_call",
+            call_id: callId,
+            name: part.name,
+            arguments: part.arguments,
+            ...(part.namespace === undefined ? {} : { namespace: part.namespace })
+          })
+          turn.inTool = true
+          const output = yield* runTool(engine, told, callId, part)
+          turn.inTool = false
+          if (output === cancelled) {
+            updateUsage(told, reply.usage)
+            return { _tag: "Cancelled" }
+          }
+          history.push({ type: "function_call_output", call_id: callId, output })
+          break
+        }
+        case "Item": {
+          const message = messageItem(part.item)
+          if (message === undefined) {
+            return yield* new Unsupported({ what: `an output item of type ${String(part.item["type"])}` })
+          }
+          say(message.id, message.text, null, started(told, agentMessage(message.id, message.text, null)))
+          break
+        }
+      }
+    }
+    isStreaming = true
+    const error = Failure.ofEnd(reply.end)
+    if (reply.end._tag === "Failed" && reply.end.code === "context_length_exceeded") {
+      tellEnd()
+      fillContext(told)
+      tellRateLimits(connection)
+    } else if (error === undefined || (reply.end._tag === "Incomplete" && reply.end.reason === "max_output_tokens")) {
+      updateUsage(told, reply.usage, error === undefined)
+      tellEnd()
+      tellDiff(told)
+    }
+    return error === undefined ? { _tag: "Answered", calledTools, answer } : { _tag: "Failed", error }
+  })
+
+  const answering = Effect.gen(function*() {
+    const answer = yield* engine.script.answer(request)
+    return answer._tag === "HttpFailure" ? yield* refuse(answer) : yield* play(answer)
+  })
+  const refuse = Effect.fnUntraced(function*(answer: HttpFailure): Effect.fn.Return<Sampled> {
+    for (const held of answer.pauses) yield* Sse.pause(held)
+    const error = Failure.ofHttp(answer, engine.url)
+    if (error.codexErrorInfo === "usageLimitExceeded") tellRateLimits(connection)
+    return { _tag: "Failed", error }
+  })
+  return yield* Effect.onExit(answering, (exit) => {
+    if (turn.inTool) updateUsage(told, {})
+    tellEnd()
+    return Deferred.succeed(outcome, Exit.isSuccess(exit) && exit.value._tag !== "Steered" ? "answered" : "abandoned")
+  })
+})
+
+const fillContext = ({ connection, thread, turn }: Told): void => {
+  const full = { ...noTokens, totalTokens: contextWindow }
+  thread.stored.usage = full
+  thread.stored.lastUsage = full
+  tellUsage(connection, thread, turn.stored.id)
+}
+
+const messageItem = (item: Schema.JsonObject): { readonly id: string; readonly text: string } | undefined => {
+  const { content, id, type } = item
+  if (type !== "message" || typeof id !== "string" || !Array.isArray(content)) return undefined
+  const texts = content.map((part) => stringOf(part, "text") ?? "")
+  return { id, text: texts.join("") }
+}
+
+const runTool = (
+  engine: Engine,
+  told: Told,
+  callId: string,
+  call: FunctionCall
+): Effect.Effect<Schema.Json | typeof cancelled, Unsupported> => {
+  const isCommand = call.name === "exec_command" && call.namespace === undefined
+  if (!isCommand && !hasTool(told.thread, call)) {
+    return Effect.succeed(`unsupported call: ${call.namespace === undefined ? "" : `${call.namespace}__`}${call.name}`)
+  }
+  const args = decodeArguments(call.arguments)
+  if (args._tag === "Failure") return Effect.succeed(`failed to parse function arguments: ${args.failure.message}`)
+  return isCommand ? runCommand(engine, told, callId, args.success) : callTool(told, callId, call, args.success)
+}
+
+/** Runs a turn to its end. Interrupting it ends it as interrupted. */
+export const run = (engine: Engine, thread: LoadedThread, turn: RunningTurn): Effect.Effect<void> => {
+  const told: Told = { connection: engine.connection, thread, turn }
+  return Effect.gen(function*() {
+    for (;;) {
+      sayPending(told)
+      const sampled = yield* sample(engine, told)
+      if (sampled._tag === "Failed") return end(told, "failed", sampled.error, undefined)
+      if (sampled._tag === "Cancelled") return end(told, "interrupted", null, undefined)
+      if (sampled._tag === "Answered" && !sampled.calledTools && turn.pending.length === 0) {
+        return end(told, "completed", null, sampled.answer)
+      }
+    }
+  }).pipe(
+    Effect.catch((unsupported) =>
+      Effect.sync(() =>
+        end(told, "failed", {
+          message: `FakeAppServer does not do ${unsupported.what}. Test it on the real codex, with ScriptedCodex.`,
+          codexErrorInfo: "other",
+          additionalDetails: null,
+          misalignment: null
+        }, undefined)
+      )
+    )
+  )
+}
+
+/** Says that a turn was interrupted whose fiber has ended, after `reply` has told the one who asked for it. */
+export const interrupted = (engine: Engine, thread: LoadedThread, turn: RunningTurn, reply: () => void): void => {
+  const told: Told = { connection: engine.connection, thread, turn }
+  reply()
+  end(told, "interrupted", null, undefined)
+}

@@ -1,0 +1,69 @@
+/** What must not stand in a file that is committed, found by the name of its key, by its look, or because it is known. */
+export const redacted = "<redacted>"
+
+const patterns: ReadonlyArray<RegExp> = [
+  /\bsk-[\w-]{8,}/g,
+  /\bBearer\s+[\w.~+/=-]{8,}/gi,
+  // JSON Web Tokens
+  /\beyJ[\w-]{4,}\.[\w-]{4,}\.[\w-]*/g,
+  /\bgh[opsur]_\w{20,}|\bgithub_pat_\w{20,}/g,
+  /\b(?:AKIA|ASIA)[A-Z\d]{16}\b/g,
+  /\bxox[abeprs]-[\w-]{10,}/g,
+  /\bglpat-[\w-]{20,}/g,
+  /-----BEGIN [A-Z ]*PRIVATE KEY-----[^]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g
+]
+
+const secretKey =
+  /(?:authorization|apikey|token|tokens|password|passphrase|secret|secrets|privatekey|cookie|credential|credentials|usercode|bearer)$/
+
+/** Whether what stands under this key is a secret if it is a text. */
+export const isSecretKey = (key: string): boolean => secretKey.test(key.replace(/[-_]/g, "").toLowerCase())
+
+/** Whether a value is long enough to be looked for elsewhere: a short one would be found everywhere. */
+export const isTelling = (value: string): boolean => value.length >= 8
+
+/** The environment's secrets, by the names of their variables. */
+export const ofEnvironment = (env: Readonly<Record<string, string | undefined>>): ReadonlyArray<string> =>
+  Object.entries(env).flatMap(([name, value]) =>
+    isSecretKey(name.replace(/_?KEY$/i, "_API_KEY")) && value !== undefined && isTelling(value) ? [value] : []
+  )
+
+type Ranges = ReadonlyArray<readonly [from: number, to: number]>
+
+/** Finds the secrets in texts. */
+export const finder = (values: ReadonlySet<string>): (text: string) => Ranges => (text) => {
+  const found: Array<readonly [number, number]> = []
+  for (const value of values) {
+    for (let at = text.indexOf(value); at >= 0; at = text.indexOf(value, at + value.length)) {
+      found.push([at, at + value.length])
+    }
+  }
+  for (const pattern of patterns) {
+    for (const match of text.matchAll(pattern)) found.push([match.index, match.index + match[0].length])
+  }
+  return found.sort(([a], [b]) => a - b)
+}
+
+/**
+ * Replaces the secrets in texts that follow each other, as the deltas of a message do. One that begins in a text and ends in
+ * another is replaced where it begins.
+ */
+export const redactAll = (texts: ReadonlyArray<string>, find: (text: string) => Ranges): ReadonlyArray<string> => {
+  const ranges = find(texts.join(""))
+  if (ranges.length === 0) return texts
+  let start = 0
+  return texts.map((text) => {
+    const end = start + text.length
+    let out = ""
+    let at = start
+    for (const [from, to] of ranges) {
+      if (to <= at || from >= end) continue
+      if (from > at) out += text.slice(at - start, from - start)
+      if (from >= at) out += redacted
+      at = Math.min(to, end)
+    }
+    out += text.slice(at - start)
+    start = end
+    return out
+  })
+}
