@@ -9,6 +9,7 @@ const projects = {
   node: "packages/node",
   testing: "packages/testing",
   cli: "packages/cli",
+  schema: "packages/schema",
   scratchpad: "scratchpad"
 }
 

@@ -28,9 +28,11 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaParser from "effect/SchemaParser"
 import { InvalidArgument } from "./CodexError.ts"
 import * as CapturedServices from "./internal/capturedServices.ts"
+import * as ForeignSchema from "./internal/foreignSchema.ts"
 import { guardOf } from "./internal/guard.ts"
 import { issueText } from "./internal/issueText.ts"
 import { toolInput } from "./internal/toolInput.ts"
+import type * as Output from "./Output.ts"
 import type { Handler } from "./ServerRequests.ts"
 import * as ServerRequests from "./ServerRequests.ts"
 
@@ -110,6 +112,37 @@ export interface Call {
 }
 
 /**
+ * What the arguments of a tool are decoded with: an Effect Schema, which may need services, or one of another library, as
+ * an answer can have too; see `Output`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Input =
+  | Schema.ConstraintDecoder<unknown, unknown>
+  | Output.StandardOutput<unknown>
+  | Output.JsonSchemaOutput<unknown>
+
+/**
+ * What an {@link Input} decodes the arguments to.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type InputType<In> = In extends Schema.Constraint ? In["Type"]
+  : In extends Output.StandardOutput<infer A> ? A
+  : In extends Output.JsonSchemaOutput<infer A> ? A
+  : never
+
+/**
+ * What an {@link Input} needs to decode them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type InputServices<In> = In extends Schema.Constraint ? In["DecodingServices"] : never
+
+/**
  * A tool whose handler needs `R`. Made by {@link tool}.
  *
  * @category models
@@ -119,7 +152,7 @@ export interface Tool<out R = never> {
   readonly [TypeId]: "Tool"
   readonly name: string
   readonly description: string
-  readonly input: Schema.Constraint
+  readonly input: Input
   readonly deferLoading: boolean
   /** What a call with these arguments is answered with. It never fails: that is in the answer. */
   readonly answer: (args: unknown, call: Call) => Effect.Effect<Sent.DynamicToolCallResponse, never, R>
@@ -144,13 +177,14 @@ export interface Namespace<out R = never> {
  * @category options
  * @since 0.1.0
  */
-export interface ToolOptions<In extends Schema.Constraint, Out extends Schema.Constraint, E, R> {
+export interface ToolOptions<In extends Input, Out extends Schema.Constraint, E, R> {
   /** What the tool does, for the model. */
   readonly description: string
   /**
    * The arguments: a Schema of an object, which a `Schema.Struct`, a `Schema.Class` or a `Schema.Record` is and a union is
    * not. The model is given its JSON Schema, with descriptions from annotations and from checks. Of a schema with a
-   * transformation (`Schema.Date`) that is the encoded side, so describe it with `annotateKey`.
+   * transformation (`Schema.Date`) that is the encoded side, so describe it with `annotateKey`. Schemas of other libraries
+   * are taken as `Output` takes them.
    */
   readonly input: In
   /** What the handler gives, which the model is given as JSON. Default: a {@link Result}. */
@@ -161,7 +195,7 @@ export interface ToolOptions<In extends Schema.Constraint, Out extends Schema.Co
    */
   readonly deferLoading?: boolean | undefined
   readonly handler: (
-    input: In["Type"],
+    input: InputType<In>,
     call: Call
   ) => Effect.Effect<[Out] extends [never] ? Result : Out["Type"], E, R>
 }
@@ -177,6 +211,24 @@ const unsuccessful = (words: string): Sent.DynamicToolCallResponse => answered(f
 const standardIssues = SchemaIssue.makeFormatterStandardSchemaV1()
 
 const words = (issue: SchemaIssue.Issue): string => issueText(standardIssues(issue).issues)
+
+const isEffectSchema = (input: Input): input is Schema.ConstraintDecoder<unknown, unknown> => Schema.isSchema(input)
+
+// TypeScript does not follow a type parameter into the branches, so what `InputType` says of them is repeated here.
+const decodeInput = <In extends Input>(input: In, args: unknown) =>
+  (isEffectSchema(input)
+    ? Effect.mapError(SchemaParser.decodeUnknownEffect(Schema.toCodecJson(input), { errors: "all" })(args), words)
+    : ForeignSchema.decode(input, args)) as Effect.Effect<InputType<In>, string, InputServices<In>>
+
+const inputSchemaOf = (input: Input): Effect.Effect<Schema.JsonObject, string> => {
+  const orReason = <A>(evaluate: () => A) => Effect.try({ try: evaluate, catch: reason })
+  if (isEffectSchema(input)) return orReason(() => toolInput(input))
+  // Loaded when it is first needed, as for `Output`.
+  return Effect.flatMap(
+    Effect.promise(() => import("./internal/strictJsonSchema.ts")),
+    ({ schemaOf }) => orReason(() => toolInput(schemaOf(ForeignSchema.jsonSchemaOf(input))))
+  )
+}
 
 /** What failed, for the model. JSON keeps redacted what is `Redacted`. */
 const reason = (error: unknown): string => {
@@ -255,14 +307,14 @@ const contentOf = (result: unknown): Effect.Effect<Array<Content>> =>
  * @since 0.1.0
  */
 export const tool = <
-  In extends Schema.ConstraintDecoder<unknown, unknown>,
+  In extends Input,
   E,
   R,
   Out extends Schema.ConstraintEncoder<unknown, unknown> = never
 >(
   name: string,
   options: ToolOptions<In, Out, E, R>
-): Tool<R | In["DecodingServices"] | Out["EncodingServices"]> => {
+): Tool<R | InputServices<In> | Out["EncodingServices"]> => {
   const { description, input, output } = options
   // The model is to have no part in where the program fails for itself.
   const unexpected = (cause: Cause.Cause<unknown>, { threadId, turnId }: Call) =>
@@ -279,14 +331,12 @@ export const tool = <
         Effect.orDie
       )
   const decode = (args: unknown) =>
-    SchemaParser.decodeUnknownEffect(Schema.toCodecJson(input), { errors: "all" })(args).pipe(
-      Effect.mapError((issue) =>
+    Effect.mapError(
+      decodeInput(input, args),
+      (words) =>
         unsuccessful(
-          `The arguments do not fit the tool ${name}: ${
-            words(issue)
-          }. Nothing was done. Call it again with arguments that fit.`
+          `The arguments do not fit the tool ${name}: ${words}. Nothing was done. Call it again with arguments that fit.`
         )
-      )
     )
   return {
     [TypeId]: "Tool",
@@ -461,11 +511,8 @@ const functionSpec = (tool: Tool<unknown>, siblings: ReadonlyArray<Tool<unknown>
     const what = `the tool ${JSON.stringify(tool.name)}${namespace === undefined ? "" : ` of ${namespace}`}`
     const problem = toolProblem(tool, siblings, namespace !== undefined)
     if (problem !== undefined) return yield* invalid(what, problem)
-    const inputSchema = yield* Effect.try({
-      try: () => toolInput(tool.input),
-      catch: (error) => invalid(what, reason(error))
-    })
-    const { deferLoading, description, name } = tool
+    const { deferLoading, description, input, name } = tool
+    const inputSchema = yield* Effect.mapError(inputSchemaOf(input), (reason) => invalid(what, reason))
     return {
       type: "function" as const,
       name,

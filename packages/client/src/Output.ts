@@ -7,10 +7,10 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from "effect/StandardSchema"
 import { InvalidArgument } from "./CodexError.ts"
+import * as ForeignSchema from "./internal/foreignSchema.ts"
 import type * as StrictJsonSchema from "./internal/strictJsonSchema.ts"
 
 /**
@@ -146,56 +146,16 @@ const fence = /^\s*```[a-zA-Z]*\s*\n([\s\S]*?)\n?\s*```\s*$/
 const parse = (text: string): Effect.Effect<unknown, string> =>
   Effect.try({
     try: (): unknown => JSON.parse(fence.exec(text)?.[1] ?? text),
-    catch: (error) => `the answer is not JSON: ${words(error)}`
+    catch: (error) => `the answer is not JSON: ${ForeignSchema.words(error)}`
   })
 
-const words = (error: unknown): string =>
-  (error instanceof Error && error.message !== "" ? error.message : typeof error === "string" ? error : "it threw")
-    .replace(/\s+/g, " ").slice(0, 1000)
-
 const isEffectSchema = <A>(output: Output<A>): output is Schema.ConstraintCodec<A, unknown> => Schema.isSchema(output)
-
-const isStandard = <A>(output: Output<A>): output is StandardOutput<A> => Predicate.hasProperty(output, "~standard")
-
-const accepted = "an Effect Schema, a Standard Schema with Standard JSON Schema, or { jsonSchema, decode }"
 
 /** Throws for what cannot be sent. */
 const compile = <A>(internal: typeof StrictJsonSchema, output: Output<A>): StrictJsonSchema.Strict<A> => {
   if (isEffectSchema(output)) return internal.fromSchema(output)
-  if (isStandard(output)) {
-    const standard = output["~standard"]
-    if (!Predicate.hasProperty(standard, "jsonSchema")) {
-      throw new Error("this Standard Schema does not give its JSON Schema: wrap it as { jsonSchema, decode }.")
-    }
-    const { jsonSchema, read } = internal.fromJsonSchema(standard.jsonSchema.input({ target: "draft-2020-12" }))
-    return {
-      jsonSchema,
-      read: (value) =>
-        Effect.flatMap(read(value), (value) =>
-          Effect.flatten(Effect.tryPromise({
-            try: async () => {
-              const result = await standard.validate(value)
-              return result.issues
-                ? Effect.fail(internal.issueText(result.issues))
-                : Effect.succeed(result.value)
-            },
-            catch: words
-          })))
-    }
-  }
-  if (!Predicate.hasProperty(output, "jsonSchema") || typeof output.decode !== "function") {
-    throw new Error(`expected ${accepted}.`)
-  }
-  const { jsonSchema, read } = internal.fromJsonSchema(output.jsonSchema)
-  return {
-    jsonSchema,
-    read: (value) =>
-      Effect.flatMap(read(value), (value) =>
-        Effect.flatMap(
-          Effect.try({ try: () => output.decode(value), catch: words }),
-          (result) => result.ok ? Effect.succeed(result.value) : Effect.fail(words(result.issue))
-        ))
-  }
+  const { jsonSchema, read } = internal.fromJsonSchema(ForeignSchema.jsonSchemaOf(output))
+  return { jsonSchema, read: (value) => Effect.flatMap(read(value), (value) => ForeignSchema.decode(output, value)) }
 }
 
 /**
@@ -237,11 +197,11 @@ export const prepare = <A>(output: Output<A>): Effect.Effect<Prepared<A>, Invali
             decode: (text: string) =>
               Effect.catchDefect(
                 Effect.flatMap(parse(text), (value) => read(internal.withAbsentAsNull(jsonSchema, value))),
-                (defect) => Effect.fail(`the decoder of the output broke: ${words(defect)}`)
+                (defect) => Effect.fail(`the decoder of the output broke: ${ForeignSchema.words(defect)}`)
               )
           }
         },
-        catch: (error) => new InvalidArgument({ argument: "output", detail: words(error) })
+        catch: (error) => new InvalidArgument({ argument: "output", detail: ForeignSchema.words(error) })
       })
   )
 

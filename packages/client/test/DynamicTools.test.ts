@@ -1,6 +1,6 @@
-import { type Codex, CodexError, DynamicTools, ServerRequests } from "@effect-codex/client"
+import { type Codex, CodexError, DynamicTools, type Output, ServerRequests } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Data, Effect, Fiber, Layer, Logger, Option, Redacted, Schema } from "effect"
+import { Context, Data, Effect, Fiber, Layer, Logger, Option, Predicate, Redacted, Schema } from "effect"
 import { ask, completed, connect, started, threadId, threadStarted, turn } from "./fakeServer.ts"
 
 const call: DynamicTools.Call = { threadId, turnId: "turn-1", callId: "call-1" }
@@ -134,6 +134,89 @@ describe("the input that the model is given", () => {
         properties: {},
         additionalProperties: false
       })
+    }))
+})
+
+describe("an input of another library", () => {
+  const jsonSchema = {
+    type: "object",
+    properties: {
+      id: { type: "string", description: "Such as T-17." },
+      days: { type: "integer", minimum: 1 }
+    },
+    required: ["id"]
+  }
+  // As a library has it that gives more than it is given.
+  const input: Output.JsonSchemaOutput<{ readonly key: string }> = {
+    jsonSchema,
+    decode: (value) =>
+      Predicate.hasProperty(value, "id") && Predicate.isString(value.id)
+        ? { ok: true, value: { key: `key of ${value.id}` } }
+        : { ok: false, issue: "at id: Expected string" }
+  }
+  const standard = (offers: boolean): Output.StandardOutput<{ readonly key: string }> => ({
+    "~standard": {
+      version: 1,
+      vendor: "test",
+      validate: (value) => {
+        const decoded = input.decode(value)
+        return Promise.resolve(
+          decoded.ok ? { value: decoded.value } : { issues: [{ message: "Expected string", path: ["id"] }] }
+        )
+      },
+      ...offers && { jsonSchema: { input: () => jsonSchema, output: () => jsonSchema } }
+    } as Output.StandardOutput<{ readonly key: string }>["~standard"]
+  })
+  const toolOf = (input: Output.JsonSchemaOutput<{ readonly key: string }> | ReturnType<typeof standard>) =>
+    DynamicTools.tool("lookup", { description: "d", input, handler: ({ key }) => Effect.succeed(key) })
+
+  it.effect("is given to the model with the words for what the server leaves out, and decodes the arguments", () =>
+    Effect.gen(function*() {
+      for (const tool of [toolOf(input), toolOf(standard(true))]) {
+        const { specs } = yield* DynamicTools.make(tool)
+        assert.deepInclude(specs[0], {
+          inputSchema: {
+            type: "object",
+            properties: {
+              id: { type: "string", description: "Such as T-17." },
+              days: {
+                type: "integer",
+                minimum: 1,
+                maximum: Number.MAX_SAFE_INTEGER,
+                description: "a value greater than or equal to 1"
+              }
+            },
+            required: ["id"],
+            additionalProperties: false
+          }
+        })
+        assert.deepStrictEqual(texts(yield* answer(tool)), ["key of A"])
+        assert.deepStrictEqual(yield* answer(tool, { id: 1 }), {
+          success: false,
+          contentItems: [DynamicTools.text(
+            "The arguments do not fit the tool lookup: at id: Expected string. Nothing was done. " +
+              "Call it again with arguments that fit."
+          )]
+        })
+      }
+    }))
+
+  it.effect("is refused where it gives no JSON Schema, or none of an object", () =>
+    Effect.gen(function*() {
+      const problemOf = (tool: DynamicTools.Tool) =>
+        Effect.map(Effect.flip(DynamicTools.make(tool)), ({ message }) => message)
+      assert.include(yield* problemOf(toolOf(standard(false))), "does not give its JSON Schema")
+      assert.include(
+        yield* problemOf(toolOf({ ...input, jsonSchema: { type: "string" } })),
+        "the tool \"lookup\": its input is not an object"
+      )
+      const hostile = {
+        get jsonSchema(): never {
+          throw new Error("a date has no JSON Schema")
+        },
+        decode: input.decode
+      }
+      assert.include(yield* problemOf(toolOf(hostile)), "a date has no JSON Schema")
     }))
 })
 

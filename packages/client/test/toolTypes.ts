@@ -1,6 +1,6 @@
 /** What `DynamicTools` infers, and what it refuses. Checked by `npm run check`; nothing here runs. */
 import type { CodexError } from "@effect-codex/client"
-import { Codex, DynamicTools, ServerRequests } from "@effect-codex/client"
+import { Codex, DynamicTools, type Output, ServerRequests } from "@effect-codex/client"
 import { Context, Effect, Schema } from "effect"
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
@@ -52,6 +52,29 @@ const closed = DynamicTools.tool("close", {
   handler: () => Effect.succeed({ a: 1 })
 })
 holds<Equal<typeof closed, DynamicTools.Tool<Clock>>>()
+
+// Schemas of other libraries.
+declare const standard: Output.StandardOutput<{ readonly n: number }>
+void DynamicTools.tool("standard", {
+  description: "d",
+  input: standard,
+  handler: (given) => {
+    holds<Equal<typeof given, { readonly n: number }>>()
+    return Effect.succeed("")
+  }
+})
+const counted = DynamicTools.tool("counted", {
+  description: "d",
+  input: {
+    jsonSchema: { type: "object", properties: { n: { type: "integer" } } },
+    decode: (value) => typeof value === "object" ? { ok: true, value: 1 } : { ok: false, issue: "no object" }
+  },
+  handler: (given) => {
+    holds<Equal<typeof given, number>>()
+    return Effect.map(Key, (key) => `${key}${given}`)
+  }
+})
+holds<Equal<typeof counted, DynamicTools.Tool<Key>>>()
 
 const plain = DynamicTools.tool("plain", {
   description: "d",

@@ -16,8 +16,6 @@ import * as SchemaRepresentation from "effect/SchemaRepresentation"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import { issueText } from "./issueText.ts"
 
-export { issueText }
-
 export interface Strict<A> {
   readonly jsonSchema: Schema.JsonObject
   readonly read: (value: unknown) => Effect.Effect<A, string>
@@ -284,9 +282,7 @@ const onEnter = (node: JsonSchema.JsonSchema): JsonSchema.JsonSchema => {
   }
   const own = isObjectLike(node) ? 1 : 0
   if (own + members("allOf") > 1 || (own === 1 && members("anyOf") + members("oneOf") > 0)) {
-    throw new Error(
-      "OpenAI's strict mode cannot express the schema: it joins several objects to one. Write one object."
-    )
+    throw new Error("the schema joins several objects to one. Write one object.")
   }
   if (node.$ref === "#") return { ...node, $ref: refPrefix + rootKey }
   return Predicate.isObject(node.properties) && node.additionalProperties === undefined
@@ -300,13 +296,9 @@ const withDefinitions = ({ $defs, ...schema }: Schema.JsonObject): Schema.JsonOb
     ? schema
     : copy(JSON.parse(JSON.stringify({ ...schema, definitions: $defs }).replaceAll(`"${refPrefix}`, `"#/definitions/`)))
 
-/**
- * A schema that is strict as it stands is sent as it is. Any other is read as an Effect Schema of the same JSON values,
- * so that its optional keys, tuples and records get the same strict form, and the same way back, as those of a Schema.
- */
-export const fromJsonSchema = (jsonSchema: unknown): Strict<unknown> => {
+/** An Effect Schema of the same JSON values. Throws an `Error` whose message says what it cannot be made of. */
+export const schemaOf = (jsonSchema: unknown): Schema.Codec<unknown> => {
   const { $schema, ...given } = copy(jsonSchema)
-  if (problem(given, "", true) === undefined) return { jsonSchema: given, read: Effect.succeed }
   const isDraft07 = given.definitions !== undefined || (typeof $schema === "string" && $schema.includes("draft-07"))
   const { definitions, dialect, schema } = isDraft07
     ? JsonSchema.fromSchemaDraft07(withDefinitions(given))
@@ -315,7 +307,17 @@ export const fromJsonSchema = (jsonSchema: unknown): Strict<unknown> => {
     ? { dialect, schema: { $ref: refPrefix + rootKey }, definitions: { ...definitions, [rootKey]: schema } }
     : { dialect, schema, definitions }
   const imported = SchemaRepresentation.fromJsonSchemaDocument(document, { patterns: "apply", onEnter })
-  return fromSchema(Schema.make<Schema.Codec<unknown>>(imported.ast))
+  return Schema.make<Schema.Codec<unknown>>(imported.ast)
+}
+
+/**
+ * A schema that is strict as it stands is sent as it is. Any other is read as an Effect Schema of the same JSON values,
+ * so that its optional keys, tuples and records get the same strict form, and the same way back, as those of a Schema.
+ */
+export const fromJsonSchema = (jsonSchema: unknown): Strict<unknown> => {
+  const { $schema: _, ...given } = copy(jsonSchema)
+  if (problem(given, "", true) === undefined) return { jsonSchema: given, read: Effect.succeed }
+  return fromSchema(schemaOf(jsonSchema))
 }
 
 const definitionOf = (root: Schema.JsonObject, node: unknown): unknown =>

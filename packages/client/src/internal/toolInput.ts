@@ -106,7 +106,7 @@ export const toolInput = (schema: Schema.Constraint): Node => {
     root = isNode(target) ? { ...target, ...own } : own
   }
   if (root.type !== "object" || root.anyOf !== undefined) {
-    throw new Error("its input is not an object: make it a key of a Schema.Struct.")
+    throw new Error("its input is not an object: make it a key of one.")
   }
   return Object.keys($defs).length === 0 ? root : { ...root, $defs }
 }

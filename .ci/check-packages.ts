@@ -1,0 +1,176 @@
+/**
+ * Checks the packages as a user gets them: packs each public one, installs the archives into an empty project outside of the
+ * workspace, type-checks the examples of Markdown there, imports every module, and runs the README's program on the real codex
+ * with a scripted model. Leaves nothing behind.
+ */
+import { execFileSync } from "node:child_process"
+import * as Fs from "node:fs"
+import * as Os from "node:os"
+import * as Path from "node:path"
+import { publint } from "publint"
+import { formatMessage } from "publint/utils"
+import { check, type Example, examplesOf, root, write } from "./examples.ts"
+
+interface Manifest {
+  readonly name: string
+  readonly private?: boolean
+  readonly version: string
+  readonly bin?: Readonly<Record<string, string>>
+  readonly exports?: Readonly<Record<string, string | Readonly<Record<string, string>> | null>>
+  readonly devDependencies?: Readonly<Record<string, string>>
+}
+
+const manifestOf = (folder: string): Manifest =>
+  JSON.parse(Fs.readFileSync(Path.join(folder, "package.json"), "utf8")) as Manifest
+
+const run = (command: string, args: ReadonlyArray<string>, cwd: string, env: Record<string, string> = {}): string =>
+  execFileSync(command, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+    shell: process.platform === "win32"
+  })
+
+const started = performance.now()
+const say = (text: string): void => console.log(`${((performance.now() - started) / 1000).toFixed(1)} s  ${text}`)
+
+let failures = 0
+const fail = (text: string): void => {
+  failures += 1
+  console.log(`FAILED: ${text}`)
+}
+
+/** Each module that a package exports: its name, and the files that are taken for it. */
+const modulesOf = (manifest: Manifest, folder: string) =>
+  Object.entries(manifest.exports ?? {}).flatMap(([subpath, target]) => {
+    if (target === null || typeof target === "string") return []
+    const { default: file = "", types = "" } = target
+    const stems = file.includes("*")
+      ? Fs.globSync(file, { cwd: folder }).map((found) => Path.basename(found, ".js"))
+        .filter((stem) => !(`./${stem}` in (manifest.exports ?? {})))
+      : [""]
+    return stems.map((stem) => ({
+      name: Path.posix.join(manifest.name, subpath.replace("*", stem)),
+      files: [file, types].map((file) => file.replace("*", stem))
+    }))
+  })
+
+const checkPackages = async (project: string): Promise<void> => {
+  const folders = Fs.globSync("packages/*/package.json", { cwd: root }).map((file) =>
+    Path.join(root, Path.dirname(file))
+  )
+    .filter((folder) => manifestOf(folder).private !== true).sort()
+  const tsc = Path.join(root, "node_modules", ".bin", "tsc")
+  run(tsc, ["-b", ...folders.map((folder) => Path.join(folder, "tsconfig.src.json"))], root)
+  say("built")
+
+  const packed = JSON.parse(
+    run("npm", ["pack", "--silent", "--json", "--pack-destination", project, ...folders], root)
+  ) as ReadonlyArray<{ readonly name: string; readonly filename: string; readonly unpackedSize: number }>
+  for (const { filename, name } of packed) {
+    const tarball = Fs.readFileSync(Path.join(project, filename))
+    const { messages, pkg } = await publint({ pack: { tarball: new Uint8Array(tarball).buffer }, strict: true })
+    for (const message of messages) fail(`publint: ${name}: ${formatMessage(message, pkg, { color: false })}`)
+  }
+  say(`packed: ${packed.map(({ name, unpackedSize }) => `${name} ${Math.round(unpackedSize / 1024)} KiB`).join(", ")}`)
+
+  const archives = Object.fromEntries(
+    packed.map(({ filename, name }) => [name, `file:${Path.join(project, filename)}`])
+  )
+  const versions = {
+    ...manifestOf(Path.join(root, "packages/schema")).devDependencies,
+    ...manifestOf(root).devDependencies
+  }
+  const others = [
+    "@effect/platform-node",
+    "@effect/vitest",
+    "@types/node",
+    "@valibot/to-json-schema",
+    "arktype",
+    "effect",
+    "valibot",
+    "vitest",
+    "zod"
+  ]
+  const findings = Path.join(project, "findings")
+  const effect3 = examplesOf(["packages/schema/README.md"]).find(({ isEffect3 }) => isEffect3)!
+  write(findings, [{ ...effect3, name: "index.ts" }])
+  Fs.writeFileSync(
+    Path.join(findings, "package.json"),
+    JSON.stringify({
+      name: "findings",
+      type: "module",
+      exports: "./index.ts",
+      dependencies: {
+        "@effect-codex/schema": archives["@effect-codex/schema"],
+        "@effect/schema": "0.75.5",
+        effect: "^3.22.4"
+      }
+    })
+  )
+  Fs.writeFileSync(
+    Path.join(project, "package.json"),
+    JSON.stringify({
+      private: true,
+      type: "module",
+      workspaces: ["findings"],
+      dependencies: { ...archives, ...Object.fromEntries(others.map((name) => [name, versions[name]])) }
+    })
+  )
+  run("npm", ["install", "--silent", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"], project)
+  say("installed into an empty project")
+
+  const modules = packed.flatMap(({ name }) => {
+    const folder = Path.join(project, "node_modules", name)
+    const manifest = manifestOf(folder)
+    for (const file of Object.values(manifest.bin ?? {})) {
+      if (!Fs.existsSync(Path.join(folder, file))) fail(`${name}: there is no ${file}`)
+    }
+    const modules = modulesOf(manifest, folder)
+    for (const file of modules.flatMap(({ files }) => files)) {
+      if (file === "" || !Fs.existsSync(Path.join(folder, file))) fail(`${name}: there is no ${file}`)
+    }
+    if (!/ESM/.test(Fs.readFileSync(Path.join(folder, "README.md"), "utf8"))) {
+      fail(`${name}: the README does not say ESM`)
+    }
+    return modules.map(({ name }) => name)
+  })
+  const imports = modules.map((name, i) => `import * as module${i} from "${name}"`)
+  const uses = `export const modules = [${modules.map((_, i) => `module${i}`).join(", ")}]`
+  Fs.writeFileSync(Path.join(project, "every-module.ts"), `${imports.join("\n")}\n${uses}\n`)
+
+  const examples = examplesOf(["packages/*/*.md", "docs/**/*.md", "*.md"])
+  const ofEffect4 = examples.filter(({ isEffect3 }) => !isEffect3)
+  write(project, ofEffect4)
+  const ofReadme = (text: string, name: string): Example => {
+    const found = ofEffect4.find(({ code, place }) => place.startsWith("README.md:") && code.includes(text))
+    if (found === undefined) throw new Error(`README.md has no example with ${text}`)
+    return { ...found, name }
+  }
+  write(project, [ofReadme("runMain", "readme-program.ts"), ofReadme("export const test", "readme-test.ts")])
+  Fs.copyFileSync(Path.join(import.meta.dirname, "installed", "main.ts"), Path.join(project, "main.ts"))
+  const variants = [
+    { module: "NodeNext", moduleResolution: "NodeNext", skipLibCheck: true },
+    { module: "Node16", moduleResolution: "Node16", skipLibCheck: false },
+    { module: "ESNext", moduleResolution: "Bundler", skipLibCheck: true }
+  ]
+  for (const options of variants) {
+    if (!check(project, ofEffect4, options)) fail(`types with ${JSON.stringify(options)}`)
+    if (!check(findings, [], options)) fail(`types of Effect 3 with ${JSON.stringify(options)}`)
+  }
+  say(`${examples.length} examples and ${modules.length} modules are checked in ${variants.length} ways`)
+
+  run(process.execPath, ["every-module.ts"], project)
+  const env = { CODEX_BIN: Path.join(root, "node_modules", "@openai", "codex", "bin", "codex.js") }
+  process.stdout.write(run(process.execPath, ["main.ts"], project, env))
+  const answer = run(Path.join("node_modules", ".bin", "effect-codex"), ["run", "--offline", "Hello."], project, env)
+  if (!answer.includes("Hello.")) fail(`effect-codex run printed ${JSON.stringify(answer)}`)
+  say("run")
+}
+
+const project = Fs.mkdtempSync(Path.join(Os.homedir(), ".effect-codex-packages-"))
+process.on("exit", () => Fs.rmSync(project, { recursive: true, force: true }))
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => process.exit(1))
+await checkPackages(project)
+if (failures > 0) process.exitCode = 1

@@ -1,0 +1,74 @@
+/** The TypeScript examples of the documentation, as modules, and their type check. */
+import { execFileSync } from "node:child_process"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+
+export const root = Path.resolve(import.meta.dirname, "..")
+
+export interface Example {
+  readonly name: string
+  /** File and line. */
+  readonly place: string
+  readonly code: string
+  /** Whether it is for an application of Effect 3. */
+  readonly isEffect3: boolean
+}
+
+export const examplesOf = (patterns: ReadonlyArray<string>): Array<Example> =>
+  Fs.globSync(patterns, { cwd: root, exclude: ["**/node_modules/**", "**/dist/**"] }).sort().flatMap((file) => {
+    const text = Fs.readFileSync(Path.join(root, file), "utf8")
+    const isMarkdown = file.endsWith(".md")
+    const fence = isMarkdown ? /^```ts\n(.*?)^```$/gms : /^ *\* ```ts\n(.*?)^ *\* ```$/gms
+    return [...text.matchAll(fence)].map((match) => {
+      const line = text.slice(0, match.index).split("\n").length + 1
+      const code = isMarkdown ? match[1]! : match[1]!.replaceAll(/^ *\* ?/gm, "")
+      return {
+        name: `${file.replaceAll(/[^\w]+/g, "_")}_${line}.ts`,
+        place: `${file}:${line}`,
+        code,
+        isEffect3: code.includes(`"@effect/schema/`)
+      }
+    })
+  })
+
+export const write = (folder: string, examples: ReadonlyArray<Pick<Example, "name" | "code">>): void => {
+  Fs.mkdirSync(folder, { recursive: true })
+  // An example is a module of its own even if it exports nothing.
+  for (const { code, name } of examples) Fs.writeFileSync(Path.join(folder, name), `${code}\nexport {}\n`)
+}
+
+/** Type-checks all files of a folder as a user does, on the built packages. Whether they are well typed. */
+export const check = (folder: string, examples: ReadonlyArray<Example>, compilerOptions: object = {}): boolean => {
+  Fs.writeFileSync(
+    Path.join(folder, "tsconfig.json"),
+    JSON.stringify({
+      extends: Path.join(root, "tsconfig.base.json"),
+      include: ["*.ts"],
+      compilerOptions: {
+        noEmit: true,
+        customConditions: [],
+        composite: false,
+        incremental: false,
+        declaration: false,
+        declarationMap: false,
+        noUnusedLocals: false,
+        rewriteRelativeImportExtensions: false,
+        allowImportingTsExtensions: true,
+        types: ["node"],
+        ...compilerOptions
+      }
+    })
+  )
+  try {
+    execFileSync(Path.join(root, "node_modules", ".bin", "tsc"), ["-p", folder], {
+      encoding: "utf8",
+      shell: process.platform === "win32"
+    })
+    return true
+  } catch (error) {
+    let named = error instanceof Error && "stdout" in error ? String(error.stdout) : String(error)
+    for (const { name, place } of examples) named = named.replaceAll(new RegExp(`\\S*${name}`, "g"), `${place} + `)
+    console.log(named.slice(0, 10_000))
+    return false
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * Types of [ArkType](https://arktype.io).
+ *
+ * @since 0.1.0
+ */
+import type { type } from "arktype"
+import { decoder } from "./internal/decoded.ts"
+import type { Output } from "./Output.ts"
+
+/**
+ * The model is asked for what the type takes, and the program gets what it gives: after defaults and morphs.
+ *
+ * **Details**
+ *
+ * `@effect-codex/client` takes the types of ArkType from 2.1.28 on as they are, but refuses those with a check of your own
+ * (`narrow`), for which ArkType has no JSON Schema. Here such a check is left to the decoder. `Date` and `bigint` are
+ * refused with `InvalidArgument`.
+ *
+ * **Example** (An answer)
+ *
+ * ```ts
+ * import { Codex } from "@effect-codex/client"
+ * import * as ArkType from "@effect-codex/schema/ArkType"
+ * import { type } from "arktype"
+ * import { Effect } from "effect"
+ *
+ * const findings = ArkType.output(type({ file: "string", "line?": "number.integer" }).array())
+ *
+ * export const review = Effect.gen(function*() {
+ *   const thread = yield* (yield* Codex.Codex).startThread()
+ *   const { output } = yield* thread.run("Look for bugs.", { output: findings })
+ *   return output.map(({ file }) => file)
+ * })
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const output = <T extends type.Any>(type: T): Output<T["infer"]> => ({
+  get jsonSchema() {
+    try {
+      return { ...type.in.toJsonSchema({ fallback: { predicate: ({ base }) => base } }) }
+    } catch (error) {
+      // ArkType throws the node that it does not know how to write, and no words.
+      throw new Error(`ArkType has no JSON Schema for ${String(error)}`, { cause: error })
+    }
+  },
+  decode: decoder<T["infer"]>(type)
+})
