@@ -7,6 +7,7 @@ const projects = {
   protocol: "packages/protocol",
   client: "packages/client",
   node: "packages/node",
+  promise: "packages/promise",
   testing: "packages/testing",
   cli: "packages/cli",
   schema: "packages/schema",

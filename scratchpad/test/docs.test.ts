@@ -41,7 +41,8 @@ interface Expectation {
 
 const { exec, functionCall, httpFailure, text } = ScriptedModel
 const endless = Effect.runSync(Effect.map(ScriptedModel.gate, (gate) => text(["1\n", gate])))
-const escalated = exec("touch /nowhere", {
+// It may well be allowed, and is to leave nothing behind.
+const escalated = exec("true", {
   args: { sandbox_permissions: "require_escalated", justification: "why not" }
 })
 
@@ -129,6 +130,37 @@ const expectations: Record<string, Expectation> = {
     answers: [],
     effect: "Effect.map(example.loadedThreads, (threads) => threads.length)",
     prints: "0"
+  },
+  "getting-started: 12. Without Effect (1)": {
+    answers: [exec("ls"), text(["Not", "hing."])],
+    prints: "Nothing.\ncompleted"
+  },
+  "promise: 1. Run a turn (1)": { answers: ["Hello!"], prints: "Hello!" },
+  "promise: 2. Watch a turn (1)": { answers: ["None."], prints: "userMessage\nagentMessage\nNone.\ncompleted" },
+  "promise: 3. Steer, interrupt, abort (1)": {
+    answers: [endless, endless],
+    prints: "interrupted\nTimeoutError"
+  },
+  "promise: 4. Answer what codex asks (1)": {
+    answers: [escalated, "I may not.", escalated, "I may."],
+    prints: "May I run it? (why not) true false"
+  },
+  "promise: 5. Give it tools (1)": {
+    answers: [functionCall("lookup_ticket", { id: "T-17" }), "It is open."],
+    prints: "It is open."
+  },
+  "promise: 6. Get a typed answer (1)": { answers: [`{ "lines": ["x"] }`, `{ "lines": [3, 7] }`], prints: "3,7" },
+  "promise: 7. Handle errors (1)": {
+    answers: [ScriptedModel.httpFailure(500)],
+    prints: "internalServerError true\nTurnFailed 1"
+  },
+  "promise: 8. Go on later (1)": { answers: ["Yes.", "7."], prints: "7.\nRemember the number 7." },
+  "promise: 9. Accounts (1)": { answers: [], env: { OPENAI_API_KEY: "sk-docs" }, prints: "apiKey" },
+  "from-codex-sdk: Coming from @openai/codex-sdk (1)": { answers: ["Fixed."], prints: "Fixed." },
+  "from-codex-sdk: What becomes possible (1)": {
+    answers: [patch("README.md"), "Fixed."],
+    prints: "Fixed.",
+    files: ["README.md"]
   },
   "resilience: 1. Start codex again when it ends (1)": {
     answers: ["Seven.", endless, "Done."],
@@ -305,6 +337,8 @@ const check = Effect.fnUntraced(function*(code: string, expectation: Expectation
 
 const examples = [
   "getting-started",
+  "promise",
+  "from-codex-sdk",
   "resilience",
   "approvals",
   "tools",
@@ -346,7 +380,7 @@ describe.concurrent("docs", () => {
         yield* expectation.browser === true
           ? Effect.provide(check(code, expectation), BrowserLogin.layerExclusive)
           : check(code, expectation)
-      }).pipe(Effect.scoped, Effect.provide(testLayer(name.startsWith("auth:") ? openAI : {}))))
+      }).pipe(Effect.scoped, Effect.provide(testLayer(/^auth:|: 9. Accounts/.test(name) ? openAI : {}))))
   }
 
   it("has the tests of this folder for examples of testing", () =>

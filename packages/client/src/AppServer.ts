@@ -166,7 +166,21 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     extendEnv: true,
     killSignal: "SIGTERM",
     forceKillAfter: grace
-  }).pipe(Effect.mapError(startError(options)))
+  }).pipe(
+    Effect.mapError(startError(options)),
+    // Node throws what the system does not commonly say of an executable, such as ENOTDIR for a `cwd` that is a file.
+    Effect.catchDefect((cause) =>
+      Effect.fail(
+        new AppServerStartError({
+          phase: "spawn",
+          executable: options.executable,
+          detail: cause instanceof Error ? cause.message : String(cause),
+          stderr: [],
+          cause
+        })
+      )
+    )
+  )
 
   const tail: Array<string> = []
   yield* handle.stderr.pipe(

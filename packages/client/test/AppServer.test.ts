@@ -220,7 +220,10 @@ describe("starting", () => {
         _tag: "AppServerStartError",
         phase: "spawn"
       })
-      assert.deepInclude(yield* failing(node("", { cwd: "/nowhere" })), { _tag: "AppServerStartError", phase: "spawn" })
+      for (const cwd of ["/no/where", import.meta.filename]) {
+        const error = yield* failing(node("", { cwd }))
+        assert.deepInclude(error, { _tag: "AppServerStartError", phase: "spawn" })
+      }
     })
   )
 })

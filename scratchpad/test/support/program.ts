@@ -32,6 +32,8 @@ export const run = Effect.fnUntraced(function*(
     Stream.mkString(Stream.decodeText(child.stderr)),
     child.exitCode
   ], { concurrency: "unbounded" })
-  const lines = stdout.split("\n").slice(0, -1).filter((line) => !/^\[[\d:.]+\] WARN \(#\d+\): codex/.test(line))
-  return { code, stderr, lines, said: `${lines.join("\n")}\n--- stderr\n${stderr}` }
+  const isWarning = (line: string) => /^\[[\d:.]+\] WARN \(#\d+\): codex/.test(line)
+  const lines = stdout.split("\n").slice(0, -1).filter((line) => !isWarning(line))
+  const errors = stderr.split("\n").filter((line) => !isWarning(line)).join("\n")
+  return { code, stderr: errors, lines, said: `${lines.join("\n")}\n--- stderr\n${stderr}` }
 })

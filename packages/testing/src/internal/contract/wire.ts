@@ -172,7 +172,8 @@ export const sketch = (frames: ReadonlyArray<Frame>): ReadonlyArray<string> => {
     if (typeof method === "string") {
       const text = line(method, isObject(params) ? params : {}).trimEnd()
       if (loose.has(method)) looseLines.push(`in any order: ${text}`)
-      else lines.push(text)
+      // The real server now and then tells that a thread is unloaded twice.
+      else if (text !== lines.at(-1) || !text.endsWith("notLoaded")) lines.push(text)
     } else {
       lines.push(`-> ${show(of)}${error === undefined ? "" : ` ${members(error, ["code", "message"])}`}`)
     }

@@ -1,0 +1,313 @@
+/**
+ * The client: threads on a `codex app-server`.
+ *
+ * @since 0.1.0
+ */
+import type { Diagnostic } from "@effect-codex/client/AppServerRpc"
+import { AppServerRpc } from "@effect-codex/client/AppServerRpc"
+import type { TokensRequest } from "@effect-codex/client/Auth"
+import * as Client from "@effect-codex/client/Codex"
+import type { ServerInfo } from "@effect-codex/client/ServerInfo"
+import type { ServerNotification } from "@effect-codex/client/ServerNotification"
+import type { ThreadInfo } from "@effect-codex/client/Thread"
+import type { ClientRequests } from "@effect-codex/protocol/Methods"
+import type * as Received from "@effect-codex/protocol/Received"
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import type { Auth, ChatgptTokens } from "./Auth.ts"
+import type { Handler, Handlers } from "./Handlers.ts"
+import * as auth from "./internal/auth.ts"
+import { Host } from "./internal/host.ts"
+import { layer } from "./internal/layer.ts"
+import { readable } from "./internal/readable.ts"
+import * as results from "./internal/results.ts"
+import * as thread from "./internal/thread.ts"
+import type { Awaitable, CallOptions, Time } from "./Options.ts"
+import type { Readable } from "./Readable.ts"
+import type { Page } from "./Results.ts"
+import type { ForkThreadOptions, ResumeThreadOptions, StartThreadOptions, Thread } from "./Thread.ts"
+
+/**
+ * When a lost connection is made again, and the process started again if it is ours.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface RestartOptions {
+  /** The pause before the first attempt; each further one is twice as long. Default: 200 milliseconds. */
+  readonly firstPause?: Time | undefined
+  /** No pause is longer. Default: 30 seconds. */
+  readonly longestPause?: Time | undefined
+  /** How many attempts in a row may fail before the client ends. Default: 10. */
+  readonly attempts?: number | undefined
+}
+
+/**
+ * An app-server that runs already and listens on TCP.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface WebSocketConnection {
+  /** Such as `ws://127.0.0.1:4500` or `wss://codex.example.com/`. */
+  readonly url: string
+  /** Sent as `Authorization: Bearer`. A function is called for each connection, so that a token can be short-lived. */
+  readonly token?: string | (() => Awaitable<string>) | undefined
+  readonly headers?: { readonly [name: string]: string } | undefined
+  /** Whether plain `ws://` may go to another machine. Default: false. */
+  readonly allowInsecure?: boolean | undefined
+  /** How long the opening may take. Default: 10 seconds. */
+  readonly connectTimeout?: Time | undefined
+}
+
+/**
+ * An app-server that runs already and listens on a unix socket.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface UnixSocketConnection {
+  /** The socket file; `true` stands for that of `codex app-server --listen unix://`. */
+  readonly unixSocket: string | true
+  /** How long the opening may take. Default: 10 seconds. */
+  readonly connectTimeout?: Time | undefined
+}
+
+/**
+ * Something that is worth a line in a log.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LogEntry {
+  readonly level: string
+  readonly message: string
+  readonly date: Date
+}
+
+/**
+ * Options of the process, the connection and the client, all optional.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface CodexOptions {
+  /** The codex executable. Default: `CODEX_BIN`, else the installed `@openai/codex`, else `codex` on `PATH`. */
+  readonly executable?: string | undefined
+  /** Connects to an app-server that runs already, instead of starting one; the options of the process have no effect. */
+  readonly connect?: WebSocketConnection | UnixSocketConnection | undefined
+  /** `key=value` overrides of the configuration, each passed as `--config key=value`. */
+  readonly configOverrides?: ReadonlyArray<string> | undefined
+  /**
+   * Where logins are kept. With `ephemeral` they are kept in the memory of the process, and a stored login is neither used
+   * nor touched. Default: `ephemeral` with `apiKey`, else what the configuration says.
+   */
+  readonly credentialsStore?: "ephemeral" | "file" | "keyring" | "auto" | undefined
+  /** Replaces the whole argument list. */
+  readonly args?: ReadonlyArray<string> | undefined
+  /** The working directory of the process, and of threads that have none of their own. Default: that of this process. */
+  readonly cwd?: string | undefined
+  /** Merged over this process' environment; `undefined` removes a variable. */
+  readonly env?: { readonly [name: string]: string | undefined } | undefined
+  /** How long each step of ending the process may take. Default: 2 seconds. */
+  readonly shutdownGrace?: Time | undefined
+  /** How many lines of stderr are kept for errors. Default: 400. */
+  readonly stderrLines?: number | undefined
+  /** The longest frame that is accepted, in bytes. Default: 256 MiB. */
+  readonly maxFrameBytes?: number | undefined
+  /** Who this client is. Default: `effect_codex`. */
+  readonly clientInfo?: { readonly name: string; readonly title?: string; readonly version: string } | undefined
+  /** Whether the experimental part of the protocol is used. Default: true. */
+  readonly experimentalApi?: boolean | undefined
+  /** How many requests may be outstanding; more wait. Default: 64. */
+  readonly maxInFlight?: number | undefined
+  /** How long the handshake may take. Default: 30 seconds. */
+  readonly initializeTimeout?: Time | undefined
+  /** How long a request waits for its answer. A turn is not limited by it. Default: 60 seconds. */
+  readonly requestTimeout?: Time | undefined
+  /** How long the end of an interrupted turn is waited for. Default: 10 seconds. */
+  readonly stopGrace?: Time | undefined
+  /** How long nothing may be heard of a turn. Default: for ever. */
+  readonly stallTimeout?: Time | undefined
+  /** Makes a lost connection again. Nothing is run twice. Default: its loss is the end, and every call fails with it. */
+  readonly restart?: boolean | RestartOptions | undefined
+  /** Answer what the server asks. Default: nothing is granted. */
+  readonly handlers?: Handlers | undefined
+  /** How long a handler or a tool may take. Default: 1 hour. */
+  readonly handlerTimeout?: Time | undefined
+  /** Logs in with an API key, for as long as the process lives. */
+  readonly apiKey?: string | undefined
+  /** Logs in with tokens of a ChatGPT account, and is asked for new ones when they are refused. Not with `apiKey`. */
+  readonly chatgptTokens?: Handler<TokensRequest, ChatgptTokens> | undefined
+  /** Gets what codex and this client warn of. Default: it is written to stderr. */
+  readonly onLog?: ((entry: LogEntry) => void) | undefined
+}
+
+/**
+ * The client.
+ *
+ * Every call gives a promise that rejects with one of the tagged errors of this package, or with the reason of the signal
+ * that ended it, and no rejection that nobody awaits ends the process.
+ *
+ * **Example** (A turn, streamed)
+ *
+ * ```ts
+ * import { Codex } from "@effect-codex/promise"
+ *
+ * await using codex = await Codex.start()
+ * const thread = await codex.startThread()
+ * await using turn = await thread.turn("What is in this folder?")
+ * for await (const piece of turn.text) process.stdout.write(piece)
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export class Codex implements AsyncDisposable {
+  readonly #host: Host
+  /** Accounts and logins. */
+  readonly auth: Auth
+  /** Everything the server tells from the moment that it is read, of all threads. */
+  readonly notifications: Readable<ServerNotification>
+  /** Odd things as they happen, first the last 16 warnings of the server. A slow reader loses the oldest. */
+  readonly diagnostics: Readable<Diagnostic>
+
+  /**
+   * A client that starts with its first call. A start that fails rejects that call, and the next one tries again. A
+   * wrong option is found then, too.
+   */
+  constructor(options: CodexOptions = {}) {
+    this.#host = new Host(layer(options))
+    this.auth = auth.make(this.#host)
+    this.notifications = readable(
+      this.#host,
+      Stream.unwrap(Effect.map(AppServerRpc, (rpc) => rpc.notifications))
+    )
+    this.diagnostics = readable(
+      this.#host,
+      Stream.unwrap(Effect.map(AppServerRpc, (rpc) => rpc.diagnosticEvents))
+    )
+  }
+
+  /**
+   * Starts the process, or connects to one. Rejects with `CodexExecutableNotFound`, `AppServerStartError` or
+   * `AppServerConnectError`, and then leaves nothing behind.
+   */
+  static start(options?: CodexOptions & CallOptions): Promise<Codex> {
+    const codex = new Codex(options)
+    const { promise, reject, resolve } = Promise.withResolvers<Codex>()
+    // Like that of every other call, the rejection ends nothing when nobody awaits it.
+    promise.catch(() => {})
+    codex.serverInfo(options).then(() => resolve(codex), (error) => codex.close().then(() => reject(error), reject))
+    return promise
+  }
+
+  /** What the server said of itself: its version, its home, its platform. */
+  serverInfo(options?: CallOptions): Promise<ServerInfo> {
+    return this.#call((codex) => Effect.succeed(codex.serverInfo), options)
+  }
+
+  /** Starts a thread. Nothing of it is stored before its first turn or its name. */
+  startThread(options?: StartThreadOptions): Promise<Thread> {
+    return this.#thread(
+      (codex) => Effect.flatMap(thread.settings(options), (given) => codex.startThread(given)),
+      options
+    )
+  }
+
+  /** Loads a stored thread. Rejects with `ThreadNotPersisted` for an unknown id. */
+  resumeThread(threadId: string, options?: ResumeThreadOptions): Promise<Thread> {
+    return this.#thread(
+      (codex) => Effect.flatMap(thread.settings(options), (given) => codex.resumeThread(threadId, given)),
+      options
+    )
+  }
+
+  /** Makes a new thread with the history of another, which stays as it is. */
+  forkThread(threadId: string, options?: ForkThreadOptions): Promise<Thread> {
+    return this.#thread(
+      (codex) => Effect.flatMap(thread.settings(options), (given) => codex.forkThread(threadId, given)),
+      options
+    )
+  }
+
+  /** The stored threads of all pages, fetched as they are read. */
+  listThreads(options?: Client.ListThreadsOptions): Readable<ThreadInfo> {
+    return readable(
+      this.#host,
+      Stream.unwrap(Effect.map(Client.Codex, (codex) => codex.listThreads(options))),
+      { isList: true }
+    )
+  }
+
+  /** One page of {@link listThreads}, from a `cursor` of another page or from the beginning. */
+  listThreadsPage(
+    { signal, ...options }: Client.ListThreadsOptions & CallOptions & { readonly cursor?: string | undefined } = {}
+  ): Promise<Page<ThreadInfo>> {
+    return this.#call((codex) => Effect.map(codex.listThreadsPage(options), results.page), { signal })
+  }
+
+  /** What the server keeps of a thread, which need not be loaded. Rejects with `ThreadNotFound` for an unknown id. */
+  readThread(
+    threadId: string,
+    options?: CallOptions & { readonly includeTurns?: boolean | undefined }
+  ): Promise<ThreadInfo> {
+    return this.#call((codex) => codex.readThread(threadId, options), options)
+  }
+
+  /** Takes a thread out of the ordinary lists and unloads it; a running turn is interrupted. */
+  archiveThread(threadId: string, options?: CallOptions): Promise<void> {
+    return this.#call((codex) => codex.archiveThread(threadId), options)
+  }
+
+  /** Undoes {@link archiveThread}. {@link resumeThread} it before a turn. */
+  unarchiveThread(threadId: string, options?: CallOptions): Promise<Thread> {
+    return this.#thread((codex) => codex.unarchiveThread(threadId), options)
+  }
+
+  /** Deletes a thread for good. */
+  deleteThread(threadId: string, options?: CallOptions): Promise<void> {
+    return this.#call((codex) => codex.deleteThread(threadId), options)
+  }
+
+  /** The models of all pages. */
+  models({ signal, ...options }: Client.ModelsOptions & CallOptions = {}): Promise<ReadonlyArray<Received.Model>> {
+    return this.#call((codex) => codex.models(options), { signal })
+  }
+
+  /** Sends any request of the protocol. The signal ends the waiting and does not undo the request. */
+  request<M extends keyof ClientRequests>(
+    method: M,
+    params: ClientRequests[M]["params"],
+    { signal, ...options }: CallOptions & { readonly timeout?: Time | undefined } = {}
+  ): Promise<ClientRequests[M]["result"]> {
+    return this.#host.run(Effect.flatMap(AppServerRpc, (rpc) => rpc.request(method, params, options)), signal)
+  }
+
+  /**
+   * Interrupts what runs, waits a bounded time for the end of the turns, and ends the process. What was called before
+   * and has not ended rejects with a `TransportError` whose reason is `closed`, and so does what is called later.
+   */
+  close(): Promise<void> {
+    return this.#host.close()
+  }
+
+  /** {@link close}. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #call<A>(
+    effect: (codex: Client.Codex["Service"]) => Effect.Effect<A, unknown>,
+    options: CallOptions | undefined
+  ): Promise<A> {
+    return this.#host.run(Effect.flatMap(Client.Codex, effect), options?.signal)
+  }
+
+  #thread(
+    effect: (codex: Client.Codex["Service"]) => Effect.Effect<Parameters<typeof thread.make>[1], unknown>,
+    options: CallOptions | undefined
+  ): Promise<Thread> {
+    return this.#call((codex) => Effect.map(effect(codex), (started) => thread.make(this.#host, started)), options)
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * What calls give, without the data types of Effect: what may be absent is `undefined`, times are `Date`s, lengths of time
+ * are milliseconds.
+ *
+ * @since 0.1.0
+ */
+import type { CodexError } from "@effect-codex/client/CodexError"
+import type { Goal as EffectGoal } from "@effect-codex/client/Goal"
+import type { TurnResult as EffectTurnResult, TurnUsage as EffectTurnUsage } from "@effect-codex/client/TurnResult"
+import type * as Received from "@effect-codex/protocol/Received"
+import * as internal from "./internal/results.ts"
+
+/**
+ * The tokens that a turn used.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TurnUsage extends Omit<EffectTurnUsage, "modelContextWindow"> {
+  /** The size of the model's context in tokens, if the server knows it. */
+  readonly modelContextWindow: number | undefined
+}
+
+/**
+ * The outcome of a turn. `items` are the completed items in the order of their completion, the user's messages included.
+ * `status` is `completed` or `interrupted`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TurnResult<A = undefined> extends
+  Omit<
+    EffectTurnResult<A>,
+    "error" | "startedAt" | "completedAt" | "duration" | "finalResponse" | "usage"
+  >
+{
+  readonly error: Received.TurnError | undefined
+  readonly startedAt: Date | undefined
+  readonly completedAt: Date | undefined
+  /** In milliseconds. */
+  readonly duration: number | undefined
+  /** The last message that is no commentary. A turn may end without one. */
+  readonly finalResponse: string | undefined
+  readonly usage: TurnUsage | undefined
+}
+
+/**
+ * What the server keeps of a thread's goal.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Goal extends Omit<EffectGoal, "tokenBudget" | "timeUsed" | "createdAt" | "updatedAt"> {
+  /** In tokens. */
+  readonly tokenBudget: number | undefined
+  /** In milliseconds. */
+  readonly timeUsed: number
+  readonly createdAt: Date | undefined
+  readonly updatedAt: Date | undefined
+}
+
+/**
+ * One page of a list.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Page<A> {
+  readonly data: ReadonlyArray<A>
+  /** Where the next page begins; undefined after the last. */
+  readonly nextCursor: string | undefined
+  /** Where to begin with the other `sortDirection` to read back from here. */
+  readonly backwardsCursor: string | undefined
+}
+
+/**
+ * What a turn did until it failed, from a `TurnFailed`, `TurnInterrupted`, `TurnStalled`, `TurnOutcomeUnknown` or
+ * `OutputInvalid`. Undefined for other errors. The errors' own `result` is the one of the Effect face.
+ *
+ * **Example** (What a failed turn has done)
+ *
+ * ```ts
+ * import { isCodexError, partialResult, type Thread } from "@effect-codex/promise"
+ *
+ * export const commandsOf = async (thread: Thread, prompt: string) => {
+ *   try {
+ *     return (await thread.run(prompt)).items
+ *   } catch (error) {
+ *     if (!isCodexError(error)) throw error
+ *     return partialResult(error)?.items ?? []
+ *   }
+ * }
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const partialResult = (error: CodexError): TurnResult | undefined =>
+  "result" in error ? internal.turnResult(error.result) : undefined

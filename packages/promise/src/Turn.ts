@@ -1,0 +1,69 @@
+/**
+ * A running turn.
+ *
+ * @since 0.1.0
+ */
+import type { Input } from "@effect-codex/client/Input"
+import type { TurnEvent } from "@effect-codex/client/ServerNotification"
+import type * as Received from "@effect-codex/protocol/Received"
+import type { CallOptions } from "./Options.ts"
+import type { Readable } from "./Readable.ts"
+import type { TurnResult } from "./Results.ts"
+
+/**
+ * A handle on one turn of a thread. `await using` it, or {@link Turn.close} it, where leaving early is to interrupt the
+ * turn; a turn that has ended holds nothing any more, and its handle can be read for as long as it is kept.
+ *
+ * **Example** (Printing while the agent writes)
+ *
+ * ```ts
+ * import type { Thread } from "@effect-codex/promise"
+ *
+ * export const tell = async (thread: Thread) => {
+ *   await using turn = await thread.turn("Tell me a story.")
+ *   for await (const piece of turn.text) process.stdout.write(piece)
+ *   return turn.result()
+ * }
+ * ```
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Turn extends AsyncDisposable {
+  readonly id: string
+  readonly threadId: string
+  /**
+   * Everything the server tells of the turn, from `turn/started` to `turn/completed`, tagged by the protocol's method names.
+   * The first reader gets every event as it came, a further one gets what has passed with the deltas of an item merged into
+   * one, and then the live events. A slow reader slows nothing down. Those below are each a reader like any other.
+   */
+  readonly events: Readable<TurnEvent>
+  /** The text of the agent's messages as it is written, commentary included. */
+  readonly text: Readable<string>
+  /** The summary of the model's reasoning as it is written; its parts are separated by an empty line. */
+  readonly reasoning: Readable<string>
+  /** The items as they are completed, the user's messages included. */
+  readonly items: Readable<Received.ThreadItem>
+  /** The agent's plan each time that it changes. */
+  readonly plan: Readable<Received.TurnPlanUpdatedNotification>
+  /** The unified diff of all files that the turn has changed, each time that it changes. */
+  readonly diff: Readable<string>
+  /** The tokens used, after each call of the model. */
+  readonly usage: Readable<Received.ThreadTokenUsage>
+  /**
+   * Waits for the end. Resolves when the turn was completed or interrupted (`status` says which), and needs no reader of
+   * `events`. Rejects with `TurnFailed`, `TurnStalled`, `TurnOutcomeUnknown`, `ThreadBusy` or the connection's cause. The
+   * signal ends the waiting, not the turn.
+   */
+  readonly result: (options?: CallOptions) => Promise<TurnResult>
+  /** Says more to the agent while the turn runs. Rejects with `NoActiveTurn` when it is over. */
+  readonly steer: (input: Input, options?: CallOptions) => Promise<void>
+  /** Interrupts the turn. Resolves when the server has taken it, or when the turn is over anyway. */
+  readonly interrupt: (options?: CallOptions) => Promise<void>
+  /** {@link Turn.interrupt}, and ends the commands that the turn left running in the background. Gives these commands. */
+  readonly interruptWithTerminals: (
+    options?: CallOptions
+  ) => Promise<ReadonlyArray<Received.ThreadBackgroundTerminal>>
+  /** Interrupts the turn if it has not ended, and waits a bounded time for its end. */
+  readonly close: () => Promise<void>
+}

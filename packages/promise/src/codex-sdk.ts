@@ -1,0 +1,162 @@
+/**
+ * The public surface of `@openai/codex-sdk` 0.163, over one app-server that all threads share, so that changing the import
+ * is enough. `docs/from-codex-sdk.md` says what differs.
+ *
+ * @since 0.1.0
+ */
+import { run } from "./internal/sdk/run.ts"
+import { Servers } from "./internal/sdk/servers.ts"
+import type {
+  ApprovalMode,
+  CodexOptions,
+  CyberAccessProgram,
+  Input,
+  ModelReasoningEffort,
+  RunResult,
+  RunStreamedResult,
+  SandboxMode,
+  ThreadEvent,
+  ThreadItem,
+  ThreadOptions,
+  TurnOptions,
+  Usage,
+  UserInput,
+  WebSearchMode
+} from "./internal/sdk/types.ts"
+
+export type {
+  AgentMessageItem,
+  CommandExecutionItem,
+  ErrorItem,
+  FileChangeItem,
+  ItemCompletedEvent,
+  ItemStartedEvent,
+  ItemUpdatedEvent,
+  McpToolCallItem,
+  ReasoningItem,
+  ThreadError,
+  ThreadErrorEvent,
+  ThreadStartedEvent,
+  TodoListItem,
+  TurnCompletedEvent,
+  TurnFailedEvent,
+  TurnStartedEvent,
+  WebSearchItem
+} from "./internal/sdk/types.ts"
+export type {
+  ApprovalMode,
+  CodexOptions,
+  CyberAccessProgram,
+  Input,
+  ModelReasoningEffort,
+  RunResult,
+  RunStreamedResult,
+  SandboxMode,
+  ThreadEvent,
+  ThreadItem,
+  ThreadOptions,
+  TurnOptions,
+  Usage,
+  UserInput,
+  WebSearchMode
+}
+
+const servers = new Servers()
+
+/**
+ * Starts and resumes threads. All with the same options share one app-server, which starts with their first turn and ends
+ * a quarter of a second after their last, so that a program ends by itself.
+ *
+ * **Example** (A program for `@openai/codex-sdk`)
+ *
+ * ```ts
+ * import { Codex } from "@effect-codex/promise/codex-sdk"
+ *
+ * const codex = new Codex()
+ * const thread = codex.startThread()
+ * const turn = await thread.run("Diagnose the test failure and propose a fix")
+ * console.log(turn.finalResponse)
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export class Codex {
+  readonly #options: CodexOptions
+
+  constructor(options: CodexOptions = {}) {
+    this.#options = options
+  }
+
+  /** Starts a new conversation with the agent, with its first turn. */
+  startThread(options: ThreadOptions = {}): Thread {
+    return new Thread(this.#options, options, null)
+  }
+
+  /** Goes on with a stored conversation, with its next turn. */
+  resumeThread(id: string, options: ThreadOptions = {}): Thread {
+    return new Thread(this.#options, options, id)
+  }
+}
+
+/**
+ * A conversation with the agent. Made by {@link Codex}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Thread {
+  readonly #codexOptions: CodexOptions
+  readonly #options: ThreadOptions
+  #id: string | null
+
+  /** @internal */
+  constructor(codexOptions: CodexOptions, options: ThreadOptions, id: string | null) {
+    this.#codexOptions = codexOptions
+    this.#options = options
+    this.#id = id
+  }
+
+  /** The id of the thread; null until its first turn starts. */
+  get id(): string | null {
+    return this.#id
+  }
+
+  /** A turn, as its events are read; it starts when the first one is. Leaving the loop interrupts it. */
+  async runStreamed(input: Input, turnOptions: TurnOptions = {}): Promise<RunStreamedResult> {
+    return { events: this.#events(input, turnOptions) }
+  }
+
+  /** A turn to its end. Rejects if it failed. */
+  async run(input: Input, turnOptions: TurnOptions = {}): Promise<RunResult> {
+    const items: Array<ThreadItem> = []
+    let finalResponse = ""
+    let usage: Usage | null = null
+    for await (const event of this.#events(input, turnOptions)) {
+      if (event.type === "item.completed") {
+        if (event.item.type === "agent_message") finalResponse = event.item.text
+        items.push(event.item)
+      } else if (event.type === "turn.completed") {
+        usage = event.usage
+      } else if (event.type === "turn.failed") {
+        throw new Error(event.error.message)
+      }
+    }
+    return { items, finalResponse, usage }
+  }
+
+  async *#events(input: Input, turnOptions: TurnOptions): AsyncGenerator<ThreadEvent> {
+    for await (
+      const event of run(servers, {
+        codexOptions: this.#codexOptions,
+        threadOptions: this.#options,
+        turnOptions,
+        input,
+        threadId: this.#id
+      })
+    ) {
+      if (event.type === "thread.started") this.#id = event.thread_id
+      yield event
+    }
+  }
+}

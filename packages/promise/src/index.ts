@@ -1,0 +1,57 @@
+/**
+ * Codex for programs without Effect: promises, async iterables and `AbortSignal`s over the same client.
+ *
+ * @since 0.1.0
+ */
+export * as ApprovalMode from "@effect-codex/client/ApprovalMode"
+export {
+  acceptWithExecPolicyAmendment,
+  applyNetworkPolicyAmendment,
+  type ApprovalRequest,
+  type CommandDecision,
+  type CommandRequest,
+  type FileChangeDecision,
+  type FileChangeRequest,
+  type McpToolDecision,
+  type McpToolRequest,
+  type PermissionsDecision,
+  type PermissionsRequest
+} from "@effect-codex/client/Approvals"
+export type { Diagnostic } from "@effect-codex/client/AppServerRpc"
+export type {
+  AccountChange,
+  AccountOptions,
+  ChatgptLoginOptions,
+  TokensRequest,
+  UsageOptions
+} from "@effect-codex/client/Auth"
+export type { ListThreadsOptions, ModelsOptions } from "@effect-codex/client/Codex"
+export * from "@effect-codex/client/CodexError"
+export { isOverloaded, isRetryable } from "@effect-codex/client/CodexRetry"
+export * as Input from "@effect-codex/client/Input"
+export type { Decoded, JsonSchemaOutput, Output, StandardOutput } from "@effect-codex/client/Output"
+export * as Sandbox from "@effect-codex/client/Sandbox"
+export type { ServerInfo } from "@effect-codex/client/ServerInfo"
+export type { ServerNotification, TurnEvent } from "@effect-codex/client/ServerNotification"
+export { Refusal } from "@effect-codex/client/ServerRequests"
+export type {
+  ListItemsOptions,
+  ListTurnsOptions,
+  StructuredOutput,
+  ThreadEvent,
+  ThreadInfo,
+  ThreadStatus,
+  UpdateSettingsOptions
+} from "@effect-codex/client/Thread"
+export type { Request as UserInputRequest } from "@effect-codex/client/UserInput"
+export type { Model, ThreadItem } from "@effect-codex/protocol/Received"
+export * from "./Auth.ts"
+export * from "./Codex.ts"
+export * as Elicitation from "./Elicitation.ts"
+export * from "./Handlers.ts"
+export * from "./Options.ts"
+export * from "./Readable.ts"
+export * from "./Results.ts"
+export * from "./Thread.ts"
+export * from "./Tools.ts"
+export * from "./Turn.ts"

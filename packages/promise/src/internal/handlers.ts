@@ -1,0 +1,47 @@
+import * as Approvals from "@effect-codex/client/Approvals"
+import * as Elicitation from "@effect-codex/client/Elicitation"
+import type * as ServerRequests from "@effect-codex/client/ServerRequests"
+import * as UserInput from "@effect-codex/client/UserInput"
+import * as Effect from "effect/Effect"
+import type { Handler, Handlers } from "../Handlers.ts"
+
+/** What is thrown stays what it is: the client reports it, or sends it if it is a `Refusal`. */
+export const fromAsync = <Request, Answer>(handler: Handler<Request, Answer>) => (request: Request) =>
+  Effect.tryPromise({ try: async (signal) => handler(request, { signal }), catch: (error) => error })
+
+const approvals = (given: NonNullable<Handlers["approvals"]>): Effect.Effect<ServerRequests.Overrides> => {
+  if (given === "accept") return Effect.succeed(Approvals.acceptAll)
+  if (given === "decline") return Effect.succeed(Approvals.deny)
+  if (typeof given === "function") return Approvals.allow(fromAsync(given))
+  const { command, fileChange, mcpTool, permissions } = given
+  return Approvals.make({
+    command: command && fromAsync(command),
+    fileChange: fileChange && fromAsync(fileChange),
+    permissions: permissions && fromAsync(permissions),
+    mcpTool: mcpTool && fromAsync(mcpTool)
+  })
+}
+
+// The one place where a record of handlers is taken apart: its members have types of their own.
+type Any = Handler<ServerRequests.Request<ServerRequests.Method>, never>
+
+const requests = (given: NonNullable<Handlers["requests"]>): ServerRequests.Overrides =>
+  Object.fromEntries(
+    Object.entries(given).flatMap(([method, handler]) =>
+      handler === undefined ? [] : [[method, fromAsync(handler as Any)] as const]
+    )
+  )
+
+/** The friendlier handlers win over those of the protocol's methods. */
+export const overrides = Effect.fnUntraced(function*(
+  { approvals: approval, elicitation, requests: given, userInput }: Handlers
+): Effect.fn.Return<ServerRequests.Overrides> {
+  return {
+    ...given && requests(given),
+    ...elicitation && (yield* Elicitation.make(fromAsync(elicitation))),
+    ...approval && (yield* approvals(approval)),
+    ...userInput === "firstOption"
+      ? UserInput.firstOption
+      : userInput && (yield* UserInput.make(fromAsync(userInput)))
+  }
+})

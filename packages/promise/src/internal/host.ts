@@ -1,0 +1,93 @@
+/**
+ * Runs the Effect face for programs without Effect. Every fiber and every scope of theirs belongs to one runtime, so that
+ * closing it ends all of them, and nothing can outlive it.
+ */
+import type * as AppServerRpc from "@effect-codex/client/AppServerRpc"
+import type * as Auth from "@effect-codex/client/Auth"
+import type * as Codex from "@effect-codex/client/Codex"
+import { TransportError } from "@effect-codex/client/CodexError"
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Layer from "effect/Layer"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Scope from "effect/Scope"
+
+export type Services = Codex.Codex | Auth.Auth | AppServerRpc.AppServerRpc
+
+interface Session {
+  readonly runtime: ManagedRuntime.ManagedRuntime<Services, unknown>
+  /** Of handles and readers. It closes before the fibers are interrupted, while the client still works. */
+  readonly resources: Scope.Closeable
+}
+
+// A rejection that nobody awaits must not end the process. Who awaits the promise gets it all the same.
+const handled = <A>(promise: Promise<A>): Promise<A> => {
+  promise.catch(() => {})
+  return promise
+}
+
+const closedError = () => new TransportError({ reason: "closed", detail: "this Codex was closed." })
+
+/** What a promise rejects with. Of interruption there is no other cause than the end of the runtime. */
+const rejectionOf = (cause: Cause.Cause<unknown>): unknown =>
+  Cause.hasInterruptsOnly(cause) ? closedError() : Cause.squash(cause)
+
+export class Host {
+  readonly #layer: Layer.Layer<Services, unknown>
+  #session: Session | undefined
+  #closing: Promise<void> | undefined
+
+  constructor(layer: Layer.Layer<Services, unknown>) {
+    this.#layer = layer
+  }
+
+  get isClosed(): boolean {
+    return this.#closing !== undefined
+  }
+
+  #open(): Session {
+    if (this.#session !== undefined) return this.#session
+    const runtime = ManagedRuntime.make(this.#layer)
+    return this.#session = { runtime, resources: Scope.forkUnsafe(runtime.scope, "parallel") }
+  }
+
+  /** When the signal aborts, the effect is interrupted, and its end waited for, before the promise rejects. */
+  run<A>(effect: Effect.Effect<A, unknown, Services>, signal?: AbortSignal): Promise<A> {
+    return handled(
+      new Promise((resolve, reject) => {
+        if (this.isClosed) return reject(closedError())
+        if (signal?.aborted === true) return reject(signal.reason)
+        const session = this.#open()
+        const fiber = session.runtime.runFork(effect)
+        const onAbort = () => fiber.interruptUnsafe()
+        signal?.addEventListener("abort", onAbort, { once: true })
+        fiber.addObserver((exit) => {
+          signal?.removeEventListener("abort", onAbort)
+          if (Exit.isSuccess(exit)) return resolve(exit.value)
+          if (signal?.aborted === true) return reject(signal.reason)
+          const rejection = rejectionOf(exit.cause)
+          if (Cause.hasInterruptsOnly(exit.cause) || session.runtime.cachedContext !== undefined) {
+            return reject(rejection)
+          }
+          // The start failed. What there is of it is taken down, and the next call starts anew.
+          if (this.#session === session) this.#session = undefined
+          session.runtime.dispose().then(() => reject(rejection), reject)
+        })
+      })
+    )
+  }
+
+  /** A scope that ends with the runtime at the latest. */
+  readonly scope: Effect.Effect<Scope.Closeable> = Effect.suspend(() => Scope.fork(this.#open().resources))
+
+  /** Goes on beside the calls, until it ends or the runtime does. */
+  inBackground(effect: Effect.Effect<unknown, unknown, Services>): void {
+    if (!this.isClosed) this.#open().runtime.runFork(effect)
+  }
+
+  /** Ends turns and logins as the closing of their scopes does, then the calls, then the process. */
+  close(): Promise<void> {
+    return this.#closing ??= handled(this.#session?.runtime.dispose() ?? Promise.resolve())
+  }
+}

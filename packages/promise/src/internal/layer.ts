@@ -1,0 +1,92 @@
+import * as AppServerRpc from "@effect-codex/client/AppServerRpc"
+import * as Auth from "@effect-codex/client/Auth"
+import { AppServerConnectError, InvalidArgument } from "@effect-codex/client/CodexError"
+import * as ServerRequests from "@effect-codex/client/ServerRequests"
+import * as CodexNode from "@effect-codex/node/CodexNode"
+import * as Config from "effect/Config"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
+import type { CodexOptions, LogEntry, RestartOptions, WebSocketConnection } from "../Codex.ts"
+import { fromAsync, overrides } from "./handlers.ts"
+import type { Services } from "./host.ts"
+
+const schedule = ({ attempts, firstPause, longestPause }: RestartOptions): AppServerRpc.RestartSchedule =>
+  Schedule.max([
+    Schedule.min([
+      Schedule.exponential(firstPause ?? "200 millis"),
+      Schedule.spaced(longestPause ?? "30 seconds")
+    ]),
+    Schedule.recurs(attempts ?? 10)
+  ])
+
+const words = (u: unknown): string =>
+  typeof u === "string" ? u : u instanceof Error ? u.message : JSON.stringify(u) ?? String(u)
+
+const log = (onLog: (entry: LogEntry) => void) =>
+  Logger.layer([
+    Logger.make(({ cause, date, logLevel, message }) => {
+      const said = (Array.isArray(message) ? message : [message]).map(words)
+      const causes = cause.reasons.map((reason) =>
+        reason._tag === "Fail" ? words(reason.error) : reason._tag === "Die" ? words(reason.defect) : "interrupted"
+      )
+      onLog({ level: logLevel, message: [...said, ...causes].join(" "), date })
+    })
+  ])
+
+const token = (url: string, given: NonNullable<WebSocketConnection["token"]>) =>
+  typeof given === "string"
+    ? Redacted.make(given)
+    : Effect.tryPromise({
+      try: async () => Redacted.make(await given()),
+      catch: (error) => new AppServerConnectError({ reason: "token", address: url, detail: words(error) })
+    })
+
+/** The client that the options describe. What is wrong with them fails its building. */
+export const layer = (options: CodexOptions): Layer.Layer<Services, unknown> =>
+  Layer.unwrap(Effect.gen(function*() {
+    const { apiKey, chatgptTokens, connect, handlers, handlerTimeout, onLog, requestTimeout, restart, ...rest } =
+      options
+    if (apiKey !== undefined && chatgptTokens !== undefined) {
+      return yield* new InvalidArgument({ argument: "apiKey", detail: "give one of `apiKey` and `chatgptTokens`." })
+    }
+    const given = {
+      ...rest,
+      credentialsStore: rest.credentialsStore ?? (apiKey === undefined ? undefined : "ephemeral" as const),
+      restart: restart === undefined || restart === false ? undefined : schedule(restart === true ? {} : restart)
+    }
+    const client: Layer.Layer<Services, unknown> = connect === undefined
+      ? CodexNode.layer(given)
+      : "url" in connect
+      ? CodexNode.layerWebSocket({
+        ...given,
+        ...connect,
+        headers: connect.headers,
+        token: connect.token === undefined ? undefined : token(connect.url, connect.token)
+      })
+      : CodexNode.layerUnixSocket({
+        ...given,
+        connectTimeout: connect.connectTimeout,
+        path: connect.unixSocket === true ? undefined : connect.unixSocket
+      })
+    const tokens = chatgptTokens && fromAsync(chatgptTokens)
+    const login = apiKey !== undefined
+      ? Auth.layerApiKey(Config.succeed(Redacted.make(apiKey)))
+      : tokens === undefined
+      ? undefined
+      : Auth.layerExternalTokens((request) =>
+        Effect.map(tokens(request), (tokens) => ({ ...tokens, accessToken: Redacted.make(tokens.accessToken) }))
+      )
+    return (login === undefined ? client : Layer.provideMerge(login, client)).pipe(
+      Layer.provideMerge(Layer.mergeAll(
+        ServerRequests.layer(handlers === undefined ? {} : yield* overrides(handlers)),
+        handlerTimeout === undefined ? Layer.empty : Layer.succeed(ServerRequests.HandlerTimeout, handlerTimeout),
+        requestTimeout === undefined
+          ? Layer.empty
+          : Layer.succeed(AppServerRpc.DefaultRequestTimeout, requestTimeout),
+        onLog === undefined ? Layer.succeed(Logger.LogToStderr, true) : log(onLog)
+      ))
+    )
+  }))

@@ -1,0 +1,101 @@
+/** Streams as async iterables. Each iterator is a run of the stream with a scope of its own. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Pull from "effect/Pull"
+import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { Readable } from "../Readable.ts"
+import type { Host, Services } from "./host.ts"
+
+interface Options {
+  /** A list that was cut off by `close` must not look complete; of what goes on for ever there is no such thing. */
+  readonly isList: boolean
+  readonly signal?: AbortSignal | undefined
+}
+
+type Step<A> = IteratorResult<A, undefined>
+
+const done = { done: true, value: undefined } as const
+
+// An iterator that is dropped without `return` leaves its mailbox behind.
+const abandoned = new FinalizationRegistry<() => void>((close) => close())
+
+const iterate = <A>(
+  host: Host,
+  stream: Stream.Stream<A, unknown, Services>,
+  { isList, signal }: Options
+): AsyncIterableIterator<A, undefined> => {
+  const stop = new AbortController()
+  const onAbort = () => stop.abort()
+  let isEnded = false
+  let scope: Scope.Closeable | undefined
+  let pull: Pull.Pull<ReadonlyArray<A>, unknown, void, Services> | undefined
+  let chunk: ReadonlyArray<A> = []
+  let at = 0
+  let last: Promise<unknown> = Promise.resolve()
+
+  const nextChunk = Effect.gen(function*() {
+    scope ??= yield* host.scope
+    pull ??= yield* Scope.provide(Stream.toPull(stream), scope)
+    return yield* Pull.catchDone(pull, () => Effect.succeed(undefined))
+  })
+
+  const close = async () => {
+    isEnded = true
+    stop.abort()
+    signal?.removeEventListener("abort", onAbort)
+    if (scope !== undefined) await Effect.runPromise(Scope.close(scope, Exit.void))
+  }
+
+  const step = async (): Promise<Step<A>> => {
+    if (isEnded) return done
+    try {
+      signal?.throwIfAborted()
+      if (at === chunk.length) {
+        at = 0
+        chunk = await host.run(nextChunk, stop.signal) ?? []
+      }
+      const value = chunk[at++]
+      if (value !== undefined && !isEnded) return { done: false, value }
+      await close()
+      return done
+    } catch (error) {
+      const wasEnded = isEnded
+      await close()
+      if (signal?.aborted === true) throw signal.reason
+      if (wasEnded || (host.isClosed && !isList && pull !== undefined)) return done
+      throw error
+    }
+  }
+
+  signal?.addEventListener("abort", onAbort, { once: true })
+  // Nothing may refer to the iterator, or it is never found to be abandoned.
+  const iterator: AsyncIterableIterator<A, undefined> = {
+    next() {
+      const result = last.then(step)
+      last = result.catch(() => {})
+      return result
+    },
+    async return() {
+      await close()
+      return done
+    },
+    [Symbol.asyncIterator]() {
+      return this
+    }
+  }
+  abandoned.register(iterator, () => void close())
+  return iterator
+}
+
+export const readable = <A>(
+  host: Host,
+  stream: Stream.Stream<A, unknown, Services>,
+  options: Options = { isList: false }
+): Readable<A> => ({
+  [Symbol.asyncIterator]: () => iterate(host, stream, options),
+  withSignal: (signal) => readable(host, stream, { ...options, signal: both(options.signal, signal) })
+})
+
+const both = (first: AbortSignal | undefined, second: AbortSignal): AbortSignal =>
+  first === undefined ? second : AbortSignal.any([first, second])

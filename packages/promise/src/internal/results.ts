@@ -1,0 +1,37 @@
+import type * as Codex from "@effect-codex/client/Codex"
+import type * as EffectGoal from "@effect-codex/client/Goal"
+import type * as EffectTurnResult from "@effect-codex/client/TurnResult"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import type { Goal, Page, TurnResult } from "../Results.ts"
+
+const date = (time: Option.Option<DateTime.Utc>): Date | undefined =>
+  Option.getOrUndefined(Option.map(time, DateTime.toDateUtc))
+
+export const turnResult = <A>(result: EffectTurnResult.TurnResult<A>): TurnResult<A> => ({
+  ...result,
+  error: Option.getOrUndefined(result.error),
+  startedAt: date(result.startedAt),
+  completedAt: date(result.completedAt),
+  duration: Option.getOrUndefined(Option.map(result.duration, Duration.toMillis)),
+  finalResponse: Option.getOrUndefined(result.finalResponse),
+  usage: Option.getOrUndefined(Option.map(result.usage, (usage) => ({
+    ...usage,
+    modelContextWindow: Option.getOrUndefined(usage.modelContextWindow)
+  })))
+})
+
+export const goal = (goal: EffectGoal.Goal): Goal => ({
+  ...goal,
+  tokenBudget: Option.getOrUndefined(goal.tokenBudget),
+  timeUsed: Duration.toMillis(goal.timeUsed),
+  createdAt: date(goal.createdAt),
+  updatedAt: date(goal.updatedAt)
+})
+
+export const page = <A>({ backwardsCursor, data, nextCursor }: Codex.Page<A>): Page<A> => ({
+  data,
+  nextCursor: Option.getOrUndefined(nextCursor),
+  backwardsCursor: Option.getOrUndefined(backwardsCursor)
+})

@@ -1,0 +1,210 @@
+/** A turn of the drop-in, as the events of the SDK. */
+import { existsSync } from "node:fs"
+import { dirname, join, resolve } from "node:path"
+import {
+  ApprovalMode,
+  AppServerExited,
+  Input,
+  isCodexError,
+  Sandbox,
+  type StartThreadOptions,
+  type Thread,
+  type ThreadEvent,
+  type ThreadItem,
+  TransportError,
+  type Turn,
+  TurnFailed,
+  type TurnOptions
+} from "../../index.ts"
+import { Events } from "./events.ts"
+import type { Server, Servers } from "./servers.ts"
+import type * as Sdk from "./types.ts"
+
+interface Run {
+  readonly codexOptions: Sdk.CodexOptions
+  readonly threadOptions: Sdk.ThreadOptions
+  readonly turnOptions: Sdk.TurnOptions
+  readonly input: Sdk.Input
+  readonly threadId: string | null
+}
+
+const isJsonObject = (u: unknown): u is { readonly [key: string]: never } =>
+  typeof u === "object" && u !== null && !Array.isArray(u)
+
+/** What the SDK rejects with, since it kills its process. */
+const abortError = (signal: AbortSignal) =>
+  Object.assign(new Error("The operation was aborted", { cause: signal.reason }), {
+    name: "AbortError",
+    code: "ABORT_ERR"
+  })
+
+/** As the SDK says it, so that a program that looks at the words goes on to find them. */
+const exited = (detail: string, cause?: unknown) => new Error(`Codex Exec exited with ${detail}`, { cause })
+
+const preamble = "code 1: Reading prompt from stdin...\n"
+
+const failure = (error: unknown): unknown => {
+  if (!isCodexError(error)) return error
+  if ("method" in error && "code" in error) {
+    const { code, detail, method } = error
+    return exited(`${preamble}Error: ${method}: ${method} failed: ${detail} (code ${code})`, error)
+  }
+  if (!(error instanceof AppServerExited)) return exited(`${preamble}Error: ${error.message}`, error)
+  const how = error.signal === null ? `code ${error.code ?? 1}` : `signal ${error.signal}`
+  return exited(`${how}: ${error.stderr.join("\n")}`, error)
+}
+
+const isInRepository = (folder: string): boolean =>
+  existsSync(join(folder, ".git")) || (dirname(folder) !== folder && isInRepository(dirname(folder)))
+
+const sandboxes: { readonly [mode: string]: Sandbox.Sandbox } = {
+  "read-only": Sandbox.readOnly,
+  "workspace-write": Sandbox.workspaceWrite,
+  "danger-full-access": Sandbox.fullAccess
+}
+
+const settings = (options: Sdk.ThreadOptions): StartThreadOptions => {
+  const { additionalDirectories = [], networkAccessEnabled, webSearchEnabled } = options
+  const webSearch = options.webSearchMode ??
+    (webSearchEnabled === undefined ? undefined : webSearchEnabled ? "live" : "disabled")
+  return {
+    model: options.model,
+    cwd: resolve(options.workingDirectory ?? "."),
+    sandbox: options.sandboxMode && sandboxes[options.sandboxMode],
+    // Whatever the policy says: `codex exec` has nobody to ask and goes on as with `never` (measured on codex 0.169).
+    approvalMode: ApprovalMode.denyAll,
+    threadSource: options.threadSource,
+    config: {
+      ...options.modelReasoningEffort && { model_reasoning_effort: options.modelReasoningEffort },
+      ...webSearch && { web_search: webSearch },
+      ...networkAccessEnabled !== undefined && { "sandbox_workspace_write.network_access": networkAccessEnabled },
+      ...additionalDirectories.length > 0 && {
+        "sandbox_workspace_write.writable_roots": additionalDirectories.map((folder) => resolve(folder))
+      }
+    }
+  }
+}
+
+interface Opened {
+  readonly thread: Thread
+  /** What the turn is given: a thread that the server has loaded already ignores what it is resumed with. */
+  readonly turnOptions: TurnOptions
+}
+
+/** What a thread is resumed with. `codex exec` takes the configuration, and not what the thread was started with. */
+const current = async ({ codex }: Server, options: Sdk.ThreadOptions, signal: AbortSignal | undefined) => {
+  const { config: own, cwd, model, sandbox: _, ...given } = settings(options)
+  const { config } = await codex.request("config/read", { cwd: cwd ?? null }, { signal })
+  const { exclude_slash_tmp, exclude_tmpdir_env_var, network_access, writable_roots = [] } = {
+    ...config.sandbox_workspace_write
+  }
+  const mode = options.sandboxMode ?? config.sandbox_mode ?? "read-only"
+  const turnOptions: TurnOptions = {
+    cwd,
+    model: model ?? config.model ?? undefined,
+    effort: options.modelReasoningEffort ?? config.model_reasoning_effort ?? undefined,
+    approvalMode: given.approvalMode,
+    sandbox: mode === "workspace-write"
+      ? Sandbox.workspaceWriteWith({
+        writableRoots: options.additionalDirectories?.map((folder) => resolve(folder)) ?? writable_roots,
+        networkAccess: options.networkAccessEnabled ?? network_access,
+        excludeSlashTmp: exclude_slash_tmp,
+        excludeTmpdirEnvVar: exclude_tmpdir_env_var
+      })
+      : sandboxes[mode]
+  }
+  return { turnOptions, config: own, modelProvider: config.model_provider ?? undefined }
+}
+
+const open = async (server: Server, { threadId, threadOptions, turnOptions: { signal } }: Run): Promise<Opened> => {
+  if (threadId === null) {
+    const thread = await server.codex.startThread({ ...settings(threadOptions), signal })
+    return { thread, turnOptions: {} }
+  }
+  const { config, modelProvider, turnOptions } = await current(server, threadOptions, signal)
+  const { effort: _, ...kept } = turnOptions
+  return { thread: await server.codex.resumeThread(threadId, { ...kept, config, modelProvider, signal }), turnOptions }
+}
+
+const inputOf = (input: Sdk.Input): Input.Input => {
+  if (typeof input === "string") return input
+  const images = input.flatMap((item) => item.type === "local_image" ? [Input.localImage(item.path)] : [])
+  const texts = input.flatMap((item) => item.type === "text" ? [item.text] : [])
+  return [...images, texts.join("\n\n")]
+}
+
+const storedItems = async (thread: Thread, turnId: string): Promise<ReadonlyArray<ThreadItem>> => {
+  const { turns } = await thread.read({ includeTurns: true })
+  return turns.find(({ id }) => id === turnId)?.items ?? []
+}
+
+/** Whether an event is of the turn. What names none is of the thread, and counts as well. */
+const isOf = (event: ThreadEvent, turnId: string): boolean => {
+  if (event._tag === "Unknown" || event._tag === "Undecodable") return false
+  const { params } = event
+  if ("turn" in params) return params.turn.id === turnId
+  return !("turnId" in params) || params.turnId === turnId
+}
+
+const isConnectionError = (error: unknown) => error instanceof AppServerExited || error instanceof TransportError
+
+export async function* run(servers: Servers, given: Run): AsyncGenerator<Sdk.ThreadEvent> {
+  const { codexOptions, input, threadOptions, turnOptions } = given
+  const { cyberAccessProgram, outputSchema, signal } = turnOptions
+  if (outputSchema !== undefined && !isJsonObject(outputSchema)) {
+    throw new Error("outputSchema must be a plain JSON object")
+  }
+  if (cyberAccessProgram !== undefined) throw new Error("cyberAccessProgram is not supported: leave it out.")
+  if (threadOptions.skipGitRepoCheck !== true && !isInRepository(resolve(threadOptions.workingDirectory ?? "."))) {
+    throw exited(`${preamble}Not inside a trusted directory and --skip-git-repo-check was not specified.\n`)
+  }
+  if (threadOptions.approvalPolicy === "untrusted") {
+    throw exited(`code 1: Error: approval_policy = "untrusted" is no longer supported; remove this setting\n`)
+  }
+  const { release, server } = servers.acquire(codexOptions)
+  const events = new Events()
+  let told: AsyncIterator<ThreadEvent> | undefined
+  let turn: Turn | undefined
+  let problem: unknown
+  try {
+    if (given.threadId !== null) await servers.free(given.threadId, server)
+    const { thread, turnOptions: current } = await open(server, given)
+    server.threads.add(thread.id)
+    yield { type: "thread.started", thread_id: thread.id }
+    // `codex exec` tells them twice (measured on codex 0.169).
+    for (const warning of [...server.warnings, ...server.warnings]) yield events.warning(warning)
+    // It listens before the turn begins: not all that is told of a turn names it.
+    const reader = told = thread.events[Symbol.asyncIterator]()
+    const first = reader.next()
+    const { id, result } = turn = await thread.turn(inputOf(input), {
+      ...current,
+      outputSchema,
+      signal,
+      whenBusy: "queue"
+    })
+    // A turn whose end is not told ends the reading.
+    result().catch((error) => {
+      problem = error
+      if (!(error instanceof TurnFailed)) void reader.return?.()
+    })
+    for (let next = await first; next.done !== true; next = await reader.next()) {
+      const event = next.value
+      if (!isOf(event, id)) continue
+      if (event._tag !== "turn/completed") {
+        yield* events.of(event)
+        continue
+      }
+      yield* events.end(event, events.hasUnfinished ? await storedItems(thread, id) : [])
+      if (event.params.turn.status !== "completed") throw exited(preamble)
+      return
+    }
+    throw problem ?? exited(preamble)
+  } catch (error) {
+    problem = error
+    throw signal?.aborted === true ? abortError(signal) : failure(error)
+  } finally {
+    await told?.return?.()
+    await turn?.close()
+    release(isConnectionError(problem))
+  }
+}

@@ -1,0 +1,94 @@
+/** One app-server for all threads with the same options, for as long as one of them runs a turn. */
+import { Codex } from "../../Codex.ts"
+import { flatten } from "./overrides.ts"
+import type { CodexOptions } from "./types.ts"
+
+export interface Server {
+  readonly codex: Codex
+  /** What the server said of its configuration, which the SDK tells with each turn. */
+  readonly warnings: ReadonlyArray<string>
+  /** The threads that it has loaded, which no other process can write. */
+  readonly threads: Set<string>
+}
+
+interface Shared extends Server {
+  readonly warnings: Array<string>
+  users: number
+  timer: NodeJS.Timeout | undefined
+}
+
+// Longer than what lies between two turns of a program that waits for nobody, and short enough for one that is done.
+const idle = 250
+
+const originator = "CODEX_INTERNAL_ORIGINATOR_OVERRIDE"
+
+const start = ({ apiKey, baseUrl, codexPathOverride, config, configOverrides, env }: CodexOptions): Codex => {
+  const own = env ?? process.env
+  const inherited = env === undefined
+    ? {}
+    : Object.fromEntries(Object.keys(process.env).map((name) => [name, undefined]))
+  return new Codex({
+    executable: codexPathOverride,
+    configOverrides: [
+      ...config === undefined ? [] : flatten(config),
+      ...configOverrides ?? [],
+      ...baseUrl === undefined ? [] : [`openai_base_url=${JSON.stringify(baseUrl)}`]
+    ],
+    env: { ...inherited, ...own, [originator]: own[originator] ?? "codex_sdk_ts" },
+    // The app-server does not read the variable, as `codex exec` does.
+    apiKey: apiKey ?? own["CODEX_API_KEY"],
+    onLog: () => {}
+  })
+}
+
+// `codex exec` keeps to itself what the machine lacks (measured on codex 0.169).
+const isOfTheMachine = (warning: string) => warning.startsWith("Codex could not find bubblewrap")
+
+// A start that fails is told by the turn that needs it.
+const watchWarnings = async ({ codex, warnings }: Shared) => {
+  try {
+    for await (const diagnostic of codex.diagnostics) {
+      if (diagnostic._tag !== "ServerWarning" || isOfTheMachine(diagnostic.summary)) continue
+      const { details, summary } = diagnostic
+      warnings.push(details ? `${summary} (${details})` : summary)
+    }
+  } catch {}
+}
+
+export class Servers {
+  readonly #shared = new Map<string, Shared>()
+
+  /** Runs while the server lives; `release` has to be called, and told whether the server is gone. */
+  acquire(options: CodexOptions): { readonly server: Server; readonly release: (isGone: boolean) => void } {
+    const key = JSON.stringify(options)
+    const shared = this.#shared.get(key) ?? this.#start(key, options)
+    shared.users++
+    clearTimeout(shared.timer)
+    const release = (isGone: boolean) => {
+      shared.users--
+      if (isGone) void this.#stop(key, shared)
+      else if (shared.users === 0) shared.timer = setTimeout(() => void this.#stop(key, shared), idle)
+    }
+    return { server: shared, release }
+  }
+
+  /** Ends other servers that nobody uses any more and that have loaded the thread. */
+  async free(threadId: string, server: Server): Promise<void> {
+    for (const [key, shared] of this.#shared) {
+      if (shared !== server && shared.users === 0 && shared.threads.has(threadId)) await this.#stop(key, shared)
+    }
+  }
+
+  #stop(key: string, shared: Shared): Promise<void> {
+    clearTimeout(shared.timer)
+    if (this.#shared.get(key) === shared) this.#shared.delete(key)
+    return shared.codex.close()
+  }
+
+  #start(key: string, options: CodexOptions): Shared {
+    const shared: Shared = { codex: start(options), warnings: [], threads: new Set(), users: 0, timer: undefined }
+    this.#shared.set(key, shared)
+    void watchWarnings(shared)
+    return shared
+  }
+}

@@ -1,0 +1,82 @@
+import type { Input } from "@effect-codex/client/Input"
+import type { StructuredOutput, Thread as ClientThread } from "@effect-codex/client/Thread"
+import type { TurnResult as ClientTurnResult } from "@effect-codex/client/TurnResult"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { TurnResult } from "../Results.ts"
+import type { Thread, ThreadExtras, TurnOptions } from "../Thread.ts"
+import { overrides } from "./handlers.ts"
+import type { Host } from "./host.ts"
+import { readable } from "./readable.ts"
+import * as results from "./results.ts"
+import { tools } from "./tools.ts"
+import { startTurn } from "./turn.ts"
+
+/** The options as the client has them. */
+export const settings = <O extends ThreadExtras>(options: O | undefined) => {
+  const { handlers, signal: _, tools: given, ...rest } = { ...options }
+  return Effect.gen(function*() {
+    return {
+      ...rest,
+      handlers: handlers && (yield* overrides(handlers)),
+      tools: given && (yield* tools(given))
+    }
+  })
+}
+
+export const make = (host: Host, thread: ClientThread): Thread => {
+  function run<A>(input: Input, options: TurnOptions & StructuredOutput<A>): Promise<TurnResult<A>>
+  function run(input: Input, options?: TurnOptions): Promise<TurnResult>
+  function run(input: Input, options?: TurnOptions & Partial<StructuredOutput<unknown>>): Promise<TurnResult<unknown>> {
+    const { output, repair, ...turnOptions } = { ...options }
+    return host.run(
+      Effect.flatMap(
+        settings(turnOptions),
+        (given): Effect.Effect<ClientTurnResult<unknown>, unknown> =>
+          output === undefined ? thread.run(input, given) : thread.run(input, { ...given, output, repair })
+      ).pipe(
+        Effect.map(results.turnResult)
+      ),
+      options?.signal
+    )
+  }
+  return {
+    id: thread.id,
+    run,
+    turn: (input, options) =>
+      startTurn(
+        host,
+        Effect.flatMap(settings(options), (given) => thread.turn(input, given)),
+        options?.signal
+      ),
+    review: (target, options) => startTurn(host, thread.review(target, options), options?.signal),
+    compact: (options) => startTurn(host, thread.compact(options), options?.signal),
+    read: (options) => host.run(thread.read(options), options?.signal),
+    status: (options) => host.run(thread.status, options?.signal),
+    turns: (options) => readable(host, thread.turns(options), { isList: true }),
+    items: (options) => readable(host, thread.items(options), { isList: true }),
+    events: readable(host, thread.events),
+    setName: (name, options) => host.run(thread.setName(name), options?.signal),
+    fork: (options) =>
+      host.run(
+        Effect.flatMap(settings(options), (given) => Effect.map(thread.fork(given), (fork) => make(host, fork))),
+        options?.signal
+      ),
+    archive: (options) => host.run(thread.archive, options?.signal),
+    revert: (beforeTurnId, options) => host.run(thread.revert(beforeTurnId), options?.signal),
+    inject: (items, options) => host.run(thread.inject(items), options?.signal),
+    updateSettings: ({ signal, ...options }) => host.run(thread.updateSettings(options), signal),
+    unsubscribe: (options) => host.run(thread.unsubscribe, options?.signal),
+    startGoal: (objective, options) => startTurn(host, thread.startGoal(objective, options), options?.signal),
+    runGoal: (objective, options) =>
+      host.run(Effect.map(thread.runGoal(objective, options), results.turnResult), options?.signal),
+    resumeGoal: (options) => startTurn(host, thread.resumeGoal(options), options?.signal),
+    goal: (options) =>
+      host.run(
+        Effect.map(thread.goal, (goal) => Option.getOrUndefined(Option.map(goal, results.goal))),
+        options?.signal
+      ),
+    pauseGoal: (options) => host.run(Effect.map(thread.pauseGoal, results.goal), options?.signal),
+    clearGoal: (options) => host.run(thread.clearGoal, options?.signal)
+  }
+}

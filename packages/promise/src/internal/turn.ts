@@ -1,0 +1,72 @@
+import type * as Client from "@effect-codex/client/Turn"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import type { Turn } from "../Turn.ts"
+import type { Host, Services } from "./host.ts"
+import { readable } from "./readable.ts"
+import * as results from "./results.ts"
+
+/** Starts something that lives in a scope, as a promise of it and of how to close it. */
+export const acquire = <A, B>(
+  host: Host,
+  start: Effect.Effect<A, unknown, Services | Scope.Scope>,
+  toHandle: (started: A, close: () => Promise<void>) => B,
+  signal: AbortSignal | undefined
+): Promise<B> =>
+  host.run(
+    Effect.suspend(() => {
+      let scope: Scope.Closeable | undefined
+      return Effect.uninterruptibleMask((restore) =>
+        Effect.gen(function*() {
+          const opened = scope = yield* host.scope
+          const started = yield* restore(Scope.provide(start, opened))
+          let closing: Promise<void> | undefined
+          return toHandle(started, () => closing ??= Effect.runPromise(Scope.close(opened, Exit.void)))
+        })
+      ).pipe(
+        // Also when it was started and nobody gets the handle, because the signal came in between.
+        Effect.onError(() => scope === undefined ? Effect.void : Scope.close(scope, Exit.void))
+      )
+    }),
+    signal
+  )
+
+/** The signal closes the handle for as long as the turn runs; the end of the turn lets go of both. */
+export const startTurn = (
+  host: Host,
+  start: Effect.Effect<Client.Turn, unknown, Services | Scope.Scope>,
+  signal?: AbortSignal
+): Promise<Turn> =>
+  acquire(host, start, (turn, close) => {
+    const onAbort = () => void close()
+    signal?.addEventListener("abort", onAbort, { once: true })
+    host.inBackground(
+      Effect.andThen(
+        Effect.exit(turn.result),
+        Effect.promise(() => {
+          signal?.removeEventListener("abort", onAbort)
+          return close()
+        })
+      )
+    )
+    return make(host, turn, close)
+  }, signal)
+
+const make = (host: Host, turn: Client.Turn, close: () => Promise<void>): Turn => ({
+  id: turn.id,
+  threadId: turn.threadId,
+  events: readable(host, turn.events),
+  text: readable(host, turn.text),
+  reasoning: readable(host, turn.reasoning),
+  items: readable(host, turn.items),
+  plan: readable(host, turn.plan),
+  diff: readable(host, turn.diff),
+  usage: readable(host, turn.usage),
+  result: (options) => host.run(Effect.map(turn.result, results.turnResult), options?.signal),
+  steer: (input, options) => host.run(turn.steer(input), options?.signal),
+  interrupt: (options) => host.run(turn.interrupt, options?.signal),
+  interruptWithTerminals: (options) => host.run(turn.interruptWithTerminals, options?.signal),
+  close,
+  [Symbol.asyncDispose]: close
+})

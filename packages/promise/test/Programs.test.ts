@@ -1,0 +1,70 @@
+/** Programs as processes of their own. */
+import { CodexHome, ScriptedModel } from "@effect-codex/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer } from "effect"
+import * as ChildProcess from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { compare } from "../scripts/twentyTurns.ts"
+import { count, newMark } from "./support/real.ts"
+
+describe("a program", () => {
+  it.live(
+    "of the SDK prints the same with either package, ends by itself, and starts codex once instead of each time",
+    () =>
+      Effect.gen(function*() {
+        const [theirs, ours] = yield* compare(4)
+        assert.strictEqual(ours?.said, theirs?.said)
+        assert.strictEqual(ours?.said.split("turn.completed").length, 5)
+        assert.deepStrictEqual([theirs?.code, ours?.code], [0, 0])
+        assert.deepStrictEqual([theirs?.processes, ours?.processes], [4, 1])
+      }),
+    60_000
+  )
+
+  for (const how of ["exits", "dies", "awaits nothing"] as const) {
+    it.live(`that ${how} in the middle of a turn leaves no process behind`, () =>
+      Effect.gen(function*() {
+        const home = yield* CodexHome.CodexHome
+        const mark = newMark()
+        const child = ChildProcess.spawn(
+          process.execPath,
+          [
+            "--conditions=@effect-codex/source",
+            fileURLToPath(new URL("support/leaver.ts", import.meta.url)),
+            how,
+            mark
+          ],
+          { cwd: home.workspace, env: { ...process.env, ...home.env }, stdio: ["ignore", "pipe", "pipe"] }
+        )
+        const said: Array<string> = []
+        child.stdout.on("data", (chunk) => said.push(String(chunk)))
+        child.stderr.on("data", (chunk) => said.push(String(chunk)))
+        const [code, signal] = yield* Effect.promise(() =>
+          new Promise<[number | null, string | null]>((resolve) =>
+            child.on("close", (code, signal) => resolve([code, signal]))
+          )
+        )
+        assert.include(said.join(""), "running 1", said.join(""))
+        assert.deepStrictEqual(
+          [code, signal],
+          how === "dies" ? [null, "SIGKILL"] : [how === "exits" ? 3 : 0, null],
+          said.join("")
+        )
+        yield* Effect.sync(() => count(mark)).pipe(
+          Effect.delay("20 millis"),
+          Effect.repeat({ until: (left) => left === 0 }),
+          Effect.timeout("20 seconds")
+        )
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(
+          CodexHome.layer().pipe(
+            Layer.provideMerge(ScriptedModel.layer({
+              answer: () =>
+                Effect.map(ScriptedModel.gate, (gate) => ScriptedModel.reply([ScriptedModel.text(["1 ", gate])]))
+            }))
+          )
+        )
+      ), 60_000)
+  }
+})

@@ -1,0 +1,110 @@
+/**
+ * That nothing of the Effect face is missing here, and that each member gives what its counterpart gives. Checked by
+ * `npm run check`; nothing here runs.
+ */
+import type * as Client from "@effect-codex/client"
+import type { CodexNode } from "@effect-codex/node"
+import type {
+  Auth,
+  ChatgptLogin,
+  Codex,
+  CodexOptions,
+  DeviceCodeLogin,
+  Goal,
+  Page,
+  PendingLogin,
+  Readable,
+  Thread,
+  Turn,
+  TurnResult,
+  TurnUsage,
+  UnixSocketConnection,
+  WebSocketConnection
+} from "@effect-codex/promise"
+import type { DateTime, Duration, Effect, Option, Redacted, Schema, Stream } from "effect"
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
+const holds = <_ extends true>(): void => {}
+const none = <_ extends never>(): void => {}
+
+/** What becomes of each kind of value. */
+type Plain<T> = [T] extends [Option.Option<infer A>] ? Plain<A> | undefined
+  : [T] extends [Duration.Duration] ? number
+  : [T] extends [DateTime.Utc] ? Date
+  : [T] extends [Client.Thread.Thread] ? Thread
+  : [T] extends [Client.Turn.Turn] ? Turn
+  : [T] extends [Client.TurnResult.TurnResult<infer A>] ? TurnResult<A>
+  : [T] extends [Client.Goal.Goal] ? Goal
+  : [T] extends [Client.Codex.Page<infer A>] ? Page<A>
+  : [T] extends [Client.Auth.ChatgptLogin] ? ChatgptLogin
+  : [T] extends [Client.Auth.DeviceCodeLogin] ? DeviceCodeLogin
+  : T
+
+/** What a member gives: a promise of a value, or something to read. */
+type Gives<M> = M extends Effect.Effect<infer A, infer _E, infer _R> ? Promise<Plain<A>>
+  : M extends Stream.Stream<infer A, infer _E, infer _R> ? Readable<A>
+  : M extends (...args: never) => infer Result ? Gives<Result>
+  : M
+
+type GivesHere<M> = M extends (...args: never) => infer Result ? Result : M
+
+/** The members that give something else than their counterparts. */
+type Different<Theirs, Ours> = {
+  [K in keyof Theirs]: K extends keyof Ours ? Equal<Gives<Theirs[K]>, GivesHere<Ours[K]>> extends true ? never : K : K
+}[keyof Theirs]
+
+type Args<M> = M extends (...args: infer P) => unknown ? Required<P> : []
+
+type KeysOf<T> = T extends string | ReadonlyArray<unknown> | Redacted.Redacted<unknown> ? never : keyof NonNullable<T>
+
+/** The options that a member does not take here. */
+type MissingOptions<Theirs, Ours> = {
+  [K in keyof Theirs & keyof Ours]: {
+    [I in keyof Args<Theirs[K]> & keyof Args<Ours[K]>]: Exclude<KeysOf<Args<Theirs[K]>[I]>, KeysOf<Args<Ours[K]>[I]>>
+  }[keyof Args<Theirs[K]> & keyof Args<Ours[K]> & `${number}`]
+}[keyof Theirs & keyof Ours]
+
+type ClientCodex = Client.Codex.Codex["Service"]
+type ClientAuth = Client.Auth.Auth["Service"]
+
+// With a lazy start it is not known before the first call.
+none<Exclude<Different<ClientCodex, Codex>, "serverInfo">>()
+holds<Equal<Awaited<ReturnType<Codex["serverInfo"]>>, ClientCodex["serverInfo"]>>()
+none<Different<Client.Thread.Thread, Thread>>()
+none<Different<Client.Turn.Turn, Turn>>()
+none<Different<ClientAuth, Auth>>()
+none<Different<Client.Auth.PendingLogin, PendingLogin>>()
+
+none<MissingOptions<ClientCodex, Codex>>()
+none<MissingOptions<Client.Thread.Thread, Thread>>()
+none<MissingOptions<Client.Turn.Turn, Turn>>()
+none<MissingOptions<ClientAuth, Auth>>()
+
+type Fields<T> = { readonly [K in keyof T]: Plain<T[K]> }
+holds<Equal<Fields<Client.Goal.Goal>, Fields<Goal>>>()
+holds<Equal<keyof Client.TurnResult.TurnResult, keyof TurnResult>>()
+holds<Equal<keyof Client.TurnResult.TurnUsage, keyof TurnUsage>>()
+
+none<Exclude<keyof CodexNode.Options, keyof CodexOptions>>()
+none<Exclude<keyof CodexNode.WebSocketOptions, keyof CodexOptions | keyof WebSocketConnection | "description">>()
+none<Exclude<keyof CodexNode.UnixSocketOptions, keyof CodexOptions | keyof UnixSocketConnection | "path">>()
+
+declare const thread: Thread
+declare const schema: Schema.Codec<{ readonly n: number }>
+
+const typed = thread.run("go", { output: schema, repair: 1, signal: AbortSignal.timeout(1000) })
+holds<Equal<Awaited<typeof typed>["output"], { readonly n: number }>>()
+const plain = thread.run("go")
+holds<Equal<Awaited<typeof plain>["finalResponse"], string | undefined>>()
+holds<Equal<Awaited<typeof plain>["output"], undefined>>()
+
+// Literals need no `as const` in an async function.
+void thread.run("go", { handlers: { approvals: { command: async () => "decline" } } })
+// @ts-expect-error no such decision
+void thread.run("go", { handlers: { approvals: { command: async () => "perhaps" } } })
+// @ts-expect-error a raw string is no sandbox
+void thread.run("go", { sandbox: "read-only" })
+// @ts-expect-error a misspelt option
+void thread.run("go", { modle: "gpt-5.4" })
+// @ts-expect-error no length of time
+void thread.run("go", { stallTimeout: "soon" })
