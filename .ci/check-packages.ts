@@ -17,6 +17,8 @@ interface Manifest {
   readonly version: string
   readonly bin?: Readonly<Record<string, string>>
   readonly exports?: Readonly<Record<string, string | Readonly<Record<string, string>> | null>>
+  readonly dependencies?: Readonly<Record<string, string>>
+  readonly peerDependencies?: Readonly<Record<string, string>>
   readonly devDependencies?: Readonly<Record<string, string>>
 }
 
@@ -55,6 +57,19 @@ const modulesOf = (manifest: Manifest, folder: string) =>
       files: [file, types].map((file) => file.replace("*", stem))
     }))
   })
+
+/** The packages that a package imports, outside of comments, and does not name as dependencies: here all are installed flat. */
+const undeclaredOf = (manifest: Manifest, folder: string): ReadonlyArray<string> => {
+  const declared = new Set(
+    [manifest.dependencies, manifest.peerDependencies].flatMap((names) => Object.keys(names ?? {}))
+  )
+  const imported = Fs.globSync("dist/**/*.{js,d.ts}", { cwd: folder }).flatMap((file) =>
+    Fs.readFileSync(Path.join(folder, file), "utf8").split("\n").filter((line) => !/^ *(\*|\/)/.test(line)).flatMap((
+      line
+    ) => [...line.matchAll(/\b(?:from|import)[ (]*"((?:@[\w-]+\/)?[\w-]+)/g)].map((match) => match[1]!))
+  )
+  return [...new Set(imported)].filter((name) => name !== "node" && name !== manifest.name && !declared.has(name))
+}
 
 const checkPackages = async (project: string): Promise<void> => {
   const folders = Fs.globSync("packages/*/package.json", { cwd: root }).map((file) =>
@@ -130,6 +145,9 @@ const checkPackages = async (project: string): Promise<void> => {
     const modules = modulesOf(manifest, folder)
     for (const file of modules.flatMap(({ files }) => files)) {
       if (file === "" || !Fs.existsSync(Path.join(folder, file))) fail(`${name}: there is no ${file}`)
+    }
+    for (const other of undeclaredOf(manifest, folder)) {
+      fail(`${name}: it imports ${other}, which is no dependency of it`)
     }
     if (!/ESM/.test(Fs.readFileSync(Path.join(folder, "README.md"), "utf8"))) {
       fail(`${name}: the README does not say ESM`)
