@@ -15,7 +15,9 @@ const root = join(import.meta.dirname, "..", "..")
 const tests = join(import.meta.dirname, "testing")
 
 const examplesOf = (page: string) =>
-  readFileSync(join(root, "docs", `${page}.md`), "utf8").split(/^##? /m).slice(1).flatMap((section) =>
+  readFileSync(join(root, page === "AGENTS" ? "packages/client" : "docs", `${page}.md`), "utf8").split(/^##? /m).slice(
+    1
+  ).flatMap((section) =>
     [...section.matchAll(/^```ts\n(.*?)^```$/gms)].map((match, i) => ({
       name: `${page}: ${section.slice(0, section.indexOf("\n"))} (${i + 1})`,
       code: match[1]!
@@ -53,6 +55,9 @@ const status = "Effect.map(example.program, ({ status }) => status)"
 
 const called = `Effect.map(example.program, ({ items }) =>
   items.find(({ type }) => type === "dynamicToolCall").contentItems.map(({ imageUrl, text }) => text ?? imageUrl).join())`
+
+const onThread = (name: string) =>
+  `Effect.flatMap(Effect.flatMap(Codex.Codex, (codex) => codex.startThread()), example.${name})`
 
 // The server tells the account only where the model's provider wants a login.
 const openAI: CodexHome.Options = { config: { model_providers: { scripted: { requires_openai_auth: true } } } }
@@ -285,6 +290,53 @@ const expectations: Record<string, Expectation> = {
     answers: [],
     effect: "example.program",
     prints: "nobody waits for the reply to request 2"
+  },
+  "AGENTS: 1. Make one client and provide it at the edge (1)": { answers: ["Hello."], prints: "Hello." },
+  "AGENTS: 2. Say what the agent may touch (1)": {
+    answers: [escalated, "I may not."],
+    effect: `Effect.map(example.fix, ({ items }) => items.find(({ type }) => type === "commandExecution").status)`,
+    live: true,
+    prints: "declined"
+  },
+  "AGENTS: 3. Handle failures by their tag (1)": { answers: ["Fixed."], effect: onThread("steps"), prints: "2" },
+  "AGENTS: 4. Stop an agent by interrupting the fiber (1)": {
+    answers: ["Fixed."],
+    effect: `Effect.map(${onThread("bounded")}, ({ status }) => status)`,
+    prints: "completed"
+  },
+  "AGENTS: 5. Watch a turn in a scope (1)": {
+    answers: ["Nothing."],
+    effect: `Effect.map(${onThread("watch")}, ({ status }) => status)`,
+    prints: "Nothing.\ncompleted"
+  },
+  "AGENTS: 6. Ask for data with a schema (1)": {
+    answers: [`{ "value": [{ "file": "a.ts", "line": 1 }, { "file": "b.ts", "line": null }] }`],
+    effect: `Effect.map(${onThread("findings")}, (findings) => findings.map(({ file }) => file).join())`,
+    prints: "a.ts"
+  },
+  "AGENTS: 7. Give the agent functions as tools (1)": {
+    answers: [functionCall("weather", { city: "Bern" }), "Yes."],
+    effect: called.replace("program", "ask"),
+    prints: "It rains in Bern."
+  },
+  "AGENTS: 8. Run one turn at a time on a thread, and threads side by side (1)": {
+    answers: ["Updated."],
+    effect: "Effect.map(example.update([process.cwd()]), ([{ status }]) => status)",
+    prints: "completed"
+  },
+  "AGENTS: 9. Retry only what is safe, and look before you run again (1)": {
+    answers: ["Updated."],
+    effect: `Effect.gen(function*() {
+      const thread = yield* (yield* Codex.Codex).startThread()
+      yield* thread.run("Update the dependencies.")
+      return yield* example.goOn(thread.id)
+    })`,
+    prints: "done before"
+  },
+  "AGENTS: 10. Test on the real codex with a scripted model, and keep secrets redacted (1)": {
+    answers: [],
+    effect: "Effect.map(example.test, (types) => types.join())",
+    prints: "userMessage,commandExecution,agentMessage"
   }
 }
 
@@ -343,7 +395,8 @@ const examples = [
   "approvals",
   "tools",
   "auth",
-  "observability"
+  "observability",
+  "AGENTS"
 ].flatMap(examplesOf)
 
 describe("docs/security.md", () => {
