@@ -373,9 +373,21 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
   // The reader
   // ---------------------------------------------------------------------------
 
-  const onNotification = (method: string, params: unknown, bytes: number): void => {
-    const threadId = threadIdOf(params)
-    const interested = observers.get(threadId)
+  // Notifications come in runs of one method and one thread. The strings of the last one are used again, because looking
+  // up a string that was just parsed costs more than comparing it.
+  let lastMethod = ""
+  let lastThreadId: string | undefined
+  let lastInterested: ReadonlyArray<ThreadObserver> | undefined
+
+  const onNotification = (parsedMethod: string, params: unknown, bytes: number): void => {
+    const method = parsedMethod === lastMethod ? lastMethod : lastMethod = parsedMethod
+    const parsedThreadId = threadIdOf(params)
+    if (parsedThreadId !== lastThreadId) {
+      lastThreadId = parsedThreadId
+      lastInterested = observers.get(parsedThreadId)
+    }
+    const threadId = lastThreadId
+    const interested = lastInterested
     if (interested !== undefined || subscribers.size > 0) {
       const notification: Raw = { _tag: method, params }
       for (const subscriber of subscribers) subscriber.push(notification, bytes)
@@ -411,6 +423,12 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
     } else if (method === "thread/closed") {
       connection.mcpStartup.closed(threadId)
     }
+  }
+
+  const setObservers = (threadId: string | undefined, interested: Array<ThreadObserver>): void => {
+    if (interested.length === 0) observers.delete(threadId)
+    else observers.set(threadId, interested)
+    lastInterested = observers.get(lastThreadId)
   }
 
   const onReply = (id: unknown, message: { readonly result?: unknown; readonly error?: unknown }): void => {
@@ -456,7 +474,7 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
   // has arrived, so they run when the whole read is handed over.
   const onFrames = (frames: ReadonlyArray<string>): void => {
     for (let i = 0; i < frames.length; i++) onFrame(frames[i]!)
-    for (const run of afterRead.splice(0)) run()
+    if (afterRead.length > 0) { for (const run of afterRead.splice(0)) run() }
     for (const observer of touched) observer.onReadEnd()
     touched.clear()
     for (const subscriber of subscribers) subscriber.flush()
@@ -727,19 +745,17 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
             mailbox.close(done)
           })
       ),
-      (mailbox) => Stream.map(mailbox.stream, diagnostics.decode)
+      (mailbox) => mailbox.streamOf(diagnostics.decode)
     )),
     observe: (threadId, observer) =>
       Effect.acquireRelease(
         Effect.sync(() => {
           if (end !== undefined) return observer.onEnd(end)
-          observers.set(threadId, [...observers.get(threadId) ?? [], observer])
+          setObservers(threadId, [...observers.get(threadId) ?? [], observer])
         }),
         () =>
           Effect.sync(() => {
-            const others = observers.get(threadId)?.filter((other) => other !== observer) ?? []
-            if (others.length === 0) observers.delete(threadId)
-            else observers.set(threadId, others)
+            setObservers(threadId, observers.get(threadId)?.filter((other) => other !== observer) ?? [])
           })
       ),
     handle: (overrides) =>

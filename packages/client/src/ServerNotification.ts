@@ -96,10 +96,11 @@ export interface Raw {
   readonly params: unknown
 }
 
-const methods = new Map<string, Guard<unknown> | undefined>()
+const methods = new Map<string, Guard<unknown>>()
 
 const guardOfMethod = (method: string): Guard<unknown> | undefined => {
-  if (methods.has(method)) return methods.get(method)
+  const known = methods.get(method)
+  if (known !== undefined) return known
   if (!Object.hasOwn(serverNotifications, method)) return undefined
   const guard = guardOf(serverNotifications[method as keyof ServerNotifications].params)
   methods.set(method, guard)

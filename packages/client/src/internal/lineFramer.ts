@@ -21,6 +21,17 @@ export class LineTooLong {
 
 const noLines: ReadonlyArray<string> = []
 
+const cut = (text: string, lines: Array<string>): void => {
+  let start = 0
+  while (start < text.length) {
+    let end = text.indexOf("\n", start)
+    if (end === -1) end = text.length
+    const stop = end > start && text.charCodeAt(end - 1) === 13 ? end - 1 : end
+    if (stop > start) lines.push(text.slice(start, stop))
+    start = end + 1
+  }
+}
+
 export const make = (maxLineBytes: number): LineFramer => {
   const decoder = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true })
   let parts: Array<Uint8Array> = []
@@ -50,21 +61,19 @@ export const make = (maxLineBytes: number): LineFramer => {
         }
         return noLines
       }
-      const head = chunk.subarray(0, last)
-      const text = decoder.decode(partBytes === 0 ? head : takeParts(head))
+      const lines: Array<string> = []
+      let begin = 0
+      if (partBytes > 0) {
+        // Only the line that began before is joined, and not all that this chunk holds.
+        const first = chunk.indexOf(LF)
+        cut(decoder.decode(takeParts(chunk.subarray(0, first))), lines)
+        begin = first + 1
+      }
+      if (begin < last) cut(decoder.decode(chunk.subarray(begin, last)), lines)
       if (last + 1 < chunk.length) {
         const rest = chunk.subarray(last + 1)
         parts.push(rest)
         partBytes = rest.length
-      }
-      const lines: Array<string> = []
-      let start = 0
-      while (start <= text.length) {
-        let end = text.indexOf("\n", start)
-        if (end === -1) end = text.length
-        const stop = end > start && text.charCodeAt(end - 1) === 13 ? end - 1 : end
-        if (stop > start) lines.push(text.slice(start, stop))
-        start = end + 1
       }
       return lines
     }

@@ -40,28 +40,52 @@ const isName = (u: unknown): u is string | number | undefined =>
 
 const joinEvery = 512
 
-/** Consecutive deltas of one item as one. The pieces are joined in blocks, so that each costs a few bytes at most. */
+/**
+ * Consecutive deltas of one item as one. The pieces are joined after each read, while they are young, so that they cost the
+ * garbage collector nothing, and then in blocks, so that a short read costs a few bytes at most.
+ */
 class MergedDelta {
   readonly method: string
   readonly params: DeltaParams
   readonly index: unknown
+  private readonly indexKey: string | undefined
+  private readonly itemId: string
+  private readonly turnId: unknown
   private text = ""
+  private blocks: Array<string> = []
   private pieces: Array<string>
-  constructor(method: string, params: DeltaParams, index: unknown) {
+  constructor(method: string, params: DeltaParams, indexKey: string | undefined) {
     this.method = method
     this.params = params
-    this.index = index
+    this.indexKey = indexKey
+    this.index = indexKey === undefined ? undefined : params[indexKey]
+    this.itemId = params.itemId
+    this.turnId = params["turnId"]
     this.pieces = [params.delta]
   }
+  /** Takes in a notification if it goes on with this one. */
+  takes({ _tag, params }: Raw): boolean {
+    if (_tag !== this.method || typeof params !== "object" || params === null) return false
+    const { delta, itemId, turnId } = params as Readonly<Record<string, unknown>>
+    if (itemId !== this.itemId || turnId !== this.turnId || typeof delta !== "string") return false
+    if (this.indexKey !== undefined && (params as DeltaParams)[this.indexKey] !== this.index) return false
+    this.pieces.push(delta)
+    return true
+  }
   add(delta: string): void {
-    if (this.pieces.push(delta) === joinEvery) {
-      this.text += this.pieces.join("")
-      this.pieces = []
-    }
+    this.pieces.push(delta)
+  }
+  join(): void {
+    if (this.pieces.length === 0) return
+    this.blocks.push(this.pieces.length === 1 ? this.pieces[0]! : this.pieces.join(""))
+    this.pieces = []
+    if (this.blocks.length < joinEvery) return
+    this.text += this.blocks.join("")
+    this.blocks = []
   }
   get event(): Raw {
-    const delta = this.text + this.pieces.join("")
-    return { _tag: this.method, params: { ...this.params, delta } }
+    this.join()
+    return { _tag: this.method, params: { ...this.params, delta: this.text + this.blocks.join("") } }
   }
 }
 
@@ -72,15 +96,8 @@ export class CompactLog {
   private last: MergedDelta | undefined
 
   push(event: Raw): void {
+    if (this.last?.takes(event) === true) return
     const { _tag: method, params } = event
-    const last = this.last
-    if (
-      last !== undefined && last.method === method && isDelta(params) &&
-      last.params.itemId === params.itemId && last.params["turnId"] === params["turnId"]
-    ) {
-      const indexKey = deltas.get(method)
-      if (indexKey === undefined || last.index === params[indexKey]) return last.add(params.delta)
-    }
     if (!deltas.has(method) || !isDelta(params)) {
       this.entries.push(event)
       return
@@ -92,15 +109,21 @@ export class CompactLog {
       this.entries.push(event)
       return
     }
+    this.last?.join()
     const key = `${method} ${params["turnId"]} ${params.itemId} ${index}`
     const known = this.merged.get(key)
     if (known !== undefined) {
       this.last = known
       return known.add(params.delta)
     }
-    this.last = new MergedDelta(method, params, index)
+    this.last = new MergedDelta(method, params, indexKey)
     this.merged.set(key, this.last)
     this.entries.push(this.last)
+  }
+
+  /** All notifications of a read were pushed. */
+  readEnded(): void {
+    this.last?.join()
   }
 
   get length(): number {
@@ -119,14 +142,12 @@ export interface MailboxLimits<E> {
   readonly highWater?: { readonly bytes: number; readonly report: (bytes: number) => void } | undefined
 }
 
-type Batch = readonly [Raw, ...Array<Raw>]
-
 export class Mailbox<E> {
   private unread: Array<Raw>
   private overflow: CompactLog | undefined
   private unreadBytes = 0
   private end: Exit.Exit<never, E | Cause.Done> | undefined
-  private waiting: ((effect: Effect.Effect<Batch, E | Cause.Done>) => void) | undefined
+  private waiting: (() => void) | undefined
   private warned = false
   private readonly limits: MailboxLimits<E>
 
@@ -164,36 +185,47 @@ export class Mailbox<E> {
 
   /** Wakes the reader if it waits and there is something for it. */
   flush(): void {
-    if (this.waiting === undefined) return
-    const next = this.take()
-    if (next === undefined) return
-    const resume = this.waiting
+    this.overflow?.readEnded()
+    if (this.waiting === undefined || (this.unread.length === 0 && this.end === undefined)) return
+    const wake = this.waiting
     this.waiting = undefined
-    resume(next)
+    wake()
   }
 
-  private take(): Effect.Effect<Batch, E | Cause.Done> | undefined {
-    if (this.unread.length > 0) {
-      const batch = this.overflow === undefined ? this.unread : this.unread.concat(this.overflow.snapshot())
-      this.unread = []
-      this.overflow = undefined
-      this.unreadBytes = 0
-      return Effect.succeed(batch as unknown as Batch)
+  private take(): Array<Raw> | undefined {
+    if (this.unread.length === 0) return undefined
+    const batch = this.overflow === undefined ? this.unread : this.unread.concat(this.overflow.snapshot())
+    this.unread = []
+    this.overflow = undefined
+    this.unreadBytes = 0
+    return batch
+  }
+
+  /**
+   * The batches of this mailbox, each notification as `look` sees it. For one consumer. What does not depend on the batch is
+   * made once, because with many turns a batch is a few notifications.
+   */
+  streamOf<A>(look: (raw: Raw) => A): Stream.Stream<A, E> {
+    type Batch = readonly [A, ...Array<A>]
+    const read = (): Effect.Effect<Batch, E | Cause.Done> | undefined => {
+      const batch = this.take()
+      return batch === undefined ? this.end : Effect.succeed(batch.map(look) as unknown as Batch)
     }
-    return this.end
-  }
-
-  private readonly pull: Pull.Pull<Batch, E> = Effect.suspend(() =>
-    this.take() ?? Effect.callback<Batch, E | Cause.Done>((resume) => {
-      this.waiting = resume
-      return Effect.sync(() => {
-        this.waiting = undefined
-      })
+    const stopWaiting = Effect.sync(() => {
+      this.waiting = undefined
     })
-  )
+    const wait = Effect.callback<Batch, E | Cause.Done>((resume) => {
+      this.waiting = () => resume(read() ?? wait)
+      return stopWaiting
+    })
+    const pull: Pull.Pull<Batch, E> = Effect.suspend(() => read() ?? wait)
+    return Stream.fromPull(Effect.succeed(pull as Pull.Pull<Batch, E, void>))
+  }
 
   /** The batches of this mailbox. For one consumer. */
-  readonly stream: Stream.Stream<Raw, E> = Stream.fromPull(Effect.succeed(this.pull as Pull.Pull<Batch, E, void>))
+  get stream(): Stream.Stream<Raw, E> {
+    return this.streamOf((raw) => raw)
+  }
 }
 
 const highWaterBytes = 64 * 1024 * 1024

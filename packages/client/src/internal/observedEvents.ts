@@ -28,5 +28,5 @@ export const observedEvents = (rpc: AppServerRpc["Service"], options: {
       },
       onRestored: options.onRestored
     })
-    return Stream.map(mailbox.stream, rpc.decode)
+    return mailbox.streamOf(rpc.decode)
   }))

@@ -60,7 +60,7 @@ class ThreadRoute implements ThreadObserver {
   starting: Starting | undefined
   activeTurnId: string | undefined
   private readonly turns = new Map<string, TurnState>()
-  private readonly touched = new Set<TurnState>()
+  private readonly touched: Array<TurnState> = []
   private readonly afterRead: Array<() => void> = []
   private idle: Deferred.Deferred<void> | undefined
   private last: TurnState | undefined
@@ -108,13 +108,19 @@ class ThreadRoute implements ThreadObserver {
     if (turn === undefined) return
     this.last = turn
     turn.onNotification(event, bytes)
-    this.touched.add(turn)
+    if (turn.isTouched) return
+    turn.isTouched = true
+    this.touched.push(turn)
   }
 
   onReadEnd(): void {
-    for (const turn of this.touched) turn.onReadEnd()
-    this.touched.clear()
-    for (const run of this.afterRead.splice(0)) run()
+    if (this.touched.length > 0) {
+      for (const turn of this.touched.splice(0)) {
+        turn.isTouched = false
+        turn.onReadEnd()
+      }
+    }
+    if (this.afterRead.length > 0) { for (const run of this.afterRead.splice(0)) run() }
   }
 
   onEnd(cause: ConnectionError): void {

@@ -85,6 +85,8 @@ export class TurnState {
   fillGap: ((completed: Raw) => void) | undefined
   /** Called after each read that brought frames of the turn. */
   onFrames: (() => void) | undefined
+  /** The present read brought frames of the turn. */
+  isTouched = false
   /** How many frames of the turn there were. */
   frames = 0
   /** The last of them. */
@@ -154,6 +156,7 @@ export class TurnState {
   }
 
   onReadEnd(): void {
+    this.log?.readEnded()
     if (this.hasBegun || this.completion !== undefined) Deferred.doneUnsafe(this.started, Exit.void)
     if (this.completion !== undefined) {
       const isVerdict = this.verdict !== undefined && this.completion["status"] === "interrupted"
@@ -282,7 +285,7 @@ export class TurnState {
   readonly events: Stream.Stream<TurnEvent, StreamError> = Stream.unwrap(
     Effect.map(
       this.openReader,
-      (mailbox) => Stream.map(mailbox.stream, (raw) => this.options.rpc.decode(raw) as TurnEvent)
+      (mailbox) => mailbox.streamOf((raw) => this.options.rpc.decode(raw) as TurnEvent)
     )
   )
 

@@ -1,0 +1,55 @@
+/** The floor: data, split, JSON.parse and dispatch by turn, with nothing around it. */
+import { spawn } from "node:child_process"
+import * as Path from "node:path"
+import type { Workload } from "../workload.ts"
+import { begin, tell } from "./sample.ts"
+
+const workload = JSON.parse(process.argv[2]!) as Workload
+const feeder = spawn(process.execPath, [Path.join(import.meta.dirname, "feeder.ts"), process.argv[2]!], {
+  stdio: ["pipe", "pipe", "inherit"]
+})
+
+interface Message {
+  readonly id?: number
+  readonly method?: string
+  readonly params?: { readonly turnId?: string; readonly turn?: { readonly id: string } }
+}
+
+const counts = new Map<string, number>()
+let open = workload.turns
+let parts: Array<Buffer> = []
+let end: ReturnType<typeof begin> | undefined
+
+const request = (id: number, method: string): void => {
+  feeder.stdin.write(`${JSON.stringify({ id, method, params: {} })}\n`)
+}
+
+const onMessage = (message: Message): void => {
+  if (message.method === undefined) {
+    if (message.id !== 1) return
+    end = begin()
+    return request(2, "thread/loaded/list")
+  }
+  const turnId = message.params?.turnId ?? message.params?.turn?.id
+  if (turnId === undefined) return
+  counts.set(turnId, (counts.get(turnId) ?? 0) + 1)
+  if (message.method !== "turn/completed" || --open > 0) return
+  tell({ ...end!(), events: [...counts.values()].reduce((a, b) => a + b) })
+  feeder.stdin.end()
+}
+
+feeder.stdout.on("data", (chunk: Buffer) => {
+  const last = chunk.lastIndexOf(10)
+  if (last === -1) return void parts.push(chunk)
+  const text = parts.length === 0
+    ? chunk.toString("utf8", 0, last)
+    : Buffer.concat([...parts, chunk.subarray(0, last)]).toString("utf8")
+  parts = last + 1 < chunk.length ? [chunk.subarray(last + 1)] : []
+  for (let start = 0; start < text.length;) {
+    const at = text.indexOf("\n", start)
+    const stop = at === -1 ? text.length : at
+    onMessage(JSON.parse(text.slice(start, stop)) as Message)
+    start = stop + 1
+  }
+})
+request(1, "initialize")

@@ -1,0 +1,87 @@
+/** The built client on the workload, read in one of several ways. */
+import { AppServerRpc, Codex } from "@effect-codex/client"
+import * as CodexNode from "@effect-codex/node/CodexNode"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Stream from "effect/Stream"
+import * as Path from "node:path"
+import type { Workload } from "../workload.ts"
+import { idOf } from "../workload.ts"
+import { begin, tell } from "./sample.ts"
+
+/**
+ * - `observed`: as the base of the library hands notifications out, without a turn and a look at the params
+ * - `events`, `batches`: the events of each turn, one by one or as they came
+ * - `late`: `events`, and a second reader that comes when half is read
+ * - `result`: nothing but the result of each turn
+ */
+const reading = process.argv[3] as "observed" | "events" | "batches" | "late" | "result"
+const workload = JSON.parse(process.argv[2]!) as Workload
+
+const program = Effect.gen(function*() {
+  const codex = yield* Codex.Codex
+  const rpc = yield* AppServerRpc.AppServerRpc
+  let events = 0
+  const count = Effect.sync(() => {
+    events++
+  })
+
+  const reader = Effect.fnUntraced(function*(n: number) {
+    if (reading === "observed") {
+      const completed = Deferred.makeUnsafe<void>()
+      yield* rpc.observe(idOf("thread", n), {
+        onNotification: ({ _tag }) => {
+          events++
+          if (_tag === "turn/completed") Deferred.doneUnsafe(completed, Exit.void)
+        },
+        onReadEnd: () => {},
+        onEnd: () => {}
+      })
+      return Deferred.await(completed)
+    }
+    const thread = yield* codex.startThread()
+    const turn = yield* thread.turn("go")
+    switch (reading) {
+      case "events":
+        return Stream.runForEach(turn.events, () => count)
+      case "batches":
+        return Stream.runForEachArray(turn.events, (batch) =>
+          Effect.sync(() => {
+            events += batch.length
+          }))
+      case "late": {
+        const half = Deferred.makeUnsafe<void>()
+        const enough = Math.floor(workload.messages / workload.turns / 2)
+        let read = 0
+        const first = Stream.runForEach(turn.events, () =>
+          Effect.sync(() => {
+            events++
+            if (++read === enough) Deferred.doneUnsafe(half, Exit.void)
+          }))
+        const second = Stream.runDrain(turn.events)
+        return Effect.all([first, Effect.andThen(Deferred.await(half), second)], { concurrency: "unbounded" })
+      }
+      case "result":
+        return turn.result
+    }
+  })
+
+  const readers = yield* Effect.forEach(
+    Array.from({ length: workload.turns }, (_, n) => n),
+    (n) => Effect.flatMap(reader(n), Effect.forkScoped)
+  )
+  yield* Effect.yieldNow
+  const end = begin()
+  yield* rpc.request("thread/loaded/list", {})
+  yield* Effect.forEach(readers, (fiber) => Effect.asVoid(Fiber.join<unknown, unknown>(fiber)), { discard: true })
+  tell(reading === "result" ? end() : { ...end(), events })
+})
+
+await Effect.runPromise(
+  Effect.scoped(program).pipe(Effect.provide(CodexNode.layer({
+    executable: process.execPath,
+    args: [Path.join(import.meta.dirname, "feeder.ts"), process.argv[2]!]
+  })))
+)
