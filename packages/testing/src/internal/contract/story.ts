@@ -57,6 +57,18 @@ export const ended = (turnId: string) =>
     (wire) => wire.until(({ method, params }) => method === "turn/completed" && turnIdOf(params) === turnId, 0)
   )
 
+/** Waits until the model's words have come over the wire. */
+export const heard = (delta: string, since: number) =>
+  Effect.flatMap(
+    Wire,
+    (wire) =>
+      wire.until(({ method, params }) =>
+        method === "item/agentMessage/delta" && JSON.stringify(params).includes(JSON.stringify(delta)), since)
+  )
+
+/** Where the frames end now. */
+export const mark = Effect.flatMap(Wire, (wire) => Effect.map(wire.frames, (frames) => frames.length))
+
 /** Runs a turn to its end. */
 export const runTurn = (threadId: string, prompt?: string, more?: Partial<Sent.TurnStartParams>) =>
   Effect.tap(startTurn(threadId, prompt, more), ended)

@@ -4,7 +4,20 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as ScriptedModel from "../../ScriptedModel.ts"
 import type { Case } from "./model.ts"
-import { ended, enqueue, equal, fact, refusal, request, runTurn, startThread, story, text } from "./story.ts"
+import {
+  ended,
+  enqueue,
+  equal,
+  fact,
+  heard,
+  mark,
+  refusal,
+  request,
+  runTurn,
+  startThread,
+  story,
+  text
+} from "./story.ts"
 
 /** A thread with two turns. */
 const talked = Effect.gen(function*() {
@@ -269,8 +282,10 @@ export const cases: ReadonlyArray<Case> = [
       const gate = yield* ScriptedModel.gate
       yield* enqueue(ScriptedModel.text(["work", gate]))
       const threadId = yield* startThread()
+      const since = yield* mark
       yield* request("turn/start", { threadId, input: text("go") })
       yield* gate.reached
+      yield* heard("work", since)
       yield* request("thread/archive", { threadId })
     })
   ),

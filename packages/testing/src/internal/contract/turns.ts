@@ -12,6 +12,8 @@ import {
   enqueue,
   equal,
   fact,
+  heard,
+  mark,
   refusal,
   request,
   runTurn,
@@ -22,17 +24,6 @@ import {
 } from "./story.ts"
 
 const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-
-/** Waits until the model's words have come over the wire. */
-const heard = (delta: string, since: number) =>
-  Effect.flatMap(
-    Wire,
-    (wire) =>
-      wire.until(({ method, params }) =>
-        method === "item/agentMessage/delta" && JSON.stringify(params).includes(JSON.stringify(delta)), since)
-  )
-
-const mark = Effect.flatMap(Wire, (wire) => Effect.map(wire.frames, (frames) => frames.length))
 
 export const cases: ReadonlyArray<Case> = [
   story(
