@@ -450,6 +450,15 @@ describe("the same program has the same events and results", () => {
     },
     home: { config: { model_providers: { scripted: { requires_openai_auth: true } } } }
   })
+
+  same("a configuration with something to warn of", {
+    answers: ["Warned.", "Again."],
+    run: async ({ codex, options }) => {
+      const thread = codex.startThread(options)
+      return [await events(thread, "1"), await events(thread, "2")]
+    },
+    codexOptions: { config: { experimental_instructions_file: "nowhere.md" } }
+  })
 })
 
 describe("the drop-in", () => {
