@@ -228,7 +228,7 @@ export class AppServerRpc extends Context.Service<AppServerRpc, {
    * while nobody reads it.
    */
   readonly diagnosticEvents: Stream.Stream<Diagnostic>
-  /** Waits for the end of the connection, if it is made again when it is lost for the last end, and gives its cause. */
+  /** Waits for the end of the connection, of the last one if it is made again, and succeeds with its cause. */
   readonly ended: Effect.Effect<ConnectionError>
 }>()("@effect-codex/client/AppServerRpc") {}
 
@@ -522,13 +522,20 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
   // Requests
   // ---------------------------------------------------------------------------
 
+  const isConnected = (): boolean => end === undefined && establishing === undefined
+
+  const established: Effect.Effect<void, ConnectionError> = Effect.flatMap(Establishing, (own) => {
+    if (end !== undefined) return Effect.fail(end)
+    if (establishing === undefined || own === connection) return Effect.void
+    // It can be lost again before this goes on.
+    return Effect.andThen(Deferred.await(establishing), established)
+  })
+
   const connected = (limit: Duration.Input): Effect.Effect<void, ConnectionError> =>
-    Effect.flatMap(Establishing, (own) => {
-      if (end !== undefined) return Effect.fail(end)
-      if (establishing === undefined || own === connection) return Effect.void
-      // It can be lost again before this goes on.
-      return Effect.andThen(Deferred.await(establishing), connected(Duration.infinity))
-    }).pipe(
+    Effect.suspend(() => isConnected() ? Effect.void : awaitConnection(limit))
+
+  const awaitConnection = (limit: Duration.Input): Effect.Effect<void, ConnectionError> =>
+    established.pipe(
       Effect.timeoutOrElse({
         duration: limit,
         orElse: () => {
@@ -539,17 +546,13 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
       })
     )
 
-  const isConnected = (): boolean => end === undefined && establishing === undefined
-
   const exchange = Effect.fnUntraced(function*(
     method: string,
     params: unknown,
     timeout: Duration.Input,
     onSent: (() => void) | undefined
   ) {
-    if (!isConnected()) {
-      yield* connected(Duration.isFinite(Duration.fromInputUnsafe(timeout)) ? timeout : defaultTimeout)
-    }
+    yield* connected(Duration.isFinite(Duration.fromInputUnsafe(timeout)) ? timeout : defaultTimeout)
     const id = ++lastId
     const reply = Deferred.makeUnsafe<Reply, RequestError>()
     const sentAt = clock.currentTimeNanosUnsafe()
@@ -808,7 +811,7 @@ export const layerConfig = (
  *
  * - Requests that are made meanwhile wait. Those that were under way fail with the cause of the loss: whether the server
  *   did what was asked is unknown. Nothing is sent twice.
- * - A turn that was running is settled: if it goes on (a WebSocket was lost, and the server was not) it is followed again;
+ * - A turn that was running waits for the next connection, as long as the schedule goes on, and is then settled: if it goes on (a WebSocket was lost, and the server was not) it is followed again;
  *   else it ends as the server has stored it, or with `TurnOutcomeUnknown`. It is not run again. The end of a goal is the
  *   cause of the loss; `Thread.resumeGoal` goes on with it.
  * - Each `Thread` is resumed before its next call, with the settings that the server does not store. A thread that had

@@ -342,8 +342,7 @@ export const layerApiKey = (
       const login = auth.loginApiKey(yield* apiKey)
       yield* login
       // With `credentialsStore: "ephemeral"` the login has ended with the process.
-      yield* afterRestart(rpc, login)
-      return auth
+      return yield* repeated(rpc, auth, login)
     })
   )
 
@@ -416,8 +415,7 @@ export const layerExternalTokens = <E, R>(
       })
       yield* loginWithTokens
       // The tokens are kept in the memory of the process.
-      yield* afterRestart(rpc, CapturedServices.provider(yield* Effect.context<R>())(loginWithTokens))
-      return auth
+      return yield* repeated(rpc, auth, CapturedServices.provider(yield* Effect.context<R>())(loginWithTokens))
     })
   )
 
@@ -435,13 +433,34 @@ const login = (rpc: Rpc, params: Sent.LoginAccountParams, secret: string): Effec
     Effect.mapError(rpc.request("account/login/start", params), (error) => RpcErrors.fromLoginStart(error, secret))
   )
 
-// Neither the error of somebody's provider nor its cause is looked into: they may hold a secret.
-const afterRestart = <E>(rpc: Rpc, login: Effect.Effect<void, E>) =>
-  rpc.afterRestart(Effect.catchCause(login, (cause) => {
-    const error = Cause.squash(cause)
-    const tag = Predicate.hasProperty(error, "_tag") && Predicate.isString(error._tag) ? `: ${error._tag}` : ""
-    return Effect.sync(() => rpc.report(`the login failed when codex app-server was started again${tag}`))
-  }))
+/** Repeats a login when the process was started again, until somebody logs out or logs in otherwise. */
+const repeated = Effect.fnUntraced(function*<E>(rpc: Rpc, auth: Auth["Service"], login: Effect.Effect<void, E>) {
+  let isOurs = true
+  const instead = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.tap(
+      effect,
+      Effect.sync(() => {
+        isOurs = false
+      })
+    )
+  yield* rpc.afterRestart(
+    Effect.suspend(() => isOurs ? login : Effect.void).pipe(
+      // Neither the error of somebody's provider nor its cause is looked into: they may hold a secret.
+      Effect.catchCause((cause) => {
+        const error = Cause.squash(cause)
+        const tag = Predicate.hasProperty(error, "_tag") && Predicate.isString(error._tag) ? `: ${error._tag}` : ""
+        return Effect.sync(() => rpc.report(`the login failed when codex app-server was started again${tag}`))
+      })
+    )
+  )
+  return Auth.of({
+    ...auth,
+    loginApiKey: (apiKey) => instead(auth.loginApiKey(apiKey)),
+    loginChatgpt: (options) => instead(auth.loginChatgpt(options)),
+    loginDeviceCode: instead(auth.loginDeviceCode),
+    logout: instead(auth.logout)
+  })
+})
 
 const changeMethods: ReadonlySet<string> = new Set<AccountChange["_tag"]>([
   "account/updated",

@@ -163,8 +163,9 @@ export class AppServerExited extends Schema.TaggedError<AppServerExited>()("AppS
 /**
  * The connection to the app-server broke, or was closed by our side (`reason: "closed"`: the scope of the layer ended
  * while the call was running or before it was made). Of a connection that is made again when it is lost: `unavailable` is
- * a call that waited in vain and was not sent, which is retryable; `restart` is the end, because its schedule has ended. `closeCode` and `closeReason` are those of the WebSocket that the
- * server closed; 1006 is a connection that ended without either.
+ * a call that waited in vain and was not sent, which is retryable; `restart` is the end, because its schedule has ended.
+ * `closeCode` and `closeReason` are those of the WebSocket that the server closed; 1006 is a connection that ended without
+ * either.
  *
  * @category connection
  * @since 0.1.0

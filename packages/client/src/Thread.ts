@@ -384,9 +384,9 @@ export const make = (client: Client, id: string, defaults: ThreadDefaults): Thre
     }
   let { unstored } = defaults
   let { restarts } = rpc
-  const noteSandbox = (sandbox: Sandbox | undefined) =>
+  const note = (settings: Pick<ThreadSettings, "approvalMode" | "permissions" | "sandbox">) =>
     Effect.sync(() => {
-      if (sandbox !== undefined) unstored = { ...unstored, sandbox }
+      unstored = threadCalls.withPermissions(unstored, settings)
     })
 
   const resume = (settings?: ThreadSettings) =>
@@ -440,12 +440,12 @@ export const make = (client: Client, id: string, defaults: ThreadDefaults): Thre
       ...defaults,
       handlers,
       stallTimeout: defaults.stallTimeout ?? client.stallTimeout
-    }, noteSandbox),
+    }, note),
     ...calls,
     setName: (name) => revived(calls.setName(name)),
     revert: (beforeTurnId) => revived(calls.revert(beforeTurnId)),
     inject: (items) => revived(calls.inject(items)),
-    updateSettings: (options) => revived(Effect.tap(calls.updateSettings(options), noteSandbox(options.sandbox))),
+    updateSettings: (options) => revived(Effect.tap(calls.updateSettings(options), note(options))),
     ...goals,
     startGoal: (...args) => Effect.andThen(subscribe, goals.startGoal(...args)),
     runGoal: (...args) => Effect.andThen(subscribe, goals.runGoal(...args)),

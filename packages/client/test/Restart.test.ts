@@ -1,5 +1,14 @@
 /** A connection that is made again when it is lost. The server is in memory. */
-import { AppServerRpc, Auth, Codex, CodexError, Sandbox, ServerRequests, Transport } from "@effect-codex/client"
+import {
+  ApprovalMode,
+  AppServerRpc,
+  Auth,
+  Codex,
+  CodexError,
+  Sandbox,
+  ServerRequests,
+  Transport
+} from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
 import {
   Config,
@@ -98,6 +107,10 @@ const lose = Effect.fnUntraced(function*(rpc: AppServerRpc.AppServerRpc["Service
   yield* server.close(exited)
   yield* Fiber.join(noticed)
 })
+
+/** Answers a request of this method. */
+const answer = (server: Fake.FakeServer, method: string, result: unknown) =>
+  Effect.flatMap(server.expect(method), (request) => server.reply(request, result))
 
 const models = { data: [], nextCursor: null }
 
@@ -328,27 +341,73 @@ describe("a lost connection", () => {
     })
   )
 
+  const loggedIn = Effect.fnUntraced(function*() {
+    const { building, next, server } = yield* supervised({
+      auth: Auth.layerApiKey(Config.Redacted("KEY")).pipe(
+        Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ KEY: "sk-config" })))
+      )
+    })
+    yield* answer(server, "account/login/start", { type: "apiKey" })
+    const context = yield* Fiber.join(building)
+    return {
+      auth: Context.get(context, Auth.Auth),
+      next,
+      rpc: Context.get(context, AppServerRpc.AppServerRpc),
+      server
+    }
+  })
+
   test(
     "is logged in on before anything else is sent",
     Effect.gen(function*() {
-      const { building, next, server } = yield* supervised({
-        auth: Auth.layerApiKey(Config.Redacted("KEY")).pipe(
-          Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({ KEY: "sk-config" })))
-        )
-      })
-      const login = (server: Fake.FakeServer) =>
-        Effect.flatMap(server.expect("account/login/start"), (request) => {
-          assert.deepStrictEqual(request.params, { type: "apiKey", apiKey: "sk-config" })
-          return server.reply(request, { type: "apiKey" })
-        })
-      yield* login(server)
-      const rpc = Context.get(yield* Fiber.join(building), AppServerRpc.AppServerRpc)
+      const { next, rpc, server } = yield* loggedIn()
       yield* lose(rpc, server)
       const waiting = yield* Effect.forkScoped(rpc.request("model/list", {}))
       yield* TestClock.adjust("1 second")
       const again = yield* next
-      yield* login(again)
-      yield* Effect.flatMap(again.expect("model/list"), (request) => again.reply(request, models))
+      const login = yield* again.expect("account/login/start")
+      assert.deepStrictEqual(login.params, { type: "apiKey", apiKey: "sk-config" })
+      yield* again.reply(login, { type: "apiKey" })
+      yield* answer(again, "model/list", models)
+      yield* Fiber.join(waiting)
+    })
+  )
+
+  test(
+    "is used all the same when the login fails, which is told without the key",
+    Effect.gen(function*() {
+      const { next, rpc, server } = yield* loggedIn()
+      const told = yield* Effect.forkScoped(
+        rpc.diagnosticEvents.pipe(Stream.filter(({ _tag }) => _tag === "Other"), Stream.take(1), Stream.runCollect),
+        { startImmediately: true }
+      )
+      yield* lose(rpc, server)
+      const waiting = yield* Effect.forkScoped(rpc.request("model/list", {}))
+      yield* TestClock.adjust("1 second")
+      const again = yield* next
+      yield* Effect.flatMap(
+        again.expect("account/login/start"),
+        (request) => again.refuse(request, -32600, "sk-config is not wanted")
+      )
+      yield* answer(again, "model/list", models)
+      yield* Fiber.join(waiting)
+      const [diagnostic] = yield* Fiber.join(told)
+      assert.include(diagnostic?.message, "the login failed")
+      assert.notInclude(diagnostic?.message, "sk-config")
+    })
+  )
+
+  test(
+    "is not logged in on again after a logout",
+    Effect.gen(function*() {
+      const { auth, next, rpc, server } = yield* loggedIn()
+      const loggingOut = yield* Effect.forkScoped(auth.logout)
+      yield* answer(server, "account/logout", {})
+      yield* Fiber.join(loggingOut)
+      yield* lose(rpc, server)
+      const waiting = yield* Effect.forkScoped(rpc.request("model/list", {}))
+      yield* TestClock.adjust("1 second")
+      yield* answer(yield* next, "model/list", models)
       yield* Fiber.join(waiting)
     })
   )
@@ -367,9 +426,16 @@ const read = (type: "idle" | "active" | "notLoaded") => {
 
 const message = (text: string) => Fake.agentMessage("msg-1", text)
 
-/** Answers a request of this method. */
-const answer = (server: Fake.FakeServer, method: string, result: unknown) =>
-  Effect.flatMap(server.expect(method), (request) => server.reply(request, result))
+/** A turn that had begun when the connection was lost, and the server of the next one. */
+const lostTurn = Effect.fnUntraced(function*() {
+  const { next, server, thread } = yield* withThread()
+  const run = yield* Effect.forkScoped(thread.run("go"))
+  yield* answer(server, "turn/start", { turn: Fake.turn("turn-1") })
+  yield* server.send(Fake.started("turn-1"))
+  yield* server.close(exited)
+  yield* TestClock.adjust("1 second")
+  return { again: yield* next, next, run }
+})
 
 describe("a turn that ran when the connection was lost", () => {
   const cases = {
@@ -434,13 +500,7 @@ describe("a turn that ran when the connection was lost", () => {
   test(
     "is followed when it goes on, and what was missed comes from the store in its place",
     Effect.gen(function*() {
-      const { next, server, thread } = yield* withThread()
-      const run = yield* Effect.forkScoped(thread.run("go"))
-      yield* answer(server, "turn/start", { turn: Fake.turn("turn-1") })
-      yield* server.send(Fake.started("turn-1"))
-      yield* server.close(exited)
-      yield* TestClock.adjust("1 second")
-      const again = yield* next
+      const { again, run } = yield* lostTurn()
       yield* answer(again, "thread/read", read("active"))
       yield* answer(again, "thread/resume", Fake.threadStarted())
       yield* answer(again, "thread/turns/list", stored(Fake.turn("turn-1")))
@@ -459,13 +519,7 @@ describe("a turn that ran when the connection was lost", () => {
   test(
     "is followed with what was heard when the store has nothing, such as of an ephemeral thread",
     Effect.gen(function*() {
-      const { next, server, thread } = yield* withThread()
-      const run = yield* Effect.forkScoped(thread.run("go"))
-      yield* answer(server, "turn/start", { turn: Fake.turn("turn-1") })
-      yield* server.send(Fake.started("turn-1"))
-      yield* server.close(exited)
-      yield* TestClock.adjust("1 second")
-      const again = yield* next
+      const { again, run } = yield* lostTurn()
       yield* answer(again, "thread/read", read("active"))
       yield* answer(again, "thread/resume", Fake.threadStarted())
       yield* Effect.flatMap(again.expect("thread/turns/list"), (request) => again.refuse(request, -32601, "ephemeral"))
@@ -479,13 +533,7 @@ describe("a turn that ran when the connection was lost", () => {
   test(
     "is looked up anew when the connection is lost while it is looked up",
     Effect.gen(function*() {
-      const { next, server, thread } = yield* withThread()
-      const run = yield* Effect.forkScoped(Effect.exit(thread.run("go")))
-      yield* answer(server, "turn/start", { turn: Fake.turn("turn-1") })
-      yield* server.send(Fake.started("turn-1"))
-      yield* server.close(exited)
-      yield* TestClock.adjust("1 second")
-      const second = yield* next
+      const { again: second, next, run } = yield* lostTurn()
       yield* answer(second, "thread/read", read("notLoaded"))
       yield* second.expect("thread/turns/list")
       yield* second.close(exited)
@@ -494,7 +542,7 @@ describe("a turn that ran when the connection was lost", () => {
       const third = yield* next
       yield* answer(third, "thread/read", read("notLoaded"))
       yield* answer(third, "thread/turns/list", stored(Fake.turn("turn-1", "completed", { completedAt: 1 })))
-      assert.isTrue(Exit.isSuccess(yield* Fiber.join(run)))
+      assert.strictEqual((yield* Fiber.join(run)).status, "completed")
     })
   )
 
@@ -528,7 +576,66 @@ describe("a turn that ran when the connection was lost", () => {
   )
 })
 
+describe("while there is no connection", () => {
+  test(
+    "a turn cannot be interrupted, and that is told in a bounded time",
+    Effect.gen(function*() {
+      const { rpc, scope, server, thread } = yield* withThread({ restart: Schedule.spaced("1 hour") })
+      const starting = yield* Effect.forkScoped(thread.turn("go"))
+      yield* answer(server, "turn/start", { turn: Fake.turn("turn-1") })
+      const turn = yield* Fiber.join(starting)
+      yield* server.send(Fake.started("turn-1"))
+      yield* lose(rpc, server)
+      const interrupting = yield* Effect.forkScoped(Effect.flip(turn.interrupt))
+      yield* TestClock.adjust("2 minutes")
+      assert.deepInclude(yield* Fiber.join(interrupting), { _tag: "TransportError", reason: "unavailable" })
+      // The end of the turn's scope would wait for an answer, on a clock that stands still.
+      yield* Scope.close(scope, Exit.void)
+    })
+  )
+
+  test(
+    "a start waits as long as a request, and is retryable",
+    Effect.gen(function*() {
+      const { rpc, server, thread } = yield* withThread({ restart: Schedule.spaced("1 hour") })
+      yield* lose(rpc, server)
+      const starting = yield* Effect.forkScoped(Effect.flip(thread.run("go")))
+      yield* TestClock.adjust("1 minute")
+      assert.deepInclude(yield* Fiber.join(starting), { reason: "unavailable", isRetryable: true })
+    })
+  )
+})
+
 describe("a thread of a connection that was lost", () => {
+  for (
+    const [last, sent] of [
+      [{ permissions: "careful" }, { permissions: "careful" }],
+      [{ sandbox: Sandbox.readOnly }, { sandbox: "read-only" }],
+      [{ approvalMode: ApprovalMode.dangerouslyBypass }, {}]
+    ] as const
+  ) {
+    test(
+      `is resumed with what was set last, ${Object.keys(last).join()}`,
+      Effect.gen(function*() {
+        const { next, rpc, server, thread } = yield* withThread()
+        for (const settings of [{ sandbox: Sandbox.workspaceWrite }, { permissions: "p" }, last]) {
+          const updating = yield* Effect.forkScoped(thread.updateSettings(settings))
+          yield* answer(server, "thread/settings/update", {})
+          yield* Fiber.join(updating)
+        }
+        yield* lose(rpc, server)
+        const naming = yield* Effect.forkScoped(thread.setName("x"))
+        yield* TestClock.adjust("1 second")
+        const again = yield* next
+        const resume = yield* again.expect("thread/resume")
+        assert.deepStrictEqual(resume.params, { threadId: Fake.threadId, excludeTurns: true, ...sent })
+        yield* again.reply(resume, Fake.threadStarted())
+        yield* answer(again, "thread/name/set", {})
+        yield* Fiber.join(naming)
+      })
+    )
+  }
+
   test(
     "is resumed with what the server does not store, before the call that needs it",
     Effect.gen(function*() {

@@ -97,6 +97,15 @@ export const unstored = (options: ThreadSettings | undefined): ThreadSettings =>
   })
 }
 
+/** The last settings count: a sandbox and a profile of permissions exclude each other, and a bypass is neither. */
+export const withPermissions = (
+  unstored: ThreadSettings,
+  { approvalMode, permissions, sandbox }: Pick<ThreadSettings, "approvalMode" | "permissions" | "sandbox">
+): ThreadSettings =>
+  approvalMode?.bypassesSandbox !== true && permissions === undefined && sandbox === undefined
+    ? unstored
+    : { ...unstored, permissions, sandbox }
+
 export const fork = Effect.fnUntraced(function*(rpc: Rpc, threadId: string, options?: ForkThreadOptions) {
   const given = yield* threadSettings(options ?? {})
   const { attachToSource, beforeTurnId, deferGoalContinuation, ephemeral, lastTurnId, threadSource } = options ?? {}

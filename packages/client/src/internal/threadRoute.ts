@@ -342,13 +342,19 @@ export interface Turns {
 
 const closed = () => new TransportError({ reason: "closed", detail: "the layer's scope has ended." })
 
-// Also when the connection was lost and there may be another one: the end of the client is the end of the turn.
-const asksAgain: ReadonlySet<RequestError["_tag"]> = new Set([
-  "NoActiveTurn",
-  "TurnMismatch",
-  "AppServerExited",
-  "TransportError"
-])
+const asksAgain = (error: RequestError): boolean => {
+  switch (error._tag) {
+    case "NoActiveTurn":
+    case "TurnMismatch":
+    // There may be another connection. If it was the last, the turn has ended, too.
+    case "AppServerExited":
+      return true
+    case "TransportError":
+      return error.reason !== "unavailable"
+    default:
+      return false
+  }
+}
 
 const retryPause = Duration.millis(50)
 
@@ -394,7 +400,7 @@ export const make = Effect.fnUntraced(function*(
       Effect.retry({
         schedule: Schedule.spaced(retryPause),
         times: Math.ceil(Duration.toMillis(stopGrace) / Duration.toMillis(retryPause)),
-        while: (error) => asksAgain.has(error._tag)
+        while: asksAgain
       }),
       Effect.asVoid,
       Effect.raceFirst(turn.awaitEnd),

@@ -10,7 +10,6 @@ import { OutputInvalid, TurnInterrupted } from "../CodexError.ts"
 import type { Input } from "../Input.ts"
 import { toWire } from "../Input.ts"
 import * as Output from "../Output.ts"
-import type { Sandbox } from "../Sandbox.ts"
 import type { StructuredOutput, Thread, ThreadDefaults, TurnOptions } from "../Thread.ts"
 import * as Turn from "../Turn.ts"
 import type { TurnResult } from "../TurnResult.ts"
@@ -37,7 +36,7 @@ export const make = (
   turns: Turns,
   threadId: string,
   { handlers, sandbox, stallTimeout }: Omit<ThreadDefaults, "unstored">,
-  noteSandbox: (sandbox: Sandbox | undefined) => Effect.Effect<void>
+  note: (options: Pick<TurnOptions, "approvalMode" | "sandbox">) => Effect.Effect<void>
 ): Pick<Thread, "run" | "turn" | "review" | "compact"> => {
   // A thread is started with a mode alone; what its sandbox says beyond that has to come with each turn.
   const defaults = sandbox?.isCustom === true ? { sandbox } : {}
@@ -59,8 +58,8 @@ export const make = (
     }
     const request = (requestOptions: Parameters<typeof rpc.request>[2]) =>
       startedId(rpc.request("turn/start", params, requestOptions))
-    // It stays for the turns that follow.
-    yield* noteSandbox(options?.sandbox)
+    // They stay for the turns that follow.
+    if (options !== undefined) yield* note(options)
     const whenBusy = options?.whenBusy ?? "fail"
     return yield* turns.start(threadId, request, {
       clientId,
