@@ -171,8 +171,10 @@ export async function* run(servers: Servers, given: Run): AsyncGenerator<Sdk.Thr
     const { thread, turnOptions: current } = await open(server, given)
     server.threads.add(thread.id)
     yield { type: "thread.started", thread_id: thread.id }
-    // `codex exec` tells them twice (measured on codex 0.169).
-    for (const warning of [...server.warnings, ...server.warnings]) yield events.warning(warning)
+    // `codex exec` tells them twice: the server does, for itself and for the thread (measured on codex 0.169). That for the
+    // thread can come before or after this program begins to listen to it.
+    const warnings = [...server.warnings]
+    for (const warning of [...warnings, ...warnings]) yield events.warning(warning)
     // It listens before the turn begins: not all that is told of a turn names it.
     const reader = told = thread.events[Symbol.asyncIterator]()
     const first = reader.next()
@@ -189,7 +191,7 @@ export async function* run(servers: Servers, given: Run): AsyncGenerator<Sdk.Thr
     })
     for (let next = await first; next.done !== true; next = await reader.next()) {
       const event = next.value
-      if (!isOf(event, id)) continue
+      if (!isOf(event, id) || (event._tag === "warning" && warnings.includes(event.params.message))) continue
       if (event._tag !== "turn/completed") {
         yield* events.of(event)
         continue
