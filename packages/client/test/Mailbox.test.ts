@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Schema, Stream } from "effect"
+import { Effect, Exit, Fiber, identity, Schema, Stream } from "effect"
 import { CompactLog, done, Mailbox, mergeBeyond } from "../src/internal/mailbox.ts"
 import type { Raw } from "../src/ServerNotification.ts"
 
@@ -74,7 +74,7 @@ describe("Mailbox", () => {
       const events = [delta("a", "1"), delta("a", "2"), other(3)]
       for (const event of events) mailbox.push(event, 10)
       mailbox.close(done)
-      assert.deepStrictEqual(yield* Stream.runCollect(mailbox.stream), events)
+      assert.deepStrictEqual(yield* Stream.runCollect(mailbox.streamOf(identity)), events)
     }))
 
   it.effect("merges the deltas of an item beyond the limit and loses nothing", () =>
@@ -85,7 +85,7 @@ describe("Mailbox", () => {
       mailbox.push(other(1), 10)
       mailbox.push(delta("a", "end"), 10)
       mailbox.close(done)
-      const events = yield* Stream.runCollect(mailbox.stream)
+      const events = yield* Stream.runCollect(mailbox.streamOf(identity))
       assert.strictEqual(events.length, mergeBeyond + 2)
       assert.strictEqual(
         textOf(events, "a"),
@@ -100,7 +100,7 @@ describe("Mailbox", () => {
       for (let i = 0; i < mergeBeyond + 10; i++) mailbox.push(delta("a", "x"), 10)
       const counts: Array<number> = []
       const reader = yield* Effect.forkChild(
-        Stream.runForEachArray(mailbox.stream, (batch) => Effect.sync(() => counts.push(batch.length)))
+        Stream.runForEachArray(mailbox.streamOf(identity), (batch) => Effect.sync(() => counts.push(batch.length)))
       )
       yield* Effect.yieldNow
       for (let i = 0; i < 3; i++) mailbox.push(delta("a", "y"), 10)
@@ -118,7 +118,7 @@ describe("Mailbox", () => {
       mailbox.close(Exit.fail("gone"))
       const seen: Array<Raw> = []
       const error = yield* Effect.flip(
-        Stream.runForEach(mailbox.stream, (event) => Effect.sync(() => seen.push(event)))
+        Stream.runForEach(mailbox.streamOf(identity), (event) => Effect.sync(() => seen.push(event)))
       )
       assert.deepStrictEqual(seen, [other(1)])
       assert.strictEqual(error, "gone")
@@ -132,7 +132,7 @@ describe("Mailbox", () => {
         maxUnread: { bytes: 100, error: (bytes) => `overflow at ${bytes}` }
       })
       for (let i = 0; i < 20; i++) mailbox.push(other(i), 10)
-      assert.strictEqual(yield* Effect.flip(Stream.runDrain(mailbox.stream)), "overflow at 110")
+      assert.strictEqual(yield* Effect.flip(Stream.runDrain(mailbox.streamOf(identity))), "overflow at 110")
       assert.deepStrictEqual(reports, [60])
     }))
 })

@@ -221,11 +221,6 @@ export class Mailbox<E> {
     const pull: Pull.Pull<Batch, E> = Effect.suspend(() => read() ?? wait)
     return Stream.fromPull(Effect.succeed(pull as Pull.Pull<Batch, E, void>))
   }
-
-  /** The batches of this mailbox. For one consumer. */
-  get stream(): Stream.Stream<Raw, E> {
-    return this.streamOf((raw) => raw)
-  }
 }
 
 const highWaterBytes = 64 * 1024 * 1024

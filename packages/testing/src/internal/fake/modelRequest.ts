@@ -4,9 +4,9 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Schema from "effect/Schema"
 import type { ModelRequest, Outcome } from "../../ScriptedModel.ts"
+import * as Json from "../json.ts"
 import * as RequestBody from "../requestBody.ts"
 import type { Home, StoredThread } from "./home.ts"
-import * as Json from "./json.ts"
 
 /** Most of it is computed when it is asked for: a script may not look, and the history grows with each turn. */
 export class FakeRequest implements ModelRequest {
