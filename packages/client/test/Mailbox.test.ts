@@ -42,10 +42,23 @@ describe("CompactLog", () => {
       _tag: "item/reasoning/summaryTextDelta",
       params: { itemId: "r", summaryIndex, delta: text }
     })
-    for (const event of [summary(0, "a"), summary(0, "b"), summary(1, "c"), summary(0, "d"), delta("r", "e")]) {
+    const output: Raw = { _tag: "item/commandExecution/outputDelta", params: { itemId: "r", delta: "f" } }
+    for (const event of [summary(0, "a"), summary(0, "b"), summary(1, "c"), summary(0, "d"), delta("r", "e"), output]) {
       log.push(event)
     }
-    assert.deepStrictEqual(log.snapshot(), [summary(0, "abd"), summary(1, "c"), delta("r", "e")])
+    assert.deepStrictEqual(log.snapshot(), [summary(0, "abd"), summary(1, "c"), delta("r", "e"), output])
+  })
+
+  it("keeps the text of any number of short reads, whenever it is looked at", () => {
+    const log = new CompactLog()
+    let text = ""
+    for (let n = 0; n < 2000; n++) {
+      log.push(delta("a", `${n} `))
+      text += `${n} `
+      log.readEnded()
+      if (n % 300 === 0) assert.deepStrictEqual(log.snapshot(), [delta("a", text)])
+    }
+    assert.deepStrictEqual(log.snapshot(), [delta("a", text)])
   })
 
   it("tells items of different turns apart, whose ids the model may give twice", () => {
