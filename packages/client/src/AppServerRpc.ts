@@ -8,7 +8,7 @@
  *
  * @since 0.1.0
  */
-import type { ClientNotifications, ClientRequests } from "@effect-codex/protocol/Methods"
+import type { ClientNotifications, ClientRequests, ServerNotifications } from "@effect-codex/protocol/Methods"
 import { clientRequests } from "@effect-codex/protocol/Methods"
 import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
@@ -27,6 +27,7 @@ import * as Tracer from "effect/Tracer"
 import type { CodexError, ConnectionError, RequestError } from "./CodexError.ts"
 import { AppServerStartError, DecodeError, InvalidArgument, RequestTimeout, TransportError } from "./CodexError.ts"
 import * as CapturedServices from "./internal/capturedServices.ts"
+import { DeltaFrames } from "./internal/deltaFrames.ts"
 import * as DiagnosticLog from "./internal/diagnosticLog.ts"
 import { guardOf, issueOf } from "./internal/guard.ts"
 import * as HandlerLookup from "./internal/handlerLookup.ts"
@@ -310,10 +311,23 @@ interface Pending {
   readonly reply: Deferred.Deferred<Reply, RequestError>
 }
 
+/** The notifications that the connection itself follows. */
+const followed: ReadonlySet<string> = new Set<keyof ServerNotifications>([
+  "configWarning",
+  "item/completed",
+  "item/started",
+  "mcpServer/startupStatus/updated",
+  "serverRequest/resolved",
+  "thread/closed",
+  "turn/completed",
+  "turn/started"
+])
+
 const threadIdOf = (params: unknown): string | undefined => {
   if (typeof params !== "object" || params === null) return undefined
-  const { thread, threadId } = params as { readonly threadId?: unknown; readonly thread?: unknown }
+  const { threadId } = params as { readonly threadId?: unknown }
   if (typeof threadId === "string") return threadId
+  const { thread } = params as { readonly thread?: unknown }
   if (typeof thread !== "object" || thread === null) return undefined
   const { id } = thread as { readonly id?: unknown }
   return typeof id === "string" ? id : undefined
@@ -376,11 +390,17 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
   // Notifications come in runs of one method and one thread. The strings of the last one are used again, because looking
   // up a string that was just parsed costs more than comparing it.
   let lastMethod = ""
+  let isLastFollowed = false
   let lastThreadId: string | undefined
   let lastInterested: ReadonlyArray<ThreadObserver> | undefined
+  const deltaFrames = new DeltaFrames()
 
   const onNotification = (parsedMethod: string, params: unknown, bytes: number): void => {
-    const method = parsedMethod === lastMethod ? lastMethod : lastMethod = parsedMethod
+    if (parsedMethod !== lastMethod) {
+      lastMethod = parsedMethod
+      isLastFollowed = followed.has(parsedMethod)
+    }
+    const method = lastMethod
     const parsedThreadId = threadIdOf(params)
     if (parsedThreadId !== lastThreadId) {
       lastThreadId = parsedThreadId
@@ -398,6 +418,7 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
         }
       }
     }
+    if (!isLastFollowed) return
     if (threadId === undefined) {
       // It comes right after the handshake, before anybody can have asked for it.
       if (method === "configWarning") diagnostics.configWarning({ _tag: method, params }, subscribers.size > 0)
@@ -448,6 +469,8 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
   }
 
   const onFrame = (frame: string): void => {
+    const delta = deltaFrames.read(frame)
+    if (delta !== undefined) return onNotification(delta.method, delta.params, frame.length)
     let message: unknown
     try {
       message = JSON.parse(frame)
@@ -461,7 +484,10 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
       readonly params?: unknown
     }
     if (typeof method === "string") {
-      if (id === undefined || id === null) return onNotification(method, params, frame.length)
+      if (id === undefined || id === null) {
+        deltaFrames.learn(frame, method, params)
+        return onNotification(method, params, frame.length)
+      }
       if (typeof id !== "string" && typeof id !== "number") return diagnostics.garbage(frame)
       afterRead.push(() => connection.serving.start({ id, method, params }))
       return

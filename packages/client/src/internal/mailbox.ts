@@ -38,12 +38,10 @@ const isDelta = (params: unknown): params is DeltaParams =>
 const isName = (u: unknown): u is string | number | undefined =>
   typeof u === "string" || typeof u === "number" || u === undefined
 
-const joinEvery = 512
+/** How many pieces of text are left alone: to keep more costs the garbage collector, to join fewer costs as much. */
+const fewPieces = 64
 
-/**
- * Consecutive deltas of one item as one. The pieces are joined after each read, while they are young, so that they cost the
- * garbage collector nothing, and then in blocks, so that a short read costs a few bytes at most.
- */
+/** Consecutive deltas of one item as one. */
 class MergedDelta {
   readonly method: string
   readonly params: DeltaParams
@@ -52,7 +50,6 @@ class MergedDelta {
   private readonly itemId: string
   private readonly turnId: unknown
   private text = ""
-  private blocks: Array<string> = []
   private pieces: Array<string>
   constructor(method: string, params: DeltaParams, indexKey: string | undefined) {
     this.method = method
@@ -76,16 +73,14 @@ class MergedDelta {
     this.pieces.push(delta)
   }
   join(): void {
-    if (this.pieces.length === 0) return
-    this.blocks.push(this.pieces.length === 1 ? this.pieces[0]! : this.pieces.join(""))
+    this.text += this.pieces.join("")
     this.pieces = []
-    if (this.blocks.length < joinEvery) return
-    this.text += this.blocks.join("")
-    this.blocks = []
+  }
+  joinMany(): void {
+    if (this.pieces.length > fewPieces) this.join()
   }
   get event(): Raw {
-    this.join()
-    return { _tag: this.method, params: { ...this.params, delta: this.text + this.blocks.join("") } }
+    return { _tag: this.method, params: { ...this.params, delta: this.text + this.pieces.join("") } }
   }
 }
 
@@ -123,7 +118,7 @@ export class CompactLog {
 
   /** All notifications of a read were pushed. */
   readEnded(): void {
-    this.last?.join()
+    this.last?.joinMany()
   }
 
   get length(): number {

@@ -32,8 +32,9 @@ import * as Watchdog from "./watchdog.ts"
 
 const turnIdOf = (params: unknown): string | undefined => {
   if (typeof params !== "object" || params === null) return undefined
-  const { turn, turnId } = params as { readonly turnId?: unknown; readonly turn?: unknown }
+  const { turnId } = params as { readonly turnId?: unknown }
   if (typeof turnId === "string") return turnId
+  const { turn } = params as { readonly turn?: unknown }
   if (typeof turn !== "object" || turn === null) return undefined
   const { id } = turn as { readonly id?: unknown }
   return typeof id === "string" ? id : undefined
