@@ -145,6 +145,69 @@ const startError = (options: Options) => (error: PlatformError.PlatformError) =>
     })
 
 /**
+ * The stdin and stdout of a process.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Pipes {
+  /** Hands over each chunk of stdout as it comes. Ends with stdout, and fails when it breaks. */
+  readonly read: (onChunk: (chunk: Uint8Array) => void) => Effect.Effect<void, unknown>
+  /** Writes to stdin. Waits while it is full, and never fails. */
+  readonly write: (text: string) => Effect.Effect<void>
+  /** Ends stdin, after what was written. */
+  readonly end: Effect.Effect<void>
+  /** Waits for stdin to break, and gives the error. */
+  readonly writeFailure: Effect.Effect<unknown>
+}
+
+/**
+ * How {@link make} starts the process. A platform with a shorter way to the pipes than the streams of the spawner gives
+ * `pipes` as well, and `@effect-codex/node` does. Default: the platform's spawner.
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const Spawn = Context.Reference<
+  (command: ChildProcess.Command) => Effect.Effect<
+    { readonly handle: ChildProcessSpawner.ChildProcessHandle; readonly pipes?: Pipes | undefined },
+    PlatformError.PlatformError,
+    ChildProcessSpawner.ChildProcessSpawner | Scope.Scope
+  >
+>("@effect-codex/client/AppServer/Spawn", {
+  defaultValue: () =>
+    Effect.fnUntraced(function*(command) {
+      return { handle: yield* command }
+    })
+})
+
+const streamPipes = Effect.fnUntraced(function*(
+  { stdin, stdout }: ChildProcessSpawner.ChildProcessHandle,
+  scope: Scope.Scope
+): Effect.fn.Return<Pipes> {
+  const failure = Deferred.makeUnsafe<PlatformError.PlatformError>()
+  const encoder = new TextEncoder()
+  // Bounded: a server that does not read suspends its writers.
+  const outbox = yield* Queue.bounded<string, Cause.Done>(1024)
+  yield* Stream.fromQueue(outbox).pipe(
+    Stream.mapArray((texts) => [encoder.encode(texts.join(""))]),
+    Stream.run(stdin),
+    Effect.catch((error) => Queue.shutdown(outbox).pipe(Effect.andThen(Deferred.succeed(failure, error)))),
+    Effect.forkIn(scope)
+  )
+  return {
+    read: (onChunk) =>
+      Stream.runForEachArray(stdout, (chunks) =>
+        Effect.sync(() => {
+          for (const chunk of chunks) onChunk(chunk)
+        })),
+    write: (text) => Effect.asVoid(Queue.offer(outbox, text)),
+    end: Effect.asVoid(Queue.end(outbox)),
+    writeFailure: Deferred.await(failure)
+  }
+})
+
+/**
  * Starts the process. It ends when the scope closes.
  *
  * @category constructors
@@ -159,14 +222,16 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   const stderrLines = options.stderrLines ?? 400
 
   // Closed after the process is gone: until then somebody has to read its pipes.
-  const pipes = yield* Effect.acquireRelease(Scope.make("parallel"), (scope, exit) => Scope.close(scope, exit))
-  const handle = yield* ChildProcess.make(options.executable, argv(options), {
+  const pipesScope = yield* Effect.acquireRelease(Scope.make("parallel"), (scope, exit) => Scope.close(scope, exit))
+  const spawn = yield* Spawn
+  const command = ChildProcess.make(options.executable, argv(options), {
     cwd: options.cwd,
     env: options.env ?? {},
     extendEnv: true,
     killSignal: "SIGTERM",
     forceKillAfter: grace
-  }).pipe(
+  })
+  const { handle, pipes } = yield* spawn(command).pipe(
     Effect.mapError(startError(options)),
     // Node throws what the system does not commonly say of an executable, such as ENOTDIR for a `cwd` that is a file.
     Effect.catchDefect((cause) =>
@@ -181,6 +246,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
       )
     )
   )
+  const { read, writeFailure, ...stdin } = pipes ?? (yield* streamPipes(handle, pipesScope))
 
   const tail: Array<string> = []
   yield* handle.stderr.pipe(
@@ -193,32 +259,16 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
       })
     ),
     Effect.ignore,
-    Effect.forkIn(pipes)
+    Effect.forkIn(pipesScope)
   )
 
-  const stdoutEnd = Deferred.makeUnsafe<void, PlatformError.PlatformError>()
+  const stdoutEnd = Deferred.makeUnsafe<void, unknown>()
   // What arrives before a receiver is there. The server says nothing before `initialize`.
   let early: Array<Uint8Array> = []
   let receiver: ((chunk: Uint8Array) => void) | undefined = (chunk) => early.push(chunk)
-  yield* handle.stdout.pipe(
-    Stream.runForEachArray((chunks) =>
-      Effect.sync(() => {
-        for (const chunk of chunks) receiver?.(chunk)
-      })
-    ),
+  yield* read((chunk) => receiver?.(chunk)).pipe(
     Deferred.into(stdoutEnd),
-    Effect.forkIn(pipes)
-  )
-
-  const writeFailure = Deferred.makeUnsafe<PlatformError.PlatformError>()
-  const encoder = new TextEncoder()
-  // Bounded: a server that does not read suspends its writers.
-  const outbox = yield* Queue.bounded<string, Cause.Done>(1024)
-  yield* Stream.fromQueue(outbox).pipe(
-    Stream.mapArray((texts) => [encoder.encode(texts.join(""))]),
-    Stream.run(handle.stdin),
-    Effect.catch((error) => Queue.shutdown(outbox).pipe(Effect.andThen(Deferred.succeed(writeFailure, error)))),
-    Effect.forkIn(pipes)
+    Effect.forkIn(pipesScope, { startImmediately: true })
   )
 
   const exit = Effect.matchEager(handle.exitCode, {
@@ -229,7 +279,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
 
   yield* Effect.addFinalizer(() => {
     receiver = undefined
-    return Queue.end(outbox).pipe(Effect.andThen(Effect.raceFirst(exit, Effect.sleep(grace))))
+    return Effect.andThen(stdin.end, Effect.raceFirst(exit, Effect.sleep(grace)))
   })
 
   // A pipe ends a moment before or after the process. The exit says more, so it is waited for, and what the process
@@ -247,7 +297,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
       Effect.andThen(Effect.timeoutOption(Effect.exit(Deferred.await(stdoutEnd)), settling), exited)
     ),
     Effect.flatMap(
-      Deferred.await(writeFailure),
+      writeFailure,
       (error) =>
         exitOr(() =>
           new TransportError({ reason: "write", detail: "the process does not read its stdin.", cause: error })
@@ -260,7 +310,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     pid: handle.pid,
     stderr: Effect.sync(() => [...tail]),
     exit,
-    send: (text) => Effect.asVoid(Queue.offer(outbox, text)),
+    send: stdin.write,
     receive: (onChunk) =>
       Effect.suspend(() => {
         const chunks = early

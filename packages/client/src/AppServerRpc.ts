@@ -17,6 +17,7 @@ import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import type * as Schedule from "effect/Schedule"
@@ -27,6 +28,7 @@ import * as Tracer from "effect/Tracer"
 import type { CodexError, ConnectionError, RequestError } from "./CodexError.ts"
 import { AppServerStartError, DecodeError, InvalidArgument, RequestTimeout, TransportError } from "./CodexError.ts"
 import * as CapturedServices from "./internal/capturedServices.ts"
+import * as Deadlines from "./internal/deadlines.ts"
 import { DeltaFrames } from "./internal/deltaFrames.ts"
 import * as DiagnosticLog from "./internal/diagnosticLog.ts"
 import { guardOf, issueOf } from "./internal/guard.ts"
@@ -309,6 +311,9 @@ interface Pending {
   readonly method: string
   readonly sentAt: bigint
   readonly reply: Deferred.Deferred<Reply, RequestError>
+  /** In milliseconds, as the time at which it has passed. */
+  readonly timeout: number
+  readonly expiresAt: number
 }
 
 /** The notifications that the connection itself follows. */
@@ -322,6 +327,8 @@ const followed: ReadonlySet<string> = new Set<keyof ServerNotifications>([
   "turn/completed",
   "turn/started"
 ])
+
+const closed = () => new TransportError({ reason: "closed", detail: "the layer's scope has ended." })
 
 const threadIdOf = (params: unknown): string | undefined => {
   if (typeof params !== "object" || params === null) return undefined
@@ -380,6 +387,19 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
   const clock = yield* Clock.Clock
   const secondsSince = (nanos: bigint): number => Number(clock.currentTimeNanosUnsafe() - nanos) / 1e9
   const telemetry = RequestTelemetry.make(clock, context, handlerTimeout)
+  const deadlines = yield* Deadlines.make(clock, (now) => {
+    let nearest = Infinity
+    for (const [id, { expiresAt, method, reply, timeout }] of pending) {
+      if (expiresAt > now) {
+        nearest = Math.min(nearest, expiresAt)
+        continue
+      }
+      pending.delete(id)
+      telemetry.answered(method, timeout / 1000, "RequestTimeout")
+      Deferred.doneUnsafe(reply, Exit.fail(new RequestTimeout({ method, timeout })))
+    }
+    return nearest
+  })
   let connection: Connection
   let serverInfo: ServerInfo.ServerInfo
 
@@ -572,41 +592,46 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
       })
     )
 
-  const exchange = Effect.fnUntraced(function*(
+  const exchange = (
     method: string,
     params: unknown,
     timeout: Duration.Input,
     onSent: (() => void) | undefined
-  ) {
-    yield* connected(Duration.isFinite(Duration.fromInputUnsafe(timeout)) ? timeout : defaultTimeout)
-    const id = ++lastId
-    const reply = Deferred.makeUnsafe<Reply, RequestError>()
-    const sentAt = clock.currentTimeNanosUnsafe()
-    pending.set(id, { method, reply, sentAt })
-    const span = yield* Effect.serviceOption(Tracer.ParentSpan)
-    const trace = span._tag === "None" ? undefined : RequestTelemetry.traceOf(span.value)
-    onSent?.()
-    return yield* connection.transport.send(JSON.stringify({ id, method, params, trace })).pipe(
-      Effect.andThen(Deferred.await(reply)),
-      Effect.onInterrupt(() => Effect.sync(() => pending.delete(id))),
-      Effect.timeoutOrElse({
-        duration: timeout,
-        orElse: () => {
+  ): Effect.Effect<Reply, RequestError> =>
+    Effect.flatMap(
+      connected(Duration.isFinite(Duration.fromInputUnsafe(timeout)) ? timeout : defaultTimeout),
+      () =>
+        Effect.withFiber((fiber) => {
+          const id = ++lastId
+          const reply = Deferred.makeUnsafe<Reply, RequestError>()
           const millis = Duration.toMillis(timeout)
-          telemetry.answered(method, millis / 1000, "RequestTimeout")
-          return Effect.fail(new RequestTimeout({ method, timeout: millis }))
-        }
-      })
+          const expiresAt = clock.currentTimeMillisUnsafe() + millis
+          pending.set(id, { method, reply, sentAt: clock.currentTimeNanosUnsafe(), timeout: millis, expiresAt })
+          const span = Context.getOption(fiber.context, Tracer.ParentSpan)
+          const trace = Option.isNone(span) ? undefined : RequestTelemetry.traceOf(span.value)
+          onSent?.()
+          deadlines.add(expiresAt)
+          // Next to the waiting for its reply, because a connection that takes nothing must not outlast the deadline.
+          const frame = JSON.stringify({ id, method, params, trace })
+          return Effect.flatMap(
+            Effect.forkChild(connection.transport.send(frame), { startImmediately: true }),
+            (sending) =>
+              Effect.onExitPrimitive(Deferred.await(reply), () => {
+                pending.delete(id)
+                return sending.pollUnsafe() === undefined ? Fiber.interrupt(sending) : undefined
+              })
+          )
+        })
     )
-  })
 
-  const request: AppServerRpc["Service"]["request"] = Effect.fnUntraced(function*(method, params, requestOptions) {
+  const requestWith: AppServerRpc["Service"]["request"] = (method, params, requestOptions) => {
     const entry = Object.hasOwn(clientRequests, method) ? clientRequests[method] : undefined
     if (entry === undefined) {
-      return yield* new InvalidArgument({ argument: "method", detail: `the protocol has no request ${method}.` })
+      return Effect.fail(new InvalidArgument({ argument: "method", detail: `the protocol has no request ${method}.` }))
     }
     if (!guardOf(entry.params)(params)) {
-      return yield* new InvalidArgument({ argument: `params of ${method}`, detail: issueOf(entry.params, params) })
+      const issue = issueOf(entry.params, params)
+      return Effect.fail(new InvalidArgument({ argument: `params of ${method}`, detail: issue }))
     }
     const unlimited = waiting.has(method)
     const timeout = requestOptions?.timeout ?? (unlimited ? Duration.infinity : defaultTimeout)
@@ -621,9 +646,13 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
       })
     )
     // An interrupt must get through when everything else is stuck, and what makes the connection when everything waits for it.
-    const isUrgent = method === "turn/interrupt" || (!isConnected() && (yield* Establishing) === connection)
-    return yield* unlimited || isUrgent ? exchanged : inFlight.withPermit(exchanged)
-  })
+    if (unlimited || method === "turn/interrupt") return exchanged
+    if (isConnected()) return inFlight.withPermit(exchanged)
+    return Effect.flatMap(Establishing, (own) => own === connection ? exchanged : inFlight.withPermit(exchanged))
+  }
+
+  const request: AppServerRpc["Service"]["request"] = (method, params, requestOptions) =>
+    Effect.suspend(() => requestWith(method, params, requestOptions))
 
   const notify: AppServerRpc["Service"]["notify"] = (method, params) =>
     Effect.andThen(
@@ -678,6 +707,8 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
       ),
       Effect.forkScoped
     )
+    // The scope may end in the handshake, and nothing else would then end that.
+    yield* Effect.addFinalizer(() => Effect.sync(() => failPending(closed())))
     const establish = Effect.gen(function*() {
       const response = yield* handshake
       // All but the first.
@@ -733,9 +764,7 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
       onGivenUp: (detail, cause) => finish(new TransportError({ reason: "restart", detail, cause }))
     })
   }
-  yield* Effect.addFinalizer(() =>
-    Effect.sync(() => finish(new TransportError({ reason: "closed", detail: "the layer's scope has ended." })))
-  )
+  yield* Effect.addFinalizer(() => Effect.sync(() => finish(closed())))
 
   return AppServerRpc.of({
     get serverInfo() {

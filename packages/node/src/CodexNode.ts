@@ -25,6 +25,7 @@ import * as Path from "effect/Path"
 import * as Os from "node:os"
 import * as CodexExecutable from "./CodexExecutable.ts"
 import * as ChildPath from "./internal/childPath.ts"
+import * as DirectPipes from "./internal/directPipes.ts"
 
 /**
  * The options of the connection.
@@ -311,7 +312,7 @@ const processOf = (options: Omit<AppServer.Options, "executable"> & Pick<Options
     const env = pathFolder === undefined
       ? options.env
       : ChildPath.prepend(pathFolder, options.env ?? {}, process.env, process.platform)
-    return AppServer.layer({ ...options, executable, env })
+    return Layer.provide(AppServer.layer({ ...options, executable, env }), Layer.succeed(AppServer.Spawn, DirectPipes.spawn))
   }))
 
 const once = (options: Options) =>

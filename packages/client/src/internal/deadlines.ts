@@ -1,0 +1,48 @@
+/** One timer for the deadlines of all requests. A timer and two fibers for each cost more than the request (measured). */
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+
+export interface Deadlines {
+  /** Sees to it that `expire` is called at this time, in milliseconds. */
+  readonly add: (at: number) => void
+}
+
+/**
+ * @param expire ends what is due and tells the nearest time of what is not, or `Infinity`
+ */
+export const make = Effect.fnUntraced(function*(
+  clock: Clock.Clock,
+  expire: (now: number) => number
+): Effect.fn.Return<Deadlines, never, Scope.Scope> {
+  let nearest = Infinity
+  let onNearer: (() => void) | undefined
+  const nearer = Effect.callback<void>((resume) => {
+    onNearer = () => resume(Effect.void)
+    return Effect.sync(() => {
+      onNearer = undefined
+    })
+  })
+
+  const wait = Effect.suspend(() =>
+    nearest === Infinity
+      ? nearer
+      : Effect.raceFirst(Effect.sleep(Math.max(0, nearest - clock.currentTimeMillisUnsafe())), nearer)
+  )
+  yield* wait.pipe(
+    Effect.andThen(Effect.sync(() => {
+      const now = clock.currentTimeMillisUnsafe()
+      if (now >= nearest) nearest = expire(now)
+    })),
+    Effect.forever,
+    Effect.forkScoped({ startImmediately: true })
+  )
+
+  return {
+    add: (at) => {
+      if (at >= nearest) return
+      nearest = at
+      onNearer?.()
+    }
+  }
+})

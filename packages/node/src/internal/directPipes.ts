@@ -1,0 +1,79 @@
+/**
+ * The pipes of a process as Node has them. The streams of the spawner copy each chunk into another stream of Node and hand
+ * it to a fiber, which costs more than all that is done with a read of codex (measured).
+ *
+ * The spawner starts and ends the process and does not hand out Node's own object, but Node tells of each on the channel
+ * `child_process`. Where it does not, or too late, the spawner's streams are used.
+ */
+import type { AppServer } from "@effect-codex/client"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type { ChildProcess } from "node:child_process"
+import { subscribe, unsubscribe } from "node:diagnostics_channel"
+import type { Readable, Writable } from "node:stream"
+
+const isNews = (message: unknown): message is { readonly process: ChildProcess } =>
+  typeof message === "object" && message !== null && "process" in message
+
+export const spawn: typeof AppServer.Spawn.Service = Effect.fnUntraced(function*(command) {
+  const children: Array<ChildProcess> = []
+  const note = (message: unknown): void => {
+    if (isNews(message)) children.push(message.process)
+  }
+  const handle = yield* Effect.acquireUseRelease(
+    Effect.sync(() => subscribe("child_process", note)),
+    () => command,
+    () => Effect.sync(() => unsubscribe("child_process", note))
+  )
+  const { stdin, stdout } = children.find(({ pid }) => pid === handle.pid) ?? {}
+  const isUntouched = stdin !== undefined && stdin !== null && stdout !== undefined && stdout !== null &&
+    (stdout as { readonly bytesRead?: unknown }).bytesRead === 0
+  return { handle, pipes: isUntouched ? pipesOf(stdin, stdout) : undefined }
+})
+
+const pipesOf = (stdin: Writable, stdout: Readable): AppServer.Pipes => {
+  stdout.unpipe()
+
+  const failure = Deferred.makeUnsafe<unknown>()
+  stdin.on("error", (error) => Deferred.doneUnsafe(failure, Effect.succeed(error)))
+  let texts: Array<string> = []
+  const flush = (): void => {
+    if (texts.length === 0) return
+    const text = texts.join("")
+    texts = []
+    if (stdin.writable) stdin.write(text)
+  }
+  const drained = Effect.callback<void>((resume) => {
+    const done = (): void => {
+      stdin.off("drain", done).off("close", done)
+      resume(Effect.void)
+    }
+    stdin.on("drain", done).on("close", done)
+    return Effect.sync(() => {
+      stdin.off("drain", done).off("close", done)
+    })
+  })
+
+  return {
+    read: (onChunk) =>
+      Effect.callback<void, unknown>((resume) => {
+        const end = (): void => resume(Effect.void)
+        const fail = (error: unknown): void => resume(Effect.fail(error))
+        stdout.on("data", onChunk).on("close", end).on("error", fail).resume()
+        return Effect.sync(() => {
+          stdout.off("data", onChunk).off("close", end).off("error", fail)
+        })
+      }),
+    // What is written while the present task of Node runs goes out as one.
+    write: (text) =>
+      Effect.suspend(() => {
+        if (texts.push(text) === 1) process.nextTick(flush)
+        return stdin.writableNeedDrain && !stdin.destroyed ? drained : Effect.void
+      }),
+    end: Effect.sync(() => {
+      flush()
+      stdin.end()
+    }),
+    writeFailure: Deferred.await(failure)
+  }
+}
