@@ -136,6 +136,7 @@ const checkPackages = async (project: string): Promise<void> => {
   run("npm", ["install", "--silent", "--prefer-offline", "--ignore-scripts", "--no-audit", "--no-fund"], project)
   say("installed into an empty project")
 
+  const ofRepository = Fs.readFileSync(Path.join(root, "LICENSE"), "utf8")
   const modules = packed.flatMap(({ name }) => {
     const folder = Path.join(project, "node_modules", name)
     const manifest = manifestOf(folder)
@@ -148,6 +149,11 @@ const checkPackages = async (project: string): Promise<void> => {
     }
     for (const other of undeclaredOf(manifest, folder)) {
       fail(`${name}: it imports ${other}, which is no dependency of it`)
+    }
+    // npm packs the LICENSE of a package's own folder, not that of the repository.
+    const license = Path.join(folder, "LICENSE")
+    if (!Fs.existsSync(license) || Fs.readFileSync(license, "utf8") !== ofRepository) {
+      fail(`${name}: its LICENSE is not that of the repository`)
     }
     if (!/ESM/.test(Fs.readFileSync(Path.join(folder, "README.md"), "utf8"))) {
       fail(`${name}: the README does not say ESM`)
