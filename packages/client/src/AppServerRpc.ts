@@ -39,6 +39,7 @@ import * as RequestTelemetry from "./internal/requestTelemetry.ts"
 import * as RpcErrors from "./internal/rpcErrors.ts"
 import * as ServerRequestFibers from "./internal/serverRequestFibers.ts"
 import * as Supervisor from "./internal/supervisor.ts"
+import { version } from "./internal/version.ts"
 import * as Metrics from "./Metrics.ts"
 import * as ServerInfo from "./ServerInfo.ts"
 import type { Raw, ServerNotification } from "./ServerNotification.ts"
@@ -255,7 +256,7 @@ export const DefaultRequestTimeout: Context.Reference<Duration.Input> = Context.
  * @since 0.1.0
  */
 export interface Options {
-  /** Who this client is. The server puts the name first in its user agent. Default: `effect_codex`. */
+  /** Who this client is. The server puts the name first in its user agent. Default: `effect_codex`, this package's version. */
   readonly clientInfo?:
     | { readonly name: string; readonly title?: string | undefined; readonly version: string }
     | undefined
@@ -276,7 +277,7 @@ export interface Options {
  */
 export type RestartSchedule = Schedule.Schedule<unknown, CodexError>
 
-const defaultClientInfo = { name: "effect_codex", title: "effect-codex", version: "0.0.0" }
+const defaultClientInfo = { name: "effect_codex", title: "effect-codex", version }
 
 // Their answer comes when something is done that has no bound of its own. They take no place among the requests in
 // flight, because the server admits them at once and they would keep it for as long as they last.

@@ -9,6 +9,8 @@ import {
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Logger, Metric, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import * as Fake from "./fakeServer.ts"
 
 const tagOf = (exit: Exit.Exit<unknown, { readonly _tag: string }>): string =>
@@ -228,6 +230,20 @@ describe("the handshake", () => {
         clientInfo: { name: "my/app v2", title: "effect-codex", version: "1.2.3" },
         capabilities: { experimentalApi: true, requestAttestation: false }
       })
+    }))
+
+  it.effect("tells the version of the package", () =>
+    Effect.gen(function*() {
+      const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "..", "package.json"), "utf8"))
+      const { request } = yield* start()
+      assert.deepStrictEqual(
+        request.params,
+        {
+          clientInfo: { name: "effect_codex", title: "effect-codex", version },
+          capabilities: { experimentalApi: true, requestAttestation: false }
+        },
+        "run npm run release:version, or node packages/client/scripts/version.ts"
+      )
     }))
 
   it.effect("is a typed error when the server is silent, refuses, answers nonsense, or goes", () =>
