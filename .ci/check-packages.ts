@@ -1,7 +1,8 @@
 /**
  * Checks the packages as a user gets them: packs each public one, installs the archives into an empty project outside of the
- * workspace, type-checks the examples of Markdown there, imports every module, and runs the README's program on the real codex
- * with a scripted model. Leaves nothing behind.
+ * workspace, type-checks the examples of Markdown there, imports every module, and runs the first programs of the documentation
+ * on the real codex with a scripted model: as they are on the Node that runs this, compiled on the oldest Node that the packages
+ * support. Leaves nothing behind.
  */
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
@@ -16,6 +17,7 @@ interface Manifest {
   readonly private?: boolean
   readonly version: string
   readonly bin?: Readonly<Record<string, string>>
+  readonly engines?: Readonly<Record<string, string>>
   readonly exports?: Readonly<Record<string, string | Readonly<Record<string, string>> | null>>
   readonly dependencies?: Readonly<Record<string, string>>
   readonly peerDependencies?: Readonly<Record<string, string>>
@@ -167,12 +169,17 @@ const checkPackages = async (project: string): Promise<void> => {
   const examples = examplesOf(["packages/*/*.md", "docs/**/*.md", "*.md"])
   const ofEffect4 = examples.filter(({ isEffect3 }) => !isEffect3)
   write(project, ofEffect4)
-  const ofReadme = (text: string, name: string): Example => {
-    const found = ofEffect4.find(({ code, place }) => place.startsWith("README.md:") && code.includes(text))
-    if (found === undefined) throw new Error(`README.md has no example with ${text}`)
+  const first = (file: string, text: string, name: string): Example => {
+    const found = ofEffect4.find(({ code, place }) => place.startsWith(`${file}:`) && code.includes(text))
+    if (found === undefined) throw new Error(`${file} has no example with ${text}`)
     return { ...found, name }
   }
-  write(project, [ofReadme("runMain", "readme-program.ts"), ofReadme("export const test", "readme-test.ts")])
+  write(project, [
+    first("README.md", "runMain", "readme-program.ts"),
+    first("README.md", "export const test", "readme-test.ts"),
+    first("docs/promise.md", "Codex.start()", "promise-program.ts"),
+    first("docs/from-codex-sdk.md", "new Codex()", "codex-sdk-program.ts")
+  ])
   Fs.copyFileSync(Path.join(import.meta.dirname, "installed", "main.ts"), Path.join(project, "main.ts"))
   const variants = [
     { module: "NodeNext", moduleResolution: "NodeNext", skipLibCheck: true },
@@ -185,12 +192,40 @@ const checkPackages = async (project: string): Promise<void> => {
   }
   say(`${examples.length} examples and ${modules.length} modules are checked in ${variants.length} ways`)
 
-  run(process.execPath, ["every-module.ts"], project)
-  const env = { CODEX_BIN: Path.join(root, "node_modules", "@openai", "codex", "bin", "codex.js") }
-  process.stdout.write(run(process.execPath, ["main.ts"], project, env))
-  const answer = run(Path.join("node_modules", ".bin", "effect-codex"), ["run", "--offline", "Hello."], project, env)
-  if (!answer.includes("Hello.")) fail(`effect-codex run printed ${JSON.stringify(answer)}`)
-  say("run")
+  // Node 22 does not know `await using`: a user of it compiles.
+  if (!check(project, ofEffect4, { noEmit: false, outDir: "compiled", rewriteRelativeImportExtensions: true })) {
+    fail("the programs do not compile")
+  }
+  const oldest = Path.join(project, "oldest")
+  Fs.mkdirSync(oldest)
+  const [, version] = /^>=([\d.]+)$/.exec(manifestOf(Path.join(root, "packages/client")).engines?.["node"] ?? "") ?? []
+  Fs.writeFileSync(
+    Path.join(oldest, "package.json"),
+    JSON.stringify({ private: true, dependencies: { node: version } })
+  )
+  run("npm", ["install", "--silent", "--prefer-offline", "--no-audit", "--no-fund"], oldest)
+  say(`installed Node ${version}`)
+
+  const nodes = [
+    { node: process.execPath, folder: project, extension: ".ts" },
+    {
+      node: Path.join(oldest, "node_modules", "node", "bin", "node"),
+      folder: Path.join(project, "compiled"),
+      extension: ".js"
+    }
+  ]
+  for (const { extension, folder, node } of nodes) {
+    const env = {
+      CODEX_BIN: Path.join(root, "node_modules", "@openai", "codex", "bin", "codex.js"),
+      PATH: [Path.dirname(node), process.env["PATH"]].join(Path.delimiter)
+    }
+    run(node, [`every-module${extension}`], folder, env)
+    process.stdout.write(run(node, [`main${extension}`], folder, env))
+    const effectCodex = Path.join(project, "node_modules", ".bin", "effect-codex")
+    const answer = run(effectCodex, ["run", "--offline", "Hello."], project, env)
+    if (!answer.includes("Hello.")) fail(`effect-codex run printed ${JSON.stringify(answer)}`)
+    say(`run with ${run(node, ["--version"], project).trim()}`)
+  }
 }
 
 const project = Fs.mkdtempSync(Path.join(Os.homedir(), ".effect-codex-packages-"))

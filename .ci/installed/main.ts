@@ -7,28 +7,30 @@ import { ChildProcess, ChildProcessSpawner } from "effect/process"
 // The package of the project that uses Effect 3.
 import { findings } from "findings"
 import * as Assert from "node:assert/strict"
+import * as Path from "node:path"
 import { test } from "./readme-test.ts"
 
-/** The program of the README, as a user runs it. */
-const program = Effect.gen(function*() {
-  const home = yield* CodexHome.CodexHome
-  const model = yield* ScriptedModel.ScriptedModel
-  yield* model.enqueue("Hello from the packages.")
-  const { string } = yield* ChildProcessSpawner.ChildProcessSpawner
-  const printed = yield* string(
-    ChildProcess.make(process.execPath, ["readme-program.ts"], {
-      cwd: import.meta.dirname,
-      env: home.env,
-      extendEnv: true,
-      stdin: "ignore",
-      stderr: "inherit"
-    })
+/** Runs a program of the documentation, as a user runs it. */
+const program = (name: string) =>
+  Effect.gen(function*() {
+    const home = yield* CodexHome.CodexHome
+    const model = yield* ScriptedModel.ScriptedModel
+    yield* model.enqueue("Hello from the packages.")
+    const { string } = yield* ChildProcessSpawner.ChildProcessSpawner
+    const printed = yield* string(
+      ChildProcess.make(process.execPath, [`${name}${Path.extname(import.meta.filename)}`], {
+        cwd: import.meta.dirname,
+        env: home.env,
+        extendEnv: true,
+        stdin: "ignore",
+        stderr: "inherit"
+      })
+    )
+    Assert.equal(printed.split("\n").at(-2), "Hello from the packages.", name)
+  }).pipe(
+    Effect.scoped,
+    Effect.provide([CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer())), NodeServices.layer])
   )
-  Assert.equal(printed.split("\n").at(-2), "Hello from the packages.")
-}).pipe(
-  Effect.scoped,
-  Effect.provide([CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer())), NodeServices.layer])
-)
 
 /** An output that was made with Effect 3. */
 const ofEffect3 = Effect.gen(function*() {
@@ -40,8 +42,10 @@ const ofEffect3 = Effect.gen(function*() {
 }).pipe(Effect.provide(ScriptedCodex.layer()))
 
 await Effect.runPromise(Effect.all([
-  program,
+  program("readme-program"),
+  program("promise-program"),
+  program("codex-sdk-program"),
   Effect.map(test, ({ finalResponse }) => Assert.deepEqual(finalResponse, Option.some("The folder is empty."))),
   ofEffect3,
-  Console.log("the README's program and test and an output of Effect 3 ran on the installed packages")
+  Console.log(`the programs of the documentation ran on the installed packages with Node ${process.versions.node}`)
 ]))
