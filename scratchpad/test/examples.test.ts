@@ -215,6 +215,19 @@ const expectations: Record<string, Expectation> = {
       `{ "verdict": "request changes", "findings": [{ "file": "stats.ts", "line": 1, "problem": "there may be none" }] }`
     ],
     prints: ["request changes", "stats.ts:1: there may be none"]
+  },
+  "21-promise.ts": {
+    answers: [
+      patch("haiku.txt"),
+      exec("rm -rf other"),
+      text(["Written, ", "and the rest stays."]),
+      `{}`,
+      `{ "syllables": [5, 7, 5] }`
+    ],
+    optional: [endless],
+    prints: [/^declined: .*rm -rf other/, "+ Written, ", "+ and the rest stays.", "completed", "5-7-5", "TimeoutError"],
+    files: ["haiku.txt"],
+    asked: (requests) => assert.match(JSON.stringify(requests[4]?.prompt), /syllables/)
   }
 }
 
