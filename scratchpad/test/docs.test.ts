@@ -153,7 +153,11 @@ const expectations: Record<string, Expectation> = {
   },
   "promise: 4. Answer what codex asks (1)": {
     answers: [escalated, "I may not.", escalated, "I may."],
-    prints: "May I run it? (why not) true false"
+    prints: "declined: why not"
+  },
+  "promise: 4. Answer what codex asks (2)": {
+    answers: [escalated, "I may."],
+    prints: "accepted: Command"
   },
   "promise: 5. Give it tools (1)": {
     answers: [functionCall("lookup_ticket", { id: "T-17" }), "It is open."],
