@@ -9,6 +9,7 @@ import type { Figure, Part } from "./measure.ts"
 import { holds } from "./measure.ts"
 import { imports } from "./parts/imports.ts"
 import { lines } from "./parts/lines.ts"
+import { peers } from "./parts/peers.ts"
 import { pipeline } from "./parts/pipeline.ts"
 import { growth, outputs, realistic } from "./parts/realistic.ts"
 import { requests, start } from "./parts/requests.ts"
@@ -16,7 +17,19 @@ import { sizes } from "./parts/sizes.ts"
 import { soak } from "./parts/soak.ts"
 import { table } from "./report.ts"
 
-const parts: ReadonlyArray<Part> = [pipeline, soak, lines, requests, start, imports, sizes, realistic, outputs, growth]
+const parts: ReadonlyArray<Part> = [
+  pipeline,
+  soak,
+  lines,
+  requests,
+  start,
+  peers,
+  imports,
+  sizes,
+  realistic,
+  outputs,
+  growth
+]
 
 const say = (text: string): void => {
   process.stderr.write(`${text}\n`)
@@ -38,7 +51,8 @@ if (unknown.length > 0 || !(rounds >= 1)) {
   say(`parts: ${parts.map(({ name }) => name).join(" ")}`)
   process.exit(2)
 }
-if (!Fs.existsSync(Path.resolve(import.meta.dirname, "..", "..", "node", "dist", "index.js"))) {
+const packages = Path.resolve(import.meta.dirname, "..", "..")
+if (["node", "promise"].some((name) => !Fs.existsSync(Path.join(packages, name, "dist", "index.js")))) {
   say("The packages are not built: run `npm run build` first.")
   process.exit(2)
 }

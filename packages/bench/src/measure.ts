@@ -56,16 +56,24 @@ export interface Command {
   readonly script: string
   readonly args?: ReadonlyArray<string>
   readonly nodeArgs?: ReadonlyArray<string>
+  readonly env?: NodeJS.ProcessEnv
+  readonly cwd?: string
 }
 
 const limitMs = 120_000
 
-export const run = ({ args = [], nodeArgs = [], script }: Command): Promise<Sample> =>
+export const run = (
+  { args = [], cwd, env, nodeArgs = [], script }: Command,
+  onStart: (pid: number) => void = () => {}
+): Promise<Sample> =>
   new Promise((resolve, reject) => {
     const process_ = spawn(process.execPath, [...nodeArgs, script, ...args], {
       stdio: ["ignore", "pipe", "inherit"],
-      timeout: limitMs
+      timeout: limitMs,
+      cwd,
+      env
     })
+    if (process_.pid !== undefined) onStart(process_.pid)
     let text = ""
     process_.stdout.setEncoding("utf8").on("data", (chunk: string) => {
       text += chunk
@@ -80,14 +88,15 @@ export const run = ({ args = [], nodeArgs = [], script }: Command): Promise<Samp
 /** Measures in turn: A B C, A B C, ... so that what else the machine does hits all of them. */
 export const inTurn = async <K extends string>(
   commands: Readonly<Record<K, Command>>,
-  rounds: number
+  rounds: number,
+  runOnce: (command: Command) => Promise<Sample> = (command) => run(command)
 ): Promise<Record<K, ReadonlyArray<Sample>>> => {
   const names = Object.keys(commands) as Array<K>
   const samples = Object.fromEntries(names.map((name) => [name, [] as Array<Sample>])) as Record<K, Array<Sample>>
   for (let round = 0; round < rounds; round++) {
     // The order changes, so that none is always right after the heaviest.
     const order = round % 2 === 0 ? names : names.toReversed()
-    for (const name of order) samples[name].push(await run(commands[name]))
+    for (const name of order) samples[name].push(await runOnce(commands[name]))
   }
   return samples
 }
