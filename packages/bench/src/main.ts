@@ -7,6 +7,7 @@ import * as Path from "node:path"
 import { parseArgs } from "node:util"
 import type { Figure, Part } from "./measure.ts"
 import { holds } from "./measure.ts"
+import { endToEnd } from "./parts/endToEnd.ts"
 import { imports } from "./parts/imports.ts"
 import { lines } from "./parts/lines.ts"
 import { peers } from "./parts/peers.ts"
@@ -23,6 +24,7 @@ const parts: ReadonlyArray<Part> = [
   lines,
   requests,
   start,
+  endToEnd,
   peers,
   imports,
   sizes,
