@@ -1,12 +1,13 @@
 /**
- * `npm run bench -- [--check] [--quick] [--json] [--rounds n] [part...]`. Measures the built packages: run
- * `npm run build` first.
+ * `npm run bench -- [--check] [--quick] [--json] [--rounds n] [--svg file] [part...]`. Measures the built packages: run
+ * `npm run build` first. With `--from file` it measures nothing and reports the figures that `--json` wrote, so that a
+ * table and a picture (`--svg`) can be of the same run.
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { parseArgs } from "node:util"
 import type { Figure, Part } from "./measure.ts"
-import { holds } from "./measure.ts"
+import { holds, judged } from "./measure.ts"
 import { endToEnd } from "./parts/endToEnd.ts"
 import { imports } from "./parts/imports.ts"
 import { lines } from "./parts/lines.ts"
@@ -16,6 +17,7 @@ import { growth, outputs, realistic } from "./parts/realistic.ts"
 import { requests, start } from "./parts/requests.ts"
 import { sizes } from "./parts/sizes.ts"
 import { soak } from "./parts/soak.ts"
+import { picture } from "./picture.ts"
 import { table } from "./report.ts"
 
 const parts: ReadonlyArray<Part> = [
@@ -43,35 +45,49 @@ const { positionals, values } = parseArgs({
     check: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
-    rounds: { type: "string" }
+    rounds: { type: "string" },
+    svg: { type: "string" },
+    from: { type: "string" }
   }
 })
 const unknown = positionals.filter((name) => !parts.some((part) => part.name === name))
+const chosen = parts.filter(({ name }) => positionals.length === 0 || positionals.includes(name))
 const rounds = Number(values.rounds ?? (values.quick ? 3 : 7))
-if (unknown.length > 0 || !(rounds >= 1)) {
-  say("usage: npm run bench -- [--check] [--quick] [--json] [--rounds n] [part...]")
+const isDrawable = values.svg === undefined || values.from !== undefined
+  || (chosen.includes(pipeline) && !values.quick)
+if (unknown.length > 0 || !(rounds >= 1) || !isDrawable) {
+  say("usage: npm run bench -- [--check] [--quick] [--json] [--rounds n] [--svg file] [--from file | part...]")
   say(`parts: ${parts.map(({ name }) => name).join(" ")}`)
-  process.exit(2)
-}
-const packages = Path.resolve(import.meta.dirname, "..", "..")
-if (["node", "promise"].some((name) => !Fs.existsSync(Path.join(packages, name, "dist", "index.js")))) {
-  say("The packages are not built: run `npm run build` first.")
+  if (!isDrawable) say("The picture needs the part pipeline, and not a quick run of it.")
   process.exit(2)
 }
 
-const figures: Array<Figure> = []
-for (const part of parts) {
-  if (positionals.length > 0 && !positionals.includes(part.name)) continue
-  const start = performance.now()
-  figures.push(...await part.run({ quick: values.quick, rounds }))
-  say(`${part.name}: ${((performance.now() - start) / 1000).toFixed(0)} s`)
+const measure = async (): Promise<ReadonlyArray<Figure>> => {
+  const packages = Path.resolve(import.meta.dirname, "..", "..")
+  if (["node", "promise"].some((name) => !Fs.existsSync(Path.join(packages, name, "dist", "index.js")))) {
+    say("The packages are not built: run `npm run build` first.")
+    process.exit(2)
+  }
+  const figures: Array<Figure> = []
+  for (const part of chosen) {
+    const start = performance.now()
+    figures.push(...await part.run({ quick: values.quick, rounds }))
+    say(`${part.name}: ${((performance.now() - start) / 1000).toFixed(0)} s`)
+  }
+  return figures
 }
+
+const figures = values.from === undefined
+  ? await measure()
+  : JSON.parse(Fs.readFileSync(values.from, "utf8")) as ReadonlyArray<Figure>
 process.stdout.write(values.json ? `${JSON.stringify(figures, null, 2)}\n` : table(figures))
+if (values.svg !== undefined) Fs.writeFileSync(values.svg, picture(figures))
 
 if (values.check) {
   const missed = figures.filter((figure) => !holds(figure, values.quick))
-  for (const { budget, name, part, ratio, value } of missed) {
-    say(`${part}: ${name}: ${(ratio ?? value).median.toFixed(2)}, has to be ${budget!.bound} ${budget!.value}`)
+  for (const figure of missed) {
+    const { budget, name, part } = figure
+    say(`${part}: ${name}: ${judged(figure).toFixed(2)}, has to be ${budget!.bound} ${budget!.value}`)
   }
   process.exitCode = missed.length > 0 ? 1 : 0
 }

@@ -116,10 +116,15 @@ export const costs = (samples: ReadonlyArray<Sample>) => ({
 export const atLeast = (value: number): Budget => ({ bound: "at least", value })
 export const atMost = (value: number): Budget => ({ bound: "at most", value })
 
+/** What a budget of the figure is about. */
+export const judged = ({ budgeted, ratio, value }: Figure): number =>
+  (budgeted === "value" ? value : ratio ?? value).median
+
 /** Whether a figure is within its budget, or within half of it where only a clear break counts. */
-export const holds = ({ budget, budgeted, ratio, value }: Figure, clearBreakOnly: boolean): boolean => {
+export const holds = (figure: Figure, clearBreakOnly: boolean): boolean => {
+  const { budget } = figure
   if (budget === undefined) return true
-  const measured = (budgeted === "value" ? value : ratio ?? value).median
+  const measured = judged(figure)
   const slack = clearBreakOnly ? 2 : 1
   return budget.bound === "at least" ? measured * slack >= budget.value : measured <= budget.value * slack
 }
