@@ -11,6 +11,7 @@ const projects = {
   testing: "packages/testing",
   cli: "packages/cli",
   schema: "packages/schema",
+  bench: "packages/bench",
   scratchpad: "scratchpad"
 }
 
