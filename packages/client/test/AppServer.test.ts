@@ -14,6 +14,7 @@ import {
   type Scope as ScopeType,
   Stream
 } from "effect"
+import * as DirectPipes from "../../node/src/internal/directPipes.ts"
 
 const node = (program: string, options?: Partial<AppServer.Options>): AppServer.Options => ({
   executable: process.execPath,
@@ -25,7 +26,13 @@ const node = (program: string, options?: Partial<AppServer.Options>): AppServer.
 const live = (
   name: string,
   test: Effect.Effect<void, unknown, ScopeType.Scope | Effect.Services<ReturnType<typeof AppServer.make>>>
-) => it.live(name, () => test.pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 30_000)
+) => {
+  const pipes = { "the spawner's streams": undefined, "Node's own pipes": DirectPipes.spawn }
+  for (const [way, spawn] of Object.entries(pipes)) {
+    const withPipes = spawn === undefined ? test : Effect.provideService(test, AppServer.Spawn, spawn)
+    it.live(`${name} (${way})`, () => withPipes.pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 30_000)
+  }
+}
 
 const text = (chunks: ReadonlyArray<Uint8Array>) => chunks.map((chunk) => new TextDecoder().decode(chunk)).join("")
 
