@@ -15,6 +15,8 @@ export interface Workload {
   readonly pace?: number
   /** Each turn gets its messages when it is started, instead of all when the feeder is told to go. */
   readonly perTurn?: boolean
+  /** How many of the messages go by before the measurement begins. Default: none. */
+  readonly warmUp?: number
 }
 
 export const idOf = (kind: "thread" | "turn", n: number): string =>

@@ -90,6 +90,36 @@ describe("requests", () => {
       assert.deepStrictEqual(yield* Fiber.join(fiber), answer)
     }))
 
+  it.effect("times out when the connection takes nothing, and gives the sending up", () =>
+    Effect.gen(function*() {
+      const server = yield* Fake.make
+      let sending = 0
+      const stuck = Transport.Transport.of({
+        ...server.client,
+        send: (frame) =>
+          frame.includes("model/list")
+            ? Effect.andThen(
+              Effect.sync(() => sending++),
+              Effect.onInterrupt(Effect.never, () => Effect.sync(() => sending--))
+            )
+            : server.client.send(frame)
+      })
+      const connecting = yield* Effect.forkScoped(
+        Effect.provideService(AppServerRpc.make(), Transport.Transport, stuck)
+      )
+      yield* Effect.flatMap(server.expect("initialize"), (request) => server.reply(request, Fake.initialized))
+      const rpc = yield* Fiber.join(connecting)
+      const tag = yield* Deferred.make<string>()
+      const request = Effect.catch(rpc.request("model/list", {}), (error) => Deferred.succeed(tag, error._tag))
+      // A fiber that ends ends its children; this one goes on.
+      yield* Effect.forkScoped(Effect.andThen(request, Effect.never))
+      yield* Effect.yieldNow
+      assert.strictEqual(sending, 1)
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(yield* Deferred.await(tag), "RequestTimeout")
+      assert.strictEqual(sending, 0)
+    }))
+
   it.effect("times out after 60 seconds, or after its own timeout, and ignores the late reply", () =>
     Effect.gen(function*() {
       const { rpc, server } = yield* Fake.connect()

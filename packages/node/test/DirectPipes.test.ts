@@ -49,6 +49,30 @@ describe("directPipes", () => {
   )
 
   live(
+    "ends stdin after what was written",
+    Effect.gen(function*() {
+      const { pipes } = yield* start("process.stdin.pipe(process.stdout)")
+      yield* pipes.write("last words")
+      yield* pipes.end
+      assert.strictEqual(yield* read(pipes), "last words")
+    })
+  )
+
+  live(
+    "releases who waits to write when the process is gone",
+    Effect.gen(function*() {
+      const { handle, pipes } = yield* start("console.log('ready'); setInterval(() => {}, 1000)")
+      yield* read(pipes, "ready")
+      yield* pipes.write("x".repeat(4_000_000))
+      yield* Effect.promise(() => new Promise((resolve) => process.nextTick(resolve)))
+      const waiting = yield* Effect.forkChild(pipes.write(""), { startImmediately: true })
+      assert.isUndefined(waiting.pollUnsafe())
+      yield* handle.kill()
+      yield* Fiber.join(waiting)
+    })
+  )
+
+  live(
     "waits while the pipe is full, and goes on when it is read",
     Effect.gen(function*() {
       const { handle, pipes } = yield* start(`

@@ -17,6 +17,7 @@ interface Message {
 
 const counts = new Map<string, number>()
 let open = workload.turns
+let seen = 0
 let parts: Array<Buffer> = []
 let end: ReturnType<typeof begin> | undefined
 
@@ -33,6 +34,7 @@ const onMessage = (message: Message): void => {
   const turnId = message.params?.turnId ?? message.params?.turn?.id
   if (turnId === undefined) return
   counts.set(turnId, (counts.get(turnId) ?? 0) + 1)
+  if (++seen === workload.warmUp) end = begin()
   if (message.method !== "turn/completed" || --open > 0) return
   tell({ ...end!(), events: [...counts.values()].reduce((a, b) => a + b) })
   feeder.stdin.end()

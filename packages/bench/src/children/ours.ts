@@ -24,16 +24,20 @@ const program = Effect.gen(function*() {
   const codex = yield* Codex.Codex
   const rpc = yield* AppServerRpc.AppServerRpc
   let events = 0
-  const count = Effect.sync(() => {
-    events++
-  })
+  let end: ReturnType<typeof begin> | undefined
+  const seen = (more: number): void => {
+    const before = events
+    events += more
+    if (workload.warmUp !== undefined && before < workload.warmUp && events >= workload.warmUp) end = begin()
+  }
+  const count = Effect.sync(() => seen(1))
 
   const reader = Effect.fnUntraced(function*(n: number) {
     if (reading === "observed") {
       const completed = Deferred.makeUnsafe<void>()
       yield* rpc.observe(idOf("thread", n), {
         onNotification: ({ _tag }) => {
-          events++
+          seen(1)
           if (_tag === "turn/completed") Deferred.doneUnsafe(completed, Exit.void)
         },
         onReadEnd: () => {},
@@ -47,17 +51,14 @@ const program = Effect.gen(function*() {
       case "events":
         return Stream.runForEach(turn.events, () => count)
       case "batches":
-        return Stream.runForEachArray(turn.events, (batch) =>
-          Effect.sync(() => {
-            events += batch.length
-          }))
+        return Stream.runForEachArray(turn.events, (batch) => Effect.sync(() => seen(batch.length)))
       case "late": {
         const half = Deferred.makeUnsafe<void>()
         const enough = Math.floor(workload.messages / workload.turns / 2)
         let read = 0
         const first = Stream.runForEach(turn.events, () =>
           Effect.sync(() => {
-            events++
+            seen(1)
             if (++read === enough) Deferred.doneUnsafe(half, Exit.void)
           }))
         const second = Stream.runDrain(turn.events)
@@ -73,7 +74,7 @@ const program = Effect.gen(function*() {
     (n) => Effect.flatMap(reader(n), Effect.forkScoped)
   )
   yield* Effect.yieldNow
-  const end = begin()
+  end = begin()
   yield* rpc.request("thread/loaded/list", {})
   yield* Effect.forEach(readers, (fiber) => Effect.asVoid(Fiber.join<unknown, unknown>(fiber)), { discard: true })
   tell(reading === "result" ? end() : { ...end(), events })

@@ -48,6 +48,7 @@ const program = Effect.gen(function*() {
   yield* Stream.fromQueue(outbox).pipe(Stream.encodeText, Stream.run(feeder.stdin), Effect.forkScoped)
   const request = (id: number, method: string) => Queue.offer(outbox, `${JSON.stringify({ id, method, params: {} })}\n`)
 
+  let end: ReturnType<typeof begin> | undefined
   const queues = new Map<string, Queue.Queue<Notification, Cause.Done>>()
   let events = 0
   const readers: Array<Fiber.Fiber<void>> = []
@@ -57,12 +58,11 @@ const program = Effect.gen(function*() {
     readers.push(
       yield* Effect.forkScoped(Stream.runForEach(Stream.fromQueue(queue), () =>
         Effect.sync(() => {
-          events++
+          if (++events === workload.warmUp) end = begin()
         })))
     )
   }
 
-  let end: ReturnType<typeof begin> | undefined
   yield* feeder.stdout.pipe(
     Stream.decodeText,
     Stream.splitLines,

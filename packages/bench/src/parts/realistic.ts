@@ -14,19 +14,26 @@ const compare = async (workload: Workload, rounds: number, reading = "events") =
 export const realistic: Part = {
   name: "realistic",
   run: async ({ quick, rounds }) => {
+    const figures: Array<Figure> = []
     const messages = quick ? 18_000 : 54_000
-    const { floor, ours } = await compare({ kind: "mix", messages, turns: 1, pace: 18_000 }, rounds)
-    return [["floor: bare loop", floor] as const, ["ours, event by event", ours] as const].map((
-      [name, of]
-    ): Figure => ({
-      part: "realistic",
-      name: `${name}, 18,000 messages/s, three in a write`,
-      value: spread(of.map(({ cpuMs }) => (cpuMs * 1000) / messages)),
-      unit: "µs CPU/message",
-      ratio: of === floor ? undefined : ratios(of, floor, ({ cpuMs }) => cpuMs),
-      budget: of === floor ? undefined : atMost(1.4),
-      ...costs(of)
-    }))
+    // V8 compiles what reads in the first second, for which the longer code pays more.
+    for (const [warmUp, from] of [[18_000, ""], [0, ", from the first message"]] as const) {
+      if (quick && warmUp === 0) continue
+      const workload: Workload = { kind: "mix", messages: messages + warmUp, turns: 1, pace: 18_000, warmUp }
+      const { floor, ours } = await compare(workload, rounds)
+      for (const [name, of] of [["floor: bare loop", floor], ["ours, event by event", ours]] as const) {
+        figures.push({
+          part: "realistic",
+          name: `${name}, 18,000 messages/s, three in a write${from}`,
+          value: spread(of.map(({ cpuMs }) => (cpuMs * 1000) / messages)),
+          unit: "µs CPU/message",
+          ratio: of === floor ? undefined : ratios(of, floor, ({ cpuMs }) => cpuMs),
+          budget: of === floor || warmUp === 0 ? undefined : atMost(1.4),
+          ...costs(of)
+        })
+      }
+    }
+    return figures
   }
 }
 

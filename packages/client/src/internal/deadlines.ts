@@ -19,9 +19,6 @@ export const make = Effect.fnUntraced(function*(
   let onNearer: (() => void) | undefined
   const nearer = Effect.callback<void>((resume) => {
     onNearer = () => resume(Effect.void)
-    return Effect.sync(() => {
-      onNearer = undefined
-    })
   })
 
   const wait = Effect.suspend(() =>
@@ -31,8 +28,7 @@ export const make = Effect.fnUntraced(function*(
   )
   yield* wait.pipe(
     Effect.andThen(Effect.sync(() => {
-      const now = clock.currentTimeMillisUnsafe()
-      if (now >= nearest) nearest = expire(now)
+      nearest = expire(clock.currentTimeMillisUnsafe())
     })),
     Effect.forever,
     Effect.forkScoped({ startImmediately: true })

@@ -68,7 +68,7 @@ const pipesOf = (stdin: Writable, stdout: Readable): AppServer.Pipes => {
     write: (text) =>
       Effect.suspend(() => {
         if (texts.push(text) === 1) process.nextTick(flush)
-        return stdin.writableNeedDrain && !stdin.destroyed ? drained : Effect.void
+        return stdin.writableNeedDrain ? drained : Effect.void
       }),
     end: Effect.sync(() => {
       flush()
