@@ -312,7 +312,10 @@ const processOf = (options: Omit<AppServer.Options, "executable"> & Pick<Options
     const env = pathFolder === undefined
       ? options.env
       : ChildPath.prepend(pathFolder, options.env ?? {}, process.env, process.platform)
-    return Layer.provide(AppServer.layer({ ...options, executable, env }), Layer.succeed(AppServer.Spawn, DirectPipes.spawn))
+    return Layer.provide(
+      AppServer.layer({ ...options, executable, env }),
+      Layer.succeed(AppServer.Spawn, DirectPipes.spawn)
+    )
   }))
 
 const once = (options: Options) =>
