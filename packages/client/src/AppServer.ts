@@ -165,6 +165,22 @@ export interface Pipes {
  * How {@link make} starts the process. A platform with a shorter way to the pipes than the streams of the spawner gives
  * `pipes` as well, and `@effect-codex/node` does. Default: the platform's spawner.
  *
+ * **Example** (Telling which process was started)
+ *
+ * ```ts
+ * import { AppServer } from "@effect-codex/client"
+ * import { Effect, Layer } from "effect"
+ *
+ * export const SpawnLogged = Layer.succeed(
+ *   AppServer.Spawn,
+ *   Effect.fnUntraced(function*(command) {
+ *     const handle = yield* command
+ *     yield* Effect.logDebug(`codex app-server runs as process ${handle.pid}`)
+ *     return { handle }
+ *   })
+ * )
+ * ```
+ *
  * @category references
  * @since 0.1.0
  */

@@ -414,6 +414,7 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
   let isLastFollowed = false
   let lastThreadId: string | undefined
   let lastInterested: ReadonlyArray<ThreadObserver> | undefined
+  let lastTouched: ThreadObserver | undefined
   const deltaFrames = new DeltaFrames()
 
   const onNotification = (parsedMethod: string, params: unknown, bytes: number): void => {
@@ -431,10 +432,12 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
     const interested = lastInterested
     if (interested !== undefined || subscribers.size > 0) {
       const notification: Raw = { _tag: method, params }
-      for (const subscriber of subscribers) subscriber.push(notification, bytes)
+      if (subscribers.size > 0) { for (const subscriber of subscribers) subscriber.push(notification, bytes) }
       if (interested !== undefined) {
         for (const observer of interested) {
           observer.onNotification(notification, bytes)
+          if (observer === lastTouched) continue
+          lastTouched = observer
           touched.add(observer)
         }
       }
@@ -524,6 +527,7 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
     if (afterRead.length > 0) { for (const run of afterRead.splice(0)) run() }
     for (const observer of touched) observer.onReadEnd()
     touched.clear()
+    lastTouched = undefined
     for (const subscriber of subscribers) subscriber.flush()
   }
 

@@ -94,7 +94,7 @@ export class TurnState {
   readonly itemIds = new Set<string>()
   private readonly running = new Map<string, unknown>()
   private readonly items: Array<unknown> = []
-  private readonly readers = new Set<Mailbox<StreamError>>()
+  private readers: ReadonlyArray<Mailbox<StreamError>> = []
   private log: CompactLog | undefined
   private first: Mailbox<StreamError> | undefined
   private completion: Readonly<Record<string, unknown>> | undefined
@@ -110,7 +110,7 @@ export class TurnState {
     if (options.events) {
       this.log = new CompactLog()
       this.first = this.makeMailbox()
-      this.readers.add(this.first)
+      this.readers = [this.first]
     }
   }
 
@@ -269,7 +269,7 @@ export class TurnState {
         return first
       }
       const reader = this.makeMailbox(this.log?.snapshot())
-      this.readers.add(reader)
+      this.readers = [...this.readers, reader]
       if (this.endedBy !== undefined) reader.close(endOfEvents(this.endedBy))
       else if (this.isEnded) reader.close(done)
       return reader
@@ -277,7 +277,7 @@ export class TurnState {
     (reader) =>
       Effect.sync(() => {
         reader.close(done)
-        this.readers.delete(reader)
+        this.readers = this.readers.filter((other) => other !== reader)
       })
   )
 
