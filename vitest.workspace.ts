@@ -20,6 +20,8 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     include: ["test/**/*.test.ts"],
+    // On two cores vitest would take one worker, and most tests wait for codex.
+    maxWorkers: 2,
     // Far above what a test takes, so that a slow machine fails none of them.
     testTimeout: 60_000,
     hookTimeout: 60_000,
