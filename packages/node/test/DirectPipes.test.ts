@@ -30,11 +30,15 @@ describe("directPipes", () => {
   live(
     "reads what was written before the reading, and goes on where a reader left off",
     Effect.gen(function*() {
-      const { pipes } = yield* start("console.log('one'); process.stdin.on('data', (line) => console.log(`${line}`))")
+      const { handle, pipes } = yield* start(
+        "console.log('one'); process.stdin.on('data', (line) => console.log(`${line}`))"
+      )
       assert.strictEqual(yield* read(pipes, "one"), "one\n")
       yield* pipes.write("two")
-      assert.strictEqual(yield* read(pipes, "two"), "two\n")
       yield* pipes.end
+      // By then it has come, while nobody read.
+      yield* handle.exitCode
+      assert.strictEqual(yield* read(pipes), "two\n")
       assert.strictEqual(yield* read(pipes), "")
     })
   )
