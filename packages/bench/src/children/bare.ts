@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process"
 import * as Path from "node:path"
 import type { Workload } from "../workload.ts"
+import { onEachLine } from "./bareLines.ts"
 import { begin, tell } from "./sample.ts"
 
 const workload = JSON.parse(process.argv[2]!) as Workload
@@ -18,7 +19,6 @@ interface Message {
 const counts = new Map<string, number>()
 let open = workload.turns
 let seen = 0
-let parts: Array<Buffer> = []
 let end: ReturnType<typeof begin> | undefined
 
 const request = (id: number, method: string): void => {
@@ -40,18 +40,5 @@ const onMessage = (message: Message): void => {
   feeder.stdin.end()
 }
 
-feeder.stdout.on("data", (chunk: Buffer) => {
-  const last = chunk.lastIndexOf(10)
-  if (last === -1) return void parts.push(chunk)
-  const text = parts.length === 0
-    ? chunk.toString("utf8", 0, last)
-    : Buffer.concat([...parts, chunk.subarray(0, last)]).toString("utf8")
-  parts = last + 1 < chunk.length ? [chunk.subarray(last + 1)] : []
-  for (let start = 0; start < text.length;) {
-    const at = text.indexOf("\n", start)
-    const stop = at === -1 ? text.length : at
-    onMessage(JSON.parse(text.slice(start, stop)) as Message)
-    start = stop + 1
-  }
-})
+onEachLine(feeder.stdout, (line) => onMessage(JSON.parse(line) as Message))
 request(1, "initialize")

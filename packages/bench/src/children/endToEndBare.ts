@@ -1,6 +1,7 @@
 /** Turns at once on the real codex binary, whose deltas are read by hand: data, split, JSON.parse and dispatch by turn. */
 import { spawn } from "node:child_process"
 import { promptOf } from "../stage.ts"
+import { onEachLine } from "./bareLines.ts"
 import { watchCodex } from "./codexProcesses.ts"
 import { tell } from "./sample.ts"
 
@@ -36,21 +37,7 @@ const onMessage = (message: Message): void => {
   }
 }
 
-let parts: Array<Buffer> = []
-codex.stdout.on("data", (chunk: Buffer) => {
-  const last = chunk.lastIndexOf(10)
-  if (last === -1) return void parts.push(chunk)
-  const text = parts.length === 0
-    ? chunk.toString("utf8", 0, last)
-    : Buffer.concat([...parts, chunk.subarray(0, last)]).toString("utf8")
-  parts = last + 1 < chunk.length ? [chunk.subarray(last + 1)] : []
-  for (let start = 0; start < text.length;) {
-    const at = text.indexOf("\n", start)
-    const stop = at === -1 ? text.length : at
-    onMessage(JSON.parse(text.slice(start, stop)) as Message)
-    start = stop + 1
-  }
-})
+onEachLine(codex.stdout, (line) => onMessage(JSON.parse(line) as Message))
 
 let lastId = 0
 const request = (method: string, params: object) =>
