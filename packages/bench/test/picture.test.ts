@@ -1,3 +1,4 @@
+import * as Fs from "node:fs"
 import { assert, describe, it } from "vitest"
 import type { Figure } from "../src/measure.ts"
 import { spread } from "../src/measure.ts"
@@ -79,5 +80,15 @@ describe("labels", () => {
   it("are moved apart in the order of their lines, and not beyond the end", () => {
     assert.deepStrictEqual(apart([110, 100, 105], 40, 400), [180, 100, 140])
     assert.deepStrictEqual(apart([390, 100, 395, 380], 40, 400), [360, 100, 400, 320])
+  })
+
+  it("is current in the documentation", () => {
+    const file = (name: string) => Fs.readFileSync(new URL(`../../../docs/${name}`, import.meta.url), "utf8")
+    const measured = JSON.parse(file("performance.json")) as ReadonlyArray<Figure>
+    assert.strictEqual(
+      file("performance.svg"),
+      picture(measured),
+      "npm run bench -- --from docs/performance.json --svg docs/performance.svg"
+    )
   })
 })

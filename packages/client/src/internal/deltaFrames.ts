@@ -28,6 +28,8 @@ const isSpecial = /["\\\u0000-\u001f]/
 const timeAtEnd = /:\d{4,}\}$/
 const changing = 4
 
+const closingBrace = 125
+
 const isDigit = (code: number): boolean => code >= 48 && code <= 57
 
 interface Params {
@@ -98,7 +100,7 @@ export class DeltaFrames {
     for (let i = stop; i < frame.length - 1; i++) {
       if (!isDigit(frame.charCodeAt(i))) return undefined
     }
-    if (form.changing > 0 && frame.charCodeAt(frame.length - 1) !== 125) return undefined
+    if (form.changing > 0 && frame.charCodeAt(frame.length - 1) !== closingBrace) return undefined
     let delta: unknown = end - start > longestCopy ? undefined : frame.slice(start, end)
     if (typeof delta !== "string" || isSpecial.test(delta)) delta = parse(frame.slice(start - 1, end + 1))
     return typeof delta === "string" ? { method: form.method, params: { ...form.params, delta } } : undefined
