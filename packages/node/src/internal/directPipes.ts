@@ -43,15 +43,18 @@ const pipesOf = (stdin: Writable, stdout: Readable): AppServer.Pipes => {
     texts = []
     if (stdin.writable) stdin.write(text)
   }
-  const drained = Effect.callback<void>((resume) => {
+  let drain: Deferred.Deferred<void> | undefined
+  // One for all who wait: Node warns of an emitter with many listeners.
+  const drained = Effect.suspend(() => {
+    if (drain !== undefined) return Deferred.await(drain)
+    const waiting = drain = Deferred.makeUnsafe<void>()
     const done = (): void => {
       stdin.off("drain", done).off("close", done)
-      resume(Effect.void)
+      drain = undefined
+      Deferred.doneUnsafe(waiting, Effect.void)
     }
     stdin.on("drain", done).on("close", done)
-    return Effect.sync(() => {
-      stdin.off("drain", done).off("close", done)
-    })
+    return Deferred.await(waiting)
   })
 
   return {
