@@ -9,6 +9,12 @@ export interface Deadlines {
 }
 
 /**
+ * A timer that is this late, in milliseconds, is one of a program that was busy. Node then runs it before it reads what
+ * has come in time, so that this is read first.
+ */
+const busyFrom = 20
+
+/**
  * @param expire ends what is due and tells the nearest time of what is not, or `Infinity`
  */
 export const make = Effect.fnUntraced(function*(
@@ -26,7 +32,11 @@ export const make = Effect.fnUntraced(function*(
       ? nearer
       : Effect.raceFirst(Effect.sleep(Math.max(0, nearest - clock.currentTimeMillisUnsafe())), nearer)
   )
+  const read = Effect.suspend(() =>
+    clock.currentTimeMillisUnsafe() - nearest < busyFrom ? Effect.void : Effect.sleep(1)
+  )
   yield* wait.pipe(
+    Effect.andThen(read),
     Effect.andThen(Effect.sync(() => {
       nearest = expire(clock.currentTimeMillisUnsafe())
     })),
