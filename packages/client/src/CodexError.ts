@@ -99,7 +99,7 @@ export class AppServerStartError extends Schema.TaggedError<AppServerStartError>
  * | `insecure` | plain `ws://` to another machine, which was not asked for; nothing was sent |
  * | `token` | the token could not be made; nothing was sent |
  * | `unreachable` | nobody answers at the address, or not with a WebSocket; retryable |
- * | `timeout` | it accepted the connection and then did not open a WebSocket in time; retryable |
+ * | `timeout` | it accepted the connection and then did not open a WebSocket in time, or the token was not made in time; retryable |
  * | `unauthorized` | HTTP 401: the token is missing, wrong or expired |
  * | `forbidden` | HTTP 403: codex answers so to every connection with an `Origin` header |
  * | `refused` | any other HTTP status; retryable from 500 on, which is a proxy whose server is not there yet |

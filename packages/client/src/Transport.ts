@@ -130,7 +130,7 @@ export interface WebSocketOptions {
    * read the token and everything else, and run commands with it. Default: `false`.
    */
   readonly allowInsecure?: boolean | undefined
-  /** How long the opening may take. Default: 10 seconds. */
+  /** How long the opening may take, and before it the making of the token. Default: 10 seconds each. */
   readonly connectTimeout?: Duration.Input | undefined
   /**
    * The longest frame that is accepted, in bytes. A longer one ends the connection. Where the platform's WebSocket has a

@@ -18,6 +18,7 @@ import type {
 } from "./CodexError.ts"
 import type { Input } from "./Input.ts"
 import { toWire } from "./Input.ts"
+import * as Terminals from "./internal/terminals.ts"
 import type { Turns } from "./internal/threadRoute.ts"
 import type { TurnState } from "./internal/turnState.ts"
 import type { TurnEvent } from "./ServerNotification.ts"
@@ -84,8 +85,9 @@ export interface Turn {
    */
   readonly interrupt: Effect.Effect<void, RequestError | ThreadBusy>
   /**
-   * {@link interrupt}, and ends the commands that the turn left running in the background, which an interrupt alone does
-   * not. Gives the commands that were ended.
+   * {@link interrupt}, and ends the commands that the turn left running, which an interrupt alone does not: codex ends the
+   * one that the turn waits for if it gets to it within 100 ms, and none that is in the background (measured). Gives the
+   * commands that were ended. Where the end of its scope interrupts the turn, they are ended, too.
    */
   readonly interruptWithTerminals: Effect.Effect<
     ReadonlyArray<Received.ThreadBackgroundTerminal>,
@@ -97,17 +99,6 @@ export interface Turn {
 export const make = (rpc: AppServerRpc["Service"], turns: Turns, state: TurnState): Turn => {
   const { events, id, threadId } = state
   const interrupt = turns.interrupt(state)
-
-  // The terminals of a thread name the item that started them; those of this turn are the ones that it has items of.
-  const endTerminals = Effect.gen(function*() {
-    const { data } = yield* rpc.request("thread/backgroundTerminals/list", { threadId })
-    const own = data.filter((terminal) => state.itemIds.has(terminal.itemId))
-    return yield* Effect.filter(own, ({ processId }) =>
-      Effect.map(
-        rpc.request("thread/backgroundTerminals/terminate", { threadId, processId }),
-        ({ terminated }) => terminated
-      ))
-  })
 
   return {
     id,
@@ -145,6 +136,6 @@ export const make = (rpc: AppServerRpc["Service"], turns: Turns, state: TurnStat
       yield* rpc.request("turn/steer", { threadId, expectedTurnId: id, input: items })
     }),
     interrupt,
-    interruptWithTerminals: Effect.andThen(interrupt, endTerminals)
+    interruptWithTerminals: Effect.andThen(interrupt, Effect.suspend(() => Terminals.end(rpc, threadId, state.itemIds)))
   }
 }

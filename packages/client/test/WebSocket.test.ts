@@ -187,6 +187,17 @@ describe("the opening", () => {
       ])
     }))
 
+  it.effect("gives up on a token that is not made in time, and sends nothing", () =>
+    Effect.gen(function*() {
+      const { make, sockets } = platform()
+      const making = yield* Effect.forkChild(Effect.flip(make({ token: Effect.never, connectTimeout: "3 seconds" })))
+      yield* TestClock.adjust("3 seconds")
+      const error = yield* Fiber.join(making)
+      assert.deepInclude(error, { reason: "timeout", isRetryable: true })
+      assert.include(error.message, "the option `token` gave none within 3000 ms")
+      assert.deepStrictEqual(sockets, [])
+    }))
+
   it.effect("fails with the error of a token that cannot be made, and sends nothing", () =>
     Effect.gen(function*() {
       const { make, sockets } = platform()

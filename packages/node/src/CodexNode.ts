@@ -26,6 +26,7 @@ import * as Os from "node:os"
 import * as CodexExecutable from "./CodexExecutable.ts"
 import * as ChildPath from "./internal/childPath.ts"
 import * as DirectPipes from "./internal/directPipes.ts"
+import * as LockedDatabase from "./internal/lockedDatabase.ts"
 
 /**
  * The options of the connection.
@@ -69,7 +70,9 @@ export interface Options
  * brings along (ripgrep) come first on the `PATH` of the process.
  *
  * Fails with `CodexExecutableNotFound` when there is no executable, and with `AppServerStartError` when what was found
- * does not start or does not complete the handshake.
+ * does not start or does not complete the handshake. A codex that ends because another program keeps a database in its
+ * `CODEX_HOME` locked is started up to three times, which is logged as a warning; starts do not wait for each other,
+ * because one that hangs would hold up all.
  *
  * **Example** (Asking once)
  *
@@ -320,9 +323,12 @@ const processOf = (options: Omit<AppServer.Options, "executable"> & Pick<Options
 
 const once = (options: Options) =>
   services(options).pipe(
-    Layer.provideMerge(AppServerRpc.layer(options)),
-    Layer.provide(Transport.layerStdio(options)),
-    Layer.provideMerge(processOf(options))
+    Layer.provideMerge(LockedDatabase.retried(
+      AppServerRpc.layer(options).pipe(
+        Layer.provide(Transport.layerStdio(options)),
+        Layer.provideMerge(processOf(options))
+      )
+    ))
   )
 
 const supervised = (options: Options, restart: AppServerRpc.RestartSchedule) =>
@@ -335,10 +341,9 @@ const supervised = (options: Options, restart: AppServerRpc.RestartSchedule) =>
         return server
       })
     ).pipe(Layer.provide(processOf(options)))
-    const rpc = AppServerRpc.layerSupervised(Layer.provide(Transport.layerStdio(options), noted), {
-      ...options,
-      restart
-    })
+    const rpc = LockedDatabase.retried(
+      AppServerRpc.layerSupervised(Layer.provide(Transport.layerStdio(options), noted), { ...options, restart })
+    )
     // The process that runs now, or ran last.
     const latest = Layer.effect(
       AppServer.AppServer,

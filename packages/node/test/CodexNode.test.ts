@@ -16,6 +16,7 @@ import {
   Redacted,
   Scope
 } from "effect"
+import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Util from "node:util"
 import { CodexNode } from "../src/index.ts"
@@ -170,6 +171,25 @@ describe("CodexNode.layer", () => {
       assert.strictEqual(error.phase, "spawn")
       assert.include(error.message, at("none"))
     }).pipe(Effect.provide(NodeServices.layer)))
+
+  for (
+    const [name, text, starts, isLocked] of [
+      ["starts codex again that found a database locked", "database is locked", 3, true],
+      ["starts codex once that ends for another reason", "disk is full", 1, false]
+    ] as const
+  ) {
+    it.live(name, () =>
+      Effect.gen(function*() {
+        const { script } = yield* fakes(
+          `echo $$ >> "$0.starts"; echo "Error: failed to initialize state runtime at /home: ${text}" >&2; exit 1`
+        )
+        const error = yield* startError({ executable: script })
+        assert.deepInclude(error, { _tag: "AppServerStartError", phase: "initialize", isStateDatabaseLocked: isLocked })
+        const pids = readFileSync(`${script}.starts`, "utf8").trim().split("\n").map(Number)
+        assert.strictEqual(pids.length, starts)
+        assert.deepStrictEqual(pids.filter(isRunning), [])
+      }).pipe(Effect.provide([NodeServices.layer, Logger.layer([])])), 30_000)
+  }
 
   it.live("fails for what the system does not start, without telling a secret", () =>
     Effect.gen(function*() {

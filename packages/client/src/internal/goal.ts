@@ -36,6 +36,7 @@ import type { Overrides } from "../ServerRequests.ts"
 import type { Turn } from "../Turn.ts"
 import { defined, duration } from "./settings.ts"
 import * as StoredTurn from "./storedTurn.ts"
+import * as Terminals from "./terminals.ts"
 import type { TurnStateOptions } from "./turnState.ts"
 import { TurnState } from "./turnState.ts"
 import * as TurnTelemetry from "./turnTelemetry.ts"
@@ -73,7 +74,7 @@ class GoalState implements ThreadObserver {
   last: string | undefined
   private readonly options: TurnStateOptions
   private readonly turnIds = new Set<string>()
-  private turn: TurnState | undefined
+  turn: TurnState | undefined
   private startedAt: number | undefined
   private goal: string | undefined
   private completion: Members | undefined
@@ -424,7 +425,9 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
         state.settleFrom(stored, goal)
         return state.isOver
       }).pipe(Effect.orElseSucceed(() => false)),
-      stop: Effect.andThen(Effect.ignore(interrupt(state, share)), state.awaitEnd).pipe(
+      stop: Effect.ignore(interrupt(state, share)).pipe(
+        Effect.andThen(state.awaitEnd),
+        Effect.andThen(Terminals.endLeft(rpc, turn)),
         Effect.timeoutOption(stopGrace),
         Effect.ignore
       )
@@ -442,6 +445,7 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
         if (thread.status.type !== "active" && state.id === undefined) return
       }
       yield* state.awaitEnd
+      if (state.turn !== undefined) yield* Terminals.endLeft(rpc, state.turn)
     }).pipe(Effect.interruptible, Effect.timeoutOption(stopGrace), Effect.ignore)
 
   const begin = Effect.fnUntraced(function*(

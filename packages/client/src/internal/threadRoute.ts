@@ -25,6 +25,7 @@ import type { Raw } from "../ServerNotification.ts"
 import type { Overrides } from "../ServerRequests.ts"
 import * as AfterRestart from "./afterRestart.ts"
 import * as StoredTurn from "./storedTurn.ts"
+import * as Terminals from "./terminals.ts"
 import type { TurnStateOptions } from "./turnState.ts"
 import { TurnState } from "./turnState.ts"
 import * as TurnTelemetry from "./turnTelemetry.ts"
@@ -411,7 +412,8 @@ export const make = Effect.fnUntraced(function*(
   // Runs in finalizers, which nothing can interrupt: so it has a bound of its own.
   const stop = (turn: TurnState): Effect.Effect<void> =>
     interrupt(turn).pipe(
-      Effect.andThen(turn.awaitEnd),
+      Effect.andThen(Effect.exit(turn.awaitEnd)),
+      Effect.andThen(Terminals.endLeft(rpc, turn)),
       Effect.interruptible,
       Effect.timeoutOption(stopGrace),
       Effect.ignore

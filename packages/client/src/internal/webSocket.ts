@@ -97,7 +97,6 @@ const advice = {
   forbidden: "codex app-server refuses every connection with an Origin header, and so every page in a browser: leave " +
     "the header away, or connect through a proxy that removes it.",
   refused: "Check that this is the address of a codex app-server.",
-  timeout: "Check that this is the address of a codex app-server, or give a longer `connectTimeout`.",
   unreachable:
     "Check the address, and that `codex app-server --listen ...` runs there. Where the platform's WebSocket " +
     "does not tell a refusal from a failure, check the token, too."
@@ -130,8 +129,16 @@ export const make = Effect.fnUntraced(function*(
   // Secrets
   // ---------------------------------------------------------------------------
 
+  const inTime = (problem: string, advice: string) =>
+    Effect.timeoutOrElse({
+      duration: connectTimeout,
+      orElse: () =>
+        Effect.fail(failure("timeout", `${problem} within ${Duration.toMillis(connectTimeout)} ms. ${advice}`))
+    })
   const given = options.token
-  const token = given === undefined || Redacted.isRedacted(given) ? given : yield* given
+  const token = given === undefined || Redacted.isRedacted(given)
+    ? given
+    : yield* inTime("the option `token` gave none", "Nothing was sent. Look at what makes it.")(given)
   const secrets: Array<string> = url.password === "" ? [] : [url.password]
   const reveal = (secret: Redacted.Redacted<string>): string => {
     // A token is often read from the same file as the server's, which trims it.
@@ -273,13 +280,10 @@ export const make = Effect.fnUntraced(function*(
   })
 
   yield* Deferred.await(opening).pipe(
-    Effect.timeoutOrElse({
-      duration: connectTimeout,
-      orElse: () => {
-        const millis = Duration.toMillis(connectTimeout)
-        return Effect.fail(failure("timeout", `it did not open a WebSocket within ${millis} ms. ${advice.timeout}`))
-      }
-    }),
+    inTime(
+      "it did not open a WebSocket",
+      "Check that this is the address of a codex app-server, or give a longer `connectTimeout`."
+    ),
     Effect.onError(() => Effect.sync(() => drop(ws)))
   )
 

@@ -7,13 +7,13 @@ export const isRunning = (pid: number): boolean => {
   return stdout.trim() !== "" && !stdout.trim().startsWith("Z")
 }
 
-/** Waits until a process has ended, and fails when it does not within 5 seconds: after a SIGKILL it takes a moment. */
+/** Waits until a process has ended, and fails when it does not within 30 seconds: after a SIGKILL it takes a moment. */
 export const ended = (pid: number): Effect.Effect<void, Error> =>
   Effect.sync(() => isRunning(pid)).pipe(
     Effect.delay("20 millis"),
     Effect.repeat({ until: (running) => !running }),
     Effect.timeoutOrElse({
-      duration: "5 seconds",
+      duration: "30 seconds",
       orElse: () => Effect.fail(new Error(`process ${pid} still runs`))
     })
   )
@@ -27,7 +27,7 @@ export const pidsIn = Effect.fnUntraced(function*(file: string) {
     // The line is complete when its end is there.
     Effect.repeat({ until: (text) => text.endsWith("\n") }),
     Effect.map((text) => text.trim().split(" ").map(Number)),
-    Effect.timeout("10 seconds")
+    Effect.timeout("30 seconds")
   )
 })
 
