@@ -218,6 +218,11 @@ export class AppServerRpc extends Context.Service<AppServerRpc, {
   readonly decode: (notification: Raw) => ServerNotification
   /** The requests of the server whose handlers run here, of a turn and of the subagents that work for it. */
   readonly openServerRequests: (threadId: string, turnId: string) => ReadonlyArray<ServerRequests.Method>
+  /**
+   * Ends the handlers of what was asked of a thread on a connection that was lost, and was not asked again on the next
+   * one. For who has resumed the thread: what is asked again comes before the answer to a request that follows.
+   */
+  readonly settleServerRequests: (threadId: string) => void
   /** The MCP servers of a thread that the server has said to be starting, and nothing else of them since then. */
   readonly startingMcpServers: (threadId: string) => ReadonlyArray<string>
   /**
@@ -343,7 +348,6 @@ const threadIdOf = (params: unknown): string | undefined => {
 
 interface Connection {
   readonly transport: Transport["Service"]
-  readonly serving: ServerRequestFibers.ServerRequestFibers
   readonly lost: Deferred.Deferred<ConnectionError>
   readonly mcpStartup: McpStartup.McpStartup
 }
@@ -402,6 +406,14 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
     return nearest
   })
   let connection: Connection
+  const serving = yield* ServerRequestFibers.make({
+    handlerOf: (method, origin, params) => telemetry.handler(method, lookup.handlerOf(method, origin, params)),
+    spanOf: lookup.spanOf,
+    onRejected: telemetry.rejected,
+    timeout: handlerTimeout,
+    send: (frame) => Effect.suspend(() => connection.transport.send(frame)),
+    report: (message) => diagnostics.tell({ _tag: "HandlerProblem", message })
+  })
   let serverInfo: ServerInfo.ServerInfo
 
   // ---------------------------------------------------------------------------
@@ -453,16 +465,16 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
       const turnId = turn?.id
       if (typeof turnId !== "string") return
       lookup.turnEnded(turnId)
-      afterRead.push(() => connection.serving.turnEnded(threadId, turnId))
+      afterRead.push(() => serving.turnEnded(threadId, turnId))
     } else if (method === "turn/started") {
       lookup.turnStarted(threadId, params)
     } else if (method === "item/started") {
-      connection.serving.itemStarted(threadId, params)
+      serving.itemStarted(threadId, params)
     } else if (method === "item/completed") {
-      connection.serving.itemCompleted(threadId, params)
+      serving.itemCompleted(threadId, params)
     } else if (method === "serverRequest/resolved") {
       const { requestId } = params as { readonly requestId?: unknown }
-      afterRead.push(() => connection.serving.resolved(requestId))
+      afterRead.push(() => serving.resolved(requestId))
     } else if (method === "mcpServer/startupStatus/updated") {
       connection.mcpStartup.updated(threadId, params)
     } else if (method === "thread/closed") {
@@ -513,7 +525,7 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
         return onNotification(method, params, frame.length)
       }
       if (typeof id !== "string" && typeof id !== "number") return diagnostics.garbage(frame)
-      afterRead.push(() => connection.serving.start({ id, method, params }))
+      afterRead.push(() => serving.start({ id, method, params }))
       return
     }
     if (id === undefined || id === null) return diagnostics.garbage(frame)
@@ -542,7 +554,7 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
   const finish = (cause: ConnectionError): void => {
     if (end !== undefined) return
     end = cause
-    connection.serving.ended()
+    serving.ended()
     failPending(cause)
     for (const interested of observers.values()) {
       for (const observer of interested) observer.onEnd(cause)
@@ -565,6 +577,7 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
       for (const interested of observers.values()) {
         for (const observer of interested) observer.onLost?.(cause)
       }
+      serving.lost((threadId) => (observers.get(threadId) ?? []).some(({ onRestored }) => onRestored !== undefined))
     }
     failPending(cause)
   }
@@ -686,16 +699,8 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
 
   const open = Effect.gen(function*() {
     const transport = yield* connect
-    const serving = yield* ServerRequestFibers.make({
-      handlerOf: (method, origin, params) => telemetry.handler(method, lookup.handlerOf(method, origin, params)),
-      spanOf: lookup.spanOf,
-      onRejected: telemetry.rejected,
-      timeout: handlerTimeout,
-      send: transport.send,
-      report: (message) => diagnostics.tell({ _tag: "HandlerProblem", message })
-    })
     const lost = Deferred.makeUnsafe<ConnectionError>()
-    const opened: Connection = connection = { transport, serving, lost, mcpStartup: McpStartup.make() }
+    const opened: Connection = connection = { transport, lost, mcpStartup: McpStartup.make() }
     yield* transport.receive(onFrames).pipe(
       // No frame is known that does it. If there is one, everybody is to know that nothing is read any more.
       Effect.catchDefect((defect) =>
@@ -788,8 +793,8 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
     notify,
     decode: diagnostics.decode,
     report: diagnostics.report,
-    openServerRequests: (threadId, turnId) =>
-      connection.serving.open((origin) => lookup.isFor(origin, threadId, turnId)),
+    openServerRequests: (threadId, turnId) => serving.open((origin) => lookup.isFor(origin, threadId, turnId)),
+    settleServerRequests: serving.settled,
     startingMcpServers: (threadId) => connection.mcpStartup.starting(threadId),
     ended: Deferred.await(ended),
     diagnostics: diagnostics.counts,
@@ -876,7 +881,8 @@ export const layerConfig = (
  *   cause of the loss; `Thread.resumeGoal` goes on with it.
  * - Each `Thread` is resumed before its next call, with the settings that the server does not store. A thread that had
  *   no turn yet is gone.
- * - What the server asks of us ends with the connection. It asks again when its turn goes on and is resumed.
+ * - What the server asks of us waits for its turn. If that goes on and is resumed, the server asks again, and gets the
+ *   answer of the handler that was asked first, which goes on meanwhile; else the handler is interrupted.
  * - Streams of notifications go on; what was told meanwhile is not in them. Logins that are under way end with the cause.
  *
  * **Example** (A process that is started again five times, after pauses that grow)

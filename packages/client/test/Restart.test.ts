@@ -14,6 +14,7 @@ import {
   Config,
   ConfigProvider,
   Context,
+  Deferred,
   Effect,
   Exit,
   Fiber,
@@ -306,7 +307,7 @@ describe("a lost connection", () => {
   )
 
   test(
-    "interrupts the handlers of what was asked on it, and streams go on with the next",
+    "interrupts the handlers of what was asked on it of threads that are not followed, and streams go on with the next",
     Effect.gen(function*() {
       const ended = yield* Queue.unbounded<string>()
       const { next, rpc, server } = yield* connect({
@@ -409,6 +410,126 @@ describe("a lost connection", () => {
       yield* TestClock.adjust("1 second")
       yield* answer(yield* next, "model/list", models)
       yield* Fiber.join(waiting)
+    })
+  )
+})
+
+// =============================================================================
+// What the server asks
+// =============================================================================
+
+const approval = "item/commandExecution/requestApproval"
+const accepted = { decision: "accept" } as const
+
+/** A command is asked about when the connection is lost. `decided` lets the handler answer. */
+const lostQuestion = Effect.fnUntraced(function*() {
+  const { next, rpc, server, thread } = yield* withThread()
+  const decided = yield* Deferred.make<void>()
+  const life = yield* Queue.unbounded<string>()
+  const run = yield* Effect.forkScoped(Effect.exit(thread.run("go", {
+    handlers: {
+      [approval]: () =>
+        Queue.offer(life, "asked").pipe(
+          Effect.andThen(Deferred.await(decided)),
+          Effect.as(accepted),
+          Effect.onInterrupt(() => Queue.offer(life, "interrupted"))
+        )
+    }
+  })))
+  yield* answer(server, "turn/start", { turn: Fake.turn("turn-1") })
+  yield* server.send(Fake.started("turn-1"), Fake.ask(approval, 7))
+  assert.strictEqual(yield* Queue.take(life), "asked")
+  yield* lose(rpc, server)
+  /** The server has gone on: the thread is resumed, and the turn runs. What is `asked` comes with that. */
+  const goesOn = Effect.fnUntraced(function*(...asked: ReadonlyArray<string>) {
+    yield* TestClock.adjust("1 second")
+    const again = yield* next
+    yield* answer(again, "thread/read", read("active"))
+    yield* answer(again, "thread/resume", Fake.threadStarted())
+    yield* again.send(...asked)
+    yield* answer(again, "thread/turns/list", stored(Fake.turn("turn-1")))
+    return again
+  })
+  /** The turn is completed, so that nothing is left to be stopped. */
+  const ends = Effect.fnUntraced(function*(again: Fake.FakeServer) {
+    yield* again.send(Fake.completed("turn-1"))
+    yield* answer(again, "thread/turns/list", stored(Fake.turn("turn-1", "completed", { completedAt: 1 })))
+    assert.isTrue(Exit.isSuccess(yield* Fiber.join(run)))
+    assert.strictEqual(yield* Queue.size(life), 0)
+  })
+  return { decided, ends, goesOn, life, next, run }
+})
+
+describe("what the server was asking when the connection was lost", () => {
+  test(
+    "is answered on the next one by the handler that was asked first",
+    Effect.gen(function*() {
+      const { decided, ends, goesOn } = yield* lostQuestion()
+      const again = yield* goesOn(Fake.ask(approval, 7))
+      yield* Deferred.succeed(decided, undefined)
+      assert.deepInclude(yield* again.next, { id: 7, result: accepted })
+      yield* ends(again)
+    })
+  )
+
+  test(
+    "is answered when it is asked again, with what was decided meanwhile, and then no more",
+    Effect.gen(function*() {
+      const { decided, ends, goesOn } = yield* lostQuestion()
+      yield* Deferred.succeed(decided, undefined)
+      const again = yield* goesOn(Fake.ask(approval, 7), Fake.ask(approval, 7))
+      assert.deepInclude(yield* again.next, { id: 7, result: accepted })
+      yield* ends(again)
+    })
+  )
+
+  test(
+    "is given up when it is not asked again, and its answer is not sent",
+    Effect.gen(function*() {
+      const { ends, goesOn, life } = yield* lostQuestion()
+      const again = yield* goesOn()
+      assert.strictEqual(yield* Queue.take(life), "interrupted")
+      yield* ends(again)
+    })
+  )
+
+  test(
+    "is given up when its turn is over",
+    Effect.gen(function*() {
+      const { life, next, run } = yield* lostQuestion()
+      yield* TestClock.adjust("1 second")
+      const again = yield* next
+      yield* answer(again, "thread/read", read("notLoaded"))
+      yield* answer(again, "thread/turns/list", stored(Fake.turn("turn-1", "interrupted")))
+      assert.strictEqual(yield* Queue.take(life), "interrupted")
+      assert.strictEqual(fails(yield* Fiber.join(run))?._tag, "TurnOutcomeUnknown")
+    })
+  )
+
+  test(
+    "waits for the connection after the next, if that is lost, too",
+    Effect.gen(function*() {
+      const { decided, ends, goesOn, next } = yield* lostQuestion()
+      yield* TestClock.adjust("1 second")
+      const second = yield* next
+      yield* second.expect("thread/read")
+      yield* second.close(exited)
+      const third = yield* goesOn(Fake.ask(approval, 7))
+      yield* Deferred.succeed(decided, undefined)
+      assert.deepInclude(yield* third.next, { id: 7, result: accepted })
+      yield* ends(third)
+    })
+  )
+
+  test(
+    "is not taken for what another process asks under its id",
+    Effect.gen(function*() {
+      const { decided, ends, goesOn, life } = yield* lostQuestion()
+      const again = yield* goesOn(Fake.ask(approval, 7, { itemId: "another" }))
+      assert.deepStrictEqual(yield* Queue.takeN(life, 2), ["interrupted", "asked"])
+      yield* Deferred.succeed(decided, undefined)
+      assert.deepInclude(yield* again.next, { id: 7, result: accepted })
+      yield* ends(again)
     })
   )
 })

@@ -28,8 +28,7 @@ const expectGap = (rpc: Rpc, turn: TurnState, inBackground: (effect: Effect.Effe
   turn.fillGap = (completed) => inBackground(end(completed))
 }
 
-/** Nothing is run again: a turn goes on, or it ends as the server has stored it, or nobody knows how it ended. */
-export const settle = Effect.fnUntraced(function*(
+const settleTurns = Effect.fnUntraced(function*(
   rpc: Rpc,
   route: Route,
   running: ReadonlyArray<TurnState>,
@@ -44,6 +43,7 @@ export const settle = Effect.fnUntraced(function*(
     Effect.map(({ thread }) => thread.status.type),
     Effect.orElseSucceed(() => "unknown")
   )
+  if (isOver()) return
   const isActive = status === "active"
   for (const turn of running) expectGap(rpc, turn, inBackground)
   // Before the turns are looked up, so that an end that comes in between is heard.
@@ -69,3 +69,23 @@ export const settle = Effect.fnUntraced(function*(
   }
   if (!isActive && !isOver() && route.activeTurnId === activeTurnId) route.beIdle()
 })
+
+/**
+ * Nothing is run again: a turn goes on, or it ends as the server has stored it, or nobody knows how it ended. What the
+ * server has not asked again by then is not asked any more.
+ */
+export const settle = (
+  rpc: Rpc,
+  route: Route,
+  running: ReadonlyArray<TurnState>,
+  inBackground: (effect: Effect.Effect<void>) => void
+): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { restarts } = rpc
+    return Effect.ensuring(
+      settleTurns(rpc, route, running, inBackground),
+      Effect.sync(() => {
+        if (!route.isLost && rpc.restarts === restarts) rpc.settleServerRequests(route.threadId)
+      })
+    )
+  })

@@ -2,6 +2,9 @@
  * Runs the handlers of the server's requests, each in a fiber of its own. A request is answered at most once, is not run
  * again when it comes again with the same id, and is forgotten when the server resolves it, its turn or the connection
  * ends.
+ *
+ * When a lost connection is made again and the server goes on, it asks again what was not answered, under the same id
+ * (measured on 0.169). The handler is then still the one that was asked first: it may be a person who has begun to read.
  */
 import { serverRequests } from "@effect-codex/protocol/Methods"
 import * as Received from "@effect-codex/protocol/Received"
@@ -11,6 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberMap from "effect/FiberMap"
+import * as FiberSet from "effect/FiberSet"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
@@ -42,6 +46,10 @@ export interface ServerRequestFibers {
   readonly itemStarted: (threadId: string, params: unknown) => void
   readonly itemCompleted: (threadId: string, params: unknown) => void
   readonly turnEnded: (threadId: string, turnId: string) => void
+  /** The connection is lost. What was asked of those threads may be asked again on the next one, and waits for that. */
+  readonly lost: (mayGoOn: (threadId: string) => boolean) => void
+  /** What still waits to be asked again of a thread will not be. */
+  readonly settled: (threadId: string) => void
   readonly ended: () => void
   /** The requests whose handlers run, of those origins. */
   readonly open: (isMeant: (origin: Origin) => boolean) => ReadonlyArray<Method>
@@ -70,9 +78,12 @@ const itemTypes: ReadonlySet<unknown> = new Set<Received.ThreadItem["type"]>([
 
 interface Known {
   readonly fiber: Fiber.Fiber<void>
-  readonly method: string
+  readonly message: Message
   readonly origin: Origin
 }
+
+const isSame = (a: Message, b: Message): boolean =>
+  a.method === b.method && JSON.stringify(a.params) === JSON.stringify(b.params)
 
 const toolFailed = {
   success: false,
@@ -132,9 +143,12 @@ export const make = Effect.fnUntraced(function*(options: {
 }): Effect.fn.Return<ServerRequestFibers, never, Scope.Scope> {
   const { handlerOf, onRejected, report, send, spanOf, timeout } = options
   const fork = yield* FiberMap.runtime(yield* FiberMap.make<RequestId, void>())()
+  const forkSend = yield* FiberSet.makeRuntime<never, void>()
   // Answered requests stay until the server says that it took the answer: until then it may send them again.
   const known = new Map<RequestId, Known>()
   const answered = new Set<RequestId>()
+  /** What a lost connection asked and the next one has not asked again yet, with the answer once there is one. */
+  const lost = new Map<RequestId, string | undefined>()
   const items = new Map<string, Map<string, { readonly turnId: string | undefined; readonly item: unknown }>>()
   let itemCount = 0
 
@@ -146,7 +160,13 @@ export const make = Effect.fnUntraced(function*(options: {
   }
 
   const respond = ({ id, method: name, params }: Message, origin: Origin): Effect.Effect<void> => {
-    const answer = (reply: object) => send(JSON.stringify({ id, ...reply }))
+    const answer = (reply: object) =>
+      Effect.suspend(() => {
+        const frame = JSON.stringify({ id, ...reply })
+        if (!lost.has(id)) return send(frame)
+        lost.set(id, frame)
+        return Effect.void
+      })
     const reject = (code: number, message: string, problem: string) => {
       report(problem)
       onRejected(name)
@@ -188,7 +208,7 @@ export const make = Effect.fnUntraced(function*(options: {
   }
 
   const onAnswered = (id: RequestId) => {
-    if (!known.has(id)) return
+    if (!known.has(id) || lost.has(id)) return
     answered.add(id)
     if (answered.size <= maxAnswered) return
     const [oldest] = answered
@@ -203,18 +223,41 @@ export const make = Effect.fnUntraced(function*(options: {
     if (ofThread.size === 0) items.delete(threadId)
   }
 
+  const dropItems = () => {
+    items.clear()
+    itemCount = 0
+  }
+
   const forget = (id: RequestId) => {
     const entry = known.get(id)
     if (entry === undefined) return
     known.delete(id)
     answered.delete(id)
+    lost.delete(id)
     entry.fiber.interruptUnsafe()
+  }
+
+  /** Whether it is taken up again. A process that was started since may use the id for something else. */
+  const takeUp = (message: Message): boolean => {
+    const { id } = message
+    if (!lost.has(id)) return known.has(id)
+    if (!isSame(known.get(id)!.message, message)) {
+      forget(id)
+      return false
+    }
+    const frame = lost.get(id)
+    lost.delete(id)
+    if (frame !== undefined) {
+      onAnswered(id)
+      forkSend(send(frame))
+    }
+    return true
   }
 
   return {
     start(message) {
       const { id } = message
-      if (known.has(id)) return
+      if (takeUp(message)) return
       const origin = originOf(message.params)
       const fiber = fork(
         id,
@@ -229,7 +272,7 @@ export const make = Effect.fnUntraced(function*(options: {
       )
       const hasEnded = fiber.pollUnsafe() !== undefined
       // It may have run to its end on the spot.
-      if (origin.threadId !== undefined || !hasEnded) known.set(id, { fiber, method: message.method, origin })
+      if (origin.threadId !== undefined || !hasEnded) known.set(id, { fiber, message, origin })
       if (hasEnded) onAnswered(id)
     },
     resolved(id) {
@@ -262,16 +305,28 @@ export const make = Effect.fnUntraced(function*(options: {
       }
     },
     open(isMeant) {
-      return [...known.values()].flatMap(({ fiber, method, origin }) =>
-        isMeant(origin) && fiber.pollUnsafe() === undefined && Object.hasOwn(serverRequests, method)
-          ? [method as Method]
+      return [...known.values()].flatMap(({ fiber, message, origin }) =>
+        isMeant(origin) && fiber.pollUnsafe() === undefined && Object.hasOwn(serverRequests, message.method)
+          ? [message.method as Method]
           : []
       )
     },
+    lost(mayGoOn) {
+      for (const [id, { origin }] of known) {
+        // What was answered is not asked again, unless the answer was lost: then it is a new question.
+        if (origin.threadId === undefined || !mayGoOn(origin.threadId) || answered.has(id)) forget(id)
+        else if (!lost.has(id)) lost.set(id, undefined)
+      }
+      dropItems()
+    },
+    settled(threadId) {
+      for (const id of lost.keys()) {
+        if (known.get(id)?.origin.threadId === threadId) forget(id)
+      }
+    },
     ended() {
       for (const id of known.keys()) forget(id)
-      items.clear()
-      itemCount = 0
+      dropItems()
     }
   }
 })
