@@ -28,6 +28,7 @@ import * as Transport from "@effect-codex/client/Transport"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { ExecRequest, ExecResult } from "./FakeAppServer.ts"
+import * as Asked from "./internal/contract/asked.ts"
 import * as Errors from "./internal/contract/errors.ts"
 import * as Handshake from "./internal/contract/handshake.ts"
 import * as Logins from "./internal/contract/logins.ts"
@@ -82,6 +83,7 @@ export {
 export const cases: ReadonlyArray<Case> = [
   ...Turns.cases,
   ...Tools.cases,
+  ...Asked.cases,
   ...Threads.cases,
   ...Errors.cases,
   ...Logins.cases
@@ -94,6 +96,14 @@ export const cases: ReadonlyArray<Case> = [
  * @since 0.1.0
  */
 export const handshakeCases: ReadonlyArray<Case<Transport.Transport>> = Handshake.cases
+
+/**
+ * The cases for a connection to a server whose model wants a login, which {@link cases} are not for.
+ *
+ * @category cases
+ * @since 0.1.0
+ */
+export const loginCases: ReadonlyArray<Case> = Logins.loginCases
 
 /**
  * What comes of the commands that the model of the cases runs, for servers that do not run any.

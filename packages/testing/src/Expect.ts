@@ -13,7 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { isArray, isObject } from "./internal/json.ts"
+import { field, isArray, isObject } from "./internal/json.ts"
 import { type ModelRequest, ScriptedModel } from "./ScriptedModel.ts"
 
 // =============================================================================
@@ -172,14 +172,19 @@ export const told = (request: ModelRequest): Told => ({
   userTexts: request.userTexts,
   developerTexts: request.input.flatMap((item) => item["role"] === "developer" ? textsOf(item["content"] ?? null) : []),
   instructions: request.instructions,
-  tools: request.tools.flatMap((tool) => {
+  tools: [...request.tools, ...request.input.flatMap(additionalTools)].flatMap((tool) => {
     const name = nameOf(tool)
-    return isArray(tool["tools"]) ? tool["tools"].map((inner) => `${name}.${nameOf(inner)}`) : [name]
+    const inner = field(tool, "tools")
+    return isArray(inner) ? inner.map((tool) => `${name}.${nameOf(tool)}`) : [name]
   }),
   toolOutputs: request.toolOutputs.map(({ output }) => output),
   images: imagesOf(request.input),
   headers: request.headers
 })
+
+// Models that codex knows are told of their tools by an item.
+const additionalTools = (item: Schema.JsonObject): ReadonlyArray<Schema.Json> =>
+  item["type"] === "additional_tools" && isArray(item["tools"]) ? item["tools"] : []
 
 const nameOf = (tool: Schema.Json): string => {
   const name = isObject(tool) ? tool["name"] ?? tool["type"] : undefined

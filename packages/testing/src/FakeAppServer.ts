@@ -6,17 +6,36 @@
  * **What it does**
  *
  * The handshake, threads (start, resume, fork, read, list, name, archive, unarchive, delete, settings), turns with their
- * items and deltas, steering, interruption, commands and patches with their approvals, dynamic tools, failures of the
- * model, logins with a key and in the browser. {@link Contract} holds it against the real server: the frames, their order
- * and the texts of errors are the same. Ids are the same in each run.
+ * items and deltas, steering, interruption, commands and patches with their approvals, dynamic tools, questions to the
+ * user and requests for permissions (for threads whose `config` switches on `features.default_mode_request_user_input`
+ * and `features.request_permissions_tool`), failures of the model, the list of models, logins with a key and in the
+ * browser. {@link Contract} holds it against the real server: the frames, their order and the texts of errors are the
+ * same. Ids are the same in each run.
  *
  * **What it does not do**
  *
- * Commands are not run: `exec` says what comes of them. The calls of one response are made one after the other. Patches that add files are shown and not written; others are
- * commands. Reviews, compaction, goals, MCP servers, subagents, `ApprovalMode.autoReview` of what goes beyond the sandbox,
- * external tokens, and codex's repetition of failed requests are not there: a request for them is refused with a
- * `MethodNotFound`, and a turn that needs them fails, both with a message that says so. Test those on the real codex, with
- * `ScriptedCodex`.
+ * A request for what is not there is refused with a `MethodNotFound`, and a turn that needs it fails, both with a message
+ * that says so: test it on the real codex, with `ScriptedCodex`. It is
+ *
+ * - of threads and turns: reviews, compaction, goals, `Thread.revert` and `inject`, `Turn.interruptWithTerminals`,
+ *   collaboration modes, environments, named permissions, forks that stay attached, input of type `localAudio`;
+ * - of approvals: `ApprovalMode.autoReview` of what goes beyond the sandbox, granular policies, elicitations;
+ * - of tools: the other ones of codex (`write_stdin`, `view_image`, goals, agents, and all that a model gets which codex
+ *   knows), MCP servers;
+ * - of accounts: external tokens, `Auth.usage`, `Auth.rateLimits` of a ChatGPT login. Device codes are refused as by a
+ *   server that does not have them;
+ * - skills, plugins, projects, files, `command/exec`, and what else the protocol has.
+ *
+ * And this is less than on the real codex, without an error:
+ *
+ * - Commands are not run: `exec` says what comes of them. The calls of one response are made one after the other. Patches
+ *   that add files are shown and not written; other patches are commands.
+ * - The model is told what the client says, and not what codex adds: its own prompt, the environment, permissions, skills
+ *   and `AGENTS.md`. Of the tools of codex it is told the names, whatever the model is. Images of files are not made
+ *   smaller, and those that are no PNG or JPEG are none. The headers are those that tell of the client and its thread; a
+ *   ChatGPT login sends no `authorization`.
+ * - Of a thread's `config` the two switches above are read. Two models and a hidden one are listed. Failed requests to the
+ *   model are not repeated.
  *
  * @since 0.1.0
  */

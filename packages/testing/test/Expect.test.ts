@@ -27,6 +27,14 @@ describe("Expect, with codex", () => {
       assert.strictEqual(first.headers["content-type"], "application/json")
       assert.strictEqual(first.model, "scripted-model")
 
+      // A model that codex knows gets its tools otherwise.
+      yield* model.enqueue("Known.")
+      yield* (yield* codex.startThread({ model: "gpt-6.1-sol" })).run("And you?")
+      const known = Expect.told(
+        yield* Expect.modelRequestWhere("of a known model", ({ prompt }) => prompt === "And you?")
+      )
+      assert.include(known.tools, "functions.exec")
+
       const second = Expect.told(yield* Expect.modelRequest(2))
       assert.match(second.toolOutputs.join(), /found/)
       const third = Expect.told(

@@ -1,7 +1,7 @@
 /** The fake from the side of an application's test. That it does what the real server does is shown by Contract.test.ts. */
 import { AppServerRpc, Auth, Codex, CodexError, Transport } from "@effect-codex/client"
 import { Methods } from "@effect-codex/protocol"
-import { Contract, FakeAppServer, ScriptedModel } from "@effect-codex/testing"
+import { Contract, Expect, FakeAppServer, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Context, Deferred, Duration, Effect, Fiber, Layer, Option, Schema, Sink, Stdio, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -159,6 +159,87 @@ describe("FakeAppServer", () => {
     }).pipe(Effect.provide(FakeAppServer.layer({
       model: { answers: [ScriptedModel.item({ type: "web_search_call", id: "ws-1" })] }
     }))))
+
+  it.effect("fails a turn in which the model calls a tool of codex that it does not do", () =>
+    Effect.gen(function*() {
+      const model = yield* ScriptedModel.ScriptedModel
+      const calls = [
+        ["write_stdin"],
+        ["view_image"],
+        ["get_goal"],
+        ["create_goal"],
+        ["update_goal"],
+        ["spawn_agent", "multi_agent_v1"],
+        ["wait_agent", "multi_agent_v1"]
+      ] as const
+      for (const [name, namespace] of calls) {
+        yield* model.enqueue(ScriptedModel.functionCall(name, {}, { namespace }))
+        const whole = namespace === undefined ? name : `${namespace}.${name}`
+        assert.include((yield* Effect.flip(run("go"))).message, `FakeAppServer does not do codex's tool ${whole}. `)
+      }
+      // None of those that the model is told of is answered with what is not so.
+      const { tools } = Expect.told(yield* Expect.modelRequest(1))
+      const done = new Set(["exec_command", "request_user_input", "web_search"])
+      assert.sameMembers(
+        tools.filter((tool) => !tool.startsWith("multi_agent_v1") && !done.has(tool)),
+        calls.flatMap(([name, namespace]) => namespace === undefined ? [name] : [])
+      )
+
+      // A model that codex knows has other tools.
+      yield* model.enqueue(ScriptedModel.functionCall("exec", {}, { namespace: "functions" }))
+      const thread = yield* (yield* Codex.Codex).startThread({ model: "gpt-6.1-sol" })
+      assert.include(
+        (yield* Effect.flip(thread.run("go"))).message,
+        "FakeAppServer does not do the tool functions.exec of gpt-6.1-sol. "
+      )
+    }).pipe(Effect.provide(FakeAppServer.layer())))
+
+  it.effect("refuses what it would have to leave out", () =>
+    Effect.gen(function*() {
+      const rpc = yield* AppServerRpc.AppServerRpc
+      const { thread: { id: threadId } } = yield* rpc.request("thread/start", {})
+      const settings = { model: "m", reasoning_effort: null, developer_instructions: null }
+      const refused = yield* Effect.forEach([
+        rpc.request("turn/start", { threadId, input: [], collaborationMode: { mode: "plan", settings } }),
+        rpc.request("thread/settings/update", { threadId, collaborationMode: { mode: "plan", settings } }),
+        rpc.request("thread/start", { environments: [] }),
+        rpc.request("turn/start", { threadId, input: [{ type: "localAudio", path: "/hello.wav" }] })
+      ], Effect.flip)
+      const said = ({ message }: { readonly message: string }) =>
+        /FakeAppServer does not do (.*?)\. /.exec(message)?.[1]
+      assert.deepStrictEqual(refused.map(said), [
+        "turn/start.collaborationMode",
+        "thread/settings/update.collaborationMode",
+        "thread/start.environments",
+        "an input of type localAudio"
+      ])
+
+      // What its documentation says that it does not do.
+      const auth = yield* Auth.Auth
+      const thread = yield* (yield* Codex.Codex).startThread()
+      const model = yield* ScriptedModel.ScriptedModel
+      yield* model.enqueue(text([delay("1 hour")]))
+      const turn = yield* thread.turn("go")
+      yield* Expect.modelRequest(1)
+      const undone = yield* Effect.forEach([
+        turn.interruptWithTerminals,
+        thread.review({ type: "uncommittedChanges" }),
+        thread.compact(),
+        thread.startGoal("Finish."),
+        thread.revert(turn.id),
+        thread.inject([]),
+        auth.usage()
+      ], (call) => Effect.flip(Effect.asVoid(call)))
+      assert.deepStrictEqual(undone.map(said), [
+        "thread/backgroundTerminals/list",
+        "review/start",
+        "thread/compact/start",
+        "thread/goal/clear",
+        "thread/revert",
+        "thread/inject_items",
+        "account/usage/read"
+      ])
+    }).pipe(Effect.scoped, Effect.provide(FakeAppServer.layer())))
 
   it.effect("serves a client in another language over stdin and stdout", () =>
     Effect.gen(function*() {

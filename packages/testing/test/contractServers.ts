@@ -5,15 +5,23 @@ import { BrowserLogin, CodexHome, Contract, FakeAppServer, ScriptedModel } from 
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Layer } from "effect"
 
+const real = (home?: CodexHome.Options) =>
+  Layer.unwrap(Effect.gen(function*() {
+    const { env, workspace } = yield* CodexHome.CodexHome
+    const { executable } = yield* CodexExecutable.find()
+    return Transport.layerStdio().pipe(Layer.provide(AppServer.layer({ executable, cwd: workspace, env })))
+  })).pipe(
+    Layer.provideMerge(CodexHome.layer(home)),
+    Layer.provideMerge(ScriptedModel.layer()),
+    Layer.provide(NodeServices.layer)
+  )
+
 /** A connection to a new process of the real codex, whose model is scripted. */
-export const transportReal = Layer.unwrap(Effect.gen(function*() {
-  const { env, workspace } = yield* CodexHome.CodexHome
-  const { executable } = yield* CodexExecutable.find()
-  return Transport.layerStdio().pipe(Layer.provide(AppServer.layer({ executable, cwd: workspace, env })))
-})).pipe(
-  Layer.provideMerge(CodexHome.layer()),
-  Layer.provideMerge(ScriptedModel.layer()),
-  Layer.provide(NodeServices.layer)
+export const transportReal = real()
+
+/** The same, of a model that wants a login. */
+export const layerRealLogin = Contract.layer.pipe(
+  Layer.provideMerge(real({ config: { model_providers: { scripted: { requires_openai_auth: true } } } }))
 )
 
 export const layerReal = Contract.layer.pipe(
@@ -24,3 +32,7 @@ export const layerReal = Contract.layer.pipe(
 export const transportFake = FakeAppServer.layerTransport({ exec: Contract.exec })
 
 export const layerFake = Contract.layer.pipe(Layer.provideMerge(transportFake))
+
+export const layerFakeLogin = Contract.layer.pipe(
+  Layer.provideMerge(FakeAppServer.layerTransport({ exec: Contract.exec, requiresOpenaiAuth: true }))
+)

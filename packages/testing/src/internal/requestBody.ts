@@ -33,9 +33,10 @@ const isUserMessage = Schema.is(UserMessage)
 const isText = Schema.is(Text)
 const isToolOutput = Schema.is(ToolOutput)
 
-// What codex tells the model in the user's name is an element such as <environment_context> or the text of AGENTS.md.
+// What codex tells the model in the user's name is an element such as <environment_context> or the text of AGENTS.md, and
+// what it puts around the images of files.
 const isPrompt = (content: { readonly text: string }): boolean =>
-  !/^\s*(?:<(?:skill|[a-z]+(?:_[a-z]+)+)>|# AGENTS\.md instructions)/.test(content.text)
+  !/^\s*(?:<(?:skill|[a-z]+(?:_[a-z]+)+)>|<image name=|<\/image>|# AGENTS\.md instructions)/.test(content.text)
 
 const userTexts = (item: Schema.JsonObject) => isUserMessage(item) ? item.content.filter(isText) : []
 
@@ -53,6 +54,13 @@ export const toolOutputsOf = (input: ReadonlyArray<Schema.JsonObject>): ModelReq
     callId: call_id,
     output: typeof output === "string" ? output : JSON.stringify(output)
   }))
+
+/** What is said in the developer's name. */
+export const developerMessage = (text: string): Schema.JsonObject => ({
+  type: "message",
+  role: "developer",
+  content: [{ type: "input_text", text }]
+})
 
 type Decoded = Omit<ModelRequest, "index" | "headers" | "authorization" | "outcome">
 

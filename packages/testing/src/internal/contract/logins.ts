@@ -1,9 +1,38 @@
 /** Logins. They are of the whole server: these cases leave nobody logged in. */
 import * as Auth from "@effect-codex/client/Auth"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
+import { asked } from "./asked.ts"
 import { type Case, Wire } from "./model.ts"
 import { enqueue, equal, fact, refusal, request, runTurn, startThread, story } from "./story.ts"
+
+/** For a server whose model wants a login. */
+export const loginCases: ReadonlyArray<Case> = [
+  fact(
+    "login: with a key is told, and the key goes to the model, until the logout",
+    Effect.gen(function*() {
+      const account = (account: { readonly type: "apiKey" } | null) => ({
+        account,
+        userId: null,
+        requiresOpenaiAuth: true,
+        workspaceRouting: null
+      })
+      const read = request("account/read", { refreshToken: false })
+      const threadId = yield* startThread()
+      const sent = Effect.gen(function*() {
+        yield* enqueue("ok")
+        yield* runTurn(threadId)
+        return Option.getOrNull(Option.map((yield* asked).authorization, Redacted.value))
+      })
+      yield* equal("before", [yield* read, yield* sent], [account(null), null])
+      yield* request("account/login/start", { type: "apiKey", apiKey: "sk-contract" })
+      yield* equal("logged in", [yield* read, yield* sent], [account({ type: "apiKey" }), "Bearer sk-contract"])
+      yield* request("account/logout", undefined)
+      yield* equal("after", [yield* read, yield* sent], [account(null), null])
+    })
+  )
+]
 
 export const cases: ReadonlyArray<Case> = [
   story(

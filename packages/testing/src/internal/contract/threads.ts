@@ -1,9 +1,12 @@
 /** Threads and their history. */
 import * as Codex from "@effect-codex/client/Codex"
+import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import * as ScriptedModel from "../../ScriptedModel.ts"
-import type { Case } from "./model.ts"
+import { asked, folder } from "./asked.ts"
+import { type Case, Wire } from "./model.ts"
 import {
   ended,
   enqueue,
@@ -159,6 +162,177 @@ export const cases: ReadonlyArray<Case> = [
       yield* equal("all", shape(data), ["userMessage+reasoning+agentMessage+commandExecution+agentMessage"])
       const summary = yield* request("thread/turns/list", { threadId })
       yield* equal("in short", shape(summary.data), ["userMessage+agentMessage"])
+    })
+  ),
+
+  fact(
+    "thread: its settings are changed for what follows, and told if they are others",
+    Effect.gen(function*() {
+      const { cwd, thread } = yield* request("thread/start", {})
+      const threadId = thread.id
+      const { frames } = yield* Wire
+      const change = Effect.fnUntraced(function*(params: Omit<Sent.ThreadSettingsUpdateParams, "threadId">) {
+        const since = yield* mark
+        yield* request("thread/settings/update", { threadId, ...params })
+        // What is told of it may come after the reply.
+        yield* request("thread/read", { threadId })
+        return (yield* frames).slice(since).flatMap(({ message: { method, params } }) =>
+          method === "thread/settings/updated" && Predicate.hasProperty(params, "threadSettings")
+            ? [params.threadSettings]
+            : []
+        )
+      })
+      const settings = (given: { readonly [key: string]: unknown }) => ({
+        disabledPluginIds: [],
+        cwd,
+        environments: [{ environmentId: "local", cwd, runtimeWorkspaceRoots: [cwd] }],
+        approvalPolicy: "never",
+        approvalsReviewer: "user",
+        sandboxPolicy: { type: "readOnly", networkAccess: false },
+        activePermissionProfile: { id: ":read-only", extends: null },
+        model: "another-model",
+        modelProvider: "scripted",
+        serviceTier: null,
+        effort: "high",
+        summary: null,
+        collaborationMode: {
+          mode: "default",
+          settings: { model: "another-model", reasoning_effort: "high", developer_instructions: null }
+        },
+        multiAgentMode: "explicitRequestOnly",
+        personality: null,
+        ...given
+      })
+      yield* equal("nothing", yield* change({}), [])
+      const others = { model: "another-model", effort: "high", approvalPolicy: "never" } as const
+      yield* equal("others", yield* change(others), [settings({})])
+      yield* equal("the same", yield* change(others), [])
+      const full = { type: "dangerFullAccess" } as const
+      yield* equal("a sandbox, which is none of the profiles", yield* change({ sandboxPolicy: full }), [
+        settings({ sandboxPolicy: full, activePermissionProfile: null })
+      ])
+      yield* enqueue("done")
+      yield* runTurn(threadId)
+      yield* equal("the next turn", (yield* asked).model, "another-model")
+    })
+  ),
+
+  fact(
+    "thread: a list is of a folder, a text, a provider or a kind",
+    Effect.gen(function*() {
+      const [one, other] = [yield* folder, yield* folder]
+      const start = Effect.fnUntraced(function*(cwd: string, prompt: string, name?: string) {
+        const threadId = yield* startThread({ cwd })
+        yield* enqueue("reply")
+        yield* runTurn(threadId, prompt)
+        if (name !== undefined) yield* request("thread/name/set", { threadId, name })
+        return threadId
+      })
+      const names = new Map([
+        [yield* start(one, "Fix the Parser"), "a"],
+        [yield* start(other, "write docs", "About parsers"), "b"],
+        [yield* start(one, "parser parser", "Something else"), "c"]
+      ])
+      const listed = (params: Sent.ThreadListParams) =>
+        Effect.map(
+          request("thread/list", { cwd: [one, other], ...params }),
+          ({ data }) => data.map(({ id }) => names.get(id)).join("")
+        )
+      yield* equal("of folders", yield* Effect.forEach([one, [other], [one, other], []], (cwd) => listed({ cwd })), [
+        "ca",
+        "b",
+        "cba",
+        ""
+      ])
+      const terms = ["parser", "Parser", "PARSER", "docs", "else", "reply", ""]
+      yield* equal("of texts", yield* Effect.forEach(terms, (searchTerm) => listed({ searchTerm })), [
+        "cb",
+        "a",
+        "",
+        "b",
+        "c",
+        "",
+        "cba"
+      ])
+      const providers = [["scripted"], ["scripted", "none"], ["none"], []]
+      yield* equal(
+        "of providers",
+        yield* Effect.forEach(providers, (modelProviders) => listed({ modelProviders })),
+        ["cba", "cba", "", "cba"]
+      )
+      const kinds: ReadonlyArray<ReadonlyArray<Sent.ThreadSourceKind>> = [["vscode"], ["cli"], []]
+      yield* equal("of kinds", yield* Effect.forEach(kinds, (sourceKinds) => listed({ sourceKinds })), [
+        "cba",
+        "",
+        "cba"
+      ])
+    })
+  ),
+
+  fact(
+    "thread: a list is sorted by the beginning or the last use, either way, also page by page",
+    Effect.gen(function*() {
+      const cwd = yield* folder
+      const ids: Array<string> = []
+      for (const prompt of ["a", "b", "c"]) {
+        yield* enqueue("reply")
+        const threadId = yield* startThread({ cwd })
+        yield* runTurn(threadId, prompt)
+        ids.push(threadId)
+      }
+      yield* enqueue("reply")
+      yield* runTurn(ids[0] ?? "", "again")
+      const named = (data: ReadonlyArray<{ readonly id: string }>) =>
+        data.map(({ id }) => "abc"[ids.indexOf(id)]).join("")
+      const listed = (params: Sent.ThreadListParams) =>
+        Effect.map(request("thread/list", { cwd, ...params }), ({ data }) => named(data))
+      const both = (sortKey: Sent.ThreadSortKey) =>
+        Effect.all([listed({ sortKey }), listed({ sortKey, sortDirection: "asc" })])
+      yield* equal("by the beginning", yield* both("created_at"), ["cba", "abc"])
+      yield* equal("by the last use", yield* both("updated_at"), ["acb", "bca"])
+      yield* equal("by recency", yield* both("recency_at"), ["acb", "bca"])
+      yield* equal("by itself", yield* listed({}), "cba")
+      const order = { cwd, limit: 2, sortKey: "updated_at", sortDirection: "asc" } as const
+      const first = yield* request("thread/list", order)
+      const second = yield* request("thread/list", { ...order, cursor: first.nextCursor })
+      yield* equal("the pages", [named(first.data), named(second.data), second.nextCursor], ["bc", "a", null])
+    })
+  ),
+
+  fact(
+    "models: are listed page by page, the default one first, and hidden ones if that is asked for",
+    Effect.gen(function*() {
+      const { data: [first, ...others] } = yield* request("model/list", {})
+      const efforts = ["low", "medium", "high", "xhigh", "max", "ultra"]
+      yield* equal(
+        "the default",
+        [
+          first?.id,
+          first?.isDefault,
+          first?.defaultReasoningEffort,
+          first?.supportedReasoningEfforts.map(({ reasoningEffort }) => reasoningEffort),
+          first?.inputModalities,
+          others.some(({ isDefault }) => isDefault)
+        ],
+        ["gpt-6.1-sol", true, "low", efforts, ["text", "image"], false]
+      )
+      const page = yield* request("model/list", { limit: 1 })
+      const next = yield* request("model/list", { limit: 1, cursor: page.nextCursor })
+      yield* equal("the pages", [page, next].map(({ data }) => data.map(({ id }) => id)), [
+        ["gpt-6.1-sol"],
+        ["gpt-6-astra"]
+      ])
+      const hidden = (includeHidden: boolean) =>
+        Effect.map(
+          request("model/list", { includeHidden, limit: 100 }),
+          ({ data }) => data.flatMap(({ hidden, id }) => hidden ? [id] : []).includes("codex-auto-review")
+        )
+      yield* equal("hidden ones", [yield* hidden(false), yield* hidden(true)], [false, true])
+      yield* equal(
+        "a cursor that is none",
+        yield* refusal(request("model/list", { cursor: "bogus" })),
+        "-32600 invalid cursor: bogus"
+      )
     })
   ),
 

@@ -7,6 +7,7 @@ import * as ServerRequests from "@effect-codex/client/ServerRequests"
 import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import type * as Schema from "effect/Schema"
 import * as ScriptedModel from "../../ScriptedModel.ts"
 import type { Case } from "./model.ts"
 import {
@@ -39,14 +40,39 @@ const ran = (output: string, exitCode = 0) =>
   `Chunk ID: N\nWall time: T seconds\nProcess exited with code ${exitCode}\n` +
   `Original token count: ${Math.ceil(output.length / 4)}\nOutput:\n${output}`
 
-const tool = (name: string): Sent.DynamicToolSpec => ({
-  type: "function",
+const tool = (name: string) => ({
+  type: "function" as const,
   name,
   description: "Looks something up.",
   inputSchema: { type: "object", properties: { id: { type: "string" } } }
 })
 
 const lookup: Sent.ThreadStartParams = { dynamicTools: [tool("lookup")] }
+
+const tickets: Sent.ThreadStartParams = {
+  dynamicTools: [{ type: "namespace", name: "tickets", description: "Tickets.", tools: [tool("close")] }]
+}
+
+const curious: Sent.ThreadStartParams = { config: { "features.default_mode_request_user_input": true } }
+
+const question = ScriptedModel.functionCall("request_user_input", {
+  questions: [{
+    id: "colour",
+    header: "Colour",
+    question: "Which one?",
+    options: [{ label: "blue", description: "As the sky." }, { label: "red", description: "As a rose." }]
+  }]
+})
+
+const permissive: Sent.ThreadStartParams = { config: { "features.request_permissions_tool": true } }
+
+const permissions = (permissions: Schema.JsonObject, reason?: string) =>
+  ScriptedModel.functionCall("request_permissions", { permissions, ...(reason === undefined ? {} : { reason }) })
+
+const granting = (permissions: Sent.GrantedPermissionProfile, scope: Sent.PermissionGrantScope) =>
+  answering({ "item/permissions/requestApproval": () => Effect.succeed({ permissions, scope }) })
+
+const none = `{"permissions":{"network":null,"file_system":null},"scope":"turn"}`
 
 const called = (answer: ServerRequests.Overrides["item/tool/call"], expected: string) =>
   Effect.gen(function*() {
@@ -329,6 +355,225 @@ export const cases: ReadonlyArray<Case> = [
       yield* asked
       yield* request("turn/interrupt", { threadId, turnId })
       yield* ended(turnId)
+    })
+  ),
+
+  story(
+    "tool: a call in a namespace",
+    Effect.gen(function*() {
+      yield* answering({
+        "item/tool/call": ({ params: { namespace, tool } }) =>
+          Effect.succeed({ success: true, contentItems: [{ type: "inputText", text: `${namespace} ${tool}` }] })
+      })
+      yield* enqueue(ScriptedModel.functionCall("close", { id: "A" }, { namespace: "tickets" }), "done")
+      yield* runTurn(yield* startThread(tickets))
+      yield* equal("what the model is told", yield* told, ["tickets close"])
+    })
+  ),
+
+  fact(
+    "tool: what there is not is told to the model alone, with its namespace before it",
+    Effect.gen(function*() {
+      const calls = [
+        ScriptedModel.functionCall("nope", {}, { namespace: "tickets" }),
+        ScriptedModel.functionCall("close", {}),
+        ScriptedModel.functionCall("exec_command", { cmd: "echo" }, { namespace: "other" }),
+        ...["update_plan", "apply_patch", "shell", "spawn_agent", "request_permissions"].map((name) =>
+          ScriptedModel.functionCall(name, {})
+        )
+      ]
+      yield* enqueue(calls, "done")
+      yield* runTurn(yield* startThread(tickets))
+      yield* equal(
+        "what the model is told",
+        yield* told,
+        [
+          "ticketsnope",
+          "close",
+          "otherexec_command",
+          "update_plan",
+          "apply_patch",
+          "shell",
+          "spawn_agent",
+          "request_permissions"
+        ].map((name) => `unsupported call: ${name}`)
+      )
+    })
+  ),
+
+  story(
+    "question: is answered by the client, and the model is told",
+    Effect.gen(function*() {
+      yield* answering({
+        "item/tool/requestUserInput": ({ params: { questions } }) =>
+          Effect.succeed({
+            answers: Object.fromEntries(questions.map(({ id }) => [id, { answers: ["blue", "or so"] }]))
+          })
+      })
+      yield* enqueue(question, "done")
+      yield* runTurn(yield* startThread(curious))
+      yield* equal("what the model is told", yield* told, [`{"answers":{"colour":{"answers":["blue","or so"]}}}`])
+    })
+  ),
+
+  story(
+    "question: an error in place of an answer is no answer",
+    Effect.gen(function*() {
+      yield* answering({
+        "item/tool/requestUserInput": () => Effect.fail(new ServerRequests.Refusal({ message: "no" }))
+      })
+      yield* enqueue(question, "done")
+      yield* runTurn(yield* startThread(curious))
+      yield* equal("what the model is told", yield* told, [`{"answers":{}}`])
+    })
+  ),
+
+  story(
+    "question: an interruption while one waits resolves it",
+    Effect.gen(function*() {
+      const { asked, park } = yield* parked
+      yield* answering({ "item/tool/requestUserInput": () => park })
+      yield* enqueue(question)
+      const threadId = yield* startThread(curious)
+      const turnId = yield* startTurn(threadId)
+      yield* asked
+      yield* request("turn/interrupt", { threadId, turnId })
+      yield* ended(turnId)
+    })
+  ),
+
+  fact(
+    "question: is not asked without options, or where questions are not switched on",
+    Effect.gen(function*() {
+      yield* enqueue(question, "done")
+      yield* runTurn(yield* startThread())
+      yield* equal("not switched on", yield* told, ["request_user_input is unavailable in Default mode"])
+      const bare = { id: "colour", header: "Colour", question: "Which?" }
+      yield* enqueue(
+        [
+          ScriptedModel.functionCall("request_user_input", { questions: [bare] }),
+          ScriptedModel.functionCall("request_user_input", { questions: [{ ...bare, options: [] }] })
+        ],
+        "done"
+      )
+      yield* runTurn(yield* startThread(curious))
+      const without = "request_user_input requires non-empty options for every question"
+      yield* equal("without options", yield* told, [without, without])
+    })
+  ),
+
+  story(
+    "permissions: what is granted is told to the model",
+    Effect.gen(function*() {
+      yield* granting({ network: { enabled: true } }, "turn")
+      yield* enqueue(permissions({ network: { enabled: true } }, "To look it up."), "done")
+      yield* runTurn(yield* startThread(permissive))
+      yield* equal("what the model is told", yield* told, [
+        `{"permissions":{"network":{"enabled":true},"file_system":null},"scope":"turn"}`
+      ])
+    })
+  ),
+
+  fact(
+    "permissions: of files, some of which are granted, for the session",
+    Effect.gen(function*() {
+      const seen: Array<unknown> = []
+      yield* answering({
+        "item/permissions/requestApproval": ({ params: { permissions, reason } }) =>
+          Effect.sync(() => {
+            seen.push([permissions, reason])
+            return {
+              permissions: { fileSystem: { read: ["/one"], write: ["/other", "/third"] } },
+              scope: "session" as const
+            }
+          })
+      })
+      yield* enqueue(permissions({ file_system: { read: ["/one", "/two"], write: ["/other"] } }), "done")
+      yield* runTurn(yield* startThread(permissive))
+      const entry = (path: string, access: string) => ({ path: { type: "path", path }, access })
+      yield* equal("what is asked for", seen, [[{
+        network: null,
+        fileSystem: {
+          read: ["/one", "/two"],
+          write: ["/other"],
+          entries: [entry("/one", "read"), entry("/two", "read"), entry("/other", "write")]
+        }
+      }, null]])
+      yield* equal("what the model is told", yield* told, [
+        `{"permissions":{"network":null,"file_system":{"read":["/one"],"write":["/other"]}},"scope":"session"}`
+      ])
+      const granted = Effect.fnUntraced(function*(
+        asked: Schema.JsonObject,
+        answer: Sent.GrantedPermissionProfile
+      ) {
+        yield* granting(answer, "turn")
+        yield* enqueue(permissions(asked), "done")
+        yield* runTurn(yield* startThread(permissive))
+        return (yield* told).join()
+      })
+      const files = (files: string) => `{"permissions":{"network":null,"file_system":${files}},"scope":"turn"}`
+      yield* equal(
+        "in part",
+        [
+          yield* granted({ file_system: { read: ["/one"], write: ["/other"] } }, {
+            fileSystem: { read: ["/one"], write: null }
+          }),
+          yield* granted({ file_system: { write: ["/other"] } }, { fileSystem: { read: null, write: ["/other"] } }),
+          yield* granted({ file_system: { write: ["/other"] } }, { fileSystem: { read: null, write: ["/else"] } }),
+          yield* granted({ network: { enabled: false } }, { network: { enabled: false } })
+        ],
+        [files(`{"read":["/one"]}`), files(`{"write":["/other"]}`), files("null"), files("null")]
+      )
+    })
+  ),
+
+  story(
+    "permissions: an error in place of an answer grants none",
+    Effect.gen(function*() {
+      yield* answering({
+        "item/permissions/requestApproval": () => Effect.fail(new ServerRequests.Refusal({ message: "no" }))
+      })
+      yield* enqueue(permissions({ network: { enabled: true } }), "done")
+      yield* runTurn(yield* startThread(permissive))
+      yield* equal("what the model is told", yield* told, [none])
+    })
+  ),
+
+  story(
+    "permissions: an interruption while a request for them waits resolves it",
+    Effect.gen(function*() {
+      const { asked, park } = yield* parked
+      yield* answering({ "item/permissions/requestApproval": () => park })
+      yield* enqueue(permissions({ network: { enabled: true } }))
+      const threadId = yield* startThread(permissive)
+      const turnId = yield* startTurn(threadId)
+      yield* asked
+      yield* request("turn/interrupt", { threadId, turnId })
+      yield* ended(turnId)
+    })
+  ),
+
+  fact(
+    "permissions: are not asked for where nobody is asked, and none are no request",
+    Effect.gen(function*() {
+      yield* enqueue(permissions({ network: { enabled: true } }), "done")
+      yield* runTurn(yield* startThread({ ...permissive, approvalPolicy: "never" }))
+      yield* equal("nobody", yield* told, [none])
+      yield* enqueue(
+        [
+          permissions({}),
+          permissions({ file_system: {} }),
+          ScriptedModel.functionCall("request_permissions", {})
+        ],
+        "done"
+      )
+      yield* runTurn(yield* startThread(permissive))
+      const nothing = "request_permissions requires at least one permission"
+      yield* equal("none", yield* told, [
+        nothing,
+        nothing,
+        "failed to parse function arguments: missing field `permissions`"
+      ])
     })
   ),
 

@@ -29,6 +29,7 @@ export class Connection {
   readonly loaded = new Map<string, LoadedThread>()
   readonly openRequests = new Map<number, OpenRequest>()
   originator = ""
+  userAgent = ""
   isInitialized = false
   isExperimental = false
   pendingLoginId: string | undefined

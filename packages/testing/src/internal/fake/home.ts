@@ -19,6 +19,14 @@ export interface Settings {
   readonly baseInstructions: string
 }
 
+/** What a thread's `config` can switch on. */
+export interface Features {
+  /** `features.default_mode_request_user_input`: the model may ask the user. */
+  readonly requestUserInput: boolean
+  /** `features.request_permissions_tool`: the model may ask for permissions. */
+  readonly requestPermissions: boolean
+}
+
 export interface StoredTurn {
   readonly id: string
   status: Received.TurnStatus
@@ -38,12 +46,16 @@ export interface StoredThread {
   readonly createdAtMs: number
   readonly threadSource: string | null
   readonly dynamicTools: ReadonlyArray<Sent.DynamicToolSpec>
+  readonly developerInstructions: string | null
+  features: Features
   readonly turns: Array<StoredTurn>
   /** What the model sees: items of the Responses API. It only grows. */
   readonly history: Array<Schema.JsonObject>
   readonly approvedCommands: Set<string>
   settings: Settings
   updatedAtMs: number
+  /** Which of the threads was used later, also where no time has passed. */
+  usedAs: number
   name: string | null
   preview: string
   archived: boolean
@@ -81,6 +93,7 @@ export interface Home {
   /** Ids that differ from each other and are the same in each run. */
   readonly nextId: () => string
   readonly nextChunk: () => number
+  readonly nextUse: () => number
 }
 
 export const make = (
@@ -88,6 +101,7 @@ export const make = (
 ): Home => {
   let ids = 0
   let chunks = 0
+  let uses = 0
   return {
     ...options,
     path: "/fake/codex",
@@ -95,7 +109,8 @@ export const make = (
     allowedPrefixes: [],
     login: undefined,
     nextId: () => `01a20000-0000-7000-8000-${(++ids).toString(16).padStart(12, "0")}`,
-    nextChunk: () => ++chunks
+    nextChunk: () => ++chunks,
+    nextUse: () => ++uses
   }
 }
 

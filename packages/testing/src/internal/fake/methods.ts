@@ -10,8 +10,9 @@ import type * as Scope from "effect/Scope"
 import * as Json from "../json.ts"
 import type { LoadedThread } from "./connection.ts"
 import type { Settings, StoredThread, StoredTurn } from "./home.ts"
-import { environments, noTokens, readStateOf, threadOf, turnOf } from "./home.ts"
+import { environments, type Features, noTokens, readStateOf, threadOf, turnOf } from "./home.ts"
 import * as Login from "./login.ts"
+import * as Models from "./models.ts"
 import { page } from "./page.ts"
 import type { Method } from "./params.ts"
 import * as Refused from "./refused.ts"
@@ -81,7 +82,8 @@ const changed = (
     approvalPolicy: params.approvalPolicy ?? settings.approvalPolicy,
     approvalsReviewer: params.approvalsReviewer ?? settings.approvalsReviewer,
     sandbox: sandbox ?? params.sandboxPolicy as Received.SandboxPolicy | null | undefined ?? settings.sandbox,
-    profile: sandbox === undefined ? settings.profile : null,
+    // A policy is none of the profiles.
+    profile: sandbox === undefined && (params.sandboxPolicy ?? null) === null ? settings.profile : null,
     cwd: params.cwd ?? settings.cwd,
     effort: params.effort ?? settings.effort,
     summary: params.summary ?? settings.summary,
@@ -268,6 +270,25 @@ const checkTools = (specs: ReadonlyArray<Sent.DynamicToolSpec>): Refused.Refused
 }
 
 // =============================================================================
+// Features
+// =============================================================================
+
+const noFeatures: Features = { requestUserInput: false, requestPermissions: false }
+
+const featuresOf = (config: unknown): Features => {
+  const isOn = (name: string): boolean => {
+    if (!Predicate.isObject(config)) return false
+    const dotted: unknown = Reflect.get(config, `features.${name}`)
+    const features: unknown = Reflect.get(config, "features")
+    return (dotted ?? (Predicate.isObject(features) ? Reflect.get(features, name) : undefined)) === true
+  }
+  return {
+    requestUserInput: isOn("default_mode_request_user_input"),
+    requestPermissions: isOn("request_permissions_tool")
+  }
+}
+
+// =============================================================================
 // Input
 // =============================================================================
 
@@ -277,6 +298,7 @@ const checkInput = (input: ReadonlyArray<Sent.UserInput>): Refused.Refused | und
   let actual = 0
   for (const item of input) {
     if (item.type === "text") actual += [...item.text].length
+    if (item.type === "localAudio") return Refused.notFaked("an input of type localAudio")
     if (item.type === "image" && "url" in item && /^https?:/.test(item.url)) {
       return Refused.invalidRequest("remote image URLs are not supported; use an inline data URL instead")
     }
@@ -297,16 +319,31 @@ const steer = (running: Turn.RunningTurn, message: ReturnType<typeof Turn.messag
 // The methods
 // =============================================================================
 
-const metadata: ReadonlySet<string> = new Set(["gpt-6.1-sol"])
-
 const warnOfModel = ({ connection }: Server, thread: LoadedThread): void => {
   const { model } = thread.stored.settings
-  if (metadata.has(model) || !thread.isSubscribed) return
+  if (Models.isKnown(model) || !thread.isSubscribed) return
   connection.notify("warning", {
     threadId: thread.stored.id,
     message:
       `Model metadata for \`${model}\` not found. Defaulting to fallback metadata; this can degrade performance ` +
       "and cause issues."
+  })
+}
+
+const warnOfFeatures = ({ connection }: Server, { features, id }: StoredThread): void => {
+  const names = [
+    ...(features.requestUserInput ? ["default_mode_request_user_input"] : []),
+    ...(features.requestPermissions ? ["request_permissions_tool"] : [])
+  ]
+  if (names.length === 0) return
+  connection.notify("warning", {
+    threadId: id,
+    message:
+      `Under-development features enabled: ${
+        names.join(", ")
+      }. Under-development features are incomplete and may behave ` +
+      "unpredictably. To suppress this warning, set `suppress_unstable_features_warning = true` in " +
+      `${connection.home.path}/config.toml.`
   })
 }
 
@@ -320,11 +357,14 @@ const fresh = (server: Server, settings: Settings): StoredThread => {
     createdAtMs: now(),
     threadSource: null,
     dynamicTools: [],
+    developerInstructions: null,
+    features: noFeatures,
     turns: [],
     history: [],
     approvedCommands: new Set(),
     settings,
     updatedAtMs: now(),
+    usedAs: home.nextUse(),
     name: null,
     preview: "",
     archived: false,
@@ -347,12 +387,15 @@ export const handlers: Handlers = {
       ...fresh(server, changed(defaults(server), params)),
       ephemeral: params.ephemeral ?? false,
       threadSource: params.threadSource ?? null,
-      dynamicTools: tools
+      dynamicTools: tools,
+      developerInstructions: params.developerInstructions ?? null,
+      features: featuresOf(params.config)
     }
     connection.home.threads.set(thread.id, thread)
     load(server, thread)
     reply(opened(server, thread))
     connection.notify("thread/started", { thread: view(server, thread) })
+    warnOfFeatures(server, thread)
   }),
 
   "thread/resume": Effect.fnUntraced(function*(server, params, reply) {
@@ -369,6 +412,8 @@ export const handlers: Handlers = {
       const { sandbox } = thread.settings
       const kept = sandbox.type === "dangerFullAccess" ? sandbox : readOnly
       thread.settings = changed({ ...thread.settings, sandbox: kept, profile: profileOf(kept) }, params)
+      thread.features = featuresOf(params.config)
+      warnOfFeatures(server, thread)
       connection.setStatus(load(server, thread), { type: "idle" })
     } else {
       joined.isSubscribed = true
@@ -432,6 +477,8 @@ export const handlers: Handlers = {
       ephemeral: params.ephemeral ?? false,
       threadSource: params.threadSource ?? null,
       dynamicTools: source.dynamicTools,
+      developerInstructions: source.developerInstructions,
+      features: featuresOf(params.config),
       turns,
       history: source.history.slice(0, source.turns[count]?.historyStart),
       name: source.name,
@@ -443,6 +490,7 @@ export const handlers: Handlers = {
     connection.home.threads.set(thread.id, thread)
     load(server, thread)
     const shown = params.excludeTurns === true ? [] : allTurns(thread)
+    warnOfFeatures(server, thread)
     reply(opened(server, thread, shown))
     connection.notify("thread/started", { thread: view(server, thread) })
   }),
@@ -464,22 +512,24 @@ export const handlers: Handlers = {
   }),
 
   "thread/list": Effect.fnUntraced(function*(server, params, reply) {
-    const time = params.sortKey === "updated_at" || params.sortKey === "recency_at"
-      ? (thread: StoredThread) => thread.updatedAtMs
-      : (thread: StoredThread) => thread.createdAtMs
+    // Threads are kept in the order in which they were made.
+    const isByUse = params.sortKey === "updated_at" || params.sortKey === "recency_at"
     const cwds = typeof params.cwd === "string" ? [params.cwd] : params.cwd ?? undefined
-    const term = params.searchTerm?.toLowerCase()
-    // Newest first; those of one moment in the order in which they were made.
+    const providers = params.modelProviders ?? []
+    const kinds = params.sourceKinds ?? []
+    const term = params.searchTerm ?? ""
     const listed = [...server.connection.home.threads.values()]
       .filter((thread) =>
         thread.isStored && !thread.ephemeral && thread.preview !== "" &&
         thread.archived === (params.archived ?? false) &&
         (cwds === undefined || cwds.includes(thread.settings.cwd)) &&
-        (term === undefined || (thread.name ?? thread.preview).toLowerCase().includes(term))
+        (providers.length === 0 || providers.includes(thread.settings.modelProvider)) &&
+        // All threads come from a client of the app-server, which codex calls so.
+        (kinds.length === 0 || kinds.includes("vscode")) &&
+        (thread.preview.includes(term) || thread.name?.includes(term) === true)
       )
-      .reverse()
-      .sort((a, b) => time(b) - time(a))
-    if (params.sortDirection === "asc") listed.reverse()
+    if (isByUse) listed.sort((a, b) => a.usedAs - b.usedAs)
+    if (params.sortDirection !== "asc") listed.reverse()
     const { backwardsCursor, data, nextCursor } = yield* page(listed, ({ id }) => id, params)
     reply({
       // A list is made of what is stored, and has less.
@@ -613,8 +663,7 @@ export const handlers: Handlers = {
       return yield* Refused.notFaked(`the approval policy ${JSON.stringify(policy)}`)
     }
     const isChanged = !isSame(settings, thread.stored.settings)
-    // A sandbox of a turn is none of the profiles.
-    thread.stored.settings = isChanged ? { ...settings, profile: null } : settings
+    thread.stored.settings = settings
     const message = Turn.messageOf(params.input, params.clientUserMessageId)
     const { running } = thread
     if (running !== undefined) {
@@ -684,36 +733,10 @@ export const handlers: Handlers = {
     yield* interruptTurn(server, thread, () => reply({}))
   }),
 
-  "model/list": Effect.fnUntraced(function*(_server, _params, reply) {
-    reply({ data: [model], nextCursor: null })
+  "model/list": Effect.fnUntraced(function*(_server, params, reply) {
+    const { data, nextCursor } = yield* page(Models.list(params.includeHidden ?? false), ({ id }) => id, params)
+    reply({ data, nextCursor })
   }),
 
   ...Login.handlers
-}
-
-/** The one model of the fake, as the real server tells it. */
-const model: Received.Model = {
-  id: "gpt-6.1-sol",
-  model: "gpt-6.1-sol",
-  upgrade: null,
-  upgradeInfo: null,
-  availabilityNux: null,
-  displayName: "GPT-6.1-Sol",
-  description: "Latest workhorse model for coding and everyday work.",
-  modelSpecialty: null,
-  hidden: false,
-  supportedReasoningEfforts: [
-    { reasoningEffort: "low", description: "Fast responses with lighter reasoning" },
-    { reasoningEffort: "medium", description: "Balances speed and reasoning depth for everyday tasks" },
-    { reasoningEffort: "high", description: "Greater reasoning depth for complex problems" }
-  ],
-  defaultReasoningEffort: "low",
-  inputModalities: ["text", "image"],
-  supportsPersonality: false,
-  multiAgentVersion: "v2",
-  additionalSpeedTiers: ["fast"],
-  serviceTiers: [{ id: "priority", name: "Fast", description: "2x speed, increased usage" }],
-  defaultServiceTier: null,
-  availableAccessPrograms: null,
-  isDefault: true
 }

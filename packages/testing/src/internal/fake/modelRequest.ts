@@ -4,24 +4,27 @@ import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import type * as Schema from "effect/Schema"
 import type { ModelRequest, Outcome } from "../../ScriptedModel.ts"
-import * as Json from "../json.ts"
 import * as RequestBody from "../requestBody.ts"
-import type { Home, StoredThread } from "./home.ts"
+import type { Connection } from "./connection.ts"
+import type { StoredThread } from "./home.ts"
+import * as OwnTools from "./ownTools.ts"
 
 /** Most of it is computed when it is asked for: a script may not look, and the history grows with each turn. */
 export class FakeRequest implements ModelRequest {
   readonly index: number
   readonly model: string
-  readonly instructions: string
+  /** Codex says them in the developer's name. */
+  readonly instructions = ""
   readonly outputSchema: Option.Option<Schema.Json>
-  readonly headers: Readonly<Record<string, string>> = {}
   readonly authorization: Option.Option<Redacted.Redacted>
   readonly outcome: Effect.Effect<Outcome>
+  private readonly connection: Connection
   private readonly thread: StoredThread
+  private readonly baseInstructions: string
   private readonly length: number
 
   constructor(
-    home: Home,
+    connection: Connection,
     thread: StoredThread,
     options: {
       readonly index: number
@@ -32,18 +35,38 @@ export class FakeRequest implements ModelRequest {
   ) {
     this.index = options.index
     this.model = options.model
-    this.instructions = thread.settings.baseInstructions
     this.outputSchema = Option.fromUndefinedOr(options.outputSchema)
     this.outcome = options.outcome
-    this.authorization = home.login?.type === "apiKey"
-      ? Option.some(Redacted.make(`Bearer ${home.login.key}`))
+    const { login, requiresOpenaiAuth } = connection.home
+    this.authorization = login?.type === "apiKey" && requiresOpenaiAuth
+      ? Option.some(Redacted.make(`Bearer ${login.key}`))
       : Option.none()
+    this.connection = connection
     this.thread = thread
+    this.baseInstructions = thread.settings.baseInstructions
     this.length = thread.history.length
   }
 
   get input(): ReadonlyArray<Schema.JsonObject> {
-    return this.thread.history.slice(0, this.length)
+    const history = this.thread.history.slice(0, this.length)
+    return this.baseInstructions === ""
+      ? history
+      : [RequestBody.developerMessage(this.baseInstructions), ...history]
+  }
+
+  /** Those that tell of the client and its thread; the real ones have more of the connection and of codex itself. */
+  get headers(): Readonly<Record<string, string>> {
+    const { originator, userAgent } = this.connection
+    const { id } = this.thread
+    return {
+      "accept": "text/event-stream",
+      "content-type": "application/json",
+      originator,
+      "session-id": id,
+      "thread-id": id,
+      "user-agent": userAgent,
+      "x-client-request-id": id
+    }
   }
 
   get prompt(): string {
@@ -59,22 +82,12 @@ export class FakeRequest implements ModelRequest {
   }
 
   get tools(): ReadonlyArray<Schema.JsonObject> {
-    const dynamic = this.thread.dynamicTools.flatMap((spec) => spec.type === "namespace" ? spec.tools : [spec])
-    return [
-      { type: "function", name: "exec_command" },
-      ...dynamic.map(({ description, inputSchema, name }) => ({
-        type: "function",
-        name,
-        description,
-        parameters: Json.orUndefined(inputSchema) ?? null
-      }))
-    ]
+    return OwnTools.offered(this.thread.features, this.thread.dynamicTools)
   }
 
   get body(): Schema.JsonObject {
     return {
       model: this.model,
-      instructions: this.instructions,
       input: this.input,
       tools: this.tools,
       ...Option.match(this.outputSchema, {

@@ -1,7 +1,7 @@
 /** What a request has to be before it is looked at: of a known method, with the params that the method wants. */
 import { type ClientRequests, clientRequests } from "@effect-codex/protocol/Methods"
 import * as Schema from "effect/Schema"
-import { checkThreadId, experimental, malformed, type Refused } from "./refused.ts"
+import { checkThreadId, experimental, malformed, notFaked as refuseFake, type Refused } from "./refused.ts"
 
 export type Method = keyof ClientRequests
 
@@ -72,6 +72,15 @@ export const check = (method: Method, params: unknown): Refused | undefined => {
   return "threadId" in params && typeof params.threadId === "string"
     ? checkThreadId(method, params.threadId)
     : undefined
+}
+
+/** What changes what a thread does, in a way that is not done here. */
+const notFaked = ["collaborationMode", "environments", "permissions"]
+
+export const checkFaked = (method: Method, params: unknown): Refused | undefined => {
+  if (typeof params !== "object" || params === null) return undefined
+  const field = notFaked.find((field) => (Reflect.get(params, field) ?? null) !== null)
+  return field === undefined ? undefined : refuseFake(`${method}.${field}`)
 }
 
 export const checkExperimental = (method: Method, params: unknown): Refused | undefined => {

@@ -44,8 +44,10 @@ const initialize = (server: Server, params: ClientRequests["initialize"]["params
   connection.isInitialized = true
   connection.isExperimental = capabilities?.experimentalApi === true
   connection.originator = clientInfo.name
+  connection.userAgent =
+    `${clientInfo.name}/0.169.0 (Debian 12.0.0; x86_64) xterm (${clientInfo.name}; ${clientInfo.version})`
   return {
-    userAgent: `${clientInfo.name}/0.169.0 (Debian 12.0.0; x86_64) xterm (${clientInfo.name}; ${clientInfo.version})`,
+    userAgent: connection.userAgent,
     codexHome: connection.home.path,
     platformFamily: "unix",
     platformOs: "linux"
@@ -78,7 +80,8 @@ const request = (server: Server, id: string | number, name: string, params: unkn
     if (!connection.isInitialized) return yield* Refused.invalidRequest("Not initialized")
     const gated = connection.isExperimental ? undefined : Params.checkExperimental(method, params)
     if (gated !== undefined) return yield* gated
-    if (refused !== undefined) return yield* refused
+    const notFaked = refused ?? Params.checkFaked(method, params)
+    if (notFaked !== undefined) return yield* notFaked
     // The params were checked with the schema of the method.
     yield* call(server, method, params as never, id)
   }).pipe(

@@ -9,6 +9,7 @@ import type * as Fiber from "effect/Fiber"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type { FunctionCall, HttpFailure, Outcome, Part, Pause, Reply, Usage } from "../../ScriptedModel.ts"
+import * as RequestBody from "../requestBody.ts"
 import type { Script } from "../script.ts"
 import * as Sse from "../sse.ts"
 import * as Command from "./command.ts"
@@ -16,7 +17,10 @@ import type { Connection, LoadedThread } from "./connection.ts"
 import * as Failure from "./failure.ts"
 import type { Settings, StoredTurn } from "./home.ts"
 import { noTokens, turnOf } from "./home.ts"
+import * as Input from "./input.ts"
 import { FakeRequest } from "./modelRequest.ts"
+import * as OwnTools from "./ownTools.ts"
+import * as Requests from "./requests.ts"
 
 /** A command of the model. Nothing is run: this is what the script's `exec` gets. */
 export interface ExecRequest {
@@ -65,29 +69,10 @@ class Unsupported extends Data.TaggedError("Unsupported")<{ readonly what: strin
 // Input
 // =============================================================================
 
-const contentOf = (input: Sent.UserInput): Received.UserInput => {
-  switch (input.type) {
-    case "text":
-      return { ...input, text_elements: input.text_elements ?? [] }
-    case "image":
-    case "localImage":
-      return { ...input, detail: input.detail ?? null } as Received.UserInput
-    default:
-      return input as Received.UserInput
-  }
-}
-
 export const messageOf = (input: ReadonlyArray<Sent.UserInput>, clientId: string | null | undefined): Message => ({
-  input: input.map(contentOf),
+  input: input.map(Input.contentOf),
   clientId: clientId ?? null
 })
-
-const modelContent = (input: Received.UserInput): Schema.JsonObject =>
-  input.type === "text"
-    ? { type: "input_text", text: input.text }
-    : input.type === "image"
-    ? { type: "input_image", image_url: "url" in input ? input.url : input.fileId }
-    : { type: "input_text", text: JSON.stringify(input) }
 
 // =============================================================================
 // Items
@@ -141,11 +126,15 @@ const agentMessage = (
 
 const sayPending = (told: Told): void => {
   const { connection, thread, turn } = told
+  const { developerInstructions, history } = thread.stored
+  if (history.length === 0 && developerInstructions !== null) {
+    history.push(RequestBody.developerMessage(developerInstructions))
+  }
   for (const { clientId, input } of turn.pending.splice(0)) {
     if (input.length === 0) continue
     const item: Received.ThreadItem = { type: "userMessage", id: connection.home.nextId(), clientId, content: input }
     completed(told, item, started(told, item))
-    thread.stored.history.push({ type: "message", role: "user", content: input.map(modelContent) })
+    history.push({ type: "message", role: "user", content: Input.modelContent(input) })
     if (thread.stored.preview === "") {
       thread.stored.preview = input.find((part) => part.type === "text")?.text ?? ""
     }
@@ -236,6 +225,7 @@ const end = (
   turn.stored.error = error
   turn.stored.completedAtMs = connection.now()
   thread.stored.updatedAtMs = connection.now()
+  thread.stored.usedAs = connection.home.nextUse()
   thread.running = undefined
   if (error !== null) {
     connection.setStatus(thread, { type: "systemError" })
@@ -267,6 +257,8 @@ const flags = (waiting: boolean): Received.ThreadStatus => ({
   activeFlags: waiting ? ["waitingOnApproval"] : []
 })
 
+const waitingOnUserInput: Received.ThreadStatus = { type: "active", activeFlags: ["waitingOnUserInput"] }
+
 const decodeArguments = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Json))
 
 const stringOf = (args: unknown, key: string): string | undefined =>
@@ -274,7 +266,8 @@ const stringOf = (args: unknown, key: string): string | undefined =>
 
 const decisionOf = (answer: unknown): unknown => Predicate.hasProperty(answer, "decision") ? answer.decision : undefined
 
-const waitFor = Effect.fnUntraced(function*(
+/** What the client answers; undefined for an error. */
+const answerTo = Effect.fnUntraced(function*(
   told: Told,
   asked: ReturnType<Connection["ask"]>
 ) {
@@ -282,8 +275,10 @@ const waitFor = Effect.fnUntraced(function*(
   const answer = yield* asked.answer
   told.turn.waitingFor = undefined
   told.connection.tell(told.thread, "serverRequest/resolved", { requestId: asked.id })
-  return "result" in answer ? decisionOf(answer.result) : undefined
+  return "result" in answer ? answer.result : undefined
 })
+
+const waitFor = (told: Told, asked: ReturnType<Connection["ask"]>) => Effect.map(answerTo(told, asked), decisionOf)
 
 const amendmentOf = (decision: unknown): ReadonlyArray<string> | undefined => {
   if (!Predicate.hasProperty(decision, "acceptWithExecpolicyAmendment")) return undefined
@@ -314,11 +309,7 @@ const runCommand = Effect.fnUntraced(function*(
     (approvalPolicy === "untrusted" ||
       (approvalPolicy === "on-request" &&
         (patch === undefined ? isEscalated : sandbox.type === "readOnly")))
-  if (isAsked && approvalsReviewer !== "user") {
-    return yield* new Unsupported({
-      what: "a review of an approval by a model (ApprovalMode.ask and untrusted ask the client)"
-    })
-  }
+  if (isAsked && approvalsReviewer !== "user") return yield* noReview
   if (patch !== undefined) return yield* applyPatch(told, callId, patch, isAsked)
 
   const startedAs = (source: "agent" | "unifiedExecStartup", processId: string | null) =>
@@ -430,6 +421,62 @@ const applyPatch = Effect.fnUntraced(function*(
   return patch.text
 })
 
+const noReview = new Unsupported({
+  what: "a review of an approval by a model (ApprovalMode.ask and untrusted ask the client)"
+})
+
+const requestUserInput = Effect.fnUntraced(function*(
+  told: Told,
+  callId: string,
+  args: Schema.Json
+): Effect.fn.Return<ToolEnd> {
+  const { connection, thread } = told
+  if (!thread.stored.features.requestUserInput) return "request_user_input is unavailable in Default mode"
+  const questions = Requests.questionsOf(args)
+  if (typeof questions === "string") return questions
+  connection.setStatus(thread, waitingOnUserInput)
+  const answer = yield* answerTo(
+    told,
+    connection.ask(thread, "item/tool/requestUserInput", {
+      ...idsOf(told),
+      itemId: callId,
+      questions,
+      isBlocking: false,
+      autoResolutionMs: null
+    })
+  )
+  connection.setStatus(thread, flags(false))
+  return Requests.answersText(answer)
+})
+
+const requestPermissions = Effect.fnUntraced(function*(
+  told: Told,
+  callId: string,
+  args: Schema.Json
+): Effect.fn.Return<ToolEnd, Unsupported> {
+  const { connection, thread, turn } = told
+  const permissions = Requests.permissionsOf(args)
+  if (typeof permissions === "string") return permissions
+  const { approvalPolicy, approvalsReviewer, cwd } = turn.settings
+  if (approvalPolicy === "never") return Requests.grantedText(permissions, undefined)
+  if (approvalsReviewer !== "user") return yield* noReview
+  connection.setStatus(thread, flags(true))
+  const answer = yield* answerTo(
+    told,
+    connection.ask(thread, "item/permissions/requestApproval", {
+      ...idsOf(told),
+      itemId: callId,
+      environmentId: "local",
+      startedAtMs: connection.now(),
+      cwd,
+      reason: stringOf(args, "reason") ?? null,
+      permissions
+    })
+  )
+  connection.setStatus(thread, flags(false))
+  return Requests.grantedText(permissions, answer)
+})
+
 const hasTool = (thread: LoadedThread, call: FunctionCall): boolean =>
   thread.stored.dynamicTools.some((spec) =>
     spec.type === "namespace"
@@ -524,7 +571,7 @@ const sample = Effect.fnUntraced(function*(
   const { history } = thread.stored
   const outcome = Deferred.makeUnsafe<Outcome>()
   const request = yield* engine.script.record((index) =>
-    new FakeRequest(connection.home, thread.stored, {
+    new FakeRequest(connection, thread.stored, {
       index,
       model: turn.settings.model,
       outputSchema: turn.outputSchema,
@@ -706,13 +753,22 @@ const runTool = (
   callId: string,
   call: FunctionCall
 ): Effect.Effect<Schema.Json | typeof cancelled, Unsupported> => {
-  const isCommand = call.name === "exec_command" && call.namespace === undefined
-  if (!isCommand && !hasTool(told.thread, call)) {
-    return Effect.succeed(`unsupported call: ${call.namespace === undefined ? "" : `${call.namespace}__`}${call.name}`)
+  const { features } = told.thread.stored
+  const ownTools: { readonly [name: string]: typeof requestPermissions } = {
+    exec_command: (told, callId, args) => runCommand(engine, told, callId, args),
+    request_user_input: requestUserInput,
+    ...(features.requestPermissions ? { request_permissions: requestPermissions } : {})
+  }
+  const own = call.namespace === undefined && Object.hasOwn(ownTools, call.name) ? ownTools[call.name] : undefined
+  if (own === undefined && !hasTool(told.thread, call)) {
+    const what = OwnTools.unsupported(call, features, told.turn.settings.model)
+    return what === undefined
+      ? Effect.succeed(OwnTools.unsupportedCall(call))
+      : Effect.fail(new Unsupported({ what }))
   }
   const args = decodeArguments(call.arguments)
   if (args._tag === "Failure") return Effect.succeed(`failed to parse function arguments: ${args.failure.message}`)
-  return isCommand ? runCommand(engine, told, callId, args.success) : callTool(told, callId, call, args.success)
+  return own === undefined ? callTool(told, callId, call, args.success) : own(told, callId, args.success)
 }
 
 /** Runs a turn to its end. Interrupting it ends it as interrupted. */
