@@ -62,6 +62,23 @@ describe("effect-codex fake-app-server", () => {
       }).pipe(Effect.provide(client(path)))
     }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 60_000)
 
+  it.live("answers a client that writes everything and closes its stdin at once", () =>
+    Effect.gen(function*() {
+      const home = yield* Cli.newcomer
+      const requests = [
+        { id: 1, method: "initialize", params: { clientInfo: { name: "other", version: "1" } } },
+        { method: "initialized" },
+        { id: 2, method: "thread/start", params: {} },
+        { id: 3, method: "thread/loaded/list", params: {} }
+      ]
+      const stdin = requests.map((request) => `${JSON.stringify(request)}\n`).join("")
+      const { code, stdout } = yield* Cli.run(["fake-app-server"], { home, stdin })
+      const ids = stdout.trimEnd().split("\n").flatMap((line) =>
+        (JSON.parse(line) as { readonly id?: unknown }).id ?? []
+      )
+      assert.deepStrictEqual([code, ids], [0, [1, 2, 3]])
+    }).pipe(Cli.live), 60_000)
+
   it.live("says what is wrong with a script", () =>
     Effect.gen(function*() {
       const home = yield* Cli.newcomer

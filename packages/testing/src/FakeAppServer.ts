@@ -305,7 +305,23 @@ export const layer = (options?: Options & AppServerRpc.Options & Codex.Options):
 
 /**
  * Serves a new process of the fake over stdin and stdout, one frame a line, until stdin ends: an app-server for clients in
- * any language. `effect-codex fake-app-server` is this as a command.
+ * any language. `effect-codex fake-app-server` is this as a command. What was asked before the end of stdin is answered,
+ * where the real codex leaves it; turns that are running then are not waited for. Fails when stdin or stdout does.
+ *
+ * **Example** (A program that answers in place of codex)
+ *
+ * ```ts
+ * import { FakeAppServer } from "@effect-codex/testing"
+ * import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+ * import * as NodeStdio from "@effect/platform-node/NodeStdio"
+ * import { Effect } from "effect"
+ *
+ * FakeAppServer.serveStdio.pipe(
+ *   Effect.provide(FakeAppServer.layerTransport({ model: { answer: ({ prompt }) => `You said: ${prompt}` } })),
+ *   Effect.provide(NodeStdio.layer),
+ *   NodeRuntime.runMain
+ * )
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -316,7 +332,27 @@ export const serveStdio: Effect.Effect<void, PlatformError.PlatformError, FakeAp
     const transport = yield* Effect.flatMap(FakeAppServer, ({ connect }) => connect)
     // Unbounded for the same reason as the connection's own.
     const frames = yield* Queue.unbounded<string, Cause.Done>()
-    yield* transport.receive((read) => void Queue.offerAllUnsafe(frames, read)).pipe(
+    // Of requests that were read: how many of an id are to be answered.
+    const waiting = new Map<string | number, number>()
+    let isStdinOver = false
+    const wait = (id: string | number | undefined, change: 1 | -1): void => {
+      if (id === undefined) return
+      const left = (waiting.get(id) ?? 0) + change
+      if (left > 0) waiting.set(id, left)
+      else waiting.delete(id)
+    }
+    const endIfAnswered = (): void => {
+      if (isStdinOver && waiting.size === 0) Queue.endUnsafe(frames)
+    }
+    const write = (read: ReadonlyArray<string>): void => {
+      Queue.offerAllUnsafe(frames, read)
+      for (const frame of read) {
+        const message = FakeServer.read(frame)
+        if (message?.method === undefined) wait(message?.id, -1)
+      }
+      endIfAnswered()
+    }
+    yield* transport.receive(write).pipe(
       Effect.ensuring(Queue.end(frames)),
       Effect.ignore,
       Effect.forkScoped({ startImmediately: true })
@@ -325,7 +361,16 @@ export const serveStdio: Effect.Effect<void, PlatformError.PlatformError, FakeAp
     const reading = stdin.pipe(
       Stream.decodeText,
       Stream.splitLines,
-      Stream.runForEach(transport.send)
+      Stream.runForEach((line) => {
+        const message = FakeServer.read(line)
+        if (message?.method !== undefined) wait(message.id, 1)
+        return transport.send(line)
+      }),
+      Effect.andThen(Effect.suspend(() => {
+        isStdinOver = true
+        endIfAnswered()
+        return Effect.never
+      }))
     )
     yield* Effect.raceFirst(reading, writing)
   }

@@ -3,7 +3,7 @@ import { AppServerRpc, Auth, Codex, CodexError, Transport } from "@effect-codex/
 import { Methods } from "@effect-codex/protocol"
 import { Contract, Expect, FakeAppServer, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Context, Deferred, Duration, Effect, Fiber, Layer, Option, Schema, Sink, Stdio, Stream } from "effect"
+import { Clock, Context, Duration, Effect, Fiber, Layer, Option, Schema, Sink, Stdio, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { layerFake } from "./contractServers.ts"
 
@@ -247,26 +247,40 @@ describe("FakeAppServer", () => {
         { id: 1, method: "initialize", params: { clientInfo: { name: "other", version: "1" } } },
         { method: "initialized" },
         { id: 2, method: "thread/start", params: {} },
-        { id: "three", method: "account/read", params: {} }
+        { id: "three", method: "account/read", params: {} },
+        { id: "three", method: "nonsense" }
       ].map((message) => `${JSON.stringify(message)}\n`)
       const written: Array<string> = []
-      const done = yield* Deferred.make<void>()
-      const stdout = Sink.forEach((chunk: string | Uint8Array) => {
-        written.push(typeof chunk === "string" ? chunk : new TextDecoder().decode(chunk))
-        return written.at(-1)?.includes("three") === true ? Deferred.succeed(done, undefined) : Effect.void
-      })
-      // stdin ends when everything was answered, and the server with it.
+      const stdout = Sink.forEach((chunk: string | Uint8Array) =>
+        Effect.sync(() => written.push(typeof chunk === "string" ? chunk : new TextDecoder().decode(chunk)))
+      )
+      // stdin ends before anything was answered, and the server when everything is.
       yield* FakeAppServer.serveStdio.pipe(Effect.provide(Stdio.layerTest({
-        stdin: Stream.concat(
-          Stream.encodeText(Stream.fromIterable(lines)),
-          Stream.drain(Stream.fromEffect(Deferred.await(done)))
-        ),
+        stdin: Stream.encodeText(Stream.fromIterable(lines)),
         stdout: () => stdout
       })))
       const replies = written.join("").trimEnd().split("\n").map((line) =>
         JSON.parse(line) as { readonly id?: unknown }
       )
-      assert.deepStrictEqual(replies.flatMap(({ id }) => id === undefined ? [] : [id]), [1, 2, "three"])
+      assert.deepStrictEqual(replies.flatMap(({ id }) => id === undefined ? [] : [id]), [1, 2, "three", "three"])
+    }).pipe(Effect.provide(FakeAppServer.layerTransport())))
+
+  it.effect("ends over stdin and stdout when its process is ended, with what it had said", () =>
+    Effect.gen(function*() {
+      const { exit } = yield* FakeAppServer.FakeAppServer
+      const written: Array<string> = []
+      const stdout = Sink.forEach((chunk: string | Uint8Array) => {
+        written.push(String(chunk))
+        return exit()
+      })
+      yield* FakeAppServer.serveStdio.pipe(Effect.provide(Stdio.layerTest({
+        stdin: Stream.concat(
+          Stream.encodeText(Stream.make(`${JSON.stringify({ id: 1, method: "thread/start", params: {} })}\n`)),
+          Stream.never
+        ),
+        stdout: () => stdout
+      })))
+      assert.match(written.join(""), /Not initialized/)
     }).pipe(Effect.provide(FakeAppServer.layerTransport())))
 })
 
