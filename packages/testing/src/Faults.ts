@@ -71,7 +71,8 @@ export interface Rule {
 }
 
 /**
- * Which frames: a method of the server's notifications, a predicate, or both a side and a method.
+ * Which frames: a predicate, or a method, for what the server sends of it (its notifications and requests of this method, and
+ * its replies to the client's requests of it). `neverAnswer` alone takes a method for the requests of the client.
  *
  * @category models
  * @since 0.1.0
@@ -159,7 +160,10 @@ export const corrupt = (
  * @category constructors
  * @since 0.1.0
  */
-export const cut = (which: Which, options?: { readonly cause?: ConnectionError | undefined }): Rule =>
+export const cut = (
+  which: Which,
+  options?: { readonly cause?: ConnectionError | undefined }
+): Rule =>
   rule({
     _tag: "Cut",
     cause: options?.cause ?? new TransportError({ reason: "read", detail: "the connection was cut." })
@@ -171,9 +175,11 @@ export const cut = (which: Which, options?: { readonly cause?: ConnectionError |
  * @category constructors
  * @since 0.1.0
  */
-export const neverAnswer = (method: string, options?: { readonly times?: number | undefined }): Rule =>
+export const neverAnswer = (which: Which, options?: { readonly times?: number | undefined }): Rule =>
   rule({ _tag: "Drop" })(
-    (frame) => frame.from === "client" && frame.kind === "request" && frame.method === method,
+    (frame) =>
+      frame.from === "client" && frame.kind === "request" &&
+      (typeof which === "string" ? frame.method === which : which(frame)),
     options
   )
 
@@ -195,7 +201,7 @@ const side = (
   from: Frame["from"],
   apply: (frame: Omit<Frame, "method"> & { readonly method: unknown }) => Fault | undefined,
   deliver: (texts: ReadonlyArray<string>) => Effect.Effect<void>,
-  end: (cause: ConnectionError) => void
+  connection: { isOver: boolean; readonly end: (cause: ConnectionError) => void }
 ) => {
   let index = 0
   let held: string | undefined
@@ -208,7 +214,7 @@ const side = (
       held = undefined
     }
     for (const text of texts) {
-      if (isSilent) break
+      if (isSilent || connection.isOver) break
       const message = parse(text)
       const { id, method } = message ?? {}
       const kind = message === undefined
@@ -247,7 +253,8 @@ const side = (
           break
         case "Cut":
           yield* deliver(ready)
-          return end(fault.cause)
+          connection.isOver = true
+          return connection.end(fault.cause)
       }
     }
     yield* deliver(ready)
@@ -267,7 +274,10 @@ export const make = Effect.fnUntraced(function*(
   const left = rules.map(({ times }) => times)
   const methods = { client: new Map<unknown, unknown>(), server: new Map<unknown, unknown>() }
   const ended = Deferred.makeUnsafe<never, ConnectionError>()
-  const end = (cause: ConnectionError): void => void Deferred.doneUnsafe(ended, Effect.fail(cause))
+  const connection: Parameters<typeof side>[3] = {
+    isOver: false,
+    end: (cause) => void Deferred.doneUnsafe(ended, Effect.fail(cause))
+  }
 
   const apply: Parameters<typeof side>[1] = (frame) => {
     const asked = methods[frame.from === "client" ? "server" : "client"]
@@ -281,7 +291,12 @@ export const make = Effect.fnUntraced(function*(
     return rules[index]!.fault
   }
 
-  const toServer = side("client", apply, (texts) => Effect.forEach(texts, transport.send, { discard: true }), end)
+  const toServer = side(
+    "client",
+    apply,
+    (texts) => Effect.forEach(texts, transport.send, { discard: true }),
+    connection
+  )
   // A delayed frame holds back those that follow it, and not who sends them.
   const outbox = yield* Queue.bounded<string>(1024)
   yield* Queue.take(outbox).pipe(
@@ -301,7 +316,7 @@ export const make = Effect.fnUntraced(function*(
         const toClient = side("server", apply, (texts) =>
           Effect.sync(() => {
             if (texts.length > 0) onFrames(texts)
-          }), end)
+          }), connection)
         const reading = transport.receive((frames) => void Queue.offerUnsafe(inbox, frames)).pipe(
           Effect.catch((cause) => Queue.fail(inbox, cause)),
           Effect.andThen(Effect.never)

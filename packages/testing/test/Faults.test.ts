@@ -4,6 +4,7 @@ import { FakeAppServer, Faults, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
+import { transportReal } from "./contractServers.ts"
 
 const answer = ScriptedModel.text(["Hel", "lo"])
 
@@ -72,6 +73,47 @@ describe("what arrives of a, b, b, c", () => {
   )
   arrives("delay, beyond the end", ["a", "b", "b"], Faults.delay("c", "1 hour"))
   arrives("cut", ["a", "b"], Faults.cut(({ index }) => index === 2))
+})
+
+describe("what arrives of what the client sends: a, b, b, c", () => {
+  const named = (method: string) => JSON.stringify({ method, params: {} })
+  const sent = (method: string) => (frame: Faults.Frame) => frame.from === "client" && frame.method === method
+  const arrives = (name: string, expected: ReadonlyArray<string>, ...rules: ReadonlyArray<Faults.Rule>) =>
+    it.effect(`${name}: ${expected.join(", ")}`, () =>
+      Effect.gen(function*() {
+        const [client, server] = yield* Transport.makeMemory
+        const faulty = yield* Faults.make(client, rules)
+        const arrived: Array<string> = []
+        yield* server.receive((frames) => void arrived.push(...frames)).pipe(Effect.ignore, Effect.forkScoped)
+        yield* faulty.receive(() => {}).pipe(Effect.ignore, Effect.forkScoped)
+        yield* Effect.forEach(["a", "b", "b", "c"], (method) => faulty.send(named(method)))
+        yield* pass(20)
+        assert.deepStrictEqual(arrived, expected.map((text) => text.startsWith("{") ? text : named(text)))
+      }))
+
+  arrives("a method, which is that of the server's frames", ["a", "b", "b", "c"], Faults.drop("b"))
+  arrives("drop", ["a", "b", "c"], Faults.drop(sent("b")))
+  arrives("drop, twice", ["a", "c"], Faults.drop(sent("b"), { times: 2 }))
+  arrives("duplicate", ["a", "a", "b", "b", "c"], Faults.duplicate(sent("a")))
+  arrives("reorder", ["b", "a", "b", "c"], Faults.reorder(sent("a")))
+  arrives("silence", ["a"], Faults.silence(sent("b")))
+  arrives(
+    "corrupt",
+    ["{\"method\":\"a\"", "b", "b", "c"],
+    Faults.corrupt(sent("a"), { corrupt: (text) => text.slice(0, 13) })
+  )
+  arrives("delay", ["a", "b", "b", "c"], Faults.delay(sent("b"), "10 seconds"))
+  arrives("delay, beyond the end", ["a", "b", "b"], Faults.delay(sent("c"), "1 hour"))
+  arrives("cut", ["a", "b"], Faults.cut(({ from, index }) => from === "client" && index === 2))
+
+  it.effect("cut: the client hears of the end", () =>
+    Effect.gen(function*() {
+      const [client] = yield* Transport.makeMemory
+      const faulty = yield* Faults.make(client, [Faults.cut(sent("b"))])
+      const reading = yield* Effect.forkChild(Effect.flip(faulty.receive(() => {})))
+      yield* faulty.send(named("b"))
+      assert.strictEqual((yield* Fiber.join(reading))._tag, "TransportError")
+    }))
 })
 
 describe("drop", () => {
@@ -169,6 +211,22 @@ describe("no answer", () => {
       assert.strictEqual((yield* thread.read()).id, thread.id)
     }).pipe(Effect.provide(clientWith(Faults.neverAnswer("thread/read")))))
 
+  it.effect("to the requests that a predicate holds for", () =>
+    Effect.gen(function*() {
+      const codex = yield* Codex.Codex
+      const thread = yield* codex.startThread()
+      yield* thread.setName("first")
+      const naming = yield* Effect.forkChild(Effect.flip(thread.setName("second")))
+      yield* pass(61)
+      assert.strictEqual((yield* Fiber.join(naming))._tag, "RequestTimeout")
+      assert.strictEqual((yield* thread.read()).name, "first")
+      const { receivedOf } = yield* FakeAppServer.FakeAppServer
+      assert.lengthOf(yield* receivedOf("thread/name/set"), 1)
+    }).pipe(Effect.provide(clientWith(
+      // The notifications and answers of the client are none, whatever the predicate says of them.
+      Faults.neverAnswer(({ kind, text }) => kind !== "request" || text.includes("second"), { times: 1 })
+    ))))
+
   it.effect("to the handshake fails the layer", () =>
     Effect.gen(function*() {
       const building = yield* Effect.forkChild(Effect.flip(Layer.build(clientWith(Faults.neverAnswer("initialize")))))
@@ -190,4 +248,46 @@ describe("a rule", () => {
       }
       assert.deepStrictEqual(errors, ["RequestTimeout", "TransportError"])
     }).pipe(Effect.provide(clientWith(Faults.neverAnswer("thread/read"), Faults.cut("thread/read")))))
+})
+
+describe("over the real codex", () => {
+  const turn = Effect.gen(function*() {
+    yield* Effect.flatMap(ScriptedModel.ScriptedModel, (model) => model.enqueue(answer))
+    const codex = yield* Codex.Codex
+    return yield* Effect.result((yield* codex.startThread()).run("go"))
+  })
+
+  const real = (...rules: ReadonlyArray<Faults.Rule>) =>
+    Codex.layer().pipe(
+      Layer.provideMerge(AppServerRpc.layer()),
+      Layer.provide(Faults.layer(...rules)),
+      Layer.provideMerge(transportReal)
+    )
+
+  it.live("what is damaged, swapped and repeated does not hurt a turn", () =>
+    Effect.gen(function*() {
+      const result = yield* turn
+      assert.strictEqual(result._tag, "Success")
+      if (result._tag === "Success") assert.deepStrictEqual(result.success.finalResponse, Option.some("Hello"))
+      const { garbage } = yield* Effect.flatMap(AppServerRpc.AppServerRpc, (rpc) => rpc.diagnostics)
+      assert.strictEqual(garbage, 1)
+    }).pipe(Effect.provide(real(
+      Faults.corrupt("item/agentMessage/delta"),
+      Faults.reorder((frame) => frame.kind === "reply" && frame.method === "turn/start"),
+      Faults.duplicate("turn/completed")
+    ))))
+
+  it.live("a cut ends the turn", () =>
+    Effect.gen(function*() {
+      const result = yield* turn
+      assert.strictEqual(result._tag === "Failure" ? result.failure._tag : "Success", "TransportError")
+    }).pipe(Effect.provide(real(Faults.cut("turn/started")))))
+
+  it.live("a request that does not arrive is not answered", () =>
+    Effect.gen(function*() {
+      const rpc = yield* AppServerRpc.AppServerRpc
+      const lost = Effect.flip(rpc.request("thread/loaded/list", {}, { timeout: "500 millis" }))
+      assert.strictEqual((yield* lost)._tag, "RequestTimeout")
+      assert.deepStrictEqual((yield* rpc.request("thread/loaded/list", {})).data, [])
+    }).pipe(Effect.provide(real(Faults.neverAnswer("thread/loaded/list")))))
 })
