@@ -285,15 +285,39 @@ describe("FakeAppServer", () => {
 })
 
 describe("1,000 turns", () => {
-  it.effect("take no time on the clock of the test, and none of them is lost", () =>
+  const turns = (count: number) =>
     Effect.gen(function*() {
       const codex = yield* Codex.Codex
       const thread = yield* codex.startThread()
-      const results = yield* Effect.forEach(Array.from({ length: 1000 }), () => thread.run("go"))
+      return yield* Effect.forEach(Array.from({ length: count }), () => thread.run("go"))
+    }).pipe(
+      Effect.provide(FakeAppServer.layer({ model: { answer: (_, index) => `answer ${index}` } }), { local: true })
+    )
+
+  it.effect("take no time on the clock of the test, and none of them is lost", () =>
+    Effect.gen(function*() {
+      const results = yield* turns(1000)
       assert.deepStrictEqual(
         results.map(({ finalResponse }) => Option.getOrNull(finalResponse)),
         results.map((_, index) => `answer ${index}`)
       )
       assert.strictEqual(yield* Clock.currentTimeMillis, 0)
-    }).pipe(Effect.provide(FakeAppServer.layer({ model: { answer: (_, index) => `answer ${index}` } }))))
+    }))
+
+  it.effect("cost ten times what 100 cost, and not a hundred times", () =>
+    Effect.gen(function*() {
+      // Of the processor and not of the clock, so that what else runs on the machine does not count.
+      const cost = Effect.fnUntraced(function*(count: number) {
+        const before = process.cpuUsage()
+        yield* turns(count)
+        const { system, user } = process.cpuUsage(before)
+        return (system + user) / 1000
+      })
+      yield* turns(100)
+      const hundred = Math.max(yield* cost(100), yield* cost(100))
+      const thousand = Math.min(yield* cost(1000), yield* cost(1000))
+      assert.isBelow(thousand, 30 * hundred)
+      // It is half a second; this tells another order of magnitude.
+      assert.isBelow(thousand, 5000)
+    }))
 })
