@@ -57,6 +57,17 @@ import * as Secrets from "./internal/secrets.ts"
 /**
  * A cassette cannot be read: there is no such file, or `line` is not what a cassette has there.
  *
+ * **Example** (A cassette that is not there is recorded)
+ *
+ * ```ts
+ * import { Cassette } from "@effect-codex/testing"
+ * import { Layer } from "effect"
+ *
+ * export const CodexLive = Cassette.layer("session.jsonl").pipe(
+ *   Layer.catchTag("CassetteUnreadable", () => Cassette.layer("session.jsonl", { mode: "record" }))
+ * )
+ * ```
+ *
  * @category errors
  * @since 0.1.0
  */
@@ -75,6 +86,18 @@ export class CassetteUnreadable extends Schema.TaggedError<CassetteUnreadable>()
 /**
  * The client departed from a recorded session. `expected` is what it sent then and `received` what it sent now, both without
  * what is different each time; either is undefined when there was nothing more.
+ *
+ * **Example** (What differs)
+ *
+ * ```ts
+ * import { Cassette } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const difference = Cassette.verify.pipe(
+ *   Effect.as(""),
+ *   Effect.catchTag("CassetteMismatch", ({ diff, line }) => Effect.succeed(`line ${line}: ${diff}`))
+ * )
+ * ```
  *
  * @category errors
  * @since 0.1.0
@@ -109,6 +132,15 @@ const howToRecord = "CODEX_CASSETTE=record with Cassette.layer, or effect-codex 
 /**
  * The cassette of a client.
  *
+ * **Example** (Where the session is)
+ *
+ * ```ts
+ * import { Cassette } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const path = Effect.map(Cassette.Cassette, ({ path }) => path)
+ * ```
+ *
  * @category services
  * @since 0.1.0
  */
@@ -123,6 +155,19 @@ export class Cassette extends Context.Service<Cassette, {
 
 /**
  * {@link Cassette.verify} of the cassette in the context: the last line of a test.
+ *
+ * **Example** (The last line of a test)
+ *
+ * ```ts
+ * import { Codex } from "@effect-codex/client"
+ * import { Cassette } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const test = Effect.gen(function*() {
+ *   yield* (yield* Codex.Codex).startThread()
+ *   yield* Cassette.verify
+ * }).pipe(Effect.provide(Cassette.layer("test/cassettes/start.jsonl")))
+ * ```
  *
  * @category assertions
  * @since 0.1.0
@@ -177,6 +222,19 @@ const parse = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Json))
 /**
  * Passes everything on to the transport in the context, and writes it to a cassette when the scope closes. The file is
  * replaced as a whole, so a session that dies leaves the last one as it was. Fails when the folder cannot be made.
+ *
+ * **Example** (A transport that is recorded without a layer)
+ *
+ * ```ts
+ * import { Transport } from "@effect-codex/client"
+ * import { Cassette } from "@effect-codex/testing"
+ * import { Effect, Redacted } from "effect"
+ *
+ * export const recorded = (transport: Transport.Transport["Service"], password: string) =>
+ *   Cassette.makeRecording("session.jsonl", { secrets: [Redacted.make(password)] }).pipe(
+ *     Effect.provideService(Transport.Transport, transport)
+ *   )
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -298,6 +356,18 @@ export interface Recorded {
 /**
  * Reads a cassette.
  *
+ * **Example** (How many messages the client sent)
+ *
+ * ```ts
+ * import { Cassette } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const sent = Effect.map(
+ *   Cassette.read("session.jsonl"),
+ *   ({ messages }) => messages.filter(({ direction }) => direction === "sent").length
+ * )
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -309,6 +379,8 @@ export const read = (path: string): Effect.Effect<Recorded, CassetteUnreadable, 
 // =============================================================================
 
 /**
+ * How a cassette is replayed, and what was replaced in it when it was recorded.
+ *
  * @category options
  * @since 0.1.0
  */
@@ -320,6 +392,19 @@ export interface ReplayOptions extends Options {
 /**
  * Plays the server's part of a cassette. When the client departs from it the connection ends with a `TransportError` whose
  * message has the difference and whose cause is the {@link CassetteMismatch}. Fails with {@link CassetteUnreadable}.
+ *
+ * **Example** (A transport and what says whether it was followed)
+ *
+ * ```ts
+ * import { Cassette } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const test = Effect.gen(function*() {
+ *   const { cassette, transport } = yield* Cassette.makeReplaying("session.jsonl", { matching: "lenient" })
+ *   yield* transport.send(JSON.stringify({ method: "initialized" }))
+ *   return yield* Effect.exit(cassette.verify)
+ * })
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -392,6 +477,16 @@ export const makeReplaying = Effect.fnUntraced(function*(
 /**
  * {@link makeReplaying} as a layer, in place of the transport to a server.
  *
+ * **Example** (A client of one's own on a cassette)
+ *
+ * ```ts
+ * import { AppServerRpc } from "@effect-codex/client"
+ * import { Cassette } from "@effect-codex/testing"
+ * import { Layer } from "effect"
+ *
+ * export const RpcLive = AppServerRpc.layer().pipe(Layer.provideMerge(Cassette.layerReplaying("session.jsonl")))
+ * ```
+ *
  * @category layers
  * @since 0.1.0
  */
@@ -417,6 +512,8 @@ export const layerReplaying = (
 export type Mode = Matching | "record"
 
 /**
+ * Whether a cassette is recorded or replayed, of which server, and the options of the client on it.
+ *
  * @category options
  * @since 0.1.0
  */

@@ -29,6 +29,19 @@ import { ScriptedModel } from "./ScriptedModel.ts"
 /**
  * A private home.
  *
+ * **Example** (A file for codex to find)
+ *
+ * ```ts
+ * import { CodexHome } from "@effect-codex/testing"
+ * import { Effect, FileSystem } from "effect"
+ *
+ * export const written = Effect.gen(function*() {
+ *   const { workspace } = yield* CodexHome.CodexHome
+ *   const fs = yield* FileSystem.FileSystem
+ *   yield* fs.writeFileString(`${workspace}/notes.txt`, "buy milk")
+ * })
+ * ```
+ *
  * @category services
  * @since 0.1.0
  */
@@ -154,6 +167,14 @@ export const make = Effect.fnUntraced(function*(
 
 /**
  * Provides a private home for a model at `modelUrl`.
+ *
+ * **Example** (A model that runs elsewhere)
+ *
+ * ```ts
+ * import { CodexHome } from "@effect-codex/testing"
+ *
+ * export const HomeLive = CodexHome.layerUrl("http://127.0.0.1:8080/v1", { model: "local-model" })
+ * ```
  *
  * @category layers
  * @since 0.1.0

@@ -30,6 +30,8 @@ import type * as ScriptedModel from "./ScriptedModel.ts"
 // =============================================================================
 
 /**
+ * The model as a function, and what else a {@link FakeAppServer} takes.
+ *
  * @category options
  * @since 0.1.0
  */
@@ -75,6 +77,19 @@ export const layer = (
 
 /**
  * {@link layer} with a model that answers this text to everything.
+ *
+ * **Example** (A program that says what codex says)
+ *
+ * ```ts
+ * import { Codex } from "@effect-codex/client"
+ * import { CodexTest } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const test = Effect.gen(function*() {
+ *   const thread = yield* (yield* Codex.Codex).startThread()
+ *   return (yield* thread.run("Say hello.")).finalResponse // Some("Hello!")
+ * }).pipe(Effect.provide(CodexTest.layerText("Hello!")))
+ * ```
  *
  * @category layers
  * @since 0.1.0
@@ -244,6 +259,18 @@ export const thread = (
 /**
  * A turn of the members that are given, as {@link mockCodex}. Its id is `turn-1`, of `thread-1`, unless given.
  *
+ * **Example** (A turn that says two things)
+ *
+ * ```ts
+ * import { CodexTest } from "@effect-codex/testing"
+ * import { Effect, Stream } from "effect"
+ *
+ * export const turn = CodexTest.turn({
+ *   text: Stream.make("Hel", "lo!"),
+ *   result: Effect.succeed(CodexTest.turnResult("Hello!"))
+ * })
+ * ```
+ *
  * @category mocks
  * @since 0.1.0
  */
@@ -270,6 +297,14 @@ export const turn = (members: Partial<Turn>): Turn => {
 /**
  * The result of a completed turn with this final answer and no items, changed by `members`.
  *
+ * **Example** (The result of an interrupted turn)
+ *
+ * ```ts
+ * import { CodexTest } from "@effect-codex/testing"
+ *
+ * export const result = CodexTest.turnResult("Half of an ans", { status: "interrupted" })
+ * ```
+ *
  * @category mocks
  * @since 0.1.0
  */
@@ -290,6 +325,20 @@ export const turnResult = (finalResponse: string, members?: Partial<TurnResult>)
 
 /**
  * Handlers of approvals, as `Approvals.layer`, of which none may be left out.
+ *
+ * **Example** (Somebody who allows commands and nothing else)
+ *
+ * ```ts
+ * import { CodexTest } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const ApprovalsLive = CodexTest.mockApprovals({
+ *   command: () => Effect.succeed("accept"),
+ *   fileChange: () => Effect.succeed("decline"),
+ *   permissions: () => Effect.succeed({ permissions: {}, scope: "turn" }),
+ *   mcpTool: () => Effect.succeed("decline")
+ * })
+ * ```
  *
  * @category mocks
  * @since 0.1.0
@@ -352,6 +401,23 @@ export const askCommand = (
 
 /**
  * Asks the approval handlers in the context whether files may be changed, as {@link askCommand}.
+ *
+ * **Example** (A policy that leaves the lock file alone)
+ *
+ * ```ts
+ * import { Approvals } from "@effect-codex/client"
+ * import { CodexTest } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * const Policy = Approvals.layer({
+ *   fileChange: ({ changes = [] }) =>
+ *     Effect.succeed(changes.some(({ path }) => path.endsWith("package-lock.json")) ? "decline" : "accept")
+ * })
+ *
+ * export const test = CodexTest.askFileChange([{ path: "package-lock.json", kind: { type: "delete" }, diff: "" }]).pipe(
+ *   Effect.provide(Policy)
+ * ) // "decline"
+ * ```
  *
  * @category approvals
  * @since 0.1.0

@@ -6,15 +6,36 @@
  * wire, frame by frame, with what the real codex 0.169.0 sends. What the server sends of its own machine (ids, times,
  * paths, process ids) is left out of the comparison.
  *
+ * {@link cases} share a connection, {@link handshakeCases} get a new one each, {@link loginCases} are for a server whose
+ * model wants a login. A case that reads images writes them to the temporary folder of this machine, so the server has to
+ * run on it.
+ *
  * **Example** (Running them against a server of one's own)
  *
  * ```ts
- * import { Contract, FakeAppServer } from "@effect-codex/testing"
+ * import { AppServer, Transport } from "@effect-codex/client"
+ * import { CodexHome, Contract, ScriptedModel } from "@effect-codex/testing"
+ * import * as NodeServices from "@effect/platform-node/NodeServices"
  * import { it } from "@effect/vitest"
- * import { Effect } from "effect"
+ * import { Effect, Layer } from "effect"
+ *
+ * // A program that speaks the protocol on its stdin and stdout, and asks the model that its home names.
+ * const ServerLive = Layer.unwrap(Effect.map(CodexHome.CodexHome, ({ env, workspace }) =>
+ *   Transport.layerStdio().pipe(
+ *     Layer.provide(AppServer.layer({ executable: "my-app-server", cwd: workspace, env }))
+ *   ))).pipe(
+ *     Layer.provide(CodexHome.layer()),
+ *     Layer.provideMerge(ScriptedModel.layer()),
+ *     Layer.provide(NodeServices.layer)
+ *   )
  *
  * for (const { effect, name } of Contract.cases) {
- *   it.live(name, () => effect.pipe(Effect.scoped, Effect.provide(Contract.layer), Effect.provide(FakeAppServer.layerTransport({ exec: Contract.exec }))))
+ *   it.live(name, () =>
+ *     effect.pipe(Effect.scoped, Effect.provide(Contract.layer.pipe(Layer.provideMerge(ServerLive)))))
+ * }
+ * // These speak for themselves, from the first frame on, and get the transport without the client.
+ * for (const { effect, name } of Contract.handshakeCases) {
+ *   it.live(name, () => effect.pipe(Effect.scoped, Effect.provide(ServerLive)))
  * }
  * ```
  *
@@ -44,26 +65,36 @@ import { normalize as normalizeFrames, recording, sketch as sketchFrames } from 
 
 export {
   /**
+   * One thing that a server does: its name, and an effect that fails when it is not so.
+   *
    * @category models
    * @since 0.1.0
    */
   type Case,
   /**
+   * The server did something else than the contract says. `message` shows both, line by line.
+   *
    * @category errors
    * @since 0.1.0
    */
   ContractFailure,
   /**
+   * A frame that went over the connection, parsed.
+   *
    * @category models
    * @since 0.1.0
    */
   type Frame,
   /**
+   * What a case needs: the client of {@link layer}, its wire, and the model that the server asks.
+   *
    * @category models
    * @since 0.1.0
    */
   type Services,
   /**
+   * What goes over the connection of the cases.
+   *
    * @category services
    * @since 0.1.0
    */
@@ -76,6 +107,18 @@ export {
 
 /**
  * The cases for a connection that is open, which they can share.
+ *
+ * **Example** (The cases on one connection)
+ *
+ * ```ts
+ * import { Contract, ScriptedCodex } from "@effect-codex/testing"
+ * import { layer } from "@effect/vitest"
+ * import { Layer } from "effect"
+ *
+ * layer(Contract.layer.pipe(Layer.provideMerge(ScriptedCodex.layerTransport())), { excludeTestServices: true })((it) => {
+ *   for (const { effect, name } of Contract.cases) it.effect(name, () => effect)
+ * })
+ * ```
  *
  * @category cases
  * @since 0.1.0
@@ -92,6 +135,18 @@ export const cases: ReadonlyArray<Case> = [
 /**
  * The cases that need a connection each, on which nothing was said yet.
  *
+ * **Example** (A connection for each)
+ *
+ * ```ts
+ * import { Contract, ScriptedCodex } from "@effect-codex/testing"
+ * import { it } from "@effect/vitest"
+ * import { Effect } from "effect"
+ *
+ * for (const { effect, name } of Contract.handshakeCases) {
+ *   it.live(name, () => effect.pipe(Effect.scoped, Effect.provide(ScriptedCodex.layerTransport())))
+ * }
+ * ```
+ *
  * @category cases
  * @since 0.1.0
  */
@@ -100,6 +155,20 @@ export const handshakeCases: ReadonlyArray<Case<Transport.Transport>> = Handshak
 /**
  * The cases for a connection to a server whose model wants a login, which {@link cases} are not for.
  *
+ * **Example** (A fake whose model wants a login)
+ *
+ * ```ts
+ * import { Contract, FakeAppServer } from "@effect-codex/testing"
+ * import { it } from "@effect/vitest"
+ * import { Effect, Layer } from "effect"
+ *
+ * const ServerLive = FakeAppServer.layerTransport({ requiresOpenaiAuth: true })
+ *
+ * for (const { effect, name } of Contract.loginCases) {
+ *   it.effect(name, () => effect.pipe(Effect.provide(Contract.layer.pipe(Layer.provideMerge(ServerLive)))))
+ * }
+ * ```
+ *
  * @category cases
  * @since 0.1.0
  */
@@ -107,6 +176,14 @@ export const loginCases: ReadonlyArray<Case> = Logins.loginCases
 
 /**
  * What comes of the commands that the model of the cases runs, for servers that do not run any.
+ *
+ * **Example** (What `echo` writes)
+ *
+ * ```ts
+ * import { Contract } from "@effect-codex/testing"
+ *
+ * export const { exitCode, output } = Contract.exec({ command: "echo a; exit 3", cwd: "/", threadId: "t" }) // 3, "a\n"
+ * ```
  *
  * @category cases
  * @since 0.1.0
@@ -123,6 +200,18 @@ export const exec = ({ command }: ExecRequest): ExecResult => {
 
 /**
  * The client of the cases, over the transport of the server under test.
+ *
+ * **Example** (Of a server that is connected to)
+ *
+ * ```ts
+ * import { Transport } from "@effect-codex/client"
+ * import { Contract } from "@effect-codex/testing"
+ * import { Layer } from "effect"
+ *
+ * export const ContractLive = Contract.layer.pipe(
+ *   Layer.provide(Transport.layerWebSocket({ url: "ws://127.0.0.1:4500" }))
+ * )
+ * ```
  *
  * @category layers
  * @since 0.1.0
@@ -172,6 +261,15 @@ export const layer: Layer.Layer<
  * The frames with everything named that differs from run to run, for comparing two servers field by field. A reply has the
  * method of its request in `of`.
  *
+ * **Example** (What two servers said, to be compared)
+ *
+ * ```ts
+ * import { Contract } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const said = Effect.flatMap(Contract.Wire, ({ frames }) => Effect.map(frames, Contract.normalize))
+ * ```
+ *
  * @category comparing
  * @since 0.1.0
  */
@@ -180,6 +278,15 @@ export const normalize: (frames: ReadonlyArray<Frame>) => ReadonlyArray<{ readon
 
 /**
  * One line for each frame of the server, as the cases compare them.
+ *
+ * **Example** (What happened, line by line)
+ *
+ * ```ts
+ * import { Contract } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const lines = Effect.flatMap(Contract.Wire, ({ frames }) => Effect.map(frames, Contract.sketch))
+ * ```
  *
  * @category comparing
  * @since 0.1.0

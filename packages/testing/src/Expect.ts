@@ -23,6 +23,15 @@ import { type ModelRequest, ScriptedModel } from "./ScriptedModel.ts"
 /**
  * What was expected did not come. The message says what came.
  *
+ * **Example** (Its message)
+ *
+ * ```ts
+ * import { Expect } from "@effect-codex/testing"
+ *
+ * export const { message } = new Expect.ExpectationFailed({ expected: "Request 1 did not come.", picture: [] })
+ * // "Request 1 did not come. Instead there was nothing."
+ * ```
+ *
  * @category errors
  * @since 0.1.0
  */
@@ -40,6 +49,8 @@ export class ExpectationFailed extends Schema.TaggedError<ExpectationFailed>()("
 }
 
 /**
+ * How long something is waited for, which fails with {@link ExpectationFailed} then.
+ *
  * @category options
  * @since 0.1.0
  */
@@ -98,6 +109,16 @@ export const modelRequest = (
 /**
  * Waits for a request to the {@link ScriptedModel} that the predicate holds for, those that came before included. `what` says
  * in the failure what it is.
+ *
+ * **Example** (The request of one of many threads)
+ *
+ * ```ts
+ * import { Expect } from "@effect-codex/testing"
+ *
+ * export const second = Expect.modelRequestWhere("about b.ts", ({ prompt }) => prompt.includes("b.ts"), {
+ *   within: "1 second"
+ * })
+ * ```
  *
  * @category model
  * @since 0.1.0
@@ -163,6 +184,18 @@ export interface Told {
 /**
  * Reads a request.
  *
+ * **Example** (The tools and the images)
+ *
+ * ```ts
+ * import { Expect } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const test = Effect.gen(function*() {
+ *   const { images, tools } = Expect.told(yield* Expect.modelRequest(1))
+ *   return [tools.includes("tickets.close"), images.length]
+ * })
+ * ```
+ *
  * @category model
  * @since 0.1.0
  */
@@ -210,6 +243,16 @@ const imagesOf = (value: Schema.Json): ReadonlyArray<string> => {
 
 /**
  * Collects the events of a turn to its end.
+ *
+ * **Example** (What happened in a turn)
+ *
+ * ```ts
+ * import type { Turn } from "@effect-codex/client"
+ * import { Expect } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const tags = (turn: Turn.Turn) => Effect.map(Expect.events(turn), (events) => events.map(({ _tag }) => _tag))
+ * ```
  *
  * @category turns
  * @since 0.1.0

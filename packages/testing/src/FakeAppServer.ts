@@ -119,6 +119,23 @@ export type LoginEnd =
 /**
  * The fake, from the side of the test.
  *
+ * **Example** (What the program asked for, and the end of the server)
+ *
+ * ```ts
+ * import { Codex } from "@effect-codex/client"
+ * import { FakeAppServer } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const test = Effect.gen(function*() {
+ *   const { exit, receivedOf } = yield* FakeAppServer.FakeAppServer
+ *   const codex = yield* Codex.Codex
+ *   yield* codex.startThread({ model: "gpt-5.4" })
+ *   const [started] = yield* receivedOf("thread/start") // its params have the model
+ *   yield* exit({ code: null, signal: "SIGKILL" })
+ *   return [started, yield* Effect.flip(codex.startThread())] // AppServerExited
+ * }).pipe(Effect.provide(FakeAppServer.layer()))
+ * ```
+ *
  * @category services
  * @since 0.1.0
  */
@@ -143,6 +160,9 @@ export class FakeAppServer extends Context.Service<FakeAppServer, {
 // =============================================================================
 
 /**
+ * What the fake is: its model, its commands, and what a home would say. Without any it is a server whose model answers
+ * nothing: the first turn fails and says so.
+ *
  * @category options
  * @since 0.1.0
  */
@@ -167,6 +187,18 @@ const url = "http://fake.invalid/v1"
 
 /**
  * Makes a fake and its model. Nothing is connected yet.
+ *
+ * **Example** (Two clients of one home)
+ *
+ * ```ts
+ * import { FakeAppServer } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const transports = Effect.gen(function*() {
+ *   const { server } = yield* FakeAppServer.make({ model: { answer: () => "Hello!" } })
+ *   return [yield* server.connect, yield* server.connect]
+ * })
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -249,6 +281,18 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
 
 /**
  * The fake and its model, and a connection to it.
+ *
+ * **Example** (A client of one's own on the fake)
+ *
+ * ```ts
+ * import { AppServerRpc } from "@effect-codex/client"
+ * import { FakeAppServer } from "@effect-codex/testing"
+ * import { Effect, Layer } from "effect"
+ *
+ * export const test = Effect.flatMap(AppServerRpc.AppServerRpc, (rpc) => rpc.request("thread/list", {})).pipe(
+ *   Effect.provide(Layer.provide(AppServerRpc.layer(), FakeAppServer.layerTransport()))
+ * )
+ * ```
  *
  * @category layers
  * @since 0.1.0

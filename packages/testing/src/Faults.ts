@@ -98,6 +98,14 @@ type Make = (which: Which, options?: { readonly times?: number | undefined }) =>
  * The frame is lost. `which` is a method, for what the server sends of it (replies to it included), or a predicate;
  * `times` (default: 1) is for how many frames, here and in the others.
  *
+ * **Example** (The end of a turn, which the client then has to find out by itself)
+ *
+ * ```ts
+ * import { Faults } from "@effect-codex/testing"
+ *
+ * export const rule = Faults.drop("turn/completed")
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -105,6 +113,14 @@ export const drop: Make = rule({ _tag: "Drop" })
 
 /**
  * The frame comes twice.
+ *
+ * **Example** (A message that the client must not count twice)
+ *
+ * ```ts
+ * import { Faults } from "@effect-codex/testing"
+ *
+ * export const rule = Faults.duplicate("item/completed", { times: 2 })
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -114,6 +130,14 @@ export const duplicate: Make = rule({ _tag: "Duplicate" })
 /**
  * The frame comes after the next one of its side. It is lost when none follows.
  *
+ * **Example** (A turn that begins before the reply to its start)
+ *
+ * ```ts
+ * import { Faults } from "@effect-codex/testing"
+ *
+ * export const rule = Faults.reorder((frame) => frame.kind === "reply" && frame.method === "turn/start")
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -122,6 +146,14 @@ export const reorder: Make = rule({ _tag: "Reorder" })
 /**
  * The frame, and everything of its side after it, comes no more; the connection stays open.
  *
+ * **Example** (A server that hangs in the middle of a turn)
+ *
+ * ```ts
+ * import { Faults } from "@effect-codex/testing"
+ *
+ * export const rule = Faults.silence("turn/started")
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -129,6 +161,14 @@ export const silence: Make = rule({ _tag: "Silence" })
 
 /**
  * The frame and all that follow it from its side come later, in their order.
+ *
+ * **Example** (A slow end)
+ *
+ * ```ts
+ * import { Faults } from "@effect-codex/testing"
+ *
+ * export const rule = Faults.delay("turn/completed", "1 minute")
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -141,6 +181,16 @@ export const delay = (
 
 /**
  * The frame comes damaged: without its second half, or as `corrupt` makes it.
+ *
+ * **Example** (The answer of a server that has too much to do)
+ *
+ * ```ts
+ * import { Faults } from "@effect-codex/testing"
+ *
+ * export const rule = Faults.corrupt((frame) => frame.kind === "reply" && frame.method === "thread/start", {
+ *   corrupt: (text) => JSON.stringify({ id: JSON.parse(text).id, error: { code: -32001, message: "Server overloaded." } })
+ * })
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -157,6 +207,17 @@ export const corrupt = (
 /**
  * The connection ends in place of the frame. Default: as one that broke (`TransportError`).
  *
+ * **Example** (A process that ends)
+ *
+ * ```ts
+ * import { CodexError } from "@effect-codex/client"
+ * import { Faults } from "@effect-codex/testing"
+ *
+ * export const rule = Faults.cut("item/started", {
+ *   cause: new CodexError.AppServerExited({ code: 101, signal: null, stderr: ["panicked"] })
+ * })
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -171,6 +232,14 @@ export const cut = (
 
 /**
  * The request is never answered: what the client asks with this method is not sent.
+ *
+ * **Example** (A name that is never set)
+ *
+ * ```ts
+ * import { Faults } from "@effect-codex/testing"
+ *
+ * export const rule = Faults.neverAnswer(({ method, text }) => method === "thread/name/set" && text.includes("secret"))
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -263,6 +332,19 @@ const side = (
 
 /**
  * A transport with faults. The scope carries what is delayed.
+ *
+ * **Example** (Faults over a transport of one's own)
+ *
+ * ```ts
+ * import { Transport } from "@effect-codex/client"
+ * import { Faults } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const pair = Effect.gen(function*() {
+ *   const [client, server] = yield* Transport.makeMemory
+ *   return [yield* Faults.make(client, [Faults.drop((frame) => frame.from === "client" && frame.index === 3)]), server]
+ * })
+ * ```
  *
  * @category constructors
  * @since 0.1.0

@@ -14,6 +14,9 @@ import * as CodexHome from "./CodexHome.ts"
 import * as ScriptedModel from "./ScriptedModel.ts"
 
 /**
+ * The model, the home and the codex. Without any it is the installed codex, in a new home, with a model that answers nothing
+ * yet.
+ *
  * @category options
  * @since 0.1.0
  */

@@ -312,6 +312,14 @@ export const exec = (
 /**
  * An output item given as raw JSON (`{ type, id, … }`), sent as added and done.
  *
+ * **Example** (A search of the web)
+ *
+ * ```ts
+ * import { ScriptedModel } from "@effect-codex/testing"
+ *
+ * export const answer = ScriptedModel.item({ type: "web_search_call", id: "ws-1", status: "completed" })
+ * ```
+ *
  * @category constructors
  * @since 0.1.0
  */
@@ -333,6 +341,14 @@ export const event = (event: string, data: string): Event => ({ _tag: "Event", e
 
 /**
  * A pause of a fixed length.
+ *
+ * **Example** (A model that thinks before it answers)
+ *
+ * ```ts
+ * import { ScriptedModel } from "@effect-codex/testing"
+ *
+ * export const answer = [ScriptedModel.delay("10 seconds"), "Hello!"]
+ * ```
  *
  * @category constructors
  * @since 0.1.0
@@ -531,6 +547,19 @@ export interface ModelRequest {
 
 /**
  * The running model.
+ *
+ * **Example** (What codex asked)
+ *
+ * ```ts
+ * import { ScriptedModel } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const prompts = Effect.gen(function*() {
+ *   const model = yield* ScriptedModel.ScriptedModel
+ *   yield* model.enqueue("Hello!", "Goodbye!")
+ *   return (yield* model.received(2)).map(({ prompt }) => prompt)
+ * })
+ * ```
  *
  * @category services
  * @since 0.1.0
