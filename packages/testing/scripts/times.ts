@@ -3,7 +3,7 @@
  * `scratchpad/test/ReviewBot.test.ts`, run five times (or as often as the argument says); the first test of a process is left
  * out.
  *
- *     node --conditions=@effect-codex/source packages/testing/scripts/times.ts
+ *     npx node --conditions=@effect-codex/source packages/testing/scripts/times.ts
  */
 import { Codex } from "@effect-codex/client"
 import { FakeAppServer } from "@effect-codex/testing"

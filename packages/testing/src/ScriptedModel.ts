@@ -521,7 +521,7 @@ export interface ModelRequest {
   readonly instructions: string
   /**
    * What the user asked last: the first text of the last user message that codex did not write itself, `""` if there is
-   * none. A text that begins like one of codex's own (`<environment_context>`, `<skill>`) is taken for one.
+   * none. A text that begins like one of codex's own (`<environment_context>`, `<skill>`, `<image name=`) is taken for one.
    */
   readonly prompt: string
   /** The texts of all user messages, in order, including the context codex adds (`<environment_context>` and the like). */

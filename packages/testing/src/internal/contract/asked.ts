@@ -148,7 +148,8 @@ export const cases: ReadonlyArray<Case> = [
         input("audio content omitted because you do not support audio input"),
         input("What is it?")
       ])
-      const { images } = yield* toldOf
+      const { images, prompt } = yield* toldOf
+      yield* equal("what was said", prompt, "What is it?")
       yield* equal("the images", images, [url, url, url])
     })
   ),
