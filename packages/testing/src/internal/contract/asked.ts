@@ -148,9 +148,15 @@ export const cases: ReadonlyArray<Case> = [
         input("audio content omitted because you do not support audio input"),
         input("What is it?")
       ])
-      const { images, prompt } = yield* toldOf
-      yield* equal("what was said", prompt, "What is it?")
+      const { images } = yield* toldOf
       yield* equal("the images", images, [url, url, url])
+      yield* enqueue("seen")
+      const { turn: next } = yield* request("turn/start", {
+        threadId,
+        input: [{ type: "localImage", path: png }, ...text("And now?")]
+      })
+      yield* ended(next.id)
+      yield* equal("what was said", (yield* toldOf).prompt, "And now?")
     })
   ),
 
