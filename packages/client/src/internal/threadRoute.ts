@@ -50,7 +50,7 @@ interface Starting {
   /** Of opened turns that began under another id than that of their root: by the root's id. */
   readonly roots: Map<string, string>
   /** Completed when the first turn begins; for requests whose reply names no turn. */
-  readonly begun: Deferred.Deferred<string>
+  readonly begun: Deferred.Deferred<string, ConnectionError>
   /** The turn that took in the message with our id. */
   taker: string | undefined
 }
@@ -127,13 +127,19 @@ class ThreadRoute implements ThreadObserver {
 
   onEnd(cause: ConnectionError): void {
     this.end ??= cause
+    this.notBegun(cause)
     this.becomeIdle()
     for (const turn of this.turns.values()) turn.onEnd(cause)
     this.onReadEnd()
   }
 
-  onLost(): void {
+  onLost(cause: ConnectionError): void {
     this.isLost = true
+    this.notBegun(cause)
+  }
+
+  private notBegun(cause: ConnectionError): void {
+    if (this.starting !== undefined) Deferred.doneUnsafe(this.starting.begun, Exit.fail(cause))
   }
 
   handlers(turnId?: string): Overrides | undefined {
