@@ -4,9 +4,10 @@
  */
 import { AppServerRpc, Auth, Codex, CodexError, Transport, type Turn } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Context, Deferred, Duration, Effect, Exit, Fiber, Layer, Metric, Scope, Stream } from "effect"
+import { Cause, Context, Deferred, Duration, Effect, Exit, Fiber, Layer, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Fake from "./fakeServer.ts"
+import * as Fibers from "./support/fibers.ts"
 
 // =============================================================================
 // Calls
@@ -496,16 +497,6 @@ const outcome = Effect.fnUntraced(function*(kind: Kind, { fiber }: Running, name
   assert.strictEqual(outcomeOf(fiber.pollUnsafe()), outcome)
 })
 
-/** Counts the fibers that have begun in an effect and have not ended. */
-const countingFibers = <A, E, R>(count: (live: () => number) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.suspend(() => {
-    let live = 0
-    return Effect.provideService(count(() => live), Metric.FiberRuntimeMetrics, {
-      recordFiberStart: () => void live++,
-      recordFiberEnd: () => void live--
-    })
-  })
-
 // =============================================================================
 // The matrix
 // =============================================================================
@@ -533,7 +524,7 @@ const isIdle = Effect.fnUntraced(function*({ rpc, server }: Env) {
 })
 
 const check = (call: Call, name: string, ending: Ending) =>
-  countingFibers(Effect.fnUntraced(function*(fibers) {
+  Fibers.counting(Effect.fnUntraced(function*(fibers) {
     const client = yield* Scope.make()
     const env: Env = yield* Scope.provide(connect, client)
     // As it is looked at afterwards, with the timers of one request.
@@ -576,7 +567,7 @@ describe("the handshake", () => {
   const kind = "handshake"
   for (const [name, ending] of Object.entries(endings)) {
     it.effect(`ends with ${expected(kind, name, ending)} by ${name}`, () =>
-      countingFibers(Effect.fnUntraced(function*(fibers) {
+      Fibers.counting(Effect.fnUntraced(function*(fibers) {
         const client = yield* Scope.make()
         const server = yield* Scope.provide(Fake.make, client)
         const layer = Codex.layer().pipe(
