@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Schema from "effect/Schema"
 import * as SchemaJITCompiler from "effect/schema/SchemaJITCompiler"
 import * as Received from "../src/Received.ts"
-import { type Frame, frames, inside, type Path, replace } from "./support.ts"
+import { type Frame, frames, inside, jsonSchemas, nameOf, nullableKeys, type Path, replace } from "./support.ts"
 
 // The keys of these objects are data, so that a key nobody knows is checked like any other.
 const maps = new Set(["readStates", "origins"])
@@ -84,6 +84,23 @@ const suite = (name: string) =>
       assert.isAbove(count, 40)
     })
   })
+
+describe("every key that codex says to be nullable", () => {
+  it("may be missing, also where it was recorded with a value", () => {
+    const schemas = jsonSchemas()
+    let values = 0
+    for (const frame of frames) {
+      const name = nameOf(frame)
+      if (name === undefined) continue
+      assert.property(schemas, name)
+      for (const { at, value } of nullableKeys(schemas, name, frame.value)) {
+        assert.strictEqual(explain(frame, replace(frame.value, at, undefined)), "", `${frame.name}: ${at.join(".")}`)
+        if (value !== null) values++
+      }
+    }
+    assert.isAbove(values, 150)
+  }, 60_000)
+})
 
 suite("guards, interpreted")
 for (const { schema } of frames) SchemaJITCompiler.enable(schema.ast)
