@@ -61,6 +61,8 @@ const waitingTurn = Effect.gen(function*() {
 })
 
 describe("a codex process that is killed", () => {
+  const mark = Processes.newMark()
+
   live(
     "is started again, and threads go on where they were",
     Effect.gen(function*() {
@@ -68,9 +70,16 @@ describe("a codex process that is killed", () => {
       const codex = yield* Codex.Codex
       const rpc = yield* AppServerRpc.AppServerRpc
       const server = yield* AppServer.AppServer
-      yield* model.enqueue("one")
+      yield* Effect.addFinalizer(() => Effect.sync(() => Processes.killMarked(mark)))
+      // A command that goes on in the background.
+      yield* model.enqueue(ScriptedModel.exec(`sleep ${mark}`, { args: { yield_time_ms: 250 } }), "one")
       const thread = yield* codex.startThread({ sandbox: Sandbox.workspaceWrite, developerInstructions: "Be brief." })
       yield* thread.run("first", { effort: "low" })
+      yield* Processes.until(
+        "the command runs",
+        () => Processes.marked(mark).some(({ args }) => args.startsWith("sleep ")),
+        () => Processes.marked(mark)
+      )
 
       const old = yield* kill()
       yield* model.enqueue(ScriptedModel.exec("touch written.txt"))
@@ -79,7 +88,12 @@ describe("a codex process that is killed", () => {
 
       assert.strictEqual(rpc.restarts, 1)
       assert.notStrictEqual(server.pid, old)
-      assert.deepStrictEqual(Processes.tree(old), [])
+      // Whoever is their parent now.
+      yield* Processes.until(
+        "of the processes only the new codex is left",
+        () => Processes.marked(mark).every(({ pid }) => pid === server.pid),
+        () => Processes.marked(mark)
+      )
       assert.deepStrictEqual(result.finalResponse, Option.some("two"))
       const { workspace } = yield* CodexHome.CodexHome
       assert.isTrue(existsSync(join(workspace, "written.txt")), "the sandbox is the one of the thread")
@@ -87,7 +101,8 @@ describe("a codex process that is killed", () => {
       assert.deepStrictEqual(last?.userTexts.slice(-2), ["first", "second"])
       assert.include(JSON.stringify(last?.body), "Be brief.")
       assert.include(JSON.stringify(last?.body), "\"effort\":\"low\"")
-    })
+    }).pipe(Effect.scoped),
+    { codex: { configOverrides: [`model="${mark}"`] } }
   )
 
   live(

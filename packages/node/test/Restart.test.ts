@@ -3,13 +3,17 @@ import { ApprovalMode, AppServerRpc, Codex, CodexError, type Thread } from "@eff
 import { CodexNode } from "@effect-codex/node"
 import { CodexHome, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer, Logger, Option, Schedule, type Scope, Stream } from "effect"
+import { Context, Deferred, Effect, Fiber, Layer, Logger, Option, Redacted, Schedule, type Scope, Stream } from "effect"
 import { onTcp, proxy } from "./support/servers.ts"
 
 const live = (
   name: string,
   test: (services: {
     readonly cut: Effect.Effect<void>
+    /** Keeps the connection from being made again until the effect that it gives is run. */
+    readonly hold: Effect.Effect<Effect.Effect<void>>
+    /** Another client of the server, whose socket is not cut. */
+    readonly other: Effect.Effect<Codex.Codex["Service"], unknown, Scope.Scope>
     readonly end: () => void
     readonly codex: Codex.Codex["Service"]
     readonly thread: Thread.Thread
@@ -22,12 +26,24 @@ const live = (
       const server = yield* onTcp()
       const through = yield* proxy(server.url)
       const restart = Schedule.max([Schedule.spaced("50 millis"), Schedule.recurs(3)])
-      const client = yield* Layer.build(CodexNode.layerWebSocket({ url: through.url, restart }))
+      let mayConnect = Effect.void
+      // Nobody asks for a token, which is made for each connection.
+      const token = Effect.as(Effect.suspend(() => mayConnect), Redacted.make("none"))
+      const client = yield* Layer.build(CodexNode.layerWebSocket({ url: through.url, restart, token }))
       const codex = yield* Effect.provide(Codex.Codex, client)
       const rpc = yield* Effect.provide(AppServerRpc.AppServerRpc, client)
       const model = yield* ScriptedModel.ScriptedModel
       yield* test({
         cut: Effect.sync(through.cut),
+        hold: Effect.sync(() => {
+          const released = Deferred.makeUnsafe<void>()
+          mayConnect = Deferred.await(released)
+          return Effect.asVoid(Deferred.succeed(released, undefined))
+        }),
+        other: Effect.map(
+          Layer.build(Layer.fresh(CodexNode.layerWebSocket({ url: server.url }))),
+          (context) => Context.get(context, Codex.Codex)
+        ),
         end: () => server.child.kill("SIGKILL"),
         codex,
         model,
@@ -73,27 +89,37 @@ describe("a socket that is cut", () => {
       })
   )
 
-  live("misses nothing of a turn that ends meanwhile", ({ cut, model, rpc, thread }) =>
-    Effect.gen(function*() {
-      const gate = yield* ScriptedModel.gate
-      const last = yield* ScriptedModel.gate
-      yield* model.enqueue(ScriptedModel.text([gate, "first"]))
-      yield* model.enqueue(ScriptedModel.exec("echo never asked for"))
-      const turn = yield* thread.turn("go")
-      yield* gate.reached
-      assert.isDefined(last)
-      const back = yield* restored(rpc)
-      yield* cut
-      yield* gate.release
-      yield* Fiber.join(back)
-      const result = yield* turn.result
-      assert.strictEqual(result.status, "completed")
-      assert.deepStrictEqual(result.finalResponse, Option.some("first"))
-      assert.deepStrictEqual(
-        (yield* Stream.runCollect(turn.events)).filter(({ _tag }) => _tag === "turn/completed").length,
-        1
-      )
-    }))
+  live(
+    "misses nothing of a turn that ends meanwhile",
+    ({ cut, hold, model, other, rpc, thread }) =>
+      Effect.gen(function*() {
+        const gate = yield* ScriptedModel.gate
+        yield* model.enqueue(ScriptedModel.text([gate, "first"]))
+        const turn = yield* thread.turn("go")
+        yield* gate.reached
+        const witness = yield* (yield* other).resumeThread(thread.id)
+        const ended = yield* Effect.forkChild(
+          Stream.runHead(Stream.filter(witness.events, ({ _tag }) => _tag === "turn/completed")),
+          { startImmediately: true }
+        )
+        const back = yield* restored(rpc)
+        const release = yield* hold
+        yield* cut
+        yield* gate.release
+        yield* Fiber.join(ended)
+        assert.strictEqual(rpc.restarts, 0, "it ended while nobody was connected")
+        yield* release
+        yield* Fiber.join(back)
+        const result = yield* turn.result
+        assert.strictEqual(result.status, "completed")
+        assert.deepStrictEqual(result.finalResponse, Option.some("first"))
+        assert.strictEqual(
+          (yield* Stream.runCollect(turn.events)).filter(({ _tag }) => _tag === "turn/completed").length,
+          1
+        )
+        assert.strictEqual((yield* model.requests).length, 1)
+      })
+  )
 
   live(
     "fills in the items that came meanwhile, in their order",
