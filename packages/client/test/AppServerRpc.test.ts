@@ -1,13 +1,6 @@
-import {
-  AppServerRpc,
-  CodexError,
-  Metrics,
-  type ServerNotification,
-  ServerRequests,
-  Transport
-} from "@effect-codex/client"
+import { AppServerRpc, CodexError, type ServerNotification, ServerRequests, Transport } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Logger, Metric, Scope, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Logger, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -346,7 +339,7 @@ describe("notifications", () => {
       assert.include(yield* Deferred.await(logged), "Invalid configuration")
     }))
 
-  it.effect("that nobody reads in time are reported as a warning and as a metric", () =>
+  it.effect("that nobody reads in time are reported as a warning", () =>
     Effect.gen(function*() {
       const logged = yield* Deferred.make<string>()
       const logger = Logger.make<unknown, void>(({ message }) =>
@@ -355,7 +348,6 @@ describe("notifications", () => {
       const { rpc } = yield* Effect.provide(Fake.connect(), Logger.layer([logger]))
       rpc.report("a reader is too slow", 70_000_000)
       assert.strictEqual(yield* Deferred.await(logged), "a reader is too slow")
-      assert.strictEqual((yield* Metric.value(Metrics.unreadBytes)).value, 70_000_000)
     }))
 
   it.effect("survive lines that are no messages, which are counted", () =>

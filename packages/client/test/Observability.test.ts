@@ -1,7 +1,21 @@
 /** What an operator sees of the client: spans, metrics and diagnostics, in memory. */
-import { Metrics, ServerRequests } from "@effect-codex/client"
+import { AppServerRpc, Metrics, ServerRequests, Transport } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Metric, Option, Stream, Tracer } from "effect"
+import {
+  Context,
+  Deferred,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Logger,
+  Metric,
+  Option,
+  Queue,
+  Schedule,
+  Stream,
+  Tracer
+} from "effect"
 import { TestClock } from "effect/testing"
 import * as Fake from "./fakeServer.ts"
 
@@ -52,7 +66,7 @@ const recorder = () => {
     const parent = span === undefined ? undefined : Option.getOrUndefined(span.parent)
     return parent?._tag === "Span" ? parent : undefined
   }
-  return { tracer, named, parentOf }
+  return { tracer, spans, named, parentOf }
 }
 
 /** A goal of two turns of the server, which ends with these frames. */
@@ -131,6 +145,38 @@ describe("metrics", () => {
       assert.strictEqual((yield* Metric.value(Metrics.openTurns)).value, before)
       assert.strictEqual(yield* growth(Metrics.tokens, { type: "input" }, goalThatEnds()), 12)
     }))
+
+  it.effect("count how often the connection was made again", () =>
+    Effect.gen(function*() {
+      const servers = yield* Queue.unbounded<Fake.FakeServer>()
+      const connection = Layer.effect(
+        Transport.Transport,
+        Effect.map(Effect.tap(Fake.make, (server) => Queue.offer(servers, server)), ({ client }) => client)
+      )
+      const next = Effect.gen(function*() {
+        const server = yield* Queue.take(servers)
+        yield* Effect.flatMap(server.expect("initialize"), (request) => server.reply(request, Fake.initialized))
+        yield* server.next
+        return server
+      })
+      const building = yield* Effect.forkScoped(
+        Layer.build(AppServerRpc.layerSupervised(connection, { restart: Schedule.recurs(5) }))
+      )
+      const first = yield* next
+      const rpc = Context.get(yield* Fiber.join(building), AppServerRpc.AppServerRpc)
+      const lose = (server: Fake.FakeServer) =>
+        Effect.gen(function*() {
+          const restored = yield* Effect.forkChild(
+            Stream.runHead(Stream.filter(rpc.diagnosticEvents, ({ _tag }) => _tag === "ConnectionRestored")),
+            { startImmediately: true }
+          )
+          yield* server.close()
+          const made = yield* next
+          yield* Fiber.join(restored)
+          return made
+        })
+      assert.strictEqual(yield* growth(Metrics.restarts, {}, Effect.flatMap(lose(first), lose)), 2)
+    }).pipe(Effect.provide(Logger.layer([]))))
 
   it.effect("time requests by method and outcome", () =>
     Effect.gen(function*() {
@@ -264,11 +310,22 @@ describe("diagnosticEvents of what a reader meets", () => {
           }
         )
       }
+      const counted = Effect.all([
+        countOf(Metrics.diagnostics, { kind: "UnknownNotification" }),
+        countOf(Metrics.diagnostics, { kind: "UndecodableNotification" }),
+        countOf(Metrics.diagnostics, { kind: "SlowReader" })
+      ])
+      const before = yield* counted
+      const large = Fake.delta("turn-1", "m", "x".repeat(65 * 1024 * 1024))
       yield* server.send(Fake.notification("thread/dreamt", {}))
       yield* server.send(Fake.notification("account/updated", { authMode: 5 }))
       yield* server.send(Fake.started("turn-1"))
-      yield* server.send(Fake.delta("turn-1", "m", "x".repeat(65 * 1024 * 1024)))
+      yield* server.send(large)
       const events = yield* Fiber.join(told)
+      assert.deepStrictEqual((yield* counted).map((count, i) => count - before[i]!), [1, 1, 2])
+      const slow = events.flatMap((event) => event._tag === "SlowReader" ? [event.unreadBytes] : [])
+      assert.isAtLeast(slow.at(-1) ?? 0, large.length)
+      assert.strictEqual((yield* Metric.value(Metrics.unreadBytes)).value, slow.at(-1))
       // Each is told when a reader meets it.
       assert.deepStrictEqual(events.map(({ _tag }) => _tag).toSorted(), [
         "SlowReader",
@@ -345,6 +402,19 @@ describe("spans", () => {
       assert.strictEqual(span?.attributes.get("error.type"), "DecodeError")
       if (span?.status._tag !== "Ended") return assert.fail("the span has not ended")
       assert.deepStrictEqual(span.status.exit, Exit.fail("DecodeError"))
+    }))
+
+  it.effect("are as many for a turn of many events as for one of few", () =>
+    Effect.gen(function*() {
+      const spansOf = Effect.fnUntraced(function*(deltas: number) {
+        const { spans, tracer } = recorder()
+        const frames = Array.from({ length: deltas }, (_, i) => Fake.delta("turn-1", "m", `${i}`))
+        yield* Effect.withTracer(turnThatEnds(...frames, Fake.completed("turn-1")), tracer)
+        return spans.map(({ name }) => name)
+      })
+      const few = yield* spansOf(10)
+      assert.include(few, "Turn")
+      assert.deepStrictEqual(yield* spansOf(20), few)
     }))
 
   it.effect("of a goal are one turn, below the call that ran it", () =>
