@@ -86,6 +86,8 @@ export interface ThreadObserver {
   readonly onLost?: ((cause: ConnectionError) => void) | undefined
   /** It was made again. The server tells nothing of a thread before that is resumed. */
   readonly onRestored?: (() => void) | undefined
+  /** The handler of a request has ended, of a turn or of the subagents that work for it. */
+  readonly onHandled?: ((turnId: string | undefined) => void) | undefined
   /** The handlers for the requests of a turn, or of the thread where a request names no turn. */
   readonly handlers?: ((turnId: string | undefined) => ServerRequests.Overrides | undefined) | undefined
   /** The span of the turn, below which those of its requests belong. */
@@ -410,6 +412,11 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
     handlerOf: (method, origin, params) => telemetry.handler(method, lookup.handlerOf(method, origin, params)),
     spanOf: lookup.spanOf,
     onRejected: telemetry.rejected,
+    onHandled: (origin) => {
+      for (const { threadId, turnId } of lookup.turnsOf(origin)) {
+        for (const observer of observers.get(threadId) ?? []) observer.onHandled?.(turnId)
+      }
+    },
     timeout: handlerTimeout,
     send: (frame) => Effect.suspend(() => connection.transport.send(frame)),
     report: (message) => diagnostics.tell({ _tag: "HandlerProblem", message })

@@ -412,7 +412,7 @@ interface Documented {
   /** How it ends when the server says that it failed. Default: nothing is said of that. */
   readonly error?: string
   /** How it ends when nothing comes any more, and after how many seconds, which may be fewer. Default: it waits. */
-  readonly silence?: readonly [outcome: string, after: number, notBefore?: number]
+  readonly silence?: readonly [outcome: string, after: number]
   /** How many seconds its interruption takes while the server is silent. Default: none. */
   readonly interruption?: number
   /** For how many seconds something of it may go on when it is over and its scope is closed. Default: {@link stopGrace}. */
@@ -438,7 +438,7 @@ const documented = {
   // While the handler runs it is the client that lets the server wait.
   approval: {
     error: "TurnFailed",
-    silence: ["TurnStalled", handlerTimeout + stall + lookup + stopGrace, handlerTimeout],
+    silence: ["TurnStalled", handlerTimeout + stall + lookup + stopGrace],
     interruption: stopGrace
   },
   // The first turn has no limit.
@@ -485,10 +485,10 @@ const settle = Effect.repeat(Effect.yieldNow, { times: 20 })
 const outcome = Effect.fnUntraced(function*(kind: Kind, { fiber }: Running, name: string, ending: Ending) {
   const { interruption = 0, silence }: Documented = documented[kind]
   if (ending.outcome === "waiting") {
-    const [, after, notBefore = after] = silence ?? ["waiting", Duration.toSeconds("1 day")]
-    yield* TestClock.adjust(Duration.millis(notBefore * 1000 - 1))
+    const [, after] = silence ?? ["waiting", Duration.toSeconds("1 day")]
+    yield* TestClock.adjust(Duration.millis(after * 1000 - 1))
     assert.strictEqual(outcomeOf(fiber.pollUnsafe()), "waiting", "before its time")
-    yield* TestClock.adjust(Duration.millis((after - notBefore) * 1000 + 1))
+    yield* TestClock.adjust(Duration.millis(1))
   } else if (name === "interruption") {
     yield* TestClock.adjust(Duration.seconds(interruption))
   }

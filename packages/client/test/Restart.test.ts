@@ -412,6 +412,17 @@ describe("a lost connection", () => {
       yield* Fiber.join(waiting)
     })
   )
+
+  test(
+    "and had not begun, a compaction, fails with the cause at once",
+    Effect.gen(function*() {
+      const { rpc, server, thread } = yield* withThread()
+      const compacting = yield* Effect.forkScoped(Effect.exit(Effect.scoped(thread.compact())))
+      yield* answer(server, "thread/compact/start", {})
+      yield* lose(rpc, server)
+      assert.strictEqual(fails(yield* Fiber.join(compacting)), exited)
+    })
+  )
 })
 
 // =============================================================================

@@ -131,6 +131,34 @@ describe("a silent turn", () => {
       yield* server.expect("thread/turns/list")
     }))
 
+  for (
+    const [whose, origin] of [["its own", {}], ["of a subagent", { threadId: "child", turnId: "turn-c" }]] as const
+  ) {
+    it.effect(`has all of its time again when a handler has answered, ${whose}`, () =>
+      Effect.gen(function*() {
+        const { rpc, run, server } = yield* running({
+          stallTimeout: "1 minute",
+          handlers: {
+            "item/tool/call": () => Effect.delay(Effect.succeed({ success: true, contentItems: [] }), "80 seconds")
+          }
+        })
+        const child = Fake.turn("turn-c", "inProgress", { rootTurnId: "turn-1" })
+        yield* server.send(
+          Fake.notification("turn/started", { threadId: "child", turn: child }),
+          Fake.ask("item/tool/call", 0, origin)
+        )
+        yield* TestClock.adjust("80 seconds")
+        assert.deepInclude(yield* server.next, { id: 0 })
+        yield* TestClock.adjust("59 seconds")
+        // Nothing was looked up yet.
+        yield* Effect.forkScoped(rpc.request("model/list", {}))
+        yield* server.expect("model/list")
+        yield* TestClock.adjust("1 second")
+        yield* server.expect("thread/turns/list")
+        assert.isUndefined(run.pollUnsafe())
+      }))
+  }
+
   it.effect("is not stalled while a handler of ours lets one of its subagents wait", () =>
     Effect.gen(function*() {
       const { run, server } = yield* running({

@@ -127,6 +127,10 @@ class GoalState implements ThreadObserver {
     return this.turn?.span
   }
 
+  onHandled(): void {
+    this.turn?.onHeard?.()
+  }
+
   /** Takes in what the server has stored of the last turn and of the goal. */
   settleFrom(stored: Received.Turn, goal: unknown): void {
     this.turn?.settleItems(stored)

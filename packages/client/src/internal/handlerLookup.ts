@@ -17,6 +17,10 @@ export interface HandlerLookup {
   readonly handlerOf: (method: Method, origin: Origin, params: unknown) => Handler<Method>
   /** The span of the turn that a request is of, or of the one that its agent works for. */
   readonly spanOf: (origin: Origin) => Tracer.AnySpan | undefined
+  /** The turn that a request is of, and the one that its agent works for. */
+  readonly turnsOf: (
+    origin: Origin
+  ) => ReadonlyArray<{ readonly threadId: string; readonly turnId: string | undefined }>
   readonly turnStarted: (threadId: string, params: unknown) => void
   readonly turnEnded: (turnId: string) => void
   /** Whether a request is of the turn, or of an agent that works for it. */
@@ -65,6 +69,13 @@ export const make = (
       const own = threadId === undefined ? undefined : spanOfTurn(threadId, turnId)
       const root = turnId === undefined ? undefined : roots.get(turnId)
       return own ?? (root === undefined ? undefined : spanOfTurn(root.threadId, root.turnId))
+    },
+    turnsOf({ threadId, turnId }) {
+      const root = turnId === undefined ? undefined : roots.get(turnId)
+      return [
+        ...threadId === undefined ? [] : [{ threadId, turnId }],
+        ...root === undefined || root.threadId === threadId ? [] : [root]
+      ]
     },
     turnStarted(threadId, params) {
       const turn = Predicate.hasProperty(params, "turn") ? params.turn : undefined

@@ -137,11 +137,13 @@ export const make = Effect.fnUntraced(function*(options: {
   readonly spanOf: (origin: Origin) => Tracer.AnySpan | undefined
   /** A request that no handler is asked for was answered with an error. */
   readonly onRejected: (method: string) => void
+  /** A handler has ended. */
+  readonly onHandled: (origin: Origin) => void
   readonly timeout: Duration.Input
   readonly send: (frame: string) => Effect.Effect<void>
   readonly report: (text: string) => void
 }): Effect.fn.Return<ServerRequestFibers, never, Scope.Scope> {
-  const { handlerOf, onRejected, report, send, spanOf, timeout } = options
+  const { handlerOf, onHandled, onRejected, report, send, spanOf, timeout } = options
   const fork = yield* FiberMap.runtime(yield* FiberMap.make<RequestId, void>())()
   const forkSend = yield* FiberSet.makeRuntime<never, void>()
   // Answered requests stay until the server says that it took the answer: until then it may send them again.
@@ -264,6 +266,7 @@ export const make = Effect.fnUntraced(function*(options: {
         Effect.ensuring(
           respond(message, origin),
           Effect.sync(() => {
+            onHandled(origin)
             // The server resolves only what belongs to a thread.
             if (origin.threadId === undefined) known.delete(id)
             else onAnswered(id)

@@ -150,6 +150,10 @@ class ThreadRoute implements ThreadObserver {
     return this.asking(turnId)?.span
   }
 
+  onHandled(turnId?: string): void {
+    this.asking(turnId)?.onHeard?.()
+  }
+
   private asking(turnId = this.activeTurnId): TurnState | undefined {
     if (turnId === undefined) return undefined
     for (const turn of this.turns.values()) {

@@ -83,8 +83,8 @@ export class TurnState {
    * gap.
    */
   fillGap: ((completed: Raw) => void) | undefined
-  /** Called after each read that brought frames of the turn. */
-  onFrames: (() => void) | undefined
+  /** Called after each read that brought frames of the turn, and when a handler of it has ended. */
+  onHeard: (() => void) | undefined
   /** The present read brought frames of the turn. */
   isTouched = false
   /** How many frames of the turn there were. */
@@ -162,7 +162,7 @@ export class TurnState {
       const isVerdict = this.verdict !== undefined && this.completion["status"] === "interrupted"
       Deferred.doneUnsafe(this.ended, isVerdict ? Exit.fail(this.verdict!) : Exit.void)
     }
-    this.onFrames?.()
+    this.onHeard?.()
     for (const reader of this.readers) {
       if (this.completion !== undefined) reader.close(done)
       reader.flush()

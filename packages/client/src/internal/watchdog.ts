@@ -33,7 +33,7 @@ export const watch = Effect.fnUntraced(function*(options: {
   const limit = Duration.toMillis(stallTimeout)
   const clock = yield* Clock.Clock
   let heardAt = clock.currentTimeMillisUnsafe()
-  turn.onFrames = () => {
+  turn.onHeard = () => {
     heardAt = clock.currentTimeMillisUnsafe()
   }
   const silence = () => clock.currentTimeMillisUnsafe() - heardAt
