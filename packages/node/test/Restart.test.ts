@@ -2,9 +2,37 @@
 import { ApprovalMode, AppServerRpc, Codex, CodexError, type Thread } from "@effect-codex/client"
 import { CodexNode } from "@effect-codex/node"
 import { CodexHome, ScriptedModel } from "@effect-codex/testing"
-import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Fiber, Layer, Logger, Option, Redacted, Schedule, type Scope, Stream } from "effect"
-import { onTcp, proxy } from "./support/servers.ts"
+import { afterAll, assert, describe, it } from "@effect/vitest"
+import { Context, Deferred, Effect, Fiber, Layer, Logger, Option, Schedule, type Scope, Stream } from "effect"
+import { onTcp, onUnix, proxy, removeLeftovers, unixProxy } from "./support/servers.ts"
+
+afterAll(removeLeftovers)
+
+const restart = Schedule.max([Schedule.spaced("50 millis"), Schedule.recurs(3)])
+
+// A server, a way to it that can be cut and shut, and two clients: one at the other end of the way, and one at the server.
+const transports = {
+  "a WebSocket": Effect.gen(function*() {
+    const server = yield* onTcp()
+    const way = yield* proxy(server.url)
+    return {
+      server,
+      way,
+      layer: CodexNode.layerWebSocket({ url: way.url, restart }),
+      other: CodexNode.layerWebSocket({ url: server.url })
+    }
+  }),
+  "a unix socket": Effect.gen(function*() {
+    const server = yield* onUnix()
+    const way = yield* unixProxy(server.path)
+    return {
+      server,
+      way,
+      layer: CodexNode.layerUnixSocket({ path: way.path, restart }),
+      other: CodexNode.layerUnixSocket({ path: server.path })
+    }
+  })
+}
 
 const live = (
   name: string,
@@ -21,29 +49,20 @@ const live = (
     readonly rpc: AppServerRpc.AppServerRpc["Service"]
   }) => Effect.Effect<void, unknown, Scope.Scope>
 ) =>
-  it.live(name, () =>
+  it.live.each(Object.entries(transports))(`${name}: %s`, ([, connect]) =>
     Effect.gen(function*() {
-      const server = yield* onTcp()
-      const through = yield* proxy(server.url)
-      const restart = Schedule.max([Schedule.spaced("50 millis"), Schedule.recurs(3)])
-      let mayConnect = Effect.void
-      // Nobody asks for a token, which is made for each connection.
-      const token = Effect.as(Effect.suspend(() => mayConnect), Redacted.make("none"))
-      const client = yield* Layer.build(CodexNode.layerWebSocket({ url: through.url, restart, token }))
+      const { layer, other, server, way } = yield* connect
+      const client = yield* Layer.build(layer)
       const codex = yield* Effect.provide(Codex.Codex, client)
       const rpc = yield* Effect.provide(AppServerRpc.AppServerRpc, client)
       const model = yield* ScriptedModel.ScriptedModel
       yield* test({
-        cut: Effect.sync(through.cut),
+        cut: Effect.sync(way.cut),
         hold: Effect.sync(() => {
-          const released = Deferred.makeUnsafe<void>()
-          mayConnect = Deferred.await(released)
-          return Effect.asVoid(Deferred.succeed(released, undefined))
+          way.shut()
+          return Effect.sync(way.open)
         }),
-        other: Effect.map(
-          Layer.build(Layer.fresh(CodexNode.layerWebSocket({ url: server.url }))),
-          (context) => Context.get(context, Codex.Codex)
-        ),
+        other: Effect.map(Layer.build(other), (context) => Context.get(context, Codex.Codex)),
         end: () => server.child.kill("SIGKILL"),
         codex,
         model,

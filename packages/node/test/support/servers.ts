@@ -139,21 +139,26 @@ export const httpServer = Effect.fnUntraced(function*(onUpgrade: (socket: Net.So
   return urlOf(server.address())
 })
 
-/** A way to a server on loopback that can be cut, and blocked: nothing is read from the server until `release`. */
-export const proxy = Effect.fnUntraced(function*(url: string) {
+const relay = Effect.fnUntraced(function*(to: Net.NetConnectOpts, on: Net.ListenOptions) {
   const sockets: Array<Net.Socket> = []
   const upstreams: Array<Net.Socket> = []
-  const server = Net.createServer((client) => {
-    const upstream = Net.connect(Number(new URL(url).port), "127.0.0.1")
-    sockets.push(client, upstream)
+  let waiting: Array<() => void> | undefined
+  const connect = (client: Net.Socket): void => {
+    const upstream = Net.connect(to)
+    sockets.push(upstream)
     upstreams.push(upstream)
     client.on("data", (data) => upstream.write(data)).on("error", () => upstream.destroy())
     upstream.on("data", (data) => client.write(data)).on("error", () => client.destroy())
     client.on("close", () => upstream.destroy())
     upstream.on("close", () => client.destroy())
+  }
+  const server = Net.createServer((client) => {
+    sockets.push(client)
+    if (waiting === undefined) connect(client)
+    else waiting.push(() => connect(client))
   })
   yield* Effect.acquireRelease(
-    Effect.promise(() => once(server.listen(0, "127.0.0.1"), "listening")),
+    Effect.promise(() => once(server.listen(on), "listening")),
     () =>
       Effect.callback<void>((resume) => {
         for (const socket of sockets) socket.destroy()
@@ -161,13 +166,37 @@ export const proxy = Effect.fnUntraced(function*(url: string) {
       })
   )
   return {
-    url: urlOf(server.address()),
+    address: server.address(),
     /** Ends what is connected. The next connection gets through. */
     cut: () => sockets.splice(0).forEach((socket) => socket.destroy()),
+    /** The next connection gets no answer until `open`. */
+    shut: () => {
+      waiting ??= []
+    },
+    open: () => {
+      const late = waiting ?? []
+      waiting = undefined
+      for (const connect of late) connect()
+    },
     hold: () => upstreams.forEach((upstream) => upstream.pause()),
     release: () => upstreams.forEach((upstream) => upstream.resume())
   }
 })
+
+/** A way to a server on loopback that can be cut, and blocked: nothing is read from the server until `release`. */
+export const proxy = (url: string) =>
+  Effect.map(
+    relay({ host: "127.0.0.1", port: Number(new URL(url).port) }, { host: "127.0.0.1", port: 0 }),
+    ({ address, ...way }) => ({ ...way, url: urlOf(address) })
+  )
+
+/** As {@link proxy}, to a server on a unix socket. */
+export const unixProxy = (socket: string) => {
+  // The socket itself: what leads to it may be longer than the system takes.
+  const real = realpathSync(socket)
+  const path = `${real}.proxy`
+  return Effect.map(relay({ path: real }, { path }), (way) => ({ ...way, path }))
+}
 
 const urlOf = (address: string | Net.AddressInfo | null): string =>
   typeof address === "object" && address !== null ? `ws://127.0.0.1:${address.port}` : ""
