@@ -3,18 +3,21 @@ import { AppServer, Auth, Codex, Sandbox } from "@effect-codex/client"
 import { CodexExecutable, CodexNode } from "@effect-codex/node"
 import { CodexHome, ScriptedModel } from "@effect-codex/testing"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Logger, Scope } from "effect"
 import * as ChildProcess from "node:child_process"
 import { once } from "node:events"
 import { mkdirSync, readdirSync } from "node:fs"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
+import * as Servers from "../../node/test/support/servers.ts"
 import * as Processes from "./support/processes.ts"
 
 // =============================================================================
 // Support
 // =============================================================================
+
+afterAll(Servers.removeLeftovers)
 
 const live = (
   name: string,
@@ -23,7 +26,7 @@ const live = (
     readonly home: CodexHome.CodexHome["Service"]
     /** In the arguments of every process of the test. */
     readonly mark: string
-  }) => Effect.Effect<void, unknown, Scope.Scope>,
+  }) => Effect.Effect<void, unknown, CodexHome.CodexHome | Scope.Scope>,
   timeout = 60_000
 ) =>
   it.live(name, () =>
@@ -305,17 +308,39 @@ describe("the MCP servers of threads", () => {
 // =============================================================================
 
 describe("many clients", () => {
-  live("one after another hold no descriptor, listener, handle or process", ({ home }) =>
-    Effect.gen(function*() {
-      const { child, ended, output, temporary } = yield* program("oneAfterAnother.ts", home, { TEST_CLIENTS: "100" })
-      yield* ended
-      assert.strictEqual(child.exitCode, 0, output.stderr)
-      const { after, before } = JSON.parse(output.stdout)
-      assert.deepStrictEqual(after, before)
-      assert.strictEqual(after.processes.length, 1)
-      assert.deepStrictEqual(readdirSync(temporary), [])
-      assert.deepStrictEqual(readdirSync(home.workspace), [])
-    }), 300_000)
+  const oneAfterAnother = Effect.fnUntraced(function*(
+    home: CodexHome.CodexHome["Service"],
+    env: Readonly<Record<string, string>> = {}
+  ) {
+    const { child, ended, output, temporary } = yield* program("oneAfterAnother.ts", home, {
+      ...env,
+      TEST_CLIENTS: "100"
+    })
+    yield* ended
+    assert.strictEqual(child.exitCode, 0, output.stderr)
+    const { after, before } = JSON.parse(output.stdout)
+    assert.deepStrictEqual(after, before)
+    assert.strictEqual(after.processes.length, 1)
+    assert.deepStrictEqual(readdirSync(temporary), [])
+    assert.deepStrictEqual(readdirSync(home.workspace), [])
+  })
+
+  live(
+    "one after another hold no descriptor, listener, handle or process",
+    ({ home }) => oneAfterAnother(home),
+    // On a busy machine each start of codex takes a second.
+    300_000
+  )
+
+  live(
+    "one after another over WebSockets to one server hold none either",
+    ({ home }) => Effect.flatMap(Servers.onTcp(), ({ url }) => oneAfterAnother(home, { TEST_URL: url }))
+  )
+
+  live(
+    "one after another over the unix socket of one server hold none either",
+    ({ home }) => Effect.flatMap(Servers.onUnix(), ({ path }) => oneAfterAnother(home, { TEST_SOCKET: path }))
+  )
 
   live("at the same time start on one new home", ({ home, mark }) =>
     Effect.gen(function*() {

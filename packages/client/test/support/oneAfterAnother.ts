@@ -1,10 +1,10 @@
 /**
- * A program that opens and closes one client after another, and prints what it holds after the first five and at the
- * end: `Processes.test.ts` starts it as a process of its own.
+ * A program that opens and closes one client after another, of processes of its own or of one server that runs already,
+ * and prints what it holds after the first five and at the end: `Processes.test.ts` starts it as a process of its own.
  */
-import { Auth } from "@effect-codex/client"
+import { Auth, type CodexError } from "@effect-codex/client"
 import { CodexNode } from "@effect-codex/node"
-import { Effect, Logger } from "effect"
+import { Effect, type Layer, Logger } from "effect"
 import { readdirSync, readlinkSync } from "node:fs"
 import { constants } from "node:os"
 import { tree } from "./processes.ts"
@@ -32,17 +32,25 @@ const held = () => ({
   processes: tree(process.pid).map(({ args }) => args)
 })
 
+const { TEST_EXECUTABLE: executable, TEST_SOCKET: path, TEST_URL: url } = process.env
+const layer: Layer.Layer<Auth.Auth, CodexError.CodexError> = url !== undefined
+  ? CodexNode.layerWebSocket({ url })
+  : path !== undefined
+  ? CodexNode.layerUnixSocket({ path })
+  : CodexNode.layer({ executable })
+
 const client = Effect.scoped(
   Effect.gen(function*() {
     const auth = yield* Auth.Auth
     yield* auth.account()
-  }).pipe(Effect.provide(CodexNode.layer({ executable: process.env["TEST_EXECUTABLE"] })))
+  }).pipe(Effect.provide(layer))
 )
 
 const clients = (count: number) => Effect.repeat(client, { times: count - 1 })
 const nextTurn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
-// Pipes of a child close in later turns of the event loop than its end: in the first one, unless the machine is busy.
+// Pipes of a child and sockets close in later turns of the event loop than its end: in the first one, unless the machine is
+// busy.
 const resources = () => process.getActiveResourcesInfo().length
 const settled = Effect.gen(function*() {
   for (let quiet = 0, last = resources(); quiet < 1000; quiet++) {
