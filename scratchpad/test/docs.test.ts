@@ -1,9 +1,11 @@
 import { BrowserLogin, CodexHome, ScriptedModel } from "@effect-codex/testing"
-import { assert, describe, it } from "@effect/vitest"
-import { Effect, FileSystem } from "effect"
-import { readdirSync, readFileSync } from "node:fs"
+import { afterAll, assert, describe, it } from "@effect/vitest"
+import { Effect, FileSystem, type Scope } from "effect"
+import { createHash } from "node:crypto"
+import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { stripTypeScriptTypes } from "node:module"
 import { join } from "node:path"
+import * as Servers from "../../packages/node/test/support/servers.ts"
 import * as Collector from "./support/collector.ts"
 import { run, testLayer } from "./support/program.ts"
 
@@ -36,6 +38,8 @@ interface Expectation {
   readonly live?: boolean
   /** Variables of its environment. */
   readonly env?: Readonly<Record<string, string>>
+  /** Starts the app-server that it connects to, and gives the variables that lead there. */
+  readonly server?: Effect.Effect<Readonly<Record<string, string>>, unknown, CodexHome.CodexHome | Scope.Scope>
   /** Whether it logs in through the browser. */
   readonly browser?: true
   /** What it sends to an OpenTelemetry collector. */
@@ -191,6 +195,39 @@ const expectations: Record<string, Expectation> = {
     answers: ["Updated."],
     effect: "Effect.map(example.overnight, ({ status }) => status)",
     prints: "completed"
+  },
+  "remote: 1. Over a WebSocket (1)": {
+    answers: ["A letter."],
+    effect: "Effect.map(example.program, ({ finalResponse }) => finalResponse.value)",
+    live: true,
+    server: Effect.gen(function*() {
+      const digest = createHash("sha256").update("t0ken").digest("hex")
+      const { url } = yield* Servers.onTcp(["--ws-auth", "capability-token", "--ws-token-sha256", digest])
+      return { CODEX_URL: url, CODEX_TOKEN: "t0ken" }
+    }),
+    prints: "A letter."
+  },
+  "remote: 1. Over a WebSocket (2)": {
+    answers: [],
+    effect: "Effect.map(Codex.Codex, ({ serverInfo }) => serverInfo.codexHome === process.env.CODEX_HOME)",
+    live: true,
+    server: Effect.gen(function*() {
+      const secret = "0123456789abcdef0123456789abcdef"
+      const file = join((yield* CodexHome.CodexHome).path, "codex.secret")
+      writeFileSync(file, secret)
+      const { url } = yield* Servers.onTcp(
+        ["--ws-auth", "signed-bearer-token", "--ws-shared-secret-file", file, "--ws-audience", "codex"]
+      )
+      return { CODEX_URL: url, CODEX_SECRET: secret }
+    }),
+    prints: "true"
+  },
+  "remote: 2. Over a unix socket (1)": {
+    answers: ["A letter."],
+    effect: "Effect.map(example.program, ({ finalResponse }) => finalResponse.value)",
+    live: true,
+    server: Effect.map(Servers.onUnix(), ({ path }) => ({ CODEX_SOCKET: path })),
+    prints: "A letter."
   },
   "approvals: 1. Decide by a rule (1)": {
     answers: [patch("README.md"), "Fixed."],
@@ -377,7 +414,8 @@ const check = Effect.fnUntraced(function*(code: string, expectation: Expectation
   }
 
   const collector = yield* Collector.make
-  const env = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, ...expectation.env }
+  const led = yield* expectation.server ?? Effect.succeed({})
+  const env = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, ...expectation.env, ...led }
   const { code: exit, lines, said, stderr } = yield* Effect.scoped(
     run(join(folder, expectation.effect === undefined ? "example.mjs" : "main.mjs"), { env })
   )
@@ -403,6 +441,7 @@ const examples = [
   "promise",
   "from-codex-sdk",
   "resilience",
+  "remote",
   "approvals",
   "tools",
   "auth",
@@ -431,6 +470,8 @@ describe("docs/security.md", () => {
     assert.include(readFileSync(join(root, "packages", `${file}.test.ts`), "utf8"), name)
   })
 })
+
+afterAll(Servers.removeLeftovers)
 
 describe.concurrent("docs", () => {
   it("has an expectation for every example", () =>
