@@ -1,5 +1,5 @@
 /**
- * Runs the tests of the client that need the real codex binary on other versions of it:
+ * Runs the tests that need the real codex binary on other versions of it, the contract among them:
  * `npm run compat -- [--keep] [--only <text>] <version>...`. Each version is installed below `node_modules/.cache/compat` and
  * removed again unless `--keep` says otherwise; what failed stays beside it as `<version>.json`.
  */
@@ -21,9 +21,15 @@ if (versions.length === 0) {
   process.exit(2)
 }
 
-const client = Path.join(root, "packages", "client")
-const files = Fs.globSync(["test/Real*.test.ts", "test/PythonSdk.test.ts"], { cwd: client })
-  .filter((file) => file.includes(values.only)).sort()
+const found = (patterns: ReadonlyArray<string>): ReadonlyArray<string> =>
+  Fs.globSync(patterns.map((pattern) => `packages/${pattern}.test.ts`), { cwd: root })
+    .map((file) => file.replaceAll(Path.sep, "/"))
+    .filter((file) => Path.posix.basename(file).includes(values.only)).sort()
+
+const whole = found(["client/test/{Real*,LostReply,Processes,PythonSdk}", "node/test/{Restart,Transports}"])
+// Of these files only the tests with "real" in their name need codex; the others say nothing of its version.
+const mixed = found(["client/test/{Goal,McpStartup,StalledTurn,Threads}", "testing/test/Contract"])
+const files = [...whole, ...mixed]
 
 interface Report {
   readonly testResults: ReadonlyArray<{
@@ -37,6 +43,8 @@ interface Report {
   }>
 }
 
+type Test = Report["testResults"][number]["assertionResults"][number]
+
 interface Failure {
   readonly file: string
   readonly test: string
@@ -44,6 +52,10 @@ interface Failure {
 }
 
 const firstLine = (text: string): string => text.split("\n", 1)[0]!.slice(0, 300)
+
+/** The first line of an error, and what the contract has and the server has not, or the other way round. */
+const reasonOf = (text: string): string =>
+  [firstLine(text), ...text.split("\n").filter((line) => /^ {2}[-+] /.test(line)).slice(0, 20)].join("\n    ")
 
 const install = (version: string): string => {
   const folder = Path.join(cache, version)
@@ -71,41 +83,52 @@ const install = (version: string): string => {
 const test = (version: string, launcher: string): Report => {
   const output = Path.join(cache, `${version}.report.json`)
   Fs.rmSync(output, { force: true })
-  const args = ["run", "--config", "vitest.workspace.ts", "--project", "client", "--maxWorkers", "1", "--reporter=json"]
+  const projects = [...new Set(files.map((file) => file.split("/")[1]!))].flatMap((name) => ["--project", name])
+  const args = ["run", "--config", "vitest.workspace.ts", ...projects, "--maxWorkers", "1", "--reporter=json"]
   spawnSync(
     Path.join(root, "node_modules", ".bin", "vitest"),
-    [...args, `--outputFile=${output}`, ...files.map((file) => Path.posix.join("packages/client", file))],
-    { cwd: root, env: { ...process.env, CODEX_BIN: launcher }, stdio: "ignore", shell: isWindows }
+    [...args, `--outputFile=${output}`, ...files],
+    {
+      cwd: root,
+      env: { ...process.env, CODEX_BIN: launcher, TEST_CODEX_VERSION: version },
+      stdio: "ignore",
+      shell: isWindows
+    }
   )
   return JSON.parse(Fs.readFileSync(output, "utf8")) as Report
 }
 
-const rows: Array<ReadonlyArray<string>> = []
+const columns: Array<ReadonlyArray<string>> = []
 const failures = new Map<string, ReadonlyArray<Failure>>()
 for (const version of versions) {
   try {
     const { testResults } = test(version, install(version))
-    const failed = testResults.flatMap(({ assertionResults, message, name }): ReadonlyArray<Failure> => {
-      const file = Path.basename(name, ".test.ts")
-      const tests = assertionResults.filter(({ status }) => status === "failed")
-      if (tests.length === 0 && assertionResults.length === 0) return [{ file, test: "*", reason: firstLine(message) }]
-      return tests.map(({ failureMessages, fullName }) => ({
-        file,
-        test: fullName,
-        reason: firstLine(failureMessages[0] ?? "")
-      }))
+    const results = files.map((file) => {
+      const result = testResults.find(({ name }) => name.replaceAll(Path.sep, "/").endsWith(`/${file}`))
+      const tests = result?.assertionResults.filter(({ fullName }) =>
+        !mixed.includes(file) || /\breal\b/.test(fullName)
+      )
+      return { file: Path.basename(file, ".test.ts"), message: result?.message ?? "it did not run", tests: tests ?? [] }
     })
+    const isFailed = ({ status }: Test): boolean => status === "failed"
+    const failed = results.flatMap(({ file, message, tests }): ReadonlyArray<Failure> =>
+      tests.length === 0
+        ? [{ file, test: "*", reason: firstLine(message) }]
+        : tests.filter(isFailed).map(({ failureMessages, fullName }) => ({
+          file,
+          test: fullName,
+          reason: reasonOf(failureMessages[0] ?? "")
+        }))
+    )
     failures.set(version, failed)
-    const cellOf = (file: string): string => {
-      const result = testResults.find(({ name }) => name.endsWith(Path.basename(file)))
-      const count = (status: string) => result?.assertionResults.filter((test) => test.status === status).length ?? 0
-      return `${count("passed")}/${count("passed") + count("failed")}`
-    }
-    rows.push([version, ...files.map(cellOf)])
+    columns.push(results.map(({ tests }) => {
+      const passed = tests.filter(({ status }) => status === "passed").length
+      return `${passed}/${passed + tests.filter(isFailed).length}`
+    }))
     Fs.writeFileSync(Path.join(cache, `${version}.json`), `${JSON.stringify(failed, null, 2)}\n`)
   } catch (error) {
     failures.set(version, [{ file: "*", test: "*", reason: firstLine(String(error)) }])
-    rows.push([version, ...files.map(() => "-")])
+    columns.push(files.map(() => "-"))
   } finally {
     if (!values.keep) Fs.rmSync(Path.join(cache, version), { recursive: true, force: true })
   }
@@ -114,9 +137,12 @@ for (const version of versions) {
   }
 }
 
-const table = [["codex", ...files.map((file) => Path.basename(file, ".test.ts"))], ...rows]
+const table = [
+  ["", ...versions],
+  ...files.map((file, row) => [Path.basename(file, ".test.ts"), ...columns.map((column) => column[row]!)])
+]
 const widths = table[0]!.map((_, column) => Math.max(...table.map((row) => row[column]!.length)))
 const line = (cells: ReadonlyArray<string>) => `| ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`
 console.log(`\n${line(table[0]!)}\n${line(widths.map((width) => "-".repeat(width)))}`)
-for (const row of rows) console.log(line(row))
+for (const row of table.slice(1)) console.log(line(row))
 process.exitCode = [...failures.values()].some((failed) => failed.length > 0) ? 1 : 0

@@ -23,6 +23,7 @@ import { CodexHome, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Option, Redacted, type Scope, Stream } from "effect"
 import * as Fs from "node:fs"
+import { codexVersion } from "./support/codexVersion.ts"
 
 const services = Effect.all({
   codex: Codex.Codex,
@@ -76,7 +77,7 @@ describe("Codex, the SDK's client", () => {
     "constructor, metadata: the server is initialized at once, and what it says of itself is its own",
     ({ codex, home, server }) =>
       Effect.sync(() => {
-        assert.deepInclude(codex.serverInfo, { version: "0.169.0", codexHome: home.path })
+        assert.deepInclude(codex.serverInfo, { version: codexVersion, codexHome: home.path })
         process.kill(server.pid, 0)
       })
   )

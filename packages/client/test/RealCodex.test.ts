@@ -13,6 +13,7 @@ import {
 import { ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Option, Scope, Stream } from "effect"
+import { codexVersion } from "./support/codexVersion.ts"
 
 const services = Effect.gen(function*() {
   return {
@@ -48,7 +49,7 @@ describe("run", () => {
       assert.deepStrictEqual(result.items.map((item) => item.type), ["userMessage", "agentMessage"])
       assert.strictEqual(Option.getOrThrow(result.usage).turn.totalTokens, 18)
       assert.isTrue(Option.isSome(result.duration) && Option.isSome(result.startedAt))
-      assert.strictEqual(codex.serverInfo.version, "0.169.0")
+      assert.strictEqual(codex.serverInfo.version, codexVersion)
     }))
 
   real(

@@ -13,6 +13,7 @@ import { CodexHome, ScriptedModel } from "@effect-codex/testing"
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Option, Scope, Stream } from "effect"
 import { join } from "node:path"
+import { codexVersion } from "../../client/test/support/codexVersion.ts"
 import { CodexNode } from "../src/index.ts"
 import { onTcp, onUnix, removeLeftovers } from "./support/servers.ts"
 
@@ -107,7 +108,7 @@ describe.each([
       yield* gate.release
       const result = yield* turn.result
       assert.deepStrictEqual(result.finalResponse, Option.some("one two é ☃"))
-      assert.strictEqual(codex.serverInfo.version, "0.169.0")
+      assert.strictEqual(codex.serverInfo.version, codexVersion)
     }))
 
   test("an approval is asked and answered", ({ codex, model }) =>
@@ -262,7 +263,7 @@ describe("a server that is not there", () => {
         const error = yield* Effect.flip(version)
         assert.deepInclude(error, { _tag: "AppServerConnectError", reason: "unreachable", isRetryable: true })
         yield* onUnix(path)
-        assert.strictEqual(yield* version, "0.169.0")
+        assert.strictEqual(yield* version, codexVersion)
       }).pipe(Effect.scoped, Effect.provide(CodexHome.layerUrl("http://127.0.0.1:1/v1"))),
     60_000
   )

@@ -1,10 +1,12 @@
 /** The contract, held against the fake and the real codex; and fakes that are wrong, which it has to catch. */
 import { AppServerRpc } from "@effect-codex/client"
+import * as Methods from "@effect-codex/protocol/Methods"
 import { Contract, Faults } from "@effect-codex/testing"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, type Exit, Layer, type Scope } from "effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import { codexVersion } from "../../client/test/support/codexVersion.ts"
 import { transcripts } from "../src/internal/contract/transcripts.ts"
 import {
   layerFake,
@@ -50,18 +52,32 @@ const fields = Effect.fnUntraced(function*<E>(effect: Effect.Effect<void, E, Con
   )
 })
 
+// Most cases have it, so that an older codex would differ in nearly all of them.
+const isUnheard = (line: string): boolean => line === "thread/readState/changed" && codexVersion < "0.163"
+
+/** A case without what a codex of the version under test does not tell. */
+const asTold = <R>(effect: Effect.Effect<void, unknown, R>) =>
+  Effect.catch(effect, (error) => {
+    if (!(error instanceof Contract.ContractFailure)) return Effect.fail(error)
+    const contract = error.contract.filter((line) => !isUnheard(line))
+    return contract.join("\n") === error.server.join("\n")
+      ? Effect.void
+      : Effect.fail(new Contract.ContractFailure({ what: error.what, contract, server: error.server }))
+  })
+
 layer(layerReal, { excludeTestServices: true, timeout: "60 seconds" })("real", (it) => {
   // Each case runs once on the real server, for whichever of its tests comes first.
   const runs = new Map<string, Exit.Exit<ReadonlyArray<unknown>, unknown>>()
   const onReal = Effect.fnUntraced(function*({ effect, name }: Contract.Case) {
-    const exit = runs.get(name) ?? (yield* Effect.exit(Effect.scoped(fields(effect))))
+    const exit = runs.get(name) ?? (yield* Effect.exit(Effect.scoped(fields(asTold(effect)))))
     runs.set(name, exit)
     return yield* exit
   })
 
   for (const one of Contract.cases) {
     it.effect(`real: ${one.name}`, () => onReal(one))
-    if (transcripts[one.name] === undefined) continue
+    // The fake is of the version that the client is generated from.
+    if (transcripts[one.name] === undefined || codexVersion !== Methods.codexVersion) continue
     it.effect(`fake and real: ${one.name}: the frames of both are the same in every field`, () =>
       Effect.gen(function*() {
         const real = yield* onReal(one)
