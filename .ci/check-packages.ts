@@ -1,9 +1,11 @@
 /**
- * Checks the packages as a user gets them: packs each public one, installs the archives into an empty project outside of the
- * workspace, type-checks the examples of Markdown there, imports every module, and runs the first programs of the documentation
+ * Checks the packages as a user gets them: packs each public one, asks publint and attw ("are the types wrong?") about the
+ * archive, installs all archives into an empty project outside of the workspace, type-checks the examples of Markdown there, imports every module, and runs the first programs of the documentation
  * on the real codex with a scripted model: as they are on the Node that runs this, compiled on the oldest Node that the packages
  * support. Leaves nothing behind.
  */
+import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core"
+import { filterProblems } from "@arethetypeswrong/core/problems"
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
@@ -60,6 +62,17 @@ const modulesOf = (manifest: Manifest, folder: string) =>
     }))
   })
 
+/** What is wrong with the types of an archive for those who can import it: the packages are ESM only. */
+const wrongTypes = async (tarball: Uint8Array, manifest: Manifest, folder: string): Promise<ReadonlyArray<string>> => {
+  // Given by name, because attw looks at no subpath with a pattern.
+  const entrypoints = modulesOf(manifest, folder).map(({ name }) => `.${name.slice(manifest.name.length)}`)
+  const result = await checkPackage(createPackageFromTarballData(tarball), { entrypoints })
+  if (result.types === false) return ["there are no types"]
+  return (["node16-esm", "bundler"] as const).flatMap((resolutionKind) =>
+    filterProblems(result, { resolutionKind }).map((problem) => `${resolutionKind}: ${JSON.stringify(problem)}`)
+  )
+}
+
 /** The packages that a package imports, outside of comments, and does not name as dependencies: here all are installed flat. */
 const undeclaredOf = (manifest: Manifest, folder: string): ReadonlyArray<string> => {
   const declared = new Set(
@@ -86,9 +99,11 @@ const checkPackages = async (project: string): Promise<void> => {
     run("npm", ["pack", "--silent", "--json", "--pack-destination", project, ...folders], root)
   ) as ReadonlyArray<{ readonly name: string; readonly filename: string; readonly unpackedSize: number }>
   for (const { filename, name } of packed) {
-    const tarball = Fs.readFileSync(Path.join(project, filename))
-    const { messages, pkg } = await publint({ pack: { tarball: new Uint8Array(tarball).buffer }, strict: true })
+    const tarball = new Uint8Array(Fs.readFileSync(Path.join(project, filename)))
+    const { messages, pkg } = await publint({ pack: { tarball: tarball.buffer }, strict: true })
     for (const message of messages) fail(`publint: ${name}: ${formatMessage(message, pkg, { color: false })}`)
+    const folder = folders.find((folder) => manifestOf(folder).name === name)!
+    for (const problem of await wrongTypes(tarball, manifestOf(folder), folder)) fail(`attw: ${name}: ${problem}`)
   }
   say(`packed: ${packed.map(({ name, unpackedSize }) => `${name} ${Math.round(unpackedSize / 1024)} KiB`).join(", ")}`)
 
