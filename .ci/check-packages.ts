@@ -177,6 +177,14 @@ const checkPackages = async (project: string): Promise<void> => {
     }
     return modules.map(({ name }) => name)
   })
+  // The other checks of its examples read the repository, and would not miss it in the package.
+  const agents = "packages/client/AGENTS.md"
+  const installed = Path.join(project, "node_modules", "@effect-codex", "client", "AGENTS.md")
+  if (
+    !Fs.existsSync(installed) || Fs.readFileSync(installed, "utf8") !== Fs.readFileSync(Path.join(root, agents), "utf8")
+  ) {
+    fail(`the installed client has not ${agents}`)
+  }
   const imports = modules.map((name, i) => `import * as module${i} from "${name}"`)
   const uses = `export const modules = [${modules.map((_, i) => `module${i}`).join(", ")}]`
   Fs.writeFileSync(Path.join(project, "every-module.ts"), `${imports.join("\n")}\n${uses}\n`)
