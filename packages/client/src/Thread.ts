@@ -32,8 +32,9 @@ import * as TurnModule from "./Turn.ts"
 import type { TurnResult } from "./TurnResult.ts"
 
 /**
- * How a turn is run. Except for `outputSchema`, `handlers`, `stallTimeout`, `whenBusy` and `maxUnreadBytes` the server keeps
- * what is given here for the later turns of the thread (measured); what is left out stays as it is.
+ * How a turn is run. Except for `outputSchema`, `cyberAccessProgram`, `handlers`, `stallTimeout`, `whenBusy` and
+ * `maxUnreadBytes` the server keeps what is given here for the later turns of the thread (measured); what is left out stays
+ * as it is.
  *
  * @category options
  * @since 0.1.0
@@ -48,6 +49,11 @@ export interface TurnOptions {
   readonly serviceTier?: string | undefined
   /** A JSON Schema that the final answer has to fit, for this turn alone. */
   readonly outputSchema?: Schema.Json | undefined
+  /**
+   * Asks for a program of OpenAI's access to cyber security work, for this turn alone and with OpenAI's own provider. It
+   * grants nothing: the account has to have the access. Experimental. Default: the server decides.
+   */
+  readonly cyberAccessProgram?: Sent.CyberAccessProgram | undefined
   /**
    * Answer what the server asks during this turn, before the thread's handlers and the client's do. A handler of
    * `item/tool/call` gets the calls of the thread's `tools` as well.

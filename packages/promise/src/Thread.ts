@@ -67,8 +67,8 @@ export interface ResumeThreadOptions extends Omit<ClientCodex.ResumeThreadOption
 export interface ForkThreadOptions extends Omit<ClientCodex.ForkThreadOptions, Replaced>, ThreadExtras {}
 
 /**
- * How a turn is run. Except for `outputSchema`, `handlers`, `stallTimeout`, `whenBusy`, `maxUnreadBytes` and `signal` the
- * server keeps what is given here for the later turns of the thread.
+ * How a turn is run. Except for `outputSchema`, `cyberAccessProgram`, `handlers`, `stallTimeout`, `whenBusy`,
+ * `maxUnreadBytes` and `signal` the server keeps what is given here for the later turns of the thread.
  *
  * @category options
  * @since 0.1.0

@@ -1,12 +1,14 @@
 /** The same programs on `@openai/codex-sdk` and on the drop-in, on the real codex binary with a scripted model. */
-import { AppServerExited } from "@effect-codex/promise"
+import { AppServerExited, CodexExecutableNotFound } from "@effect-codex/promise"
 import * as Ours from "@effect-codex/promise/codex-sdk"
 import { ScriptedModel } from "@effect-codex/testing"
 import { assert, describe } from "@effect/vitest"
 import * as Sdk from "@openai/codex-sdk"
 import { execFileSync } from "node:child_process"
 import { rmSync, writeFileSync } from "node:fs"
+import { createServer } from "node:http"
 import { join } from "node:path"
+import { json } from "node:stream/consumers"
 import { fileURLToPath } from "node:url"
 import { type Context, count, gate, killAll, newMark, real, rejection, run, until } from "./support/real.ts"
 
@@ -31,6 +33,7 @@ interface Program {
     readonly another: (options: Sdk.CodexOptions) => InstanceType<Package["Codex"]>
     readonly options: Sdk.ThreadOptions
     readonly home: Context["home"]
+    readonly env: Context["env"]
     readonly model: Context["model"]
     /** How many requests there were before. */
     readonly before: number
@@ -111,6 +114,7 @@ const same = (name: string, program: Program) =>
         another: open,
         options,
         home,
+        env,
         model,
         before
       })
@@ -125,6 +129,30 @@ const same = (name: string, program: Program) =>
     assert.deepStrictEqual(ours, theirs)
     assert.isAbove(JSON.stringify(theirs).length, 50)
   }, program.home === undefined ? {} : { home: program.home })
+
+/** A model that refuses what it is asked, and keeps who asked. */
+const refusing = async () => {
+  const asked: Array<unknown> = []
+  const server = createServer(async (request, response) => {
+    const { access_programs: programs } = Object(await json(request))
+    asked.push({
+      asked: `${request.method} ${request.url}`,
+      authorization: request.headers.authorization,
+      programs
+    })
+    response.writeHead(400).end("{}")
+  })
+  // With this status codex goes on without the WebSocket at once, instead of trying it again.
+  server.on("upgrade", (_, socket) => socket.end("HTTP/1.1 426 Upgrade Required\r\n\r\n"))
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  const address = server.address()
+  const port = typeof address === "object" ? address?.port : undefined
+  return {
+    url: `http://127.0.0.1:${port}/v1`,
+    asked,
+    [Symbol.asyncDispose]: () => new Promise<void>((resolve) => server.close(() => resolve()))
+  }
+}
 
 const patch = (body: string) => exec(`apply_patch <<'EOF'\n*** Begin Patch\n${body}\n*** End Patch\nEOF`)
 const added = patch("*** Add File: hello.txt\n+hello")
@@ -381,9 +409,15 @@ describe("the same program has the same events and results", () => {
 
   same("wrong arguments", {
     answers: [],
-    run: async ({ codex, options }) => [
+    run: async ({ another, codex, options }) => [
       await result(codex.startThread(options).run("x", { outputSchema: [] })),
-      await result(codex.startThread(options).run("x", { outputSchema: "object" }))
+      await result(codex.startThread(options).run("x", { outputSchema: "object" })),
+      // What a program without types can give.
+      ...await Promise.all(
+        [{ a: { "": 1 } }, { a: [Number.NaN] }, { a: { b: null } }, { a: [() => 1] }, ["a"]].map((config) =>
+          result(another({ config: Object(config) }).startThread(options).run("x"))
+        )
+      )
     ]
   })
 
@@ -421,7 +455,7 @@ describe("the same program has the same events and results", () => {
   })
 
   same("settings of the thread", {
-    answers: ["Set.", "Set."],
+    answers: ["Set.", "Set.", "Set."],
     run: async ({ codex, home, options }) => [
       await events(
         codex.startThread({
@@ -436,8 +470,35 @@ describe("the same program has the same events and results", () => {
         }),
         "Set."
       ),
-      await events(codex.startThread({ ...options, sandboxMode: "danger-full-access", webSearchEnabled: true }), "Set.")
+      await events(
+        codex.startThread({ ...options, sandboxMode: "danger-full-access", webSearchEnabled: true }),
+        "Set."
+      ),
+      await events(codex.startThread({ ...options, webSearchMode: "cached" }), "Set.")
     ]
+  })
+
+  same("another address of OpenAI, and its cyber access programs", {
+    answers: [],
+    run: async ({ another, options }) => {
+      await using openAI = await refusing()
+      const codex = another({ baseUrl: openAI.url, apiKey: "sk-same", config: { model_provider: "openai" } })
+      const thread = codex.startThread(options)
+      const said: Array<unknown> = []
+      const programs = ["standard", "daybreak_blue", "daybreak_red", undefined] as const
+      for (const cyberAccessProgram of programs) {
+        const told = await events(thread, "Hello?", cyberAccessProgram && { cyberAccessProgram })
+        // What is thrown ends with what codex wrote to its log.
+        said.push(...told.slice(0, -1))
+      }
+      const asked = programs.map((cyber) => ({
+        asked: "POST /v1/responses",
+        authorization: "Bearer sk-same",
+        programs: cyber && { cyber }
+      }))
+      assert.deepStrictEqual(openAI.asked, asked)
+      return said
+    }
   })
 
   same("settings of the program", {
@@ -447,6 +508,20 @@ describe("the same program has the same events and results", () => {
       apiKey: "sk-same",
       config: { model_reasoning_effort: "low", sandbox_workspace_write: { network_access: true } },
       configOverrides: [`sandbox_mode="workspace-write"`]
+    },
+    home: { config: { model_providers: { scripted: { requires_openai_auth: true } } } }
+  })
+
+  same("settings that are empty, as secrets of a pipeline that are not set", {
+    answers: ["None.", "That of the environment."],
+    run: async ({ another, env, options }) => {
+      const empty = { apiKey: "", baseUrl: "", codexPathOverride: "" }
+      const none = another({ ...empty, env: { ...env, CODEX_API_KEY: "", CODEX_INTERNAL_ORIGINATOR_OVERRIDE: "" } })
+      const other = another({ ...empty, env: { ...env, CODEX_API_KEY: "sk-same" } })
+      return [
+        await events(none.startThread({ ...options, model: "" }), "Which key?"),
+        await events(other.startThread(options), "Which key?")
+      ]
     },
     home: { config: { model_providers: { scripted: { requires_openai_auth: true } } } }
   })
@@ -524,15 +599,13 @@ describe("the drop-in", () => {
     await until(() => count(mark) === 0)
   })
 
-  real("refuses what it cannot pass on, before anything is started", async ({ env, home, model }) => {
-    const thread = new Ours.Codex({ env }).startThread(options(home))
-    const error = await rejection(thread.run("x", { cyberAccessProgram: "standard" }))
-    assert.include(String(error), "cyberAccessProgram is not supported")
-    const wrong = [{ a: { "": 1 } }, { a: Number.NaN }, { a: null as unknown as string }]
-    for (const config of wrong) {
-      const broken = new Ours.Codex({ env, config }).startThread(options(home))
-      assert.match(String(await rejection(broken.run("x"))), /Codex config override/)
+  real("without a binary rejects the turn, and says where it looked", async ({ env, home }) => {
+    const codex = new Ours.Codex({ env, codexPathOverride: join(home.path, "nowhere") })
+    const error = await rejection(codex.startThread(options(home)).run("Hello?"))
+    if (!(error instanceof Error) || !(error.cause instanceof CodexExecutableNotFound)) {
+      return assert.fail(String(error))
     }
-    assert.strictEqual((await model.requests()).length, 0)
+    assert.include(error.message, error.cause.message)
+    assert.include(error.message, join(home.path, "nowhere"))
   })
 })

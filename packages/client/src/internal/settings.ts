@@ -64,10 +64,11 @@ export const turnSettings = Effect.fnUntraced(function*(
   options: TurnOptions
 ): Effect.fn.Return<Omit<Sent.TurnStartParams, "threadId" | "input">, InvalidArgument> {
   const { approvalPolicy, approvalsReviewer, sandbox } = yield* permissions(options)
-  const { cwd, effort, model, outputSchema, serviceTier, summary } = options
+  const { cwd, cyberAccessProgram, effort, model, outputSchema, serviceTier, summary } = options
   return defined({
     approvalPolicy,
     approvalsReviewer,
+    cyberAccessProgram,
     sandboxPolicy: sandbox?.policy,
     cwd,
     effort,

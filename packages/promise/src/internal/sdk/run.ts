@@ -63,12 +63,14 @@ const sandboxes: { readonly [mode: string]: Sandbox.Sandbox } = {
   "danger-full-access": Sandbox.fullAccess
 }
 
+const programs = { standard: "standard", daybreak_blue: "daybreakBlue", daybreak_red: "daybreakRed" } as const
+
 const settings = (options: Sdk.ThreadOptions): StartThreadOptions => {
   const { additionalDirectories = [], networkAccessEnabled, webSearchEnabled } = options
   const webSearch = options.webSearchMode ??
     (webSearchEnabled === undefined ? undefined : webSearchEnabled ? "live" : "disabled")
   return {
-    model: options.model,
+    model: options.model || undefined,
     cwd: resolve(options.workingDirectory ?? "."),
     sandbox: options.sandboxMode && sandboxes[options.sandboxMode],
     // Whatever the policy says: `codex exec` has nobody to ask and goes on as with `never` (measured on codex 0.169).
@@ -154,7 +156,6 @@ export async function* run(servers: Servers, given: Run): AsyncGenerator<Sdk.Thr
   if (outputSchema !== undefined && !isJsonObject(outputSchema)) {
     throw new Error("outputSchema must be a plain JSON object")
   }
-  if (cyberAccessProgram !== undefined) throw new Error("cyberAccessProgram is not supported: leave it out.")
   if (threadOptions.skipGitRepoCheck !== true && !isInRepository(resolve(threadOptions.workingDirectory ?? "."))) {
     throw exited(`${preamble}Not inside a trusted directory and --skip-git-repo-check was not specified.\n`)
   }
@@ -180,6 +181,7 @@ export async function* run(servers: Servers, given: Run): AsyncGenerator<Sdk.Thr
     const first = reader.next()
     const { id, result } = turn = await thread.turn(inputOf(input), {
       ...current,
+      cyberAccessProgram: cyberAccessProgram && programs[cyberAccessProgram],
       outputSchema,
       signal,
       whenBusy: "queue"

@@ -22,21 +22,22 @@ const idle = 250
 
 const originator = "CODEX_INTERNAL_ORIGINATOR_OVERRIDE"
 
+// An empty string is none, as for the SDK: it is what an unset secret of a pipeline comes as.
 const start = ({ apiKey, baseUrl, codexPathOverride, config, configOverrides, env }: CodexOptions): Codex => {
   const own = env ?? process.env
   const inherited = env === undefined
     ? {}
     : Object.fromEntries(Object.keys(process.env).map((name) => [name, undefined]))
   return new Codex({
-    executable: codexPathOverride,
+    executable: codexPathOverride || undefined,
     configOverrides: [
       ...config === undefined ? [] : flatten(config),
       ...configOverrides ?? [],
-      ...baseUrl === undefined ? [] : [`openai_base_url=${JSON.stringify(baseUrl)}`]
+      ...baseUrl ? [`openai_base_url=${JSON.stringify(baseUrl)}`] : []
     ],
-    env: { ...inherited, ...own, [originator]: own[originator] ?? "codex_sdk_ts" },
+    env: { ...inherited, ...own, [originator]: own[originator] || "codex_sdk_ts" },
     // The app-server does not read the variable, as `codex exec` does.
-    apiKey: apiKey ?? own["CODEX_API_KEY"],
+    apiKey: (apiKey || own["CODEX_API_KEY"])?.trim() || undefined,
     onLog: () => {}
   })
 }

@@ -95,7 +95,7 @@ export type ThreadEvent =
 export type CyberAccessProgram = "standard" | "daybreak_blue" | "daybreak_red"
 
 export type TurnOptions = {
-  /** Not supported: a turn with it rejects. */
+  /** A program of OpenAI's access to cyber security work, for this turn. Default: the server decides. */
   cyberAccessProgram?: CyberAccessProgram
   /** The JSON Schema of the answer. */
   outputSchema?: unknown
