@@ -4,6 +4,7 @@
  */
 import type * as Client from "@effect-codex/client"
 import type { CodexNode } from "@effect-codex/node"
+import type * as Public from "@effect-codex/promise"
 import type {
   Auth,
   ChatgptLogin,
@@ -21,7 +22,7 @@ import type {
   UnixSocketConnection,
   WebSocketConnection
 } from "@effect-codex/promise"
-import type { DateTime, Duration, Effect, Option, Redacted, Schema, Stream } from "effect"
+import type { DateTime, Duration, Effect, Layer, Option, Redacted, Schema, Stream } from "effect"
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
 const holds = <_ extends true>(): void => {}
@@ -108,3 +109,42 @@ void thread.run("go", { sandbox: "read-only" })
 void thread.run("go", { modle: "gpt-5.4" })
 // @ts-expect-error no length of time
 void thread.run("go", { stallTimeout: "soon" })
+
+// Nothing that is told, given or taken here is a data type of Effect: no member, no argument, no result. There are two
+// exceptions, which the documentation names: the schema of an output or of a tool's input, and the errors, which are the
+// classes of the Effect face; `partialResult` translates what they hold.
+
+type EffectData =
+  | Effect.Effect<unknown, unknown, unknown>
+  | Stream.Stream<unknown, unknown, unknown>
+  | Option.Option<unknown>
+  | Duration.Duration
+  | DateTime.DateTime
+  | Redacted.Redacted<unknown>
+  | Layer.Layer<never, unknown, unknown>
+
+type Leaf = string | number | bigint | boolean | symbol | null | undefined | Date | AbortSignal | Uint8Array
+
+type Deeper = [never, 0, 1, 2, 3, 4, 5, 6]
+
+/** Each is looked at by itself. */
+type Handle = Codex | Auth | Thread | Turn | PendingLogin
+
+/** The members of a type that have data of Effect, some levels deep. */
+type EffectIn<T> = { [K in keyof T]-?: [Inside<T[K], 6>] extends [never] ? never : K }[keyof T]
+
+type Inside<T, Depth extends number> = Depth extends 0 ? never
+  : T extends Leaf | Handle | Client.CodexError.CodexError ? never
+  : T extends EffectData ? "itself"
+  : T extends PromiseLike<infer A> | AsyncIterable<infer A> | ReadonlyArray<infer A> ? Inside<A, Deeper[Depth]>
+  : T extends (...args: infer P) => infer R ? Inside<P[number] | R, Deeper[Depth]>
+  : { [K in keyof T]-?: Inside<T[K], Deeper[Depth]> }[keyof T]
+
+none<EffectIn<Codex>>()
+none<EffectIn<CodexOptions>>()
+none<EffectIn<Auth>>()
+none<EffectIn<PendingLogin>>()
+none<EffectIn<Thread>>()
+none<EffectIn<Turn>>()
+// `tool` takes a schema.
+none<EffectIn<Omit<typeof Public, keyof typeof Client.CodexError | "Refusal" | "tool">>>()
