@@ -1,8 +1,8 @@
 /** Tests that are written as the users of this package write: with promises, on the real codex and a scripted model. */
 import { Codex, type CodexOptions } from "@effect-codex/promise"
-import { CodexHome, ScriptedModel } from "@effect-codex/testing"
+import { BrowserLogin, CodexHome, ScriptedModel } from "@effect-codex/testing"
 import { it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, type Scope } from "effect"
 import * as ChildProcess from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
 
@@ -25,16 +25,21 @@ export interface Context {
   readonly codex: Codex
   /** Another one. */
   readonly open: (options?: CodexOptions) => Codex
+  /** Runs what ends with the test. */
+  readonly acquire: <A>(effect: Effect.Effect<A, unknown, CodexHome.CodexHome | Scope.Scope>) => Promise<A>
 }
 
 export interface Options {
   readonly home?: CodexHome.Options
   readonly codex?: CodexOptions
+  /** Whether it logs in through the browser. */
+  readonly browser?: boolean
 }
 
 const context = Effect.fnUntraced(function*(options: Options) {
   const model = yield* ScriptedModel.ScriptedModel
   const home = yield* CodexHome.CodexHome
+  const services = yield* Effect.context<CodexHome.CodexHome | Scope.Scope>()
   const clients: Array<Codex> = []
   yield* Effect.addFinalizer(() => Effect.promise(() => Promise.all(clients.map((codex) => codex.close()))))
   const open = (more?: CodexOptions) => {
@@ -52,6 +57,7 @@ const context = Effect.fnUntraced(function*(options: Options) {
   const merged = { ...process.env, ...home.env }
   return {
     home,
+    acquire: (effect) => Effect.runPromise(Effect.provide(effect, services)),
     env: Object.fromEntries(
       Object.entries(merged).flatMap(([name, value]) => value === undefined ? [] : [[name, value]])
     ),
@@ -76,7 +82,8 @@ export const real = (name: string, body: (context: Context) => Promise<void>, op
     () =>
       Effect.flatMap(context(options), (context) => Effect.promise(() => body(context))).pipe(
         Effect.scoped,
-        Effect.provide(CodexHome.layer(options.home).pipe(Layer.provideMerge(ScriptedModel.layer())))
+        Effect.provide(CodexHome.layer(options.home).pipe(Layer.provideMerge(ScriptedModel.layer()))),
+        Effect.provide(options.browser === true ? BrowserLogin.layerExclusive : Layer.empty)
       ),
     60_000
   )
@@ -119,7 +126,8 @@ const marked = (mark: string): ReadonlyArray<number> => {
 
 export const count = (mark: string): number => marked(mark).length
 
-export const killAll = (mark: string): void => marked(mark).forEach((pid) => process.kill(pid, "SIGKILL"))
+export const killAll = (mark: string, signal: NodeJS.Signals = "SIGKILL"): void =>
+  marked(mark).forEach((pid) => process.kill(pid, signal))
 
 /** Looks again and again, for 20 seconds. */
 export const until = (look: () => boolean): Promise<void> =>

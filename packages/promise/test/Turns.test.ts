@@ -1,0 +1,167 @@
+/** What a turn, a goal and a call can do beside giving their result, on the real codex. */
+import { ApprovalMode, RequestTimeout, Sandbox, TurnStalled } from "@effect-codex/promise"
+import { ScriptedModel } from "@effect-codex/testing"
+import { assert, describe, onTestFinished } from "@effect/vitest"
+import { collect, count, gate, killAll, newMark, real, rejection, run, until } from "./support/real.ts"
+
+const { exec, functionCall, reply, text } = ScriptedModel
+
+const complete = functionCall("update_goal", { status: "complete" })
+
+const aborted = () => {
+  const controller = new AbortController()
+  const reason = new Error("enough")
+  return { signal: controller.signal, reason, abort: () => controller.abort(reason) }
+}
+
+describe("a turn", () => {
+  real("tells of its plan, its changes of files and the tokens that it uses", async ({ codex, model }) => {
+    const plan = (...statuses: ReadonlyArray<string>) =>
+      functionCall("update_plan", { plan: statuses.map((status, i) => ({ step: `step ${i}`, status })) })
+    await model.enqueue(
+      reply([plan("in_progress", "pending")], { usage: { input: 10, output: 1 } }),
+      reply([exec("apply_patch <<'EOF'\n*** Begin Patch\n*** Add File: a.txt\n+hello\n*** End Patch\nEOF")], {
+        usage: { input: 20, output: 2 }
+      }),
+      reply(["Done."], { usage: { input: 30, output: 3 } })
+    )
+    const thread = await codex.startThread({
+      config: { tools: { update_plan: { enabled: true } } },
+      approvalMode: ApprovalMode.denyAll,
+      sandbox: Sandbox.fullAccess
+    })
+    const turn = await thread.turn("Plan it.")
+    const [plans, diffs, usages] = await Promise.all([collect(turn.plan), collect(turn.diff), collect(turn.usage)])
+    assert.deepStrictEqual(
+      plans.map(({ plan }) => plan.map(({ status }) => status)),
+      [["inProgress", "pending"]]
+    )
+    assert.include(diffs.at(-1), "+hello")
+    assert.deepStrictEqual(usages.map(({ total }) => total.totalTokens), [11, 33, 66])
+    assert.strictEqual((await turn.result()).usage?.turn.totalTokens, 66)
+  })
+
+  real("is interrupted together with the commands that it left in the background", async ({ codex, model }) => {
+    const [, mark = ""] = newMark().split("=")
+    await model.enqueue(
+      [exec(`sleep ${mark}`, { args: { yield_time_ms: 250 } })],
+      [text(["It runs. ", await gate()])]
+    )
+    const thread = await codex.startThread({ approvalMode: ApprovalMode.denyAll, sandbox: Sandbox.fullAccess })
+    const turn = await thread.turn("Leave something running.")
+    await model.received(2)
+    assert.isAbove(count(mark), 0)
+    // It is nobody's child once codex has gone.
+    onTestFinished(() => killAll(mark))
+    const ended = await turn.interruptWithTerminals()
+    assert.deepStrictEqual(ended.map(({ command }) => command.includes(mark)), [true])
+    await until(() => count(mark) === 0)
+    assert.strictEqual((await turn.result()).status, "interrupted")
+    assert.deepStrictEqual(await turn.interruptWithTerminals(), [])
+  })
+
+  real("that is silent for too long is interrupted, and says so", async ({ model, open }) => {
+    const codex = open({ stallTimeout: 300 })
+    await model.enqueue([await gate()], [await gate()], [await gate()])
+    const thread = await codex.startThread()
+    const stalled = async (error: Promise<unknown>, stallTimeout: number) => {
+      assert.deepInclude(await error, { _tag: "TurnStalled", stallTimeout })
+      assert.instanceOf(await error, TurnStalled)
+    }
+    await stalled(rejection(thread.run("Wait.")), 300)
+    await stalled(rejection(thread.run("Wait.", { stallTimeout: "200 millis" })), 200)
+    const patient = await codex.resumeThread(thread.id, { stallTimeout: 100 })
+    await stalled(rejection(patient.run("Wait.")), 100)
+    assert.strictEqual(await model.outcome(0), "abandoned")
+  })
+})
+
+describe("a goal", () => {
+  real("is started, interrupted, resumed and paused", async ({ codex, model }) => {
+    const thread = await codex.startThread()
+    const status = async () => (await thread.goal())?.status
+    await model.enqueue("First.", [text(["Second. ", await gate()])])
+    const turn = await thread.startGoal(" Go on. ", { tokenBudget: 1000 })
+    await model.received(2)
+    const goal = await thread.goal()
+    assert.deepInclude(goal, { objective: "Go on.", status: "active", tokenBudget: 1000 })
+    await turn.interrupt()
+    assert.strictEqual((await turn.result()).status, "interrupted")
+    assert.strictEqual(await status(), "paused")
+
+    const hold = await gate()
+    await model.enqueue([text(["Third. ", hold])])
+    const resumed = await thread.resumeGoal()
+    await model.received(3)
+    const paused = await thread.pauseGoal()
+    assert.strictEqual(paused.status, "paused")
+    assert.isNumber(paused.timeUsed)
+    assert.instanceOf(paused.createdAt, Date)
+    await run(hold.release)
+    // It ends, and no other begins.
+    assert.strictEqual((await resumed.result()).finalResponse, "Third. ")
+    assert.strictEqual((await model.requests()).length, 3)
+
+    await model.enqueue([complete], "Done.")
+    assert.strictEqual((await (await thread.resumeGoal()).result()).finalResponse, "Done.")
+    assert.strictEqual(await status(), "complete")
+  })
+
+  real("whose run is aborted is paused, and then it rejects", async ({ codex, model }) => {
+    const { abort, reason, signal } = aborted()
+    await model.enqueue("First.", [text(["Second. ", await gate()])])
+    const thread = await codex.startThread()
+    const running = thread.runGoal("Go on.", { signal })
+    await model.received(2)
+    abort()
+    assert.strictEqual(await rejection(running), reason)
+    assert.strictEqual(await model.outcome(1), "abandoned")
+    assert.strictEqual((await thread.goal())?.status, "paused")
+  })
+})
+
+describe("a call", () => {
+  real("ends when its signal aborts, and also when codex does not answer", async ({ model, open }) => {
+    const mark = newMark()
+    const codex = open({ configOverrides: [mark], requestTimeout: "30 seconds" })
+    await model.enqueue("One.")
+    const thread = await codex.startThread()
+    await thread.run("1")
+    killAll(mark, "SIGSTOP")
+    try {
+      for (
+        const call of [
+          (signal: AbortSignal) => thread.fork({ signal }),
+          (signal: AbortSignal) => codex.request("model/list", {}, { signal }),
+          (signal: AbortSignal) => thread.read({ signal }),
+          (signal: AbortSignal) => codex.forkThread(thread.id, { signal })
+        ]
+      ) {
+        const { abort, reason, signal } = aborted()
+        const calling = call(signal)
+        setImmediate(abort)
+        assert.strictEqual(await rejection(calling), reason)
+      }
+      const late = await rejection(codex.request("model/list", {}, { timeout: 50 }))
+      assert.deepInclude(late, { _tag: "RequestTimeout", timeout: 50 })
+    } finally {
+      killAll(mark, "SIGCONT")
+    }
+    assert.strictEqual((await thread.status()).type, "idle")
+  })
+
+  real("waits for an answer as long as the client says", async ({ open }) => {
+    const mark = newMark()
+    const codex = open({ configOverrides: [mark], requestTimeout: "2 seconds" })
+    await codex.serverInfo()
+    killAll(mark, "SIGSTOP")
+    try {
+      const late = await rejection(codex.models())
+      assert.instanceOf(late, RequestTimeout)
+      assert.deepInclude(late, { method: "model/list", timeout: 2000 })
+    } finally {
+      killAll(mark, "SIGCONT")
+    }
+    assert.isAbove((await codex.models()).length, 0)
+  })
+})
