@@ -12,7 +12,7 @@ import type { CallOptions } from "./Options.ts"
 import type { Readable } from "./Readable.ts"
 
 /**
- * A login that waits for a person. Closing it before it is over cancels it.
+ * A login that waits for a person. Closing it before it is over cancels it, and so does the signal that it was started with.
  *
  * @category models
  * @since 0.1.0

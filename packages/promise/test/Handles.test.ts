@@ -4,7 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Layer, Option, Stream } from "effect"
 import { Host, type Services } from "../src/internal/host.ts"
 import { startTurn } from "../src/internal/turn.ts"
-import { rejection, until } from "./support/real.ts"
+import { rejection, unhandled, until } from "./support/real.ts"
 
 const make = () => {
   const ended = Deferred.makeUnsafe<Client.TurnResult.TurnResult>()
@@ -124,6 +124,25 @@ describe("a handle", () => {
     controller.abort("no")
     Deferred.doneUnsafe(accepted, Effect.void)
     assert.strictEqual(await rejection(starting), "no")
+    assert.strictEqual(open(), 0)
+    await host.close()
+  })
+
+  it("whose closing breaks is told to who awaits it, and ends nothing else", async () => {
+    const { host, open, start } = make()
+    const broken = new Error("broken")
+    const breaking = Effect.andThen(Effect.addFinalizer(() => Effect.die(broken)), start)
+    const controller = new AbortController()
+    const seen = await unhandled(async () => {
+      await startTurn(host, breaking, controller.signal)
+      const dropped = await startTurn(host, breaking)
+      const awaited = await startTurn(host, breaking)
+      controller.abort()
+      void dropped.close()
+      assert.strictEqual(await rejection(awaited.close()), broken)
+      await until(() => open() === 0)
+    })
+    assert.deepStrictEqual(seen, [])
     assert.strictEqual(open(), 0)
     await host.close()
   })

@@ -127,6 +127,17 @@ describe("a login of a person", () => {
     await next.close()
   }, { home, browser: true })
 
+  real("is cancelled by the signal that it was started with, as long as it goes on", async ({ codex }) => {
+    const controller = new AbortController()
+    const login = await codex.auth.loginChatgpt({ signal: controller.signal })
+    const waiting = rejection(login.wait())
+    controller.abort(new Error("enough"))
+    assert.instanceOf(await waiting, LoginFailed)
+    await login.close()
+    const { status } = await codex.request("account/login/cancel", { loginId: login.id })
+    assert.strictEqual(status, "notFound")
+  }, { home, browser: true })
+
   real("goes on when a signal ends the waiting for it", async ({ codex }) => {
     const login = await codex.auth.loginChatgpt()
     const reason = new Error("enough")

@@ -6,7 +6,7 @@ import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { Host, type Services } from "../src/internal/host.ts"
 import { readable } from "../src/internal/readable.ts"
-import { collect, rejection } from "./support/real.ts"
+import { collect, rejection, unhandled } from "./support/real.ts"
 
 // The streams of these tests need none of its services.
 const host = () => new Host(Layer.empty as Layer.Layer<never> as Layer.Layer<Services>)
@@ -74,6 +74,20 @@ describe("a readable", () => {
     }
   })
 
+  it("whose release breaks is told to who awaits it, and ends nothing else", async () => {
+    const broken = new Error("broken")
+    const values = readable(host(), Stream.ensuring(Stream.concat(Stream.make(1), Stream.never), Effect.die(broken)))
+    const seen = await unhandled(async () => {
+      const left = values[Symbol.asyncIterator]()
+      await left.next()
+      void left.return?.()
+      const awaited = values[Symbol.asyncIterator]()
+      await awaited.next()
+      assert.strictEqual(await rejection(awaited.return?.() ?? Promise.resolve()), broken)
+    })
+    assert.deepStrictEqual(seen, [])
+  })
+
   it("that is forgotten without return is released once it is collected", async () => {
     setFlagsFromString("--expose-gc")
     const gc: () => void = runInNewContext("gc")
@@ -81,15 +95,20 @@ describe("a readable", () => {
     await Effect.runPromise(Queue.offerAll(queue, [1, 2]))
     const { count, stream } = released(Stream.fromQueue(queue))
     const client = host()
-    await (async () => {
-      const forgotten = readable(client, stream)[Symbol.asyncIterator]()
-      assert.strictEqual((await forgotten.next()).value, 1)
-    })()
-    for (let turn = 0; count() === 0 && turn < 1000; turn++) {
-      gc()
-      await new Promise((resolve) => setImmediate(resolve))
-    }
+    // Also when its release breaks, of which nobody can be told.
+    const breaking = Stream.ensuring(stream, Effect.die("broken"))
+    const seen = await unhandled(async () => {
+      await (async () => {
+        const forgotten = readable(client, breaking)[Symbol.asyncIterator]()
+        assert.strictEqual((await forgotten.next()).value, 1)
+      })()
+      for (let turn = 0; count() === 0 && turn < 1000; turn++) {
+        gc()
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    })
     assert.strictEqual(count(), 1)
+    assert.deepStrictEqual(seen, [])
     await client.close()
   })
 })

@@ -5,11 +5,15 @@ import * as Stream from "effect/Stream"
 import type { Auth, PendingLogin } from "../Auth.ts"
 import type { Host } from "./host.ts"
 import { readable } from "./readable.ts"
-import { acquire } from "./turn.ts"
+import { acquire, closeWithSignal } from "./turn.ts"
 
-const pending = (host: Host, login: Client.PendingLogin, close: () => Promise<void>): PendingLogin => {
-  // An attempt that is over holds nothing any more.
-  host.inBackground(Effect.andThen(Effect.exit(login.wait), Effect.promise(close)))
+const pending = (
+  host: Host,
+  login: Client.PendingLogin,
+  close: () => Promise<void>,
+  signal: AbortSignal | undefined
+): PendingLogin => {
+  closeWithSignal(host, login.wait, close, signal)
   return {
     id: login.id,
     wait: (options) => host.run(login.wait, options?.signal),
@@ -31,7 +35,7 @@ export const make = (host: Host): Auth => {
       acquire(
         host,
         Effect.flatMap(auth, (auth) => auth.loginChatgpt(options)),
-        (login, close) => ({ ...pending(host, login, close), url: login.url }),
+        (login, close) => ({ ...pending(host, login, close, signal), url: login.url }),
         signal
       ),
     loginDeviceCode: (options) =>
@@ -39,7 +43,7 @@ export const make = (host: Host): Auth => {
         host,
         Effect.flatMap(auth, (auth) => auth.loginDeviceCode),
         (login, close) => ({
-          ...pending(host, login, close),
+          ...pending(host, login, close, options?.signal),
           verificationUrl: login.verificationUrl,
           userCode: login.userCode
         }),

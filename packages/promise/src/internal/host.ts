@@ -22,7 +22,7 @@ interface Session {
 }
 
 // A rejection that nobody awaits must not end the process. Who awaits the promise gets it all the same.
-const handled = <A>(promise: Promise<A>): Promise<A> => {
+export const handled = <A>(promise: Promise<A>): Promise<A> => {
   promise.catch(() => {})
   return promise
 }
@@ -80,6 +80,10 @@ export class Host {
 
   /** A scope that ends with the runtime at the latest. */
   readonly scope: Effect.Effect<Scope.Closeable> = Effect.suspend(() => Scope.fork(this.#open().resources))
+
+  /** Ends a scope of {@link scope}. Rejects if a finalizer dies, which ends nothing else when nobody awaits it. */
+  readonly closeScope = (scope: Scope.Closeable): Promise<void> =>
+    handled(Effect.runPromise(Scope.close(scope, Exit.void)))
 
   /** Goes on beside the calls, until it ends or the runtime does. */
   inBackground(effect: Effect.Effect<unknown, unknown, Services>): void {

@@ -1,11 +1,10 @@
 /** Streams as async iterables. Each iterator is a run of the stream with a scope of its own. */
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Readable } from "../Readable.ts"
-import type { Host, Services } from "./host.ts"
+import { handled, type Host, type Services } from "./host.ts"
 
 interface Options {
   /** A list that was cut off by `close` must not look complete; of what goes on for ever there is no such thing. */
@@ -44,7 +43,7 @@ const iterate = <A>(
     isEnded = true
     stop.abort()
     signal?.removeEventListener("abort", onAbort)
-    if (scope !== undefined) await Effect.runPromise(Scope.close(scope, Exit.void))
+    if (scope !== undefined) await host.closeScope(scope)
   }
 
   const step = async (): Promise<Step<A>> => {
@@ -76,15 +75,14 @@ const iterate = <A>(
       last = result.catch(() => {})
       return result
     },
-    async return() {
-      await close()
-      return done
+    return() {
+      return handled(close().then(() => done))
     },
     [Symbol.asyncIterator]() {
       return this
     }
   }
-  abandoned.register(iterator, () => void close())
+  abandoned.register(iterator, () => void handled(close()))
   return iterator
 }
 

@@ -22,7 +22,7 @@ export const acquire = <A, B>(
           const opened = scope = yield* host.scope
           const started = yield* restore(Scope.provide(start, opened))
           let closing: Promise<void> | undefined
-          return toHandle(started, () => closing ??= Effect.runPromise(Scope.close(opened, Exit.void)))
+          return toHandle(started, () => closing ??= host.closeScope(opened))
         })
       ).pipe(
         // Also when it was started and nobody gets the handle, because the signal came in between.
@@ -32,24 +32,33 @@ export const acquire = <A, B>(
     signal
   )
 
-/** The signal closes the handle for as long as the turn runs; the end of the turn lets go of both. */
+/** The signal closes a handle for as long as what it is on goes on; the end of that lets go of both. */
+export const closeWithSignal = (
+  host: Host,
+  ended: Effect.Effect<unknown, unknown>,
+  close: () => Promise<void>,
+  signal: AbortSignal | undefined
+): void => {
+  const onAbort = () => void close()
+  signal?.addEventListener("abort", onAbort, { once: true })
+  host.inBackground(
+    Effect.andThen(
+      Effect.exit(ended),
+      Effect.promise(() => {
+        signal?.removeEventListener("abort", onAbort)
+        return close()
+      })
+    )
+  )
+}
+
 export const startTurn = (
   host: Host,
   start: Effect.Effect<Client.Turn, unknown, Services | Scope.Scope>,
   signal?: AbortSignal
 ): Promise<Turn> =>
   acquire(host, start, (turn, close) => {
-    const onAbort = () => void close()
-    signal?.addEventListener("abort", onAbort, { once: true })
-    host.inBackground(
-      Effect.andThen(
-        Effect.exit(turn.result),
-        Effect.promise(() => {
-          signal?.removeEventListener("abort", onAbort)
-          return close()
-        })
-      )
-    )
+    closeWithSignal(host, turn.result, close, signal)
     return make(host, turn, close)
   }, signal)
 
