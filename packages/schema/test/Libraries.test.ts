@@ -2,9 +2,11 @@
 import * as ArkType from "@effect-codex/schema/ArkType"
 import * as EffectSchema3 from "@effect-codex/schema/EffectSchema3"
 import type { Output } from "@effect-codex/schema/Output"
+import * as StandardSchema from "@effect-codex/schema/StandardSchema"
 import * as Valibot from "@effect-codex/schema/Valibot"
 import * as Zod from "@effect-codex/schema/Zod"
 import * as Schema from "@effect/schema/Schema"
+import { toStandardJsonSchema } from "@valibot/to-json-schema"
 import { type } from "arktype"
 import * as v from "valibot"
 import { afterAll, assert, describe, it } from "vitest"
@@ -67,7 +69,9 @@ const unsayable: Record<string, Output<unknown>> = {
   EffectSchema3: EffectSchema3.output(Schema.Struct({ at: Schema.DateFromSelf })),
   Zod: Zod.output(z.object({ at: z.date() })),
   Valibot: Valibot.output(v.object({ at: v.date() })),
-  ArkType: ArkType.output(type({ at: "Date" }))
+  ArkType: ArkType.output(type({ at: "Date" })),
+  "StandardSchema of zod": StandardSchema.output(z.object({ at: z.date() })),
+  "StandardSchema of valibot": StandardSchema.output(toStandardJsonSchema(v.object({ at: v.date() })))
 }
 
 it.each(Object.entries(unsayable))(

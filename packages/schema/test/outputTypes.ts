@@ -3,9 +3,11 @@ import type { DynamicTools, Output as Client } from "@effect-codex/client"
 import * as ArkType from "@effect-codex/schema/ArkType"
 import * as EffectSchema3 from "@effect-codex/schema/EffectSchema3"
 import type { Output } from "@effect-codex/schema/Output"
+import * as StandardSchema from "@effect-codex/schema/StandardSchema"
 import * as Valibot from "@effect-codex/schema/Valibot"
 import * as Zod from "@effect-codex/schema/Zod"
 import * as Schema from "@effect/schema/Schema"
+import { toStandardJsonSchema } from "@valibot/to-json-schema"
 import { type } from "arktype"
 import * as v from "valibot"
 import * as z from "zod"
@@ -33,6 +35,15 @@ holds<Equal<typeof valibot, Output<number>>>()
 const arkType = ArkType.output(type("string.numeric.parse | boolean").array())
 holds<Equal<typeof arkType, Output<Array<number | boolean>>>>()
 
+const standardZod = StandardSchema.output(z.array(z.string().transform((text) => text.length)))
+holds<Equal<typeof standardZod, Output<Array<number>>>>()
+const standardValibot = StandardSchema.output(
+  toStandardJsonSchema(v.pipe(v.string(), v.transform((text) => text.length)))
+)
+holds<Equal<typeof standardValibot, Output<number>>>()
+const standardArkType = StandardSchema.output(type("string.numeric.parse | boolean").array())
+holds<Equal<typeof standardArkType, Output<Array<number | boolean>>>>()
+
 // All of them are outputs of the client, and inputs of its tools.
 type Answer<T> = T extends Client.Output<infer A> ? A : never
 holds<Equal<Answer<typeof person>, Person>>()
@@ -49,5 +60,7 @@ declare const requiring: Schema.Schema<string, string, "service">
 void EffectSchema3.output(requiring)
 // @ts-expect-error an asynchronous schema
 void Valibot.output(v.pipeAsync(v.string(), v.checkAsync(() => Promise.resolve(true))))
+// @ts-expect-error a Standard Schema without JSON Schema
+void StandardSchema.output(v.string())
 // @ts-expect-error no schema of this library
 void Zod.output(Schema.String)

@@ -23,7 +23,7 @@ export const refused = (issues: ReadonlyArray<Issue>) => {
 }
 
 /** The part of a Standard Schema that decodes. */
-interface StandardSchema<A> {
+interface Decodable<A> {
   readonly "~standard": {
     readonly validate: (value: unknown) =>
       | Result<A>
@@ -31,11 +31,11 @@ interface StandardSchema<A> {
   }
 }
 
-type Result<A> =
+export type Result<A> =
   | { readonly value: A; readonly issues?: undefined }
   | { readonly issues: ReadonlyArray<Issue> }
 
-export const decoder = <A>(schema: StandardSchema<A>) => (value: unknown) => {
+export const decoder = <A>(schema: Decodable<A>) => (value: unknown) => {
   const result = schema["~standard"].validate(value)
   if (result instanceof Promise) {
     throw new Error("the schema is asynchronous: give it to the client as it is, if it offers Standard JSON Schema.")
