@@ -207,7 +207,10 @@ export class Codex implements AsyncDisposable {
     return this.#call((codex) => Effect.succeed(codex.serverInfo), options)
   }
 
-  /** Starts a thread. Nothing of it is stored before its first turn or its name. */
+  /**
+   * Starts a thread. Nothing of it is stored before its first turn or its name. Rejects with `InvalidArgument` for options
+   * that this client knows to be wrong, such as a tool's name, and with `InvalidRequest` for those that the server refuses.
+   */
   startThread(options?: StartThreadOptions): Promise<Thread> {
     return this.#thread(
       (codex) => Effect.flatMap(thread.settings(options), (given) => codex.startThread(given)),
@@ -215,7 +218,10 @@ export class Codex implements AsyncDisposable {
     )
   }
 
-  /** Loads a stored thread. Rejects with `ThreadNotPersisted` for an unknown id. */
+  /**
+   * Loads a stored thread. Rejects with `ThreadNotPersisted` for an unknown id and for a thread without a turn or a name,
+   * and with `InvalidRequest` for an archived one.
+   */
   resumeThread(threadId: string, options?: ResumeThreadOptions): Promise<Thread> {
     return this.#thread(
       (codex) => Effect.flatMap(thread.settings(options), (given) => codex.resumeThread(threadId, given)),
@@ -223,7 +229,10 @@ export class Codex implements AsyncDisposable {
     )
   }
 
-  /** Makes a new thread with the history of another, which stays as it is. */
+  /**
+   * Makes a new thread with the history of another, which stays as it is. Rejects with `ThreadNotPersisted` when nothing of
+   * the thread is stored.
+   */
   forkThread(threadId: string, options?: ForkThreadOptions): Promise<Thread> {
     return this.#thread(
       (codex) => Effect.flatMap(thread.settings(options), (given) => codex.forkThread(threadId, given)),
@@ -255,17 +264,26 @@ export class Codex implements AsyncDisposable {
     return this.#call((codex) => codex.readThread(threadId, options), options)
   }
 
-  /** Takes a thread out of the ordinary lists and unloads it; a running turn is interrupted. */
+  /**
+   * Takes a thread out of the ordinary lists and unloads it; a running turn is interrupted. Rejects with
+   * `ThreadNotPersisted` for an unknown id and for a thread that is archived already.
+   */
   archiveThread(threadId: string, options?: CallOptions): Promise<void> {
     return this.#call((codex) => codex.archiveThread(threadId), options)
   }
 
-  /** Undoes {@link archiveThread}. {@link resumeThread} it before a turn. */
+  /**
+   * Undoes {@link archiveThread}. {@link resumeThread} it before a turn, which rejects with `ThreadNotFound` otherwise.
+   * Rejects with `ThreadNotPersisted` for a thread that is not archived.
+   */
   unarchiveThread(threadId: string, options?: CallOptions): Promise<Thread> {
     return this.#thread((codex) => codex.unarchiveThread(threadId), options)
   }
 
-  /** Deletes a thread for good. */
+  /**
+   * Deletes a thread for good. Rejects with `ThreadNotPersisted` for an unknown id, and with `InvalidRequest` while the
+   * history of a fork refers to it.
+   */
   deleteThread(threadId: string, options?: CallOptions): Promise<void> {
     return this.#call((codex) => codex.deleteThread(threadId), options)
   }
@@ -275,7 +293,11 @@ export class Codex implements AsyncDisposable {
     return this.#call((codex) => codex.models(options), { signal })
   }
 
-  /** Sends any request of the protocol. The signal ends the waiting and does not undo the request. */
+  /**
+   * Sends any request of the protocol. Rejects with the errors that all calls have: `InvalidRequest`, `MethodNotFound`,
+   * `InvalidParams` and what else the server refuses with, `RequestTimeout`, and the connection's cause. The signal ends the
+   * waiting and does not undo the request.
+   */
   request<M extends keyof ClientRequests>(
     method: M,
     params: ClientRequests[M]["params"],

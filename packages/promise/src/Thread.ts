@@ -79,12 +79,16 @@ export interface TurnOptions extends Omit<Client.TurnOptions, Replaced>, Stallab
 }
 
 /**
+ * How a goal is taken up again. Its budget of tokens stays.
+ *
  * @category options
  * @since 0.1.0
  */
 export interface ResumeGoalOptions extends Omit<ClientResumeGoalOptions, "stallTimeout">, Stallable {}
 
 /**
+ * How a goal is followed: with `tokenBudget` for as many tokens, else without limit.
+ *
  * @category options
  * @since 0.1.0
  */
@@ -109,7 +113,8 @@ export interface Thread {
   readonly run: {
     /**
      * Runs a turn to its end and resolves only if it was completed. With `output` the model has to answer in that shape, and
-     * the result holds the decoded answer; one that does not fit is `OutputInvalid`.
+     * the result holds the decoded answer; one that does not fit is `OutputInvalid`. Otherwise it rejects as
+     * {@link Thread.turn} and {@link Turn.result} do, and with `TurnInterrupted`.
      *
      * **Example** (A typed answer)
      *
@@ -132,17 +137,26 @@ export interface Thread {
     <A>(input: Input, options: TurnOptions & Client.StructuredOutput<A>): Promise<TurnResult<A>>
     (input: Input, options?: TurnOptions): Promise<TurnResult>
   }
-  /** Starts a turn and gives its handle as soon as the server has accepted it. */
+  /**
+   * Starts a turn and gives its handle as soon as the server has accepted it. Rejects with `ThreadBusy` when a turn of the
+   * thread is running and `whenBusy` is not given, with `ThreadNotFound` for a thread that was archived or deleted, with
+   * `InputTooLarge`, and with `InvalidArgument` for an input or options that this client knows to be wrong.
+   */
   readonly turn: (input: Input, options?: TurnOptions) => Promise<Turn>
   /**
    * Starts the server's own review of the changes in the thread's folder. The review is the text of the item
-   * `exitedReviewMode` and the final answer. It cannot be steered.
+   * `exitedReviewMode` and the final answer. It cannot be steered. Rejects with `ThreadBusy` as {@link Thread.turn} does, and
+   * with `InvalidRequest` for an empty branch or empty instructions.
    */
   readonly review: (target: Sent.ReviewTarget, options?: WhenBusy) => Promise<Turn>
   /** Starts to compact the thread's history, as the server does by itself when the context is full. It is a turn too. */
   readonly compact: (options?: WhenBusy) => Promise<Turn>
 
-  /** What the server keeps of the thread. `includeTurns` reads the whole history at once: prefer {@link Thread.turns}. */
+  /**
+   * What the server keeps of the thread. `includeTurns` (default: false) reads the whole history at once, and rejects with
+   * `MethodNotFound` while the thread has neither a turn nor a name: prefer {@link Thread.turns}. A thread that was deleted is
+   * `ThreadNotFound`.
+   */
   readonly read: (
     options?: CallOptions & { readonly includeTurns?: boolean | undefined }
   ) => Promise<Client.ThreadInfo>
@@ -158,11 +172,22 @@ export interface Thread {
   readonly setName: (name: string, options?: CallOptions) => Promise<void>
   /** A new thread with this one's history and this handle's handlers and tools. */
   readonly fork: (options?: ForkThreadOptions) => Promise<Thread>
-  /** Takes the thread out of the ordinary lists and unloads it; a running turn is interrupted. */
+  /**
+   * Takes the thread out of the ordinary lists and unloads it; a running turn is interrupted. Rejects with
+   * `ThreadNotPersisted` when it is archived already, or deleted.
+   */
   readonly archive: (options?: CallOptions) => Promise<void>
-  /** Takes a turn and every later one out of the history, for good. What they did to files stays. */
+  /**
+   * Takes a turn and every later one out of the history, for good. What they did to files stays. Rejects with
+   * `InvalidRequest` for an unknown turn, and with `ThreadNotPersisted` before the first turn: the server then forgets the
+   * thread (measured on codex 0.169).
+   */
   readonly revert: (beforeTurnId: string, options?: CallOptions) => Promise<void>
-  /** Appends items of the Responses API to what the model sees of the history. */
+  /**
+   * Appends items of the Responses API to what the model sees of the history, such as
+   * `{ type: "message", role: "user", content: [{ type: "input_text", text: "..." }] }`. They are no items of a turn. Rejects
+   * with `InvalidRequest` for what is no such item, and for none.
+   */
   readonly inject: (items: Parameters<Client.Thread["inject"]>[0], options?: CallOptions) => Promise<void>
   /** Changes settings for the turns to come, without a turn. */
   readonly updateSettings: (options: Client.UpdateSettingsOptions & CallOptions) => Promise<void>
@@ -171,16 +196,20 @@ export interface Thread {
 
   /**
    * Sets the thread's goal, which the server follows over as many turns as it takes; they are one turn here. `interrupt`
-   * and `close` pause the goal.
+   * and `close` pause the goal. Rejects with `ThreadBusy` when a turn or a goal of the thread runs, and with
+   * `InvalidArgument` for an objective that is empty or too long.
    */
   readonly startGoal: (objective: string, options?: GoalOptions) => Promise<Turn>
   /** {@link Thread.startGoal} to its end. Resolves only if the last turn was completed and none failed. */
   readonly runGoal: (objective: string, options?: GoalOptions) => Promise<TurnResult>
-  /** Takes up the thread's goal again, for instance after it was paused or interrupted. */
+  /**
+   * Takes up the thread's goal again, for instance after it was paused or interrupted. Rejects with `InvalidRequest` when
+   * there is none, otherwise as {@link Thread.startGoal}.
+   */
   readonly resumeGoal: (options?: ResumeGoalOptions) => Promise<Turn>
   /** The thread's goal as the server has it now. */
   readonly goal: (options?: CallOptions) => Promise<Goal | undefined>
-  /** Lets the running turn end and starts no other. */
+  /** Lets the running turn end and starts no other. Rejects with `InvalidRequest` when there is no goal. */
   readonly pauseGoal: (options?: CallOptions) => Promise<Goal>
   /** Forgets the goal and lets the running turn end. Resolves with whether there was one. */
   readonly clearGoal: (options?: CallOptions) => Promise<boolean>
