@@ -287,6 +287,8 @@ describe("the same program has the same events and results", () => {
       config: {
         mcp_servers: {
           asker: {
+            // Else a turn that begins before it has started has none of its tools.
+            required: true,
             command: process.execPath,
             args: [fileURLToPath(new URL("../../client/test/mcpServer.ts", import.meta.url))],
             tools: { change: { approval_mode: "approve" } }
@@ -303,6 +305,8 @@ describe("the same program has the same events and results", () => {
       config: {
         mcp_servers: {
           asker: {
+            // Else a turn that begins before it has started has none of its tools.
+            required: true,
             command: process.execPath,
             args: [fileURLToPath(new URL("../../client/test/mcpServer.ts", import.meta.url))],
             default_tools_approval_mode: "prompt"

@@ -35,6 +35,8 @@ describe("the handler of an MCP server's questions", () => {
     config: {
       mcp_servers: {
         asker: {
+          // Else a turn that begins before it has started has none of its tools.
+          required: true,
           command: process.execPath,
           args: [fileURLToPath(new URL("../../client/test/mcpServer.ts", import.meta.url))]
         }
