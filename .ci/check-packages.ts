@@ -1,8 +1,8 @@
 /**
  * Checks the packages as a user gets them: packs each public one, asks publint and attw ("are the types wrong?") about the
- * archive, installs all archives into an empty project outside of the workspace, type-checks the examples of Markdown there, imports every module, and runs the first programs of the documentation
- * on the real codex with a scripted model: as they are on the Node that runs this, compiled on the oldest Node that the packages
- * support. Leaves nothing behind.
+ * archive, installs all archives into an empty project outside of the workspace, type-checks the examples of Markdown there,
+ * imports every module, and runs the programs of the first pages of the documentation on the real codex with a scripted model:
+ * as they are on the Node that runs this, compiled on the oldest Node that the packages support. Leaves nothing behind.
  */
 import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core"
 import { filterProblems } from "@arethetypeswrong/core/problems"
@@ -199,11 +199,23 @@ const checkPackages = async (project: string): Promise<void> => {
   }
   write(project, [
     first("README.md", "runMain", "readme-program.ts"),
-    first("README.md", "export const test", "readme-test.ts"),
-    first("docs/promise.md", "Codex.start()", "promise-program.ts"),
-    first("docs/from-codex-sdk.md", "new Codex()", "codex-sdk-program.ts")
+    first("README.md", "export const test", "readme-test.ts")
   ])
-  Fs.copyFileSync(Path.join(import.meta.dirname, "installed", "main.ts"), Path.join(project, "main.ts"))
+  const titles = Object.fromEntries(ofEffect4.map(({ name, title }) => [title, Path.basename(name, ".ts")]))
+  Fs.writeFileSync(
+    Path.join(project, "titles.ts"),
+    `export const titles: Readonly<Record<string, string>> = ${JSON.stringify(titles)}\n`
+  )
+  const support = Path.join(root, "scratchpad", "test", "support")
+  for (
+    const file of [
+      Path.join(import.meta.dirname, "installed", "main.ts"),
+      Path.join(support, "expectations.ts"),
+      Path.join(support, "collector.ts")
+    ]
+  ) {
+    Fs.copyFileSync(file, Path.join(project, Path.basename(file)))
+  }
   const variants = [
     { module: "NodeNext", moduleResolution: "NodeNext", skipLibCheck: true },
     { module: "Node16", moduleResolution: "Node16", skipLibCheck: false },
@@ -229,21 +241,28 @@ const checkPackages = async (project: string): Promise<void> => {
   run("npm", ["install", "--silent", "--prefer-offline", "--no-audit", "--no-fund"], oldest)
   say(`installed Node ${version}`)
 
+  // All pages run in the workspace. Here these stand for the rest, which would take longer than all other checks.
   const nodes = [
-    { node: process.execPath, folder: project, extension: ".ts" },
+    {
+      node: process.execPath,
+      folder: project,
+      extension: ".ts",
+      pages: ["getting-started", "promise", "from-codex-sdk"]
+    },
     {
       node: Path.join(oldest, "node_modules", "node", "bin", "node"),
       folder: Path.join(project, "compiled"),
-      extension: ".js"
+      extension: ".js",
+      pages: ["promise", "from-codex-sdk"]
     }
   ]
-  for (const { extension, folder, node } of nodes) {
+  for (const { extension, folder, node, pages } of nodes) {
     const env = {
       CODEX_BIN: Path.join(root, "node_modules", "@openai", "codex", "bin", "codex.js"),
       PATH: [Path.dirname(node), process.env["PATH"]].join(Path.delimiter)
     }
     run(node, [`every-module${extension}`], folder, env)
-    process.stdout.write(run(node, [`main${extension}`], folder, env))
+    process.stdout.write(run(node, [`main${extension}`, ...pages], folder, env))
     const effectCodex = Path.join(project, "node_modules", ".bin", "effect-codex")
     const answer = run(effectCodex, ["run", "--offline", "Hello."], project, env)
     if (!answer.includes("Hello.")) fail(`effect-codex run printed ${JSON.stringify(answer)}`)

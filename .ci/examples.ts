@@ -9,6 +9,8 @@ export interface Example {
   readonly name: string
   /** File and line. */
   readonly place: string
+  /** In Markdown: the page, the heading that it is under, and its number there. */
+  readonly title: string
   readonly code: string
   /** Whether it is for an application of Effect 3. */
   readonly isEffect3: boolean
@@ -18,6 +20,14 @@ export const examplesOf = (patterns: ReadonlyArray<string>): Array<Example> =>
   Fs.globSync(patterns, { cwd: root, exclude: ["**/node_modules/**", "**/dist/**"] }).sort().flatMap((file) => {
     const text = Fs.readFileSync(Path.join(root, file), "utf8")
     const isMarkdown = file.endsWith(".md")
+    const page = Path.basename(file, ".md")
+    const titles = new Map<string, number>()
+    const titleAt = (index: number): string => {
+      const heading = [...text.slice(0, index).matchAll(/^##? (.*)$/gm)].at(-1)?.[1] ?? ""
+      const count = (titles.get(heading) ?? 0) + 1
+      titles.set(heading, count)
+      return `${page}: ${heading} (${count})`
+    }
     const fence = isMarkdown ? /^```ts\n(.*?)^```$/gms : /^ *\* ```ts\n(.*?)^ *\* ```$/gms
     return [...text.matchAll(fence)].map((match) => {
       const line = text.slice(0, match.index).split("\n").length + 1
@@ -25,6 +35,7 @@ export const examplesOf = (patterns: ReadonlyArray<string>): Array<Example> =>
       return {
         name: `${file.replaceAll(/[^\w]+/g, "_")}_${line}.ts`,
         place: `${file}:${line}`,
+        title: titleAt(match.index),
         code,
         isEffect3: code.includes(`"@effect/schema/`)
       }

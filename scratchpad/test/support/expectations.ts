@@ -1,0 +1,348 @@
+/**
+ * What each example of the documentation prints, by the page and the heading that it is under. `docs.test.ts` runs them in the
+ * workspace, and `.ci/check-packages.ts` those of some pages on the installed packages.
+ */
+import { type CodexHome, ScriptedModel } from "@effect-codex/testing"
+import { Effect, type Scope } from "effect"
+import * as Assert from "node:assert/strict"
+import { type Collector, pathOf } from "./collector.ts"
+
+export interface Expectation {
+  /** What the model answers, request by request. All of them have to be asked for. */
+  readonly answers: ReadonlyArray<ScriptedModel.Answer>
+  /** Further answers, which may be asked for. */
+  readonly optional?: ReadonlyArray<ScriptedModel.Answer>
+  /** An Effect that needs the client and succeeds with what is printed. Default: the example is a program itself. */
+  readonly effect?: string
+  readonly prints: string
+  /** Whether the example's own layer, `CodexLive`, provides the client. */
+  readonly live?: boolean
+  /** Variables of its environment. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Starts the app-server that it connects to, and gives the variables that lead there. */
+  readonly server?: Effect.Effect<Readonly<Record<string, string>>, unknown, CodexHome.CodexHome | Scope.Scope>
+  /** Whether it logs in through the browser. */
+  readonly browser?: true
+  /** What it sends to an OpenTelemetry collector. */
+  readonly collected?: (collector: Collector) => void
+  /** What the example leaves in its folder. */
+  readonly files?: ReadonlyArray<string>
+}
+
+const { exec, functionCall, httpFailure, text } = ScriptedModel
+const endless = Effect.runSync(Effect.map(ScriptedModel.gate, (gate) => text(["1\n", gate])))
+// It may well be allowed, and is to leave nothing behind.
+const escalated = exec("true", {
+  args: { sandbox_permissions: "require_escalated", justification: "why not" }
+})
+
+const patch = (name: string) =>
+  exec(`apply_patch <<'EOF'\n*** Begin Patch\n*** Add File: ${name}\n+hello\n*** End Patch\nEOF`)
+
+const status = "Effect.map(example.program, ({ status }) => status)"
+
+const called = `Effect.map(example.program, ({ items }) =>
+  items.find(({ type }) => type === "dynamicToolCall").contentItems.map(({ imageUrl, text }) => text ?? imageUrl).join())`
+
+const onThread = (name: string) =>
+  `Effect.flatMap(Effect.flatMap(Codex.Codex, (codex) => codex.startThread()), example.${name})`
+
+// The server tells the account only where the model's provider wants a login.
+export const openAI: CodexHome.Options = { config: { model_providers: { scripted: { requires_openai_auth: true } } } }
+
+const part = (claims: object) => Buffer.from(JSON.stringify(claims)).toString("base64url")
+const jwt = `${part({ alg: "none" })}.${part({ email: "a@example.com" })}.${part({})}`
+
+export const expectations: Record<string, Expectation> = {
+  "getting-started: 3. Run your first turn (1)": { answers: ["Hello!"], prints: "Hello!" },
+  "getting-started: 4. Choose what the agent may touch (1)": {
+    answers: ["Fixed.", "Fine."],
+    effect: status,
+    prints: "completed"
+  },
+  "getting-started: 4. Choose what the agent may touch (2)": {
+    answers: [escalated, "I may not."],
+    effect: `Effect.provide(
+      Effect.gen(function*() {
+        const thread = yield* (yield* Codex.Codex).startThread({ approvalMode: ApprovalMode.ask })
+        const { items } = yield* thread.run("Touch it.")
+        return items.find(({ type }) => type === "commandExecution").status
+      }),
+      example.CodexLive
+    )`,
+    prints: "May I run COMMAND?\ndeclined"
+  },
+  "getting-started: 5. Go on with the conversation (1)": {
+    answers: ["A lot.", "Much."],
+    effect: status,
+    prints: "completed"
+  },
+  "getting-started: 6. Watch a turn (1)": {
+    answers: ["None."],
+    effect: status,
+    prints: "userMessage\nagentMessage\nNone.\ncompleted"
+  },
+  "getting-started: 7. Steer and interrupt (1)": {
+    answers: [endless, endless],
+    effect: "example.program",
+    prints: "interrupted"
+  },
+  "getting-started: 7. Steer and interrupt (2)": {
+    answers: ["Fixed."],
+    effect: `Effect.gen(function*() {
+      return (yield* example.within(yield* (yield* Codex.Codex).startThread())).status
+    })`,
+    prints: "completed"
+  },
+  "getting-started: 8. Get a typed answer (1)": {
+    answers: [
+      `{ "value": [{ "file": "a.ts", "line": 1, "severity": "low" }, { "file": "b.ts", "line": 2, "severity": "high" }] }`
+    ],
+    effect: "Effect.map(example.findings, (findings) => findings.map(({ file }) => file).join())",
+    prints: "b.ts"
+  },
+  "getting-started: 9. Handle errors (1)": { answers: ["Hello!"], effect: status, prints: "completed" },
+  "getting-started: 10. Resume a thread (1)": {
+    answers: ["Here.", "There."],
+    effect: `Effect.gen(function*() {
+      const thread = yield* (yield* Codex.Codex).startThread()
+      yield* thread.run("Stop.")
+      const { finalResponse } = yield* example.goOn(thread.id)
+      return finalResponse.value + (yield* example.recent).length
+    })`,
+    prints: "There.1"
+  },
+  "getting-started: 11. Types (1)": {
+    answers: [exec("true"), "Done."],
+    effect: `Effect.gen(function*() {
+      return example.commands(yield* (yield* (yield* Codex.Codex).startThread()).run("Do nothing.")).length
+    })`,
+    prints: "1"
+  },
+  "getting-started: 11. Types (2)": {
+    answers: [],
+    effect: "Effect.map(example.loadedThreads, (threads) => threads.length)",
+    prints: "0"
+  },
+  "getting-started: 12. Without Effect (1)": {
+    answers: [exec("ls"), text(["Not", "hing."])],
+    prints: "Nothing.\ncompleted"
+  },
+  "promise: 1. Run a turn (1)": { answers: ["Hello!"], prints: "Hello!" },
+  "promise: 2. Watch a turn (1)": { answers: ["None."], prints: "userMessage\nagentMessage\nNone.\ncompleted" },
+  "promise: 3. Steer, interrupt, abort (1)": {
+    // Codex asks the model anew when it is steered; whether it comes to that before the interrupt is open.
+    answers: [endless, endless],
+    optional: [endless],
+    prints: "interrupted\nTimeoutError"
+  },
+  "promise: 4. Answer what codex asks (1)": {
+    answers: [escalated, "I may not.", escalated, "I may."],
+    prints: "declined: why not"
+  },
+  "promise: 4. Answer what codex asks (2)": {
+    answers: [escalated, "I may."],
+    prints: "accepted: Command"
+  },
+  "promise: 5. Give it tools (1)": {
+    answers: [functionCall("lookup_ticket", { id: "T-17" }), "It is open."],
+    prints: "It is open."
+  },
+  "promise: 6. Get a typed answer (1)": { answers: [`{ "lines": ["x"] }`, `{ "lines": [3, 7] }`], prints: "3,7" },
+  "promise: 7. Handle errors (1)": {
+    answers: [ScriptedModel.httpFailure(500)],
+    prints: "internalServerError true\nTurnFailed 1"
+  },
+  "promise: 8. Go on later (1)": { answers: ["Yes.", "7."], prints: "7.\nRemember the number 7." },
+  "promise: 9. Accounts (1)": { answers: [], env: { OPENAI_API_KEY: "sk-docs" }, prints: "apiKey" },
+  "from-codex-sdk: Coming from @openai/codex-sdk (1)": { answers: ["Fixed."], prints: "Fixed." },
+  "from-codex-sdk: What becomes possible (1)": {
+    answers: [patch("README.md"), "Fixed."],
+    prints: "Fixed.",
+    files: ["README.md"]
+  },
+  "resilience: 1. Start codex again when it ends (1)": {
+    answers: ["Seven.", endless, "Done."],
+    effect: "Effect.map(example.program, ({ finalResponse }) => finalResponse.value)",
+    live: true,
+    prints: "Done."
+  },
+  "resilience: 2. Give up on a turn that is silent (1)": {
+    answers: ["Fixed."],
+    effect: "Effect.map(example.patient, ({ status }) => status)",
+    prints: "completed"
+  },
+  "resilience: 3. Retry what is safe (1)": {
+    answers: ["Updated."],
+    effect: "Effect.map(example.overnight, ({ status }) => status)",
+    prints: "completed"
+  },
+  "approvals: 1. Decide by a rule (1)": {
+    answers: [patch("README.md"), "Fixed."],
+    effect: status,
+    live: true,
+    prints: "completed",
+    files: ["README.md"]
+  },
+  "approvals: 2. Decide by kind (1)": {
+    answers: [escalated, patch("a.txt"), "Done."],
+    effect: `Effect.gen(function*() {
+      const thread = yield* (yield* Codex.Codex).startThread({
+        approvalMode: ApprovalMode.untrusted,
+        sandbox: Sandbox.workspaceWrite
+      })
+      const { items } = yield* thread.run("Do it.")
+      return items.flatMap(({ status, type }) => status === undefined ? [] : [type + " " + status]).join()
+    })`,
+    live: true,
+    prints: "declined: COMMAND (why not)\naccepted: 1 files\ncommandExecution declined,fileChange completed",
+    files: ["a.txt"]
+  },
+  "approvals: 3. Decide for one thread or one turn (1)": {
+    answers: [patch("summary.txt"), "Written.", patch("more.txt"), "I may not."],
+    effect: "Effect.map(example.program, ({ items }) => items.find(({ type }) => type === 'fileChange').status)",
+    prints: "declined",
+    files: ["summary.txt"]
+  },
+  "approvals: 4. Ask a person (1)": {
+    answers: [
+      exec("mkdir folder", { args: { sandbox_permissions: "require_escalated", justification: "why not" } }),
+      "Done."
+    ],
+    effect: status,
+    live: true,
+    prints: "May I run COMMAND?\ncompleted",
+    files: ["folder"]
+  },
+  "approvals: 5. Answer questions (1)": {
+    answers: [
+      functionCall("request_user_input", {
+        questions: [{
+          id: "colour",
+          header: "Colour",
+          question: "Which?",
+          options: [{ label: "Blue", description: "As the sky." }, { label: "Red", description: "As a rose." }]
+        }]
+      }),
+      "Blue."
+    ],
+    effect: "Effect.map(example.program, ({ finalResponse }) => finalResponse.value)",
+    live: true,
+    prints: "Blue."
+  },
+  "approvals: 6. Answer MCP servers (1)": { answers: ["There is none."], effect: status, prints: "completed" },
+  "tools: Tools of your program (1)": {
+    answers: [functionCall("lookup_ticket", { id: "T-17" }), "It is open."],
+    effect: called,
+    prints: `{"id":"T-17","title":"The door squeaks","open":true}`
+  },
+  "tools: What the model reads (1)": {
+    answers: [functionCall("look", {}), "A door."],
+    effect: called,
+    prints: "This is the door.,data:image/png;base64,iVBORw=="
+  },
+  "auth: Accounts and logins (1)": { answers: [], effect: "example.program", prints: "log in first" },
+  "auth: With an API key (1)": {
+    answers: [],
+    effect: "example.program",
+    live: true,
+    env: { OPENAI_API_KEY: "sk-docs" },
+    prints: "apiKey"
+  },
+  "auth: With ChatGPT (1)": {
+    answers: [],
+    effect: "example.program",
+    browser: true,
+    prints: "Open ISSUER\nnobody came"
+  },
+  "auth: With tokens of your own (1)": {
+    answers: [],
+    effect: "example.program",
+    live: true,
+    env: { CHATGPT_ACCESS_TOKEN: jwt, CHATGPT_ACCOUNT_ID: "ws-1" },
+    prints: "logged out"
+  },
+  "observability: Send it to a collector (1)": {
+    answers: ["Hello!"],
+    effect: "example.program",
+    live: true,
+    prints: "Hello!",
+    collected: (collector) => {
+      const spans = collector.spans()
+      Assert.ok(spans.some((span) => pathOf(spans, span).join(" > ") === "Thread.run > Turn"), collector.text())
+      Assert.ok(collector.metrics().has("effect_codex_turns"), collector.text())
+      // The client is built and closed inside the telemetry.
+      Assert.ok(spans.some(({ name }) => name === "AppServerRpc.initialize"), collector.text())
+    }
+  },
+  "observability: Metrics (1)": {
+    answers: ["Hello!", httpFailure(500, "try later")],
+    effect: "example.program",
+    prints: "1 completed, 1 failed"
+  },
+  "observability: Odd things (1)": {
+    answers: [],
+    effect: "example.program",
+    prints: "nobody waits for the reply to request 2"
+  },
+  "AGENTS: 1. Make one client and provide it at the edge (1)": { answers: ["Hello."], prints: "Hello." },
+  "AGENTS: 2. Say what the agent may touch (1)": {
+    answers: [escalated, "I may not."],
+    effect: `Effect.map(example.fix, ({ items }) => items.find(({ type }) => type === "commandExecution").status)`,
+    live: true,
+    prints: "declined"
+  },
+  "AGENTS: 3. Handle failures by their tag (1)": { answers: ["Fixed."], effect: onThread("steps"), prints: "2" },
+  "AGENTS: 4. Stop an agent by interrupting the fiber (1)": {
+    answers: ["Fixed."],
+    effect: `Effect.map(${onThread("bounded")}, ({ status }) => status)`,
+    prints: "completed"
+  },
+  "AGENTS: 5. Watch a turn in a scope (1)": {
+    answers: ["Nothing."],
+    effect: `Effect.map(${onThread("watch")}, ({ status }) => status)`,
+    prints: "Nothing.\ncompleted"
+  },
+  "AGENTS: 6. Ask for data with a schema (1)": {
+    answers: [`{ "value": [{ "file": "a.ts", "line": 1 }, { "file": "b.ts", "line": null }] }`],
+    effect: `Effect.map(${onThread("findings")}, (findings) => findings.map(({ file }) => file).join())`,
+    prints: "a.ts"
+  },
+  "AGENTS: 7. Give the agent functions as tools (1)": {
+    answers: [functionCall("weather", { city: "Bern" }), "Yes."],
+    effect: called.replace("program", "ask"),
+    prints: "It rains in Bern."
+  },
+  "AGENTS: 8. Run one turn at a time on a thread, and threads side by side (1)": {
+    answers: ["Updated."],
+    effect: "Effect.map(example.update([process.cwd()]), ([{ status }]) => status)",
+    prints: "completed"
+  },
+  "AGENTS: 9. Retry only what is safe, and look before you run again (1)": {
+    answers: ["Updated."],
+    effect: `Effect.gen(function*() {
+      const thread = yield* (yield* Codex.Codex).startThread()
+      yield* thread.run("Update the dependencies.")
+      return yield* example.goOn(thread.id)
+    })`,
+    prints: "done before"
+  },
+  "AGENTS: 10. Test on the real codex with a scripted model, and keep secrets redacted (1)": {
+    answers: [],
+    effect: "Effect.map(example.test, (types) => types.join())",
+    prints: "userMessage,commandExecution,agentMessage"
+  }
+}
+
+/** The program that runs an example which is none itself. */
+export const main = ({ effect, live }: Expectation) =>
+  `import { ApprovalMode, Codex, Sandbox } from "@effect-codex/client"
+import { CodexNode } from "@effect-codex/node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import { Console, Effect } from "effect"
+import * as example from "./example.mjs"
+
+Effect.flatMap(${effect}, Console.log).pipe(Effect.provide(${
+    live === true ? "example.CodexLive" : "CodexNode.layer()"
+  }), NodeRuntime.runMain)
+`
