@@ -19,7 +19,7 @@ const real = (
   server: { readonly tool_timeout_sec?: number; readonly default_tools_approval_mode?: string } = {}
 ) => {
   const args = [fileURLToPath(new URL("mcpServer.ts", import.meta.url))]
-  const home = { config: { mcp_servers: { asker: { command: process.execPath, args, ...server } } } }
+  const home = { config: { mcp_servers: { asker: { command: process.execPath, args, required: true, ...server } } } }
   return it.live(name, () => {
     const log: Array<string> = []
     const logger = Logger.make(({ message }) => void log.push(String(message)))
