@@ -261,6 +261,7 @@ describe("permissions", () => {
 
 describe("a call of an MCP server's tool", () => {
   const args = [fileURLToPath(new URL("mcpServer.ts", import.meta.url))]
+  // Of one that is not required codex does without after a second, which it takes to start on a busy machine.
   const home = { config: { mcp_servers: { asker: { command: process.execPath, args, required: true } } } }
   const call = ScriptedModel.functionCall("change", { file: "a.txt" }, { namespace: "mcp__asker" })
 

@@ -19,7 +19,9 @@ const real = (
   server: { readonly tool_timeout_sec?: number; readonly default_tools_approval_mode?: string } = {}
 ) => {
   const args = [fileURLToPath(new URL("mcpServer.ts", import.meta.url))]
-  const home = { config: { mcp_servers: { asker: { command: process.execPath, args, required: true, ...server } } } }
+  // Of one that is not required codex does without after a second, which it takes to start on a busy machine.
+  const asker = { command: process.execPath, args, required: true, ...server }
+  const home = { config: { mcp_servers: { asker } } }
   return it.live(name, () => {
     const log: Array<string> = []
     const logger = Logger.make(({ message }) => void log.push(String(message)))
