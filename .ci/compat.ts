@@ -110,14 +110,15 @@ for (const version of versions) {
       )
       return { file: Path.basename(file, ".test.ts"), message: result?.message ?? "it did not run", tests: tests ?? [] }
     })
-    const isFailed = ({ status }: Test): boolean => status === "failed"
+    // No test is skipped but those whose server did not start.
+    const isFailed = ({ status }: Test): boolean => status !== "passed"
     const failed = results.flatMap(({ file, message, tests }): ReadonlyArray<Failure> =>
       tests.length === 0
         ? [{ file, test: "*", reason: firstLine(message) }]
         : tests.filter(isFailed).map(({ failureMessages, fullName }) => ({
           file,
           test: fullName,
-          reason: reasonOf(failureMessages[0] ?? "")
+          reason: reasonOf(failureMessages[0] ?? "it was not run")
         }))
     )
     failures.set(version, failed)
