@@ -663,6 +663,32 @@ describe("a turn that ran when the connection was lost", () => {
   )
 
   test(
+    "ends as it is stored, if that is a moment after the thread is idle",
+    Effect.gen(function*() {
+      const { again, run } = yield* lostTurn()
+      yield* answer(again, "thread/read", read("idle"))
+      yield* answer(again, "thread/turns/list", stored(Fake.turn("turn-1")))
+      yield* TestClock.adjust("100 millis")
+      yield* answer(again, "thread/turns/list", stored(Fake.turn("turn-1", "completed", { completedAt: 1 })))
+      assert.strictEqual((yield* Fiber.join(run)).status, "completed")
+    })
+  )
+
+  test(
+    "has an unknown outcome if the thread is idle and its end is stored at no time",
+    Effect.gen(function*() {
+      const { again, run } = yield* lostTurn()
+      yield* answer(again, "thread/read", read("idle"))
+      const failing = yield* Effect.forkScoped(Effect.flip(Fiber.join(run)))
+      for (let i = 0; i <= 20; i++) {
+        yield* answer(again, "thread/turns/list", stored(Fake.turn("turn-1", "interrupted")))
+        yield* TestClock.adjust("100 millis")
+      }
+      assert.strictEqual((yield* Fiber.join(failing))._tag, "TurnOutcomeUnknown")
+    })
+  )
+
+  test(
     "is looked up anew when the connection is lost while it is looked up",
     Effect.gen(function*() {
       const { again: second, next, run } = yield* lostTurn()

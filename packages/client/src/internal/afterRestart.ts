@@ -1,5 +1,7 @@
 /** What becomes of the turns that were running when the connection was lost, once there is another one. */
+import type * as Received from "@effect-codex/protocol/Received"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import type { AppServerRpc } from "../AppServerRpc.ts"
 import { TurnOutcomeUnknown } from "../CodexError.ts"
 import type { Raw } from "../ServerNotification.ts"
@@ -28,6 +30,16 @@ const expectGap = (rpc: Rpc, turn: TurnState, inBackground: (effect: Effect.Effe
   turn.fillGap = (completed) => inBackground(end(completed))
 }
 
+/** A turn whose process was killed is stored as interrupted, but without a time of its end (measured on 0.169). */
+const wasCut = (stored: Received.Turn | undefined): boolean =>
+  stored?.status === "interrupted" && typeof stored.completedAt !== "number"
+
+const hasEnded = (stored: Received.Turn | undefined): stored is Received.Turn =>
+  stored !== undefined && stored.status !== "inProgress" && !wasCut(stored)
+
+// How long a server that has gone on may take to store the end of a turn after it is idle.
+const storing = Schedule.spaced("100 millis").pipe(Schedule.upTo({ times: 20 }))
+
 const settleTurns = Effect.fnUntraced(function*(
   rpc: Rpc,
   route: Route,
@@ -49,14 +61,18 @@ const settleTurns = Effect.fnUntraced(function*(
   // Before the turns are looked up, so that an end that comes in between is heard.
   if (isActive && running.length > 0) yield* Effect.ignore(ThreadCalls.resume(rpc, threadId))
   for (const turn of running) {
-    const stored = yield* StoredTurn.findById(rpc, threadId, turn.id)
+    const stored = yield* StoredTurn.findById(rpc, threadId, turn.id).pipe(
+      Effect.repeat({
+        schedule: storing,
+        while: (stored) =>
+          !isOver() && !turn.isEnded && (status === "idle" ? !hasEnded(stored) : isActive && wasCut(stored))
+      })
+    )
     if (isOver()) return
     if (turn.isEnded) continue
-    // A turn whose process was killed is stored as interrupted, but without a time of its end (measured on 0.169).
-    const wasCut = stored?.status === "interrupted" && typeof stored.completedAt !== "number"
-    if (stored !== undefined && stored.status !== "inProgress" && !wasCut) {
+    if (hasEnded(stored)) {
       turn.settle(stored)
-    } else if (!isActive || wasCut) {
+    } else if (!isActive || wasCut(stored)) {
       turn.onEnd(
         new TurnOutcomeUnknown({
           threadId,
