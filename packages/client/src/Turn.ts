@@ -53,8 +53,8 @@ export interface Turn {
   /**
    * Everything the server tells of the turn, from `turn/started` to `turn/completed`. Any number of readers may run it at
    * any time while the handle lives: the first gets every event as it came, a further one gets what has passed with the
-   * deltas of an item merged into one, and then the live events. A slow reader slows nothing down: while it
-   * leaves more than 1,024 events unread, the deltas of an item are merged for it. The streams below are each a reader like any other.
+   * deltas of an item merged into one, and then the live events. A slow reader slows nothing down: beyond 1,024 unread
+   * events the deltas of an item are merged for it. The streams below are each a reader like any other.
    */
   readonly events: Stream.Stream<TurnEvent, ConnectionError | EventsOverflow>
   /**

@@ -1,9 +1,7 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Predicate } from "effect"
+import { Deferred, Effect, Fiber } from "effect"
 import * as ChildProcess from "effect/process/ChildProcess"
-import * as Node from "node:child_process"
-import { subscribe, unsubscribe } from "node:diagnostics_channel"
 import * as DirectPipes from "../src/internal/directPipes.ts"
 
 /** Fails when Node does not tell of its processes any more. */
@@ -42,42 +40,6 @@ describe("directPipes", () => {
       yield* handle.exitCode
       assert.strictEqual(yield* read(pipes), "two\n")
       assert.strictEqual(yield* read(pipes), "")
-    })
-  )
-
-  live(
-    "hands full reads over together, and keeps for the next reader what one has not seen",
-    Effect.gen(function*() {
-      const started: Array<Node.ChildProcess> = []
-      const note = (message: unknown) => {
-        const child = Predicate.hasProperty(message, "process") ? message.process : undefined
-        if (child instanceof Node.ChildProcess) started.push(child)
-      }
-      subscribe("child_process", note)
-      yield* Effect.addFinalizer(() => Effect.sync(() => unsubscribe("child_process", note)))
-      const { pipes } = yield* start(`
-        process.stdin.once("data", () => process.stdout.write("x".repeat(1_000_000) + "end"))
-        console.log("ready")`)
-      yield* read(pipes, "ready")
-      const sizes: Array<number> = []
-      const first = yield* Deferred.make<void>()
-      const reading = yield* Effect.forkChild(
-        Effect.raceFirst(pipes.read((chunk) => sizes.push(chunk.length)), Deferred.await(first)),
-        { startImmediately: true }
-      )
-      // After the listener of the reader, which holds a full read back for those that follow.
-      const onData = (chunk: Buffer) => {
-        if (chunk.length === 65_536) Deferred.doneUnsafe(first, Effect.void)
-      }
-      started[0]?.stdout?.on("data", onData)
-      yield* pipes.write("go")
-      yield* Fiber.join(reading)
-      started[0]?.stdout?.off("data", onData)
-      const chunks: Array<number> = []
-      yield* pipes.end
-      yield* pipes.read((chunk) => chunks.push(chunk.length))
-      assert.strictEqual([...sizes, ...chunks].reduce((a, b) => a + b, 0), 1_000_003)
-      assert.isAbove(Math.max(...chunks), 65_536)
     })
   )
 

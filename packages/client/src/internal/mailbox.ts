@@ -2,9 +2,8 @@
  * The mailbox of one reader of notifications, and the compacted log behind late readers.
  *
  * The connection's reader puts notifications in without ever waiting and wakes each waiting mailbox once per read. A
- * mailbox that is not read does not grow with every delta: when a read leaves more than `mergeBeyond` notifications unread,
- * the deltas of one item are merged into one from there on. Nothing else is ever merged or dropped, and nothing of a reader
- * that keeps up, however much one read brings.
+ * mailbox that is not read does not grow with every delta: beyond `mergeBeyond` unread notifications the deltas of one
+ * item are merged into one. Nothing else is ever merged or dropped.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -141,8 +140,6 @@ export interface MailboxLimits<E> {
 export class Mailbox<E> {
   private unread: Array<Raw>
   private overflow: CompactLog | undefined
-  /** A read has left more than a few unread. */
-  private isBehind = false
   private unreadBytes = 0
   private end: Exit.Exit<never, E | Cause.Done> | undefined
   private waiting: (() => void) | undefined
@@ -158,11 +155,11 @@ export class Mailbox<E> {
   push(event: Raw, bytes: number): void {
     if (this.end !== undefined) return
     this.unreadBytes += bytes
-    if (this.isBehind) {
+    if (this.overflow === undefined && this.unread.length < mergeBeyond) {
+      this.unread.push(event)
+    } else {
       this.overflow ??= new CompactLog()
       this.overflow.push(event)
-    } else {
-      this.unread.push(event)
     }
     const { highWater, maxUnread } = this.limits
     if (maxUnread !== undefined && this.unreadBytes > maxUnread.bytes) {
@@ -184,12 +181,10 @@ export class Mailbox<E> {
   /** Wakes the reader if it waits and there is something for it. */
   flush(): void {
     this.overflow?.readEnded()
-    if (this.waiting !== undefined && (this.unread.length > 0 || this.end !== undefined)) {
-      const wake = this.waiting
-      this.waiting = undefined
-      wake()
-    }
-    this.isBehind = this.unread.length > mergeBeyond
+    if (this.waiting === undefined || (this.unread.length === 0 && this.end === undefined)) return
+    const wake = this.waiting
+    this.waiting = undefined
+    wake()
   }
 
   private take(): Array<Raw> | undefined {
@@ -197,7 +192,6 @@ export class Mailbox<E> {
     const batch = this.overflow === undefined ? this.unread : this.unread.concat(this.overflow.snapshot())
     this.unread = []
     this.overflow = undefined
-    this.isBehind = false
     this.unreadBytes = 0
     return batch
   }

@@ -31,12 +31,6 @@ export const spawn: typeof AppServer.Spawn.Service = Effect.fnUntraced(function*
   return { handle, pipes: isUntouched ? pipesOf(stdin, stdout) : undefined }
 })
 
-/** The most that Node reads of a pipe at once. Where it is full, more is most likely there. */
-const fullRead = 65_536
-
-/** So many full reads are handed over as one, because each wakes the readers of all turns that it tells of. */
-const readsAtOnce = 8
-
 const pipesOf = (stdin: Writable, stdout: Readable): AppServer.Pipes => {
   stdout.unpipe()
 
@@ -66,33 +60,13 @@ const pipesOf = (stdin: Writable, stdout: Readable): AppServer.Pipes => {
   return {
     read: (onChunk) =>
       Effect.callback<void, unknown>((resume) => {
-        let chunks: Array<Buffer> = []
-        const handOver = (): void => {
-          if (chunks.length === 0) return
-          const whole = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
-          chunks = []
-          onChunk(whole)
-        }
-        const onData = (chunk: Buffer): void => {
-          chunks.push(chunk)
-          if (chunk.length < fullRead || chunks.length === readsAtOnce) handOver()
-          else if (chunks.length === 1) setImmediate(handOver)
-        }
-        const end = (): void => {
-          handOver()
-          resume(Effect.void)
-        }
-        const fail = (error: unknown): void => {
-          handOver()
-          resume(Effect.fail(error))
-        }
+        const end = (): void => resume(Effect.void)
+        const fail = (error: unknown): void => resume(Effect.fail(error))
         if (stdout.closed) return end()
-        stdout.on("data", onData).on("close", end).on("error", fail).resume()
+        stdout.on("data", onChunk).on("close", end).on("error", fail).resume()
         return Effect.sync(() => {
           // Without a reader it would go on and drop what comes.
-          stdout.off("data", onData).off("close", end).off("error", fail).pause()
-          if (chunks.length > 0) stdout.unshift(Buffer.concat(chunks))
-          chunks = []
+          stdout.off("data", onChunk).off("close", end).off("error", fail).pause()
         })
       }),
     // What is written while the present task of Node runs goes out as one.
