@@ -74,7 +74,9 @@ const install = (version: string): string => {
   execFileSync("npm", args, { stdio: ["ignore", "ignore", "inherit"], shell: isWindows })
   // The client finds the platform's executable from the launcher.
   const launcher = Path.join(folder, "node_modules", "@openai", "codex", "bin", "codex.js")
-  const told = execFileSync(process.execPath, [launcher, "--version"], { encoding: "utf8" }).trim()
+  // Even for this codex writes into its home.
+  const env = { ...process.env, CODEX_HOME: folder }
+  const told = execFileSync(process.execPath, [launcher, "--version"], { encoding: "utf8", env }).trim()
   // A package without an executable for this platform would lead to the one that the repository has installed.
   if (!told.endsWith(` ${version}`)) throw new Error(`the executable of ${version} says that it is ${told}`)
   return launcher
