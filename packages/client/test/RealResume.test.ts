@@ -4,6 +4,8 @@ import { CodexNode } from "@effect-codex/node"
 import { CodexHome, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option, type Scope, Stream } from "effect"
+import { appendFileSync, globSync, readFileSync } from "node:fs"
+import { join } from "node:path"
 
 /** Runs on a codex process of its own. */
 const inProcess = <A, E, R>(effect: Effect.Effect<A, E, R | Codex.Codex>) =>
@@ -45,6 +47,37 @@ describe("a thread", () => {
       }
       const asked = (yield* model.requests).at(-1)?.userTexts ?? []
       assert.includeMembers(asked.slice(), ["question 1", "question 2", "question 3", "question 4"])
+    })
+  )
+
+  live(
+    "goes on when a newer codex has written into its history what this one does not know",
+    Effect.gen(function*() {
+      const model = yield* ScriptedModel.ScriptedModel
+      const home = yield* CodexHome.CodexHome
+      yield* model.enqueue("to 1", "to 2")
+      const id = yield* inProcess(Effect.gen(function*() {
+        const thread = yield* (yield* Codex.Codex).startThread()
+        yield* thread.run("question 1")
+        return thread.id
+      }))
+      const [rollout] = globSync(join(home.path, "sessions", "**", `*${id}.jsonl`))
+      const file = rollout ?? ""
+      const last: { readonly ordinal: number } = JSON.parse(readFileSync(file, "utf8").trim().split("\n").at(-1) ?? "")
+      const future = [
+        { type: "future_line", payload: { of: "2030" } },
+        { type: "response_item", payload: { type: "future_item", id: "f1", mood: "bright" } },
+        { type: "event_msg", payload: { type: "future_event", turn_id: "t" } }
+      ].map((line, i) => ({ timestamp: new Date().toISOString(), ordinal: last.ordinal + 1 + i, ...line }))
+      appendFileSync(file, future.map((line) => `${JSON.stringify(line)}\n`).join(""))
+      yield* inProcess(Effect.gen(function*() {
+        const thread = yield* (yield* Codex.Codex).resumeThread(id)
+        const { finalResponse, status } = yield* thread.run("question 2")
+        assert.deepStrictEqual([status, finalResponse], ["completed", Option.some("to 2")])
+        const items = yield* Stream.runCollect(thread.items())
+        assert.isAtLeast(items.length, 4)
+      }))
+      assert.includeMembers([...(yield* model.requests).at(-1)?.userTexts ?? []], ["question 1", "question 2"])
     })
   )
 
