@@ -4,7 +4,20 @@
 import { AppServerRpc, Auth, Codex, CodexError } from "@effect-codex/client"
 import { BrowserLogin, CodexHome, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Config, ConfigProvider, Context, Effect, Exit, Fiber, Layer, Option, Redacted, Scope, Stream } from "effect"
+import {
+  Config,
+  ConfigProvider,
+  Context,
+  Deferred,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Option,
+  Redacted,
+  Scope,
+  Stream
+} from "effect"
 import * as Fs from "node:fs/promises"
 import * as Http from "node:http"
 import type * as Net from "node:net"
@@ -109,6 +122,19 @@ const external = (provider: (request: Auth.TokensRequest) => Effect.Effect<Auth.
 
 const bearer = (request: ScriptedModel.ModelRequest | undefined) =>
   Option.getOrUndefined(Option.map(request?.authorization ?? Option.none(), Redacted.value))
+
+const stale = `Bearer ${jwt("ws-1", 1)}`
+
+/** Refuses the first tokens, when so many turns have come with them, and takes any others. */
+const refuseTogether = (turns: number) => {
+  const all = Deferred.makeUnsafe<void>()
+  let waiting = 0
+  return (request: ScriptedModel.ModelRequest): ScriptedModel.Answer | Effect.Effect<ScriptedModel.Answer> => {
+    if (bearer(request) !== stale) return "done"
+    if (++waiting === turns) Deferred.doneUnsafe(all, Exit.void)
+    return Effect.as(Deferred.await(all), ScriptedModel.httpFailure(401, "expired"))
+  }
+}
 
 const authorizations = Effect.flatMap(ScriptedModel.ScriptedModel, (model) => model.requests).pipe(
   Effect.map((requests) => requests.map(bearer))
@@ -269,11 +295,14 @@ describe("external tokens", () => {
     "are refreshed for each of the turns that were refused at once",
     Effect.gen(function*() {
       const threads = yield* Effect.all([newThread, newThread, newThread])
-      yield* enqueue(...threads.map(() => ScriptedModel.httpFailure(401, "expired")), "a", "b", "c")
       const results = yield* Effect.forEach(threads, (thread) => thread.run("go"), { concurrency: "unbounded" })
       assert.deepStrictEqual(results.map(({ status }) => status), ["completed", "completed", "completed"])
+      const refused = (yield* authorizations).filter((authorization) => authorization === stale)
+      assert.strictEqual(refused.length, 3)
     }),
-    external(() => Effect.succeed(tokens(1)))
+    Auth.layerExternalTokens(({ reason }) => Effect.succeed(tokens(reason === "login" ? 1 : 2))).pipe(
+      Layer.provideMerge(codex({ model: { answer: refuseTogether(3) } }))
+    )
   )
 
   real(
