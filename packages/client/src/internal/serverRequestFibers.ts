@@ -82,8 +82,14 @@ interface Known {
   readonly origin: Origin
 }
 
-const isSame = (a: Message, b: Message): boolean =>
-  a.method === b.method && JSON.stringify(a.params) === JSON.stringify(b.params)
+const isSame = (a: Message, b: Message): boolean => {
+  try {
+    return a.method === b.method && JSON.stringify(a.params) === JSON.stringify(b.params)
+  } catch {
+    // JSON may be nested more deeply than the stack is.
+    return false
+  }
+}
 
 const toolFailed = {
   success: false,
