@@ -62,7 +62,7 @@ export class AppServer extends Context.Service<AppServer, {
    * Hands every chunk of stdout to `onChunk`, as it arrives and in order, and fails with the one cause when the process
    * or a pipe ends. What the process wrote before its end is handed over first. One receiver at a time.
    */
-  readonly receive: (onChunk: (chunk: Uint8Array) => void) => Effect.Effect<never, ConnectionError>
+  readonly receive: (onChunk: (chunk: Uint8Array, more?: boolean) => void) => Effect.Effect<never, ConnectionError>
   /**
    * Writes to stdin. Waits while the pipe is full. Never fails: a broken pipe ends `receive`.
    */
@@ -151,8 +151,11 @@ const startError = (options: Options) => (error: PlatformError.PlatformError) =>
  * @since 0.1.0
  */
 export interface Pipes {
-  /** Hands over each chunk of stdout as it comes. Ends with stdout, and fails when it breaks. */
-  readonly read: (onChunk: (chunk: Uint8Array) => void) => Effect.Effect<void, unknown>
+  /**
+   * Hands over each chunk of stdout as it comes. Ends with stdout, and fails when it breaks. `more` says that another chunk
+   * follows at once, be it empty.
+   */
+  readonly read: (onChunk: (chunk: Uint8Array, more?: boolean) => void) => Effect.Effect<void, unknown>
   /** Writes to stdin. Waits while it is full, and never fails. */
   readonly write: (text: string) => Effect.Effect<void>
   /** Ends stdin, after what was written. */
@@ -215,7 +218,7 @@ const streamPipes = Effect.fnUntraced(function*(
     read: (onChunk) =>
       Stream.runForEachArray(stdout, (chunks) =>
         Effect.sync(() => {
-          for (const chunk of chunks) onChunk(chunk)
+          for (let i = 0; i < chunks.length; i++) onChunk(chunks[i]!, i < chunks.length - 1)
         })),
     write: (text) => Effect.asVoid(Queue.offer(outbox, text)),
     end: Effect.asVoid(Queue.end(outbox)),
@@ -281,8 +284,8 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   const stdoutEnd = Deferred.makeUnsafe<void, unknown>()
   // What arrives before a receiver is there. The server says nothing before `initialize`.
   let early: Array<Uint8Array> = []
-  let receiver: ((chunk: Uint8Array) => void) | undefined = (chunk) => early.push(chunk)
-  yield* read((chunk) => receiver?.(chunk)).pipe(
+  let receiver: ((chunk: Uint8Array, more?: boolean) => void) | undefined = (chunk) => early.push(chunk)
+  yield* read((chunk, more) => receiver?.(chunk, more)).pipe(
     Deferred.into(stdoutEnd),
     Effect.forkIn(pipesScope, { startImmediately: true })
   )

@@ -348,6 +348,18 @@ const threadIdOf = (params: unknown): string | undefined => {
   return typeof id === "string" ? id : undefined
 }
 
+/** The observers of one thread. */
+interface Observed {
+  by: ReadonlyArray<ThreadObserver>
+  /** Something came for them since their last read end. */
+  isTouched: boolean
+}
+
+/** How many notifications for each reader are worth its waking while more is being read. */
+const worthWaking = 16
+/** How many notifications wait for that at most. */
+const mostUnflushed = 2048
+
 interface Connection {
   readonly transport: Transport["Service"]
   readonly lost: Deferred.Deferred<ConnectionError>
@@ -369,9 +381,11 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
   const defaultTimeout = yield* DefaultRequestTimeout
 
   const pending = new Map<number, Pending>()
-  const observers = new Map<string | undefined, Array<ThreadObserver>>()
+  const observers = new Map<string | undefined, Observed>()
   const subscribers = new Set<Mailbox<ConnectionError>>()
-  const touched = new Set<ThreadObserver>()
+  /** Those for whom something came since their last read end. */
+  const touched: Array<Observed> = []
+  let unflushed = 0
   const afterRead: Array<() => void> = []
   const inFlight = Semaphore.makeUnsafe(options?.maxInFlight ?? 64)
   const ended = Deferred.makeUnsafe<ConnectionError>()
@@ -388,8 +402,8 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
   const lookup = HandlerLookup.make(
     yield* ServerRequests.current,
     (threadId) => observers.has(threadId),
-    (threadId, turnId) => (observers.get(threadId) ?? []).flatMap((observer) => observer.handlers?.(turnId) ?? []),
-    (threadId, turnId) => (observers.get(threadId) ?? []).flatMap((observer) => observer.span?.(turnId) ?? [])[0]
+    (threadId, turnId) => observersOf(threadId).flatMap((observer) => observer.handlers?.(turnId) ?? []),
+    (threadId, turnId) => observersOf(threadId).flatMap((observer) => observer.span?.(turnId) ?? [])[0]
   )
   const clock = yield* Clock.Clock
   const secondsSince = (nanos: bigint): number => Number(clock.currentTimeNanosUnsafe() - nanos) / 1e9
@@ -414,7 +428,7 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
     onRejected: telemetry.rejected,
     onHandled: (origin) => {
       for (const { threadId, turnId } of lookup.turnsOf(origin)) {
-        for (const observer of observers.get(threadId) ?? []) observer.onHandled?.(turnId)
+        for (const observer of observersOf(threadId)) observer.onHandled?.(turnId)
       }
     },
     timeout: handlerTimeout,
@@ -432,33 +446,27 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
   let lastMethod = ""
   let isLastFollowed = false
   let lastThreadId: string | undefined
-  let lastInterested: ReadonlyArray<ThreadObserver> | undefined
-  let lastTouched: ThreadObserver | undefined
+  let lastObserved: Observed | undefined
   const deltaFrames = new DeltaFrames()
 
-  const onNotification = (parsedMethod: string, params: unknown, bytes: number): void => {
-    if (parsedMethod !== lastMethod) {
-      lastMethod = parsedMethod
-      isLastFollowed = followed.has(parsedMethod)
+  const onNotification = (notification: Raw, bytes: number): void => {
+    const { _tag: method, params } = notification
+    if (method !== lastMethod) {
+      lastMethod = method
+      isLastFollowed = followed.has(method)
     }
-    const method = lastMethod
-    const parsedThreadId = threadIdOf(params)
-    if (parsedThreadId !== lastThreadId) {
-      lastThreadId = parsedThreadId
-      lastInterested = observers.get(parsedThreadId)
+    const threadId = threadIdOf(params)
+    if (threadId !== lastThreadId) {
+      lastThreadId = threadId
+      lastObserved = observers.get(threadId)
     }
-    const threadId = lastThreadId
-    const interested = lastInterested
-    if (interested !== undefined || subscribers.size > 0) {
-      const notification: Raw = { _tag: method, params }
-      if (subscribers.size > 0) { for (const subscriber of subscribers) subscriber.push(notification, bytes) }
-      if (interested !== undefined) {
-        for (const observer of interested) {
-          observer.onNotification(notification, bytes)
-          if (observer === lastTouched) continue
-          lastTouched = observer
-          touched.add(observer)
-        }
+    if (subscribers.size > 0) { for (const subscriber of subscribers) subscriber.push(notification, bytes) }
+    const observed = lastObserved
+    if (observed !== undefined) {
+      for (const observer of observed.by) observer.onNotification(notification, bytes)
+      if (!observed.isTouched) {
+        observed.isTouched = true
+        touched.push(observed)
       }
     }
     if (!isLastFollowed) return
@@ -489,10 +497,14 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
     }
   }
 
-  const setObservers = (threadId: string | undefined, interested: Array<ThreadObserver>): void => {
-    if (interested.length === 0) observers.delete(threadId)
-    else observers.set(threadId, interested)
-    lastInterested = observers.get(lastThreadId)
+  const observersOf = (threadId: string | undefined): ReadonlyArray<ThreadObserver> => observers.get(threadId)?.by ?? []
+
+  const setObservers = (threadId: string | undefined, by: ReadonlyArray<ThreadObserver>): void => {
+    const known = observers.get(threadId)
+    if (by.length === 0) observers.delete(threadId)
+    else if (known !== undefined) known.by = by
+    else observers.set(threadId, { by, isTouched: false })
+    lastObserved = observers.get(lastThreadId)
   }
 
   const onReply = (id: unknown, message: { readonly result?: unknown; readonly error?: unknown }): void => {
@@ -513,7 +525,7 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
 
   const onFrame = (frame: string): void => {
     const delta = deltaFrames.read(frame)
-    if (delta !== undefined) return onNotification(delta.method, delta.params, frame.length)
+    if (delta !== undefined) return onNotification(delta, frame.length)
     let message: unknown
     try {
       message = JSON.parse(frame)
@@ -529,7 +541,7 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
     if (typeof method === "string") {
       if (id === undefined || id === null) {
         deltaFrames.learn(frame, method, params)
-        return onNotification(method, params, frame.length)
+        return onNotification({ _tag: method, params }, frame.length)
       }
       if (typeof id !== "string" && typeof id !== "number") return diagnostics.garbage(frame)
       afterRead.push(() => serving.start({ id, method, params }))
@@ -541,12 +553,22 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
 
   // Completing a deferred runs those who wait for it, and forking a handler runs it, on the spot. They are to see all that
   // has arrived, so they run when the whole read is handed over.
-  const onFrames = (frames: ReadonlyArray<string>): void => {
+  const onFrames = (frames: ReadonlyArray<string>, more = false): void => {
     for (let i = 0; i < frames.length; i++) onFrame(frames[i]!)
+    unflushed += frames.length
+    // To wake a reader costs as much as some ten notifications, and with many turns each read brings each of them a few.
+    const isWorthIt = unflushed >= worthWaking * touched.length || unflushed >= mostUnflushed
+    if (more && afterRead.length === 0 && !isWorthIt) return
+    endRead()
+  }
+
+  const endRead = (): void => {
+    unflushed = 0
     if (afterRead.length > 0) { for (const run of afterRead.splice(0)) run() }
-    for (const observer of touched) observer.onReadEnd()
-    touched.clear()
-    lastTouched = undefined
+    for (const observed of touched.splice(0)) {
+      observed.isTouched = false
+      for (const observer of observed.by) observer.onReadEnd()
+    }
     for (const subscriber of subscribers) subscriber.flush()
   }
 
@@ -560,11 +582,12 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
 
   const finish = (cause: ConnectionError): void => {
     if (end !== undefined) return
+    endRead()
     end = cause
     serving.ended()
     failPending(cause)
-    for (const interested of observers.values()) {
-      for (const observer of interested) observer.onEnd(cause)
+    for (const { by } of observers.values()) {
+      for (const observer of by) observer.onEnd(cause)
     }
     for (const subscriber of subscribers) {
       subscriber.close(Exit.fail(cause))
@@ -576,15 +599,16 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
   }
 
   const onLost = (cause: ConnectionError): void => {
+    endRead()
     lastLoss = cause._tag === "AppServerExited" ? `codex app-server ${cause.howItEnded}.` : cause.message
     // First, because those whose requests fail ask again on the spot.
     if (establishing === undefined) {
       establishing = Deferred.makeUnsafe()
       diagnostics.tell({ _tag: "ConnectionLost", message: `${lastLoss} The connection is made again.`, cause })
-      for (const interested of observers.values()) {
-        for (const observer of interested) observer.onLost?.(cause)
+      for (const { by } of observers.values()) {
+        for (const observer of by) observer.onLost?.(cause)
       }
-      serving.lost((threadId) => (observers.get(threadId) ?? []).some(({ onRestored }) => onRestored !== undefined))
+      serving.lost((threadId) => observersOf(threadId).some(({ onRestored }) => onRestored !== undefined))
     }
     failPending(cause)
   }
@@ -760,8 +784,8 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
         message: `codex app-server is connected again: ${serverInfo.userAgent}`,
         restarts
       })
-      for (const interested of observers.values()) {
-        for (const observer of interested) observer.onRestored?.()
+      for (const { by } of observers.values()) {
+        for (const observer of by) observer.onRestored?.()
       }
     }
     const made = establishing
@@ -826,11 +850,11 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
       Effect.acquireRelease(
         Effect.sync(() => {
           if (end !== undefined) return observer.onEnd(end)
-          setObservers(threadId, [...observers.get(threadId) ?? [], observer])
+          setObservers(threadId, [...observersOf(threadId), observer])
         }),
         () =>
           Effect.sync(() => {
-            setObservers(threadId, observers.get(threadId)?.filter((other) => other !== observer) ?? [])
+            setObservers(threadId, observersOf(threadId).filter((other) => other !== observer))
           })
       ),
     handle: (overrides) =>

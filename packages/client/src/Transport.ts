@@ -37,8 +37,12 @@ export class Transport extends Context.Service<Transport, {
   /**
    * Hands the frames of each read to `onFrames`, in order, and fails with the one cause when the connection ends. What
    * arrived before the end is handed over first. One receiver at a time.
+   *
+   * `more` says that the next read follows at once, with or without frames, so that readers may be woken once for both.
    */
-  readonly receive: (onFrames: (frames: ReadonlyArray<string>) => void) => Effect.Effect<never, ConnectionError>
+  readonly receive: (
+    onFrames: (frames: ReadonlyArray<string>, more?: boolean) => void
+  ) => Effect.Effect<never, ConnectionError>
   /** Sends a frame. Waits while the connection is full. Never fails: a broken connection ends `receive`. */
   readonly send: (frame: string) => Effect.Effect<void>
   /** What is at the other end, for messages: the executable, or the address. */
@@ -76,8 +80,9 @@ export const makeStdio = Effect.fnUntraced(function*(
         const framer = LineFramer.make(maxFrameBytes)
         const tooLarge = Deferred.makeUnsafe<never, TransportError>()
         let open = true
+        let hadMore = false
         return Effect.raceFirst(
-          server.receive((chunk) => {
+          server.receive((chunk, more) => {
             if (!open) return
             let lines: ReadonlyArray<string>
             try {
@@ -88,7 +93,8 @@ export const makeStdio = Effect.fnUntraced(function*(
               Deferred.doneUnsafe(tooLarge, Effect.fail(frameTooLarge(maxFrameBytes, error.start)))
               return
             }
-            if (lines.length > 0) onFrames(lines)
+            if (lines.length > 0 || hadMore) onFrames(lines, more)
+            hadMore = more === true
           }),
           Deferred.await(tooLarge)
         )

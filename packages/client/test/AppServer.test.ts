@@ -1,5 +1,5 @@
 /** The process and its pipes, with small programs in the place of codex. */
-import { AppServer, AppServerRpc, Transport } from "@effect-codex/client"
+import { AppServer, AppServerRpc, CodexError, Transport } from "@effect-codex/client"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
 import {
@@ -269,6 +269,30 @@ describe("frames over stdio", () => {
       assert.deepStrictEqual(frames, ["{\"a\":1}", "{\"b\":2}"])
     })
   )
+
+  it.effect("come with the word that more follow, and with the word that no more do though none came", () =>
+    Effect.gen(function*() {
+      const ended = new CodexError.TransportError({ reason: "read", detail: "gone." })
+      const encoder = new TextEncoder()
+      const server = AppServer.AppServer.of({
+        executable: "codex",
+        pid: 1,
+        stderr: Effect.succeed([]),
+        exit: Effect.never,
+        send: () => Effect.void,
+        receive: (onChunk) =>
+          Effect.suspend(() => {
+            onChunk(encoder.encode("1\n2\nrest"), true)
+            onChunk(encoder.encode(" of 3"), false)
+            onChunk(encoder.encode(" and its end\n"))
+            return Effect.fail(ended)
+          })
+      })
+      const transport = yield* Effect.provideService(Transport.makeStdio(), AppServer.AppServer, server)
+      const reads: Array<readonly [frames: ReadonlyArray<string>, more: boolean]> = []
+      yield* Effect.flip(transport.receive((frames, more) => reads.push([frames, more === true])))
+      assert.deepStrictEqual(reads, [[["1", "2"], true], [[], false], [["rest of 3 and its end"], false]])
+    }))
 
   live(
     "that are too large end the connection with an error that names the method",

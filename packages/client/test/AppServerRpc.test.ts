@@ -1,6 +1,6 @@
 import { AppServerRpc, CodexError, type ServerNotification, ServerRequests, Transport } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Logger, Scope, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Logger, Queue, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -380,6 +380,81 @@ describe("a reader that fails", () => {
       assert.deepInclude(error, { _tag: "TransportError", reason: "read" })
       assert.include(error.message, "boom")
       assert.strictEqual(yield* Effect.flip(rpc.request("thread/loaded/list", {})), error)
+    }))
+})
+
+describe("reads that follow at once", () => {
+  /** A connection whose reads the test makes, and what the observers of two threads are told. */
+  const connect = Effect.gen(function*() {
+    const receiving = yield* Deferred.make<(frames: ReadonlyArray<string>, more?: boolean) => void>()
+    const end = yield* Deferred.make<never, CodexError.TransportError>()
+    const sent = yield* Queue.unbounded<Fake.Message>()
+    const transport = Transport.Transport.of({
+      description: "reads of the test",
+      log: Effect.succeed([]),
+      send: (frame) => Effect.asVoid(Queue.offer(sent, JSON.parse(frame))),
+      receive: (onFrames) => Effect.andThen(Deferred.succeed(receiving, onFrames), Deferred.await(end))
+    })
+    const connecting = yield* AppServerRpc.make().pipe(
+      Effect.provideService(Transport.Transport, transport),
+      Effect.forkScoped
+    )
+    const read = yield* Deferred.await(receiving)
+    read([Fake.frame({ id: (yield* Queue.take(sent)).id, result: Fake.initialized })])
+    const rpc = yield* Fiber.join(connecting)
+    yield* Queue.take(sent)
+    const told: Array<string> = []
+    for (const thread of ["a", "b"]) {
+      yield* rpc.observe(thread, {
+        onNotification: ({ params }) => told.push(`${thread} ${(params as { readonly delta: string }).delta}`),
+        onReadEnd: () => told.push(`${thread} read`),
+        onEnd: () => told.push(`${thread} end`)
+      })
+    }
+    return { end, read, rpc, sent, told }
+  })
+  const delta = (thread: string, text: string) => Fake.delta("turn-1", "item-1", text, thread)
+
+  it.effect("wake their readers once, when the last of them is there", () =>
+    Effect.gen(function*() {
+      const { read, told } = yield* connect
+      read([delta("a", "1"), delta("b", "2")], true)
+      read([], true)
+      read([delta("a", "3")], true)
+      assert.deepStrictEqual(told.splice(0), ["a 1", "b 2", "a 3"])
+      read([])
+      assert.deepStrictEqual(told.splice(0), ["a read", "b read"])
+      read([])
+      assert.deepStrictEqual(told, [])
+    }))
+
+  it.effect("wake them before that when there is enough for each", () =>
+    Effect.gen(function*() {
+      const { read, told } = yield* connect
+      read([delta("a", "first"), ...Array.from({ length: 30 }, () => delta("b", "next"))], true)
+      assert.notInclude(told.splice(0), "b read")
+      read([delta("b", "last")], true)
+      assert.deepStrictEqual(told.splice(0), ["b last", "a read", "b read"])
+    }))
+
+  it.effect("hold no answer up, and who gets it has what came before it", () =>
+    Effect.gen(function*() {
+      const { read, rpc, sent, told } = yield* connect
+      const request = yield* Effect.forkScoped(rpc.request("account/logout", undefined))
+      const { id } = yield* Queue.take(sent)
+      read([delta("a", "1")], true)
+      read([Fake.frame({ id, result: {} })], true)
+      assert.deepStrictEqual(told, ["a 1", "a read"])
+      assert.deepStrictEqual(yield* Fiber.join(request), {})
+    }))
+
+  it.effect("reach their readers when the connection ends instead", () =>
+    Effect.gen(function*() {
+      const { end, read, rpc, told } = yield* connect
+      read([delta("a", "1")], true)
+      yield* Deferred.fail(end, new CodexError.TransportError({ reason: "read", detail: "gone." }))
+      yield* rpc.ended
+      assert.deepStrictEqual(told, ["a 1", "a read", "a end", "b end"])
     }))
 })
 

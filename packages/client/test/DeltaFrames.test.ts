@@ -4,10 +4,10 @@ import { DeltaFrames } from "../src/internal/deltaFrames.ts"
 
 const parsed = (
   frame: string
-): { readonly method: string; readonly params: { readonly delta: unknown } } | undefined => {
+): { readonly _tag: string; readonly params: { readonly delta: unknown } } | undefined => {
   try {
     const { method, params } = JSON.parse(frame)
-    return { method, params }
+    return { _tag: method, params }
   } catch {
     return undefined
   }
@@ -19,7 +19,7 @@ const reader = () => {
   return (frame: string) => {
     const delta = frames.read(frame)
     const message = parsed(frame)
-    if (delta === undefined && message !== undefined) frames.learn(frame, message.method, message.params)
+    if (delta === undefined && message !== undefined) frames.learn(frame, message._tag, message.params)
     return { delta, message }
   }
 }
@@ -156,7 +156,8 @@ describe("DeltaFrames", () => {
     read(frameOf("a"))
     const { delta: b } = read(frameOf("b"))
     const { delta: c } = read(frameOf("c"))
-    assert.deepStrictEqual([b?.params.delta, c?.params.delta], ["b", "c"])
+    const members = { threadId: "01a204a7-b649-75b2-84d7-000000000001", turnId: "turn-1", itemId: "msg_1" }
+    assert.deepStrictEqual([b?.params, c?.params], [{ ...members, delta: "b" }, { ...members, delta: "c" }])
     assert.deepStrictEqual(Object.keys(c?.params ?? {}), ["threadId", "turnId", "itemId", "delta"])
   })
 })

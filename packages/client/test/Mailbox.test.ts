@@ -124,6 +124,18 @@ describe("Mailbox", () => {
       assert.deepStrictEqual(counts, [mergeBeyond + 1, 3])
     }))
 
+  it.effect("merges nothing for a reader that waits, however much comes before it is woken", () =>
+    Effect.gen(function*() {
+      const mailbox = new Mailbox<never>({})
+      const reader = yield* Effect.forkChild(Stream.runCollect(mailbox.streamOf(identity)))
+      yield* Effect.yieldNow
+      const events = Array.from({ length: mergeBeyond + 10 }, (_, n) => delta("a", `${n} `))
+      for (const event of events) mailbox.push(event, 10)
+      mailbox.close(done)
+      mailbox.flush()
+      assert.deepStrictEqual(yield* Fiber.join(reader), events)
+    }))
+
   it.effect("delivers what is unread before the failure of the connection", () =>
     Effect.gen(function*() {
       const mailbox = new Mailbox<string>({})

@@ -1,6 +1,6 @@
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber } from "effect"
+import { Deferred, Effect, Fiber, Stream } from "effect"
 import * as ChildProcess from "effect/process/ChildProcess"
 import * as DirectPipes from "../src/internal/directPipes.ts"
 
@@ -40,6 +40,27 @@ describe("directPipes", () => {
       yield* handle.exitCode
       assert.strictEqual(yield* read(pipes), "two\n")
       assert.strictEqual(yield* read(pipes), "")
+    })
+  )
+
+  live(
+    "says of a full read that more follows, and after the last that nothing does",
+    Effect.gen(function*() {
+      const { handle, pipes } = yield* start(`
+        require("node:fs").writeSync(1, "x".repeat(65_536))
+        console.error("written")
+        setInterval(() => {}, 1000)`)
+      yield* Stream.runHead(handle.stderr)
+      const reads: Array<readonly [bytes: number, more: boolean | undefined]> = []
+      const ended = yield* Deferred.make<void>()
+      yield* Effect.raceFirst(
+        pipes.read(({ length }, more) => {
+          reads.push([length, more])
+          if (more !== true) Deferred.doneUnsafe(ended, Effect.void)
+        }),
+        Deferred.await(ended)
+      )
+      assert.deepStrictEqual(reads, [[65_536, true], [0, false]])
     })
   )
 

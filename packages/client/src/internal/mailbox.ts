@@ -155,7 +155,8 @@ export class Mailbox<E> {
   push(event: Raw, bytes: number): void {
     if (this.end !== undefined) return
     this.unreadBytes += bytes
-    if (this.overflow === undefined && this.unread.length < mergeBeyond) {
+    // A reader that waits is not slow: it will be woken at the end of the read.
+    if (this.overflow === undefined && (this.unread.length < mergeBeyond || this.waiting !== undefined)) {
       this.unread.push(event)
     } else {
       this.overflow ??= new CompactLog()

@@ -31,6 +31,10 @@ export const spawn: typeof AppServer.Spawn.Service = Effect.fnUntraced(function*
   return { handle, pipes: isUntouched ? pipesOf(stdin, stdout) : undefined }
 })
 
+/** Node reads 64 KiB at a time, and after a full read at once again, before it does anything else. */
+const fullRead = 65_536
+const nothing = new Uint8Array(0)
+
 const pipesOf = (stdin: Writable, stdout: Readable): AppServer.Pipes => {
   stdout.unpipe()
 
@@ -63,10 +67,27 @@ const pipesOf = (stdin: Writable, stdout: Readable): AppServer.Pipes => {
         const end = (): void => resume(Effect.void)
         const fail = (error: unknown): void => resume(Effect.fail(error))
         if (stdout.closed) return end()
-        stdout.on("data", onChunk).on("close", end).on("error", fail).resume()
+        let isOpen = true
+        let isMoreTold = false
+        let isEndAwaited = false
+        const onRead = (chunk: Uint8Array): void => {
+          isMoreTold = chunk.length === fullRead
+          if (isMoreTold && !isEndAwaited) {
+            isEndAwaited = true
+            setImmediate(onReadsEnd)
+          }
+          onChunk(chunk, isMoreTold)
+        }
+        const onReadsEnd = (): void => {
+          isEndAwaited = false
+          if (isMoreTold && isOpen) onChunk(nothing, false)
+          isMoreTold = false
+        }
+        stdout.on("data", onRead).on("close", end).on("error", fail).resume()
         return Effect.sync(() => {
+          isOpen = false
           // Without a reader it would go on and drop what comes.
-          stdout.off("data", onChunk).off("close", end).off("error", fail).pause()
+          stdout.off("data", onRead).off("close", end).off("error", fail).pause()
         })
       }),
     // What is written while the present task of Node runs goes out as one.
