@@ -4,9 +4,6 @@
  * @since 0.1.0
  */
 import type * as Sent from "@effect-codex/protocol/Sent"
-import * as Effect from "effect/Effect"
-import * as Predicate from "effect/Predicate"
-import { InvalidArgument } from "./CodexError.ts"
 
 /**
  * One piece of an input, as the protocol has it; see {@link text}, {@link image}, {@link localImage}, {@link audio},
@@ -86,28 +83,3 @@ export const skill = (name: string, path: string): InputItem => ({ type: "skill"
  * @since 0.1.0
  */
 export const mention = (name: string, path: string): InputItem => ({ type: "mention", name, path })
-
-const accepted = "a string, an item made by the constructors of Input, or an array of these"
-
-const isList = (input: Input): input is ReadonlyArray<string | InputItem> => Array.isArray(input)
-
-/**
- * The input as the protocol has it.
- *
- * @internal
- */
-export const toWire = (input: Input): Effect.Effect<Array<Sent.UserInput>, InvalidArgument> =>
-  Effect.forEach(isList(input) ? input : [input], (item) => {
-    if (typeof item === "string") return Effect.succeed(text(item))
-    if (!Predicate.hasProperty(item, "type")) {
-      return Effect.fail(new InvalidArgument({ argument: "input", detail: `expected ${accepted}.` }))
-    }
-    return "url" in item && /^https?:/i.test(item.url)
-      ? Effect.fail(
-        new InvalidArgument({
-          argument: "input",
-          detail: `codex takes no ${item.type} by address; read it and give it as a data URL, or as a local file.`
-        })
-      )
-      : Effect.succeed(item)
-  })

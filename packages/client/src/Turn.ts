@@ -17,7 +17,7 @@ import type {
   TurnEndError
 } from "./CodexError.ts"
 import type { Input } from "./Input.ts"
-import { toWire } from "./Input.ts"
+import { toWire } from "./internal/inputItems.ts"
 import * as Terminals from "./internal/terminals.ts"
 import type { Turns } from "./internal/threadRoute.ts"
 import type { TurnState } from "./internal/turnState.ts"
