@@ -1,10 +1,9 @@
 /** One long line: through the built client, or through nothing but JSON.parse. */
-import { AppServer, AppServerRpc, Transport } from "@effect-codex/client"
-import * as NodeServices from "@effect/platform-node/NodeServices"
+import { AppServerRpc } from "@effect-codex/client"
+import * as CodexNode from "@effect-codex/node/CodexNode"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Layer from "effect/Layer"
 import * as Path from "node:path"
 import { bytesOf, idOf } from "../workload.ts"
 import type { Workload } from "../workload.ts"
@@ -34,16 +33,10 @@ if (process.argv[3] === "parse") {
       yield* Deferred.await(completed)
       tell(end())
     })).pipe(
-      Effect.provide(
-        AppServerRpc.layer().pipe(
-          Layer.provide(Transport.layerStdio()),
-          Layer.provide(AppServer.layer({
-            executable: process.execPath,
-            args: [Path.join(import.meta.dirname, "feeder.ts"), process.argv[2]!]
-          })),
-          Layer.provide(NodeServices.layer)
-        )
-      )
+      Effect.provide(CodexNode.layer({
+        executable: process.execPath,
+        args: [Path.join(import.meta.dirname, "feeder.ts"), process.argv[2]!]
+      }))
     )
   )
 }
