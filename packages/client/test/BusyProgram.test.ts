@@ -18,10 +18,15 @@ describe("a program that is busy for longer than the limit", () => {
     Effect.gen(function*() {
       const model = yield* ScriptedModel.ScriptedModel
       const codex = yield* Codex.Codex
-      yield* model.enqueue("the answer")
+      // It ends while nobody reads. The model answers when the program is not busy any more, because it is a part of it.
+      yield* model.enqueue(ScriptedModel.exec("sleep 1", { args: { yield_time_ms: 30_000 } }), "the answer")
       const thread = yield* codex.startThread()
       const turn = yield* thread.turn("go", { stallTimeout: "3 seconds" })
-      yield* Stream.runForEach(Stream.take(turn.events, 1), () => Effect.sync(() => beBusy(4_000)))
+      yield* turn.events.pipe(
+        Stream.filter((event) => event._tag === "item/started" && event.params.item.type === "commandExecution"),
+        Stream.take(1),
+        Stream.runForEach(() => Effect.sync(() => beBusy(4_000)))
+      )
       assert.strictEqual((yield* turn.result).status, "completed")
     }).pipe(Effect.scoped, Effect.provide(ScriptedCodex.layer())), 60_000)
 
