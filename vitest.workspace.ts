@@ -1,3 +1,4 @@
+import { join } from "node:path"
 import { defineConfig } from "vitest/config"
 
 // The packages resolve to their sources here; only a published package resolves to dist.
@@ -25,6 +26,8 @@ export default defineConfig({
     // Far above what a test takes, so that a slow machine fails none of them.
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // Many tests start a program that reads the sources, which takes half as long when they were compiled before.
+    env: { NODE_COMPILE_CACHE: join(import.meta.dirname, "node_modules", ".cache", "compiled") },
     projects: Object.entries(projects).map(([name, root]) => ({ extends: true as const, test: { name, root } }))
   }
 })
