@@ -4,6 +4,11 @@ import { atMost, child, costs, inTurn, ratios, spread } from "../measure.ts"
 
 const base = ["effect/Schema", "effect/Stream", "@effect/platform-node/NodeChildProcessSpawner"]
 
+const modules: Readonly<Record<string, string>> = {
+  received: "the schemas of what the server sends, after effect/Schema",
+  methods: "those, what the client sends, and the tables of all methods, after effect/Schema"
+}
+
 export const imports: Part = {
   name: "imports",
   run: async ({ rounds }) => {
@@ -15,6 +20,7 @@ export const imports: Part = {
     const samples = await inTurn({
       base: of([], ...base),
       ...Object.fromEntries(names.map((name) => [name, of([], `@effect-codex/${name}`)])),
+      received: of(["effect/Schema"], "@effect-codex/protocol/Received"),
       methods: of(["effect/Schema"], "@effect-codex/protocol/Methods")
     }, Math.max(rounds, 5))
     const floor = samples.base
@@ -27,14 +33,14 @@ export const imports: Part = {
     }]
     for (const [name, of] of Object.entries(samples)) {
       if (of === floor) continue
-      const isMethods = name === "methods"
+      const module = modules[name]
       figures.push({
         part: "imports",
-        name: isMethods ? "the protocol's method tables, after effect/Schema" : `@effect-codex/${name}`,
+        name: module ?? `@effect-codex/${name}`,
         value: spread(of.map(({ ms }) => ms)),
         unit: "ms",
-        ratio: isMethods ? undefined : ratios(of, floor),
-        budget: isMethods ? atMost(10) : name === "node" ? atMost(1.25) : undefined,
+        ratio: module === undefined ? ratios(of, floor) : undefined,
+        budget: name === "received" ? atMost(10) : name === "node" ? atMost(1.25) : undefined,
         ...costs(of)
       })
     }
