@@ -3,8 +3,8 @@
  * connection's end.
  *
  * The frames are read by one plain loop that never waits: a reply resumes its request, a request of the server starts a
- * fiber, a notification is put into the mailboxes of those who asked for it, and each waiting mailbox is woken once per
- * read.
+ * fiber, a notification is put into the mailboxes of those who asked for it, and each waiting mailbox is woken once for
+ * each read, or for several that follow one another at once.
  *
  * @since 0.1.0
  */
@@ -75,7 +75,7 @@ export interface RequestOptions {
 export interface ThreadObserver {
   /** `bytes` is the size of the frame. */
   readonly onNotification: (notification: Raw, bytes: number) => void
-  /** All frames of a read were handed over. */
+  /** All frames of a read were handed over, or of several that followed one another at once. */
   readonly onReadEnd: () => void
   /** The connection ended for good; nothing follows. */
   readonly onEnd: (cause: ConnectionError) => void
@@ -582,7 +582,6 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
 
   const finish = (cause: ConnectionError): void => {
     if (end !== undefined) return
-    endRead()
     end = cause
     serving.ended()
     failPending(cause)
@@ -599,7 +598,6 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
   }
 
   const onLost = (cause: ConnectionError): void => {
-    endRead()
     lastLoss = cause._tag === "AppServerExited" ? `codex app-server ${cause.howItEnded}.` : cause.message
     // First, because those whose requests fail ask again on the spot.
     if (establishing === undefined) {
@@ -733,6 +731,7 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
     const lost = Deferred.makeUnsafe<ConnectionError>()
     const opened: Connection = connection = { transport, lost, mcpStartup: McpStartup.make() }
     yield* transport.receive(onFrames).pipe(
+      Effect.tapError(() => Effect.sync(endRead)),
       // No frame is known that does it. If there is one, everybody is to know that nothing is read any more.
       Effect.catchDefect((defect) =>
         Effect.fail(
@@ -805,7 +804,10 @@ const makeWith = Effect.fnUntraced(function*<E extends CodexError>(
       onGivenUp: (detail, cause) => finish(new TransportError({ reason: "restart", detail, cause }))
     })
   }
-  yield* Effect.addFinalizer(() => Effect.sync(() => finish(closed())))
+  const endReads = Effect.sync(() => {
+    if (end === undefined) endRead()
+  })
+  yield* Effect.addFinalizer(() => Effect.ensuring(endReads, Effect.sync(() => finish(closed()))))
 
   return AppServerRpc.of({
     get serverInfo() {

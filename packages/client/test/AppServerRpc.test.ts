@@ -366,16 +366,20 @@ describe("a reader that fails", () => {
   it.effect("ends the connection with a cause, so that nothing waits for it", () =>
     Effect.gen(function*() {
       const { rpc, server } = yield* Fake.connect()
+      let notifications = 0
       yield* rpc.observe(undefined, {
         onNotification: () => {
-          throw new Error("boom")
+          if (++notifications === 2) throw new Error("boom")
         },
-        onReadEnd: () => {},
+        onReadEnd: () => {
+          throw new Error("and again")
+        },
         onEnd: () => {}
       })
       const pending = yield* Effect.forkScoped(Effect.flip(rpc.request("thread/loaded/list", {})))
       yield* server.expect("thread/loaded/list")
-      yield* server.send(Fake.notification("account/updated", { authMode: null, planType: null }))
+      const updated = Fake.notification("account/updated", { authMode: null, planType: null })
+      yield* server.send(updated, updated)
       const error = yield* Fiber.join(pending)
       assert.deepInclude(error, { _tag: "TransportError", reason: "read" })
       assert.include(error.message, "boom")
@@ -395,8 +399,11 @@ describe("reads that follow at once", () => {
       send: (frame) => Effect.asVoid(Queue.offer(sent, JSON.parse(frame))),
       receive: (onFrames) => Effect.andThen(Deferred.succeed(receiving, onFrames), Deferred.await(end))
     })
+    const scope = yield* Scope.make()
+    yield* Effect.addFinalizer((exit) => Scope.close(scope, exit))
     const connecting = yield* AppServerRpc.make().pipe(
       Effect.provideService(Transport.Transport, transport),
+      Scope.provide(scope),
       Effect.forkScoped
     )
     const read = yield* Deferred.await(receiving)
@@ -411,7 +418,7 @@ describe("reads that follow at once", () => {
         onEnd: () => told.push(`${thread} end`)
       })
     }
-    return { end, read, rpc, sent, told }
+    return { end, read, rpc, scope, sent, told }
   })
   const delta = (thread: string, text: string) => Fake.delta("turn-1", "item-1", text, thread)
 
@@ -437,6 +444,25 @@ describe("reads that follow at once", () => {
       assert.deepStrictEqual(told.splice(0), ["b last", "a read", "b read"])
     }))
 
+  it.effect("wake them before that when there is much for all, be it little for each", () =>
+    Effect.gen(function*() {
+      const { read, rpc, told } = yield* connect
+      const threads = Array.from({ length: 200 }, (_, n) => `thread-${n}`)
+      for (const thread of threads) {
+        yield* rpc.observe(thread, {
+          onNotification: () => {},
+          onReadEnd: () => told.push(thread),
+          onEnd: () => {}
+        })
+      }
+      const round = threads.map((thread) => delta(thread, "text"))
+      for (let n = 0; n < 10; n++) read(round, true)
+      read(round.slice(0, 47), true)
+      assert.deepStrictEqual(told, [])
+      read(round.slice(0, 1), true)
+      assert.deepStrictEqual(told, threads)
+    }))
+
   it.effect("hold no answer up, and who gets it has what came before it", () =>
     Effect.gen(function*() {
       const { read, rpc, sent, told } = yield* connect
@@ -446,6 +472,14 @@ describe("reads that follow at once", () => {
       read([Fake.frame({ id, result: {} })], true)
       assert.deepStrictEqual(told, ["a 1", "a read"])
       assert.deepStrictEqual(yield* Fiber.join(request), {})
+    }))
+
+  it.effect("reach their readers when the layer is closed instead", () =>
+    Effect.gen(function*() {
+      const { read, scope, told } = yield* connect
+      read([delta("a", "1")], true)
+      yield* Scope.close(scope, Exit.void)
+      assert.deepStrictEqual(told, ["a 1", "a read", "a end", "b end"])
     }))
 
   it.effect("reach their readers when the connection ends instead", () =>

@@ -56,7 +56,8 @@ describe("directPipes", () => {
       yield* Effect.raceFirst(
         pipes.read(({ length }, more) => {
           reads.push([length, more])
-          if (more !== true) Deferred.doneUnsafe(ended, Effect.void)
+          const bytes = reads.reduce((sum, [length]) => sum + length, 0)
+          if (bytes === 65_536 && more !== true) Deferred.doneUnsafe(ended, Effect.void)
         }),
         Deferred.await(ended)
       )

@@ -1,7 +1,7 @@
 /**
  * The mailbox of one reader of notifications, and the compacted log behind late readers.
  *
- * The connection's reader puts notifications in without ever waiting and wakes each waiting mailbox once per read. A
+ * The connection's reader puts notifications in without ever waiting and wakes each waiting mailbox at the end of a read. A
  * mailbox that is not read does not grow with every delta: beyond `mergeBeyond` unread notifications the deltas of one
  * item are merged into one. Nothing else is ever merged or dropped.
  */

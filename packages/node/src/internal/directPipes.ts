@@ -67,25 +67,20 @@ const pipesOf = (stdin: Writable, stdout: Readable): AppServer.Pipes => {
         const end = (): void => resume(Effect.void)
         const fail = (error: unknown): void => resume(Effect.fail(error))
         if (stdout.closed) return end()
-        let isOpen = true
-        let isMoreTold = false
-        let isEndAwaited = false
+        let more = false
+        let readsEnd: NodeJS.Immediate | undefined
         const onRead = (chunk: Uint8Array): void => {
-          isMoreTold = chunk.length === fullRead
-          if (isMoreTold && !isEndAwaited) {
-            isEndAwaited = true
-            setImmediate(onReadsEnd)
-          }
-          onChunk(chunk, isMoreTold)
+          more = chunk.length === fullRead
+          if (more) readsEnd ??= setImmediate(onReadsEnd)
+          onChunk(chunk, more)
         }
         const onReadsEnd = (): void => {
-          isEndAwaited = false
-          if (isMoreTold && isOpen) onChunk(nothing, false)
-          isMoreTold = false
+          readsEnd = undefined
+          if (more) onChunk(nothing, false)
         }
         stdout.on("data", onRead).on("close", end).on("error", fail).resume()
         return Effect.sync(() => {
-          isOpen = false
+          clearImmediate(readsEnd)
           // Without a reader it would go on and drop what comes.
           stdout.off("data", onRead).off("close", end).off("error", fail).pause()
         })
