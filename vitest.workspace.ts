@@ -1,4 +1,3 @@
-import { join } from "node:path"
 import { defineConfig } from "vitest/config"
 
 // The packages resolve to their sources here; only a published package resolves to dist.
@@ -26,8 +25,7 @@ export default defineConfig({
     // Far above what a test takes, so that a slow machine fails none of them.
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // Many tests start a program that reads the sources, which takes half as long when they were compiled before.
-    env: { NODE_COMPILE_CACHE: join(import.meta.dirname, "node_modules", ".cache", "compiled") },
+    globalSetup: "./vitest.compiled.ts",
     projects: Object.entries(projects).map(([name, root]) => ({ extends: true as const, test: { name, root } }))
   }
 })
