@@ -1,8 +1,9 @@
-import { decode, type TurnEvent } from "@effect-codex/client/ServerNotification"
+import type { TurnEvent } from "@effect-codex/client/ServerNotification"
 import type { TurnResult, TurnUsage } from "@effect-codex/client/TurnResult"
 import { assert, describe, it } from "@effect/vitest"
 import { Answer } from "../src/internal/answer.ts"
 import * as Progress from "../src/internal/progress.ts"
+import { recordedEvent } from "../src/internal/recordedEvent.ts"
 
 type Item = TurnResult["items"][number]
 
@@ -147,7 +148,7 @@ describe("the progress", () => {
     })
     assert.deepStrictEqual(after(error(true), error(false))[1], ["warning: Reconnecting... 1/2"])
     const item = { type: "somethingNew", id: "new" }
-    const event = decode({ _tag: "item/started", params: { ...ids, item, startedAtMs: 0 } })
+    const event = recordedEvent("item/started", { ...ids, item, startedAtMs: 0 })
     assert(event._tag === "item/started")
     const [progress, lines] = after(event, { _tag: "Unknown", method: "turn/new", params: {} })
     assert.deepStrictEqual([Progress.activity(progress), lines], ["working (somethingNew)", []])

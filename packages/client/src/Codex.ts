@@ -7,28 +7,22 @@ import type * as Received from "@effect-codex/protocol/Received"
 import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
+import type * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
-import * as ApprovalMode from "./ApprovalMode.ts"
-import { AppServerRpc } from "./AppServerRpc.ts"
+import type * as Stream from "effect/Stream"
+import type * as ApprovalMode from "./ApprovalMode.ts"
+import type { AppServerRpc } from "./AppServerRpc.ts"
 import type { RequestError } from "./CodexError.ts"
 import type { DynamicTools } from "./DynamicTools.ts"
-import { nameRequired } from "./internal/mcpStartup.ts"
-import { defined } from "./internal/settings.ts"
-import * as threadCalls from "./internal/threadCalls.ts"
-import * as ThreadRoute from "./internal/threadRoute.ts"
+import { implementation } from "./internal/load.ts"
 import type { Sandbox } from "./Sandbox.ts"
 import type { ServerInfo } from "./ServerInfo.ts"
 import type { Overrides } from "./ServerRequests.ts"
-import * as ServerRequests from "./ServerRequests.ts"
 import type { Thread, ThreadInfo } from "./Thread.ts"
-import * as ThreadModule from "./Thread.ts"
 
 /**
  * What a thread can be started, resumed and forked with.
@@ -315,90 +309,8 @@ export interface Options {
  * @category constructors
  * @since 0.1.0
  */
-export const make = Effect.fnUntraced(function*(
-  options?: Options
-): Effect.fn.Return<Codex["Service"], never, AppServerRpc | Scope.Scope> {
-  const rpc = yield* AppServerRpc
-  const stopGrace = Duration.fromInputUnsafe(options?.stopGrace ?? Duration.seconds(10))
-  const turns = yield* ThreadRoute.make(rpc, stopGrace)
-
-  const { "item/tool/call": toolCall } = yield* ServerRequests.current
-  const client = {
-    rpc,
-    turns,
-    stopGrace,
-    stallTimeout: options?.stallTimeout,
-    toolCall,
-    unheard: new Set<string>(),
-    inBackground: yield* FiberSet.makeRuntime<never, void>()
-  }
-
-  const list = (options: Parameters<Codex["Service"]["listThreadsPage"]>[0], cursor: string | undefined) => {
-    const { cursor: _, pageSize, ...filters } = options ?? {}
-    return rpc.request("thread/list", defined({ ...filters, cursor, limit: pageSize }))
-  }
-
-  return Codex.of({
-    get serverInfo() {
-      return rpc.serverInfo
-    },
-    startThread: Effect.fn("Codex.startThread")(function*(options) {
-      const given = yield* threadCalls.threadSettings({
-        approvalMode: ApprovalMode.autoReview,
-        ...defined(options ?? {})
-      })
-      const { thread } = yield* rpc.request("thread/start", {
-        ...given,
-        ...defined({
-          allowProviderModelFallback: options?.allowProviderModelFallback,
-          dynamicTools: options?.tools?.specs.length === 0 ? undefined : options?.tools?.specs,
-          environments: options?.environments,
-          ephemeral: options?.ephemeral,
-          personality: options?.personality,
-          projectId: options?.projectId,
-          serviceName: options?.serviceName,
-          sessionStartSource: options?.sessionStartSource,
-          threadSource: options?.threadSource
-        })
-      }).pipe(nameRequired(rpc, given))
-      return ThreadModule.make(client, thread.id, ThreadModule.defaultsOf(options))
-    }),
-    resumeThread: Effect.fn("Codex.resumeThread")(function*(threadId, options) {
-      const { id } = yield* threadCalls.resume(rpc, threadId, options)
-      client.unheard.delete(id)
-      return ThreadModule.make(client, id, ThreadModule.defaultsOf(options))
-    }),
-    forkThread: Effect.fn("Codex.forkThread")((threadId, options) => ThreadModule.fork(client, threadId, options)),
-    listThreads: (options) => threadCalls.pages("thread/list", (cursor) => list(options, cursor)),
-    listThreadsPage: Effect.fn("Codex.listThreadsPage")(function*(options) {
-      const { backwardsCursor, data, nextCursor } = yield* list(options, options?.cursor)
-      return {
-        data,
-        nextCursor: Option.fromNullishOr(nextCursor),
-        backwardsCursor: Option.fromNullishOr(backwardsCursor)
-      }
-    }),
-    readThread: Effect.fn("Codex.readThread")((threadId, options) => threadCalls.read(rpc, threadId, options)),
-    archiveThread: Effect.fn("Codex.archiveThread")((threadId) =>
-      Effect.asVoid(rpc.request("thread/archive", { threadId }))
-    ),
-    unarchiveThread: Effect.fn("Codex.unarchiveThread")((threadId) =>
-      Effect.map(
-        rpc.request("thread/unarchive", { threadId }),
-        ({ thread }) => ThreadModule.make(client, thread.id, ThreadModule.defaultsOf(undefined))
-      )
-    ),
-    deleteThread: Effect.fn("Codex.deleteThread")((threadId) =>
-      Effect.asVoid(rpc.request("thread/delete", { threadId }))
-    ),
-    models: Effect.fn("Codex.models")((options) =>
-      Stream.runCollect(
-        threadCalls.pages("model/list", (cursor) =>
-          rpc.request("model/list", defined({ includeHidden: false, ...options, cursor })))
-      )
-    )
-  })
-})
+export const make = (options?: Options): Effect.Effect<Codex["Service"], never, AppServerRpc | Scope.Scope> =>
+  Effect.flatMap(implementation, ({ codex }) => codex.make(options))
 
 /**
  * {@link make} as a layer.

@@ -4,9 +4,6 @@
  * @since 0.1.0
  */
 import type { ServerNotifications } from "@effect-codex/protocol/Methods"
-import { serverNotifications } from "@effect-codex/protocol/Methods"
-import type { Guard } from "./internal/guard.ts"
-import { guardOf, issueOf } from "./internal/guard.ts"
 
 /**
  * A notification of a method that this version of the library does not know; a newer server sent it.
@@ -94,24 +91,4 @@ export type TurnEvent = { readonly [M in TurnMethod]: Known<M> }[TurnMethod] | U
 export interface Raw {
   readonly _tag: string
   readonly params: unknown
-}
-
-const methods = new Map<string, Guard<unknown>>()
-
-const guardOfMethod = (method: string): Guard<unknown> | undefined => {
-  const known = methods.get(method)
-  if (known !== undefined) return known
-  if (!Object.hasOwn(serverNotifications, method)) return undefined
-  const guard = guardOf(serverNotifications[method as keyof ServerNotifications].params)
-  methods.set(method, guard)
-  return guard
-}
-
-/** @internal */
-export const decode = (raw: Raw): ServerNotification => {
-  const guard = guardOfMethod(raw._tag)
-  if (guard === undefined) return { _tag: "Unknown", method: raw._tag, params: raw.params }
-  if (guard(raw.params)) return raw as ServerNotification
-  const { params } = serverNotifications[raw._tag as keyof ServerNotifications]
-  return { _tag: "Undecodable", method: raw._tag, params: raw.params, issue: issueOf(params, raw.params) }
 }

@@ -19,7 +19,7 @@ import type { AppServerConnectError, ConnectionError } from "./CodexError.ts"
 import { TransportError } from "./CodexError.ts"
 import { frameTooLarge } from "./internal/frameTooLarge.ts"
 import * as LineFramer from "./internal/lineFramer.ts"
-import * as WebSocket from "./internal/webSocket.ts"
+import { webSocket } from "./internal/load.ts"
 import * as WebSocketToken from "./internal/webSocketToken.ts"
 
 /**
@@ -186,8 +186,9 @@ export interface WebSocketOptions {
  */
 export const makeWebSocket: (
   options: WebSocketOptions
-) => Effect.Effect<Transport["Service"], AppServerConnectError, Socket.WebSocketConstructor | Scope.Scope> =
-  WebSocket.make
+) => Effect.Effect<Transport["Service"], AppServerConnectError, Socket.WebSocketConstructor | Scope.Scope> = (
+  options
+) => Effect.flatMap(webSocket, ({ make }) => make(options))
 
 /**
  * {@link makeWebSocket} as a layer.

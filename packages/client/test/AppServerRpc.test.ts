@@ -1,6 +1,6 @@
 import { AppServerRpc, CodexError, type ServerNotification, ServerRequests, Transport } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Logger, Queue, Scope, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Logger, Queue, Schedule, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -291,6 +291,26 @@ describe("the handshake", () => {
         assert.strictEqual(tagOf(exit), "AppServerStartError")
         assert.include(Exit.isFailure(exit) ? String(exit.cause) : "", text)
       }
+    }))
+
+  type Connection = Layer.Layer<Transport.Transport>
+  it.effect.each(
+    [
+      ["layer", (connection: Connection) => Layer.provide(AppServerRpc.layer(), connection)],
+      [
+        "layerSupervised",
+        (connection: Connection) => AppServerRpc.layerSupervised(connection, { restart: Schedule.recurs(5) })
+      ]
+    ] as const
+  )("of %s is not waited for when the scope has ended before it", ([, layer]) =>
+    Effect.gen(function*() {
+      const { client } = yield* Fake.make
+      const scope = yield* Scope.make()
+      yield* Scope.close(scope, Exit.void)
+      const building = Layer.buildWithScope(layer(Layer.succeed(Transport.Transport, client)), scope)
+      const error = yield* Effect.flip(building)
+      assert.strictEqual(error._tag, "AppServerStartError")
+      assert.include(error.message, "the layer's scope has ended")
     }))
 })
 

@@ -6,7 +6,7 @@ import { Cause, Duration, Effect, Exit, Fiber, Option, Scope, Semaphore, Stream 
 import { TestClock } from "effect/testing"
 import * as Goal from "../src/internal/goal.ts"
 import * as ThreadRoute from "../src/internal/threadRoute.ts"
-import * as TurnModule from "../src/Turn.ts"
+import * as Turn from "../src/internal/turn.ts"
 import * as Fake from "./fakeServer.ts"
 
 const stopGrace = Duration.seconds(10)
@@ -16,7 +16,7 @@ const goalsOf = Effect.fnUntraced(function*(rpc: AppServerRpc.AppServerRpc["Serv
   return Goal.make(rpc, threadId, {
     stopGrace,
     exclusively: Semaphore.makeUnsafe(1).withPermit,
-    handle: (state, interrupt) => TurnModule.make(rpc, { ...turns, interrupt: () => interrupt }, state)
+    handle: (state, interrupt) => Turn.make(rpc, { ...turns, interrupt: () => interrupt }, state)
   })
 })
 

@@ -1,7 +1,7 @@
 /** The WebSocket transport on a WebSocket whose other end is the test. */
 import { AppServerRpc, CodexError, Transport } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, Effect, Exit, Fiber, Layer, Logger, Redacted, Scope, Tracer } from "effect"
+import { Cause, Deferred, Effect, Exit, Fiber, Layer, Logger, Redacted, Scope, Tracer } from "effect"
 import { Socket } from "effect/socket"
 import { TestClock } from "effect/testing"
 import { createHmac } from "node:crypto"
@@ -63,15 +63,20 @@ class TestWebSocket implements Socket.WebSocketLike {
 /** A platform whose WebSockets are the test's, each open as soon as it is made unless `opens` says otherwise. */
 const platform = (opens: (ws: TestWebSocket) => void = (ws) => ws.emit("open")) => {
   const sockets: Array<TestWebSocket> = []
+  const first = Deferred.makeUnsafe<TestWebSocket>()
   const layer = Layer.succeed(Socket.WebSocketConstructor)((url, options) => {
     const ws = new TestWebSocket(url, options)
     sockets.push(ws)
-    queueMicrotask(() => opens(ws))
+    // Afterwards, as the platforms do it.
+    queueMicrotask(() => {
+      Deferred.doneUnsafe(first, Exit.succeed(ws))
+      opens(ws)
+    })
     return ws
   })
   const make = (options?: Partial<Transport.WebSocketOptions>) =>
     Effect.provide(Transport.makeWebSocket({ url: "ws://127.0.0.1:4500", ...options }), layer)
-  return { sockets, layer, make }
+  return { sockets, first: Deferred.await(first), layer, make }
 }
 
 const connected = Effect.fnUntraced(function*(options?: Partial<Transport.WebSocketOptions>) {
@@ -190,7 +195,10 @@ describe("the opening", () => {
   it.effect("gives up on a token that is not made in time, and sends nothing", () =>
     Effect.gen(function*() {
       const { make, sockets } = platform()
-      const making = yield* Effect.forkChild(Effect.flip(make({ token: Effect.never, connectTimeout: "3 seconds" })))
+      const asked = yield* Deferred.make<void>()
+      const token = Effect.andThen(Deferred.succeed(asked, undefined), Effect.never)
+      const making = yield* Effect.forkChild(Effect.flip(make({ token, connectTimeout: "3 seconds" })))
+      yield* Deferred.await(asked)
       yield* TestClock.adjust("3 seconds")
       const error = yield* Fiber.join(making)
       assert.deepInclude(error, { reason: "timeout", isRetryable: true })
@@ -236,22 +244,24 @@ describe("the opening", () => {
 
   it.effect("is given up after 10 seconds", () =>
     Effect.gen(function*() {
-      const { make, sockets } = platform(() => {})
-      const opening = yield* Effect.forkChild(Effect.flip(make()), { startImmediately: true })
+      const { first, make } = platform(() => {})
+      const opening = yield* Effect.forkChild(Effect.flip(make()))
+      const ws = yield* first
       yield* TestClock.adjust("9 seconds")
-      assert.isFalse(sockets[0]!.terminated)
+      assert.isFalse(ws.terminated)
       yield* TestClock.adjust("1 seconds")
       const error = yield* Fiber.join(opening)
       assert.deepInclude(error, { reason: "timeout", isRetryable: true })
-      assert.isTrue(sockets[0]!.terminated)
+      assert.isTrue(ws.terminated)
     }))
 
   it.effect("that is interrupted leaves no WebSocket", () =>
     Effect.gen(function*() {
-      const { make, sockets } = platform(() => {})
-      const opening = yield* Effect.forkChild(make(), { startImmediately: true })
+      const { first, make } = platform(() => {})
+      const opening = yield* Effect.forkChild(make())
+      const ws = yield* first
       yield* Fiber.interrupt(opening)
-      assert.isTrue(sockets[0]!.terminated)
+      assert.isTrue(ws.terminated)
     }))
 
   it.effect("that the platform refuses is an error, without what the platform quotes", () =>

@@ -2,7 +2,7 @@
 import { AppServerRpc, Codex, CodexError, Transport } from "@effect-codex/client"
 import { FakeAppServer, Faults, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Option } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Option } from "effect"
 import { TestClock } from "effect/testing"
 import { transportReal } from "./contractServers.ts"
 
@@ -229,7 +229,14 @@ describe("no answer", () => {
 
   it.effect("to the handshake fails the layer", () =>
     Effect.gen(function*() {
-      const building = yield* Effect.forkChild(Effect.flip(Layer.build(clientWith(Faults.neverAnswer("initialize")))))
+      const asked = yield* Deferred.make<void>()
+      const rule = Faults.neverAnswer(({ method }) => {
+        Deferred.doneUnsafe(asked, Exit.void)
+        return method === "initialize"
+      })
+      const building = yield* Effect.forkChild(Effect.flip(Layer.build(clientWith(rule))))
+      // What is behind the layers is loaded in real time.
+      yield* Deferred.await(asked)
       yield* pass(61)
       assert.strictEqual((yield* Fiber.join(building))._tag, "AppServerStartError")
     }))

@@ -2,8 +2,7 @@
  * Sessions with codex in files: recorded, shown, and played to another program.
  */
 import { InvalidArgument } from "@effect-codex/client/CodexError"
-import type { TurnEvent } from "@effect-codex/client/ServerNotification"
-import * as ServerNotification from "@effect-codex/client/ServerNotification"
+import type { ServerNotification, TurnEvent } from "@effect-codex/client/ServerNotification"
 import { Transport } from "@effect-codex/client/Transport"
 import * as CodexNode from "@effect-codex/node/CodexNode"
 import * as Cassette from "@effect-codex/testing/Cassette"
@@ -16,6 +15,7 @@ import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import { Answer } from "./answer.ts"
 import * as Progress from "./progress.ts"
+import { recordedEvent } from "./recordedEvent.ts"
 import * as Run from "./run.ts"
 import { Screen } from "./screen.ts"
 import * as Session from "./session.ts"
@@ -89,7 +89,7 @@ const show = Effect.fnUntraced(function*({ cassette, json }: ReplayOptions) {
     } else if (typeof method === "string" && id !== undefined) {
       asked.set(id, method)
     } else if (typeof method === "string") {
-      const event = ServerNotification.decode({ _tag: method, params })
+      const event = recordedEvent(method, params)
       if (!isTurnEvent(event)) continue
       const [next, lines] = Progress.step(progress, event)
       progress = next
@@ -100,7 +100,7 @@ const show = Effect.fnUntraced(function*({ cassette, json }: ReplayOptions) {
   }
 })
 
-const isTurnEvent = (event: ServerNotification.ServerNotification): event is TurnEvent =>
+const isTurnEvent = (event: ServerNotification): event is TurnEvent =>
   Predicate.hasProperty(event.params, "turnId") || Predicate.hasProperty(event.params, "turn")
 
 const promptOf = (params: unknown): string | undefined => {

@@ -7,7 +7,7 @@ import * as Stream from "effect/Stream"
 import type { Diagnostic, Diagnostics } from "../AppServerRpc.ts"
 import * as Metrics from "../Metrics.ts"
 import type { Raw, ServerNotification } from "../ServerNotification.ts"
-import { decode as decodeRaw } from "../ServerNotification.ts"
+import { decode as decodeRaw } from "./decodeNotification.ts"
 import { byAttributes } from "./requestTelemetry.ts"
 
 export interface DiagnosticLog {

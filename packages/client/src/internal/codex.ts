@@ -1,0 +1,102 @@
+/** The client behind `Codex`. */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as ApprovalMode from "../ApprovalMode.ts"
+import { AppServerRpc } from "../AppServerRpc.ts"
+import type { Options } from "../Codex.ts"
+import { Codex } from "../Codex.ts"
+import * as ServerRequests from "../ServerRequests.ts"
+import { nameRequired } from "./mcpStartup.ts"
+import { defined } from "./settings.ts"
+import * as Thread from "./thread.ts"
+import * as threadCalls from "./threadCalls.ts"
+import * as ThreadRoute from "./threadRoute.ts"
+
+export const make = Effect.fnUntraced(function*(
+  options?: Options
+): Effect.fn.Return<Codex["Service"], never, AppServerRpc | Scope.Scope> {
+  const rpc = yield* AppServerRpc
+  const stopGrace = Duration.fromInputUnsafe(options?.stopGrace ?? Duration.seconds(10))
+  const turns = yield* ThreadRoute.make(rpc, stopGrace)
+
+  const { "item/tool/call": toolCall } = yield* ServerRequests.current
+  const client = {
+    rpc,
+    turns,
+    stopGrace,
+    stallTimeout: options?.stallTimeout,
+    toolCall,
+    unheard: new Set<string>(),
+    inBackground: yield* FiberSet.makeRuntime<never, void>()
+  }
+
+  const list = (options: Parameters<Codex["Service"]["listThreadsPage"]>[0], cursor: string | undefined) => {
+    const { cursor: _, pageSize, ...filters } = options ?? {}
+    return rpc.request("thread/list", defined({ ...filters, cursor, limit: pageSize }))
+  }
+
+  return Codex.of({
+    get serverInfo() {
+      return rpc.serverInfo
+    },
+    startThread: Effect.fn("Codex.startThread")(function*(options) {
+      const given = yield* threadCalls.threadSettings({
+        approvalMode: ApprovalMode.autoReview,
+        ...defined(options ?? {})
+      })
+      const { thread } = yield* rpc.request("thread/start", {
+        ...given,
+        ...defined({
+          allowProviderModelFallback: options?.allowProviderModelFallback,
+          dynamicTools: options?.tools?.specs.length === 0 ? undefined : options?.tools?.specs,
+          environments: options?.environments,
+          ephemeral: options?.ephemeral,
+          personality: options?.personality,
+          projectId: options?.projectId,
+          serviceName: options?.serviceName,
+          sessionStartSource: options?.sessionStartSource,
+          threadSource: options?.threadSource
+        })
+      }).pipe(nameRequired(rpc, given))
+      return Thread.make(client, thread.id, Thread.defaultsOf(options))
+    }),
+    resumeThread: Effect.fn("Codex.resumeThread")(function*(threadId, options) {
+      const { id } = yield* threadCalls.resume(rpc, threadId, options)
+      client.unheard.delete(id)
+      return Thread.make(client, id, Thread.defaultsOf(options))
+    }),
+    forkThread: Effect.fn("Codex.forkThread")((threadId, options) => Thread.fork(client, threadId, options)),
+    listThreads: (options) => threadCalls.pages("thread/list", (cursor) => list(options, cursor)),
+    listThreadsPage: Effect.fn("Codex.listThreadsPage")(function*(options) {
+      const { backwardsCursor, data, nextCursor } = yield* list(options, options?.cursor)
+      return {
+        data,
+        nextCursor: Option.fromNullishOr(nextCursor),
+        backwardsCursor: Option.fromNullishOr(backwardsCursor)
+      }
+    }),
+    readThread: Effect.fn("Codex.readThread")((threadId, options) => threadCalls.read(rpc, threadId, options)),
+    archiveThread: Effect.fn("Codex.archiveThread")((threadId) =>
+      Effect.asVoid(rpc.request("thread/archive", { threadId }))
+    ),
+    unarchiveThread: Effect.fn("Codex.unarchiveThread")((threadId) =>
+      Effect.map(
+        rpc.request("thread/unarchive", { threadId }),
+        ({ thread }) => Thread.make(client, thread.id, Thread.defaultsOf(undefined))
+      )
+    ),
+    deleteThread: Effect.fn("Codex.deleteThread")((threadId) =>
+      Effect.asVoid(rpc.request("thread/delete", { threadId }))
+    ),
+    models: Effect.fn("Codex.models")((options) =>
+      Stream.runCollect(
+        threadCalls.pages("model/list", (cursor) =>
+          rpc.request("model/list", defined({ includeHidden: false, ...options, cursor })))
+      )
+    )
+  })
+})

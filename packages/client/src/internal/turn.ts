@@ -1,0 +1,54 @@
+/** A turn's handle. */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import type { AppServerRpc } from "../AppServerRpc.ts"
+import type { Turn } from "../Turn.ts"
+import { toWire } from "./inputItems.ts"
+import * as Terminals from "./terminals.ts"
+import type { Turns } from "./threadRoute.ts"
+import type { TurnState } from "./turnState.ts"
+
+export const make = (rpc: AppServerRpc["Service"], turns: Turns, state: TurnState): Turn => {
+  const { events, id, threadId } = state
+  const interrupt = turns.interrupt(state)
+
+  return {
+    id,
+    threadId,
+    events,
+    text: Stream.filterMap(
+      events,
+      (event) => event._tag === "item/agentMessage/delta" ? Result.succeed(event.params.delta) : Result.failVoid
+    ),
+    reasoning: Stream.filterMap(events, (event) => {
+      if (event._tag === "item/reasoning/summaryTextDelta") return Result.succeed(event.params.delta)
+      return event._tag === "item/reasoning/summaryPartAdded" && event.params.summaryIndex > 0
+        ? Result.succeed("\n\n")
+        : Result.failVoid
+    }),
+    items: Stream.filterMap(
+      events,
+      (event) => event._tag === "item/completed" ? Result.succeed(event.params.item) : Result.failVoid
+    ),
+    plan: Stream.filterMap(
+      events,
+      (event) => event._tag === "turn/plan/updated" ? Result.succeed(event.params) : Result.failVoid
+    ),
+    diff: Stream.filterMap(
+      events,
+      (event) => event._tag === "turn/diff/updated" ? Result.succeed(event.params.diff) : Result.failVoid
+    ),
+    usage: Stream.filterMap(
+      events,
+      (event) => event._tag === "thread/tokenUsage/updated" ? Result.succeed(event.params.tokenUsage) : Result.failVoid
+    ),
+    result: state.result,
+    steer: Effect.fn("Turn.steer")(function*(input) {
+      const items = yield* toWire(input)
+      yield* rpc.request("turn/steer", { threadId, expectedTurnId: id, input: items })
+    }),
+    interrupt,
+    interruptWithTerminals: Effect.andThen(interrupt, Effect.suspend(() => Terminals.end(rpc, threadId, state.itemIds)))
+  }
+}
