@@ -107,7 +107,8 @@ export const find = Effect.fnUntraced(function*(
   const windows = platform === "win32"
   const os = platform === "android" ? "linux" : platform
   const triple = triples[os]?.[arch]
-  const platformPackage = `@openai/codex-${os}-${arch}`
+  const platformFolder = `codex-${os}-${arch}`
+  const platformPackage = `@openai/${platformFolder}`
 
   const tried: Array<{ readonly place: string; readonly problem: string }> = []
   const failed = (place: string, problem: string): undefined => {
@@ -141,6 +142,21 @@ export const find = Effect.fnUntraced(function*(
     return parent === folder ? [folder] : [folder, ...ancestors(parent)]
   }
 
+  // Where Node looks for the packages of the scope from `folder`. One look at each, because the start waits for them.
+  const firstScopeAbove = Effect.fnUntraced(function*<A>(
+    folder: string,
+    look: (scope: string) => Effect.Effect<A | undefined>
+  ) {
+    for (const ancestor of ancestors(folder)) {
+      if (path.basename(ancestor) === "node_modules") continue
+      const scope = path.join(ancestor, "node_modules", "@openai")
+      if ((yield* problemOf(scope)) === absent) continue
+      const found = yield* look(scope)
+      if (found !== undefined) return found
+    }
+    return undefined
+  })
+
   // ---------------------------------------------------------------------------
   // The installed package
   // ---------------------------------------------------------------------------
@@ -160,14 +176,8 @@ export const find = Effect.fnUntraced(function*(
 
   const exists = (file: string) => Effect.orElseSucceed(fs.exists(file), () => false)
 
-  // As Node resolves the platform package from `folder`.
-  const platformPackageAbove = Effect.fnUntraced(function*(folder: string) {
-    for (const ancestor of ancestors(folder)) {
-      const found = yield* inVendor(path.join(ancestor, "node_modules", platformPackage))
-      if (found !== undefined) return found
-    }
-    return undefined
-  })
+  const platformPackageAbove = (folder: string) =>
+    firstScopeAbove(folder, (scope) => inVendor(path.join(scope, platformFolder)))
 
   // The main package comes first, because it knows which platform package belongs to it. pnpm links the main package to
   // a place beside which the platform package is, so the links have to be followed.
@@ -177,14 +187,13 @@ export const find = Effect.fnUntraced(function*(
     return (yield* platformPackageAbove(real.value)) ?? (yield* inVendor(real.value))
   })
 
-  const packageAbove = Effect.fnUntraced(function*(folder: string) {
-    for (const ancestor of ancestors(folder)) {
-      const found = (yield* mainPackageAt(path.join(ancestor, "node_modules", "@openai", "codex"))) ??
-        (yield* inVendor(path.join(ancestor, "node_modules", platformPackage)))
-      if (found !== undefined) return found
-    }
-    return undefined
-  })
+  const packageAbove = (folder: string) =>
+    firstScopeAbove(
+      folder,
+      (scope) =>
+        Effect.flatMap(mainPackageAt(path.join(scope, "codex")), (found) =>
+          found === undefined ? inVendor(path.join(scope, platformFolder)) : Effect.succeed(found))
+    )
 
   // ---------------------------------------------------------------------------
   // Files

@@ -379,7 +379,10 @@ describe("CodexExecutable.find", () => {
             Effect.map(FileSystem.FileSystem, (fs) => ({
               ...fs,
               exists: () => Effect.succeed(true),
-              stat: (file) => fs.stat(file === exe ? import.meta.filename : "/none")
+              stat: (file) => {
+                if (file === exe) return fs.stat(import.meta.filename)
+                return fs.stat(exe.startsWith(`${file}\\`) ? import.meta.dirname : "/none")
+              }
             }))
           )
         )
