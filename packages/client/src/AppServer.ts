@@ -25,6 +25,7 @@ import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as PlatformError from "effect/PlatformError"
 import * as ChildProcess from "effect/process/ChildProcess"
@@ -335,9 +336,18 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
       Effect.suspend(() => {
         const chunks = early
         early = []
-        receiver = onChunk
-        for (const chunk of chunks) onChunk(chunk)
-        return Effect.flip(cause)
+        const failure = Deferred.makeUnsafe<never>()
+        // It is called by an event of the platform, which would end the program.
+        receiver = (chunk, more) => {
+          try {
+            onChunk(chunk, more)
+          } catch (defect) {
+            receiver = undefined
+            Deferred.doneUnsafe(failure, Exit.die(defect))
+          }
+        }
+        for (const chunk of chunks) receiver?.(chunk)
+        return Effect.raceFirst(Effect.flip(cause), Deferred.await(failure))
       }).pipe(Effect.ensuring(Effect.sync(() => {
         receiver = undefined
       })))

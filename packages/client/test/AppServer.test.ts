@@ -295,6 +295,21 @@ describe("frames over stdio", () => {
     }))
 
   live(
+    "that a receiver throws at end its receiving with what it threw, and not the program",
+    Effect.gen(function*() {
+      const transport = yield* connect("process.stdout.write('1\\n'); setInterval(() => console.log(2), 5)")
+      let calls = 0
+      const exit = yield* Effect.exit(transport.receive(() => {
+        calls++
+        throw new Error("boom")
+      }))
+      assert.isTrue(Exit.hasDies(exit))
+      assert.include(String(exit), "boom")
+      assert.strictEqual(calls, 1)
+    })
+  )
+
+  live(
     "that are too large end the connection with an error that names the method",
     Effect.gen(function*() {
       const transport = yield* connect(
