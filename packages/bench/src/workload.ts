@@ -19,8 +19,11 @@ export interface Workload {
   readonly warmUp?: number
 }
 
-export const idOf = (kind: "thread" | "turn", n: number): string =>
-  `01a204a7-${kind === "thread" ? "b649" : "b64f"}-75b2-84d7-${String(n).padStart(12, "0")}`
+/** As codex makes them: the last of its groups is random, here spread evenly. */
+export const idOf = (kind: "thread" | "turn", n: number): string => {
+  const last = BigInt.asUintN(48, BigInt(n + 1) * 0x9e3779b97f4bn).toString(16).padStart(12, "0")
+  return `01a204a7-${kind === "thread" ? "b649" : "b64f"}-75b2-84d7-${last}`
+}
 
 const itemIdOf = (n: number): string => `msg_${String(n).padStart(46, "0")}`
 
