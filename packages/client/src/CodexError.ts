@@ -71,7 +71,10 @@ export class AppServerStartError extends Schema.TaggedError<AppServerStartError>
   readonly [TypeId] = TypeId
   override get message(): string {
     const what = this.isStateDatabaseLocked
-      ? `Another program keeps a database in the CODEX_HOME locked. Try again, or give each program a CODEX_HOME of its own.`
+      ? `Another program ${
+        this.stderr.some((line) => line.includes("locked")) ? "keeps" : "probably keeps"
+      } a database in ` +
+        `the CODEX_HOME locked. Try again, or give each program a CODEX_HOME of its own.`
       : /^(?:wss?|unix):/.test(this.executable)
       ? `It was reached at ${this.executable}. Check that a codex app-server listens there.`
       : `The executable was ${this.executable}. Check that it is a codex binary and that it runs with "app-server --help".`
@@ -79,7 +82,8 @@ export class AppServerStartError extends Schema.TaggedError<AppServerStartError>
   }
   /**
    * Whether codex ended because another program kept a database in the `CODEX_HOME` locked. codex 0.169.0 waits for each
-   * about 15 seconds before it gives up (measured), so that starts at the same time do not fail with it.
+   * about 15 seconds before it gives up (measured), so that starts at the same time do not fail with it. codex 0.166 and
+   * before say only that they could not open it, which is taken for the same.
    */
   get isStateDatabaseLocked(): boolean {
     return this.stderr.some(isStateDatabaseLocked)

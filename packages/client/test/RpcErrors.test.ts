@@ -118,6 +118,12 @@ describe("a start that fails", () => {
     ["Error: failed to initialize sqlite state runtime under /home/a/.codex: error code 5: database is locked", true],
     ["Error: failed to initialize state runtime at /home/a/.codex: database is locked", true],
     ["Error: failed to initialize sqlite state runtime: disk I/O error", false],
+    [
+      "Error: failed to initialize sqlite state runtime under /a/.codex: failed to initialize state runtime at /a/.codex",
+      true
+    ],
+    ["Error: failed to initialize sqlite state runtime under C:\\a: failed to initialize state runtime at C:\\a", true],
+    ["Error: failed to initialize state runtime at /a: (code: 14) unable to open database file", false],
     ["warning: the log says that a database is locked", false]
   ])("%s (retryable: %s)", (line, isLocked) => {
     const error = new CodexError.AppServerStartError({

@@ -38,6 +38,10 @@ export const loginReason = (text: string): "replaced" | "timedOut" | "offline" |
   return isUnreachable(text) ? "offline" : "failed"
 }
 
-/** What codex writes to stderr before it ends with exit code 1. */
+/**
+ * What codex writes to stderr before it ends with exit code 1. 0.166 and before tell no cause; as they repair a database
+ * that is damaged, it is hardly ever another.
+ */
 export const isStateDatabaseLocked = (line: string): boolean =>
-  /failed to initialize (?:sqlite )?state runtime.*database is locked/.test(line)
+  /failed to initialize (?:sqlite )?state runtime.*database is locked/.test(line) ||
+  /failed to initialize state runtime at (?:[A-Za-z]:)?[^:]*$/.test(line)
