@@ -71,7 +71,13 @@ const ours = Effect.fnUntraced(function*(): Effect.fn.Return<Client, unknown, Sc
   const context = yield* Layer.build(CodexNode.layer({ env: home.env, cwd: home.workspace }))
   const rpc = yield* Effect.provide(AppServerRpc.AppServerRpc, context)
   const one = rpc.request("thread/loaded/list", {})
-  return { requests: Effect.forEach(Array.from({ length: count }), () => one, { concurrency, discard: true }) }
+  // As many loops as there are by hand: `Effect.forEach` over all requests would start a fiber for each.
+  const all = Effect.suspend(() => {
+    let left = count
+    const worker = Effect.whileLoop({ while: () => left-- > 0, body: () => one, step: () => {} })
+    return Effect.all(Array.from({ length: concurrency }, () => worker), { concurrency: "unbounded", discard: true })
+  })
+  return { requests: all }
 })
 
 let started: ReturnType<typeof begin>
