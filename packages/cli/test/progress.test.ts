@@ -1,9 +1,9 @@
-import type { TurnEvent } from "@effect-codex/client/ServerNotification"
+import { decode, type TurnEvent } from "@effect-codex/client/ServerNotification"
 import type { TurnResult, TurnUsage } from "@effect-codex/client/TurnResult"
 import { assert, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
 import { Answer } from "../src/internal/answer.ts"
 import * as Progress from "../src/internal/progress.ts"
-import { recordedEvent } from "../src/internal/recordedEvent.ts"
 
 type Item = TurnResult["items"][number]
 
@@ -137,22 +137,26 @@ describe("the progress", () => {
     )
   })
 
-  it("warns of what is tried again, and of what the server says that it does not know", () => {
-    const error = (willRetry: boolean): TurnEvent => ({
-      _tag: "error",
-      params: {
-        ...ids,
-        willRetry,
-        error: { message: "Reconnecting... 1/2", codexErrorInfo: null, additionalDetails: null, misalignment: null }
-      }
-    })
-    assert.deepStrictEqual(after(error(true), error(false))[1], ["warning: Reconnecting... 1/2"])
-    const item = { type: "somethingNew", id: "new" }
-    const event = recordedEvent("item/started", { ...ids, item, startedAtMs: 0 })
-    assert(event._tag === "item/started")
-    const [progress, lines] = after(event, { _tag: "Unknown", method: "turn/new", params: {} })
-    assert.deepStrictEqual([Progress.activity(progress), lines], ["working (somethingNew)", []])
-  })
+  it.effect("warns of what is tried again, and of what the server says that it does not know", () =>
+    Effect.gen(function*() {
+      const error = (willRetry: boolean): TurnEvent => ({
+        _tag: "error",
+        params: {
+          ...ids,
+          willRetry,
+          error: { message: "Reconnecting... 1/2", codexErrorInfo: null, additionalDetails: null, misalignment: null }
+        }
+      })
+      assert.deepStrictEqual(after(error(true), error(false))[1], ["warning: Reconnecting... 1/2"])
+      const item = { type: "somethingNew", id: "new" }
+      const event = (yield* decode)({
+        _tag: "item/started",
+        params: { ...ids, item, startedAtMs: 0 }
+      })
+      assert(event._tag === "item/started")
+      const [progress, lines] = after(event, { _tag: "Unknown", method: "turn/new", params: {} })
+      assert.deepStrictEqual([Progress.activity(progress), lines], ["working (somethingNew)", []])
+    }))
 
   it("fits on the terminal", () => {
     const [progress] = after(

@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 import type { ServerNotifications } from "@effect-codex/protocol/Methods"
+import * as Effect from "effect/Effect"
+import { implementation } from "./internal/load.ts"
 
 /**
  * A notification of a method that this version of the library does not know; a newer server sent it.
@@ -92,3 +94,13 @@ export interface Raw {
   readonly _tag: string
   readonly params: unknown
 }
+
+/**
+ * How the client decodes what the server tells, for what was told before.
+ *
+ * @internal
+ */
+export const decode: Effect.Effect<(raw: Raw) => ServerNotification> = Effect.map(
+  implementation,
+  ({ decode }) => decode
+)

@@ -12,7 +12,7 @@ const loadedBy = async (program: string): Promise<ReadonlyArray<string>> => {
      const loaded = []
      registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) })
      const { Codex, AppServerRpc, Transport } = await import("@effect-codex/client")
-     const { Effect, Layer, Stream } = await import("effect")
+     const { Effect, Layer } = await import("effect")
      ${program}
      process.stdout.write(JSON.stringify(loaded))`
   ], { cwd: import.meta.dirname })
@@ -26,6 +26,7 @@ const behindTheServices = [
   "protocol/src/Methods.ts",
   "protocol/src/Received.ts"
 ]
+const webSocket = "client/src/internal/webSocket.ts"
 
 describe("what is behind the services", () => {
   it("is not loaded by a program that replaces them", async () => {
@@ -35,7 +36,7 @@ describe("what is behind the services", () => {
       // Named, as a program does that has a mock and the real one.
       Codex.layer().pipe(Layer.provide(AppServerRpc.layer()))`)
     assert.include(loaded, "client/src/Codex.ts")
-    assert.deepStrictEqual(loaded.filter((file) => behindTheServices.includes(file)), [])
+    assert.deepStrictEqual(loaded.filter((file) => [...behindTheServices, webSocket].includes(file)), [])
   })
 
   it("is loaded when a layer is built", async () => {
@@ -44,5 +45,6 @@ describe("what is behind the services", () => {
       const connecting = AppServerRpc.layer({ initializeTimeout: "1 millis" }).pipe(Layer.provide(connection))
       await Effect.runPromise(Effect.scoped(Effect.exit(Layer.build(connecting))))`)
     assert.includeMembers([...loaded], behindTheServices)
+    assert.notInclude(loaded, webSocket)
   })
 })

@@ -2,7 +2,8 @@
  * Sessions with codex in files: recorded, shown, and played to another program.
  */
 import { InvalidArgument } from "@effect-codex/client/CodexError"
-import type { ServerNotification, TurnEvent } from "@effect-codex/client/ServerNotification"
+import type { TurnEvent } from "@effect-codex/client/ServerNotification"
+import * as ServerNotification from "@effect-codex/client/ServerNotification"
 import { Transport } from "@effect-codex/client/Transport"
 import * as CodexNode from "@effect-codex/node/CodexNode"
 import * as Cassette from "@effect-codex/testing/Cassette"
@@ -15,7 +16,6 @@ import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import { Answer } from "./answer.ts"
 import * as Progress from "./progress.ts"
-import { recordedEvent } from "./recordedEvent.ts"
 import * as Run from "./run.ts"
 import { Screen } from "./screen.ts"
 import * as Session from "./session.ts"
@@ -75,6 +75,7 @@ const show = Effect.fnUntraced(function*({ cassette, json }: ReplayOptions) {
   const screen = yield* Screen
   const { codex, messages } = yield* Cassette.read(cassette)
   yield* screen.line(`${cassette}, recorded with codex ${codex ?? "of an unknown version"}`)
+  const decode = yield* ServerNotification.decode
   let progress = Progress.initial(yield* Clock.currentTimeMillis)
   const answer = new Answer()
   const asked = new Map<unknown, string>()
@@ -89,7 +90,7 @@ const show = Effect.fnUntraced(function*({ cassette, json }: ReplayOptions) {
     } else if (typeof method === "string" && id !== undefined) {
       asked.set(id, method)
     } else if (typeof method === "string") {
-      const event = recordedEvent(method, params)
+      const event = decode({ _tag: method, params })
       if (!isTurnEvent(event)) continue
       const [next, lines] = Progress.step(progress, event)
       progress = next
@@ -100,7 +101,7 @@ const show = Effect.fnUntraced(function*({ cassette, json }: ReplayOptions) {
   }
 })
 
-const isTurnEvent = (event: ServerNotification): event is TurnEvent =>
+const isTurnEvent = (event: ServerNotification.ServerNotification): event is TurnEvent =>
   Predicate.hasProperty(event.params, "turnId") || Predicate.hasProperty(event.params, "turn")
 
 const promptOf = (params: unknown): string | undefined => {

@@ -2,3 +2,4 @@
 export * as auth from "./auth.ts"
 export * as codex from "./codex.ts"
 export * as connection from "./connection.ts"
+export { decode } from "./decodeNotification.ts"

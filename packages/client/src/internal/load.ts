@@ -1,6 +1,6 @@
 /**
- * What is loaded when a layer is built, and not with the program that names it. A process of ours is starting meanwhile, so
- * nobody waits for it, and a program that replaces the services loads none of it.
+ * What is loaded when a layer is built, and not with the program that names it. Where the layer starts codex, that is
+ * starting meanwhile, so nobody waits for it; a program that replaces the services loads none of it.
  */
 import * as Effect from "effect/Effect"
 
