@@ -62,7 +62,7 @@ export class AppServer extends Context.Service<AppServer, {
   /**
    * Hands every chunk of stdout to `onChunk`, as it arrives and in order, and fails with the one cause when the process
    * or a pipe ends. What the process wrote before its end is handed over first. One receiver at a time. `more` says that
-   * another chunk follows at once, be it empty.
+   * another chunk follows at once, be it empty. What `onChunk` throws is the defect that it ends with.
    */
   readonly receive: (onChunk: (chunk: Uint8Array, more?: boolean) => void) => Effect.Effect<never, ConnectionError>
   /**

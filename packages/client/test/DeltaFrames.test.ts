@@ -130,6 +130,16 @@ describe("DeltaFrames", () => {
     assert.isAtLeast(read.slice(10_000).filter((isRead) => isRead).length, 180)
   })
 
+  it("learns few of what may not come again, when learning has not paid", () => {
+    const items = (n: number, length: number) =>
+      Array.from({ length: n }, (_, i) => frameOf("a", { item: `${length}-${i}` }))
+    const twice = items(160, 2).flatMap((frame) => [frame, frame])
+    const read = readAll([...items(10_000, 1), ...twice])
+    assert.isAtMost(read.filter((isRead) => isRead).length, 40)
+    // Where it has, each is read when it comes for the second time.
+    assert.lengthOf(readAll(twice).filter((isRead) => isRead), 160)
+  })
+
   it("knows frames without a time, and with members after the text", () => {
     const bare = (delta: string) => `{"method":"m","params":{"delta":${JSON.stringify(delta)},"summaryIndex":0}}`
     assert.deepStrictEqual(readAll([bare("a"), bare("b"), bare("")]), [false, true, true])

@@ -135,5 +135,6 @@ describe("a start that fails", () => {
     assert.strictEqual(error.isStateDatabaseLocked, isLocked)
     assert.strictEqual(error.isRetryable, isLocked)
     assert.strictEqual(error.message.includes("keeps a database in the CODEX_HOME locked"), isLocked)
+    assert.strictEqual(error.message.includes("probably"), isLocked && !line.includes("locked"))
   })
 })
