@@ -5,17 +5,10 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeStdio from "@effect/platform-node/NodeStdio"
 import { Console, Effect, Layer, Option, Stdio, Stream } from "effect"
 
-const describe = (request: Approvals.ApprovalRequest): string => {
-  switch (request._tag) {
-    case "Command":
-      return `run ${request.command}`
-    case "FileChange":
-      return `change ${request.changes?.map(({ diff, path }) => `${path}\n${diff}`).join("\n") ?? "files"}`
-    case "Permissions":
-      return `have ${JSON.stringify(request.permissions)}`
-    case "McpTool":
-      return `call ${request.tool} of ${request.serverName}`
-  }
+// A person decides on what stands here: of files that is the diff.
+const question = (request: Approvals.ApprovalRequest): string => {
+  const diffs = request._tag === "FileChange" ? request.changes ?? [] : []
+  return [...diffs.map(({ diff }) => diff), `May I ${Approvals.describe(request)}?`].join("\n")
 }
 
 const program = Effect.gen(function*() {
@@ -24,9 +17,12 @@ const program = Effect.gen(function*() {
   const stdio = yield* Stdio.Stdio
   const lines = stdio.stdin.pipe(Stream.decodeText, Stream.splitLines)
 
-  yield* Stream.zip(Stream.tap(queue.requests, ({ request }) => Console.log(`May I ${describe(request)}?`)), lines)
+  yield* Stream.zip(
+    Stream.tap(queue.requests, ({ request }) => Console.log(question(request))),
+    lines
+  )
     .pipe(
-      Stream.runForEach(([{ respond }, line]) => respond(line === "y" ? "accept" : "decline")),
+      Stream.runForEach(([{ accept, decline }, line]) => line === "y" ? accept : decline),
       Effect.forkScoped
     )
   const thread = yield* codex.startThread({

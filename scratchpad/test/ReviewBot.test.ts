@@ -48,7 +48,7 @@ describe("ReviewBot, with mocks", () => {
             ++attempts < 3
               ? Effect.fail(overloaded)
               : Effect.succeed(CodexTest.thread({
-                run: () => Effect.succeed({ ...CodexTest.turnResult(answer), output: expected })
+                run: () => Effect.succeed(CodexTest.turnResult(answer))
               }))
           )
       })
@@ -100,13 +100,6 @@ const unfit = `{ "verdict": "maybe", "findings": [] }`
 
 const unavailable = ScriptedModel.httpFailure(503, "try later")
 
-/** Lets time pass until it is done. */
-const later = Effect.fnUntraced(function*<A, E, R>(effect: Effect.Effect<A, E, R>) {
-  const fiber = yield* Effect.forkChild(effect)
-  yield* Effect.repeat(TestClock.adjust("1 second"), { until: () => fiber.pollUnsafe() !== undefined })
-  return yield* Fiber.join(fiber)
-})
-
 /** What a busy server answers to the first two threads. */
 const overload = Faults.corrupt(
   (frame) => frame.from === "server" && frame.kind === "reply" && frame.method === "thread/start",
@@ -134,7 +127,7 @@ describe("ReviewBot, with a fake app-server", () => {
   it.effect("waits for an overloaded server", () =>
     Effect.gen(function*() {
       const server = yield* FakeAppServer.FakeAppServer
-      assert.deepStrictEqual(yield* later(review), expected)
+      assert.deepStrictEqual(yield* CodexTest.eventually(review), expected)
       assert.lengthOf(yield* server.receivedOf("thread/start"), 3)
     }).pipe(Effect.provide(
       BotLive.pipe(
@@ -147,7 +140,7 @@ describe("ReviewBot, with a fake app-server", () => {
 
   it.effect("runs a turn again that the model did not get through, after a while", () =>
     Effect.gen(function*() {
-      assert.deepStrictEqual(yield* later(review), expected)
+      assert.deepStrictEqual(yield* CodexTest.eventually(review), expected)
       yield* Expect.modelRequest(3)
     }).pipe(Effect.provide(layer([unavailable, unavailable, answer]))))
 })

@@ -52,10 +52,9 @@ const check = Effect.fnUntraced(function*(code: string, expectation: Expectation
   )
   assert.strictEqual(exit, 0, said)
   assert.strictEqual(
-    lines.join("\n").replace(/http:\/\/127\.0\.0\.1:\d+/, "ISSUER").replace(
-      /(?<=run |declined: )\/.*(?=\?| \()/,
-      "COMMAND"
-    ),
+    lines.join("\n").replace(/http:\/\/127\.0\.0\.1:\d+/, "ISSUER")
+      .replace(/(?<=run |declined: )\/.*(?=\?| \()/, "COMMAND")
+      .replace(/(?<=" in )\/.*(?=\?)/, "FOLDER"),
     expectation.prints,
     said
   )

@@ -161,10 +161,10 @@ const expectations: Record<string, Expectation> = {
     answers: [patch("haiku.txt"), exec("rm -rf other"), "Written, and the rest stays."],
     stdin: "y\nn\n",
     prints: [
-      /^May I change .*haiku\.txt$/,
       "hello",
-      "?",
-      /^May I run .*rm -rf other'\?$/,
+      "",
+      /^May I add .*haiku\.txt\?$/,
+      /^May I run "rm -rf other" in .*\?$/,
       "Written, and the rest stays."
     ],
     files: ["haiku.txt"]

@@ -18,6 +18,7 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as Elicitation from "./Elicitation.ts"
+import * as ApprovalText from "./internal/approvalText.ts"
 import { guardOf } from "./internal/guard.ts"
 import * as ServerRequests from "./ServerRequests.ts"
 
@@ -127,6 +128,56 @@ export interface McpToolRequest extends Asked {
  * @since 0.1.0
  */
 export type ApprovalRequest = CommandRequest | FileChangeRequest | PermissionsRequest | McpToolRequest
+
+/**
+ * What a request asks for, as one line that completes "May I …?": `run "git push" in /repository`.
+ *
+ * **When to use**
+ *
+ * For a prompt, a log or a chat message. Read the fields of the request for anything longer, such as the diffs of a
+ * {@link FileChangeRequest}.
+ *
+ * **Details**
+ *
+ * The shell that codex puts in front of a command is left out when the rest is exactly what it runs. What comes from the
+ * agent is hostile: control and invisible characters are shown as `\u{…}`, and long texts are cut and say so.
+ *
+ * **Example** (A line for a log)
+ *
+ * ```ts
+ * import { Approvals } from "@effect-codex/client"
+ * import { Effect } from "effect"
+ *
+ * export const noisy = Approvals.layerAllow((request) =>
+ *   Effect.as(Effect.logInfo(`The agent asks: may I ${Approvals.describe(request)}?`), false)
+ * )
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const describe = (request: ApprovalRequest): string => ApprovalText.describe(request)
+
+/**
+ * The command of a {@link CommandRequest} without the shell that codex puts in front: `git push` for
+ * `/bin/bash -lc 'git push'`. A command line that is anything else than a shell with one quoted script stays as it is.
+ *
+ * **Example** (Allowing one command)
+ *
+ * ```ts
+ * import { Approvals } from "@effect-codex/client"
+ * import { Effect } from "effect"
+ *
+ * export const diffOnly = Approvals.layer({
+ *   command: ({ command = "" }) =>
+ *     Effect.succeed(Approvals.withoutShell(command) === "git diff" ? "accept" : "decline")
+ * })
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const withoutShell = (command: string): string => ApprovalText.withoutShell(command)
 
 // =============================================================================
 // Decisions
@@ -349,6 +400,10 @@ interface Open<Request extends ApprovalRequest, Decision> {
   readonly request: Request
   /** Decides. False when it was decided before, or is not open any more; nothing is sent then. */
   readonly respond: (decision: Decision) => Effect.Effect<boolean>
+  /** {@link respond} with `accept`. */
+  readonly accept: Effect.Effect<boolean>
+  /** {@link respond} with `decline`. */
+  readonly decline: Effect.Effect<boolean>
   /**
    * Waits until it is not open any more: it was decided, here or by another client, its turn or the connection ended, or
    * it took longer than `ServerRequests.HandlerTimeout`, which declines it.
@@ -357,7 +412,8 @@ interface Open<Request extends ApprovalRequest, Decision> {
 }
 
 /**
- * A request that waits for a decision. Whatever its `_tag`, it takes `accept`, `acceptForSession` and `decline`.
+ * A request that waits for a decision. Whatever its `_tag`, it takes `accept`, `acceptForSession` and `decline`. For the
+ * decisions of one kind, narrow it by `_tag` first.
  *
  * @category models
  * @since 0.1.0
@@ -381,11 +437,10 @@ export type OpenApproval =
  *
  * export const ask = Effect.gen(function*() {
  *   const queue = yield* Approvals.Queue
- *   yield* Stream.runForEach(queue.requests, ({ request, respond }) =>
+ *   yield* Stream.runForEach(queue.requests, ({ accept, decline, request }) =>
  *     Effect.gen(function*() {
- *       const what = request._tag === "Command" ? request.command : request._tag
- *       const allowed = yield* Prompt.run(Prompt.Confirm({ message: `May I? ${what}` }))
- *       yield* respond(allowed ? "accept" : "decline")
+ *       const allowed = yield* Prompt.run(Prompt.Confirm({ message: `May I ${Approvals.describe(request)}?` }))
+ *       yield* allowed ? accept : decline
  *     }))
  * })
  *
@@ -419,16 +474,19 @@ export const makeQueue: Effect.Effect<Queue["Service"]> = Effect.gen(function*()
   const wait = <Request extends ApprovalRequest, Decision>(
     toOpen: (open: Open<Request, Decision>) => OpenApproval
   ) =>
-  (request: Request): Effect.Effect<Decision> =>
+  (request: Request): Effect.Effect<Decision | "accept" | "decline"> =>
     Effect.suspend(() => {
-      const decision = Deferred.makeUnsafe<Decision>()
+      const decision = Deferred.makeUnsafe<Decision | "accept" | "decline">()
       const closed = Deferred.makeUnsafe<void>()
+      const respond = (decided: Decision | "accept" | "decline"): Effect.Effect<boolean> =>
+        Effect.flatMap(Deferred.isDone(closed), (isClosed) =>
+          isClosed ? Effect.succeed(false) : Deferred.succeed(decision, decided))
       const entry = toOpen({
         _tag: request._tag,
         request,
-        respond: (decided) =>
-          Effect.flatMap(Deferred.isDone(closed), (isClosed) =>
-            isClosed ? Effect.succeed(false) : Deferred.succeed(decision, decided)),
+        respond,
+        accept: respond("accept"),
+        decline: respond("decline"),
         closed: Deferred.await(closed)
       })
       return Effect.acquireUseRelease(

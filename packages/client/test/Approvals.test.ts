@@ -250,6 +250,107 @@ describe("a call of an MCP server's tool", () => {
     }))
 })
 
+describe("the text of a request", () => {
+  const asked = { threadId: "t", turnId: "t1", itemId: "i", reason: undefined }
+  const command = (
+    command: string | undefined,
+    more?: Partial<Approvals.CommandRequest>
+  ): Approvals.CommandRequest => ({
+    ...asked,
+    _tag: "Command",
+    kind: "command",
+    command,
+    cwd: "/repository",
+    actions: [],
+    network: undefined,
+    additionalPermissions: undefined,
+    proposedExecPolicyAmendment: undefined,
+    proposedNetworkPolicyAmendments: [],
+    availableDecisions: [],
+    ...more
+  })
+
+  it("completes the question", () => {
+    const files: Approvals.FileChangeRequest = {
+      ...asked,
+      _tag: "FileChange",
+      changes: [
+        { path: "a.ts", kind: { type: "add" }, diff: "" },
+        { path: "b.ts", kind: { type: "delete" }, diff: "" }
+      ],
+      grantRoot: undefined,
+      availableDecisions: []
+    }
+    const network = { host: "example.com", protocol: "https" } as const
+    const lines = [
+      command("/bin/bash -lc 'git push'"),
+      command(undefined),
+      command("/bin/bash -lc 'curl x'", { network }),
+      command("cat", { kind: "writeStdin", cwd: undefined }),
+      files,
+      { ...files, changes: undefined, grantRoot: "/etc" },
+      {
+        ...asked,
+        _tag: "Permissions" as const,
+        cwd: "/repository",
+        permissions: { network: { enabled: true }, fileSystem: { read: null, write: ["/var"] } }
+      },
+      {
+        _tag: "McpTool" as const,
+        threadId: "t",
+        turnId: "t1",
+        serverName: "docs",
+        tool: "delete",
+        title: undefined,
+        description: undefined,
+        arguments: {},
+        annotations: null,
+        message: "",
+        availableDecisions: []
+      }
+    ].map(Approvals.describe)
+    assert.deepStrictEqual(lines, [
+      `run "git push" in /repository`,
+      "run a command that codex does not name in /repository",
+      `reach example.com (https) with "curl x" in /repository`,
+      `write to the running command "cat"`,
+      "add a.ts, delete b.ts",
+      "change files that codex does not name, and write below /etc from now on",
+      "use the network, write /var in /repository",
+      "call the tool delete of the MCP server docs"
+    ])
+  })
+
+  it("hides nothing and obeys nothing of what the agent says", () => {
+    const line = Approvals.describe(command(`/bin/bash -lc 'ls \u001b[2K\rgit status \u202e'`))
+    assert.strictEqual(line, String.raw`run "ls \u{1b}[2K\u{d}git status \u{202e}" in /repository`)
+    assert.include(Approvals.describe(command("x".repeat(10_000))), "… (9700 more characters)")
+  })
+
+  it("takes the shell off where the rest is one script, and nowhere else", () => {
+    const scripts = [
+      ["/bin/bash -lc 'git push'", "git push"],
+      ["/usr/bin/zsh -lc ls", "ls"],
+      [String.raw`bash -c 'it'\''s'`, "it's"],
+      [String.raw`bash -lc "it's \"x\""`, `it's "x"`],
+      ["sh -c 'a\nb'", "a\nb"]
+    ] as const
+    for (const [line, script] of scripts) assert.strictEqual(Approvals.withoutShell(line), script)
+    const others = [
+      "git push",
+      "bash -lc 'a' b",
+      "bash -lc a;b",
+      `bash -lc "$(a)"`,
+      "bash -lc a*",
+      "bash -lc 'a",
+      "bash -lc",
+      "X=1 bash -lc 'a'",
+      "./bash -lc 'a'"
+    ]
+    for (const line of others) assert.strictEqual(Approvals.withoutShell(line), line)
+  })
+})
+
 describe("the queue", () => {
   const connect = Effect.gen(function*() {
     const context = yield* Layer.build(Approvals.layerQueue)
@@ -302,7 +403,7 @@ describe("the queue", () => {
       const [first, second] = yield* waiting(queue, 2)
       yield* server.send(Fake.notification("serverRequest/resolved", { threadId: Fake.threadId, requestId: 1 }))
       yield* first!.closed
-      assert.isFalse(yield* first!.respond("accept"))
+      assert.isFalse(yield* first!.accept)
       yield* server.close()
       yield* second!.closed
       assert.deepStrictEqual(yield* waiting(queue, 0), [])

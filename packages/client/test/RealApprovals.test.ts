@@ -487,4 +487,30 @@ describe("the queue", () => {
       assert.isFalse(yield* open!.respond("accept"))
       assert.strictEqual((yield* turn.result).status, "interrupted")
     }))
+
+  real(
+    "describes a command as the model gave it, and takes the short decisions",
+    ({ codex, model }) =>
+      Effect.gen(function*() {
+        const queue = yield* Approvals.makeQueue
+        const thread = yield* codex.startThread({ ...asking, handlers: queue.handlers })
+        const commands = [`echo "it's $((1 + 1))" 'a b' > x`, "true", `printf '%s\\n' "\`ls\`"`]
+        yield* model.enqueue(...commands.map((command) => ScriptedModel.exec(command)), "done")
+        const running = yield* Effect.forkScoped(thread.run("go"))
+        const told = yield* queue.requests.pipe(
+          Stream.take(commands.length),
+          Stream.tap(({ accept, decline, request }) =>
+            request._tag === "Command" && request.command?.includes("true") === true ? accept : decline
+          ),
+          Stream.map(({ request }) => Approvals.describe(request)),
+          Stream.runCollect
+        )
+        for (const [index, command] of commands.entries()) assert.include(told[index], `run "${command}" in /`)
+        const { items } = yield* Fiber.join(running)
+        assert.deepStrictEqual(
+          items.flatMap((item) => item.type === "commandExecution" ? [item.status] : []),
+          ["declined", "completed", "declined"]
+        )
+      })
+  )
 })

@@ -17,6 +17,7 @@ export {
   type PermissionsDecision,
   type PermissionsRequest
 } from "@effect-codex/client/Approvals"
+export { describe as describeApproval, withoutShell } from "@effect-codex/client/Approvals"
 export type { Diagnostic } from "@effect-codex/client/AppServerRpc"
 export type {
   AccountChange,

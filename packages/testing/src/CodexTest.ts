@@ -6,23 +6,23 @@
 import * as Approvals from "@effect-codex/client/Approvals"
 import * as Auth from "@effect-codex/client/Auth"
 import * as Codex from "@effect-codex/client/Codex"
-import type {
-  OutputInvalid,
-  RequestError,
-  ThreadBusy,
-  TurnEndError,
-  TurnInterrupted
-} from "@effect-codex/client/CodexError"
+import type { RequestError, ThreadBusy, TurnEndError, TurnInterrupted } from "@effect-codex/client/CodexError"
+import { OutputInvalid } from "@effect-codex/client/CodexError"
 import type { Input } from "@effect-codex/client/Input"
+import * as Output from "@effect-codex/client/Output"
 import * as ServerRequests from "@effect-codex/client/ServerRequests"
 import type { StructuredOutput, Thread, TurnOptions } from "@effect-codex/client/Thread"
 import type { Turn } from "@effect-codex/client/Turn"
 import type { TurnResult } from "@effect-codex/client/TurnResult"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
+import * as TestClock from "effect/testing/TestClock"
 import * as FakeAppServer from "./FakeAppServer.ts"
+import * as VirtualTime from "./internal/virtualTime.ts"
 import type * as ScriptedModel from "./ScriptedModel.ts"
 
 // =============================================================================
@@ -95,6 +95,113 @@ export const layer = (
  * @since 0.1.0
  */
 export const layerText = (text: string): ReturnType<typeof FakeAppServer.layer> => layer({ respond: () => text })
+
+// =============================================================================
+// Time
+// =============================================================================
+
+/**
+ * Waits until the program and its fake have done all that they can without the clock.
+ *
+ * **When to use**
+ *
+ * Between the start of something in the background and `TestClock.adjust` or `TestClock.setTime`. {@link advance} and
+ * {@link eventually} do it by themselves.
+ *
+ * **Gotchas**
+ *
+ * It sees frames and fibers, and not what a program waits for outside of Effect, such as a file or another process. Real
+ * time passes: some milliseconds.
+ *
+ * **Example** (Looking at a turn that waits)
+ *
+ * ```ts
+ * import type { Thread } from "@effect-codex/client"
+ * import { CodexTest, FakeAppServer } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const started = Effect.fn("started")(function*(thread: Thread.Thread) {
+ *   yield* Effect.forkScoped(thread.run("Wait for me."))
+ *   yield* CodexTest.settle
+ *   return yield* (yield* FakeAppServer.FakeAppServer).receivedOf("turn/start")
+ * })
+ * ```
+ *
+ * @category time
+ * @since 0.1.0
+ */
+export const settle: Effect.Effect<void> = VirtualTime.settle
+
+/**
+ * Moves the `TestClock` by a duration, as time would pass: what is running first does all that it can at the present time.
+ *
+ * **When to use**
+ *
+ * In place of `TestClock.adjust` wherever a fake works in the background. `adjust` alone moves the time while the fake is
+ * still answering, so that every timeout in the way fires, also those of calls that need no time.
+ *
+ * **Example** (A turn that takes too long)
+ *
+ * ```ts
+ * import { Codex } from "@effect-codex/client"
+ * import { CodexTest } from "@effect-codex/testing"
+ * import { Effect, Fiber } from "effect"
+ *
+ * export const test = Effect.gen(function*() {
+ *   const thread = yield* (yield* Codex.Codex).startThread()
+ *   const running = yield* Effect.forkChild(Effect.timeoutOption(thread.run("Think."), "1 minute"))
+ *   yield* CodexTest.advance("2 minutes")
+ *   return yield* Fiber.join(running) // None
+ * }).pipe(Effect.provide(CodexTest.layer({ respond: () => Effect.as(Effect.sleep("1 hour"), "42") })))
+ * ```
+ *
+ * @category time
+ * @since 0.1.0
+ */
+export const advance = (duration: Duration.Input): Effect.Effect<void> =>
+  settle.pipe(Effect.andThen(TestClock.adjust(duration)), Effect.andThen(settle))
+
+/**
+ * Runs an effect and lets the time of the `TestClock` pass, from one sleep to the next, until it ends: what takes no time
+ * takes none, and the clock then shows how long the rest took.
+ *
+ * **When to use**
+ *
+ * For a program that sleeps, retries or times out, when the test does not need to look in between. Ends the test with a
+ * defect when the effect has not ended `within` a span of the test's time; default: one day.
+ *
+ * **Example** (A retry after an overload, in no time)
+ *
+ * ```ts
+ * import { Codex, CodexRetry } from "@effect-codex/client"
+ * import { CodexTest } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const thread = Effect.gen(function*() {
+ *   const codex = yield* Codex.Codex
+ *   return yield* CodexTest.eventually(Effect.retry(codex.startThread(), CodexRetry.overload))
+ * })
+ * ```
+ *
+ * @category time
+ * @since 0.1.0
+ */
+export const eventually = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  options?: { readonly within?: Duration.Input | undefined }
+): Effect.Effect<A, E, R> =>
+  Effect.suspend(() => {
+    const within = Duration.fromInputUnsafe(options?.within ?? Duration.days(1))
+    const tooLong = Effect.suspend(() =>
+      Effect.die(
+        new Error(
+          `The effect did not end within ${Duration.format(within)} of the test's time. It waits for something else ` +
+            `than time, or needs a longer \`within\`.`
+        )
+      )
+    )
+    return Effect.raceFirst(effect, Effect.andThen(advance(within), tooLong))
+  })
 
 // =============================================================================
 // Mocks of one service
@@ -185,7 +292,8 @@ export const mockAuth = (members: Partial<Auth.Auth["Service"]>): Layer.Layer<Au
 type RunError = RequestError | ThreadBusy | TurnEndError | TurnInterrupted
 
 /**
- * What stands for `Thread.run` in a mock.
+ * What stands for `Thread.run` in a mock. Its result has no `output`: the thread decodes the final answer with the schema of
+ * the call.
  *
  * @category mocks
  * @since 0.1.0
@@ -193,10 +301,33 @@ type RunError = RequestError | ThreadBusy | TurnEndError | TurnInterrupted
 export type RunMock = (
   input: Input,
   options?: TurnOptions & Partial<StructuredOutput<unknown>>
-) => Effect.Effect<TurnResult<unknown>, RunError | OutputInvalid>
+) => Effect.Effect<TurnResult, RunError>
+
+const isEffectSchema = <A>(output: Output.Output<A>): output is Schema.ConstraintCodec<A, unknown> =>
+  Schema.isSchema(output)
+
+/** The value that a final answer stands for: as JSON of the schema itself, or in the form that a model is asked for. */
+const outputOf = <A>(output: Output.Output<A>, text: string): Effect.Effect<A, string> => {
+  const asAsked = Effect.flatMap(
+    Effect.mapError(Output.prepare(output), ({ detail }) => detail),
+    ({ decode }) => decode(text)
+  )
+  return isEffectSchema(output)
+    ? Effect.catch(
+      Effect.mapError(Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.toCodecJson(output)))(text), String),
+      () => asAsked
+    )
+    : asAsked
+}
 
 /**
  * A thread of the members that are given, as {@link mockCodex}. Its id is `thread-1` unless given.
+ *
+ * **Details**
+ *
+ * `run` gets every call. For one that asks for an `output`, the final answer that it gives is decoded with the schema of the
+ * caller, as on a real thread: what does not fit is `OutputInvalid`, so that a test cannot pass with a value that the
+ * program never gets.
  *
  * **Example** (A thread that answers everything alike)
  *
@@ -209,24 +340,47 @@ export type RunMock = (
  * })
  * ```
  *
+ * **Example** (A typed answer)
+ *
+ * ```ts
+ * import { CodexTest } from "@effect-codex/testing"
+ * import { Effect, Schema } from "effect"
+ *
+ * const thread = CodexTest.thread({ run: () => Effect.succeed(CodexTest.turnResult({ summary: "Fine." })) })
+ *
+ * export const summary = Effect.map(
+ *   thread.run("Summarize.", { output: Schema.Struct({ summary: Schema.String }) }),
+ *   ({ output }) => output.summary
+ * )
+ * ```
+ *
  * @category mocks
  * @since 0.1.0
  */
 export const thread = (
   members: Partial<Omit<Thread, "run">> & {
-    /** Gets every call, also those that ask for an `output`, which the result has to have then. */
     readonly run?: RunMock | undefined
   }
 ): Thread => {
   const no = (name: keyof Thread) => missing(`Thread.${name}`, "thread")
   const mock = members.run ?? no("run").method
+  const runWithOutput = Effect.fnUntraced(function*<A>(input: Input, options: TurnOptions & StructuredOutput<A>) {
+    const result = yield* mock(input, options)
+    const text = Option.getOrNull(result.finalResponse)
+    const output = yield* Effect.mapError(
+      text === null ? Effect.fail("there is no final answer.") : outputOf(options.output, text),
+      (issue) => new OutputInvalid({ threadId: result.threadId, turnId: result.id, text, issue, result })
+    )
+    return { ...result, output }
+  })
   function run<A>(
     input: Input,
     options: TurnOptions & StructuredOutput<A>
   ): Effect.Effect<TurnResult<A>, RunError | OutputInvalid>
   function run(input: Input, options?: TurnOptions): Effect.Effect<TurnResult, RunError>
-  function run(input: Input, options?: TurnOptions) {
-    return mock(input, options)
+  function run(input: Input, options?: TurnOptions & Partial<StructuredOutput<unknown>>) {
+    const output = options?.output
+    return output === undefined ? mock(input, options) : runWithOutput(input, { ...options, output })
   }
   return {
     id: "thread-1",
@@ -295,7 +449,8 @@ export const turn = (members: Partial<Turn>): Turn => {
 }
 
 /**
- * The result of a completed turn with this final answer and no items, changed by `members`.
+ * The result of a completed turn with this final answer and no items, changed by `members`. An answer that is no string is
+ * written as JSON, as a model does that is asked for an `output`.
  *
  * **Example** (The result of an interrupted turn)
  *
@@ -308,7 +463,7 @@ export const turn = (members: Partial<Turn>): Turn => {
  * @category mocks
  * @since 0.1.0
  */
-export const turnResult = (finalResponse: string, members?: Partial<TurnResult>): TurnResult => ({
+export const turnResult = (answer: Schema.Json, members?: Partial<TurnResult>): TurnResult => ({
   id: "turn-1",
   threadId: "thread-1",
   status: "completed",
@@ -316,7 +471,7 @@ export const turnResult = (finalResponse: string, members?: Partial<TurnResult>)
   startedAt: Option.none(),
   completedAt: Option.none(),
   duration: Option.none(),
-  finalResponse: Option.some(finalResponse),
+  finalResponse: Option.some(typeof answer === "string" ? answer : JSON.stringify(answer)),
   items: [],
   usage: Option.none(),
   output: undefined,

@@ -61,6 +61,7 @@ import * as Login from "./internal/fake/login.ts"
 import type { Server } from "./internal/fake/methods.ts"
 import * as FakeServer from "./internal/fake/server.ts"
 import * as Script from "./internal/script.ts"
+import * as VirtualTime from "./internal/virtualTime.ts"
 import * as ScriptedModel from "./ScriptedModel.ts"
 
 // =============================================================================
@@ -227,7 +228,10 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
     // Unbounded, because a script is finite and a client reads as fast as it can: see `Transport.receive`.
     const toClient = yield* Queue.unbounded<string, ConnectionError>()
     const toServer = yield* Queue.unbounded<string>()
-    const connection = new Connection(home, now, (frame) => void Queue.offerUnsafe(toClient, frame))
+    const connection = new Connection(home, now, (frame) => {
+      VirtualTime.framePassed()
+      Queue.offerUnsafe(toClient, frame)
+    })
     const process = yield* Scope.fork(yield* Effect.scope)
     const server: Server = { connection, script, exec, url, scope: process }
     const end = (cause: ConnectionError): void => {
@@ -249,7 +253,11 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
     return Transport.Transport.of({
       description: "an app-server in memory",
       log: Effect.succeed([]),
-      send: (frame) => Effect.sync(() => void Queue.offerUnsafe(toServer, frame)),
+      send: (frame) =>
+        Effect.sync(() => {
+          VirtualTime.framePassed()
+          Queue.offerUnsafe(toServer, frame)
+        }),
       receive: (onFrames) => Queue.takeAll(toClient).pipe(Effect.map(onFrames), Effect.forever)
     })
   })

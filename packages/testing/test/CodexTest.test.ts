@@ -91,6 +91,33 @@ describe("mocks of one service", () => {
       startThread: () => Effect.succeed(CodexTest.thread({ run: () => Effect.succeed(CodexTest.turnResult("Hello!")) }))
     }))))
 
+  it.effect("give what the schema of the call makes of the answer, or OutputInvalid", () =>
+    Effect.gen(function*() {
+      const said = (answer: Schema.Json) =>
+        CodexTest.thread({ run: () => Effect.succeed(CodexTest.turnResult(answer)) })
+      const output = Schema.Struct({ summary: Schema.String, at: Schema.optionalKey(Schema.DateFromString) })
+      const at = "2026-01-01T00:00:00.000Z"
+      const decoded = yield* said({ summary: "Fine.", at }).run("Summarize.", { output })
+      assert.deepStrictEqual(decoded.output, { summary: "Fine.", at: new Date(at) })
+      for (const wrong of [{ summary: 1 }, {}, "Fine."]) {
+        const error = yield* Effect.flip(said(wrong).run("Summarize.", { output }))
+        assert.strictEqual(error._tag, "OutputInvalid", JSON.stringify(wrong))
+      }
+      // As JSON of the schema, and as a model is asked for it.
+      const list = Schema.Tuple([Schema.String, Schema.Int])
+      assert.deepStrictEqual((yield* said(["a", 1]).run("", { output: list })).output, ["a", 1])
+      assert.deepStrictEqual((yield* said({ 0: "a", 1: 1 }).run("", { output: list })).output, ["a", 1])
+      const count = {
+        jsonSchema: { type: "object", properties: { count: { type: "integer" } } },
+        decode: (value: unknown) =>
+          typeof value === "object" && value !== null && "count" in value && typeof value.count === "number"
+            ? { ok: true as const, value: value.count }
+            : { ok: false as const, issue: "no count" }
+      }
+      assert.strictEqual((yield* said({ count: 3 }).run("", { output: count })).output, 3)
+      assert.include((yield* Effect.flip(said({}).run("", { output: count }))).message, "no count")
+    }))
+
   it.effect("mock Auth", () =>
     Effect.gen(function*() {
       const auth = yield* Auth.Auth
@@ -105,6 +132,8 @@ describe("mocks of one service", () => {
   it("are checked by the compiler", () => {
     // @ts-expect-error there is no such member
     CodexTest.mockCodex({ startThreads: () => Effect.never })
+    // @ts-expect-error the output is made by the schema of the call
+    CodexTest.thread({ run: () => Effect.succeed({ ...CodexTest.turnResult("Fine."), output: { summary: 1 } }) })
     // @ts-expect-error it gives no thread
     CodexTest.mockCodex({ startThread: () => Effect.succeed("thread") })
     const accept = () => Effect.succeed("accept" as const)

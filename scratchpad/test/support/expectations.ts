@@ -211,7 +211,7 @@ export const expectations: Record<string, Expectation> = {
     ],
     effect: status,
     live: true,
-    prints: "May I run COMMAND?\ncompleted",
+    prints: "May I run \"mkdir folder\" in FOLDER?\ncompleted",
     files: ["folder"]
   },
   "approvals: 5. Answer questions (1)": {

@@ -8,6 +8,7 @@ import type {
   McpToolRequest,
   PermissionsRequest
 } from "@effect-codex/client/Approvals"
+import { withoutShell } from "@effect-codex/client/Approvals"
 
 type Permissions = PermissionsRequest["permissions"]
 type Change = NonNullable<FileChangeRequest["changes"]>[number]
@@ -48,7 +49,7 @@ const aboutCommand = (request: CommandRequest, paint: Paint): ReadonlyArray<stri
     : "to run"
   return [
     paint("bold", `The agent wants ${wants}:`),
-    ...indented(command ?? "a command that codex does not name"),
+    ...indented(command === undefined ? "a command that codex does not name" : withoutShell(command)),
     ...cwd === undefined ? [] : [`  in ${visible(cwd)}`],
     ...additionalPermissions === undefined
       ? []
