@@ -113,7 +113,7 @@ export interface StartThreadOptions extends ThreadSettings {
   readonly sessionStartSource?: Sent.ThreadStartSource | undefined
   /** What kind of thread it is, for the server's analytics. */
   readonly threadSource?: Sent.ThreadSource | undefined
-  /** The project that the thread belongs to. The server refuses an unknown one (`InvalidRequest`). */
+  /** The project that the thread belongs to. The server refuses an unknown one (`RpcError`). */
   readonly projectId?: string | undefined
   /**
    * The environments that commands run in, the primary first. An empty list gives the agent none. Default: the server's
@@ -244,7 +244,7 @@ export class Codex extends Context.Service<Codex, {
   readonly startThread: (options?: StartThreadOptions) => Effect.Effect<Thread, RequestError>
   /**
    * Loads a stored thread, also one that another process wrote. Fails with `ThreadNotPersisted` for an unknown id and for
-   * a thread without a turn or a name, and with `InvalidRequest` for an archived one.
+   * a thread without a turn or a name, and with `RpcError` for an archived one.
    */
   readonly resumeThread: (threadId: string, options?: ResumeThreadOptions) => Effect.Effect<Thread, RequestError>
   /**
@@ -285,7 +285,7 @@ export class Codex extends Context.Service<Codex, {
    * with `ThreadNotFound` otherwise (measured). Fails with `ThreadNotPersisted` for a thread that is not archived.
    */
   readonly unarchiveThread: (threadId: string) => Effect.Effect<Thread, RequestError>
-  /** Deletes a thread for good. Fails with `InvalidRequest` while the history of a fork refers to it (measured). */
+  /** Deletes a thread for good. Fails with `RpcError` while the history of a fork refers to it (measured). */
   readonly deleteThread: (threadId: string) => Effect.Effect<void, RequestError>
   /** The models of all pages. They are few and looked through as a whole, so this is no stream. */
   readonly models: (options?: ModelsOptions) => Effect.Effect<ReadonlyArray<Received.Model>, RequestError>

@@ -11,9 +11,8 @@ import type * as Received from "@effect-codex/protocol/Received"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { isStateDatabaseLocked } from "./internal/serverTexts.ts"
+import { identifierOf, TaggedError } from "./internal/taggedError.ts"
 import type { TurnResult } from "./TurnResult.ts"
-
-const TypeId = "~@effect-codex/client/CodexError" as const
 
 const lastLines = (lines: ReadonlyArray<string>): string => {
   const shown = lines.slice(-12)
@@ -30,10 +29,14 @@ const lastLines = (lines: ReadonlyArray<string>): string => {
  * @category starting
  * @since 0.1.0
  */
-export class CodexExecutableNotFound extends Schema.TaggedError<CodexExecutableNotFound>()("CodexExecutableNotFound", {
-  tried: Schema.Array(Schema.Struct({ place: Schema.String, problem: Schema.String }))
-}) {
-  readonly [TypeId] = TypeId
+export class CodexExecutableNotFound
+  extends TaggedError<CodexExecutableNotFound>("@effect-codex/client/CodexError/CodexExecutableNotFound")(
+    "CodexExecutableNotFound",
+    {
+      tried: Schema.Array(Schema.Struct({ place: Schema.String, problem: Schema.String }))
+    }
+  )
+{
   override get message(): string {
     return `No codex executable was found. Install it (npm install @openai/codex), set CODEX_BIN, or give the option ` +
       `\`executable\`. Tried:${this.tried.map(({ place, problem }) => `\n  ${place}: ${problem}`).join("")}`
@@ -61,14 +64,18 @@ export class CodexExecutableNotFound extends Schema.TaggedError<CodexExecutableN
  * @category starting
  * @since 0.1.0
  */
-export class AppServerStartError extends Schema.TaggedError<AppServerStartError>()("AppServerStartError", {
-  phase: Schema.Literals(["spawn", "initialize"]),
-  executable: Schema.String,
-  detail: Schema.String,
-  stderr: Schema.Array(Schema.String),
-  cause: Schema.optionalKey(Schema.Defect())
-}) {
-  readonly [TypeId] = TypeId
+export class AppServerStartError
+  extends TaggedError<AppServerStartError>("@effect-codex/client/CodexError/AppServerStartError")(
+    "AppServerStartError",
+    {
+      phase: Schema.Literals(["spawn", "initialize"]),
+      executable: Schema.String,
+      detail: Schema.String,
+      stderr: Schema.Array(Schema.String),
+      cause: Schema.optionalKey(Schema.Defect())
+    }
+  )
+{
   override get message(): string {
     const what = this.isStateDatabaseLocked
       ? `Another program ${
@@ -111,22 +118,26 @@ export class AppServerStartError extends Schema.TaggedError<AppServerStartError>
  * @category starting
  * @since 0.1.0
  */
-export class AppServerConnectError extends Schema.TaggedError<AppServerConnectError>()("AppServerConnectError", {
-  reason: Schema.Literals([
-    "invalid",
-    "insecure",
-    "token",
-    "unreachable",
-    "timeout",
-    "unauthorized",
-    "forbidden",
-    "refused"
-  ]),
-  address: Schema.String,
-  detail: Schema.String,
-  status: Schema.optionalKey(Schema.Number)
-}) {
-  readonly [TypeId] = TypeId
+export class AppServerConnectError
+  extends TaggedError<AppServerConnectError>("@effect-codex/client/CodexError/AppServerConnectError")(
+    "AppServerConnectError",
+    {
+      reason: Schema.Literals([
+        "invalid",
+        "insecure",
+        "token",
+        "unreachable",
+        "timeout",
+        "unauthorized",
+        "forbidden",
+        "refused"
+      ]),
+      address: Schema.String,
+      detail: Schema.String,
+      status: Schema.optionalKey(Schema.Number)
+    }
+  )
+{
   override get message(): string {
     return `No connection to codex app-server at ${this.address} (${this.reason}): ${this.detail}`
   }
@@ -147,12 +158,13 @@ export class AppServerConnectError extends Schema.TaggedError<AppServerConnectEr
  * @category connection
  * @since 0.1.0
  */
-export class AppServerExited extends Schema.TaggedError<AppServerExited>()("AppServerExited", {
-  code: Schema.NullOr(Schema.Number),
-  signal: Schema.NullOr(Schema.String),
-  stderr: Schema.Array(Schema.String)
-}) {
-  readonly [TypeId] = TypeId
+export class AppServerExited
+  extends TaggedError<AppServerExited>("@effect-codex/client/CodexError/AppServerExited")("AppServerExited", {
+    code: Schema.NullOr(Schema.Number),
+    signal: Schema.NullOr(Schema.String),
+    stderr: Schema.Array(Schema.String)
+  })
+{
   override get message(): string {
     return `codex app-server ${this.howItEnded}. A new one is started by building the layer again, or by the layer's ` +
       `option \`restart\`; resume threads by id.${lastLines(this.stderr)}`
@@ -174,14 +186,15 @@ export class AppServerExited extends Schema.TaggedError<AppServerExited>()("AppS
  * @category connection
  * @since 0.1.0
  */
-export class TransportError extends Schema.TaggedError<TransportError>()("TransportError", {
-  reason: Schema.Literals(["read", "write", "frameTooLarge", "closed", "unavailable", "restart"]),
-  detail: Schema.String,
-  closeCode: Schema.optionalKey(Schema.Number),
-  closeReason: Schema.optionalKey(Schema.String),
-  cause: Schema.optionalKey(Schema.Defect())
-}) {
-  readonly [TypeId] = TypeId
+export class TransportError
+  extends TaggedError<TransportError>("@effect-codex/client/CodexError/TransportError")("TransportError", {
+    reason: Schema.Literals(["read", "write", "frameTooLarge", "closed", "unavailable", "restart"]),
+    detail: Schema.String,
+    closeCode: Schema.optionalKey(Schema.Number),
+    closeReason: Schema.optionalKey(Schema.String),
+    cause: Schema.optionalKey(Schema.Defect())
+  })
+{
   override get message(): string {
     switch (this.reason) {
       case "closed":
@@ -207,13 +220,14 @@ export class TransportError extends Schema.TaggedError<TransportError>()("Transp
  * @category connection
  * @since 0.1.0
  */
-export class RequestTimeout extends Schema.TaggedError<RequestTimeout>()("RequestTimeout", {
-  method: Schema.String,
-  /** In milliseconds. */
-  timeout: Schema.Number,
-  requiredMcpServers: Schema.optionalKey(Schema.Array(Schema.String))
-}) {
-  readonly [TypeId] = TypeId
+export class AppServerTimeout
+  extends TaggedError<AppServerTimeout>("@effect-codex/client/CodexError/AppServerTimeout")("AppServerTimeout", {
+    method: Schema.String,
+    /** In milliseconds. */
+    timeout: Schema.Number,
+    requiredMcpServers: Schema.optionalKey(Schema.Array(Schema.String))
+  })
+{
   override get message(): string {
     const servers = this.requiredMcpServers ?? []
     const waits = servers.length === 0
@@ -256,8 +270,10 @@ const rpcMessage = (error: { readonly method: string; readonly code: number; rea
  * @category rpc
  * @since 0.1.0
  */
-export class ServerOverloaded extends Schema.TaggedError<ServerOverloaded>()("ServerOverloaded", rpcFields) {
-  readonly [TypeId] = TypeId
+export class ServerOverloaded extends TaggedError<ServerOverloaded>("@effect-codex/client/CodexError/ServerOverloaded")(
+  "ServerOverloaded",
+  rpcFields
+) {
   override get message(): string {
     return `${rpcMessage(this)} It was not admitted: try again after a pause.`
   }
@@ -265,86 +281,39 @@ export class ServerOverloaded extends Schema.TaggedError<ServerOverloaded>()("Se
 }
 
 /**
- * -32600. The real server answers almost every mistake with this code; the ones with a meaning of their own are told
- * apart as {@link ThreadNotFound}, {@link NoActiveTurn} and so on.
+ * Any other refusal of the server: one whose text has no meaning of its own here. `reason` names its code.
+ *
+ * | `reason` | `code` | |
+ * | --- | --- | --- |
+ * | `invalidRequest` | -32600 | what the server answers to almost every mistake |
+ * | `methodNotFound` | -32601 | the server, or its thread store, does not support the operation |
+ * | `invalidParams` | -32602 | |
+ * | `internal` | -32603 | files, network or the server itself failed |
+ * | `parse` | -32700 | the server could not parse what was sent |
+ * | `unexpected` | any other | also an error of a malformed shape (`code` is then 0) |
  *
  * @category rpc
  * @since 0.1.0
  */
-export class InvalidRequest extends Schema.TaggedError<InvalidRequest>()("InvalidRequest", rpcFields) {
-  readonly [TypeId] = TypeId
+export class RpcError extends TaggedError<RpcError>("@effect-codex/client/CodexError/RpcError")("RpcError", rpcFields) {
   override get message(): string {
     return rpcMessage(this)
   }
-  readonly isRetryable = false
-}
-
-/**
- * -32601: the server, or its thread store, does not support the operation.
- *
- * @category rpc
- * @since 0.1.0
- */
-export class MethodNotFound extends Schema.TaggedError<MethodNotFound>()("MethodNotFound", rpcFields) {
-  readonly [TypeId] = TypeId
-  override get message(): string {
-    return rpcMessage(this)
-  }
-  readonly isRetryable = false
-}
-
-/**
- * -32602.
- *
- * @category rpc
- * @since 0.1.0
- */
-export class InvalidParams extends Schema.TaggedError<InvalidParams>()("InvalidParams", rpcFields) {
-  readonly [TypeId] = TypeId
-  override get message(): string {
-    return rpcMessage(this)
-  }
-  readonly isRetryable = false
-}
-
-/**
- * -32603: files, network or the server itself failed.
- *
- * @category rpc
- * @since 0.1.0
- */
-export class InternalServerError extends Schema.TaggedError<InternalServerError>()("InternalServerError", rpcFields) {
-  readonly [TypeId] = TypeId
-  override get message(): string {
-    return rpcMessage(this)
-  }
-  readonly isRetryable = false
-}
-
-/**
- * -32700: the server could not parse what was sent.
- *
- * @category rpc
- * @since 0.1.0
- */
-export class ParseError extends Schema.TaggedError<ParseError>()("ParseError", rpcFields) {
-  readonly [TypeId] = TypeId
-  override get message(): string {
-    return rpcMessage(this)
-  }
-  readonly isRetryable = false
-}
-
-/**
- * Any other JSON-RPC error, also one of a malformed shape (`code` is then 0).
- *
- * @category rpc
- * @since 0.1.0
- */
-export class UnexpectedRpcError extends Schema.TaggedError<UnexpectedRpcError>()("UnexpectedRpcError", rpcFields) {
-  readonly [TypeId] = TypeId
-  override get message(): string {
-    return rpcMessage(this)
+  get reason(): "invalidRequest" | "methodNotFound" | "invalidParams" | "internal" | "parse" | "unexpected" {
+    switch (this.code) {
+      case -32600:
+        return "invalidRequest"
+      case -32601:
+        return "methodNotFound"
+      case -32602:
+        return "invalidParams"
+      case -32603:
+        return "internal"
+      case -32700:
+        return "parse"
+      default:
+        return "unexpected"
+    }
   }
   readonly isRetryable = false
 }
@@ -359,8 +328,9 @@ export class UnexpectedRpcError extends Schema.TaggedError<UnexpectedRpcError>()
  * @category rpc
  * @since 0.1.0
  */
-export class ThreadNotFound extends Schema.TaggedError<ThreadNotFound>()("ThreadNotFound", rpcFields) {
-  readonly [TypeId] = TypeId
+export class ThreadNotFound
+  extends TaggedError<ThreadNotFound>("@effect-codex/client/CodexError/ThreadNotFound")("ThreadNotFound", rpcFields)
+{
   override get message(): string {
     return `${rpcMessage(this)} Resume the thread by its id before using it.`
   }
@@ -373,8 +343,12 @@ export class ThreadNotFound extends Schema.TaggedError<ThreadNotFound>()("Thread
  * @category rpc
  * @since 0.1.0
  */
-export class ThreadNotPersisted extends Schema.TaggedError<ThreadNotPersisted>()("ThreadNotPersisted", rpcFields) {
-  readonly [TypeId] = TypeId
+export class ThreadNotPersisted
+  extends TaggedError<ThreadNotPersisted>("@effect-codex/client/CodexError/ThreadNotPersisted")(
+    "ThreadNotPersisted",
+    rpcFields
+  )
+{
   override get message(): string {
     return `${rpcMessage(this)} Nothing is stored under this id: a thread is stored by its first turn. ` +
       `Check the id, or start a new thread.`
@@ -388,8 +362,9 @@ export class ThreadNotPersisted extends Schema.TaggedError<ThreadNotPersisted>()
  * @category rpc
  * @since 0.1.0
  */
-export class NoActiveTurn extends Schema.TaggedError<NoActiveTurn>()("NoActiveTurn", rpcFields) {
-  readonly [TypeId] = TypeId
+export class NoActiveTurn
+  extends TaggedError<NoActiveTurn>("@effect-codex/client/CodexError/NoActiveTurn")("NoActiveTurn", rpcFields)
+{
   override get message(): string {
     return `${rpcMessage(this)} The turn has not begun or is over: start a new turn instead.`
   }
@@ -402,12 +377,13 @@ export class NoActiveTurn extends Schema.TaggedError<NoActiveTurn>()("NoActiveTu
  * @category rpc
  * @since 0.1.0
  */
-export class TurnMismatch extends Schema.TaggedError<TurnMismatch>()("TurnMismatch", {
-  ...rpcFields,
-  expected: Schema.String,
-  actual: Schema.String
-}) {
-  readonly [TypeId] = TypeId
+export class TurnMismatch
+  extends TaggedError<TurnMismatch>("@effect-codex/client/CodexError/TurnMismatch")("TurnMismatch", {
+    ...rpcFields,
+    expected: Schema.String,
+    actual: Schema.String
+  })
+{
   override get message(): string {
     return `${rpcMessage(this)} Turn ${this.actual} is running, not ${this.expected}: use the handle of that turn.`
   }
@@ -421,9 +397,11 @@ export class TurnMismatch extends Schema.TaggedError<TurnMismatch>()("TurnMismat
  * @since 0.1.0
  */
 export class ExperimentalRequired
-  extends Schema.TaggedError<ExperimentalRequired>()("ExperimentalRequired", rpcFields)
+  extends TaggedError<ExperimentalRequired>("@effect-codex/client/CodexError/ExperimentalRequired")(
+    "ExperimentalRequired",
+    rpcFields
+  )
 {
-  readonly [TypeId] = TypeId
   override get message(): string {
     return `${rpcMessage(this)} Build the layer with \`experimentalApi: true\`.`
   }
@@ -436,12 +414,13 @@ export class ExperimentalRequired
  * @category rpc
  * @since 0.1.0
  */
-export class InputTooLarge extends Schema.TaggedError<InputTooLarge>()("InputTooLarge", {
-  ...rpcFields,
-  maximum: Schema.Number,
-  actual: Schema.Number
-}) {
-  readonly [TypeId] = TypeId
+export class InputTooLarge
+  extends TaggedError<InputTooLarge>("@effect-codex/client/CodexError/InputTooLarge")("InputTooLarge", {
+    ...rpcFields,
+    maximum: Schema.Number,
+    actual: Schema.Number
+  })
+{
   override get message(): string {
     return `The input has ${this.actual} characters and the server takes ${this.maximum}: write the text to a file ` +
       `in the workspace and mention it.`
@@ -455,8 +434,9 @@ export class InputTooLarge extends Schema.TaggedError<InputTooLarge>()("InputToo
  * @category rpc
  * @since 0.1.0
  */
-export class LoginRequired extends Schema.TaggedError<LoginRequired>()("LoginRequired", rpcFields) {
-  readonly [TypeId] = TypeId
+export class LoginRequired
+  extends TaggedError<LoginRequired>("@effect-codex/client/CodexError/LoginRequired")("LoginRequired", rpcFields)
+{
   override get message(): string {
     return `${rpcMessage(this)} Log in with ChatGPT first: \`Auth.loginChatgpt\`, \`Auth.loginDeviceCode\` or ` +
       `\`Auth.layerExternalTokens\`.`
@@ -470,14 +450,9 @@ export class LoginRequired extends Schema.TaggedError<LoginRequired>()("LoginReq
  * @category rpc
  * @since 0.1.0
  */
-export type RpcError =
+export type ReplyError =
   | ServerOverloaded
-  | InvalidRequest
-  | MethodNotFound
-  | InvalidParams
-  | InternalServerError
-  | ParseError
-  | UnexpectedRpcError
+  | RpcError
   | ThreadNotFound
   | ThreadNotPersisted
   | NoActiveTurn
@@ -496,11 +471,12 @@ export type RpcError =
  * @category arguments
  * @since 0.1.0
  */
-export class InvalidArgument extends Schema.TaggedError<InvalidArgument>()("InvalidArgument", {
-  argument: Schema.String,
-  detail: Schema.String
-}) {
-  readonly [TypeId] = TypeId
+export class InvalidArgument
+  extends TaggedError<InvalidArgument>("@effect-codex/client/CodexError/InvalidArgument")("InvalidArgument", {
+    argument: Schema.String,
+    detail: Schema.String
+  })
+{
   override get message(): string {
     return `Invalid ${this.argument}: ${this.detail}`
   }
@@ -513,12 +489,13 @@ export class InvalidArgument extends Schema.TaggedError<InvalidArgument>()("Inva
  * @category decoding
  * @since 0.1.0
  */
-export class DecodeError extends Schema.TaggedError<DecodeError>()("DecodeError", {
-  method: Schema.String,
-  issue: Schema.String,
-  raw: Schema.Unknown
-}) {
-  readonly [TypeId] = TypeId
+export class DecodeError
+  extends TaggedError<DecodeError>("@effect-codex/client/CodexError/DecodeError")("DecodeError", {
+    method: Schema.String,
+    issue: Schema.String,
+    raw: Schema.Unknown
+  })
+{
   override get message(): string {
     return `The answer to ${this.method} is not what the protocol says: ${this.issue}. The request took effect; if the ` +
       `server is newer than this library, update the library.`
@@ -532,7 +509,7 @@ export class DecodeError extends Schema.TaggedError<DecodeError>()("DecodeError"
  * @category models
  * @since 0.1.0
  */
-export type RequestError = ConnectionError | RequestTimeout | RpcError | InvalidArgument | DecodeError
+export type RequestError = ConnectionError | AppServerTimeout | ReplyError | InvalidArgument | DecodeError
 
 // =============================================================================
 // Login
@@ -565,13 +542,14 @@ const loginAdvice = {
  * @category login
  * @since 0.1.0
  */
-export class LoginFailed extends Schema.TaggedError<LoginFailed>()("LoginFailed", {
-  reason: Schema.Literals(["cancelled", "replaced", "offline", "timedOut", "refused", "failed"]),
-  detail: Schema.String,
-  loginId: Schema.NullOr(Schema.String),
-  cause: Schema.optionalKey(Schema.Defect())
-}) {
-  readonly [TypeId] = TypeId
+export class LoginFailed
+  extends TaggedError<LoginFailed>("@effect-codex/client/CodexError/LoginFailed")("LoginFailed", {
+    reason: Schema.Literals(["cancelled", "replaced", "offline", "timedOut", "refused", "failed"]),
+    detail: Schema.String,
+    loginId: Schema.NullOr(Schema.String),
+    cause: Schema.optionalKey(Schema.Defect())
+  })
+{
   override get message(): string {
     return `The login did not succeed (${this.reason}): ${this.detail} ${loginAdvice[this.reason]}`
   }
@@ -589,7 +567,7 @@ export class LoginFailed extends Schema.TaggedError<LoginFailed>()("LoginFailed"
 export type LoginError =
   | LoginFailed
   | ConnectionError
-  | RequestTimeout
+  | AppServerTimeout
   | ServerOverloaded
   | ExperimentalRequired
   | DecodeError
@@ -629,14 +607,13 @@ const transientInfos: ReadonlySet<string> = new Set([
  * @category turns
  * @since 0.1.0
  */
-export class TurnFailed extends Schema.TaggedError<TurnFailed>()("TurnFailed", {
+export class TurnFailed extends TaggedError<TurnFailed>("@effect-codex/client/CodexError/TurnFailed")("TurnFailed", {
   threadId: Schema.String,
   turnId: Schema.String,
   detail: Schema.String,
   info: ErrorInfo,
   result: PartialResult
 }) {
-  readonly [TypeId] = TypeId
   override get message(): string {
     const info = this.infoName
     return `The turn failed${info === undefined ? "" : ` (${info})`}: ${this.detail}`
@@ -672,12 +649,13 @@ export class TurnFailed extends Schema.TaggedError<TurnFailed>()("TurnFailed", {
  * @category turns
  * @since 0.1.0
  */
-export class TurnInterrupted extends Schema.TaggedError<TurnInterrupted>()("TurnInterrupted", {
-  threadId: Schema.String,
-  turnId: Schema.String,
-  result: PartialResult
-}) {
-  readonly [TypeId] = TypeId
+export class TurnInterrupted
+  extends TaggedError<TurnInterrupted>("@effect-codex/client/CodexError/TurnInterrupted")("TurnInterrupted", {
+    threadId: Schema.String,
+    turnId: Schema.String,
+    result: PartialResult
+  })
+{
   override get message(): string {
     return `Turn ${this.turnId} was interrupted. The thread is free: start a new turn to go on.`
   }
@@ -693,16 +671,17 @@ export class TurnInterrupted extends Schema.TaggedError<TurnInterrupted>()("Turn
  * @category turns
  * @since 0.1.0
  */
-export class TurnStalled extends Schema.TaggedError<TurnStalled>()("TurnStalled", {
-  threadId: Schema.String,
-  turnId: Schema.String,
-  stallTimeout: Schema.Number,
-  lastEvent: Schema.NullOr(Schema.String),
-  runningItems: Items,
-  startingMcpServers: Schema.Array(Schema.String),
-  result: PartialResult
-}) {
-  readonly [TypeId] = TypeId
+export class TurnStalled
+  extends TaggedError<TurnStalled>("@effect-codex/client/CodexError/TurnStalled")("TurnStalled", {
+    threadId: Schema.String,
+    turnId: Schema.String,
+    stallTimeout: Schema.Number,
+    lastEvent: Schema.NullOr(Schema.String),
+    runningItems: Items,
+    startingMcpServers: Schema.Array(Schema.String),
+    result: PartialResult
+  })
+{
   override get message(): string {
     const running = this.runningItems.map(({ type }) => type).join(", ")
     const starting = this.startingMcpServers.join(", ")
@@ -722,13 +701,14 @@ export class TurnStalled extends Schema.TaggedError<TurnStalled>()("TurnStalled"
  * @category turns
  * @since 0.1.0
  */
-export class TurnOutcomeUnknown extends Schema.TaggedError<TurnOutcomeUnknown>()("TurnOutcomeUnknown", {
-  threadId: Schema.String,
-  turnId: Schema.String,
-  detail: Schema.String,
-  result: PartialResult
-}) {
-  readonly [TypeId] = TypeId
+export class TurnOutcomeUnknown
+  extends TaggedError<TurnOutcomeUnknown>("@effect-codex/client/CodexError/TurnOutcomeUnknown")("TurnOutcomeUnknown", {
+    threadId: Schema.String,
+    turnId: Schema.String,
+    detail: Schema.String,
+    result: PartialResult
+  })
+{
   override get message(): string {
     return `How turn ${this.turnId} ended is unknown: ${this.detail} Look at what it did before sending its input again.`
   }
@@ -750,12 +730,11 @@ export type TurnEndError = TurnFailed | TurnStalled | TurnOutcomeUnknown
  * @category turns
  * @since 0.1.0
  */
-export class ThreadBusy extends Schema.TaggedError<ThreadBusy>()("ThreadBusy", {
+export class ThreadBusy extends TaggedError<ThreadBusy>("@effect-codex/client/CodexError/ThreadBusy")("ThreadBusy", {
   threadId: Schema.String,
   activeTurnId: Schema.String,
   delivered: Schema.Boolean
 }) {
-  readonly [TypeId] = TypeId
   override get message(): string {
     return `Thread ${this.threadId} runs ${this.activeTurnId === "" ? "a turn" : `turn ${this.activeTurnId}`} already${
       this.delivered ? ", which has taken the input" : ""
@@ -771,14 +750,15 @@ export class ThreadBusy extends Schema.TaggedError<ThreadBusy>()("ThreadBusy", {
  * @category turns
  * @since 0.1.0
  */
-export class OutputInvalid extends Schema.TaggedError<OutputInvalid>()("OutputInvalid", {
-  threadId: Schema.String,
-  turnId: Schema.String,
-  text: Schema.NullOr(Schema.String),
-  issue: Schema.String,
-  result: PartialResult
-}) {
-  readonly [TypeId] = TypeId
+export class OutputInvalid
+  extends TaggedError<OutputInvalid>("@effect-codex/client/CodexError/OutputInvalid")("OutputInvalid", {
+    threadId: Schema.String,
+    turnId: Schema.String,
+    text: Schema.NullOr(Schema.String),
+    issue: Schema.String,
+    result: PartialResult
+  })
+{
   override get message(): string {
     return `The answer of turn ${this.turnId} does not fit the schema: ${this.issue} Set \`repair\` to let the model try ` +
       `again on the same thread.`
@@ -792,12 +772,13 @@ export class OutputInvalid extends Schema.TaggedError<OutputInvalid>()("OutputIn
  * @category turns
  * @since 0.1.0
  */
-export class EventsOverflow extends Schema.TaggedError<EventsOverflow>()("EventsOverflow", {
-  threadId: Schema.String,
-  turnId: Schema.String,
-  unreadBytes: Schema.Number
-}) {
-  readonly [TypeId] = TypeId
+export class EventsOverflow
+  extends TaggedError<EventsOverflow>("@effect-codex/client/CodexError/EventsOverflow")("EventsOverflow", {
+    threadId: Schema.String,
+    turnId: Schema.String,
+    unreadBytes: Schema.Number
+  })
+{
   override get message(): string {
     return `A reader of turn ${this.turnId} left ${this.unreadBytes} bytes of events unread, more than ` +
       `\`maxUnreadBytes\`. Read faster, or raise the limit; the turn itself goes on.`
@@ -850,4 +831,5 @@ export type CodexError =
  * @category guards
  * @since 0.1.0
  */
-export const isCodexError = (u: unknown): u is CodexError => Predicate.hasProperty(u, TypeId)
+export const isCodexError = (u: unknown): u is CodexError =>
+  identifierOf(u)?.startsWith("@effect-codex/client/CodexError/") === true

@@ -18,6 +18,7 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Fields from "./internal/elicitationFields.ts"
 import { isMcpToolApproval } from "./internal/mcpToolApproval.ts"
+import { TaggedError } from "./internal/taggedError.ts"
 import * as ServerRequests from "./ServerRequests.ts"
 
 // =============================================================================
@@ -320,13 +321,15 @@ export const cancel: Answer = { action: "cancel", content: undefined, persist: u
  * @category errors
  * @since 0.1.0
  */
-export class ContentInvalid extends Schema.TaggedError<ContentInvalid>()("ElicitationContentInvalid", {
-  serverName: Schema.String,
-  issues: Schema.Array(Schema.Struct({
-    field: Schema.String,
-    expected: Schema.String
-  }))
-}) {
+export class ContentInvalid
+  extends TaggedError<ContentInvalid>("@effect-codex/client/Elicitation/ContentInvalid")("ElicitationContentInvalid", {
+    serverName: Schema.String,
+    issues: Schema.Array(Schema.Struct({
+      field: Schema.String,
+      expected: Schema.String
+    }))
+  })
+{
   override get message(): string {
     const issues = this.issues.map(({ expected, field }) => `${field}: expected ${expected}`)
     return `The content does not fit what the MCP server ${this.serverName} asked for. ${issues.join("; ")}.`

@@ -112,8 +112,8 @@ export interface Goals {
    *   any request (a rule of the Python SDK and of the server), and for an ephemeral thread, which cannot have a goal
    * - `ThreadBusy` when a turn or another goal of the thread runs; its `activeTurnId` is empty if that is not known
    * - `ThreadNotFound` when the server has not loaded the thread: it would keep the goal and begin no turn (measured)
-   * - `InvalidRequest` when goals are switched off in codex's configuration (`[features] goals = false`)
-   * - `RequestTimeout` (of `turn/started`) when no turn begins; the goal is then paused
+   * - `RpcError` when goals are switched off in codex's configuration (`[features] goals = false`)
+   * - `AppServerTimeout` (of `turn/started`) when no turn begins; the goal is then paused
    */
   readonly startGoal: (
     objective: string,
@@ -129,14 +129,14 @@ export interface Goals {
   ) => Effect.Effect<TurnResult, RequestError | ThreadBusy | TurnEndError | TurnInterrupted>
   /**
    * Takes up the thread's goal again, for instance after it was paused or interrupted; otherwise as `startGoal`. Fails with
-   * `InvalidRequest` when the thread has no goal.
+   * `RpcError` when the thread has no goal.
    */
   readonly resumeGoal: (
     options?: ResumeGoalOptions
   ) => Effect.Effect<Turn, RequestError | ThreadBusy, Scope.Scope>
   /** The thread's goal as the server has it now. */
   readonly goal: Effect.Effect<Option.Option<Goal>, RequestError>
-  /** Lets the running turn end and starts no other. Fails with `InvalidRequest` when the thread has no goal. */
+  /** Lets the running turn end and starts no other. Fails with `RpcError` when the thread has no goal. */
   readonly pauseGoal: Effect.Effect<Goal, RequestError>
   /** Forgets the goal and lets the running turn end. Succeeds with whether there was one. */
   readonly clearGoal: Effect.Effect<boolean, RequestError>

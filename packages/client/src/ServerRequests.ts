@@ -22,6 +22,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as CapturedServices from "./internal/capturedServices.ts"
+import { TaggedError } from "./internal/taggedError.ts"
 
 // =============================================================================
 // Models
@@ -34,9 +35,11 @@ import * as CapturedServices from "./internal/capturedServices.ts"
  * @category errors
  * @since 0.1.0
  */
-export class Refusal extends Schema.TaggedError<Refusal>()("ServerRequestRefusal", {
-  message: Schema.String
-}) {}
+export class Refusal
+  extends TaggedError<Refusal>("@effect-codex/client/ServerRequests/Refusal")("ServerRequestRefusal", {
+    message: Schema.String
+  })
+{}
 
 /**
  * The name of a request of the server.

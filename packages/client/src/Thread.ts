@@ -237,7 +237,7 @@ export interface Thread extends Goals {
   /**
    * Starts the server's own review of the changes in the thread's folder: what is not committed, what a branch adds, one
    * commit, or what the instructions say. The review is the text of the item `exitedReviewMode` and the final answer. It
-   * cannot be steered (`InvalidRequest`).
+   * cannot be steered (`RpcError`).
    */
   readonly review: (
     target: Sent.ReviewTarget,
@@ -254,8 +254,8 @@ export interface Thread extends Goals {
 
   /**
    * What the server keeps of the thread. `includeTurns` (default: false) reads the whole history at once, which is
-   * deprecated by the protocol: prefer {@link turns} and {@link items}. It fails with `MethodNotFound` while the thread has
-   * neither a turn nor a name (measured).
+   * deprecated by the protocol: prefer {@link turns} and {@link items}. It fails with `RpcError` (`methodNotFound`) while
+   * the thread has neither a turn nor a name (measured).
    */
   readonly read: (
     options?: { readonly includeTurns?: boolean | undefined }
@@ -263,13 +263,13 @@ export interface Thread extends Goals {
   /** What the thread does at the moment, asked of the server. For its changes read {@link events}. */
   readonly status: Effect.Effect<ThreadStatus, RequestError>
   /**
-   * The turns of all pages, read as the stream is. `ThreadNotPersisted` before the thread's first turn, or `MethodNotFound`
-   * once {@link read} has asked for them (measured).
+   * The turns of all pages, read as the stream is. `ThreadNotPersisted` before the thread's first turn, or `RpcError`
+   * (`methodNotFound`) once {@link read} has asked for them (measured).
    */
   readonly turns: (options?: ListTurnsOptions) => Stream.Stream<Received.Turn, RequestError>
   /**
-   * The items of all pages, each with its turn, read as the stream is. `MethodNotFound` before the thread's first turn
-   * (measured).
+   * The items of all pages, each with its turn, read as the stream is. `RpcError` (`methodNotFound`) before the thread's
+   * first turn (measured).
    */
   readonly items: (options?: ListItemsOptions) => Stream.Stream<Received.ThreadItemEntry, RequestError>
   /**

@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
+import { TaggedError } from "./internal/taggedError.ts"
 import * as ServerRequests from "./ServerRequests.ts"
 
 // =============================================================================
@@ -103,13 +104,15 @@ export interface Answers {
  * @category errors
  * @since 0.1.0
  */
-export class AnswersInvalid extends Schema.TaggedError<AnswersInvalid>()("UserInputAnswersInvalid", {
-  issues: Schema.Array(Schema.Struct({
-    /** The id that the answer was given for. */
-    questionId: Schema.String,
-    expected: Schema.String
-  }))
-}) {
+export class AnswersInvalid
+  extends TaggedError<AnswersInvalid>("@effect-codex/client/UserInput/AnswersInvalid")("UserInputAnswersInvalid", {
+    issues: Schema.Array(Schema.Struct({
+      /** The id that the answer was given for. */
+      questionId: Schema.String,
+      expected: Schema.String
+    }))
+  })
+{
   override get message(): string {
     const issues = this.issues.map(({ expected, questionId }) => `${questionId}: expected ${expected}`)
     return `The answers do not fit the questions. ${issues.join("; ")}.`

@@ -109,7 +109,7 @@ describe("requests", () => {
       yield* Effect.yieldNow
       assert.strictEqual(sending, 1)
       yield* TestClock.adjust("1 minute")
-      assert.strictEqual(yield* Deferred.await(tag), "RequestTimeout")
+      assert.strictEqual(yield* Deferred.await(tag), "AppServerTimeout")
       assert.strictEqual(sending, 0)
     }))
 
@@ -121,11 +121,11 @@ describe("requests", () => {
       const late = yield* server.next
       yield* server.next
       yield* TestClock.adjust("5 seconds")
-      assert.deepInclude(yield* Fiber.join(short), { _tag: "RequestTimeout", method: "model/list", timeout: 5000 })
+      assert.deepInclude(yield* Fiber.join(short), { _tag: "AppServerTimeout", method: "model/list", timeout: 5000 })
       assert.isUndefined(usual.pollUnsafe())
       yield* TestClock.adjust("55 seconds")
       assert.deepInclude(yield* Fiber.join(usual), {
-        _tag: "RequestTimeout",
+        _tag: "AppServerTimeout",
         method: "account/logout",
         timeout: 60_000
       })

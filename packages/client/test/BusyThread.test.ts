@@ -215,7 +215,7 @@ describe("a lost reply to turn/start", () => {
       assert.deepStrictEqual((yield* Fiber.join(ours)).finalResponse, Option.some("stored"))
     }))
 
-  it.effect("is RequestTimeout when no turn has, and frees the thread", () =>
+  it.effect("is AppServerTimeout when no turn has, and frees the thread", () =>
     Effect.gen(function*() {
       const { server, thread } = yield* Fake.connectThread()
       const ours = yield* Effect.forkScoped(Effect.flip(thread.run("go")))
@@ -225,7 +225,7 @@ describe("a lost reply to turn/start", () => {
       yield* TestClock.adjust("60 seconds")
       yield* Effect.flatMap(server.expect("thread/turns/list"), (asked) =>
         server.reply(asked, { data: [Fake.turn("another", "completed")], nextCursor: null, backwardsCursor: null }))
-      assert.strictEqual((yield* Fiber.join(ours))._tag, "RequestTimeout")
+      assert.strictEqual((yield* Fiber.join(ours))._tag, "AppServerTimeout")
       yield* Effect.forkScoped(thread.run("again"))
       yield* server.expect("turn/start")
       yield* server.close()
@@ -245,7 +245,7 @@ describe("a start whose reply names no turn", () => {
       assert.strictEqual((yield* turn.result).status, "completed")
     }))
 
-  it.effect("is RequestTimeout when none begins", () =>
+  it.effect("is AppServerTimeout when none begins", () =>
     Effect.gen(function*() {
       const { server, thread } = yield* Fake.connectThread()
       const compacting = yield* Effect.forkScoped(Effect.flip(thread.compact()))
@@ -254,7 +254,7 @@ describe("a start whose reply names no turn", () => {
       yield* Deferred.succeed(asked, undefined)
       yield* Effect.yieldNow
       yield* TestClock.adjust("30 seconds")
-      assert.deepInclude(yield* Fiber.join(compacting), { _tag: "RequestTimeout", method: "turn/started" })
+      assert.deepInclude(yield* Fiber.join(compacting), { _tag: "AppServerTimeout", method: "turn/started" })
     }))
 })
 

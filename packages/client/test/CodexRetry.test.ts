@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import * as Fake from "./fakeServer.ts"
 
 const overloaded = new CodexError.ServerOverloaded({ method: "thread/start", code: -32001, detail: "later" })
-const unknown = new CodexError.RequestTimeout({ method: "turn/start", timeout: 1 })
+const unknown = new CodexError.AppServerTimeout({ method: "turn/start", timeout: 1 })
 
 /** The times at which an effect that always fails is tried, in milliseconds. */
 const attempts = Effect.fnUntraced(function*(

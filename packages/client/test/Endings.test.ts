@@ -8,6 +8,7 @@ import { Cause, Context, Deferred, Duration, Effect, Exit, Fiber, Layer, Scope, 
 import { TestClock } from "effect/testing"
 import * as Fake from "./fakeServer.ts"
 import * as Fibers from "./support/fibers.ts"
+import { kindOf } from "./support/kindOf.ts"
 
 // =============================================================================
 // Calls
@@ -421,15 +422,15 @@ interface Documented {
   readonly end?: string
 }
 
-const timeout = (after: number) => ["RequestTimeout", after] as const
+const timeout = (after: number) => ["AppServerTimeout", after] as const
 
 const documented = {
-  request: { error: "InternalServerError", silence: timeout(requestTimeout) },
+  request: { error: "RpcError: internal", silence: timeout(requestTimeout) },
   // The server is asked whether it waits for MCP servers.
-  startThread: { error: "InternalServerError", silence: timeout(requestTimeout + configLookup) },
+  startThread: { error: "RpcError: internal", silence: timeout(requestTimeout + configLookup) },
   // Its reply may have been lost, so the server is asked for a turn with our message.
-  start: { error: "InternalServerError", silence: timeout(requestTimeout + lookup), interruption: stopGrace },
-  otherStart: { error: "InternalServerError", silence: timeout(requestTimeout), interruption: stopGrace },
+  start: { error: "RpcError: internal", silence: timeout(requestTimeout + lookup), interruption: stopGrace },
+  otherStart: { error: "RpcError: internal", silence: timeout(requestTimeout), interruption: stopGrace },
   beginning: { error: "TurnFailed", silence: timeout(beginTimeout), interruption: stopGrace },
   goalBeginning: { error: "TurnFailed", silence: timeout(beginTimeout + stopGrace), interruption: stopGrace },
   turn: { error: "TurnFailed", silence: ["TurnStalled", stall + lookup + stopGrace], interruption: stopGrace },
@@ -442,7 +443,7 @@ const documented = {
     interruption: stopGrace
   },
   // The first turn has no limit.
-  queued: { error: "InternalServerError" },
+  queued: { error: "RpcError: internal" },
   // One that nobody waits for is cancelled when the server has told which one it is.
   login: { error: "LoginFailed", silence: timeout(requestTimeout), after: requestTimeout },
   // A person may take any time.
@@ -475,7 +476,7 @@ const outcomeOf = (exit: Exit.Exit<unknown, unknown> | undefined): string => {
   const error = Cause.squash(exit.cause)
   return Cause.hasDies(exit.cause) || !CodexError.isCodexError(error)
     ? `a defect: ${Cause.pretty(exit.cause)}`
-    : error._tag
+    : kindOf(error)
 }
 
 /** Lets happen all that needs no time. */

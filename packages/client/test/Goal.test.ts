@@ -8,6 +8,7 @@ import * as Goal from "../src/internal/goal.ts"
 import * as ThreadRoute from "../src/internal/threadRoute.ts"
 import * as Turn from "../src/internal/turn.ts"
 import * as Fake from "./fakeServer.ts"
+import { kindOf } from "./support/kindOf.ts"
 
 const stopGrace = Duration.seconds(10)
 
@@ -123,7 +124,7 @@ const pauseAndInterrupt = Effect.fnUntraced(function*(server: Fake.FakeServer, t
 const serverError = { message: "boom", codexErrorInfo: "serverOverloaded", additionalDetails: null, misalignment: null }
 
 const tagOf = (effect: Effect.Effect<unknown, { readonly _tag: string }, Scope.Scope>) =>
-  Effect.map(Effect.flip(effect), (error) => error._tag)
+  Effect.map(Effect.flip(effect), kindOf)
 
 describe("the start", () => {
   it.effect("refuses an objective or a budget that the server would refuse, before any request", () =>
@@ -267,7 +268,7 @@ describe("the start", () => {
       const starting = yield* Effect.forkScoped(Effect.flip(goals.startGoal("Do it.")))
       yield* server.refuse(yield* upToSet(server), -32600, "goals feature is disabled")
       const error = yield* Fiber.join(starting)
-      assert.strictEqual(error._tag, "InvalidRequest")
+      assert.strictEqual(kindOf(error), "RpcError: invalidRequest")
       assert.include(error.message, "goals feature is disabled")
       yield* isQuiet(rpc, server)
       assert.strictEqual(observers.count, 0)
@@ -285,7 +286,7 @@ describe("the start", () => {
       yield* pauseAndInterrupt(server, "")
       yield* answer(server, "thread/read", threadRead())
       assert.deepInclude(yield* Fiber.join(starting), {
-        _tag: "RequestTimeout",
+        _tag: "AppServerTimeout",
         method: "turn/started",
         timeout: 30_000
       })
@@ -644,7 +645,7 @@ describe("interrupting", () => {
       yield* server.reply(yield* expectPause(server), { goal: goal("paused") })
       yield* server.send(Fake.completed("t1"), updated("paused"))
       yield* server.refuse(yield* expectInterrupt(server, "t1"), -32603, "no")
-      assert.strictEqual((yield* Fiber.join(interrupting))._tag, "InternalServerError")
+      assert.strictEqual(kindOf(yield* Fiber.join(interrupting)), "RpcError: internal")
       assert.strictEqual((yield* turn.result).status, "completed")
     }))
 
@@ -1051,8 +1052,8 @@ describe("on the real server a goal", () => {
         assert.deepStrictEqual([result.status, result.finalResponse], ["completed", Option.some("the end")])
       }
       yield* isFree(all, thread)
-      assert.strictEqual(yield* tagOf(goals.resumeGoal()), "InvalidRequest")
-      assert.strictEqual(yield* tagOf(goals.pauseGoal), "InvalidRequest")
+      assert.strictEqual(yield* tagOf(goals.resumeGoal()), "RpcError: invalidRequest")
+      assert.strictEqual(yield* tagOf(goals.pauseGoal), "RpcError: invalidRequest")
     }))
 
   real(
@@ -1113,12 +1114,12 @@ describe("on the real server a goal", () => {
     }))
 
   real(
-    "that is switched off in the configuration is InvalidRequest",
+    "that is switched off in the configuration is refused as an invalid request",
     (all) =>
       Effect.gen(function*() {
         const { goals, thread } = yield* all.startThread()
         const error = yield* Effect.flip(goals.runGoal("Go on."))
-        assert.strictEqual(error._tag, "InvalidRequest")
+        assert.strictEqual(kindOf(error), "RpcError: invalidRequest")
         assert.include(error.message, "goals feature is disabled")
         yield* isFree(all, thread)
       }),

@@ -5,6 +5,7 @@ import { Effect, Exit, Fiber, Logger, Option, Stream } from "effect"
 import * as V8 from "node:v8"
 import * as Vm from "node:vm"
 import * as Fake from "./fakeServer.ts"
+import { kindOf } from "./support/kindOf.ts"
 
 type Connected = Effect.Success<ReturnType<typeof Fake.connectThread>>
 
@@ -42,7 +43,7 @@ const answerTo = Effect.fnUntraced(function*({ rpc, server }: Connected, reply: 
   const exit: Exit.Exit<unknown, CodexError.CodexError> = yield* Fiber.join(request)
   return Exit.isSuccess(exit)
     ? "success"
-    : exit.cause.reasons.map((reason) => reason._tag === "Fail" ? reason.error._tag : reason._tag).join()
+    : exit.cause.reasons.map((reason) => reason._tag === "Fail" ? kindOf(reason.error) : reason._tag).join()
 })
 
 describe("frames that are nested too deeply", () => {
@@ -117,7 +118,7 @@ describe("frames that are nested too deeply", () => {
         ]
       ) {
         const tag = yield* answerTo(connected, (id) => [`{"id":${id},"error":${error}}`])
-        assert.include(["UnexpectedRpcError", "InvalidRequest"], tag, error.slice(0, 60))
+        assert.include(["RpcError: unexpected", "RpcError: invalidRequest"], tag, error.slice(0, 60))
       }
       yield* alive(connected)
     }))
@@ -234,7 +235,7 @@ describe("values that are no value for what is done with them", () => {
         for (const error of [value, `{"code":${value}}`, `{"code":-32600,"message":${value},"data":${value}}`]) {
           const tag = yield* answerTo(connected, (id) => [`{"id":${id},"error":${error}}`])
           // An error that is null is none.
-          assert.include(["UnexpectedRpcError", "InvalidRequest", "DecodeError"], tag, error)
+          assert.include(["RpcError: unexpected", "RpcError: invalidRequest", "DecodeError"], tag, error)
         }
         const running = yield* Effect.forkChild(thread.run("go"))
         const { id } = yield* server.expect("turn/start")
@@ -310,7 +311,12 @@ describe("replies that nobody asked for", () => {
         yield* answerTo(connected, (id) => [Fake.frame({ id, result: fine, error: no })]),
         yield* answerTo(connected, (id) => [Fake.frame({ id })])
       ]
-      assert.deepStrictEqual(replies, ["InvalidRequest", "DecodeError", "InvalidRequest", "DecodeError"])
+      assert.deepStrictEqual(replies, [
+        "RpcError: invalidRequest",
+        "DecodeError",
+        "RpcError: invalidRequest",
+        "DecodeError"
+      ])
       assert.strictEqual((yield* connected.rpc.diagnostics).unmatchedReplies, 2)
     }))
 })

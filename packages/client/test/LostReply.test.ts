@@ -62,11 +62,11 @@ describe("a lost reply to turn/start", () => {
   )
 
   live(
-    "is RequestTimeout when the server knows of no such turn",
+    "is AppServerTimeout when the server knows of no such turn",
     Effect.gen(function*() {
       const codex = yield* connect(() => false, (frame) => frame.includes("\"method\":\"turn/start\""))
       const thread = yield* codex.startThread()
-      assert.strictEqual((yield* Effect.flip(thread.run("go")))._tag, "RequestTimeout")
+      assert.strictEqual((yield* Effect.flip(thread.run("go")))._tag, "AppServerTimeout")
     })
   )
 })

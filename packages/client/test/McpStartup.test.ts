@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer } from "effect"
 import { TestClock } from "effect/testing"
 import * as Fake from "./fakeServer.ts"
+import { kindOf } from "./support/kindOf.ts"
 
 const status = (name: unknown, status: unknown, threadId = Fake.threadId) =>
   Fake.notification("mcpServer/startupStatus/updated", { threadId, name, status, error: null, failureReason: null })
@@ -95,7 +96,7 @@ describe("the MCP servers that are required", () => {
           else yield* server.reply(asked, { ...answer, origins: {}, layers: null })
           const error = yield* Fiber.join(failing)
           const names = answer === undefined ? ["docs"] : ["files", "chat", "docs"]
-          assert.deepInclude(error, { _tag: "RequestTimeout", method, timeout: 60_000, requiredMcpServers: names })
+          assert.deepInclude(error, { _tag: "AppServerTimeout", method, timeout: 60_000, requiredMcpServers: names })
           assert.include(error.message, `It waits for the required MCP servers to start: ${names.join(", ")}.`)
         }
       }
@@ -113,7 +114,7 @@ describe("the MCP servers that are required", () => {
       )
       const other = yield* Effect.forkScoped(Effect.flip(rpc.request("model/list", {})))
       const error = yield* Fiber.join(starting)
-      assert.deepInclude(error, { _tag: "RequestTimeout", requiredMcpServers: [] })
+      assert.deepInclude(error, { _tag: "AppServerTimeout", requiredMcpServers: [] })
       assert.notInclude(error.message, "MCP")
       yield* server.expect("model/list")
       yield* TestClock.adjust("60 seconds")
@@ -158,7 +159,7 @@ describe("on the real server an MCP server that never answers", () => {
         ]
         for (const call of calls) {
           const error = yield* Effect.flip(call)
-          assert.deepInclude(error, { _tag: "RequestTimeout", requiredMcpServers: ["files", "mute"] })
+          assert.deepInclude(error, { _tag: "AppServerTimeout", requiredMcpServers: ["files", "mute"] })
         }
         // The starts that go on in the server hold no other.
         yield* codex.startThread({ config: withoutFiles })
@@ -179,7 +180,7 @@ describe("on the real server an MCP server that never answers", () => {
       const error = yield* Effect.flip(
         codex.startThread({ config: { mcp_servers: { mute: { ...mute, required: true, startup_timeout_sec: 1 } } } })
       )
-      assert.strictEqual(error._tag, "InternalServerError")
+      assert.strictEqual(kindOf(error), "RpcError: internal")
       assert.include(error.message, "required MCP servers failed to initialize: mute: ")
     }).pipe(Effect.scoped, Effect.provide(ScriptedCodex.layer())), 60_000)
 })

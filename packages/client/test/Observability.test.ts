@@ -193,11 +193,11 @@ describe("metrics", () => {
       assert.strictEqual(after.count, before.count + 1)
       assert.strictEqual(after.sum - before.sum, 3)
 
-      const refused = yield* metric("InternalServerError")
+      const refused = yield* metric("RpcError")
       const second = yield* Effect.forkScoped(Effect.flip(rpc.request("thread/loaded/list", {})))
       yield* Effect.flatMap(server.expect("thread/loaded/list"), (asked) => server.refuse(asked, -32603, "no"))
       yield* Fiber.join(second)
-      assert.strictEqual((yield* metric("InternalServerError")).count, refused.count + 1)
+      assert.strictEqual((yield* metric("RpcError")).count, refused.count + 1)
 
       // A reply that is not what the protocol says is no success.
       const [fine, odd] = [yield* metric("ok"), yield* metric("DecodeError")]

@@ -396,7 +396,7 @@ describe("the SDK's inputs", () => {
       const refused = yield* Effect.flip(
         rpc.request("turn/start", { threadId: thread.id, input: [{ type: "image", url }] })
       )
-      assert.deepInclude(refused, { _tag: "InvalidRequest", code: -32600 })
+      assert.deepInclude(refused, { _tag: "RpcError", reason: "invalidRequest", code: -32600 })
       const error = yield* Effect.flip(thread.run(["x".repeat(1_000_000), "y".repeat(50_000)]))
       assert.deepInclude(error, { _tag: "InputTooLarge", maximum: 1_048_576, actual: 1_050_000 })
     }))
@@ -507,23 +507,23 @@ describe("the SDK's TurnResult", () => {
 
 describe("the SDK's errors", () => {
   real(
-    "InvalidRequest, with what the server says in data: steering a review",
+    "RpcError, with what the server says in data: steering a review",
     ({ codex, model }) =>
       Effect.gen(function*() {
         yield* held(model)
         const turn = yield* (yield* codex.startThread()).review({ type: "custom", instructions: "Look." })
         yield* model.received(1)
         const error = yield* Effect.flip(turn.steer("left"))
-        assert.deepInclude(error, { _tag: "InvalidRequest", code: -32600 })
+        assert.deepInclude(error, { _tag: "RpcError", reason: "invalidRequest", code: -32600 })
         assert.include(JSON.stringify(error), "activeTurnNotSteerable")
       })
   )
 
-  real("InvalidRequest: what the server refuses as a request, not as its params", ({ rpc }) =>
+  real("RpcError: what the server refuses as a request, not as its params", ({ rpc }) =>
     Effect.gen(function*() {
       const clientInfo = { name: "again", title: null, version: "0" }
       const error = yield* Effect.flip(rpc.request("initialize", { clientInfo, capabilities: null }))
-      assert.deepInclude(error, { _tag: "InvalidRequest", code: -32600 })
+      assert.deepInclude(error, { _tag: "RpcError", reason: "invalidRequest", code: -32600 })
       assert.include(error.message, "Already initialized")
     }))
 

@@ -220,7 +220,8 @@ describe("an API key", () => {
       assert.instanceOf(error, CodexError.LoginFailed)
       assert.deepInclude(error, { reason: "refused", isRetryable: false, loginId: null })
       assert.include(error.message, "API key login is disabled.")
-      assert.instanceOf(error.cause, CodexError.InvalidRequest)
+      assert.instanceOf(error.cause, CodexError.RpcError)
+      assert.strictEqual(error.cause.reason, "invalidRequest")
     }),
     codex({ home: { config: { forced_login_method: "chatgpt" } } })
   )

@@ -14,6 +14,7 @@ import { ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Option, Scope, Stream } from "effect"
 import { codexVersion } from "./support/codexVersion.ts"
+import { kindOf } from "./support/kindOf.ts"
 
 const services = Effect.gen(function*() {
   return {
@@ -330,8 +331,7 @@ describe("threads", () => {
 
   real("that are not there are typed errors", ({ codex, rpc }) =>
     Effect.gen(function*() {
-      const tag = (effect: Effect.Effect<unknown, { readonly _tag: string }>) =>
-        Effect.map(Effect.flip(effect), (error) => error._tag)
+      const tag = (effect: Effect.Effect<unknown, { readonly _tag: string }>) => Effect.map(Effect.flip(effect), kindOf)
       const input = [{ type: "text" as const, text: "go", text_elements: [] }]
       assert.strictEqual(yield* tag(codex.resumeThread(unknown)), "ThreadNotPersisted")
       assert.strictEqual(yield* tag(rpc.request("turn/start", { threadId: unknown, input })), "ThreadNotFound")
@@ -343,7 +343,7 @@ describe("threads", () => {
         yield* tag(rpc.request("thread/read", { threadId: unknown, includeTurns: false })),
         "ThreadNotFound"
       )
-      assert.strictEqual(yield* tag(codex.resumeThread("nope")), "InvalidRequest")
+      assert.strictEqual(yield* tag(codex.resumeThread("nope")), "RpcError: invalidRequest")
       const thread = yield* codex.startThread()
       assert.strictEqual(yield* tag(thread.run("x".repeat(1_048_577))), "InputTooLarge")
       assert.strictEqual(

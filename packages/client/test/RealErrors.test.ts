@@ -4,6 +4,7 @@ import type { Methods } from "@effect-codex/protocol"
 import { ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, type Scope, Stream } from "effect"
+import { kindOf } from "./support/kindOf.ts"
 
 type Services = Codex.Codex | AppServerRpc.AppServerRpc | ScriptedModel.ScriptedModel
 
@@ -55,10 +56,10 @@ describe("errors of requests", () => {
   )
 
   real(
-    "InternalServerError: a file that is not there",
+    "RpcError: a file that is not there",
     Effect.gen(function*() {
       const error = yield* Effect.flip(request("fs/readFile", { path: "/nowhere/at/all" }))
-      assert.strictEqual(error._tag, "InternalServerError")
+      assert.strictEqual(kindOf(error), "RpcError: internal")
     })
   )
 
@@ -79,14 +80,14 @@ describe("errors of requests", () => {
   )
 
   real(
-    "RequestTimeout: a request that takes longer than it may",
+    "AppServerTimeout: a request that takes longer than it may",
     Effect.gen(function*() {
       const error = yield* Effect.flip(
         request("command/exec", { command: ["sleep", "30"], sandboxPolicy: { type: "dangerFullAccess" } }, {
           timeout: "500 millis"
         })
       )
-      assert.deepInclude(error, { _tag: "RequestTimeout", method: "command/exec", timeout: 500 })
+      assert.deepInclude(error, { _tag: "AppServerTimeout", method: "command/exec", timeout: 500 })
     })
   )
 })

@@ -8,7 +8,11 @@ const cases: ReadonlyArray<readonly [error: unknown, expected: Record<string, un
   [{ code: -32000, message: "busy", data: "server_overloaded" }, { _tag: "ServerOverloaded" }],
   [{ code: -32050, message: "busy", data: { codexErrorInfo: "serverOverloaded" } }, { _tag: "ServerOverloaded" }],
   [{ code: -32050, message: "busy", data: { errorInfo: { kind: "server_overloaded" } } }, { _tag: "ServerOverloaded" }],
-  [{ code: -32050, message: "odd", data: { codexErrorInfo: "other" } }, { _tag: "UnexpectedRpcError", code: -32050 }],
+  [{ code: -32050, message: "odd", data: { codexErrorInfo: "other" } }, {
+    _tag: "RpcError",
+    reason: "unexpected",
+    code: -32050
+  }],
   [{ code: -32600, message: "thread not found: 01a2" }, { _tag: "ThreadNotFound" }],
   [{ code: -32600, message: "thread not loaded: 01a2" }, { _tag: "ThreadNotFound" }],
   [{ code: -32600, message: "no rollout found for thread id 01a2" }, { _tag: "ThreadNotPersisted" }],
@@ -34,15 +38,19 @@ const cases: ReadonlyArray<readonly [error: unknown, expected: Record<string, un
     { _tag: "LoginRequired", isRetryable: false }
   ],
   [{ code: -32600, message: "chatgpt authentication required to read token usage" }, { _tag: "LoginRequired" }],
-  [{ code: -32600, message: "invalid thread id: nope" }, { _tag: "InvalidRequest", detail: "invalid thread id: nope" }],
-  [{ code: -32601, message: "list_turns is not supported yet" }, { _tag: "MethodNotFound" }],
-  [{ code: -32602, message: "bad" }, { _tag: "InvalidParams" }],
-  [{ code: -32603, message: "disk" }, { _tag: "InternalServerError" }],
-  [{ code: -32700, message: "syntax" }, { _tag: "ParseError" }],
-  [{ code: 7, message: "odd", data: [1] }, { _tag: "UnexpectedRpcError", code: 7, data: [1] }],
-  [{}, { _tag: "UnexpectedRpcError", code: 0 }],
-  ["no object", { _tag: "UnexpectedRpcError", code: 0 }],
-  [{ code: "x", message: 3 }, { _tag: "UnexpectedRpcError", code: 0 }]
+  [{ code: -32600, message: "invalid thread id: nope" }, {
+    _tag: "RpcError",
+    reason: "invalidRequest",
+    detail: "invalid thread id: nope"
+  }],
+  [{ code: -32601, message: "list_turns is not supported yet" }, { _tag: "RpcError", reason: "methodNotFound" }],
+  [{ code: -32602, message: "bad" }, { _tag: "RpcError", reason: "invalidParams" }],
+  [{ code: -32603, message: "disk" }, { _tag: "RpcError", reason: "internal" }],
+  [{ code: -32700, message: "syntax" }, { _tag: "RpcError", reason: "parse" }],
+  [{ code: 7, message: "odd", data: [1] }, { _tag: "RpcError", reason: "unexpected", code: 7, data: [1] }],
+  [{}, { _tag: "RpcError", reason: "unexpected", code: 0 }],
+  ["no object", { _tag: "RpcError", reason: "unexpected", code: 0 }],
+  [{ code: "x", message: 3 }, { _tag: "RpcError", reason: "unexpected", code: 0 }]
 ]
 
 describe("JSON-RPC errors", () => {

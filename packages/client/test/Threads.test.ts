@@ -13,6 +13,7 @@ import {
   threadStarted,
   turn
 } from "./fakeServer.ts"
+import { kindOf } from "./support/kindOf.ts"
 
 const services = Effect.all({
   codex: Codex.Codex,
@@ -36,9 +37,9 @@ const real = (
 
 const failsWith = Effect.fnUntraced(function*<A, E extends { readonly _tag: string }, R>(
   effect: Effect.Effect<A, E, R>,
-  tag: E["_tag"]
+  kind: Exclude<E["_tag"], "RpcError"> | "RpcError: invalidRequest" | "RpcError: methodNotFound"
 ) {
-  assert.strictEqual((yield* Effect.flip(effect))._tag, tag)
+  assert.strictEqual(kindOf(yield* Effect.flip(effect)), kind)
 })
 
 const ids = <A extends { readonly id: string }>(stream: Stream.Stream<A, CodexError.RequestError>) =>
@@ -68,7 +69,7 @@ describe("real codex", () => {
         yield* thread.archive
         assert.deepStrictEqual(yield* ids(codex.listThreads()), [])
         assert.deepStrictEqual(yield* ids(codex.listThreads({ archived: true })), [thread.id])
-        yield* failsWith(codex.resumeThread(thread.id), "InvalidRequest")
+        yield* failsWith(codex.resumeThread(thread.id), "RpcError: invalidRequest")
 
         const unarchived = yield* codex.unarchiveThread(thread.id)
         assert.deepStrictEqual(yield* unarchived.status, { type: "notLoaded" })
@@ -82,7 +83,7 @@ describe("real codex", () => {
         const fork = yield* codex.forkThread(thread.id)
         assert.notStrictEqual(fork.id, thread.id)
         assert.strictEqual((yield* fork.read()).forkedFromId, thread.id)
-        yield* failsWith(codex.deleteThread(thread.id), "InvalidRequest")
+        yield* failsWith(codex.deleteThread(thread.id), "RpcError: invalidRequest")
         yield* codex.deleteThread(fork.id)
         yield* codex.deleteThread(thread.id)
         yield* failsWith(codex.readThread(thread.id), "ThreadNotFound")
@@ -113,7 +114,7 @@ describe("real codex", () => {
       const third = yield* codex.listThreadsPage({ ...asc, cursor: Option.getOrThrow(second.nextCursor) })
       assert.deepStrictEqual([first, second, third].flatMap(({ data }) => data.map(({ id }) => id)), made)
       assert.deepStrictEqual(third.nextCursor, Option.none())
-      yield* failsWith(codex.listThreadsPage({ cursor: "nonsense" }), "InvalidRequest")
+      yield* failsWith(codex.listThreadsPage({ cursor: "nonsense" }), "RpcError: invalidRequest")
     }))
 
   real("thread_list does not know an ephemeral thread", ({ codex }) =>
@@ -147,16 +148,16 @@ describe("real codex", () => {
         const thread = yield* codex.startThread()
         assert.deepStrictEqual((yield* thread.read()).turns, [])
         yield* failsWith(Stream.runDrain(thread.turns()), "ThreadNotPersisted")
-        yield* failsWith(Stream.runDrain(thread.items()), "MethodNotFound")
+        yield* failsWith(Stream.runDrain(thread.items()), "RpcError: methodNotFound")
         yield* failsWith(thread.fork(), "ThreadNotPersisted")
         yield* failsWith(codex.resumeThread(thread.id), "ThreadNotPersisted")
         // Refused, it stores the thread all the same, and then the answers are others.
-        yield* failsWith(thread.read({ includeTurns: true }), "MethodNotFound")
-        yield* failsWith(Stream.runDrain(thread.turns()), "MethodNotFound")
+        yield* failsWith(thread.read({ includeTurns: true }), "RpcError: methodNotFound")
+        yield* failsWith(Stream.runDrain(thread.turns()), "RpcError: methodNotFound")
         yield* thread.setName("kept")
         assert.deepStrictEqual((yield* thread.read({ includeTurns: true })).turns, [])
         yield* thread.fork()
-        yield* failsWith(thread.setName(""), "InvalidRequest")
+        yield* failsWith(thread.setName(""), "RpcError: invalidRequest")
       })
   )
 
@@ -170,7 +171,7 @@ describe("real codex", () => {
         yield* failsWith(codex.archiveThread(unknown), "ThreadNotPersisted")
         yield* failsWith(codex.unarchiveThread(unknown), "ThreadNotPersisted")
         yield* failsWith(codex.deleteThread(unknown), "ThreadNotPersisted")
-        yield* failsWith(codex.readThread("no uuid"), "InvalidRequest")
+        yield* failsWith(codex.readThread("no uuid"), "RpcError: invalidRequest")
         // A handle whose thread is gone.
         const thread = yield* codex.startThread()
         yield* rpc.request("thread/delete", { threadId: thread.id })
@@ -205,7 +206,7 @@ describe("real codex", () => {
         assert.include(JSON.stringify(request?.body), "BE BRIEF")
         assert.isTrue((yield* fork.read()).ephemeral)
         assert.strictEqual((yield* ids(thread.turns())).length, 2)
-        yield* failsWith(thread.fork({ lastTurnId: "nonsense" }), "InvalidRequest")
+        yield* failsWith(thread.fork({ lastTurnId: "nonsense" }), "RpcError: invalidRequest")
 
         const attached = yield* thread.fork({ attachToSource: true })
         assert.notInclude(yield* ids(codex.listThreads()), attached.id)
@@ -285,7 +286,7 @@ describe("real codex", () => {
       const texts = (yield* model.requests).at(-1)?.userTexts ?? []
       assert.includeMembers([...texts], ["one", "four"])
       assert.notInclude(texts, "two")
-      yield* failsWith(thread.revert(second.id), "InvalidRequest")
+      yield* failsWith(thread.revert(second.id), "RpcError: invalidRequest")
     }))
 
   real("inject adds to what the model sees, and is no item", ({ codex, model }) =>
@@ -297,7 +298,7 @@ describe("real codex", () => {
       yield* thread.run("two")
       assert.includeMembers([...(yield* model.requests).at(-1)?.userTexts ?? []], ["one", "by the way", "two"])
       assert.strictEqual((yield* Stream.runCollect(thread.items())).length, 4)
-      yield* failsWith(thread.inject([{ nonsense: true }]), "InvalidRequest")
+      yield* failsWith(thread.inject([{ nonsense: true }]), "RpcError: invalidRequest")
     }))
 
   real("updateSettings counts from the next turn on", ({ codex, model, rpc }) =>
@@ -335,8 +336,8 @@ describe("real codex", () => {
         const now = yield* rpc.request("thread/resume", { threadId: thread.id, excludeTurns: true })
         assert.strictEqual(now.activePermissionProfile?.id, ":workspace")
         assert.deepStrictEqual((yield* thread.read()).environments, [])
-        yield* failsWith(codex.startThread({ projectId: "nobody's" }), "InvalidRequest")
-        yield* failsWith(codex.startThread({ permissions: "nobody's" }), "InvalidRequest")
+        yield* failsWith(codex.startThread({ projectId: "nobody's" }), "RpcError: invalidRequest")
+        yield* failsWith(codex.startThread({ permissions: "nobody's" }), "RpcError: invalidRequest")
       })
   )
 
@@ -674,7 +675,7 @@ describe("what is sent", () => {
       // A resumption that fails is the error of the turn, and the next turn tries it again.
       const failing = yield* Effect.forkScoped(Effect.flip(thread.run("go")))
       yield* Effect.flatMap(server.expect("thread/resume"), (request) => server.refuse(request, -32603, "disk"))
-      assert.strictEqual((yield* Fiber.join(failing))._tag, "InternalServerError")
+      assert.strictEqual(kindOf(yield* Fiber.join(failing)), "RpcError: internal")
       yield* runs("1", resumed)
       yield* runs("2")
 

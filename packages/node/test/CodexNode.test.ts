@@ -348,7 +348,7 @@ describe("CodexNode.layer", () => {
           )
         )
       )
-      assert.strictEqual(error._tag, "RequestTimeout")
+      assert.strictEqual(error._tag, "AppServerTimeout")
       assert.include(error.message, "50 ms")
     }).pipe(Effect.provide(NodeServices.layer)), 20_000)
 })

@@ -209,7 +209,7 @@ export class Codex implements AsyncDisposable {
 
   /**
    * Starts a thread. Nothing of it is stored before its first turn or its name. Rejects with `InvalidArgument` for options
-   * that this client knows to be wrong, such as a tool's name, and with `InvalidRequest` for those that the server refuses.
+   * that this client knows to be wrong, such as a tool's name, and with `RpcError` for those that the server refuses.
    */
   startThread(options?: StartThreadOptions): Promise<Thread> {
     return this.#thread(
@@ -220,7 +220,7 @@ export class Codex implements AsyncDisposable {
 
   /**
    * Loads a stored thread. Rejects with `ThreadNotPersisted` for an unknown id and for a thread without a turn or a name,
-   * and with `InvalidRequest` for an archived one.
+   * and with `RpcError` for an archived one.
    */
   resumeThread(threadId: string, options?: ResumeThreadOptions): Promise<Thread> {
     return this.#thread(
@@ -281,7 +281,7 @@ export class Codex implements AsyncDisposable {
   }
 
   /**
-   * Deletes a thread for good. Rejects with `ThreadNotPersisted` for an unknown id, and with `InvalidRequest` while the
+   * Deletes a thread for good. Rejects with `ThreadNotPersisted` for an unknown id, and with `RpcError` while the
    * history of a fork refers to it.
    */
   deleteThread(threadId: string, options?: CallOptions): Promise<void> {
@@ -294,9 +294,8 @@ export class Codex implements AsyncDisposable {
   }
 
   /**
-   * Sends any request of the protocol. Rejects with the errors that all calls have: `InvalidRequest`, `MethodNotFound`,
-   * `InvalidParams` and what else the server refuses with, `RequestTimeout`, and the connection's cause. The signal ends the
-   * waiting and does not undo the request.
+   * Sends any request of the protocol. Rejects with the errors that all calls have: what the server refuses with (`RpcError`, `ThreadNotFound` and
+   * so on), `AppServerTimeout`, and the connection's cause. The signal ends the waiting and does not undo the request.
    */
   request<M extends keyof ClientRequests>(
     method: M,

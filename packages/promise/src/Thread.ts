@@ -146,7 +146,7 @@ export interface Thread {
   /**
    * Starts the server's own review of the changes in the thread's folder. The review is the text of the item
    * `exitedReviewMode` and the final answer. It cannot be steered. Rejects with `ThreadBusy` as {@link Thread.turn} does, and
-   * with `InvalidRequest` for an empty branch or empty instructions.
+   * with `RpcError` for an empty branch or empty instructions.
    */
   readonly review: (target: Sent.ReviewTarget, options?: WhenBusy) => Promise<Turn>
   /** Starts to compact the thread's history, as the server does by itself when the context is full. It is a turn too. */
@@ -154,8 +154,8 @@ export interface Thread {
 
   /**
    * What the server keeps of the thread. `includeTurns` (default: false) reads the whole history at once, and rejects with
-   * `MethodNotFound` while the thread has neither a turn nor a name: prefer {@link Thread.turns}. A thread that was deleted is
-   * `ThreadNotFound`.
+   * `RpcError` (`methodNotFound`) while the thread has neither a turn nor a name: prefer {@link Thread.turns}. A thread
+   * that was deleted is `ThreadNotFound`.
    */
   readonly read: (
     options?: CallOptions & { readonly includeTurns?: boolean | undefined }
@@ -179,14 +179,14 @@ export interface Thread {
   readonly archive: (options?: CallOptions) => Promise<void>
   /**
    * Takes a turn and every later one out of the history, for good. What they did to files stays. Rejects with
-   * `InvalidRequest` for an unknown turn, and with `ThreadNotPersisted` before the first turn: the server then forgets the
+   * `RpcError` for an unknown turn, and with `ThreadNotPersisted` before the first turn: the server then forgets the
    * thread (measured on codex 0.169).
    */
   readonly revert: (beforeTurnId: string, options?: CallOptions) => Promise<void>
   /**
    * Appends items of the Responses API to what the model sees of the history, such as
    * `{ type: "message", role: "user", content: [{ type: "input_text", text: "..." }] }`. They are no items of a turn. Rejects
-   * with `InvalidRequest` for what is no such item, and for none.
+   * with `RpcError` for what is no such item, and for none.
    */
   readonly inject: (items: Parameters<Client.Thread["inject"]>[0], options?: CallOptions) => Promise<void>
   /** Changes settings for the turns to come, without a turn. */
@@ -203,13 +203,13 @@ export interface Thread {
   /** {@link Thread.startGoal} to its end. Resolves only if the last turn was completed and none failed. */
   readonly runGoal: (objective: string, options?: GoalOptions) => Promise<TurnResult>
   /**
-   * Takes up the thread's goal again, for instance after it was paused or interrupted. Rejects with `InvalidRequest` when
+   * Takes up the thread's goal again, for instance after it was paused or interrupted. Rejects with `RpcError` when
    * there is none, otherwise as {@link Thread.startGoal}.
    */
   readonly resumeGoal: (options?: ResumeGoalOptions) => Promise<Turn>
   /** The thread's goal as the server has it now. */
   readonly goal: (options?: CallOptions) => Promise<Goal | undefined>
-  /** Lets the running turn end and starts no other. Rejects with `InvalidRequest` when there is no goal. */
+  /** Lets the running turn end and starts no other. Rejects with `RpcError` when there is no goal. */
   readonly pauseGoal: (options?: CallOptions) => Promise<Goal>
   /** Forgets the goal and lets the running turn end. Resolves with whether there was one. */
   readonly clearGoal: (options?: CallOptions) => Promise<boolean>

@@ -1,5 +1,5 @@
 /** What a turn, a goal and a call can do beside giving their result, on the real codex. */
-import { ApprovalMode, RequestTimeout, Sandbox, TurnStalled } from "@effect-codex/promise"
+import { ApprovalMode, AppServerTimeout, Sandbox, TurnStalled } from "@effect-codex/promise"
 import { ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, onTestFinished } from "@effect/vitest"
 import { collect, count, gate, killAll, newMark, real, rejection, run, until } from "./support/real.ts"
@@ -143,7 +143,7 @@ describe("a call", () => {
         assert.strictEqual(await rejection(calling), reason)
       }
       const late = await rejection(codex.request("model/list", {}, { timeout: 50 }))
-      assert.deepInclude(late, { _tag: "RequestTimeout", timeout: 50 })
+      assert.deepInclude(late, { _tag: "AppServerTimeout", timeout: 50 })
     } finally {
       killAll(mark, "SIGCONT")
     }
@@ -157,7 +157,7 @@ describe("a call", () => {
     killAll(mark, "SIGSTOP")
     try {
       const late = await rejection(codex.models())
-      assert.instanceOf(late, RequestTimeout)
+      assert.instanceOf(late, AppServerTimeout)
       assert.deepInclude(late, { method: "model/list", timeout: 2000 })
     } finally {
       killAll(mark, "SIGCONT")

@@ -27,6 +27,7 @@ import * as Auth from "@effect-codex/client/Auth"
 import * as Codex from "@effect-codex/client/Codex"
 import type { AppServerStartError, CodexExecutableNotFound, ConnectionError } from "@effect-codex/client/CodexError"
 import { TransportError } from "@effect-codex/client/CodexError"
+import { TaggedError } from "@effect-codex/client/internal/taggedError"
 import { Transport } from "@effect-codex/client/Transport"
 import * as CodexNode from "@effect-codex/node/CodexNode"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
@@ -71,12 +72,14 @@ import * as Secrets from "./internal/secrets.ts"
  * @category errors
  * @since 0.1.0
  */
-export class CassetteUnreadable extends Schema.TaggedError<CassetteUnreadable>()("CassetteUnreadable", {
-  path: Schema.String,
-  /** From 1; undefined when there is no file to read. */
-  line: Schema.UndefinedOr(Schema.Number),
-  detail: Schema.String
-}) {
+export class CassetteUnreadable
+  extends TaggedError<CassetteUnreadable>("@effect-codex/testing/Cassette/CassetteUnreadable")("CassetteUnreadable", {
+    path: Schema.String,
+    /** From 1; undefined when there is no file to read. */
+    line: Schema.UndefinedOr(Schema.Number),
+    detail: Schema.String
+  })
+{
   override get message(): string {
     const place = this.line === undefined ? this.path : `${this.path}, line ${this.line}`
     return `The cassette cannot be read (${place}): ${this.detail} Record it: ${howToRecord}.`
@@ -102,13 +105,15 @@ export class CassetteUnreadable extends Schema.TaggedError<CassetteUnreadable>()
  * @category errors
  * @since 0.1.0
  */
-export class CassetteMismatch extends Schema.TaggedError<CassetteMismatch>()("CassetteMismatch", {
-  path: Schema.String,
-  /** The line of the cassette that was expected, from 1; the last one when nothing more was. */
-  line: Schema.Number,
-  expected: Schema.UndefinedOr(Schema.Json),
-  received: Schema.UndefinedOr(Schema.Json)
-}) {
+export class CassetteMismatch
+  extends TaggedError<CassetteMismatch>("@effect-codex/testing/Cassette/CassetteMismatch")("CassetteMismatch", {
+    path: Schema.String,
+    /** The line of the cassette that was expected, from 1; the last one when nothing more was. */
+    line: Schema.Number,
+    expected: Schema.UndefinedOr(Schema.Json),
+    received: Schema.UndefinedOr(Schema.Json)
+  })
+{
   /** A unified diff: `-` what was recorded, `+` what was sent. */
   get diff(): string {
     return JsonDiff.diff(this.expected, this.received)

@@ -228,7 +228,7 @@ const missing = (name: string, mock: string) => {
  * import { Effect } from "effect"
  *
  * export const CodexLive = CodexTest.mockCodex({
- *   startThread: () => Effect.fail(new CodexError.RequestTimeout({ method: "thread/start", timeout: 60_000 }))
+ *   startThread: () => Effect.fail(new CodexError.AppServerTimeout({ method: "thread/start", timeout: 60_000 }))
  * })
  * ```
  *

@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import type { ConnectionError, EventsOverflow } from "@effect-codex/client/CodexError"
+import { TaggedError } from "@effect-codex/client/internal/taggedError"
 import type { TurnEvent } from "@effect-codex/client/ServerNotification"
 import type { Turn } from "@effect-codex/client/Turn"
 import * as Clock from "effect/Clock"
@@ -35,12 +36,14 @@ import { type ModelRequest, ScriptedModel } from "./ScriptedModel.ts"
  * @category errors
  * @since 0.1.0
  */
-export class ExpectationFailed extends Schema.TaggedError<ExpectationFailed>()("ExpectationFailed", {
-  /** What was waited for. */
-  expected: Schema.String,
-  /** What came instead, line by line. */
-  picture: Schema.Array(Schema.String)
-}) {
+export class ExpectationFailed
+  extends TaggedError<ExpectationFailed>("@effect-codex/testing/Expect/ExpectationFailed")("ExpectationFailed", {
+    /** What was waited for. */
+    expected: Schema.String,
+    /** What came instead, line by line. */
+    picture: Schema.Array(Schema.String)
+  })
+{
   override get message(): string {
     return `${this.expected} Instead there was${
       this.picture.length === 0 ? " nothing." : `:\n${this.picture.map((line) => `  ${line}`).join("\n")}`

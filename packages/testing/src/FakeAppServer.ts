@@ -14,8 +14,8 @@
  *
  * **What it does not do**
  *
- * A request for what is not there is refused with a `MethodNotFound`, and a turn that needs it fails, both with a message
- * that says so: test it on the real codex, with `ScriptedCodex`. It is
+ * A request for what is not there is refused as a method that is not found, and a turn that needs it fails, both with a
+ * message that says so: test it on the real codex, with `ScriptedCodex`. It is
  *
  * - of threads and turns: reviews, compaction, goals, `Thread.revert` and `inject`, `Turn.interruptWithTerminals`,
  *   collaboration modes, environments, named permissions, forks that stay attached, input of type `localAudio`;

@@ -121,12 +121,12 @@ describe("mocks of one service", () => {
   it.effect("mock Auth", () =>
     Effect.gen(function*() {
       const auth = yield* Auth.Auth
-      assert.strictEqual((yield* Effect.flip(auth.logout))._tag, "RequestTimeout")
+      assert.strictEqual((yield* Effect.flip(auth.logout))._tag, "AppServerTimeout")
       assert.match(yield* defectOf(auth.account()), /^Auth\.account .*CodexTest\.mockAuth\(\{ account: … \}\)/)
       assert.match(yield* defectOf(auth.rateLimits), /^Auth\.rateLimits /)
       assert.match(yield* defectOf(Stream.runDrain(auth.changes)), /^Auth\.changes /)
     }).pipe(Effect.provide(CodexTest.mockAuth({
-      logout: Effect.fail(new CodexError.RequestTimeout({ method: "account/logout", timeout: 1 }))
+      logout: Effect.fail(new CodexError.AppServerTimeout({ method: "account/logout", timeout: 1 }))
     }))))
 
   it("are checked by the compiler", () => {

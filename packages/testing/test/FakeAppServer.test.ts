@@ -152,7 +152,7 @@ describe("FakeAppServer", () => {
     Effect.gen(function*() {
       const rpc = yield* AppServerRpc.AppServerRpc
       const error = yield* Effect.flip(rpc.request("skills/list", {}))
-      assert.strictEqual(error._tag, "MethodNotFound")
+      assert.deepInclude(error, { _tag: "RpcError", reason: "methodNotFound" })
       assert.include(error.message, "FakeAppServer does not do skills/list")
       const failed = yield* Effect.flip(run("go"))
       assert.include(failed.message, "FakeAppServer does not do an output item of type web_search_call")

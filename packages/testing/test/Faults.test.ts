@@ -201,13 +201,13 @@ describe("silence", () => {
 })
 
 describe("no answer", () => {
-  it.effect("to a request is a RequestTimeout, and the next one is answered", () =>
+  it.effect("to a request is a AppServerTimeout, and the next one is answered", () =>
     Effect.gen(function*() {
       const codex = yield* Codex.Codex
       const thread = yield* codex.startThread()
       const reading = yield* Effect.forkChild(Effect.flip(thread.read()))
       yield* pass(61)
-      assert.strictEqual((yield* Fiber.join(reading))._tag, "RequestTimeout")
+      assert.strictEqual((yield* Fiber.join(reading))._tag, "AppServerTimeout")
       assert.strictEqual((yield* thread.read()).id, thread.id)
     }).pipe(Effect.provide(clientWith(Faults.neverAnswer("thread/read")))))
 
@@ -218,7 +218,7 @@ describe("no answer", () => {
       yield* thread.setName("first")
       const naming = yield* Effect.forkChild(Effect.flip(thread.setName("second")))
       yield* pass(61)
-      assert.strictEqual((yield* Fiber.join(naming))._tag, "RequestTimeout")
+      assert.strictEqual((yield* Fiber.join(naming))._tag, "AppServerTimeout")
       assert.strictEqual((yield* thread.read()).name, "first")
       const { receivedOf } = yield* FakeAppServer.FakeAppServer
       assert.lengthOf(yield* receivedOf("thread/name/set"), 1)
@@ -253,7 +253,7 @@ describe("a rule", () => {
         yield* pass(61)
         errors.push((yield* Fiber.join(reading))._tag)
       }
-      assert.deepStrictEqual(errors, ["RequestTimeout", "TransportError"])
+      assert.deepStrictEqual(errors, ["AppServerTimeout", "TransportError"])
     }).pipe(Effect.provide(clientWith(Faults.neverAnswer("thread/read"), Faults.cut("thread/read")))))
 })
 
@@ -294,7 +294,7 @@ describe("over the real codex", () => {
     Effect.gen(function*() {
       const rpc = yield* AppServerRpc.AppServerRpc
       const lost = Effect.flip(rpc.request("thread/loaded/list", {}, { timeout: "500 millis" }))
-      assert.strictEqual((yield* lost)._tag, "RequestTimeout")
+      assert.strictEqual((yield* lost)._tag, "AppServerTimeout")
       assert.deepStrictEqual((yield* rpc.request("thread/loaded/list", {})).data, [])
     }).pipe(Effect.provide(real(Faults.neverAnswer("thread/loaded/list")))))
 })

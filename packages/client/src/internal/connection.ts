@@ -22,7 +22,7 @@ import * as Tracer from "effect/Tracer"
 import type { Options, RestartSchedule, ThreadObserver } from "../AppServerRpc.ts"
 import { AppServerRpc, DefaultRequestTimeout } from "../AppServerRpc.ts"
 import type { CodexError, ConnectionError, RequestError } from "../CodexError.ts"
-import { AppServerStartError, DecodeError, InvalidArgument, RequestTimeout, TransportError } from "../CodexError.ts"
+import { AppServerStartError, AppServerTimeout, DecodeError, InvalidArgument, TransportError } from "../CodexError.ts"
 import * as Metrics from "../Metrics.ts"
 import * as ServerInfo from "../ServerInfo.ts"
 import type { Raw } from "../ServerNotification.ts"
@@ -173,8 +173,8 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
         continue
       }
       pending.delete(id)
-      telemetry.answered(method, timeout / 1000, "RequestTimeout")
-      Deferred.doneUnsafe(reply, Exit.fail(new RequestTimeout({ method, timeout })))
+      telemetry.answered(method, timeout / 1000, "AppServerTimeout")
+      Deferred.doneUnsafe(reply, Exit.fail(new AppServerTimeout({ method, timeout })))
     }
     return nearest
   })

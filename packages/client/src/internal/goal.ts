@@ -20,9 +20,9 @@ import type * as Tracer from "effect/Tracer"
 import type { AppServerRpc, ThreadObserver } from "../AppServerRpc.ts"
 import type { ConnectionError, RequestError } from "../CodexError.ts"
 import {
+  AppServerTimeout,
   InvalidArgument,
   NoActiveTurn,
-  RequestTimeout,
   ThreadBusy,
   ThreadNotFound,
   TransportError,
@@ -355,7 +355,10 @@ const checked = (objective: string, options: GoalOptions | undefined) => {
 const isRefusal = (exit: Exit.Exit<unknown, RequestError>): boolean =>
   Exit.isFailure(exit) &&
   Option.exists(Cause.findErrorOption(exit.cause), (error) =>
-    error._tag !== "RequestTimeout" && error._tag !== "DecodeError")
+    error._tag !== "AppServerTimeout" && error._tag !== "DecodeError")
+
+const isInvalidRequest = (error: RequestError): boolean =>
+  error._tag === "RpcError" && error.reason === "invalidRequest"
 
 export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
   const { handlers, stopGrace } = options
@@ -404,7 +407,7 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
     Effect.suspend(() =>
       state.isOver ? Effect.void : state.interruptWith(Effect.gen(function*() {
         const pausing = yield* setGoal({ status: "paused" }, pauseTimeout).pipe(
-          Effect.catchTag("InvalidRequest", () => Effect.void),
+          Effect.catchIf(isInvalidRequest, () => Effect.void),
           Effect.exit
         )
         // Without an id the server interrupts whatever it is about to begin (measured).
@@ -475,7 +478,7 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
       Effect.timeoutOrElse({
         duration: beginTimeout,
         orElse: () =>
-          Effect.fail(new RequestTimeout({ method: "turn/started", timeout: Duration.toMillis(beginTimeout) }))
+          Effect.fail(new AppServerTimeout({ method: "turn/started", timeout: Duration.toMillis(beginTimeout) }))
       })
     )
   })

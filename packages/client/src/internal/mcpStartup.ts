@@ -6,7 +6,7 @@ import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import type { AppServerRpc } from "../AppServerRpc.ts"
-import { type RequestError, RequestTimeout } from "../CodexError.ts"
+import { AppServerTimeout, type RequestError } from "../CodexError.ts"
 import { defined } from "./settings.ts"
 
 export interface McpStartup {
@@ -64,11 +64,11 @@ export const nameRequired =
   <A>(request: Effect.Effect<A, RequestError>): Effect.Effect<A, RequestError> =>
     Effect.catchTag(
       request,
-      "RequestTimeout",
+      "AppServerTimeout",
       ({ method, timeout }) =>
         rpc.request("config/read", defined({ cwd: params.cwd }), { timeout: "2 seconds" }).pipe(
           Effect.map(({ config }) => requiredBy(config, params.config)),
           Effect.orElseSucceed(() => requiredBy(undefined, params.config)),
-          Effect.flatMap((requiredMcpServers) => new RequestTimeout({ method, timeout, requiredMcpServers }))
+          Effect.flatMap((requiredMcpServers) => new AppServerTimeout({ method, timeout, requiredMcpServers }))
         )
     )

@@ -3,7 +3,7 @@
  * mistake with -32600, so that the text decides.
  */
 import * as Predicate from "effect/Predicate"
-import type { RpcError } from "../CodexError.ts"
+import type { ReplyError } from "../CodexError.ts"
 import * as CodexError from "../CodexError.ts"
 import * as ServerTexts from "./serverTexts.ts"
 
@@ -25,7 +25,7 @@ const meanings = { ExperimentalRequired, LoginRequired, NoActiveTurn, ThreadNotF
 
 type Fields = { readonly method: string; readonly code: number; readonly detail: string; readonly data?: unknown }
 
-const fromText = (fields: Fields): RpcError | undefined => {
+const fromText = (fields: Fields): ReplyError | undefined => {
   const { data, detail } = fields
   const meaning = ServerTexts.meaningOf(detail)
   if (meaning !== undefined) return new meanings[meaning](fields)
@@ -41,8 +41,8 @@ const fromText = (fields: Fields): RpcError | undefined => {
   return undefined
 }
 
-/** Maps the `error` member of a reply. Total: a malformed one is an `UnexpectedRpcError`. */
-export const fromReply = (method: string, error: unknown): RpcError => {
+/** Maps the `error` member of a reply. Total: a malformed one is an `RpcError` with code 0. */
+export const fromReply = (method: string, error: unknown): ReplyError => {
   const code = field(error, "code")
   const message = field(error, "message")
   const data = field(error, "data")
@@ -55,22 +55,7 @@ export const fromReply = (method: string, error: unknown): RpcError => {
   if (fields.code === -32001 || (fields.code <= -32000 && fields.code >= -32099 && marksOverload(data))) {
     return new CodexError.ServerOverloaded(fields)
   }
-  const meaning = fromText(fields)
-  if (meaning !== undefined) return meaning
-  switch (fields.code) {
-    case -32700:
-      return new CodexError.ParseError(fields)
-    case -32600:
-      return new CodexError.InvalidRequest(fields)
-    case -32601:
-      return new CodexError.MethodNotFound(fields)
-    case -32602:
-      return new CodexError.InvalidParams(fields)
-    case -32603:
-      return new CodexError.InternalServerError(fields)
-    default:
-      return new CodexError.UnexpectedRpcError(fields)
-  }
+  return fromText(fields) ?? new CodexError.RpcError(fields)
 }
 
 // =============================================================================
@@ -90,7 +75,7 @@ export const fromLoginEnd = (loginId: string, error: unknown, isCancelled: boole
   })
 }
 
-const isRpcError = (error: CodexError.RequestError): error is RpcError => "code" in error && "detail" in error
+const isReply = (error: CodexError.RequestError): error is ReplyError => "code" in error && "detail" in error
 
 const redact = (u: unknown, secret: string): unknown =>
   JSON.parse(
@@ -101,7 +86,7 @@ const redact = (u: unknown, secret: string): unknown =>
 // codex 0.169 does not quote a login, but its parser quotes what it finds wrong in other requests.
 const withoutSecret = (error: CodexError.RequestError, secret: string): CodexError.RequestError => {
   if (secret === "") return error
-  if (isRpcError(error)) {
+  if (isReply(error)) {
     const { code, data, detail, method } = error
     return fromReply(method, redact({ code, message: detail, data }, secret))
   }
@@ -113,9 +98,10 @@ const withoutSecret = (error: CodexError.RequestError, secret: string): CodexErr
 /** A request for a login that failed. The secret is taken out of it, should the server have quoted it. */
 export const fromLoginStart = (error: CodexError.RequestError, secret = ""): CodexError.LoginError => {
   const cause = withoutSecret(error, secret)
-  if (!isRpcError(cause) || cause._tag === "ServerOverloaded" || cause._tag === "ExperimentalRequired") return cause
+  if (!isReply(cause) || cause._tag === "ServerOverloaded" || cause._tag === "ExperimentalRequired") return cause
   const { detail } = cause
-  const isRefused = cause._tag !== "InternalServerError" || ServerTexts.isExternalAuthRefused(detail)
+  const isInternal = cause._tag === "RpcError" && cause.reason === "internal"
+  const isRefused = !isInternal || ServerTexts.isExternalAuthRefused(detail)
   const reason = ServerTexts.isUnreachable(detail) ? "offline" : isRefused ? "refused" : "failed"
   return new CodexError.LoginFailed({ reason, detail: sentence(detail), loginId: null, cause })
 }

@@ -20,7 +20,7 @@ import * as Semaphore from "effect/Semaphore"
 import type * as Tracer from "effect/Tracer"
 import type { AppServerRpc, RequestOptions, ThreadObserver } from "../AppServerRpc.ts"
 import type { ConnectionError, RequestError } from "../CodexError.ts"
-import { RequestTimeout, ThreadBusy, TransportError } from "../CodexError.ts"
+import { AppServerTimeout, ThreadBusy, TransportError } from "../CodexError.ts"
 import type { Raw } from "../ServerNotification.ts"
 import type { Overrides } from "../ServerRequests.ts"
 import * as AfterRestart from "./afterRestart.ts"
@@ -463,7 +463,7 @@ export const make = Effect.fnUntraced(function*(
   const settleLostStart = Effect.fnUntraced(function*(
     route: ThreadRoute,
     starting: Starting,
-    lost: RequestTimeout | ConnectionError
+    lost: AppServerTimeout | ConnectionError
   ) {
     const { options, taker } = starting
     if (taker !== undefined) return taker
@@ -471,7 +471,7 @@ export const make = Effect.fnUntraced(function*(
     const stored = yield* StoredTurn.findByClientId(rpc, route.threadId, options.clientId)
     if (stored === undefined) return yield* lost
     const turn = route.open(stored.id, options)
-    if (lost._tag === "RequestTimeout") turn.settle(stored)
+    if (lost._tag === "AppServerTimeout") turn.settle(stored)
     else yield* AfterRestart.settle(rpc, route, [turn], inBackground)
     return stored.id
   })
@@ -495,12 +495,12 @@ export const make = Effect.fnUntraced(function*(
             id === undefined
               ? Effect.timeoutOrElse(Deferred.await(starting.begun), {
                 duration: beginTimeout,
-                orElse: () => new RequestTimeout({ method: "turn/started", timeout: Duration.toMillis(beginTimeout) })
+                orElse: () => new AppServerTimeout({ method: "turn/started", timeout: Duration.toMillis(beginTimeout) })
               })
               : Effect.succeed(id)
           ),
           Effect.catchTag(
-            ["RequestTimeout", "AppServerExited", "TransportError"],
+            ["AppServerTimeout", "AppServerExited", "TransportError"],
             (lost) => settleLostStart(route, starting, lost)
           ),
           Effect.interruptible,

@@ -2,6 +2,7 @@
 import type * as AppServerRpc from "@effect-codex/client/AppServerRpc"
 import type * as Auth from "@effect-codex/client/Auth"
 import type * as Codex from "@effect-codex/client/Codex"
+import { TaggedError } from "@effect-codex/client/internal/taggedError"
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
@@ -41,11 +42,13 @@ export class Wire extends Context.Service<Wire, {
  * @category errors
  * @since 0.1.0
  */
-export class ContractFailure extends Schema.TaggedError<ContractFailure>()("ContractFailure", {
-  what: Schema.String,
-  contract: Schema.Array(Schema.String),
-  server: Schema.Array(Schema.String)
-}) {
+export class ContractFailure
+  extends TaggedError<ContractFailure>("@effect-codex/testing/Contract/ContractFailure")("ContractFailure", {
+    what: Schema.String,
+    contract: Schema.Array(Schema.String),
+    server: Schema.Array(Schema.String)
+  })
+{
   override get message(): string {
     return `${this.what} is not what the contract says:\n${picture(this.contract, this.server)}`
   }

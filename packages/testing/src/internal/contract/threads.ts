@@ -579,7 +579,8 @@ export const cases: ReadonlyArray<Case> = [
       const ids = new Set((yield* Stream.runCollect(codex.listThreads())).map(({ id }) => id))
       yield* equal("both are listed", [ids.has(thread.id), ids.has(fork.id)], [true, true])
       yield* fork.archive
-      yield* equal("resuming", (yield* Effect.flip(codex.resumeThread(fork.id)))._tag, "InvalidRequest")
+      const refused = yield* Effect.flip(codex.resumeThread(fork.id))
+      yield* equal("resuming", refused._tag === "RpcError" && refused.reason, "invalidRequest")
       const unknown = "01a204a6-7a20-7f20-96b9-d324ba3d05aa"
       yield* equal("unknown", (yield* Effect.flip(codex.readThread(unknown)))._tag, "ThreadNotFound")
       yield* equal("not stored", (yield* Effect.flip(codex.resumeThread(unknown)))._tag, "ThreadNotPersisted")

@@ -1,0 +1,63 @@
+/**
+ * `Schema.TaggedError` for errors that print, clone and serialize as errors should. Effect shows only the fields of its
+ * errors to `console.error`, and a message that is a getter of the class gets lost in `structuredClone`.
+ */
+import * as Predicate from "effect/Predicate"
+import * as Schema from "effect/Schema"
+import { visibleLines } from "./visibleText.ts"
+
+const IdentifierKey = "~@effect-codex/error"
+
+/** The identifier of an error's class, also of a class of another copy of this library. */
+export const identifierOf = (u: unknown): string | undefined =>
+  Predicate.hasProperty(u, IdentifierKey) && Predicate.isString(u[IdentifierKey]) ? u[IdentifierKey] : undefined
+
+// A cause can be anything, also what JSON does not take.
+const causeText = (cause: unknown): string => {
+  try {
+    return visibleLines(String(cause))
+  } catch {
+    return "unknown"
+  }
+}
+
+const json = (error: Error): unknown => {
+  const { cause, ...fields } = { ...error }
+  return { ...fields, message: error.message, ...(cause === undefined ? {} : { cause: causeText(cause) }) }
+}
+
+const constant = (value: unknown): PropertyDescriptor => ({ value, configurable: true, writable: true })
+
+const printable = <C>(base: C, identifier: string, tag: string): C => {
+  if (!Predicate.isFunction(base)) return base
+  Object.defineProperties(base.prototype, {
+    // Effect names an error by its identifier, which is for schemas; a person reads the tag.
+    name: constant(tag),
+    [IdentifierKey]: constant(identifier),
+    // Effect's own hook shows the fields without message and stack. Without a hook it is printed as any error is.
+    [Symbol.for("nodejs.util.inspect.custom")]: constant(undefined),
+    toJSON: constant(function(this: Error) {
+      return json(this)
+    })
+  })
+  // A proxy and not a subclass, because the type of a subclass of a class that is not known cannot be written down.
+  return new Proxy(base, {
+    construct(target, args, newTarget) {
+      const error: Error = Reflect.construct(target, args, newTarget)
+      // One that is a field of the error is there already, and is what somebody wants to send.
+      if (!Object.hasOwn(error, "message")) {
+        Object.defineProperty(error, "message", constant(visibleLines(error.message)))
+      }
+      return error
+    }
+  })
+}
+
+/**
+ * Defines an error as `Schema.TaggedError` does. `identifier` is in the namespace of its module, so that `Schema.is` of the
+ * class accepts no other class with the same tag.
+ */
+export const TaggedError =
+  <Self>(identifier: string) =>
+  <const Tag extends string, const Fields extends Schema.Struct.Fields>(tag: Tag, fields: Fields) =>
+    printable(Schema.TaggedError<Self>(identifier)(tag, fields), identifier, tag)
