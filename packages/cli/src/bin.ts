@@ -54,6 +54,7 @@ const logger = Effect.map(Screen.Screen, ({ lineUnsafe }) =>
 // npm passes on a Ctrl-C that the terminal has sent to this process too: the two are one.
 let interruptedAt: number | undefined
 process.on("SIGINT", () => {
+  // oxlint-disable-next-line no-restricted-properties -- outside of Effect, and monotonic too
   const now = performance.now()
   interruptedAt ??= now
   if (now - interruptedAt > 500) process.exit(130)

@@ -155,6 +155,7 @@ export const defaults: { readonly [M in Method]: Handler<M> } = {
   "account/chatgptAuthTokens/refresh": () =>
     Effect.fail(new Refusal({ message: "This client holds no ChatGPT tokens to refresh." })),
   "attestation/generate": () => Effect.fail(new Refusal({ message: "This client does not attest." })),
+  // oxlint-disable-next-line no-restricted-properties -- codex asks for the date
   "currentTime/read": () => Effect.map(Clock.currentTimeMillis, (now) => ({ currentTimeAt: Math.floor(now / 1000) })),
   applyPatchApproval: () => Effect.succeed({ decision: { denied: { rejection } } }),
   execCommandApproval: () => Effect.succeed({ decision: { denied: { rejection } } })
@@ -240,7 +241,8 @@ const references = names.map((name) =>
  *
  * export const fixedTime = CodexNode.layer().pipe(
  *   Layer.provide(ServerRequests.layer({
- *     "currentTime/read": () => Effect.succeed({ currentTimeAt: 1_700_000_000 })
+ *     // oxlint-disable-next-line no-restricted-properties -- codex asks for the date
+  "currentTime/read": () => Effect.succeed({ currentTimeAt: 1_700_000_000 })
  *   }))
  * )
  * ```

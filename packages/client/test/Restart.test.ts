@@ -27,6 +27,7 @@ import {
 } from "effect"
 import { TestClock } from "effect/testing"
 import * as Fake from "./fakeServer.ts"
+import { jumping } from "./support/jumpingClock.ts"
 
 const exited = new CodexError.AppServerExited({ code: null, signal: "SIGKILL", stderr: [] })
 const refused = new CodexError.AppServerConnectError({
@@ -195,6 +196,22 @@ describe("a lost connection", () => {
       yield* third.close(exited)
       assert.deepInclude(yield* rpc.ended, { reason: "restart" })
     })
+  )
+
+  test(
+    "that had been held for less does not, whatever the date is set to",
+    jumping((jump) =>
+      Effect.gen(function*() {
+        const { next, rpc, server } = yield* connect({ restart: Schedule.recurs(1) })
+        yield* server.close(exited)
+        const second = yield* next
+        yield* rpc.connected
+        yield* jump(3_600_000)
+        yield* TestClock.adjust("59 seconds")
+        yield* second.close(exited)
+        assert.deepInclude(yield* rpc.ended, { reason: "restart" })
+      })
+    )
   )
 
   test(

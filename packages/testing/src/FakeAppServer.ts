@@ -209,6 +209,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
   readonly model: ScriptedModel.ScriptedModel["Service"]
 }> {
   const clock = yield* Clock.Clock
+  // oxlint-disable-next-line no-restricted-properties -- dates of threads, turns and items
   const now = () => clock.currentTimeMillisUnsafe()
   const script = yield* Script.make(options.model ?? {})
   const home = Home.make({

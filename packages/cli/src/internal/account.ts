@@ -75,6 +75,7 @@ export const show = Effect.fnUntraced(function*(options: { readonly json: boolea
   if (options.json) {
     return yield* answer(`${JSON.stringify({ ...account, rateLimits: limits ?? null })}\n`)
   }
+  // oxlint-disable-next-line no-restricted-properties -- limits are reset at a date
   const now = yield* Clock.currentTimeMillis
   const needed = account.requiresOpenaiAuth
     ? "The model provider of your configuration needs a login."

@@ -5,13 +5,13 @@ import * as Approvals from "@effect-codex/client/Approvals"
 import type { Overrides } from "@effect-codex/client/ServerRequests"
 import * as Prompt from "effect/cli/Prompt"
 import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as Terminal from "effect/Terminal"
 import * as ApprovalText from "./approvalText.ts"
+import { now } from "./monotonic.ts"
 import { Screen } from "./screen.ts"
 
 export interface Asking {
@@ -105,7 +105,7 @@ const question = (offered: ReadonlyArray<Choice>): Effect.Effect<Answer, never, 
       const { ctrl, meta, name } = input.key
       if (ctrl && (name === "c" || name === "d")) return { _tag: "Submit", value: "interrupt" }
       const ahead = Duration.toMillis(Duration.fromInputUnsafe(yield* TypeAhead))
-      const isAhead = (yield* Clock.currentTimeMillis) - shownAt < ahead
+      const isAhead = (yield* now) - shownAt < ahead
       // Escape ends the input of Effect's terminal: it has to be an answer.
       const choice = name === "escape"
         ? offered.at(-1)
@@ -116,7 +116,7 @@ const question = (offered: ReadonlyArray<Choice>): Effect.Effect<Answer, never, 
       return isAhead ? { _tag: "NextFrame", state: shownAt } : { _tag: "Beep" }
     })
 
-  const prompt = Prompt.Custom<number, Answer>(Clock.currentTimeMillis, {
+  const prompt = Prompt.Custom<number, Answer>(now, {
     // One line that does not wrap, so that it can be erased.
     render: Effect.fnUntraced(function*(_, action) {
       if (action._tag === "Beep") return "\u0007"

@@ -7,7 +7,6 @@ import * as ServerNotification from "@effect-codex/client/ServerNotification"
 import { Transport } from "@effect-codex/client/Transport"
 import * as CodexNode from "@effect-codex/node/CodexNode"
 import * as Cassette from "@effect-codex/testing/Cassette"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -76,7 +75,7 @@ const show = Effect.fnUntraced(function*({ cassette, json }: ReplayOptions) {
   const { codex, messages } = yield* Cassette.read(cassette)
   yield* screen.line(`${cassette}, recorded with codex ${codex ?? "of an unknown version"}`)
   const decode = yield* ServerNotification.decode
-  let progress = Progress.initial(yield* Clock.currentTimeMillis)
+  let progress = Progress.initial(0)
   const answer = new Answer()
   const asked = new Map<unknown, string>()
   for (const { direction, frame } of messages) {

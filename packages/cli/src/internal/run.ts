@@ -6,7 +6,6 @@ import { InvalidArgument, TurnInterrupted } from "@effect-codex/client/CodexErro
 import * as Sandbox from "@effect-codex/client/Sandbox"
 import type { TurnEvent } from "@effect-codex/client/ServerNotification"
 import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
@@ -15,6 +14,7 @@ import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import { Answer } from "./answer.ts"
 import * as Ask from "./ask.ts"
+import { now } from "./monotonic.ts"
 import * as Progress from "./progress.ts"
 import { Screen } from "./screen.ts"
 import * as Session from "./session.ts"
@@ -43,10 +43,10 @@ export const runWith = Effect.fnUntraced(function*<E, R>(open: Effect.Effect<Ses
   const prompt = yield* promptOf(options.prompt)
   const cwd = yield* folderOf(options.cwd)
 
-  let progress = Progress.initial(yield* Clock.currentTimeMillis)
+  let progress = Progress.initial(yield* now)
   if (screen.isLive) {
-    yield* Clock.currentTimeMillis.pipe(
-      Effect.flatMap((now) => screen.status((columns) => Progress.statusLine(progress, now, columns))),
+    yield* now.pipe(
+      Effect.flatMap((time) => screen.status((columns) => Progress.statusLine(progress, time, columns))),
       Effect.repeat(Schedule.spaced("100 millis")),
       Effect.ensuring(screen.status(undefined)),
       Effect.forkScoped
@@ -75,11 +75,11 @@ export const runWith = Effect.fnUntraced(function*<E, R>(open: Effect.Effect<Ses
     const [next, lines] = Progress.step(progress, event)
     progress = next
     yield* Effect.forEach(lines, screen.line, { discard: true })
-    const now = Progress.activity(progress)
+    const activity = Progress.activity(progress)
     // Without a line that can be replaced, only what begins is told.
-    if (!screen.isLive && now !== told && (event._tag === "turn/started" || event._tag === "item/started")) {
-      told = now
-      yield* screen.line(now)
+    if (!screen.isLive && activity !== told && (event._tag === "turn/started" || event._tag === "item/started")) {
+      told = activity
+      yield* screen.line(activity)
     }
     yield* screen.answer(options.json ? jsonLine(event) : answer.push(event))
   })
@@ -98,7 +98,7 @@ export const runWith = Effect.fnUntraced(function*<E, R>(open: Effect.Effect<Ses
     return yield* new TurnInterrupted({ threadId: turn.threadId, turnId: turn.id, result })
   }
   const usage = Option.getOrUndefined(result.usage)?.turn
-  yield* screen.line(Progress.summaryLine(progress, yield* Clock.currentTimeMillis, usage))
+  yield* screen.line(Progress.summaryLine(progress, yield* now, usage))
 }, Effect.scoped)
 
 const approvalModes = { none: ApprovalMode.denyAll, auto: ApprovalMode.autoReview, ask: ApprovalMode.ask }

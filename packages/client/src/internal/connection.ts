@@ -74,9 +74,10 @@ interface Reply {
 
 interface Pending {
   readonly method: string
+  /** Monotonic, in nanoseconds. */
   readonly sentAt: bigint
   readonly reply: Deferred.Deferred<Reply, RequestError>
-  /** In milliseconds, as the time at which it has passed. */
+  /** In milliseconds, as the monotonic time at which it has passed. */
   readonly timeout: number
   readonly expiresAt: number
 }
@@ -163,7 +164,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     (threadId, turnId) => observersOf(threadId).flatMap((observer) => observer.span?.(turnId) ?? [])[0]
   )
   const clock = yield* Clock.Clock
-  const secondsSince = (nanos: bigint): number => Number(clock.currentTimeNanosUnsafe() - nanos) / 1e9
+  const secondsSince = (nanos: bigint): number => Number(clock.monotonicTimeNanosUnsafe() - nanos) / 1e9
   const telemetry = RequestTelemetry.make(clock, context, handlerTimeout)
   const deadlines = yield* Deadlines.make(clock, (now) => {
     let nearest = Infinity
@@ -409,8 +410,9 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
           const id = ++lastId
           const reply = Deferred.makeUnsafe<Reply, RequestError>()
           const millis = Duration.toMillis(timeout)
-          const expiresAt = clock.currentTimeMillisUnsafe() + millis
-          pending.set(id, { method, reply, sentAt: clock.currentTimeNanosUnsafe(), timeout: millis, expiresAt })
+          const sentAt = clock.monotonicTimeNanosUnsafe()
+          const expiresAt = Number(sentAt) / 1e6 + millis
+          pending.set(id, { method, reply, sentAt, timeout: millis, expiresAt })
           const span = Context.getOption(fiber.context, Tracer.ParentSpan)
           const trace = Option.isNone(span) ? undefined : RequestTelemetry.traceOf(span.value)
           onSent?.()

@@ -2,9 +2,10 @@
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import * as Monotonic from "./monotonic.ts"
 
 export interface Deadlines {
-  /** Sees to it that `expire` is called at this time, in milliseconds. */
+  /** Sees to it that `expire` is called at this monotonic time, in milliseconds. */
   readonly add: (at: number) => void
 }
 
@@ -30,15 +31,13 @@ export const make = Effect.fnUntraced(function*(
   const wait = Effect.suspend(() =>
     nearest === Infinity
       ? nearer
-      : Effect.raceFirst(Effect.sleep(Math.max(0, nearest - clock.currentTimeMillisUnsafe())), nearer)
+      : Effect.raceFirst(Effect.sleep(Math.max(0, nearest - Monotonic.millis(clock))), nearer)
   )
-  const read = Effect.suspend(() =>
-    clock.currentTimeMillisUnsafe() - nearest < busyFrom ? Effect.void : Effect.sleep(1)
-  )
+  const read = Effect.suspend(() => Monotonic.millis(clock) - nearest < busyFrom ? Effect.void : Effect.sleep(1))
   yield* wait.pipe(
     Effect.andThen(read),
     Effect.andThen(Effect.sync(() => {
-      nearest = expire(clock.currentTimeMillisUnsafe())
+      nearest = expire(Monotonic.millis(clock))
     })),
     Effect.forever,
     Effect.forkScoped({ startImmediately: true })

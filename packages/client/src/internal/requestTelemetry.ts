@@ -14,6 +14,7 @@ import * as Metrics from "../Metrics.ts"
 import type { Handler, Method } from "../ServerRequests.ts"
 import { Refusal } from "../ServerRequests.ts"
 import { guardOf } from "./guard.ts"
+import * as Monotonic from "./monotonic.ts"
 
 /** A metric for each of few keys, which is made once. */
 export const byAttributes = <K extends string, Input, State>(
@@ -61,6 +62,7 @@ const inSpan = <A>(
           }
           ending = error === undefined ? Exit.interrupt() : Exit.fail(error._tag)
         }
+        // oxlint-disable-next-line no-restricted-properties -- when it ended, for a tracer
         span.end(clock.currentTimeNanosUnsafe(), ending)
         return undefined
       })
@@ -86,7 +88,7 @@ export const make = (clock: Clock.Clock, context: Context.Context<never>, handle
 
   const handler = <M extends Method>(method: M, handler: Handler<M>): Handler<M> => (asked) =>
     Effect.suspend(() => {
-      const start = clock.currentTimeMillisUnsafe()
+      const start = Monotonic.millis(clock)
       const count = (outcome: Outcome) =>
         Metric.update(Metric.withAttributes(Metrics.serverRequests, { method, outcome }), 1)
       return Effect.onExit(Effect.suspend(() => handler(asked)), (exit) => {
@@ -95,7 +97,7 @@ export const make = (clock: Clock.Clock, context: Context.Context<never>, handle
         }
         // A handler that has used up its time is interrupted too, and the default answers.
         if (Cause.hasInterruptsOnly(exit.cause)) {
-          return count(clock.currentTimeMillisUnsafe() - start >= longest ? "default" : "interrupted")
+          return count(Monotonic.millis(clock) - start >= longest ? "default" : "interrupted")
         }
         return count(Cause.squash(exit.cause) instanceof Refusal ? "refused" : "default")
       })

@@ -7,6 +7,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import type { RestartSchedule } from "../AppServerRpc.ts"
 import type { CodexError, ConnectionError } from "../CodexError.ts"
+import * as Monotonic from "./monotonic.ts"
 
 /** A connection that was held for so long has recovered: the schedule of the next loss begins anew. */
 const recovery = 60_000
@@ -36,7 +37,7 @@ export const start = Effect.fnUntraced(function*<E extends CodexError>(
         Scope.provide(scope),
         Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
       )
-      return { scope, lost, since: clock.currentTimeMillisUnsafe() }
+      return { scope, lost, since: Monotonic.millis(clock) }
     })
   )
 
@@ -49,7 +50,7 @@ export const start = Effect.fnUntraced(function*<E extends CodexError>(
       options.onLost(cause)
       // Two processes at once would be in each other's way.
       yield* Scope.close(connection.scope, Exit.void)
-      if (clock.currentTimeMillisUnsafe() - connection.since >= recovery) {
+      if (Monotonic.millis(clock) - connection.since >= recovery) {
         step = yield* Schedule.toStepWithSleep(options.schedule)
       }
       let problem: ConnectionError | E = cause

@@ -36,6 +36,7 @@ const opened = Effect.fnUntraced(function*(turn: TurnState) {
       yield* Metric.update(Metric.withAttributes(Metrics.tokens, { type }), count)
     }
     span.attribute("codex.turn.outcome", outcome)
+    // oxlint-disable-next-line no-restricted-properties -- when it ended, for a tracer
     span.end(clock.currentTimeNanosUnsafe(), exitOf(outcome))
   })
   yield* Metric.modify(Metrics.openTurns, 1)

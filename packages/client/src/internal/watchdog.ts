@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { AppServerRpc } from "../AppServerRpc.ts"
 import { TurnOutcomeUnknown, TurnStalled } from "../CodexError.ts"
+import * as Monotonic from "./monotonic.ts"
 import * as StoredTurn from "./storedTurn.ts"
 import type { TurnState } from "./turnState.ts"
 
@@ -32,17 +33,17 @@ export const watch = Effect.fnUntraced(function*(options: {
   const { rpc, stallTimeout, stop, turn } = options
   const limit = Duration.toMillis(stallTimeout)
   const clock = yield* Clock.Clock
-  let heardAt = clock.currentTimeMillisUnsafe()
+  let heardAt = Monotonic.millis(clock)
   turn.onHeard = () => {
-    heardAt = clock.currentTimeMillisUnsafe()
+    heardAt = Monotonic.millis(clock)
   }
-  const silence = () => clock.currentTimeMillisUnsafe() - heardAt
+  const silence = () => Monotonic.millis(clock) - heardAt
   // A review asks by the id that it runs under.
   const isAsked = () => [turn.id, turn.runningId].some((id) => rpc.openServerRequests(turn.threadId, id).length > 0)
 
   while (!turn.isEnded) {
     // While a handler of ours runs, the server waits and not we.
-    if (isAsked()) heardAt = clock.currentTimeMillisUnsafe()
+    if (isAsked()) heardAt = Monotonic.millis(clock)
     if (silence() < limit) {
       yield* Effect.sleep(limit - silence())
       continue
@@ -50,7 +51,7 @@ export const watch = Effect.fnUntraced(function*(options: {
     const { frames } = turn
     if (yield* options.settle ?? settle(rpc, turn)) return
     if (turn.frames !== frames) {
-      heardAt = clock.currentTimeMillisUnsafe()
+      heardAt = Monotonic.millis(clock)
       continue
     }
     const stalled = new TurnStalled({

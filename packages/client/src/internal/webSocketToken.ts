@@ -20,6 +20,7 @@ const base64Url = (bytes: Uint8Array): string =>
 export const sign = Effect.fnUntraced(function*(
   { audience, issuer, lifetime, secret }: Claims
 ): Effect.fn.Return<Redacted.Redacted<string>, AppServerConnectError> {
+  // oxlint-disable-next-line no-restricted-properties -- the server compares it with its own date
   const now = yield* Clock.currentTimeMillis
   const exp = Math.ceil((now + Duration.toMillis(Duration.fromInputUnsafe(lifetime ?? Duration.seconds(60)))) / 1000)
   const part = (value: object): string => base64Url(encoder.encode(JSON.stringify(value)))

@@ -1,0 +1,5 @@
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+
+/** Milliseconds since an arbitrary origin: the clock of the system may be set while a turn runs. */
+export const now: Effect.Effect<number> = Effect.map(Clock.monotonicTimeNanos, (nanos) => Number(nanos) / 1e6)
