@@ -97,6 +97,12 @@ export interface Diagnostics {
  * - `SlowReader`: more than 64 MiB are unread.
  * - `ServerWarning`: the server found something wrong with its configuration.
  * - `HandlerProblem`: a request of the server was unknown or malformed, or its handler failed or took too long.
+ * - `ModelRetry`: codex does not reach the model and tries again, told once for each turn.
+ * - `ModelRerouted`: another model than the one that was asked for answers, told once for each turn; of a thread that was
+ *   started with another model `turnId` is undefined.
+ * - `McpServerFailed`: an MCP server did not start, or ended in a call of one of its tools, told once for each thread.
+ * - `Undecided`: a request of the server got the default answer because no handler was given, told once for each method.
+ * - `NotLoggedIn`: a thread was asked for, nobody is logged in, and the model provider needs it.
  * - `ConnectionLost`, `RestartFailed`, `ConnectionRestored`: the connection is made again, see {@link layerSupervised}.
  * - `Other`: what else was reported.
  *
@@ -121,6 +127,33 @@ export type Diagnostic =
     readonly details: string | undefined
   }
   | { readonly _tag: "HandlerProblem"; readonly message: string }
+  | {
+    readonly _tag: "ModelRetry"
+    readonly message: string
+    readonly threadId: string
+    readonly turnId: string
+    readonly reason: string
+    readonly details: string | undefined
+  }
+  | {
+    readonly _tag: "ModelRerouted"
+    readonly message: string
+    readonly threadId: string
+    readonly turnId: string | undefined
+    readonly from: string
+    readonly to: string
+    readonly reason: string
+  }
+  | {
+    readonly _tag: "McpServerFailed"
+    readonly message: string
+    readonly threadId: string | undefined
+    readonly server: string
+    readonly phase: "start" | "call"
+    readonly reason: string
+  }
+  | { readonly _tag: "Undecided"; readonly message: string; readonly method: ServerRequests.Method }
+  | { readonly _tag: "NotLoggedIn"; readonly message: string }
   | { readonly _tag: "ConnectionLost"; readonly message: string; readonly cause: ConnectionError }
   | { readonly _tag: "RestartFailed"; readonly message: string; readonly cause: CodexError }
   | { readonly _tag: "ConnectionRestored"; readonly message: string; readonly restarts: number }
@@ -203,6 +236,10 @@ export class AppServerRpc extends Context.Service<AppServerRpc, {
   readonly settleServerRequests: (threadId: string) => void
   /** The MCP servers of a thread that the server has said to be starting, and nothing else of them since then. */
   readonly startingMcpServers: (threadId: string) => ReadonlyArray<string>
+  /** The model that the turns of a thread ask, as far as the server has told it. */
+  readonly modelOf: (threadId: string) => string | undefined
+  /** Reports something odd of a kind of its own, as {@link report} does. */
+  readonly tell: (diagnostic: Diagnostic) => void
   /**
    * Reports something odd, as a diagnostic and a metric; a fiber of the connection logs it as a warning. Never waits.
    */

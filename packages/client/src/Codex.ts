@@ -303,6 +303,12 @@ export interface Options {
   readonly stopGrace?: Duration.Input | undefined
   /** How long nothing may be heard of a turn; `StartThreadOptions.stallTimeout` says more. Default: for ever. */
   readonly stallTimeout?: Duration.Input | undefined
+  /**
+   * Whether to ask, once the first thread is there, if somebody is logged in, and to warn if nobody is and the model provider
+   * needs it. It is one request beside the others, which a strict cassette of before does not have. Default: false; true in
+   * the layers of `CodexNode` and `FakeAppServer`.
+   */
+  readonly checkLogin?: boolean | undefined
 }
 
 /**

@@ -591,6 +591,10 @@ const ErrorInfo = Schema.declare((u: unknown): u is Received.CodexErrorInfo | nu
   identifier: "CodexErrorInfo"
 })
 
+const Retry = Schema.declare((u: unknown): u is Received.TurnError | null => u !== undefined, {
+  identifier: "TurnError"
+})
+
 const transientInfos: ReadonlySet<string> = new Set([
   "serverOverloaded",
   "internalServerError",
@@ -663,9 +667,10 @@ export class TurnInterrupted
 }
 
 /**
- * Nothing was heard of the turn for longer than its `stallTimeout` (milliseconds), and the server has not stored that it
- * ended. It was interrupted. `lastEvent` is the last thing that the server told of it, `runningItems` are the items that
- * had begun and not ended, `startingMcpServers` are the MCP servers of the thread that were still starting, `result` is what
+ * The turn made no progress for longer than its `stallTimeout` (milliseconds), and the server has not stored that it ended.
+ * It was interrupted. That codex tries again to reach the model is no progress: `lastRetry` says why it did, if nothing else
+ * was heard since. `lastEvent` is the last thing that the server told of the turn, `runningItems` are the items that had
+ * begun and not ended, `startingMcpServers` are the MCP servers of the thread that were still starting, `result` is what
  * the turn did until then. Its work may be half done: look at it before the same input is sent again.
  *
  * @category turns
@@ -677,6 +682,7 @@ export class TurnStalled
     turnId: Schema.String,
     stallTimeout: Schema.Number,
     lastEvent: Schema.NullOr(Schema.String),
+    lastRetry: Retry,
     runningItems: Items,
     startingMcpServers: Schema.Array(Schema.String),
     result: PartialResult
@@ -685,10 +691,19 @@ export class TurnStalled
   override get message(): string {
     const running = this.runningItems.map(({ type }) => type).join(", ")
     const starting = this.startingMcpServers.join(", ")
+    const items = `${running === "" ? "no item was running" : `running: ${running}`}${
+      starting === "" ? "" : `; MCP servers still starting: ${starting}`
+    }.`
+    if (this.lastRetry !== null) {
+      const { additionalDetails, message } = this.lastRetry
+      return `Turn ${this.turnId} made no progress for ${this.stallTimeout} ms and was interrupted: codex was trying again ` +
+        `to reach the model: ${message}${
+          additionalDetails === null ? "" : ` (${additionalDetails})`
+        }; ${items} Check the ` +
+        `network, the proxy and the login, then start a new turn.`
+    }
     return `Turn ${this.turnId} was silent for ${this.stallTimeout} ms and was interrupted. The last event was ` +
-      `${this.lastEvent ?? "none"}; ${running === "" ? "no item was running" : `running: ${running}`}${
-        starting === "" ? "" : `; MCP servers still starting: ${starting}`
-      }. Allow for a ` +
+      `${this.lastEvent ?? "none"}; ${items} Allow for a ` +
       `longer silence with \`stallTimeout\`, or start a new turn once you know what this one did.`
   }
   readonly isRetryable = false

@@ -79,5 +79,7 @@ export const warningOf = (info: ServerInfo): string | undefined => {
   const { newest, oldest } = testedRange
   return `codex ${info.version} is ${age} than the versions that this version of effect-codex is tested with, ${oldest} to ` +
     `${newest}. It is used as it is. ` +
-    (age === "newer" ? "What it has added is passed over." : "What it does not have yet fails where it is asked for.")
+    (age === "newer"
+      ? "What it has added is passed on as it comes."
+      : "What it does not have yet fails where it is asked for.")
 }

@@ -46,6 +46,11 @@ export interface TurnResult<out A = undefined> {
   readonly startedAt: Option.Option<DateTime.Utc>
   readonly completedAt: Option.Option<DateTime.Utc>
   readonly duration: Option.Option<Duration.Duration>
+  /**
+   * The model that answered: the one that the thread or the turn was to use, or the one that codex was rerouted to. None
+   * when the server did not tell it.
+   */
+  readonly model: Option.Option<string>
   readonly finalResponse: Option.Option<string>
   readonly items: ReadonlyArray<Received.ThreadItem>
   readonly usage: Option.Option<TurnUsage>

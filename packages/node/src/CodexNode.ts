@@ -277,7 +277,8 @@ export const layerUnixSocketConfig = (config: Config.Wrap<UnixSocketOptions>): L
 // Internal
 // =============================================================================
 
-const services = (options: Codex.Options) => Layer.merge(Codex.layer(options), Auth.layer)
+const services = (options: Codex.Options) =>
+  Layer.merge(Codex.layer({ ...options, checkLogin: options.checkLogin ?? true }), Auth.layer)
 
 const clientOver = <E extends CodexError, R>(
   transport: Layer.Layer<Transport.Transport, E, R>,

@@ -129,6 +129,8 @@ export interface CodexOptions {
   readonly stopGrace?: Time | undefined
   /** How long nothing may be heard of a turn. Default: for ever. */
   readonly stallTimeout?: Time | undefined
+  /** Whether to warn, once the first thread is there, if nobody is logged in and the provider needs it. Default: true. */
+  readonly checkLogin?: boolean | undefined
   /** Makes a lost connection again. Nothing is run twice. Default: its loss is the end, and every call fails with it. */
   readonly restart?: boolean | RestartOptions | undefined
   /** Answer what the server asks. Default: nothing is granted. */

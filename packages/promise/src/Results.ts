@@ -31,7 +31,7 @@ export interface TurnUsage extends Omit<EffectTurnUsage, "modelContextWindow"> {
 export interface TurnResult<A = undefined> extends
   Omit<
     EffectTurnResult<A>,
-    "error" | "startedAt" | "completedAt" | "duration" | "finalResponse" | "usage"
+    "error" | "startedAt" | "completedAt" | "duration" | "model" | "finalResponse" | "usage"
   >
 {
   readonly error: Received.TurnError | undefined
@@ -39,6 +39,8 @@ export interface TurnResult<A = undefined> extends
   readonly completedAt: Date | undefined
   /** In milliseconds. */
   readonly duration: number | undefined
+  /** The model that answered, which may be another one than was asked for. */
+  readonly model: string | undefined
   /** The last message that is no commentary. A turn may end without one. */
   readonly finalResponse: string | undefined
   readonly usage: TurnUsage | undefined

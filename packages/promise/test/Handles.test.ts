@@ -32,6 +32,7 @@ const make = () => {
     startedAt: Option.none(),
     completedAt: Option.none(),
     duration: Option.none(),
+    model: Option.some("scripted-model"),
     finalResponse: Option.none(),
     items: [],
     usage: Option.none(),

@@ -471,6 +471,7 @@ export const turnResult = (answer: Schema.Json, members?: Partial<TurnResult>): 
   startedAt: Option.none(),
   completedAt: Option.none(),
   duration: Option.none(),
+  model: Option.none(),
   finalResponse: Option.some(typeof answer === "string" ? answer : JSON.stringify(answer)),
   items: [],
   usage: Option.none(),

@@ -347,7 +347,7 @@ export const layer = (options?: Options & AppServerRpc.Options & Codex.Options):
   | Transport.Transport,
   AppServerStartError
 > =>
-  Layer.merge(Codex.layer(options), Auth.layer).pipe(
+  Layer.merge(Codex.layer({ ...options, checkLogin: options?.checkLogin ?? true }), Auth.layer).pipe(
     Layer.provideMerge(AppServerRpc.layer(options)),
     Layer.provideMerge(layerTransport(options))
   )

@@ -7,9 +7,10 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as ApprovalMode from "../ApprovalMode.ts"
 import { AppServerRpc } from "../AppServerRpc.ts"
-import type { Options } from "../Codex.ts"
+import type { Options, ThreadSettings } from "../Codex.ts"
 import { Codex } from "../Codex.ts"
 import * as ServerRequests from "../ServerRequests.ts"
+import * as LoginNotice from "./loginNotice.ts"
 import { nameRequired } from "./mcpStartup.ts"
 import { defined } from "./settings.ts"
 import * as Thread from "./thread.ts"
@@ -34,6 +35,13 @@ export const make = Effect.fnUntraced(function*(
     inBackground: yield* FiberSet.makeRuntime<never, void>()
   }
 
+  const checkLogin = options?.checkLogin === true ? LoginNotice.make(rpc, client.inBackground) : () => {}
+  // What the server says of logins is of its own provider.
+  const opened = (settings: ThreadSettings | undefined) =>
+    Effect.sync(() => {
+      if (settings?.modelProvider === undefined && settings?.config?.["model_provider"] === undefined) checkLogin()
+    })
+
   const list = (options: Parameters<Codex["Service"]["listThreadsPage"]>[0], cursor: string | undefined) => {
     const { cursor: _, pageSize, ...filters } = options ?? {}
     return rpc.request("thread/list", defined({ ...filters, cursor, limit: pageSize }))
@@ -48,7 +56,7 @@ export const make = Effect.fnUntraced(function*(
         approvalMode: ApprovalMode.autoReview,
         ...defined(options ?? {})
       })
-      const { thread } = yield* rpc.request("thread/start", {
+      const { model, thread } = yield* rpc.request("thread/start", {
         ...given,
         ...defined({
           allowProviderModelFallback: options?.allowProviderModelFallback,
@@ -62,14 +70,32 @@ export const make = Effect.fnUntraced(function*(
           threadSource: options?.threadSource
         })
       }).pipe(nameRequired(rpc, given))
+      yield* opened(options)
+      const asked = options?.model
+      if (asked !== undefined && asked !== model) {
+        rpc.tell({
+          _tag: "ModelRerouted",
+          message:
+            `thread ${thread.id} was started with the model ${model} instead of ${asked}, which the server does ` +
+            `not offer. \`codex.models()\` lists what it does.`,
+          threadId: thread.id,
+          turnId: undefined,
+          from: asked,
+          to: model,
+          reason: "fallback"
+        })
+      }
       return Thread.make(client, thread.id, Thread.defaultsOf(options))
     }),
     resumeThread: Effect.fn("Codex.resumeThread")(function*(threadId, options) {
       const { id } = yield* threadCalls.resume(rpc, threadId, options)
       client.unheard.delete(id)
+      yield* opened(options)
       return Thread.make(client, id, Thread.defaultsOf(options))
     }),
-    forkThread: Effect.fn("Codex.forkThread")((threadId, options) => Thread.fork(client, threadId, options)),
+    forkThread: Effect.fn("Codex.forkThread")((threadId, options) =>
+      Effect.tap(Thread.fork(client, threadId, options), opened(options))
+    ),
     listThreads: (options) => threadCalls.pages("thread/list", (cursor) => list(options, cursor)),
     listThreadsPage: Effect.fn("Codex.listThreadsPage")(function*(options) {
       const { backwardsCursor, data, nextCursor } = yield* list(options, options?.cursor)

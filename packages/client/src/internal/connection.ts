@@ -35,10 +35,12 @@ import { guardOf, issueOf } from "./guard.ts"
 import * as HandlerLookup from "./handlerLookup.ts"
 import { done, Mailbox, slowReader } from "./mailbox.ts"
 import * as McpStartup from "./mcpStartup.ts"
+import * as Notices from "./notices.ts"
 import * as RequestTelemetry from "./requestTelemetry.ts"
 import * as RpcErrors from "./rpcErrors.ts"
 import * as ServerRequestFibers from "./serverRequestFibers.ts"
 import * as Supervisor from "./supervisor.ts"
+import * as ThreadModels from "./threadModels.ts"
 import { version } from "./version.ts"
 
 const defaultClientInfo = { name: "effect_codex", title: "effect-codex", version }
@@ -85,11 +87,15 @@ interface Pending {
 /** The notifications that the connection itself follows. */
 const followed: ReadonlySet<string> = new Set<keyof ServerNotifications>([
   "configWarning",
+  "error",
   "item/completed",
   "item/started",
   "mcpServer/startupStatus/updated",
+  "model/rerouted",
   "serverRequest/resolved",
   "thread/closed",
+  "thread/settings/updated",
+  "thread/started",
   "turn/completed",
   "turn/started"
 ])
@@ -129,6 +135,11 @@ const Establishing = Context.Reference<Connection | undefined>("@effect-codex/cl
   defaultValue: () => undefined
 })
 
+/** The versions that this program was warned of, by any of its clients. */
+const WarnedOf = Context.Reference<Set<string>>("@effect-codex/client/AppServerRpc/WarnedOf", {
+  defaultValue: () => new Set()
+})
+
 /** @param restart without it the connection is made once, and its loss is the end. */
 export const make = Effect.fnUntraced(function*<E extends CodexError>(
   connect: Effect.Effect<Transport["Service"], E, Scope.Scope>,
@@ -164,6 +175,8 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     (threadId, turnId) => observersOf(threadId).flatMap((observer) => observer.span?.(turnId) ?? [])[0]
   )
   const clock = yield* Clock.Clock
+  const notices = Notices.make(clock, diagnostics.tell)
+  const models = ThreadModels.make()
   const secondsSince = (nanos: bigint): number => Number(clock.monotonicTimeNanosUnsafe() - nanos) / 1e9
   const telemetry = RequestTelemetry.make(clock, context, handlerTimeout)
   const deadlines = yield* Deadlines.make(clock, (now) => {
@@ -181,7 +194,11 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
   })
   let connection: Connection
   const serving = yield* ServerRequestFibers.make({
-    handlerOf: (method, origin, params) => telemetry.handler(method, lookup.handlerOf(method, origin, params)),
+    handlerOf: (method, origin, params) => {
+      const handler = lookup.handlerOf(method, origin, params)
+      if (handler === ServerRequests.defaults[method]) notices.undecided(method)
+      return telemetry.handler(method, handler)
+    },
     spanOf: lookup.spanOf,
     onRejected: telemetry.rejected,
     onHandled: (origin) => {
@@ -231,6 +248,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     if (threadId === undefined) {
       // It comes right after the handshake, before anybody can have asked for it.
       if (method === "configWarning") diagnostics.configWarning({ _tag: method, params }, subscribers.size > 0)
+      else if (method === "mcpServer/startupStatus/updated") notices.mcpServer(undefined, params)
       return
     }
     if (method === "turn/completed") {
@@ -238,20 +256,32 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
       const turnId = turn?.id
       if (typeof turnId !== "string") return
       lookup.turnEnded(turnId)
+      notices.turnEnded(turnId)
       afterRead.push(() => serving.turnEnded(threadId, turnId))
     } else if (method === "turn/started") {
       lookup.turnStarted(threadId, params)
+      notices.turnStarted(params)
     } else if (method === "item/started") {
       serving.itemStarted(threadId, params)
     } else if (method === "item/completed") {
       serving.itemCompleted(threadId, params)
+      notices.itemCompleted(threadId, params)
     } else if (method === "serverRequest/resolved") {
       const { requestId } = params as { readonly requestId?: unknown }
       afterRead.push(() => serving.resolved(requestId))
     } else if (method === "mcpServer/startupStatus/updated") {
       connection.mcpStartup.updated(threadId, params)
+      notices.mcpServer(threadId, params)
     } else if (method === "thread/closed") {
       connection.mcpStartup.closed(threadId)
+      notices.threadClosed(threadId)
+      models.closed(threadId)
+    } else if (method === "error") {
+      notices.turnError(threadId, params)
+    } else if (method === "model/rerouted") {
+      notices.rerouted(threadId, params)
+    } else if (method === "thread/started" || method === "thread/settings/updated") {
+      models.updated(threadId, params)
     }
   }
 
@@ -275,6 +305,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     const error = message.error !== undefined && message.error !== null
       ? RpcErrors.fromReply(request.method, message.error)
       : undefined
+    if (error === undefined && ThreadModels.isTold(request.method)) models.replied(message.result)
     const seconds = secondsSince(request.sentAt)
     if (error !== undefined) telemetry.answered(request.method, seconds, error._tag)
     const exit = error === undefined ? Exit.succeed({ result: message.result, seconds }) : Exit.fail(error)
@@ -531,7 +562,11 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
       )
     )
     const warning = ServerInfo.warningOf(serverInfo)
-    if (warning !== undefined) yield* Effect.logWarning(warning)
+    const warnedOf = yield* WarnedOf
+    if (warning !== undefined && !warnedOf.has(serverInfo.version)) {
+      warnedOf.add(serverInfo.version)
+      yield* Effect.logWarning(warning)
+    }
     return Deferred.await(lost)
   })
 
@@ -589,6 +624,8 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     report: diagnostics.report,
     openServerRequests: (threadId, turnId) => serving.open((origin) => lookup.isFor(origin, threadId, turnId)),
     settleServerRequests: serving.settled,
+    modelOf: models.of,
+    tell: diagnostics.tell,
     startingMcpServers: (threadId) => connection.mcpStartup.starting(threadId),
     ended: Deferred.await(ended),
     diagnostics: diagnostics.counts,

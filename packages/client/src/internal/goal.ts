@@ -216,6 +216,7 @@ class GoalState implements ThreadObserver {
     this.last = id
     if (this.turn !== undefined) {
       this.turn.runningId = id
+      this.turn.frames++
       return
     }
     this.startedAt = numberOf(turn["startedAt"])

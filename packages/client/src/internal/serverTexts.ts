@@ -30,6 +30,9 @@ export const isUnreachable = (text: string): boolean =>
 /** Tokens of the client that are no tokens. */
 export const isExternalAuthRefused = (detail: string): boolean => detail.startsWith("failed to set external auth: ")
 
+/** A call of an MCP server's tool that failed because the server is not there any more. */
+export const isMcpServerGone = (text: string): boolean => /\bTransport closed\b/.test(text)
+
 /** Why a login ended that did not succeed. */
 export const loginReason = (text: string): "replaced" | "timedOut" | "offline" | "failed" => {
   // The server says the same of an attempt that its client cancelled; the handle knows better.

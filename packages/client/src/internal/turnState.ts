@@ -36,7 +36,7 @@ export interface TurnStateOptions {
   readonly maxUnreadBytes: number | undefined
   /** For what the server asks during the turn. Default: those of the client. */
   readonly handlers?: Overrides | undefined
-  readonly rpc: Pick<AppServerRpc["Service"], "decode" | "report">
+  readonly rpc: Pick<AppServerRpc["Service"], "decode" | "modelOf" | "report">
 }
 
 // The events of a turn that is given up just end; its result says why.
@@ -83,12 +83,17 @@ export class TurnState {
    * gap.
    */
   fillGap: ((completed: Raw) => void) | undefined
-  /** Called after each read that brought frames of the turn, and when a handler of it has ended. */
+  /** Called after each read that brought progress of the turn, and when a handler of it has ended. */
   onHeard: (() => void) | undefined
   /** The present read brought frames of the turn. */
   isTouched = false
   /** How many frames of the turn there were. */
   frames = 0
+  /** Those that only say that codex tries again. */
+  private retries = 0
+  private retry: { readonly error: unknown; readonly progress: number } | undefined
+  /** The progress that `onHeard` was called for last. */
+  private heard = 0
   /** The last of them. */
   lastEvent: string | undefined
   readonly itemIds = new Set<string>()
@@ -101,6 +106,7 @@ export class TurnState {
   private endedBy: End | undefined
   private usage: Received.ThreadTokenUsage | undefined
   private turnUsage: Breakdown | undefined
+  private model: string | undefined
 
   constructor(threadId: string, id: string, options: TurnStateOptions) {
     this.threadId = threadId
@@ -124,6 +130,18 @@ export class TurnState {
     const status = this.completion?.["status"]
     if (status === "interrupted" && this.verdict !== undefined) return this.verdict._tag
     return status === "completed" || status === "failed" || status === "interrupted" ? status : "unknown"
+  }
+
+  /** How many frames told that the turn goes on. That codex tries again what has failed is none. */
+  get progress(): number {
+    return this.frames - this.retries
+  }
+
+  /** Why codex tries again to reach the model, if that is the last that was heard of the turn. */
+  get lastRetry(): Received.TurnError | undefined {
+    const { retry } = this
+    if (retry === undefined || retry.progress !== this.progress) return undefined
+    return guardOf(Received.TurnError)(retry.error) ? retry.error : undefined
   }
 
   /** The tokens that it has used so far. */
@@ -162,7 +180,10 @@ export class TurnState {
       const isVerdict = this.verdict !== undefined && this.completion["status"] === "interrupted"
       Deferred.doneUnsafe(this.ended, isVerdict ? Exit.fail(this.verdict!) : Exit.void)
     }
-    this.onHeard?.()
+    if (this.heard !== this.progress) {
+      this.heard = this.progress
+      this.onHeard?.()
+    }
     for (const reader of this.readers) {
       if (this.completion !== undefined) reader.close(done)
       reader.flush()
@@ -183,6 +204,7 @@ export class TurnState {
   /** Takes in what the server has stored of the turn, whose beginning was not heard. */
   settle(stored: Received.Turn): void {
     this.hasBegun = true
+    this.frames++
     if (stored.status !== "inProgress") {
       this.fillGap = undefined
       this.settleItems(stored)
@@ -207,6 +229,7 @@ export class TurnState {
   /** Somebody steers the turn, which the server therefore has begun, and may want to read it from here on. */
   joined(events: boolean): void {
     this.hasBegun = true
+    this.frames++
     if (events) this.log ??= new CompactLog()
     this.onReadEnd()
   }
@@ -216,6 +239,20 @@ export class TurnState {
     switch (event._tag) {
       case "turn/started":
         this.hasBegun = true
+        // Settings that change from here on are those of the turns that follow.
+        this.model ??= this.options.rpc.modelOf(this.threadId)
+        return
+      case "model/rerouted":
+        if (Predicate.isString(params["toModel"])) this.model = params["toModel"]
+        return
+      case "error":
+        if (params["willRetry"] !== true) return
+        this.retries++
+        this.retry = { error: params["error"], progress: this.progress }
+        return
+      case "modelProvider/authRecoveryStarted":
+      case "modelProvider/authRecoveryCompleted":
+        this.retries++
         return
       case "item/started": {
         const item = params["item"]
@@ -314,6 +351,7 @@ export class TurnState {
       startedAt: seconds(turn["startedAt"]),
       completedAt: seconds(turn["completedAt"]),
       duration: Option.map(finite(turn["durationMs"]), Duration.millis),
+      model: Option.fromUndefinedOr(this.model ?? this.options.rpc.modelOf(this.threadId)),
       finalResponse: finalResponse(items),
       output: undefined,
       items,

@@ -48,9 +48,9 @@ export const watch = Effect.fnUntraced(function*(options: {
       yield* Effect.sleep(limit - silence())
       continue
     }
-    const { frames } = turn
+    const { progress } = turn
     if (yield* options.settle ?? settle(rpc, turn)) return
-    if (turn.frames !== frames) {
+    if (turn.progress !== progress) {
       heardAt = Monotonic.millis(clock)
       continue
     }
@@ -59,6 +59,7 @@ export const watch = Effect.fnUntraced(function*(options: {
       turnId: turn.id,
       stallTimeout: limit,
       lastEvent: turn.lastEvent ?? null,
+      lastRetry: turn.lastRetry ?? null,
       runningItems: turn.runningItems,
       startingMcpServers: rpc.startingMcpServers(turn.threadId),
       result: turn.partialResult

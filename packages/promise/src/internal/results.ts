@@ -15,6 +15,7 @@ export const turnResult = <A>(result: EffectTurnResult.TurnResult<A>): TurnResul
   startedAt: date(result.startedAt),
   completedAt: date(result.completedAt),
   duration: Option.getOrUndefined(Option.map(result.duration, Duration.toMillis)),
+  model: Option.getOrUndefined(result.model),
   finalResponse: Option.getOrUndefined(result.finalResponse),
   usage: Option.getOrUndefined(Option.map(result.usage, (usage) => ({
     ...usage,

@@ -1,0 +1,27 @@
+/** Warns once that nobody is logged in where the model provider needs it: codex itself says so when the first turn has failed. */
+import * as Effect from "effect/Effect"
+import type { AppServerRpc } from "../AppServerRpc.ts"
+
+const message = "nobody is logged in to codex, and its model provider needs a login: turns will fail. Log in with " +
+  "`codex login` or `effect-codex login`, or give a key: `Auth.layerApiKey(Config.Redacted(\"CODEX_API_KEY\"))`, in the " +
+  "promise package the option `apiKey`."
+
+/** Asks in the background, the first time that it is called. */
+export const make = (
+  rpc: AppServerRpc["Service"],
+  inBackground: (effect: Effect.Effect<void>) => void
+): () => void => {
+  let isAsked = false
+  const ask = rpc.request("account/read", { refreshToken: false }, { timeout: "30 seconds" }).pipe(
+    Effect.map(({ account, requiresOpenaiAuth }) => {
+      if (account === null && requiresOpenaiAuth) rpc.tell({ _tag: "NotLoggedIn", message })
+    }),
+    // A server that cannot say it fails turns with words of its own.
+    Effect.ignore
+  )
+  return () => {
+    if (isAsked) return
+    isAsked = true
+    inBackground(ask)
+  }
+}

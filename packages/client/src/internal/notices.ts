@@ -1,0 +1,199 @@
+/**
+ * What a user would not hear of without asking, told once: a model that is not reached, another model that answers, an
+ * MCP server that is not there, a question that nobody decides.
+ */
+import type * as Clock from "effect/Clock"
+import * as Predicate from "effect/Predicate"
+import type { Diagnostic } from "../AppServerRpc.ts"
+import type { Method } from "../ServerRequests.ts"
+import * as Monotonic from "./monotonic.ts"
+import { isMcpServerGone } from "./serverTexts.ts"
+
+export interface Notices {
+  readonly turnStarted: (params: unknown) => void
+  readonly turnEnded: (turnId: string) => void
+  /** An `error` of a turn, which may say that codex tries again. */
+  readonly turnError: (threadId: string, params: unknown) => void
+  readonly rerouted: (threadId: string, params: unknown) => void
+  readonly mcpServer: (threadId: string | undefined, params: unknown) => void
+  readonly itemCompleted: (threadId: string, params: unknown) => void
+  readonly threadClosed: (threadId: string) => void
+  /** The default answers a request of the server, because no handler was given for it. */
+  readonly undecided: (method: Method) => void
+}
+
+// Far beyond what goes on at once. A server that never ends anything must not fill the memory.
+const maxKept = 4096
+
+const keep = <K, V>(map: Map<K, V>, key: K, value: V): V => {
+  map.set(key, value)
+  if (map.size > maxKept) {
+    const [oldest] = map.keys()
+    map.delete(oldest!)
+  }
+  return value
+}
+
+const at = (u: unknown, key: string): unknown => Predicate.hasProperty(u, key) ? u[key] : undefined
+
+const textAt = (u: unknown, key: string): string | undefined => {
+  const value = at(u, key)
+  return Predicate.isString(value) ? value : undefined
+}
+
+const maxText = 400
+
+/** A text of the server as a part of one line: without what a terminal obeys, the types of Rust, and what URLs hide. */
+const quoted = (text: string): string => {
+  const line = text
+    .replace(/\n\s*Stack backtrace:.*/s, "")
+    .replace(/\u001b\[[\d;]*[A-Za-z]/g, "")
+    .replace(/ ?\[[\w<>, ]+::[\w<>:, ]*\]/g, "")
+    .replace(/(\w:\/\/)[^\s/?#]*@/g, "$1…@")
+    .replace(/(\w:\/\/[^\s?#)"']*)[?#][^\s)"',]*/g, "$1?…")
+    .replace(/[\p{C}\s]+/gu, " ")
+    .trim()
+    .replace(/\.$/, "")
+  return line.length > maxText ? `${line.slice(0, maxText)}…` : line
+}
+
+const name = (text: string): string => quoted(text).slice(0, 100)
+
+const adviceOn: { readonly [M in Method]?: readonly [answer: string, advice: string] } = {
+  "item/commandExecution/requestApproval": ["declined", "`Approvals.layer`"],
+  "item/fileChange/requestApproval": ["declined", "`Approvals.layer`"],
+  "item/permissions/requestApproval": ["granted nothing", "`Approvals.layer`"],
+  "item/tool/requestUserInput": ["given no answers", "`UserInput.layer`"],
+  "mcpServer/elicitation/request": ["declined", "`Elicitation.layer`, for the approval of tools `Approvals.layer`,"],
+  "account/chatgptAuthTokens/refresh": ["refused", "`Auth.layerExternalTokens`"],
+  applyPatchApproval: ["declined", "`Approvals.layer`"],
+  execCommandApproval: ["declined", "`Approvals.layer`"]
+}
+
+interface Told {
+  readonly startedAt: number
+  retry: boolean
+  reroute: boolean
+}
+
+export const make = (clock: Clock.Clock, tell: (diagnostic: Diagnostic) => void): Notices => {
+  const turns = new Map<string, Told>()
+  const servers = new Map<string, string | undefined>()
+  const undecided = new Set<Method>()
+
+  const begin = (turnId: string): Told =>
+    keep(turns, turnId, { startedAt: Monotonic.millis(clock), retry: false, reroute: false })
+  const toldOf = (turnId: string): Told => turns.get(turnId) ?? begin(turnId)
+
+  /** Whether this was not told of the server and its thread before. */
+  const isNews = (what: "start" | "end", threadId: string | undefined, server: string): boolean => {
+    const key = JSON.stringify([what, threadId, server])
+    if (servers.has(key)) return false
+    keep(servers, key, threadId)
+    return true
+  }
+
+  return {
+    turnStarted(params) {
+      const turnId = textAt(at(params, "turn"), "id")
+      if (turnId !== undefined) begin(turnId)
+    },
+    turnEnded: (turnId) => void turns.delete(turnId),
+    turnError(threadId, params) {
+      const turnId = textAt(params, "turnId")
+      if (turnId === undefined || at(params, "willRetry") !== true) return
+      const told = toldOf(turnId)
+      if (told.retry) return
+      told.retry = true
+      const error = at(params, "error")
+      const reason = quoted(textAt(error, "message") ?? "it gives no reason")
+      const details = textAt(error, "additionalDetails")
+      const seconds = Math.round((Monotonic.millis(clock) - told.startedAt) / 1000)
+      tell({
+        _tag: "ModelRetry",
+        message:
+          `codex does not reach the model of turn ${turnId} and tries again, ${seconds} s after the turn began: ` +
+          `${reason}${
+            details === undefined ? "" : ` (${quoted(details)})`
+          }. Further attempts of this turn are not told. ` +
+          `If it goes on, check the network, the proxy and the login. Without \`stallTimeout\` codex may try for ever.`,
+        threadId,
+        turnId,
+        reason,
+        details: details === undefined ? undefined : quoted(details)
+      })
+    },
+    rerouted(threadId, params) {
+      const turnId = textAt(params, "turnId")
+      const from = textAt(params, "fromModel")
+      const to = textAt(params, "toModel")
+      if (turnId === undefined || from === undefined || to === undefined) return
+      const told = toldOf(turnId)
+      if (told.reroute) return
+      told.reroute = true
+      const reason = quoted(textAt(params, "reason") ?? "none given")
+      tell({
+        _tag: "ModelRerouted",
+        message: `the model ${name(to)} answers turn ${turnId} instead of ${name(from)} (reason: ${reason}). ` +
+          `The result's \`model\` names the one that answered.`,
+        threadId,
+        turnId,
+        from,
+        to,
+        reason
+      })
+    },
+    mcpServer(threadId, params) {
+      const server = textAt(params, "name")
+      if (server === undefined || at(params, "status") !== "failed" || !isNews("start", threadId, server)) return
+      const error = quoted(textAt(params, "error") ?? "it gave no reason")
+      const advice = textAt(params, "failureReason") === "reauthenticationRequired"
+        ? `Log in to it again: codex mcp login ${name(server)}.`
+        : `Check its command or URL in \`mcp_servers\`, and run the command by hand. \`required = true\` makes the thread ` +
+          `fail instead.`
+      tell({
+        _tag: "McpServerFailed",
+        message: `the MCP server ${name(server)} did not start, and ` +
+          `${threadId === undefined ? "codex" : `thread ${threadId}`} goes on without its tools: ${error}. ${advice}`,
+        threadId,
+        server,
+        phase: "start",
+        reason: error
+      })
+    },
+    itemCompleted(threadId, params) {
+      const item = at(params, "item")
+      const server = textAt(item, "server")
+      if (at(item, "type") !== "mcpToolCall" || server === undefined) return
+      const text = textAt(at(item, "error"), "message")
+      if (text === undefined || !isMcpServerGone(text) || !isNews("end", threadId, server)) return
+      tell({
+        _tag: "McpServerFailed",
+        message: `the MCP server ${name(server)} of thread ${threadId} has ended in a call of ` +
+          `${name(textAt(item, "tool") ?? "a tool")}, and further calls will fail: ${quoted(text)}. ` +
+          `codex starts it again with the request config/mcpServer/reload, or for another thread.`,
+        threadId,
+        server,
+        phase: "call",
+        reason: quoted(text)
+      })
+    },
+    threadClosed(threadId) {
+      for (const [key, of] of servers) if (of === threadId) servers.delete(key)
+    },
+    undecided(method) {
+      const advice = adviceOn[method]
+      if (advice === undefined || undecided.has(method)) return
+      undecided.add(method)
+      tell({
+        _tag: "Undecided",
+        message:
+          `codex asked ${method}; no handler decides it, so it was ${advice[0]}. Give one with ${advice[1]} or the ` +
+          `option \`handlers\`${
+            /pproval/.test(method) ? ", or choose an `ApprovalMode` that does not ask" : ""
+          }. Further ones are not told.`,
+        method
+      })
+    }
+  }
+}
