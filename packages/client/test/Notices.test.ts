@@ -79,9 +79,9 @@ describe("a model that is not reached", () => {
       yield* TestClock.adjust("10 minutes")
       yield* send(retry("turn-1"))
       assert.deepStrictEqual(log, [
-        "codex does not reach the model of turn turn-1 and tries again, 4 s after the turn began: Reconnecting... waiting " +
-        "for network (Connection failed: error sending request). Further attempts of this turn are not told. If it goes " +
-        "on, check the network, the proxy and the login. Without `stallTimeout` codex may try for ever."
+        "codex could not get an answer from the model for turn turn-1 and tries again, 4 s after the turn began: " +
+        "Reconnecting... waiting for network (Connection failed: error sending request). This is told once per turn. If it " +
+        "persists, check the network, the proxy and the login; without `stallTimeout` codex may retry without end."
       ])
       assert.deepInclude(diagnostics[0], {
         _tag: "ModelRetry",
@@ -252,6 +252,9 @@ describe("an MCP server that is not there", () => {
       assert.deepInclude(diagnostics[0], { _tag: "McpServerFailed", server: "docs", phase: "start", reason: gone })
       yield* send(Fake.notification("thread/closed", { threadId: Fake.threadId }), mcp("docs", "failed", gone))
       assert.strictEqual(log.length, 3)
+      // It was started again.
+      yield* send(mcp("docs", "ready", null), mcp("docs", "failed", gone))
+      assert.strictEqual(log.length, 4)
     }))
 
   it.effect("because it has ended in a call is told too, and a call that failed for another reason is not", () =>
@@ -288,7 +291,7 @@ describe("a question that no handler decides", () => {
       assert.strictEqual(
         log[0],
         "codex asked item/commandExecution/requestApproval; no handler decides it, so it was declined. Give one with " +
-          "`Approvals.layer` or the option `handlers`, or choose an `ApprovalMode` that does not ask. Further ones are not told."
+          "`Approvals.layer` or the option `handlers`, or choose an `ApprovalMode` that does not ask. This is told once."
       )
       assert.include(log[1], "so it was given no answers. Give one with `UserInput.layer`")
       assert.deepStrictEqual(diagnostics.map(({ _tag }) => _tag), ["Undecided", "Undecided", "Undecided"])

@@ -21,7 +21,7 @@
  *   collaboration modes, environments, named permissions, forks that stay attached, input of type `localAudio`;
  * - of approvals: `ApprovalMode.autoReview` of what goes beyond the sandbox, granular policies, elicitations;
  * - of tools: the other ones of codex (`write_stdin`, `view_image`, goals, agents, and all that a model gets which codex
- *   knows), MCP servers;
+ *   knows), MCP servers that start;
  * - of accounts: external tokens, `Auth.usage`, `Auth.rateLimits` of a ChatGPT login. Device codes are refused as by a
  *   server that does not have them;
  * - skills, plugins, projects, files, `command/exec`, and what else the protocol has.
@@ -34,8 +34,8 @@
  *   and `AGENTS.md`. Of the tools of codex it is told the names, whatever the model is. Images of files are not made
  *   smaller, and those that are no PNG or JPEG are none. The headers are those that tell of the client and its thread; a
  *   ChatGPT login sends no `authorization`.
- * - Of a thread's `config` the two switches above are read. Two models and a hidden one are listed. Failed requests to the
- *   model are not repeated.
+ * - Of a thread's `config` the two switches above are read. Two models and a hidden one are listed. Of failed requests to the
+ *   model those are repeated whose stream broke, if `streamMaxRetries` says so.
  *
  * @since 0.1.0
  */
@@ -178,6 +178,13 @@ export interface Options {
   readonly defaultModel?: string | undefined
   /** Whether the model wants a login, which decides what `account/read` tells. Default: `false`, as in `CodexHome`. */
   readonly requiresOpenaiAuth?: boolean | undefined
+  /**
+   * How often a request to the model is repeated whose stream broke, after 200 ms and twice as long each time. Default: 0, as
+   * in `CodexHome`.
+   */
+  readonly streamMaxRetries?: number | undefined
+  /** MCP servers that do not start for a new thread, by name, with the reason that codex gives. Default: none. */
+  readonly brokenMcpServers?: { readonly [name: string]: string } | undefined
 }
 
 // =============================================================================
@@ -234,7 +241,15 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
       Queue.offerUnsafe(toClient, frame)
     })
     const process = yield* Scope.fork(yield* Effect.scope)
-    const server: Server = { connection, script, exec, url, scope: process }
+    const server: Server = {
+      connection,
+      script,
+      exec,
+      url,
+      streamMaxRetries: options.streamMaxRetries ?? 0,
+      brokenMcpServers: options.brokenMcpServers ?? {},
+      scope: process
+    }
     const end = (cause: ConnectionError): void => {
       open.delete(connection)
       Queue.failCauseUnsafe(toClient, Cause.fail(cause))

@@ -191,6 +191,8 @@ export interface Reply {
   readonly parts: ReadonlyArray<string | Part>
   readonly id: string | undefined
   readonly usage: Usage
+  /** The model that the provider names as the one that answers. Undefined: it names none. */
+  readonly model: string | undefined
   readonly end: End
 }
 
@@ -394,6 +396,7 @@ export const gate: Effect.Effect<Gate> = Effect.sync(() => {
 
 /**
  * A streamed response of several parts. `end` defaults to a completed response, `usage` to zeros, `id` to a unique one.
+ * `model` names another model than the one that was asked, which codex tells as `model/rerouted`.
  *
  * ```ts
  * import { ScriptedModel } from "@effect-codex/testing"
@@ -411,6 +414,7 @@ export const reply = (
   options: {
     readonly id?: string | undefined
     readonly usage?: Usage | undefined
+    readonly model?: string | undefined
     readonly end?: End | undefined
   } = {}
 ): Reply => ({
@@ -418,6 +422,7 @@ export const reply = (
   parts,
   id: options.id,
   usage: options.usage ?? {},
+  model: options.model,
   end: options.end ?? { _tag: "Completed" }
 })
 
@@ -659,7 +664,10 @@ export const make = Effect.fnUntraced(function*(
           }
         })
       ),
-      { contentType: "text/event-stream" }
+      {
+        contentType: "text/event-stream",
+        headers: answer.model === undefined ? {} : { "openai-model": answer.model }
+      }
     )
   })
 

@@ -85,9 +85,10 @@ export const make = (clock: Clock.Clock, tell: (diagnostic: Diagnostic) => void)
     keep(turns, turnId, { startedAt: Monotonic.millis(clock), retry: false, reroute: false })
   const toldOf = (turnId: string): Told => turns.get(turnId) ?? begin(turnId)
 
-  /** Whether this was not told of the server and its thread before. */
-  const isNews = (what: "start" | "end", threadId: string | undefined, server: string): boolean => {
-    const key = JSON.stringify([what, threadId, server])
+  const keyOf = (threadId: string | undefined, server: string) => JSON.stringify([threadId, server])
+  /** Whether nothing was told of the server and its thread since it was ready last. */
+  const isNews = (threadId: string | undefined, server: string): boolean => {
+    const key = keyOf(threadId, server)
     if (servers.has(key)) return false
     keep(servers, key, threadId)
     return true
@@ -107,20 +108,21 @@ export const make = (clock: Clock.Clock, tell: (diagnostic: Diagnostic) => void)
       told.retry = true
       const error = at(params, "error")
       const reason = quoted(textAt(error, "message") ?? "it gives no reason")
-      const details = textAt(error, "additionalDetails")
+      const additional = textAt(error, "additionalDetails")
+      const details = additional === undefined ? undefined : quoted(additional)
       const seconds = Math.round((Monotonic.millis(clock) - told.startedAt) / 1000)
       tell({
         _tag: "ModelRetry",
         message:
-          `codex does not reach the model of turn ${turnId} and tries again, ${seconds} s after the turn began: ` +
-          `${reason}${
-            details === undefined ? "" : ` (${quoted(details)})`
-          }. Further attempts of this turn are not told. ` +
-          `If it goes on, check the network, the proxy and the login. Without \`stallTimeout\` codex may try for ever.`,
+          `codex could not get an answer from the model for turn ${turnId} and tries again, ${seconds} s after the ` +
+          `turn began: ${
+            details === undefined ? reason : `${reason} (${details})`
+          }. This is told once per turn. If it ` +
+          `persists, check the network, the proxy and the login; without \`stallTimeout\` codex may retry without end.`,
         threadId,
         turnId,
         reason,
-        details: details === undefined ? undefined : quoted(details)
+        details
       })
     },
     rerouted(threadId, params) {
@@ -145,7 +147,10 @@ export const make = (clock: Clock.Clock, tell: (diagnostic: Diagnostic) => void)
     },
     mcpServer(threadId, params) {
       const server = textAt(params, "name")
-      if (server === undefined || at(params, "status") !== "failed" || !isNews("start", threadId, server)) return
+      if (server === undefined) return
+      const status = at(params, "status")
+      if (status === "ready") servers.delete(keyOf(threadId, server))
+      if (status !== "failed" || !isNews(threadId, server)) return
       const error = quoted(textAt(params, "error") ?? "it gave no reason")
       const advice = textAt(params, "failureReason") === "reauthenticationRequired"
         ? `Log in to it again: codex mcp login ${name(server)}.`
@@ -166,12 +171,12 @@ export const make = (clock: Clock.Clock, tell: (diagnostic: Diagnostic) => void)
       const server = textAt(item, "server")
       if (at(item, "type") !== "mcpToolCall" || server === undefined) return
       const text = textAt(at(item, "error"), "message")
-      if (text === undefined || !isMcpServerGone(text) || !isNews("end", threadId, server)) return
+      if (text === undefined || !isMcpServerGone(text) || !isNews(threadId, server)) return
       tell({
         _tag: "McpServerFailed",
         message: `the MCP server ${name(server)} of thread ${threadId} has ended in a call of ` +
           `${name(textAt(item, "tool") ?? "a tool")}, and further calls will fail: ${quoted(text)}. ` +
-          `codex starts it again with the request config/mcpServer/reload, or for another thread.`,
+          `The request config/mcpServer/reload starts it again for the next turn.`,
         threadId,
         server,
         phase: "call",
@@ -191,7 +196,7 @@ export const make = (clock: Clock.Clock, tell: (diagnostic: Diagnostic) => void)
           `codex asked ${method}; no handler decides it, so it was ${advice[0]}. Give one with ${advice[1]} or the ` +
           `option \`handlers\`${
             /pproval/.test(method) ? ", or choose an `ApprovalMode` that does not ask" : ""
-          }. Further ones are not told.`,
+          }. This is told once.`,
         method
       })
     }

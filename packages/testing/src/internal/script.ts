@@ -25,7 +25,7 @@ const normalize = (answer: Answer): Reply | HttpFailure => {
     return answer
   }
   const parts = typeof answer === "string" || "_tag" in answer ? [answer] : answer
-  return { _tag: "Reply", parts, id: undefined, usage: {}, end: { _tag: "Completed" } }
+  return { _tag: "Reply", parts, id: undefined, usage: {}, model: undefined, end: { _tag: "Completed" } }
 }
 
 export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<Script> {

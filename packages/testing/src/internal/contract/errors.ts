@@ -168,6 +168,20 @@ export const cases: ReadonlyArray<Case> = [
     Effect.flatMap(startThread(), (threadId) => runTurn(threadId))
   ),
 
+  story(
+    "failure of the model: another one answers than was asked, which is told once in a turn",
+    Effect.gen(function*() {
+      yield* enqueue(
+        ScriptedModel.reply([ScriptedModel.exec("echo hello")], { model: "other-model" }),
+        ScriptedModel.reply(["hello"], { model: "other-model" }),
+        ScriptedModel.reply(["again"], { model: "scripted-model" })
+      )
+      const threadId = yield* startThread({ model: "scripted-model" })
+      yield* runTurn(threadId)
+      yield* runTurn(threadId)
+    })
+  ),
+
   fact(
     "errors: threads that are not there, call by call",
     Effect.gen(function*() {

@@ -1,4 +1,4 @@
-/** How codex 0.169.0 tells a client that its model has failed, with no repetitions configured. */
+/** How codex 0.169.0 tells a client that its model has failed. */
 import type * as Received from "@effect-codex/protocol/Received"
 import type { End, HttpFailure } from "../../ScriptedModel.ts"
 
@@ -13,6 +13,17 @@ const capacity = error("Selected model is at capacity. Please try a different mo
 
 const disconnected = (why: string): Received.TurnError =>
   error(`stream disconnected before completion: ${why}`, "other")
+
+/** How codex tells that it asks the model again; undefined for what it does not try again. */
+export const retryOf = (failure: Received.TurnError, attempt: number, of: number): Received.TurnError | undefined =>
+  attempt > of ||
+    (failure.codexErrorInfo !== "internalServerError" &&
+      !failure.message.startsWith("stream disconnected before completion: "))
+    ? undefined
+    : {
+      ...error(`Reconnecting... ${attempt}/${of}`, { responseStreamDisconnected: { httpStatusCode: null } }),
+      additionalDetails: failure.message
+    }
 
 const statusTexts: Readonly<Record<number, string>> = {
   401: "Unauthorized",

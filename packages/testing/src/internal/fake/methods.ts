@@ -19,6 +19,8 @@ import * as Refused from "./refused.ts"
 import * as Turn from "./turn.ts"
 
 export interface Server extends Turn.Engine {
+  /** MCP servers that each new thread has and that do not start, with the reason. */
+  readonly brokenMcpServers: { readonly [name: string]: string }
   /** Where turns run. */
   readonly scope: Scope.Scope
 }
@@ -395,6 +397,12 @@ export const handlers: Handlers = {
     load(server, thread)
     reply(opened(server, thread))
     connection.notify("thread/started", { thread: view(server, thread) })
+    for (const [name, reason] of Object.entries(server.brokenMcpServers)) {
+      const of = { threadId: thread.id, name, failureReason: null }
+      connection.notify("mcpServer/startupStatus/updated", { ...of, status: "starting", error: null })
+      const error = `MCP client for \`${name}\` failed to start: MCP startup failed: ${reason}`
+      connection.notify("mcpServer/startupStatus/updated", { ...of, status: "failed", error })
+    }
     warnOfFeatures(server, thread)
   }),
 
@@ -690,6 +698,7 @@ export const handlers: Handlers = {
       steered: Deferred.makeUnsafe(),
       waitingFor: undefined,
       inTool: false,
+      isRerouted: false,
       diff: "",
       fiber: undefined
     }

@@ -39,6 +39,8 @@ export interface Engine {
   readonly script: Script
   readonly exec: (request: ExecRequest) => Effect.Effect<ExecResult>
   readonly url: string
+  /** How often a request whose stream broke is repeated. */
+  readonly streamMaxRetries: number
 }
 
 interface Message {
@@ -58,6 +60,8 @@ export interface RunningTurn {
   waitingFor: number | undefined
   /** Whether a tool of a response that is over is running. */
   inTool: boolean
+  /** Another model has answered, which is told once. */
+  isRerouted: boolean
   diff: string
   fiber: Fiber.Fiber<void> | undefined
 }
@@ -610,6 +614,7 @@ const sample = Effect.fnUntraced(function*(
     for (const [index, given] of reply.parts.entries()) {
       if (index === head) {
         isStreaming = true
+        tellReroute(told, reply)
         if (turn.pending.length > 0) return steered
       }
       const part: Part = typeof given === "string"
@@ -733,6 +738,24 @@ const sample = Effect.fnUntraced(function*(
   })
 })
 
+/** The provider answers with another model than it was asked for. Codex takes each such case for the one that it knows. */
+const tellReroute = ({ connection, thread, turn }: Told, { model }: Reply): void => {
+  if (model === undefined || model === turn.settings.model || turn.isRerouted) return
+  turn.isRerouted = true
+  connection.tell(thread, "model/rerouted", {
+    turnId: turn.stored.id,
+    fromModel: turn.settings.model,
+    toModel: model,
+    reason: "highRiskCyberActivity"
+  })
+  connection.tell(thread, "warning", {
+    message:
+      "Your account was flagged for potentially high-risk cyber activity and this request was routed to gpt-5.2 as " +
+      "a fallback. To regain access to gpt-5.3-codex, apply for trusted access: https://chatgpt.com/cyber or learn more: " +
+      "https://developers.openai.com/codex/concepts/cyber-safety"
+  })
+}
+
 const fillContext = ({ connection, thread, turn }: Told): void => {
   const full = { ...noTokens, totalTokens: contextWindow }
   thread.stored.usage = full
@@ -775,9 +798,19 @@ const runTool = (
 export const run = (engine: Engine, thread: LoadedThread, turn: RunningTurn): Effect.Effect<void> => {
   const told: Told = { connection: engine.connection, thread, turn }
   return Effect.gen(function*() {
+    let attempt = 0
     for (;;) {
       sayPending(told)
       const sampled = yield* sample(engine, told)
+      const retry = sampled._tag === "Failed"
+        ? Failure.retryOf(sampled.error, ++attempt, engine.streamMaxRetries)
+        : undefined
+      if (retry !== undefined) {
+        engine.connection.tell(thread, "error", { error: retry, willRetry: true, turnId: turn.stored.id })
+        yield* Effect.sleep(200 * 2 ** (attempt - 1))
+        continue
+      }
+      if (sampled._tag !== "Failed") attempt = 0
       if (sampled._tag === "Failed") return end(told, "failed", sampled.error, undefined)
       if (sampled._tag === "Cancelled") return end(told, "interrupted", null, undefined)
       if (sampled._tag === "Answered" && !sampled.calledTools && turn.pending.length === 0) {
