@@ -13,6 +13,7 @@ import * as Logger from "effect/Logger"
 import * as Runtime from "effect/Runtime"
 import * as Cli from "./Cli.ts"
 import * as Screen from "./internal/screen.ts"
+import * as TurnWarnings from "./internal/turnWarnings.ts"
 import { version } from "./internal/version.ts"
 
 const report = (cause: Cause.Cause<unknown>) =>
@@ -45,11 +46,15 @@ const presenter = Layer.effect(
   }))
 )
 
-const logger = Effect.map(Screen.Screen, ({ lineUnsafe }) =>
-  Logger.make<unknown, void>(({ logLevel, message }) => {
-    const text = (Array.isArray(message) ? message : [message]).map(Inspectable.toStringUnknown).join(" ")
-    lineUnsafe(`${logLevel === "Warn" ? "warning" : logLevel.toLowerCase()}: ${text}`)
-  }))
+const logger = Effect.map(
+  Screen.Screen,
+  ({ lineUnsafe }) =>
+    Logger.make<unknown, void>(({ fiber, logLevel, message }) => {
+      const text = (Array.isArray(message) ? message : [message]).map(Inspectable.toStringUnknown).join(" ")
+      if (!TurnWarnings.isWanted(fiber.context, text)) return
+      lineUnsafe(`${logLevel === "Warn" ? "warning" : logLevel.toLowerCase()}: ${text}`)
+    })
+)
 
 // npm passes on a Ctrl-C that the terminal has sent to this process too: the two are one.
 let interruptedAt: number | undefined

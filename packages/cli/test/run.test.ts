@@ -36,7 +36,10 @@ describe("effect-codex run, offline", () => {
         "ran `ls`",
         "writing"
       ])
-      assert.match(lines.at(-2) ?? "", /^done in [\d.]+s, [\d,]+ tokens \([\d,]+ in, 0 of them cached, [\d,]+ out\)$/)
+      assert.match(
+        lines.at(-2) ?? "",
+        /^done in [\d.]+s by \S+, [\d,]+ tokens \([\d,]+ in, 0 of them cached, [\d,]+ out\)$/
+      )
       assert.strictEqual(code, 0)
       assert.deepStrictEqual(Cli.files(home), [])
       assert.deepStrictEqual(Cli.processesOf(home), [])

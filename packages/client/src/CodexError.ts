@@ -696,11 +696,9 @@ export class TurnStalled
     }.`
     if (this.lastRetry !== null) {
       const { additionalDetails, message } = this.lastRetry
+      const reason = additionalDetails === null ? message : `${message} (${additionalDetails})`
       return `Turn ${this.turnId} made no progress for ${this.stallTimeout} ms and was interrupted: codex was trying again ` +
-        `to reach the model: ${message}${
-          additionalDetails === null ? "" : ` (${additionalDetails})`
-        }; ${items} Check the ` +
-        `network, the proxy and the login, then start a new turn.`
+        `to reach the model: ${reason}; ${items} Check the network, the proxy and the login, then start a new turn.`
     }
     return `Turn ${this.turnId} was silent for ${this.stallTimeout} ms and was interrupted. The last event was ` +
       `${this.lastEvent ?? "none"}; ${items} Allow for a ` +

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as Received from "@effect-codex/protocol/Received"
+import * as Context from "effect/Context"
 
 /**
  * @category models
@@ -66,6 +67,41 @@ export const compareToTested = (info: ServerInfo): "older" | "tested" | "newer" 
   }
   if (difference(testedRange.oldest) < 0) return "older"
   return difference(testedRange.newest) > 0 ? "newer" : "tested"
+}
+
+/**
+ * The versions of codex that were warned of because they are outside of the {@link testedRange}, so that a program is warned
+ * once of each. Default: one set for all clients of the program. A set that has every version keeps the warning away.
+ *
+ * **Example** (A client without the warning)
+ *
+ * ```ts
+ * import { ServerInfo } from "@effect-codex/client"
+ * import { CodexNode } from "@effect-codex/node"
+ * import { Layer } from "effect"
+ *
+ * const Unwarned = Layer.succeed(ServerInfo.WarnedOf, { has: () => true, add: () => {} })
+ *
+ * export const CodexLive = CodexNode.layer().pipe(Layer.provide(Unwarned))
+ * ```
+ *
+ * @category references
+ * @since 0.1.0
+ */
+export const WarnedOf: Context.Reference<VersionSet> = Context.Reference<VersionSet>(
+  "@effect-codex/client/ServerInfo/WarnedOf",
+  { defaultValue: () => new Set() }
+)
+
+/**
+ * A set of versions.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface VersionSet {
+  readonly has: (version: string) => boolean
+  readonly add: (version: string) => unknown
 }
 
 /**

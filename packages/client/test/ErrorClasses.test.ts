@@ -18,6 +18,7 @@ const result: TurnResult.TurnResult = {
   startedAt: Option.none(),
   completedAt: Option.none(),
   duration: Option.none(),
+  model: Option.none(),
   finalResponse: Option.none(),
   items: [],
   usage: Option.none(),
@@ -66,6 +67,7 @@ const samples = {
     ...of,
     stallTimeout: 1,
     lastEvent: null,
+    lastRetry: null,
     runningItems: [],
     startingMcpServers: [],
     result

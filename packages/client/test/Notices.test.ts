@@ -107,7 +107,7 @@ describe("a model that is not reached", () => {
         retry("turn-3", "\u001b[31mred\nhttps://me:secret@example.com/v1?key=secret is down.")
       )
       assert.strictEqual(log.length, 3)
-      assert.include(log[2], " red https://…@example.com/v1?… is down (Connection failed")
+      assert.include(log[2], ": \\u{1b}[31mred https://…@example.com/v1?… is down (Connection failed")
       assert.notInclude(log.join(), "secret")
     }))
 

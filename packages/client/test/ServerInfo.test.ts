@@ -36,7 +36,7 @@ describe("ServerInfo", () => {
     assert.strictEqual(compare(""), "unknown")
   })
 
-  const warnings = (version: string) =>
+  const warnings = (version: string, warnedOf: ServerInfo.VersionSet = new Set()) =>
     Effect.gen(function*() {
       const logged: Array<string> = []
       const logger = Logger.make<unknown, void>(({ logLevel, message }) => {
@@ -47,6 +47,7 @@ describe("ServerInfo", () => {
       const making = yield* AppServerRpc.make().pipe(
         Effect.provideService(Transport.Transport, server.client),
         Effect.provide(Logger.layer([logger])),
+        Effect.provideService(ServerInfo.WarnedOf, warnedOf),
         Effect.forkScoped
       )
       yield* Effect.flatMap(server.expect("initialize"), (asked) => server.reply(asked, { ...initialized, userAgent }))
@@ -63,7 +64,17 @@ describe("ServerInfo", () => {
         const [warning, ...others] = yield* warnings(version!)
         assert.include(warning, `codex ${version} is ${age}`)
         assert.include(warning, "0.162 to 0.169")
+        if (age === "newer") assert.include(warning, "What it has added is passed on as it comes.")
         assert.deepStrictEqual(others, [])
       }
+    }))
+
+  it.effect("is reported once for each version, or not at all to who says so", () =>
+    Effect.gen(function*() {
+      const warnedOf = new Set<string>()
+      assert.lengthOf(yield* warnings("0.170.0", warnedOf), 1)
+      assert.lengthOf(yield* warnings("0.170.0", warnedOf), 0)
+      assert.lengthOf(yield* warnings("0.171.0", warnedOf), 1)
+      assert.lengthOf(yield* warnings("0.172.0", { has: () => true, add: () => {} }), 0)
     }))
 })

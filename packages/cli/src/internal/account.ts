@@ -13,6 +13,7 @@ import * as Stream from "effect/Stream"
 import * as Terminal from "effect/Terminal"
 import { Screen } from "./screen.ts"
 import * as Session from "./session.ts"
+import * as TurnWarnings from "./turnWarnings.ts"
 
 type Account = Effect.Success<ReturnType<Auth["Service"]["account"]>>
 type RateLimits = Effect.Success<Auth["Service"]["rateLimits"]>
@@ -23,6 +24,9 @@ type Window = NonNullable<Limit["primary"]>
 // Commands
 // =============================================================================
 
+// None of these runs a turn.
+const connect = TurnWarnings.without(Session.connect({}))
+
 export const login = Effect.fnUntraced(function*(options: { readonly device: boolean; readonly apiKey: boolean }) {
   const { answer, line } = yield* Screen
   if (options.device && options.apiKey) {
@@ -31,11 +35,11 @@ export const login = Effect.fnUntraced(function*(options: { readonly device: boo
   if (options.apiKey) {
     // Before codex is started: a wrong call leaves nothing behind.
     const apiKey = yield* readApiKey
-    const { auth } = yield* Session.connect({})
+    const { auth } = yield* connect
     yield* auth.loginApiKey(apiKey)
     return yield* line("Logged in with an API key. The next turn tells whether it is valid.")
   }
-  const { auth } = yield* Session.connect({})
+  const { auth } = yield* connect
   yield* Effect.gen(function*() {
     if (options.device) {
       const { userCode, verificationUrl, wait } = yield* auth.loginDeviceCode
@@ -58,7 +62,7 @@ export const login = Effect.fnUntraced(function*(options: { readonly device: boo
 
 export const logout = Effect.gen(function*() {
   const { line } = yield* Screen
-  const { auth } = yield* Session.connect({})
+  const { auth } = yield* connect
   const { account } = yield* auth.account()
   yield* auth.logout
   yield* line(account === null ? "Nobody was logged in." : "Logged out.")
@@ -66,7 +70,7 @@ export const logout = Effect.gen(function*() {
 
 export const show = Effect.fnUntraced(function*(options: { readonly json: boolean }) {
   const { answer, warn } = yield* Screen
-  const { auth } = yield* Session.connect({})
+  const { auth } = yield* connect
   const account = yield* auth.account()
   // Only ChatGPT has them. Without a network there is still an account to show.
   const limits = account.account?.type !== "chatgpt"

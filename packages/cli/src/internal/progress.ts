@@ -75,9 +75,10 @@ export const statusLine = (progress: Progress, now: number, columns: number): st
 export const summaryLine = (
   progress: Progress,
   now: number,
-  usage: TurnUsage["turn"] | undefined
+  usage: TurnUsage["turn"] | undefined,
+  model?: string
 ): string => {
-  const time = `done in ${seconds(now - progress.startedAt)}`
+  const time = `done in ${seconds(now - progress.startedAt)}${model === undefined ? "" : ` by ${oneLine(model)}`}`
   // Not every provider counts.
   if (usage === undefined || usage.totalTokens === 0) return time
   return `${time}, ${number(usage.totalTokens)} tokens (${number(usage.inputTokens)} in, ` +

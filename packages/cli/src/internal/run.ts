@@ -74,7 +74,9 @@ export const runWith = Effect.fnUntraced(function*<E, R>(open: Effect.Effect<Ses
   const show = Effect.fnUntraced(function*(event: TurnEvent) {
     const [next, lines] = Progress.step(progress, event)
     progress = next
-    yield* Effect.forEach(lines, screen.line, { discard: true })
+    // The client itself warns of these, once.
+    const isTold = event._tag === "error" || event._tag === "model/rerouted"
+    if (!isTold) yield* Effect.forEach(lines, screen.line, { discard: true })
     const activity = Progress.activity(progress)
     // Without a line that can be replaced, only what begins is told.
     if (!screen.isLive && activity !== told && (event._tag === "turn/started" || event._tag === "item/started")) {
@@ -98,7 +100,8 @@ export const runWith = Effect.fnUntraced(function*<E, R>(open: Effect.Effect<Ses
     return yield* new TurnInterrupted({ threadId: turn.threadId, turnId: turn.id, result })
   }
   const usage = Option.getOrUndefined(result.usage)?.turn
-  yield* screen.line(Progress.summaryLine(progress, yield* now, usage))
+  const model = Option.getOrUndefined(result.model)
+  yield* screen.line(Progress.summaryLine(progress, yield* now, usage, model))
 }, Effect.scoped)
 
 const approvalModes = { none: ApprovalMode.denyAll, auto: ApprovalMode.autoReview, ask: ApprovalMode.ask }

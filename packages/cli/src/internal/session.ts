@@ -18,6 +18,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Os from "node:os"
 import { Screen } from "./screen.ts"
+import * as TurnWarnings from "./turnWarnings.ts"
 import { version } from "./version.ts"
 
 export interface Session {
@@ -66,7 +67,9 @@ export const connect = Effect.fnUntraced(function*(options: CodexNode.Options, i
     : yield* recording(recordTo, { ...options, clientInfo })
   const rpc = Context.get(services, AppServerRpc)
   // At once: codex tells what is wrong with its configuration right after the handshake.
+  const context = yield* Effect.context<never>()
   yield* warnings(rpc, isOffline).pipe(
+    Stream.filter((warning) => TurnWarnings.isWanted(context, warning)),
     Stream.runForEach(warn),
     Effect.forkScoped({ startImmediately: true })
   )

@@ -135,11 +135,6 @@ const Establishing = Context.Reference<Connection | undefined>("@effect-codex/cl
   defaultValue: () => undefined
 })
 
-/** The versions that this program was warned of, by any of its clients. */
-const WarnedOf = Context.Reference<Set<string>>("@effect-codex/client/AppServerRpc/WarnedOf", {
-  defaultValue: () => new Set()
-})
-
 /** @param restart without it the connection is made once, and its loss is the end. */
 export const make = Effect.fnUntraced(function*<E extends CodexError>(
   connect: Effect.Effect<Transport["Service"], E, Scope.Scope>,
@@ -562,7 +557,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
       )
     )
     const warning = ServerInfo.warningOf(serverInfo)
-    const warnedOf = yield* WarnedOf
+    const warnedOf = yield* ServerInfo.WarnedOf
     if (warning !== undefined && !warnedOf.has(serverInfo.version)) {
       warnedOf.add(serverInfo.version)
       yield* Effect.logWarning(warning)

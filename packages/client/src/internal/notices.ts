@@ -8,6 +8,7 @@ import type { Diagnostic } from "../AppServerRpc.ts"
 import type { Method } from "../ServerRequests.ts"
 import * as Monotonic from "./monotonic.ts"
 import { isMcpServerGone } from "./serverTexts.ts"
+import { visible } from "./visibleText.ts"
 
 export interface Notices {
   readonly turnStarted: (params: unknown) => void
@@ -41,23 +42,21 @@ const textAt = (u: unknown, key: string): string | undefined => {
   return Predicate.isString(value) ? value : undefined
 }
 
-const maxText = 400
+/** A text of the server as a part of one line: without the types of Rust, a backtrace, and what URLs keep secret. */
+const quoted = (text: string): string =>
+  visible(
+    text
+      .replace(/\n\s*Stack backtrace:.*/s, "")
+      .replace(/ ?\[[\w<>, ]+::[\w<>:, ]*\]/g, "")
+      .replace(/(\w:\/\/)[^\s/?#]*@/g, "$1…@")
+      .replace(/(\w:\/\/[^\s?#)"']*)[?#][^\s)"',]*/g, "$1?…")
+      .replace(/\s+/g, " ")
+      .trim()
+      .replace(/\.$/, ""),
+    400
+  )
 
-/** A text of the server as a part of one line: without what a terminal obeys, the types of Rust, and what URLs hide. */
-const quoted = (text: string): string => {
-  const line = text
-    .replace(/\n\s*Stack backtrace:.*/s, "")
-    .replace(/\u001b\[[\d;]*[A-Za-z]/g, "")
-    .replace(/ ?\[[\w<>, ]+::[\w<>:, ]*\]/g, "")
-    .replace(/(\w:\/\/)[^\s/?#]*@/g, "$1…@")
-    .replace(/(\w:\/\/[^\s?#)"']*)[?#][^\s)"',]*/g, "$1?…")
-    .replace(/[\p{C}\s]+/gu, " ")
-    .trim()
-    .replace(/\.$/, "")
-  return line.length > maxText ? `${line.slice(0, maxText)}…` : line
-}
-
-const name = (text: string): string => quoted(text).slice(0, 100)
+const name = (text: string): string => visible(text, 100)
 
 const adviceOn: { readonly [M in Method]?: readonly [answer: string, advice: string] } = {
   "item/commandExecution/requestApproval": ["declined", "`Approvals.layer`"],

@@ -1,0 +1,16 @@
+/** What a command that runs no turn has no use for: a newer codex, and what the sandbox of turns lacks. */
+import { WarnedOf } from "@effect-codex/client/ServerInfo"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+
+const RunsTurns = Context.Reference<boolean>("@effect-codex/cli/RunsTurns", { defaultValue: () => true })
+
+export const without = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  effect.pipe(
+    Effect.provideService(RunsTurns, false),
+    Effect.provideService(WarnedOf, { has: () => true, add: () => {} })
+  )
+
+/** Whether to show a warning to who runs in this context. */
+export const isWanted = (context: Context.Context<never>, warning: string): boolean =>
+  Context.get(context, RunsTurns) || !/sandbox|bubblewrap/i.test(warning)
