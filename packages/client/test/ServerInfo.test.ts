@@ -2,6 +2,8 @@ import { AppServerRpc, ServerInfo, Transport } from "@effect-codex/client"
 import { Methods } from "@effect-codex/protocol"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Logger } from "effect"
+import { globSync, readFileSync } from "node:fs"
+import { join } from "node:path"
 import * as Fake from "./fakeServer.ts"
 
 const { initialized } = Fake
@@ -34,6 +36,15 @@ describe("ServerInfo", () => {
       assert.strictEqual(compare(version), "newer", version)
     }
     assert.strictEqual(compare(""), "unknown")
+  })
+
+  it("is installed as the documentation says in the newest of them", () => {
+    const root = join(import.meta.dirname, "..", "..", "..")
+    const commands = globSync(["*.md", "docs/*.md", "packages/*/*.md"], { cwd: root }).flatMap((file) =>
+      readFileSync(join(root, file), "utf8").match(/npm install .*@openai\/codex(?!-).*/g) ?? []
+    )
+    assert.isAtLeast(commands.length, 5)
+    for (const command of commands) assert.include(command, `@openai/codex@${ServerInfo.testedRange.newest}`)
   })
 
   const warnings = (version: string, warnedOf: ServerInfo.VersionSet = new Set()) =>

@@ -745,6 +745,21 @@ describe("the life of a client", () => {
     assert.include(lines.join("\n"), "broken handler")
   })
 
+  real("logs once what nobody decides, and that nobody is logged in", async ({ model, open }) => {
+    const lines: Array<string> = []
+    const codex = open({ onLog: ({ message }) => lines.push(message) })
+    const warned = (async () => {
+      for await (const { _tag } of codex.diagnostics) if (_tag === "NotLoggedIn") return
+    })()
+    const thread = await codex.startThread({ approvalMode: ApprovalMode.ask })
+    await model.enqueue([escalated], [escalated], "Done.")
+    assert.strictEqual((await thread.run("Do it.")).model, "scripted-model")
+    await warned
+    await codex.close()
+    assert.lengthOf(lines.filter((line) => line.includes("no handler decides it, so it was declined")), 1)
+    assert.lengthOf(lines.filter((line) => line.includes("nobody is logged in to codex")), 1)
+  }, { home: { config: { model_providers: { scripted: { requires_openai_auth: true } } } } })
+
   real("is started again when its process dies", async ({ model, open }) => {
     const codex = open({ restart: { firstPause: 10 } })
     await model.enqueue("One.", "Two.")
