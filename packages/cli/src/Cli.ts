@@ -10,7 +10,9 @@ import * as Effect from "effect/Effect"
 
 const runParameters = {
   prompt: Argument.String("prompt").pipe(
-    Argument.withDescription("What the agent is asked. Read from stdin if it is left out."),
+    Argument.withDescription(
+      "What the agent is asked. Read from stdin if it is left out or `-`; otherwise what is piped in is added to it."
+    ),
     Argument.optional
   ),
   model: Flag.String("model").pipe(
@@ -60,14 +62,15 @@ const run = Command.make(
 ).pipe(
   Command.withDescription(
     "Run one turn of the agent. The answer goes to stdout, everything else to stderr. The exit code is 0 when the turn " +
-      "was completed, 1 when anything failed, 130 when it was interrupted."
+      "was completed, 1 when anything failed, 130 after Ctrl-C."
   ),
   Command.withShortDescription("Run one turn of the agent"),
   Command.withExamples([
     { command: `effect-codex run "Say hello in one sentence."`, description: "Ask" },
+    { command: `git diff | effect-codex run "Review this change."`, description: "Ask about what is piped in" },
     {
-      command: "git diff | effect-codex run --json > events.jsonl",
-      description: "Ask what stdin says, keep every event"
+      command: "effect-codex run --json < prompt.md > events.jsonl",
+      description: "Ask what a file says, keep every event"
     },
     {
       command: `effect-codex run --sandbox workspace-write "Fix the failing test."`,
@@ -91,6 +94,10 @@ const recordCommand = Command.make(
   {
     cassette: Argument.String("cassette").pipe(Argument.withDescription("The file to write, such as session.jsonl.")),
     ...runParameters,
+    force: Flag.Boolean("force").pipe(
+      Flag.withDescription("Replace the cassette if it is there."),
+      Flag.withDefault(false)
+    ),
     serve: Flag.Boolean("serve").pipe(
       Flag.withDescription(
         "Be an app-server on stdin and stdout, and record what its client and codex say to each other. No prompt then."
@@ -197,7 +204,10 @@ const accountCommand = Command.make(
   },
   (options) => Effect.flatMap(account, ({ show }) => show(options))
 ).pipe(
-  Command.withDescription("Show who is logged in, whether a login is needed, and what is left of the rate limits."),
+  Command.withDescription(
+    "Show who is logged in, whether a login is needed, and what is left of the rate limits. The exit code is 1 when " +
+      "nobody is logged in, as that of `codex login status`."
+  ),
   Command.withShortDescription("Show who is logged in")
 )
 

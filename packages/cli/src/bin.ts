@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Cause from "effect/Cause"
 import type * as CliError from "effect/cli/CliError"
@@ -56,23 +55,33 @@ const logger = Effect.map(
     })
 )
 
-// npm passes on a Ctrl-C that the terminal has sent to this process too: the two are one.
-let interruptedAt: number | undefined
-process.on("SIGINT", () => {
-  // oxlint-disable-next-line no-restricted-properties -- outside of Effect, and monotonic too
-  const now = performance.now()
-  interruptedAt ??= now
-  if (now - interruptedAt > 500) process.exit(130)
+const signals = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const
+
+// Unlike that of NodeRuntime, it ends for each of these signals as for Ctrl-C, with the exit code that a shell gives to it.
+const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
+  let received: { readonly code: number; readonly at: number } | undefined
+  for (const [signal, number] of Object.entries(signals)) {
+    process.on(signal, () => {
+      // oxlint-disable-next-line no-restricted-properties -- outside of Effect, and monotonic too
+      const now = performance.now()
+      received ??= { code: 128 + number, at: now }
+      // npm passes on a Ctrl-C that the terminal has sent to this process too: the two are one.
+      if (now - received.at > 500) process.exit(received.code)
+      fiber.interruptUnsafe(fiber.id)
+    })
+  }
+  fiber.addObserver((exit) => {
+    // What fails while a turn is being interrupted is a consequence of it.
+    if (Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)) process.exit(received?.code ?? 130)
+    teardown(exit, (code) => {
+      if (received !== undefined || code !== 0) process.exit(code)
+    })
+  })
 })
 
 Command.run(Cli.command, { version }).pipe(
   Effect.tapCause(report),
   Effect.provide(Layer.mergeAll(presenter, Logger.layer([logger]))),
   Effect.provide(Layer.merge(Screen.layer, NodeServices.layer)),
-  NodeRuntime.runMain({
-    disableErrorReporting: true,
-    // What fails while a turn is being interrupted is a consequence of it.
-    teardown: (exit, onExit) =>
-      Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause) ? onExit(130) : Runtime.defaultTeardown(exit, onExit)
-  })
+  runMain({ disableErrorReporting: true })
 )

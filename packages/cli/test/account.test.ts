@@ -1,3 +1,4 @@
+import { CodexExecutable } from "@effect-codex/node"
 import * as ScriptedModel from "@effect-codex/testing/ScriptedModel"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Exit, Fiber, FileSystem, Option, Redacted, Schema, Stdio, Stream, Terminal } from "effect"
@@ -38,6 +39,12 @@ const user = Effect.fnUntraced(function*(options?: { readonly service?: string; 
   return { home, env: { CODEX_APP_SERVER_LOGIN_ISSUER: service } }
 })
 
+/** The exit code of codex's own `login status`. */
+const codexLoginStatus = Effect.fnUntraced(function*(given: Effect.Success<ReturnType<typeof user>>) {
+  const { executable } = yield* CodexExecutable.find()
+  return (yield* Cli.runProgram(executable, ["login", "status"], given)).code
+})
+
 describe("effect-codex login --api-key", () => {
   it.live(
     "stores the key that is piped in, tells who is logged in, and forgets it on logout",
@@ -69,7 +76,13 @@ describe("effect-codex login --api-key", () => {
         assert.isTrue(Option.isNone(yield* auth(given.home)))
 
         const nobody = yield* Cli.run(["account"], given)
-        assert.deepStrictEqual([nobody.code, nobody.stdout], [0, `Nobody is logged in.\n${needed}`])
+        assert.deepStrictEqual([nobody.code, nobody.stdout], [1, `Nobody is logged in.\n${needed}`])
+        assert.deepStrictEqual(said(nobody.stderr), [])
+        const nobodyInJson = yield* Cli.run(["account", "--json"], given)
+        assert.strictEqual(nobodyInJson.code, 1)
+        assert.deepInclude(parse(nobodyInJson.stdout), { account: null, requiresOpenaiAuth: true })
+        const status = yield* codexLoginStatus(given)
+        assert.deepStrictEqual([nobody.code, account.code], [status, 0])
         assert.deepStrictEqual(said((yield* Cli.run(["logout"], given)).stderr), ["Nobody was logged in."])
         assert.deepStrictEqual(Cli.processesOf(given.home), [])
       }).pipe(Cli.live),
@@ -193,7 +206,7 @@ describe("effect-codex login --device", () => {
       assert.deepStrictEqual(yield* auth(given.home), before)
     }).pipe(Cli.live), timeout)
 
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  for (const { code: expected, signal } of Cli.signals) {
     it.live(`is cancelled on ${signal}`, () =>
       Effect.gen(function*() {
         const service = yield* LoginService.make({ confirms: false })
@@ -203,7 +216,7 @@ describe("effect-codex login --device", () => {
         yield* cli.stderrHas("Waiting for the login.")
         yield* cli.signal(signal)
         const { code, stderr } = yield* cli.ended
-        assert.deepStrictEqual([code, said(stderr).at(-1)], [130, "The login was cancelled."])
+        assert.deepStrictEqual([code, said(stderr).at(-1)], [expected, "The login was cancelled."])
         assert.deepStrictEqual(yield* auth(given.home), before)
         assert.deepStrictEqual(Cli.processesOf(given.home), [])
       }).pipe(Cli.live), timeout)

@@ -70,6 +70,26 @@ describe("effect-codex record and replay", () => {
       )
     }).pipe(Cli.live), timeout)
 
+  it.live("replaces a cassette only when it is told to", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const home = yield* Cli.newcomer
+      const path = join(home, "kept.jsonl")
+      yield* fs.writeFileString(path, "kept")
+      const serving = yield* Cli.run(["record", "--serve", path], { home })
+      const recording = yield* Cli.run(["record", path, "--offline", "hi"], { home })
+      const said =
+        `error: Invalid cassette: ${path} is there already. Choose another name, or replace it with --force.\n`
+      assert.deepStrictEqual([serving.code, serving.stdout, serving.stderr], [1, "", said])
+      assert.deepStrictEqual([recording.code, recording.stdout, recording.stderr], [1, "", said])
+      assert.strictEqual(yield* fs.readFileString(path), "kept")
+      assert.deepStrictEqual(Cli.files(home), [path])
+
+      const replaced = yield* Cli.run(["record", "--force", path, "--offline", "hi"], { home })
+      assert.strictEqual(replaced.code, 0, replaced.stderr)
+      assert.include(yield* fs.readFileString(path), `"cassette":1`)
+    }).pipe(Cli.live), timeout)
+
   it.live("says what is wrong with a file, and with a call", () =>
     Effect.gen(function*() {
       const fs = yield* FileSystem.FileSystem

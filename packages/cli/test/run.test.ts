@@ -1,9 +1,7 @@
 import * as ScriptedModel from "@effect-codex/testing/ScriptedModel"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, FileSystem, Option, Redacted, Stdio } from "effect"
+import { Effect, FileSystem, Option, Redacted } from "effect"
 import { join } from "node:path"
-import { run } from "../src/internal/run.ts"
-import * as Screen from "../src/internal/screen.ts"
 import * as Cli from "./support/cli.ts"
 
 const timeout = 60_000
@@ -105,7 +103,7 @@ describe("effect-codex run", () => {
       ])
       assert.notInclude(stderr, "offline")
       assert.strictEqual(code, 0)
-      assert.strictEqual((yield* model.requests)[0]?.prompt, "What is\nhere?")
+      assert.strictEqual((yield* model.requests)[0]?.prompt, "What is\nhere?\n")
     }).pipe(Cli.live), timeout)
 
   it.live("passes the model, the sandbox and the folder on", () =>
@@ -167,31 +165,7 @@ describe("effect-codex run", () => {
       assert.deepStrictEqual(Cli.files(home), [])
     }).pipe(Cli.live), timeout)
 
-  it.effect("does not wait for a prompt at a terminal", () =>
-    Effect.gen(function*() {
-      const none = Option.none()
-      const error = yield* run({
-        prompt: none,
-        model: none,
-        sandbox: none,
-        approve: "none",
-        cwd: none,
-        json: false,
-        offline: true
-      })
-        .pipe(
-          Effect.provide(Screen.layer),
-          Effect.provide(Stdio.layerTest({ stdinIsTerminal: Effect.succeed(true) })),
-          Cli.live,
-          Effect.flip
-        )
-      assert.strictEqual(
-        error.message,
-        `Invalid prompt: there is none. Give it as an argument, effect-codex run "Say hello.", or on stdin.`
-      )
-    }))
-
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  for (const { code: expected, signal } of Cli.signals) {
     it.live(`interrupts the turn on ${signal}`, () =>
       Effect.gen(function*() {
         const gate = yield* ScriptedModel.gate
@@ -201,7 +175,7 @@ describe("effect-codex run", () => {
         yield* cli.stdoutHas("The first half,")
         yield* cli.signal(signal)
         const { code, stderr, stdout } = yield* cli.ended
-        assert.strictEqual(code, 130)
+        assert.strictEqual(code, expected)
         assert.include(stderr, "Interrupting the turn.\n")
         assert.notInclude(stderr, "error")
         assert.strictEqual(stdout, "The first half, ")

@@ -6,13 +6,15 @@ import { InvalidArgument } from "@effect-codex/client/CodexError"
 import * as Prompt from "effect/cli/Prompt"
 import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
 import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
+import * as Runtime from "effect/Runtime"
 import * as Stdio from "effect/Stdio"
-import * as Stream from "effect/Stream"
 import * as Terminal from "effect/Terminal"
 import { Screen } from "./screen.ts"
 import * as Session from "./session.ts"
+import * as Stdin from "./stdin.ts"
 import * as TurnWarnings from "./turnWarnings.ts"
 
 type Account = Effect.Success<ReturnType<Auth["Service"]["account"]>>
@@ -77,15 +79,22 @@ export const show = Effect.fnUntraced(function*(options: { readonly json: boolea
     ? undefined
     : yield* Effect.catch(auth.rateLimits, (error) => Effect.as(warn(error.message), undefined))
   if (options.json) {
-    return yield* answer(`${JSON.stringify({ ...account, rateLimits: limits ?? null })}\n`)
+    yield* answer(`${JSON.stringify({ ...account, rateLimits: limits ?? null })}\n`)
+  } else {
+    // oxlint-disable-next-line no-restricted-properties -- limits are reset at a date
+    const now = yield* Clock.currentTimeMillis
+    const needed = account.requiresOpenaiAuth
+      ? "The model provider of your configuration needs a login."
+      : "The model provider of your configuration needs no login."
+    yield* answer([who(account), needed, ...limits === undefined ? [] : limitLines(limits, now)].join("\n") + "\n")
   }
-  // oxlint-disable-next-line no-restricted-properties -- limits are reset at a date
-  const now = yield* Clock.currentTimeMillis
-  const needed = account.requiresOpenaiAuth
-    ? "The model provider of your configuration needs a login."
-    : "The model provider of your configuration needs no login."
-  yield* answer([who(account), needed, ...limits === undefined ? [] : limitLines(limits, now)].join("\n") + "\n")
+  if (account.account === null) return yield* new LoggedOut()
 }, Effect.scoped)
+
+// Also where no login is needed: `codex login status` does the same (measured on 0.169).
+export class LoggedOut extends Data.TaggedError("LoggedOut") {
+  override readonly [Runtime.errorReported] = false
+}
 
 // =============================================================================
 // The key
@@ -94,7 +103,7 @@ export const show = Effect.fnUntraced(function*(options: { readonly json: boolea
 export const readApiKey = Effect.gen(function*() {
   const stdio = yield* Stdio.Stdio
   if (!(yield* stdio.stdinIsTerminal)) {
-    return yield* checked(Redacted.make(yield* stdio.stdin.pipe(Stream.decodeText, Stream.mkString)))
+    return yield* checked(Redacted.make(yield* Stdin.read("API key", "Reading the API key from stdin until it ends.")))
   }
   const { canPrompt } = yield* TerminalCapabilities.TerminalCapabilities
   if (!canPrompt) {

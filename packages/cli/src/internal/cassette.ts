@@ -8,6 +8,7 @@ import { Transport } from "@effect-codex/client/Transport"
 import * as CodexNode from "@effect-codex/node/CodexNode"
 import * as Cassette from "@effect-codex/testing/Cassette"
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
@@ -26,9 +27,18 @@ import * as Session from "./session.ts"
 export interface RecordOptions extends Run.Options {
   readonly cassette: string
   readonly serve: boolean
+  readonly force: boolean
 }
 
 export const record = Effect.fnUntraced(function*(options: RecordOptions) {
+  if (options.serve && Option.isSome(options.prompt)) {
+    return yield* new InvalidArgument({ argument: "prompt", detail: "with --serve the client that is served prompts." })
+  }
+  const fs = yield* FileSystem.FileSystem
+  if (!options.force && (yield* fs.exists(options.cassette))) {
+    const detail = `${options.cassette} is there already. Choose another name, or replace it with --force.`
+    return yield* new InvalidArgument({ argument: "cassette", detail })
+  }
   if (options.serve) return yield* recordServer(options)
   const { line } = yield* Screen
   yield* Effect.provideService(Run.run(options), Session.RecordTo, options.cassette)
@@ -36,9 +46,6 @@ export const record = Effect.fnUntraced(function*(options: RecordOptions) {
 })
 
 const recordServer = Effect.fnUntraced(function*(options: RecordOptions) {
-  if (Option.isSome(options.prompt)) {
-    return yield* new InvalidArgument({ argument: "prompt", detail: "with --serve the client that is served prompts." })
-  }
   const cwd = Option.getOrUndefined(options.cwd)
   yield* Effect.provide(
     pipe,

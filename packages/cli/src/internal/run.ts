@@ -10,12 +10,12 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
-import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import { Answer } from "./answer.ts"
 import * as Ask from "./ask.ts"
 import { now } from "./monotonic.ts"
 import * as Progress from "./progress.ts"
+import * as Prompt from "./prompt.ts"
 import { Screen } from "./screen.ts"
 import * as Session from "./session.ts"
 
@@ -40,8 +40,8 @@ export const runWith = Effect.fnUntraced(function*<E, R>(open: Effect.Effect<Ses
       detail: "ask needs a person at a terminal. stdin and stdout have to be one, and TERM must not be dumb."
     })
   }
-  const prompt = yield* promptOf(options.prompt)
   const cwd = yield* folderOf(options.cwd)
+  const prompt = yield* Prompt.read(options.prompt)
 
   let progress = Progress.initial(yield* now)
   if (screen.isLive) {
@@ -111,22 +111,6 @@ const sandboxes = {
   "workspace-write": Sandbox.workspaceWrite,
   "full-access": Sandbox.fullAccess
 }
-
-const promptOf = Effect.fnUntraced(function*(argument: Option.Option<string>) {
-  const stdio = yield* Stdio.Stdio
-  if (Option.isNone(argument) && (yield* stdio.stdinIsTerminal)) {
-    return yield* new InvalidArgument({ argument: "prompt", detail: `there is none. ${howToPrompt}` })
-  }
-  const prompt = Option.isSome(argument)
-    ? argument.value
-    : (yield* stdio.stdin.pipe(Stream.decodeText, Stream.mkString)).trimEnd()
-  if (prompt.trim() === "") {
-    return yield* new InvalidArgument({ argument: "prompt", detail: `it is empty. ${howToPrompt}` })
-  }
-  return prompt
-})
-
-const howToPrompt = `Give it as an argument, effect-codex run "Say hello.", or on stdin.`
 
 const folderOf = Effect.fnUntraced(function*(option: Option.Option<string>) {
   if (Option.isNone(option)) return process.cwd()

@@ -1,6 +1,7 @@
 /**
  * The codex that a run works with: the user's own login, an API key from the environment, or the offline model.
  */
+import { AppServer } from "@effect-codex/client/AppServer"
 import { AppServerRpc } from "@effect-codex/client/AppServerRpc"
 import { Auth } from "@effect-codex/client/Auth"
 import { Codex } from "@effect-codex/client/Codex"
@@ -16,7 +17,9 @@ import * as Path from "effect/Path"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import { rmSync } from "node:fs"
 import * as Os from "node:os"
+import { dirname } from "node:path"
 import { Screen } from "./screen.ts"
 import * as TurnWarnings from "./turnWarnings.ts"
 import { version } from "./version.ts"
@@ -62,7 +65,7 @@ export const connect = Effect.fnUntraced(function*(options: CodexNode.Options, i
   const { warn } = yield* Screen
   const clientInfo = { name: "effect_codex_cli", title: "effect-codex", version }
   const recordTo = yield* RecordTo
-  const services: Context.Context<AppServerRpc | Auth | Codex> = recordTo === undefined
+  const services: Context.Context<AppServer | AppServerRpc | Auth | Codex> = recordTo === undefined
     ? yield* Layer.build(CodexNode.layer({ ...options, clientInfo }))
     : yield* recording(recordTo, { ...options, clientInfo })
   const rpc = Context.get(services, AppServerRpc)
@@ -73,13 +76,18 @@ export const connect = Effect.fnUntraced(function*(options: CodexNode.Options, i
     Stream.runForEach(warn),
     Effect.forkScoped({ startImmediately: true })
   )
-  return { auth: Context.get(services, Auth), codex: Context.get(services, Codex) }
+  return {
+    auth: Context.get(services, Auth),
+    codex: Context.get(services, Codex),
+    pid: Context.get(services, AppServer).pid
+  }
 })
 
 const recording = Effect.fnUntraced(function*(path: string, options: CodexNode.Options) {
   const Cassette = yield* Effect.promise(() => import("@effect-codex/testing/Cassette"))
+  const server = CodexNode.layerTransport(options)
   return yield* Layer.build(
-    Cassette.layer(path, { clientInfo: options.clientInfo, mode: "record", server: CodexNode.layerTransport(options) })
+    Layer.merge(Cassette.layer(path, { clientInfo: options.clientInfo, mode: "record", server }), server)
   )
 })
 
@@ -153,8 +161,29 @@ const loggedIn = Effect.fnUntraced(function*(name: string, key: Redacted.Redacte
 
 const offline = Effect.fnUntraced(function*(why: string) {
   const home = yield* Effect.flatMap(Effect.promise(() => import("./offlineModel.ts")), (model) => model.home)
-  const { codex } = yield* connect({ cwd: home.workspace, env: home.env }, true)
+  const atExit = yield* removedAtExit(dirname(home.path))
+  const { codex, pid } = yield* connect({ cwd: home.workspace, env: home.env }, true)
+  atExit.pid = pid
   const notice = `${why} the offline model, a script that drives the real codex but cannot answer prompts.`
   const session: Session = { codex, isOffline: true, notice }
   return session
 })
+
+// A second signal does not wait for the scope. codex ends by itself then, but may write to its home before.
+const removedAtExit = (folder: string) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const codex: { pid: number | undefined } = { pid: undefined }
+      const remove = () => {
+        try {
+          if (codex.pid !== undefined) process.kill(process.platform === "win32" ? codex.pid : -codex.pid, "SIGKILL")
+        } catch {
+          // It has ended.
+        }
+        rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
+      }
+      process.on("exit", remove)
+      return { codex, remove }
+    }),
+    ({ remove }) => Effect.sync(() => process.off("exit", remove))
+  ).pipe(Effect.map(({ codex }) => codex))

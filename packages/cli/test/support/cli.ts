@@ -29,11 +29,19 @@ export const user = Effect.fnUntraced(function*(
   return home
 })
 
+/** What ends a program, and the exit code that a shell gives to one that it ended. */
+export const signals = [
+  { signal: "SIGHUP", code: 129 },
+  { signal: "SIGINT", code: 130 },
+  { signal: "SIGQUIT", code: 131 },
+  { signal: "SIGTERM", code: 143 }
+] as const
+
 export interface Options {
   readonly home: string
   readonly cwd?: string | undefined
-  /** Default: a pipe that stays open and silent. */
-  readonly stdin?: string | undefined
+  /** Default: nothing, and its end. With `null` a pipe that stays open and silent. */
+  readonly stdin?: string | Uint8Array | null | undefined
   readonly env?: Readonly<Record<string, string>> | undefined
 }
 
@@ -69,11 +77,11 @@ const collect = (stream: Readable) => {
   }
 }
 
-/** Starts `effect-codex`, which ends with the scope at the latest. */
-export const start = Effect.fnUntraced(function*(args: ReadonlyArray<string>, options: Options) {
+/** Starts a program, which ends with the scope at the latest. */
+const startProgram = Effect.fnUntraced(function*(program: string, args: ReadonlyArray<string>, options: Options) {
   const child = yield* Effect.acquireRelease(
     Effect.sync(() =>
-      spawn(process.execPath, [...entry, ...args], {
+      spawn(program, args, {
         cwd: options.cwd ?? options.home,
         env: environment(options),
         stdio: "pipe"
@@ -81,12 +89,24 @@ export const start = Effect.fnUntraced(function*(args: ReadonlyArray<string>, op
     ),
     (child) => Effect.sync(() => void (child.exitCode ?? child.signalCode ?? child.kill("SIGKILL")))
   )
-  if (options.stdin !== undefined) child.stdin.end(options.stdin)
+  // A program that refuses its stdin does not read it.
+  child.stdin.on("error", () => {})
+  if (options.stdin !== null) child.stdin.end(options.stdin ?? "")
   const stdout = collect(child.stdout)
   const stderr = collect(child.stderr)
   return {
     stdoutHas: stdout.has,
     stderrHas: stderr.has,
+    write: (text: string) => Effect.sync(() => void child.stdin.write(text)),
+    /** Writes without an end. */
+    flood: Effect.sync(() => {
+      const block = Buffer.alloc(1 << 20, "x")
+      const more = () => {
+        while (child.stdin.writable && child.stdin.write(block)) {}
+      }
+      child.stdin.on("drain", more)
+      more()
+    }),
     closeStdout: Effect.sync(() => child.stdout.destroy()),
     signal: (signal: NodeJS.Signals) => Effect.sync(() => child.kill(signal)),
     ended: Effect.callback<{ readonly code: number | null; readonly stdout: string; readonly stderr: string }>(
@@ -96,6 +116,14 @@ export const start = Effect.fnUntraced(function*(args: ReadonlyArray<string>, op
     )
   }
 })
+
+/** Starts `effect-codex`, which ends with the scope at the latest. */
+export const start = (args: ReadonlyArray<string>, options: Options) =>
+  startProgram(process.execPath, [...entry, ...args], options)
+
+/** Runs another program to its end. */
+export const runProgram = (program: string, args: ReadonlyArray<string>, options: Options) =>
+  Effect.scoped(Effect.flatMap(startProgram(program, args, options), (child) => child.ended))
 
 /** Runs `effect-codex` to its end. */
 export const run = (args: ReadonlyArray<string>, options: Options) =>
