@@ -15,11 +15,13 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import * as SubscriptionRef from "effect/SubscriptionRef"
 import * as Elicitation from "./Elicitation.ts"
 import * as ApprovalText from "./internal/approvalText.ts"
 import { guardOf } from "./internal/guard.ts"
+import { unfitAnswer } from "./internal/unfitAnswer.ts"
 import * as ServerRequests from "./ServerRequests.ts"
 
 // =============================================================================
@@ -547,13 +549,33 @@ function overridesOf<R>({ command, fileChange, mcpTool, permissions }: Handlers<
   }
 }
 
+/** What is no decision is none: not `true` where a word is asked for, and not a word where `true` is. */
+const decided = <Decision, E, R>(
+  decision: Effect.Effect<Decision, E, R>,
+  isDecision: (u: unknown) => boolean,
+  expected: string
+): Effect.Effect<Decision, E | TypeError, R> =>
+  Effect.flatMap(
+    decision,
+    (decision) => isDecision(decision) ? Effect.succeed(decision) : Effect.fail(unfitAnswer(decision, expected))
+  )
+
+const isAnyOf = (words: ReadonlyArray<string>) => (u: unknown): boolean => words.some((word) => word === u)
+
+const wordsOf = (words: ReadonlyArray<string>): string => `one of ${words.join(", ")}`
+
 const allowing = <E, R>(predicate: (request: ApprovalRequest) => Effect.Effect<boolean, E, R>) => {
   const decide = (request: ApprovalRequest) =>
-    Effect.map(predicate(request), (allowed) => allowed ? "accept" as const : "decline" as const)
+    Effect.map(
+      decided(predicate(request), Predicate.isBoolean, "true or false"),
+      (allowed) => allowed ? "accept" as const : "decline" as const
+    )
   return overridesOf({ command: decide, fileChange: decide, permissions: decide, mcpTool: decide })
 }
 
 const simpleDecisions = ["accept", "acceptForSession", "decline", "cancel"] as const
+
+const simple = wordsOf(simpleDecisions)
 
 // A newer server may offer what this version has no type for.
 const isKnownDecision = (decision: Received.CommandExecutionApprovalDecision): decision is CommandDecision =>
@@ -610,11 +632,15 @@ const quoted = (argument: string): string =>
   /^[\w@%+=:,./-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", String.raw`'\''`)}'`
 
 function commandHandlers<R>(decide: Decide<CommandRequest, CommandDecision, R>): ServerRequests.Overrides<R> {
-  const decided = (request: CommandRequest) => Effect.flatMap(decide(request), (decision) => narrow(request, decision))
+  const decideCommand = (request: CommandRequest) =>
+    Effect.flatMap(
+      decided(decide(request), guardOf(Sent.CommandExecutionApprovalDecision), `${simple} or an amendment`),
+      (decision) => narrow(request, decision)
+    )
   return {
     "item/commandExecution/requestApproval": ({ params }) =>
       Effect.map(
-        decided({
+        decideCommand({
           _tag: "Command",
           threadId: params.threadId,
           turnId: params.turnId,
@@ -634,7 +660,7 @@ function commandHandlers<R>(decide: Decide<CommandRequest, CommandDecision, R>):
       ),
     execCommandApproval: ({ params }) =>
       Effect.map(
-        decided({
+        decideCommand({
           _tag: "Command",
           threadId: params.conversationId,
           turnId: undefined,
@@ -668,10 +694,12 @@ const legacyChange = ([path, change]: [string, Received.FileChange | undefined])
 }
 
 function fileChangeHandlers<R>(decide: Decide<FileChangeRequest, FileChangeDecision, R>): ServerRequests.Overrides<R> {
+  const decideFileChange = (request: FileChangeRequest) =>
+    decided(decide(request), guardOf(Sent.FileChangeApprovalDecision), simple)
   return {
     "item/fileChange/requestApproval": ({ item, params }) =>
       Effect.map(
-        decide({
+        decideFileChange({
           _tag: "FileChange",
           threadId: params.threadId,
           turnId: params.turnId,
@@ -685,7 +713,7 @@ function fileChangeHandlers<R>(decide: Decide<FileChangeRequest, FileChangeDecis
       ),
     applyPatchApproval: ({ params }) =>
       Effect.map(
-        decide({
+        decideFileChange({
           _tag: "FileChange",
           threadId: params.conversationId,
           turnId: undefined,
@@ -715,21 +743,30 @@ const granted = ({ fileSystem, network }: Received.RequestPermissionProfile): Se
   }
 })
 
+const permissionsWords = ["accept", "acceptForSession", "decline"]
+
+const isPermissionsDecision = (u: unknown): boolean =>
+  isAnyOf(permissionsWords)(u) || guardOf<unknown>(Sent.PermissionsRequestApprovalResponse)(u)
+
 function permissionsHandlers<R>(
   decide: Decide<PermissionsRequest, PermissionsDecision, R>
 ): ServerRequests.Overrides<R> {
   return {
     "item/permissions/requestApproval": ({ params }) =>
       Effect.map(
-        decide({
-          _tag: "Permissions",
-          threadId: params.threadId,
-          turnId: params.turnId,
-          itemId: params.itemId,
-          cwd: params.cwd,
-          reason: params.reason ?? undefined,
-          permissions: params.permissions
-        }),
+        decided(
+          decide({
+            _tag: "Permissions",
+            threadId: params.threadId,
+            turnId: params.turnId,
+            itemId: params.itemId,
+            cwd: params.cwd,
+            reason: params.reason ?? undefined,
+            permissions: params.permissions
+          }),
+          isPermissionsDecision,
+          `${wordsOf(permissionsWords)} or a response of the protocol`
+        ),
         (decision) => {
           if (typeof decision === "object") return decision
           return decision === "decline"
@@ -758,7 +795,11 @@ function mcpToolHandlers<R>(decide: Decide<McpToolRequest, McpToolDecision, R>):
     const { meta: _, persist, ...request } = asked
     const availableDecisions = ["accept", ...persist.map((one) => persistent[one]), "decline", "cancel"] as const
     return Effect.map(
-      decide({ ...request, _tag: "McpTool", availableDecisions }),
+      decided(
+        decide({ ...request, _tag: "McpTool", availableDecisions }),
+        isAnyOf(Object.keys(answers)),
+        wordsOf(Object.keys(answers))
+      ),
       (decision) => answers[decision]
     )
   })

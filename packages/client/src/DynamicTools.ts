@@ -9,8 +9,8 @@
  *   the thread, so give `tools` there too (all measured on codex 0.169);
  * - a handler runs in a fiber of its own, beside the others and the reader, and may use the client. It is interrupted when
  *   the turn of its call ends; after `ServerRequests.HandlerTimeout` the call is answered without it;
- * - a call always has a result that the model can read: what does not fit in its arguments, the message of a failure, or,
- *   for a defect, that the tool failed unexpectedly. The turn goes on.
+ * - a call always has a result that the model can read: what does not fit in its arguments, the message of a failure, for
+ *   a defect that the tool failed unexpectedly, and for a result that does not fit that the tool has run. The turn goes on.
  *
  * Dynamic tools are an experimental part of the protocol.
  *
@@ -322,7 +322,7 @@ export const tool = <
       Effect.logWarning(`the tool ${name} failed unexpectedly in turn ${turnId} of thread ${threadId}`, cause),
       unsuccessful(`The tool ${name} failed unexpectedly.`)
     )
-  const encode = (value: unknown) =>
+  const told = (value: unknown) =>
     output === undefined
       ? contentOf(value)
       : SchemaParser.encodeUnknownEffect(Schema.toCodecJson(output))(value).pipe(
@@ -330,6 +330,16 @@ export const tool = <
         Effect.mapError((issue) => new TypeError(`The result does not fit the output: ${words(issue)}`)),
         Effect.orDie
       )
+  // What the handler was there to do is done, and the model must not do it again.
+  const encode = (value: unknown, { threadId, turnId }: Call) =>
+    Effect.catchCause(told(value), (cause) =>
+      Effect.andThen(
+        Effect.logWarning(
+          `the tool ${name} has run in turn ${turnId} of thread ${threadId}, but its result cannot be told`,
+          cause
+        ),
+        Effect.fail(unsuccessful(`The tool ${name} has run, but its result cannot be told.`))
+      ))
   const decode = (args: unknown) =>
     Effect.mapError(
       decodeInput(input, args),
@@ -352,7 +362,7 @@ export const tool = <
             (error) => unsuccessful(`The tool ${name} failed: ${reason(error)}`)
           )
         ),
-        Effect.flatMap(encode),
+        Effect.flatMap((value) => encode(value, call)),
         Effect.match({ onFailure: (response) => response, onSuccess: (content) => answered(true, content) }),
         Effect.catchCause((cause) => unexpected(cause, call))
       )

@@ -19,6 +19,7 @@ import * as Schema from "effect/Schema"
 import * as Fields from "./internal/elicitationFields.ts"
 import { isMcpToolApproval } from "./internal/mcpToolApproval.ts"
 import { TaggedError } from "./internal/taggedError.ts"
+import { unfitAnswer } from "./internal/unfitAnswer.ts"
 import * as ServerRequests from "./ServerRequests.ts"
 
 // =============================================================================
@@ -455,11 +456,16 @@ export function handlers<R>(handler: Handler<R>) {
   return {
     "mcpServer/elicitation/request": ({ params }: ServerRequests.Request<"mcpServer/elicitation/request">) => {
       const request = requestOf(params)
-      return Effect.flatMap(handler(request), (answer) =>
-        Effect.as(
-          answer.action === "accept" ? check(request, answer.content ?? {}) : Effect.void,
-          responseOf(request, answer)
-        ))
+      return Effect.flatMap(
+        handler(request),
+        (answer): Effect.Effect<Sent.McpServerElicitationRequestResponse, unknown> =>
+          !Predicate.hasProperty(answer, "action")
+            ? Effect.fail(unfitAnswer(answer, "an answer of Elicitation"))
+            : Effect.as(
+              answer.action === "accept" ? check(request, answer.content ?? {}) : Effect.void,
+              responseOf(request, answer)
+            )
+      )
     }
   }
 }

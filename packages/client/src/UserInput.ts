@@ -11,6 +11,7 @@ import type * as Received from "@effect-codex/protocol/Received"
 import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { TaggedError } from "./internal/taggedError.ts"
@@ -247,7 +248,11 @@ function handlers<R>(handler: Handler<R>) {
   return {
     "item/tool/requestUserInput": ({ params }: ServerRequests.Request<"item/tool/requestUserInput">) => {
       const request = requestOf(params)
-      return Effect.flatMap(handler(request), (answers) => Effect.as(check(request, answers), responseOf(answers)))
+      return Effect.flatMap(handler(request), (answers) =>
+        isAnswers(answers)
+          ? Effect.as(check(request, answers), responseOf(answers))
+          // Not with what it gave, which may be a secret.
+          : Effect.fail(new TypeError("it gave no record of texts by the ids of the questions.")))
     }
   }
 }
@@ -266,6 +271,12 @@ const requestOf = (params: Received.ToolRequestUserInputParams): Request => ({
     isSecret
   }))
 })
+
+const isAnswer = (u: unknown): boolean =>
+  u === undefined || Predicate.isString(u) || Redacted.isRedacted(u) ||
+  (Array.isArray(u) && u.every(Predicate.isString))
+
+const isAnswers = (u: unknown): boolean => Predicate.isReadonlyObject(u) && Object.values(u).every(isAnswer)
 
 const textsOf = (answer: Answer): ReadonlyArray<string> => {
   if (typeof answer === "string") return [answer]

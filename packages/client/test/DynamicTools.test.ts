@@ -393,7 +393,23 @@ describe("an answer", () => {
           }),
           "thrown"
         ],
-        [withHandler(() => Effect.interrupt), ""],
+        [withHandler(() => Effect.interrupt), ""]
+      ]
+      for (const [tool, words] of defects) {
+        const { value: response, logged } = yield* warnings(answer(tool))
+        assert.deepStrictEqual(response, {
+          success: false,
+          contentItems: [DynamicTools.text("The tool lookup failed unexpectedly.")]
+        })
+        assert.strictEqual(logged.length, 1)
+        assert.include(logged[0], `the tool lookup failed unexpectedly in turn turn-1 of thread ${threadId}`)
+        assert.include(logged[0], words)
+      }
+    }))
+
+  it.effect("has run when its result cannot be told, which the model hears and the log explains", () =>
+    Effect.gen(function*() {
+      const misfits: ReadonlyArray<readonly [DynamicTools.Tool, string]> = [
         [withHandler(() => Effect.succeed(DynamicTools.image("https://example.com/a.png"))), "data URLs"],
         [withHandler(() => Effect.succeed(DynamicTools.image("/tmp/a.png"))), "data URLs"],
         // What a program without types may give.
@@ -408,14 +424,14 @@ describe("an answer", () => {
           "at n: Expected an integer"
         ]
       ]
-      for (const [tool, words] of defects) {
+      for (const [tool, words] of misfits) {
         const { value: response, logged } = yield* warnings(answer(tool))
         assert.deepStrictEqual(response, {
           success: false,
-          contentItems: [DynamicTools.text("The tool lookup failed unexpectedly.")]
+          contentItems: [DynamicTools.text("The tool lookup has run, but its result cannot be told.")]
         })
         assert.strictEqual(logged.length, 1)
-        assert.include(logged[0], `the tool lookup failed unexpectedly in turn turn-1 of thread ${threadId}`)
+        assert.include(logged[0], `the tool lookup has run in turn turn-1 of thread ${threadId}, but its result cannot`)
         assert.include(logged[0], words)
       }
     }))

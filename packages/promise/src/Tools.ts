@@ -45,6 +45,20 @@ export interface ToolCall extends DynamicTools.Call {
 }
 
 /**
+ * What a handler gives. Text, and what {@link toolText}, {@link toolImage} and {@link toolAudio} make, alone or in an array,
+ * is told to the model as it is; nothing is told as `done`; anything else as JSON.
+ *
+ * **Gotchas**
+ *
+ * What is no JSON, such as a cycle or a function, cannot be told. The model is then told that the tool has run, and your log
+ * why its result is missing.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ToolResult = DynamicTools.Result | object | number | boolean | null | undefined | void
+
+/**
  * How a tool is made.
  *
  * @category options
@@ -60,8 +74,8 @@ export interface ToolOptions<Input> {
   readonly input: Output<Input>
   /** Keeps the tool out of what the model is given until it searches for it; for a tool of a namespace. Default: false. */
   readonly deferLoading?: boolean | undefined
-  /** Gives text, or what {@link toolText}, {@link toolImage} and {@link toolAudio} make. */
-  readonly handler: (input: Input, call: ToolCall) => Awaitable<DynamicTools.Result>
+  /** Does the work. What it gives is told to the model, and so is the message of what it throws. */
+  readonly handler: (input: Input, call: ToolCall) => Awaitable<ToolResult>
 }
 
 /**

@@ -3,6 +3,7 @@ import * as CodexError from "@effect-codex/client/CodexError"
 import {
   ApprovalMode,
   Codex,
+  type Handlers,
   isCodexError,
   partialResult,
   Sandbox,
@@ -10,6 +11,7 @@ import {
   tool,
   toolImage,
   toolNamespace,
+  type ToolResult,
   TransportError,
   TurnFailed,
   TurnInterrupted
@@ -301,6 +303,36 @@ describe("handlers", () => {
     assert.deepStrictEqual(asked, ["client why not"])
   })
 
+  real("grant nothing with an answer that is none, and say so", async ({ home, model, open }) => {
+    // What a program without types may give. None of it is consent.
+    const nonsense = (answer: string): never => JSON.parse(answer) as never
+    const logged: Array<string> = []
+    const codex = open({ onLog: ({ message }) => logged.push(message) })
+    const thread = await codex.startThread({ approvalMode: ApprovalMode.ask, sandbox: Sandbox.workspaceWrite })
+    const cases: ReadonlyArray<readonly [Handlers, string]> = [
+      [{ approvals: async () => nonsense(`"decline"`) }, `it gave "decline" where true or false is expected`],
+      [{ approvals: async () => nonsense("{}") }, "it gave an object where true or false is expected"],
+      [{ approvals: { command: async () => nonsense("true") } }, "it gave true where one of accept, acceptForSession"],
+      [{ approvals: { command: async () => nonsense(`"yes"`) } }, `it gave "yes" where one of accept`],
+      [{ approvals: { command: nonsense(`"accept"`) } }, "not a function"]
+    ]
+    for (const [handlers, words] of cases) {
+      await model.enqueue([escalated], "no")
+      assert.deepStrictEqual(await commandStatus(thread, { handlers }), ["declined"])
+      const line = logged.splice(0).find((line) => line.includes("the handler of"))
+      assert.include(line, "the handler of item/commandExecution/requestApproval failed: ")
+      assert.include(line, words)
+      assert.include(line, "the default answers instead.")
+    }
+    assert.isFalse(existsSync(join(home.workspace, "touched")))
+
+    for (const handlers of [{ approvals: nonsense(`"acept"`) }, { userInput: nonsense(`"first"`) }]) {
+      const error = await rejection(thread.run("Do it.", { handlers }))
+      assert.instanceOf(error, CodexError.InvalidArgument)
+      assert.match(String(error), /has to be ".+" or a function|has to be "accept", "decline", a function or functions/)
+    }
+  })
+
   real("of a turn that ends are told by their signal, and what they give then is dropped", async ({ codex, model }) => {
     await model.enqueue([escalated])
     const asked = Promise.withResolvers<AbortSignal>()
@@ -407,6 +439,43 @@ describe("tools", () => {
     await thread.run("And 3?")
     assert.include(await outputs(model), "do not fit")
     assert.strictEqual(seen.length, 8)
+  })
+
+  real("may give anything, and have run when what they give cannot be told", async ({ model, open }) => {
+    const cycle: { self?: unknown } = {}
+    cycle.self = cycle
+    const results: ReadonlyArray<readonly [ToolResult, string]> = [
+      [{ open: true, id: 17n, seen: new Date(0) }, `{"open":true,"id":"17","seen":"1970-01-01T00:00:00.000Z"}`],
+      [undefined, "done"],
+      [null, "null"],
+      [0, "0"],
+      ["", ""],
+      [[], "[]"],
+      [[{ id: 1 }, "two"], `[{"id":1},"two"]`],
+      [new Map([["T-17", new Set(["open"])]]), `{"T-17":["open"]}`],
+      [cycle, "The tool has run. Its result cannot be told, because it is no JSON."],
+      [() => "late", "The tool has run. Its result cannot be told, because it is no JSON."]
+    ]
+    const logged: Array<string> = []
+    const codex = open({ onLog: ({ message }) => logged.push(message) })
+    let calls = 0
+    const work = tool("work", {
+      description: "Works.",
+      input: Schema.Struct({}),
+      handler: async () => results[calls++]?.[0]
+    })
+    const thread = await codex.startThread({ tools: [work] })
+    for (const [, expected] of results) {
+      await model.enqueue(functionCall("work", {}), "Done.")
+      const { items } = await thread.run("Work.")
+      assert.deepStrictEqual(
+        items.flatMap((item) => item.type === "dynamicToolCall" ? [item.success, item.contentItems] : []),
+        [true, [{ type: "inputText", text: expected }]]
+      )
+      assert.strictEqual((await model.requests()).at(-1)?.toolOutputs.at(-1)?.output, expected)
+    }
+    assert.strictEqual(calls, results.length)
+    assert.lengthOf(logged.filter((line) => line.includes("the result of the tool work cannot be told")), 2)
   })
 
   real("take an Effect Schema or a Standard Schema, in a namespace, and show images", async ({ codex, model }) => {

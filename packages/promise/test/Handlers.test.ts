@@ -127,6 +127,31 @@ describe("the handlers of approvals", () => {
     assert.deepStrictEqual(reasons, ["to fetch", "to fetch", "to fetch"])
   }, { home: { config: { features: { request_permissions_tool: true } } } })
 
+  real("grant no permissions with what is no decision", async ({ model, open }) => {
+    const ask = functionCall("request_permissions", {
+      reason: "to fetch",
+      permissions: { network: { enabled: true } }
+    })
+    const logged: Array<string> = []
+    const codex = open({ onLog: ({ message }) => logged.push(message) })
+    const thread = await codex.startThread(asking)
+    // What a program without types may give.
+    for (const answer of [undefined, "no", false, true, {}]) {
+      await model.enqueue(ask, "done")
+      await thread.run("Go.", { handlers: { approvals: { permissions: async () => answer as never } } })
+      assert.deepStrictEqual(
+        JSON.parse(await told(model)),
+        { permissions: { network: null, file_system: null }, scope: "turn" },
+        String(answer)
+      )
+      const line = logged.splice(0).find((line) => line.includes("the handler of"))
+      assert.match(
+        line ?? "",
+        /item\/permissions\/requestApproval failed: TypeError: it gave .+ where one of accept, acceptForSession, decline or/
+      )
+    }
+  }, { home: { config: { features: { request_permissions_tool: true } } } })
+
   real("decline what takes longer than the client allows, and are told so", async ({ model, open }) => {
     const codex = open({ handlerTimeout: 50 })
     const aborted = Promise.withResolvers<unknown>()

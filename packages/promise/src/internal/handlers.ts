@@ -1,17 +1,25 @@
 import * as Approvals from "@effect-codex/client/Approvals"
+import { InvalidArgument } from "@effect-codex/client/CodexError"
 import * as Elicitation from "@effect-codex/client/Elicitation"
 import type * as ServerRequests from "@effect-codex/client/ServerRequests"
 import * as UserInput from "@effect-codex/client/UserInput"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import type { Handler, Handlers } from "../Handlers.ts"
 
 /** What is thrown stays what it is: the client reports it, or sends it if it is a `Refusal`. */
 export const fromAsync = <Request, Answer>(handler: Handler<Request, Answer>) => (request: Request) =>
   Effect.tryPromise({ try: async (signal) => handler(request, { signal }), catch: (error) => error })
 
-const approvals = (given: NonNullable<Handlers["approvals"]>): Effect.Effect<ServerRequests.Overrides> => {
+const unfit = (handler: string, expected: string) =>
+  Effect.fail(new InvalidArgument({ argument: "handlers", detail: `${handler} has to be ${expected}.` }))
+
+const approvals = (
+  given: NonNullable<Handlers["approvals"]>
+): Effect.Effect<ServerRequests.Overrides, InvalidArgument> => {
   if (given === "accept") return Effect.succeed(Approvals.acceptAll)
   if (given === "decline") return Effect.succeed(Approvals.deny)
+  if (!Predicate.isObjectKeyword(given)) return unfit("approvals", `"accept", "decline", a function or functions`)
   if (typeof given === "function") return Approvals.allow(fromAsync(given))
   const { command, fileChange, mcpTool, permissions } = given
   return Approvals.make({
@@ -35,7 +43,10 @@ const requests = (given: NonNullable<Handlers["requests"]>): ServerRequests.Over
 /** The friendlier handlers win over those of the protocol's methods. */
 export const overrides = Effect.fnUntraced(function*(
   { approvals: approval, elicitation, requests: given, userInput }: Handlers
-): Effect.fn.Return<ServerRequests.Overrides> {
+): Effect.fn.Return<ServerRequests.Overrides, InvalidArgument> {
+  if (userInput !== undefined && userInput !== "firstOption" && typeof userInput !== "function") {
+    return yield* unfit("userInput", `"firstOption" or a function`)
+  }
   return {
     ...given && requests(given),
     ...elicitation && (yield* Elicitation.make(fromAsync(elicitation))),

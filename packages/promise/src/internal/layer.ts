@@ -7,6 +7,7 @@ import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
+import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type { CodexOptions, LogEntry, RestartOptions, WebSocketConnection } from "../Codex.ts"
@@ -40,7 +41,11 @@ const token = (url: string, given: NonNullable<WebSocketConnection["token"]>) =>
   typeof given === "string"
     ? Redacted.make(given)
     : Effect.tryPromise({
-      try: async () => Redacted.make(await given()),
+      try: async () => {
+        const token: unknown = await given()
+        if (typeof token !== "string") throw new TypeError("the function gave no string.")
+        return Redacted.make(token)
+      },
       catch: (error) => new AppServerConnectError({ reason: "token", address: url, detail: words(error) })
     })
 
@@ -77,7 +82,11 @@ export const layer = (options: CodexOptions): Layer.Layer<Services, unknown> =>
       : tokens === undefined
       ? undefined
       : Auth.layerExternalTokens((request) =>
-        Effect.map(tokens(request), (tokens) => ({ ...tokens, accessToken: Redacted.make(tokens.accessToken) }))
+        Effect.flatMap(tokens(request), (tokens) =>
+          Predicate.hasProperty(tokens, "accessToken") && typeof tokens.accessToken === "string"
+            ? Effect.succeed({ ...tokens, accessToken: Redacted.make(tokens.accessToken) })
+            // Not with what it gave, which may be a secret.
+            : Effect.fail(new TypeError("chatgptTokens gave no { accessToken }.")))
       )
     return (login === undefined ? client : Layer.provideMerge(login, client)).pipe(
       Layer.provideMerge(Layer.mergeAll(

@@ -21,12 +21,57 @@ export const tool = <Input>(name: string, options: ToolOptions<Input>): Tool => 
 
 const isSchema = <A>(input: Output<A>): input is Schema.ConstraintCodec<A, unknown> => Schema.isSchema(input)
 
+const contents = { inputText: "text", inputImage: "imageUrl", inputAudio: "audioUrl" } as const
+
+const isContent = (u: unknown): u is DynamicTools.Content =>
+  Object.entries(contents).some(([type, key]) =>
+    Predicate.hasProperty(u, "type") && u.type === type && Predicate.hasProperty(u, key) && typeof u[key] === "string"
+  )
+
+const isPiece = (u: unknown): u is string | DynamicTools.Content => typeof u === "string" || isContent(u)
+
+const isResult = (u: unknown): u is DynamicTools.Result =>
+  // None of an empty array are pieces, and the model is to know of a list that it is empty.
+  Array.isArray(u) ? u.length > 0 && u.every(isPiece) : isPiece(u)
+
+// What JSON has no other word for than {}, or none at all.
+const jsonOf = (_: string, value: unknown): unknown => {
+  if (typeof value === "bigint") return String(value)
+  if (value instanceof Map) return Object.fromEntries(value)
+  if (value instanceof Set) return [...value]
+  return value instanceof Error ? { name: value.name, message: value.message } : value
+}
+
+/** What the model is told of a result. The tool has run by now, so that whatever this is, it is told no failure of it. */
+const told = (name: string, result: unknown): Effect.Effect<DynamicTools.Result> => {
+  if (result === undefined) return Effect.succeed("done")
+  if (isResult(result)) return Effect.succeed(result)
+  return Effect.try({
+    try: () => {
+      const json: string | undefined = JSON.stringify(result, jsonOf)
+      if (json === undefined) throw new TypeError(`a ${typeof result} is no JSON`)
+      return json
+    },
+    catch: (error) => error
+  }).pipe(
+    Effect.catch((error) =>
+      Effect.as(
+        Effect.logWarning(`the result of the tool ${name} cannot be told to the model`, error),
+        "The tool has run. Its result cannot be told, because it is no JSON."
+      )
+    )
+  )
+}
+
 const build = <Input>(
   name: string,
   { deferLoading, description, handler, input }: ToolOptions<Input>
 ): Build => {
   const handle = (input: Input, call: DynamicTools.Call) =>
-    fromAsync(async (input: Input, { signal }) => handler(input, { ...call, signal }))(input)
+    Effect.flatMap(
+      fromAsync(async (input: Input, { signal }) => handler(input, { ...call, signal }))(input),
+      (result) => told(name, result)
+    )
   if (isSchema(input)) {
     return Effect.sync(() => DynamicTools.tool(name, { description, input, deferLoading, handler: handle }))
   }
