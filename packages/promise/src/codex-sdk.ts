@@ -65,7 +65,7 @@ const servers = new Servers()
 
 /**
  * Starts and resumes threads. All with the same options share one app-server, which starts with their first turn and ends
- * a quarter of a second after their last, so that a program ends by itself.
+ * a quarter of a second after their last, or at once when the program has nothing else to do.
  *
  * **Example** (A program for `@openai/codex-sdk`)
  *

@@ -1,7 +1,9 @@
 /** Programs as processes of their own. */
 import { CodexHome, ScriptedModel } from "@effect-codex/testing"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Stream } from "effect"
+import { ChildProcess as ChildProcessOf } from "effect/process"
 import * as ChildProcess from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { compare } from "../scripts/twentyTurns.ts"
@@ -18,6 +20,36 @@ describe("a program", () => {
         assert.deepStrictEqual([theirs?.code, ours?.code], [0, 0])
         assert.deepStrictEqual([theirs?.processes, ours?.processes], [4, 1])
       }),
+    60_000
+  )
+
+  it.live(
+    "on the drop-in is not kept alive by a server that waits for a next turn, and ends it",
+    () =>
+      Effect.gen(function*() {
+        const home = yield* CodexHome.CodexHome
+        const mark = newMark()
+        const leaver = fileURLToPath(new URL("support/sdkLeaver.ts", import.meta.url))
+        const child = yield* ChildProcessOf.make(
+          process.execPath,
+          ["--conditions=@effect-codex/source", leaver, mark],
+          {
+            cwd: home.workspace,
+            env: home.env,
+            extendEnv: true,
+            stdin: "ignore",
+            stderr: "inherit"
+          }
+        )
+        assert.strictEqual(yield* Stream.mkString(Stream.decodeText(child.stdout)), "free while codex runs\n")
+        assert.strictEqual(yield* child.exitCode, 0)
+        assert.strictEqual(count(mark), 0)
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(CodexHome.layer()),
+        Effect.provide(ScriptedModel.layer({ answers: ["Hello!"] })),
+        Effect.provide(NodeServices.layer)
+      ),
     60_000
   )
 

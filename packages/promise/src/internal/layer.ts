@@ -11,6 +11,7 @@ import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type { CodexOptions, LogEntry, RestartOptions, WebSocketConnection } from "../Codex.ts"
+import * as Background from "./background.ts"
 import { fromAsync, overrides } from "./handlers.ts"
 import type { Services } from "./host.ts"
 
@@ -49,8 +50,11 @@ const token = (url: string, given: NonNullable<WebSocketConnection["token"]>) =>
       catch: (error) => new AppServerConnectError({ reason: "token", address: url, detail: words(error) })
     })
 
+/** An option of this package alone: the process does not keep the program alive. */
+export const inBackground: unique symbol = Symbol("@effect-codex/promise/inBackground")
+
 /** The client that the options describe. What is wrong with them fails its building. */
-export const layer = (options: CodexOptions): Layer.Layer<Services, unknown> =>
+export const layer = (options: CodexOptions & { readonly [inBackground]?: true }): Layer.Layer<Services, unknown> =>
   Layer.unwrap(Effect.gen(function*() {
     const { apiKey, chatgptTokens, connect, handlers, handlerTimeout, onLog, requestTimeout, restart, ...rest } =
       options
@@ -63,7 +67,7 @@ export const layer = (options: CodexOptions): Layer.Layer<Services, unknown> =>
       restart: restart === undefined || restart === false ? undefined : schedule(restart === true ? {} : restart)
     }
     const client: Layer.Layer<Services, unknown> = connect === undefined
-      ? CodexNode.layer(given)
+      ? options[inBackground] === true ? Background.layer(CodexNode.layer(given)) : CodexNode.layer(given)
       : "url" in connect
       ? CodexNode.layerWebSocket({
         ...given,
@@ -82,11 +86,14 @@ export const layer = (options: CodexOptions): Layer.Layer<Services, unknown> =>
       : tokens === undefined
       ? undefined
       : Auth.layerExternalTokens((request) =>
-        Effect.flatMap(tokens(request), (tokens) =>
-          Predicate.hasProperty(tokens, "accessToken") && typeof tokens.accessToken === "string"
-            ? Effect.succeed({ ...tokens, accessToken: Redacted.make(tokens.accessToken) })
-            // Not with what it gave, which may be a secret.
-            : Effect.fail(new TypeError("chatgptTokens gave no { accessToken }.")))
+        Effect.flatMap(
+          tokens(request),
+          (tokens) =>
+            Predicate.hasProperty(tokens, "accessToken") && typeof tokens.accessToken === "string"
+              ? Effect.succeed({ ...tokens, accessToken: Redacted.make(tokens.accessToken) })
+              // Not with what it gave, which may be a secret.
+              : Effect.fail(new TypeError("chatgptTokens gave no { accessToken }."))
+        )
       )
     return (login === undefined ? client : Layer.provideMerge(login, client)).pipe(
       Layer.provideMerge(Layer.mergeAll(

@@ -1,5 +1,10 @@
-/** One app-server for all threads with the same options, for as long as one of them runs a turn. */
+/**
+ * One app-server for all threads with the same options, for as long as one of them runs a turn and a moment longer. It ends
+ * at once when the program has nothing else to do.
+ */
 import { Codex } from "../../Codex.ts"
+import { handled } from "../host.ts"
+import { inBackground } from "../layer.ts"
 import { flatten } from "./overrides.ts"
 import type { CodexOptions } from "./types.ts"
 
@@ -28,7 +33,8 @@ const start = ({ apiKey, baseUrl, codexPathOverride, config, configOverrides, en
   const inherited = env === undefined
     ? {}
     : Object.fromEntries(Object.keys(process.env).map((name) => [name, undefined]))
-  return new Codex({
+  const options = {
+    [inBackground]: true,
     executable: codexPathOverride || undefined,
     configOverrides: [
       ...config === undefined ? [] : flatten(config),
@@ -39,7 +45,8 @@ const start = ({ apiKey, baseUrl, codexPathOverride, config, configOverrides, en
     // The app-server does not read the variable, as `codex exec` does.
     apiKey: (apiKey || own["CODEX_API_KEY"])?.trim() || undefined,
     onLog: () => {}
-  })
+  } as const
+  return new Codex(options)
 }
 
 // `codex exec` keeps to itself what the machine lacks (measured on codex 0.169).
@@ -58,6 +65,11 @@ const watchWarnings = async ({ codex, warnings }: Shared) => {
 
 export class Servers {
   readonly #shared = new Map<string, Shared>()
+  /** Keeps the program alive, because the servers do not. */
+  #alive: NodeJS.Timeout | undefined
+  /** What runs and what ends. */
+  #busy = 0
+  #isWatching = false
 
   /** Runs while the server lives; `release` has to be called, and told whether the server is gone. */
   acquire(options: CodexOptions): { readonly server: Server; readonly release: (isGone: boolean) => void } {
@@ -65,10 +77,12 @@ export class Servers {
     const shared = this.#shared.get(key) ?? this.#start(key, options)
     shared.users++
     clearTimeout(shared.timer)
+    const done = this.#keepAlive()
     const release = (isGone: boolean) => {
       shared.users--
       if (isGone) void this.#stop(key, shared)
-      else if (shared.users === 0) shared.timer = setTimeout(() => void this.#stop(key, shared), idle)
+      else if (shared.users === 0) shared.timer = setTimeout(() => void this.#stop(key, shared), idle).unref()
+      done()
     }
     return { server: shared, release }
   }
@@ -83,10 +97,24 @@ export class Servers {
   #stop(key: string, shared: Shared): Promise<void> {
     clearTimeout(shared.timer)
     if (this.#shared.get(key) === shared) this.#shared.delete(key)
-    return shared.codex.close()
+    return handled(shared.codex.close().finally(this.#keepAlive()))
+  }
+
+  #keepAlive(): () => void {
+    if (this.#busy++ === 0) this.#alive = setInterval(() => {}, 2 ** 31 - 1)
+    return () => {
+      if (--this.#busy === 0) clearInterval(this.#alive)
+    }
+  }
+
+  // Nothing runs in a program for which nothing else is left, and no turn will follow.
+  readonly #endIdle = () => {
+    for (const [key, shared] of this.#shared) if (shared.users === 0) void this.#stop(key, shared)
   }
 
   #start(key: string, options: CodexOptions): Shared {
+    if (!this.#isWatching) process.on("beforeExit", this.#endIdle)
+    this.#isWatching = true
     const shared: Shared = { codex: start(options), warnings: [], threads: new Set(), users: 0, timer: undefined }
     this.#shared.set(key, shared)
     void watchWarnings(shared)

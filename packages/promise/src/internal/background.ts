@@ -1,0 +1,47 @@
+/**
+ * A client that does not keep its program alive: Node ends a program for which nothing else is left, and who uses the client
+ * has to keep it alive meanwhile.
+ *
+ * The client does not hand out Node's own object of its process, but Node tells of each on the channel `child_process`. Where
+ * it does not, the process keeps the program alive as any other does.
+ */
+import { AppServer } from "@effect-codex/client/AppServer"
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type { ChildProcess } from "node:child_process"
+import { subscribe, unsubscribe } from "node:diagnostics_channel"
+
+const isNews = (message: unknown): message is { readonly process: ChildProcess } =>
+  typeof message === "object" && message !== null && "process" in message
+
+const isHandle = (u: unknown): u is { readonly unref: () => void } =>
+  typeof u === "object" && u !== null && "unref" in u && typeof u.unref === "function"
+
+const sleep = (duration: Duration.Duration): Effect.Effect<void> =>
+  Effect.callback((resume) => {
+    // Longer than any wait of a client is the longest that Node takes.
+    const timer = setTimeout(() => resume(Effect.void), Math.min(Duration.toMillis(duration), 2 ** 31 - 1))
+    timer.unref()
+    return Effect.sync(() => clearTimeout(timer))
+  })
+
+export const layer = <A, E>(client: Layer.Layer<A | AppServer, E>): Layer.Layer<A | AppServer, E> =>
+  Layer.effectContext(Effect.gen(function*() {
+    const clock: Clock.Clock = Object.assign(Object.create(yield* Clock.Clock), { sleep })
+    const children: Array<ChildProcess> = []
+    const note = (message: unknown): void => {
+      if (isNews(message)) children.push(message.process)
+    }
+    const services = yield* Effect.acquireUseRelease(
+      Effect.sync(() => subscribe("child_process", note)),
+      () => Effect.provideService(Layer.build(client), Clock.Clock, clock),
+      () => Effect.sync(() => unsubscribe("child_process", note))
+    )
+    const { pid } = Context.get(services, AppServer)
+    const child = children.find((child) => child.pid === pid)
+    for (const handle of child === undefined ? [] : [child, ...child.stdio]) if (isHandle(handle)) handle.unref()
+    return services
+  }))
