@@ -1,3 +1,4 @@
+import { CodexExecutable } from "@effect-codex/node"
 import { BrowserLogin, CodexHome, ScriptedModel } from "@effect-codex/testing"
 import { afterAll, assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem } from "effect"
@@ -29,20 +30,26 @@ const examplesOf = (page: string) =>
 
 const expectations = { ...Expectations.expectations, ...RemoteExpectations.expectations }
 
+/** Writes modules below node_modules, so that they resolve packages as the workspace does. Node strips no types there. */
+const write = Effect.fnUntraced(function*(modules: Readonly<Record<string, string>>) {
+  const fs = yield* FileSystem.FileSystem
+  const cache = join(root, "node_modules", ".cache")
+  yield* fs.makeDirectory(cache, { recursive: true })
+  const folder = yield* fs.makeTempDirectoryScoped({ directory: cache, prefix: "docs-" })
+  for (const [name, code] of Object.entries(modules)) yield* fs.writeFileString(join(folder, name), code)
+  return folder
+})
+
 const check = Effect.fnUntraced(function*(code: string, expectation: Expectations.Expectation) {
   const fs = yield* FileSystem.FileSystem
   const home = yield* CodexHome.CodexHome
   const model = yield* ScriptedModel.ScriptedModel
   yield* model.enqueue(...expectation.answers, ...expectation.optional ?? [])
 
-  // Below node_modules, so that an example resolves packages as the workspace does. Node strips no types there.
-  const cache = join(root, "node_modules", ".cache")
-  yield* fs.makeDirectory(cache, { recursive: true })
-  const folder = yield* fs.makeTempDirectoryScoped({ directory: cache, prefix: "docs-" })
-  yield* fs.writeFileString(join(folder, "example.mjs"), stripTypeScriptTypes(code))
-  if (expectation.effect !== undefined) {
-    yield* fs.writeFileString(join(folder, "main.mjs"), Expectations.main(expectation))
-  }
+  const folder = yield* write({
+    "example.mjs": stripTypeScriptTypes(code),
+    ...expectation.effect !== undefined && { "main.mjs": Expectations.main(expectation) }
+  })
 
   const collector = yield* Collector.make
   const led = yield* expectation.server ?? Effect.succeed({})
@@ -94,6 +101,44 @@ describe.concurrent("docs", () => {
           ? Effect.provide(check(code, expectation), BrowserLogin.layerExclusive)
           : check(code, expectation)
       }).pipe(Effect.scoped, Effect.provide(testLayer(/^auth:|: 9. Accounts/.test(name) ? Expectations.openAI : {}))))
+  }
+
+  // A development server gives a module that it evaluates again another address, too.
+  const reloaded = {
+    "promise: 10. Reload without leaving servers behind (1)": `
+let codex
+for (let i = 0; i < 4; i++) {
+  codex = (await import(\`./example.mjs?\${i}\`)).codex
+  await codex.serverInfo()
+}
+await codex.close()`,
+    "getting-started: 13. Keep one client when modules are reloaded (1)": `
+import { Codex } from "@effect-codex/client"
+let runtime
+for (let i = 0; i < 4; i++) {
+  runtime = (await import(\`./example.mjs?\${i}\`)).runtime
+  await runtime.runPromise(Codex.Codex)
+}
+await runtime.dispose()`
+  }
+  for (const [name, main] of Object.entries(reloaded)) {
+    it.live(`${name}: starts codex once, however often its module is evaluated`, () =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const home = yield* CodexHome.CodexHome
+        const example = examples.find((example) => example.name === name)
+        const folder = yield* write({ "example.mjs": stripTypeScriptTypes(example!.code), "main.mjs": main })
+        // Writes a line each time that codex is started.
+        const { executable } = yield* CodexExecutable.find()
+        const starts = join(home.path, "starts")
+        const counted = join(home.path, "counted")
+        yield* fs.writeFileString(counted, `#!/bin/sh\necho started >> '${starts}'\nexec '${executable}' "$@"\n`, {
+          mode: 0o755
+        })
+        const { code, said } = yield* run(join(folder, "main.mjs"), { env: { CODEX_BIN: counted } })
+        assert.strictEqual(code, 0, said)
+        assert.strictEqual(yield* fs.readFileString(starts), "started\n")
+      }).pipe(Effect.scoped, Effect.provide(testLayer())))
   }
 
   it("has the tests of this folder for examples of testing", () =>

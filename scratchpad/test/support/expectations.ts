@@ -128,6 +128,7 @@ export const expectations: Record<string, Expectation> = {
     answers: [exec("ls"), text(["Not", "hing."])],
     prints: "Nothing.\ncompleted"
   },
+  "getting-started: 13. Keep one client when modules are reloaded (1)": { answers: [], prints: "" },
   "promise: 1. Run a turn (1)": { answers: ["Hello!"], prints: "Hello!" },
   "promise: 2. Watch a turn (1)": { answers: ["None."], prints: "userMessage\nagentMessage\nNone.\ncompleted" },
   "promise: 3. Steer, interrupt, abort (1)": {
@@ -155,6 +156,7 @@ export const expectations: Record<string, Expectation> = {
   },
   "promise: 8. Go on later (1)": { answers: ["Yes.", "7."], prints: "7.\nRemember the number 7." },
   "promise: 9. Accounts (1)": { answers: [], env: { OPENAI_API_KEY: "sk-docs" }, prints: "apiKey" },
+  "promise: 10. Reload without leaving servers behind (1)": { answers: [], prints: "" },
   "from-codex-sdk: Coming from @openai/codex-sdk (1)": { answers: ["Fixed."], prints: "Fixed." },
   "from-codex-sdk: What becomes possible (1)": {
     answers: [patch("README.md"), "Fixed."],
