@@ -1,4 +1,4 @@
-// The example of the README. It needs a Codex login or a key: run `npm start` for a turn without either.
+// The example of the README. It needs a Codex login: run `npm run example hello` for a turn without one.
 import { Codex, Sandbox } from "@effect-codex/client"
 import { CodexNode } from "@effect-codex/node"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"

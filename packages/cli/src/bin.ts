@@ -5,12 +5,12 @@ import type * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Inspectable from "effect/Inspectable"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Runtime from "effect/Runtime"
 import * as Cli from "./Cli.ts"
+import { runMain } from "./internal/main.ts"
 import * as Screen from "./internal/screen.ts"
 import * as TurnWarnings from "./internal/turnWarnings.ts"
 import { version } from "./internal/version.ts"
@@ -54,30 +54,6 @@ const logger = Effect.map(
       lineUnsafe(`${logLevel === "Warn" ? "warning" : logLevel.toLowerCase()}: ${text}`)
     })
 )
-
-const signals = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGTERM: 15 } as const
-
-// Unlike that of NodeRuntime, it ends for each of these signals as for Ctrl-C, with the exit code that a shell gives to it.
-const runMain = Runtime.makeRunMain(({ fiber, teardown }) => {
-  let received: { readonly code: number; readonly at: number } | undefined
-  for (const [signal, number] of Object.entries(signals)) {
-    process.on(signal, () => {
-      // oxlint-disable-next-line no-restricted-properties -- outside of Effect, and monotonic too
-      const now = performance.now()
-      received ??= { code: 128 + number, at: now }
-      // npm passes on a Ctrl-C that the terminal has sent to this process too: the two are one.
-      if (now - received.at > 500) process.exit(received.code)
-      fiber.interruptUnsafe(fiber.id)
-    })
-  }
-  fiber.addObserver((exit) => {
-    // What fails while a turn is being interrupted is a consequence of it.
-    if (Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)) process.exit(received?.code ?? 130)
-    teardown(exit, (code) => {
-      if (received !== undefined || code !== 0) process.exit(code)
-    })
-  })
-})
 
 Command.run(Cli.command, { version }).pipe(
   Effect.tapCause(report),

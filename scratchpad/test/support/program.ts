@@ -16,11 +16,14 @@ export const testLayer = (home?: CodexHome.Options) =>
  */
 export const run = Effect.fnUntraced(function*(
   file: string,
-  { env, stdin }: { readonly stdin?: string | undefined; readonly env?: Readonly<Record<string, string>> | undefined } =
-    {}
+  { args = [], env, stdin }: {
+    readonly args?: ReadonlyArray<string> | undefined
+    readonly stdin?: string | undefined
+    readonly env?: Readonly<Record<string, string>> | undefined
+  } = {}
 ) {
   const home = yield* CodexHome.CodexHome
-  const child = yield* ChildProcess.make(process.execPath, ["--conditions=@effect-codex/source", file], {
+  const child = yield* ChildProcess.make(process.execPath, ["--conditions=@effect-codex/source", file, ...args], {
     cwd: home.workspace,
     env: { ...home.env, ...env },
     extendEnv: true,

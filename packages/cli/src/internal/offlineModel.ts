@@ -7,6 +7,8 @@ import * as ScriptedModel from "@effect-codex/testing/ScriptedModel"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { rmSync } from "node:fs"
+import { dirname } from "node:path"
 
 export const command = "ls"
 
@@ -24,12 +26,37 @@ export const answer = (request: ScriptedModel.ModelRequest): ScriptedModel.Answe
   })
 }
 
-/** A home for codex with this model behind it, private to this process and removed with the scope. */
-export const home = CodexHome.layer().pipe(
-  Layer.provide(ScriptedModel.layer({ answer })),
-  Layer.build,
-  Effect.map(Context.get(CodexHome.CodexHome))
-)
+/**
+ * A home for codex with this model behind it, private to this process and removed with the scope, also when the process does
+ * not wait for that. `answers` are given before this model has answers of its own.
+ */
+export const home = Effect.fnUntraced(function*(answers: ReadonlyArray<ScriptedModel.Answer> = []) {
+  const services = yield* Layer.build(
+    CodexHome.layer().pipe(Layer.provide(ScriptedModel.layer({ answer, answers })))
+  )
+  const home = Context.get(services, CodexHome.CodexHome)
+  const codex = yield* removedAtExit(dirname(home.path))
+  return { ...home, codex }
+})
+
+// A second signal does not wait for the scope. codex ends by itself then, but may write to its home before.
+const removedAtExit = (folder: string) =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      const codex: { pid: number | undefined } = { pid: undefined }
+      const remove = () => {
+        try {
+          if (codex.pid !== undefined) process.kill(process.platform === "win32" ? codex.pid : -codex.pid, "SIGKILL")
+        } catch {
+          // It has ended.
+        }
+        rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
+      }
+      process.on("exit", remove)
+      return { codex, remove }
+    }),
+    ({ remove }) => Effect.sync(() => process.off("exit", remove))
+  ).pipe(Effect.map(({ codex }) => codex))
 
 const final = { phase: "final_answer" } as const
 

@@ -17,9 +17,7 @@ import * as Path from "effect/Path"
 import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { rmSync } from "node:fs"
 import * as Os from "node:os"
-import { dirname } from "node:path"
 import { Screen } from "./screen.ts"
 import * as TurnWarnings from "./turnWarnings.ts"
 import { version } from "./version.ts"
@@ -47,10 +45,8 @@ export const open = Effect.fnUntraced(function*(options: { readonly offline: boo
   if (options.offline) return yield* offline("Using")
   const codexKey = yield* apiKey("CODEX_API_KEY")
   if (Option.isSome(codexKey)) return yield* loggedIn("CODEX_API_KEY", codexKey.value)
-  if (yield* isConfigured) {
-    const stored = yield* configured
-    if (Option.isSome(stored)) return stored.value
-  }
+  const stored = yield* configured
+  if (Option.isSome(stored)) return stored.value
   const openaiKey = yield* apiKey("OPENAI_API_KEY")
   if (Option.isSome(openaiKey)) return yield* loggedIn("OPENAI_API_KEY", openaiKey.value)
   return yield* offline("No Codex login (`effect-codex login`), CODEX_API_KEY or OPENAI_API_KEY was found: using")
@@ -129,8 +125,12 @@ const isConfigured = Effect.gen(function*() {
   return found.includes(true)
 })
 
-// codex itself knows best whether it can reach a model: the login may be in a keyring, the provider may need none.
-const configured = Effect.gen(function*() {
+/**
+ * The user's own codex, if it can reach a model. codex itself knows that best: the login may be in a keyring, the provider may
+ * need none.
+ */
+export const configured = Effect.gen(function*() {
+  if (!(yield* isConfigured)) return Option.none()
   const scope = yield* Scope.fork(yield* Effect.scope)
   const connection = yield* connect({}).pipe(Scope.provide(scope))
   const account = yield* Effect.option(connection.auth.account())
@@ -160,30 +160,10 @@ const loggedIn = Effect.fnUntraced(function*(name: string, key: Redacted.Redacte
 // =============================================================================
 
 const offline = Effect.fnUntraced(function*(why: string) {
-  const home = yield* Effect.flatMap(Effect.promise(() => import("./offlineModel.ts")), (model) => model.home)
-  const atExit = yield* removedAtExit(dirname(home.path))
+  const home = yield* Effect.flatMap(Effect.promise(() => import("./offlineModel.ts")), (model) => model.home())
   const { codex, pid } = yield* connect({ cwd: home.workspace, env: home.env }, true)
-  atExit.pid = pid
+  home.codex.pid = pid
   const notice = `${why} the offline model, a script that drives the real codex but cannot answer prompts.`
   const session: Session = { codex, isOffline: true, notice }
   return session
 })
-
-// A second signal does not wait for the scope. codex ends by itself then, but may write to its home before.
-const removedAtExit = (folder: string) =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      const codex: { pid: number | undefined } = { pid: undefined }
-      const remove = () => {
-        try {
-          if (codex.pid !== undefined) process.kill(process.platform === "win32" ? codex.pid : -codex.pid, "SIGKILL")
-        } catch {
-          // It has ended.
-        }
-        rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
-      }
-      process.on("exit", remove)
-      return { codex, remove }
-    }),
-    ({ remove }) => Effect.sync(() => process.off("exit", remove))
-  ).pipe(Effect.map(({ codex }) => codex))
