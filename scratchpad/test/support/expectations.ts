@@ -329,7 +329,7 @@ export const expectations: Record<string, Expectation> = {
     })`,
     prints: "done before"
   },
-  "AGENTS: 10. Test on the real codex with a scripted model, and keep secrets redacted (1)": {
+  "AGENTS: 10. Test without a model, and keep secrets redacted (1)": {
     answers: [],
     effect: "Effect.map(example.test, (types) => types.join())",
     prints: "userMessage,commandExecution,agentMessage"
