@@ -153,6 +153,10 @@ describe("effect-codex run", () => {
         [["run", " "], "error: Invalid prompt: it is empty."],
         [["run", "--approve", "all", "hi"], "error: Invalid value for flag --approve"],
         [
+          ["run", "--approve", "ask", "-"],
+          "error: Invalid --approve: ask reads your answers from stdin, so the prompt cannot come from there."
+        ],
+        [
           ["run", "--approve", "ask", "hi"],
           "error: Invalid --approve: ask needs a person at a terminal. stdin and stdout have to be one"
         ]

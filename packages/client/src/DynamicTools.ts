@@ -79,7 +79,7 @@ const dataUrl = (media: string | Media): string =>
 export const text = (text: string): Content => ({ type: "inputText", text })
 
 /**
- * An image, as a data URL or as bytes. The server takes no other URLs (measured): a result with one is a defect.
+ * An image, as a data URL or as bytes. The server takes no other URLs (measured): a result with one is not told to the model.
  *
  * @category constructors
  * @since 0.1.0

@@ -31,7 +31,8 @@ export interface HandlerContext {
 }
 
 /**
- * Answers one kind of request. One that throws or rejects is reported in the log, and the safe default answers.
+ * Answers one kind of request. One that throws, rejects, or gives something of another type is reported in the log,
+ * and the safe default answers: nothing that is no answer is taken for consent.
  *
  * @category models
  * @since 0.1.0

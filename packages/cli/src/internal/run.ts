@@ -34,6 +34,12 @@ export const run = (options: Options) => runWith(Session.open(options), options)
 export const runWith = Effect.fnUntraced(function*<E, R>(open: Effect.Effect<Session.Session, E, R>, options: Options) {
   const screen = yield* Screen
   const { canPrompt } = yield* TerminalCapabilities.TerminalCapabilities
+  if (options.approve === "ask" && Option.contains(options.prompt, "-")) {
+    return yield* new InvalidArgument({
+      argument: "--approve",
+      detail: "ask reads your answers from stdin, so the prompt cannot come from there. Give it as an argument."
+    })
+  }
   if (options.approve === "ask" && !canPrompt) {
     return yield* new InvalidArgument({
       argument: "--approve",
