@@ -55,6 +55,15 @@ const delta = (itemId: string, delta: string): TurnEvent => ({
   _tag: "item/agentMessage/delta",
   params: { ...ids, itemId, delta }
 })
+const retried: TurnEvent = {
+  _tag: "error",
+  params: {
+    ...ids,
+    willRetry: true,
+    error: { message: "Reconnecting... 1/5", codexErrorInfo: null, additionalDetails: null, misalignment: null }
+  }
+}
+
 const breakdown = (totalTokens: number): TurnUsage["turn"] => ({
   totalTokens,
   inputTokens: totalTokens - 10,
@@ -176,8 +185,12 @@ describe("the progress", () => {
   it("ends with what the turn used", () => {
     const [progress] = after(used(1234))
     assert.strictEqual(
-      Progress.summaryLine(progress, 1500, breakdown(1234)),
+      Progress.summaryLine(progress, 1500, { turn: breakdown(1234), subagents: breakdown(0) }),
       "done in 1.5s, 1,234 tokens (1,224 in, 5 of them cached, 10 out)"
+    )
+    assert.strictEqual(
+      Progress.summaryLine(progress, 1500, { turn: breakdown(1234), subagents: breakdown(5001) }),
+      "done in 1.5s, 1,234 tokens (1,224 in, 5 of them cached, 10 out), and 5,001 by subagents"
     )
     assert.strictEqual(Progress.summaryLine(progress, 61_000, undefined), "done in 1m 1s")
     assert.strictEqual(Progress.summaryLine(progress, 1500, undefined, "gpt-9"), "done in 1.5s by gpt-9")
@@ -215,6 +228,27 @@ describe("the answer", () => {
       completed(message("m1", "two\nthree"))
     ]
     assert.strictEqual(written(...messages).join(""), "one\ntwo\nthree\n")
+  })
+
+  it("has nothing twice when the model's stream breaks and the message is written again", () => {
+    const again = (...deltas: ReadonlyArray<string>) =>
+      written(
+        started(message("m0", "")),
+        delta("m0", "Hello "),
+        delta("m0", "wor"),
+        retried,
+        started(message("m1", "")),
+        ...deltas.map((text) => delta("m1", text)),
+        completed(message("m1", deltas.join("")))
+      ).join("")
+    assert.strictEqual(again("Hel", "lo wo", "rld."), "Hello world.\n")
+    assert.strictEqual(again("Hello ", "you."), "Hello wor\nHello you.\n")
+    assert.strictEqual(again("Hello"), "Hello wor\nHello\n")
+    // What was whole stays, and the model goes on after it.
+    assert.strictEqual(
+      written(delta("m0", "One."), completed(message("m0", "One.")), retried, delta("m1", "One. Two.")).join(""),
+      "One.\nOne. Two.\n"
+    )
   })
 
   it("is complete without deltas, and ends with a newline when it was cut off", () => {

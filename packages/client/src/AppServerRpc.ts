@@ -64,6 +64,8 @@ export interface ThreadObserver {
   readonly onRestored?: (() => void) | undefined
   /** The handler of a request has ended, of a turn or of the subagents that work for it. */
   readonly onHandled?: ((turnId: string | undefined) => void) | undefined
+  /** What a turn of a subagent that works for a turn of this thread has used so far. */
+  readonly onSubagentUsage?: ((turnId: string, subagentTurnId: string, tokenUsage: unknown) => void) | undefined
   /** The handlers for the requests of a turn, or of the thread where a request names no turn. */
   readonly handlers?: ((turnId: string | undefined) => ServerRequests.Overrides | undefined) | undefined
   /** The span of the turn, below which those of its requests belong. */

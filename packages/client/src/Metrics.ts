@@ -31,7 +31,8 @@ export const turns: Metric.Counter<number> = Metric.counter("effect_codex_turns"
 })
 
 /**
- * The tokens of the same turns, counted at the end of each, by `type`: `input` (with what was `cached_input` and
+ * The tokens of the same turns and of their subagents (`turn` and `subagents` of `TurnUsage`), counted at the end of each
+ * turn, by `type`: `input` (with what was `cached_input` and
  * `cache_write_input`) and `output` (with what was `reasoning_output`). The parts are contained in their whole: do not add
  * them up.
  *
@@ -51,7 +52,7 @@ export const turns: Metric.Counter<number> = Metric.counter("effect_codex_turns"
  * @since 0.1.0
  */
 export const tokens: Metric.Counter<number> = Metric.counter("effect_codex_tokens", {
-  description: "Tokens of the turns that have ended, by type",
+  description: "Tokens of the turns that have ended and of their subagents, by type",
   incremental: true
 })
 

@@ -19,6 +19,28 @@ import type { TurnEvent } from "./ServerNotification.ts"
 import type { TurnResult } from "./TurnResult.ts"
 
 /**
+ * A piece of what the agent says. Every piece names its message, and a message is told until it is `Completed` or
+ * `Abandoned`:
+ *
+ * - `Delta`: more of the message. `text` is what is new.
+ * - `Completed`: the message is whole. `text` is all of it, whatever its deltas were.
+ * - `Abandoned`: the model's stream broke in the middle of the message. It is void, and the model writes another, with the
+ *   same words or others. `text` is what was told of it.
+ *
+ * `phase` tells commentary from the final answer, where the model does; it is null until the message is completed when its
+ * beginning was not heard.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MessagePiece {
+  readonly _tag: "Delta" | "Completed" | "Abandoned"
+  readonly itemId: string
+  readonly phase: Received.MessagePhase | null
+  readonly text: string
+}
+
+/**
  * A handle on one turn of a thread. It lives as long as the scope that it was started in: closing that scope before the
  * turn's end interrupts the turn and waits a bounded time for its end.
  *
@@ -52,19 +74,38 @@ export interface Turn {
    */
   readonly events: Stream.Stream<TurnEvent, ConnectionError | EventsOverflow>
   /**
-   * The text of the agent's messages as it is written, commentary included. When a broken stream of the model is tried
-   * again, its message comes again from the beginning, as a new item (measured).
+   * The agent's messages as they are written, piece by piece, commentary included. Whoever shows them keeps a text for each
+   * `itemId`, adds the deltas to it, replaces it when the message is completed and removes it when the message is abandoned:
+   * what is left are the messages among the result's items.
+   */
+  readonly messages: Stream.Stream<MessagePiece, ConnectionError | EventsOverflow>
+  /**
+   * The text of the agent's messages as it is written, commentary included, with an empty line between two messages. Joined,
+   * it is the text of the messages among the result's items; of a turn that says one thing, its final response.
+   *
+   * A text cannot take back what it has told. When the model's stream breaks in the middle of a message and the model writes
+   * it again, then only what goes beyond the abandoned message is told. If the new message has other words, it is told after
+   * an empty line, and the abandoned piece stays before it: whoever cannot have that reads {@link Turn.messages}.
    */
   readonly text: Stream.Stream<string, ConnectionError | EventsOverflow>
   /** The summary of the model's reasoning as it is written; its parts are separated by an empty line. */
   readonly reasoning: Stream.Stream<string, ConnectionError | EventsOverflow>
-  /** The items as they are completed, the user's messages included. */
+  /**
+   * The items as they are completed, the user's messages included. One that is completed again with other members comes
+   * again, with the same id.
+   */
   readonly items: Stream.Stream<Received.ThreadItem, ConnectionError | EventsOverflow>
-  /** The agent's plan each time that it changes. */
+  /**
+   * The checklist that the agent keeps while it works, each time that it changes. What an agent in plan mode proposes is an
+   * item of type `plan`, and `plan` of the result.
+   */
   readonly plan: Stream.Stream<Received.TurnPlanUpdatedNotification, ConnectionError | EventsOverflow>
-  /** The unified diff of all files that the turn has changed, each time that it changes. */
+  /**
+   * The unified diff of the files that the turn has changed with codex's own tool for patches, each time that it changes.
+   * Files that commands have written are not in it.
+   */
   readonly diff: Stream.Stream<string, ConnectionError | EventsOverflow>
-  /** The tokens used, after each call of the model. */
+  /** The tokens used, after each call of the model, without those of subagents. */
   readonly usage: Stream.Stream<Received.ThreadTokenUsage, ConnectionError | EventsOverflow>
   /**
    * Waits for the end. Succeeds when the turn was completed or interrupted (`status` says which), and needs no reader of

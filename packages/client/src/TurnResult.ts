@@ -9,15 +9,20 @@ import type * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 
 /**
- * The tokens that a turn used.
+ * The tokens that a turn used. `turn` and `subagents` added up are all that it cost; neither contains the other.
  *
  * @category models
  * @since 0.1.0
  */
 export interface TurnUsage {
-  /** What this turn used, over all its calls of the model. */
+  /** What this turn used, over all its calls of the model, without its subagents. */
   readonly turn: Received.TokenUsageBreakdown
-  /** What the thread has used since it began. */
+  /**
+   * What the subagents used that worked for this turn, at any depth, until it ended. What a subagent uses after that is
+   * not in it: a turn that does not wait for its subagents ends before them.
+   */
+  readonly subagents: Received.TokenUsageBreakdown
+  /** What the thread has used since it began. A subagent has a thread of its own, which is not in it. */
   readonly total: Received.TokenUsageBreakdown
   /** The last call of the model alone: what is in the context now. */
   readonly last: Received.TokenUsageBreakdown
@@ -31,7 +36,9 @@ export interface TurnUsage {
  * **Details**
  *
  * `items` are the completed items in the order of their completion, the user's messages included (a rule of the Python
- * SDK). `finalResponse` is the text of the last message of phase `final_answer`, else of the last message without a
+ * SDK); an item that is completed again stands there once, as it was completed last. Items are what codex tells, not all
+ * that was done: codex does not tell of every command that ran (measured), and a command can do anything. So a result
+ * without items is no proof that the turn did nothing. `finalResponse` is the text of the last message of phase `final_answer`, else of the last message without a
  * phase; commentary never counts, and an empty text is a response. `status` is `completed` or `interrupted` in a result
  * that a call succeeds with; the partial result inside a `TurnFailed` has the status that the server gave.
  *
@@ -52,6 +59,11 @@ export interface TurnResult<out A = undefined> {
    */
   readonly model: Option.Option<string>
   readonly finalResponse: Option.Option<string>
+  /**
+   * The plan that the agent proposed last, of a turn in plan mode. Such a turn may have no final response. The checklist
+   * that an agent keeps while it works is another thing: see `Turn.plan`.
+   */
+  readonly plan: Option.Option<string>
   readonly items: ReadonlyArray<Received.ThreadItem>
   readonly usage: Option.Option<TurnUsage>
   /** The decoded final answer, of a run that was given a schema as `output`. */
@@ -74,4 +86,15 @@ export const finalResponse = (items: ReadonlyArray<Received.ThreadItem>): Option
     if ((item.phase ?? null) === null) withoutPhase ??= item.text
   }
   return Option.fromUndefinedOr(withoutPhase)
+}
+
+/**
+ * The plan that was proposed last among a turn's items.
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const plan = (items: ReadonlyArray<Received.ThreadItem>): Option.Option<string> => {
+  const last = items.findLast((item) => item.type === "plan")
+  return last === undefined ? Option.none() : Option.some(last.text)
 }

@@ -20,6 +20,7 @@ const result: TurnResult.TurnResult = {
   duration: Option.none(),
   model: Option.none(),
   finalResponse: Option.none(),
+  plan: Option.none(),
   items: [],
   usage: Option.none(),
   output: undefined

@@ -354,7 +354,7 @@ describe("the turns of a goal", () => {
       ])
       const text = JSON.stringify(events)
       assert.notInclude(text, "t2")
-      assert.strictEqual((yield* Stream.runCollect(turn.text)).join(""), "one two")
+      assert.strictEqual(yield* Stream.mkString(turn.text), "one \n\ntwo")
       const result = yield* turn.result
       assert.strictEqual(result.id, "t1")
       assert.strictEqual(result.status, "completed")

@@ -127,6 +127,16 @@ describe("metrics", () => {
         ),
         7
       )
+      const withSubagent = turnThatEnds(
+        Fake.notification("turn/started", {
+          threadId: "child",
+          turn: Fake.turn("turn-c", "inProgress", { rootTurnId: "turn-1" })
+        }),
+        Fake.tokenUsage("turn-1", 7, 7),
+        Fake.tokenUsage("turn-c", 100, 100, "child"),
+        Fake.completed("turn-1")
+      )
+      assert.strictEqual(yield* growth(Metrics.tokens, { type: "input" }, withSubagent), 107)
       const failed = turnThatEnds(Fake.completed("turn-1", "failed"))
       assert.strictEqual(yield* growth(Metrics.turns, { outcome: "failed" }, failed), 1)
       const odd = turnThatEnds(Fake.completed("turn-1", "vanished"))

@@ -1,5 +1,5 @@
 /** What turns can do beside running, on the real codex binary with a scripted model. */
-import { AppServerRpc, Codex, Sandbox } from "@effect-codex/client"
+import { AppServerRpc, Codex, Sandbox, type Turn, type TurnResult } from "@effect-codex/client"
 import { CodexNode } from "@effect-codex/node"
 import { CodexHome, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
@@ -8,7 +8,7 @@ import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Processes from "./support/processes.ts"
 
-type Services = Codex.Codex | ScriptedModel.ScriptedModel | CodexHome.CodexHome
+type Services = AppServerRpc.AppServerRpc | Codex.Codex | ScriptedModel.ScriptedModel | CodexHome.CodexHome
 
 const real = (
   name: string,
@@ -74,6 +74,144 @@ describe("the streams of a turn", () => {
         plans.flatMap(({ plan }) => plan.map(({ step }) => step)),
         offered ? ["look", "write"] : []
       )
+    })
+  )
+})
+
+describe("a turn whose model's stream breaks", () => {
+  const event = (type: string, members: object) => ScriptedModel.event(type, JSON.stringify({ type, ...members }))
+  const at = { item_id: "first", output_index: 0, content_index: 0 }
+  const message = { type: "message", id: "first", role: "assistant" }
+  const deltas = (...texts: ReadonlyArray<string>) => [
+    event("response.output_item.added", { output_index: 0, item: { ...message, content: [] } }),
+    ...texts.map((delta) => event("response.output_text.delta", { ...at, delta }))
+  ]
+  const done = (text: string) =>
+    event("response.output_item.done", {
+      output_index: 0,
+      item: { ...message, content: [{ type: "output_text", text, annotations: [] }] }
+    })
+  const streams = (turn: Turn.Turn) =>
+    Effect.all({ text: Stream.mkString(turn.text), messages: Stream.runCollect(turn.messages) }, { concurrency: 2 })
+  const said = (result: TurnResult.TurnResult) =>
+    result.items.flatMap((item) => item.type === "agentMessage" ? [item.text] : [])
+
+  for (
+    const [name, parts, answer, expected, messages] of [
+      ["and that says the same again, says it once", deltas("Hello ", "wor"), ["Hel", "lo world."], "Hello world.", [
+        "Hello world."
+      ]],
+      ["and that says something else, tells both", deltas("Hello ", "wor"), ["Bye."], "Hello wor\n\nBye.", ["Bye."]],
+      [
+        "behind a whole message, goes on after it",
+        [...deltas("I look."), done("I look.")],
+        ["I look. Done."],
+        "I look.\n\nI look. Done.",
+        ["I look.", "I look. Done."]
+      ]
+    ] as const
+  ) {
+    real(
+      name,
+      Effect.gen(function*() {
+        yield* enqueue(ScriptedModel.truncated("end", parts), ScriptedModel.text(answer))
+        const turn = yield* (yield* newThread()).turn("go")
+        const first = yield* streams(turn)
+        const result = yield* turn.result
+        assert.strictEqual(first.text, expected)
+        assert.deepStrictEqual(said(result), [...messages])
+        assert.deepStrictEqual(
+          first.messages.filter(({ _tag }) => _tag === "Completed").map(({ text }) => text),
+          [...messages]
+        )
+        assert.strictEqual(first.messages.some(({ _tag }) => _tag === "Abandoned"), messages.length === 1)
+        assert.strictEqual((yield* streams(turn)).text, expected)
+      }),
+      { home: { streamMaxRetries: 1 } }
+    )
+  }
+})
+
+describe("plan mode", () => {
+  real(
+    "gives the plan in the result, also when it is all that the agent says, and the last one when it is written again",
+    Effect.gen(function*() {
+      const rpc = yield* AppServerRpc.AppServerRpc
+      const thread = yield* newThread({ sandbox: Sandbox.readOnly })
+      yield* rpc.request("thread/settings/update", {
+        threadId: thread.id,
+        collaborationMode: {
+          mode: "plan",
+          settings: { model: "scripted-model", reasoning_effort: null, developer_instructions: null }
+        }
+      })
+      const plan = (...lines: ReadonlyArray<string>) => `<proposed_plan>\n${lines.join("\n")}\n</proposed_plan>`
+      yield* enqueue(plan("# The plan", "- look"))
+      const alone = yield* thread.run("go")
+      assert.deepStrictEqual([alone.finalResponse, alone.plan], [Option.none(), Option.some("# The plan\n- look\n")])
+      // Its id is made from the turn's, so that it comes again under the same one.
+      yield* enqueue(
+        ScriptedModel.truncated("end", [plan("# The pl")]),
+        `It is:\n${plan("# The plan", "- write")}\nThat's it.`
+      )
+      const again = yield* thread.run("once more")
+      assert.deepStrictEqual(again.plan, Option.some("# The plan\n- write\n"))
+      assert.deepStrictEqual(again.finalResponse, Option.some("It is:\nThat's it."))
+      assert.strictEqual(again.items.filter(({ type }) => type === "plan").length, 1)
+    }),
+    { home: { streamMaxRetries: 1 } }
+  )
+})
+
+describe("the usage of a turn", () => {
+  let calls = 0
+  real(
+    "has its subagents beside it, each turn of theirs once",
+    Effect.gen(function*() {
+      const { usage } = yield* (yield* newThread()).run("parent")
+      const { subagents, total, turn } = Option.getOrThrow(usage)
+      assert.deepStrictEqual([turn, total].map(({ totalTokens }) => totalTokens), [33, 33])
+      assert.deepInclude(subagents, { totalTokens: 11_002, inputTokens: 11_000, outputTokens: 2 })
+    }),
+    {
+      model: {
+        answer: ({ prompt, toolOutputs }) => {
+          if (prompt === "child") return ScriptedModel.reply(["done"], { usage: { input: 5000, output: 1 } })
+          if (prompt === "more") return ScriptedModel.reply(["more done"], { usage: { input: 6000, output: 1 } })
+          const call = (name: string, args: object) =>
+            ScriptedModel.functionCall(name, { ...args }, { namespace: "multi_agent_v1" })
+          const { agent_id: target } = JSON.parse(toolOutputs[0]?.output ?? "{}") as { readonly agent_id?: string }
+          const wait = call("wait_agent", { targets: [target ?? ""], timeout_ms: 30_000 })
+          switch (calls++) {
+            case 0:
+              return ScriptedModel.reply([call("spawn_agent", { message: "child" })], {
+                usage: { input: 10, output: 1 }
+              })
+            case 2:
+              return call("send_input", { target: target ?? "", message: "more" })
+            case 1:
+            case 3:
+              return wait
+            default:
+              return ScriptedModel.reply(["parent done"], { usage: { input: 20, output: 2 } })
+          }
+        }
+      }
+    }
+  )
+})
+
+describe("the diff of a turn", () => {
+  real(
+    "has what patches changed, and not what commands wrote",
+    Effect.gen(function*() {
+      yield* enqueue(ScriptedModel.exec("echo hello > written.txt"), "done")
+      const thread = yield* newThread({ sandbox: Sandbox.workspaceWrite })
+      const turn = yield* thread.turn("write a file")
+      const diffs = yield* Stream.runCollect(turn.diff)
+      const { workspace } = yield* CodexHome.CodexHome
+      assert.isTrue(Fs.existsSync(`${workspace}/written.txt`))
+      assert.deepStrictEqual(diffs, [])
     })
   )
 })

@@ -99,6 +99,7 @@ describe("the order of frames", () => {
           ...turns.map(({ n, threadId, turnId }) =>
             Fake.itemCompleted(turnId, Fake.agentMessage("m", `answer ${n}`), threadId)
           ),
+          ...turns.map(({ n, threadId, turnId }) => Fake.delta(turnId, "end", `end ${n}`, threadId)),
           ...turns.map(({ threadId, turnId }) => Fake.completed(turnId, "completed", {}, threadId))
         ]
         // The replies come somewhere among the frames, and the frames in reads of any size.
@@ -115,7 +116,7 @@ describe("the order of frames", () => {
           assert.deepStrictEqual(result.finalResponse, Option.some(`answer ${n}`))
           assert.strictEqual(
             (yield* Stream.runCollect(turn.text)).join(""),
-            writes.filter(([of]) => of === n).map(([, text]) => text).join("")
+            `${writes.filter(([of]) => of === n).map(([, text]) => text).join("") || `answer ${n}`}\n\nend ${n}`
           )
         }
       }).pipe(Effect.scoped)
@@ -218,6 +219,12 @@ describe("result", () => {
     yield* server.send(reply(request), Fake.started(id), ...frames)
     return yield* yield* Fiber.join(running)
   })
+  const finishTurn = Effect.fnUntraced(function*(...frames: ReadonlyArray<string>) {
+    const { server, thread } = yield* Fake.connectThread()
+    const { turn } = yield* open(thread, server)
+    yield* server.send(...frames)
+    return { turn }
+  })
   const message = (text: string, phase?: string | null) => Fake.itemCompleted(id, Fake.agentMessage(text, text, phase))
 
   it.effect("takes the last final answer, else the last message without a phase, never commentary", () =>
@@ -250,6 +257,61 @@ describe("result", () => {
         Fake.completed(id, "completed", { items: [Fake.agentMessage("b", "b")], itemsView: "summary" })
       )
       assert.deepStrictEqual(result.items.map((item) => item.type), ["agentMessage", "telepathy", "agentMessage"])
+    }))
+
+  it.effect("has an item that is completed again once, in its place, as it was completed last", () =>
+    Effect.gen(function*() {
+      const again = Fake.itemCompleted(id, Fake.agentMessage("a", "after"))
+      const { turn } = yield* finishTurn(message("a"), message("b"), message("b"), again, Fake.completed(id))
+      const { items } = yield* turn.result
+      assert.deepStrictEqual(items.map((item) => [item.id, item.type === "agentMessage" && item.text]), [
+        ["a", "after"],
+        ["b", "b"]
+      ])
+      // The stream tells a change, and nothing twice.
+      assert.deepStrictEqual((yield* Stream.runCollect(turn.items)).map((item) => item.id), ["a", "b", "a"])
+    }))
+
+  it.effect("has the plan that was proposed last, which is no final response", () =>
+    Effect.gen(function*() {
+      const plan = (text: string) => Fake.itemCompleted(id, { type: "plan", id: "p", text })
+      const none = yield* finish(message("a"), Fake.completed(id))
+      assert.deepStrictEqual(none.plan, Option.none())
+      const { finalResponse, plan: proposed } = yield* finish(plan("first"), plan("second"), Fake.completed(id))
+      assert.deepStrictEqual([finalResponse, proposed], [Option.none(), Option.some("second")])
+    }))
+
+  it.effect("counts a response that was cut short, which the server adds to the total alone", () =>
+    Effect.gen(function*() {
+      const { usage } = yield* finish(Fake.tokenUsage(id, 10, 110), Fake.tokenUsage(id, 10, 113), Fake.completed(id))
+      assert.strictEqual(Option.getOrThrow(usage).turn.totalTokens, 13)
+    }))
+
+  it.effect("has what its subagents used beside it, each of their calls once, until its end", () =>
+    Effect.gen(function*() {
+      const child = (turnId: string, rootTurnId: string) =>
+        Fake.notification("turn/started", { threadId: "child", turn: Fake.turn(turnId, "inProgress", { rootTurnId }) })
+      const { usage } = yield* finish(
+        child("c1", id),
+        Fake.tokenUsage(id, 10, 10),
+        Fake.tokenUsage("c1", 100, 100, "child"),
+        Fake.tokenUsage("c1", 100, 100, "child"),
+        Fake.tokenUsage("c1", 20, 120, "child"),
+        Fake.completed("c1", "completed", {}, "child"),
+        // The subagent is asked for more.
+        child("c2", id),
+        Fake.tokenUsage("c2", 3, 123, "child"),
+        // The subagent of a subagent.
+        child("g1", id).replace("child", "grandchild"),
+        Fake.tokenUsage("g1", 1000, 1000, "grandchild"),
+        // Of another turn.
+        child("o1", "turn-of-another"),
+        Fake.tokenUsage("o1", 7, 7, "child"),
+        Fake.completed(id),
+        Fake.tokenUsage("c2", 50_000, 50_123, "child")
+      )
+      const { subagents, total, turn } = Option.getOrThrow(usage)
+      assert.deepStrictEqual([turn, subagents, total].map(({ totalTokens }) => totalTokens), [10, 1123, 10])
     }))
 
   it.effect("adds up what the turn's calls of the model used, and counts a repetition once", () =>

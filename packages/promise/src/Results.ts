@@ -11,7 +11,7 @@ import type * as Received from "@effect-codex/protocol/Received"
 import * as internal from "./internal/results.ts"
 
 /**
- * The tokens that a turn used.
+ * The tokens that a turn used. `turn` and `subagents` added up are all that it cost; neither contains the other.
  *
  * @category models
  * @since 0.1.0
@@ -23,7 +23,8 @@ export interface TurnUsage extends Omit<EffectTurnUsage, "modelContextWindow"> {
 
 /**
  * The outcome of a turn. `items` are the completed items in the order of their completion, the user's messages included.
- * `status` is `completed` or `interrupted`.
+ * codex does not tell of every command that ran, so a result without items is no proof that the turn did nothing. `status`
+ * is `completed` or `interrupted`.
  *
  * @category models
  * @since 0.1.0
@@ -31,7 +32,7 @@ export interface TurnUsage extends Omit<EffectTurnUsage, "modelContextWindow"> {
 export interface TurnResult<A = undefined> extends
   Omit<
     EffectTurnResult<A>,
-    "error" | "startedAt" | "completedAt" | "duration" | "model" | "finalResponse" | "usage"
+    "error" | "startedAt" | "completedAt" | "duration" | "model" | "finalResponse" | "plan" | "usage"
   >
 {
   readonly error: Received.TurnError | undefined
@@ -43,6 +44,11 @@ export interface TurnResult<A = undefined> extends
   readonly model: string | undefined
   /** The last message that is no commentary. A turn may end without one. */
   readonly finalResponse: string | undefined
+  /**
+   * The plan that the agent proposed last, of a turn in plan mode. Such a turn may have no final response. The checklist
+   * that an agent keeps while it works is another thing: see `Turn.plan`.
+   */
+  readonly plan: string | undefined
   readonly usage: TurnUsage | undefined
 }
 

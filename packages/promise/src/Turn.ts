@@ -5,6 +5,7 @@
  */
 import type { Input } from "@effect-codex/client/Input"
 import type { TurnEvent } from "@effect-codex/client/ServerNotification"
+import type { MessagePiece } from "@effect-codex/client/Turn"
 import type * as Received from "@effect-codex/protocol/Received"
 import type { CallOptions } from "./Options.ts"
 import type { Readable } from "./Readable.ts"
@@ -38,17 +39,37 @@ export interface Turn extends AsyncDisposable {
    * one, and then the live events. A slow reader slows nothing down. Those below are each a reader like any other.
    */
   readonly events: Readable<TurnEvent>
-  /** The text of the agent's messages as it is written, commentary included. */
+  /**
+   * The agent's messages as they are written, piece by piece, commentary included. A piece names its message by `itemId`:
+   * a `Delta` adds to it, `Completed` has all of it, `Abandoned` makes it void, because the model's stream broke and the
+   * model writes another.
+   */
+  readonly messages: Readable<MessagePiece>
+  /**
+   * The text of the agent's messages as it is written, commentary included, with an empty line between two messages. Joined,
+   * it is the text of the messages among the result's items. It cannot take back what it has told: when the model's stream
+   * breaks in the middle of a message, only what goes beyond the abandoned message is told, or, if the new one has other
+   * words, all of it after an empty line. Read `messages` to show neither twice.
+   */
   readonly text: Readable<string>
   /** The summary of the model's reasoning as it is written; its parts are separated by an empty line. */
   readonly reasoning: Readable<string>
-  /** The items as they are completed, the user's messages included. */
+  /**
+   * The items as they are completed, the user's messages included. One that is completed again with other members comes
+   * again, with the same id.
+   */
   readonly items: Readable<Received.ThreadItem>
-  /** The agent's plan each time that it changes. */
+  /**
+   * The checklist that the agent keeps while it works, each time that it changes. What an agent in plan mode proposes is an
+   * item of type `plan`, and `plan` of the result.
+   */
   readonly plan: Readable<Received.TurnPlanUpdatedNotification>
-  /** The unified diff of all files that the turn has changed, each time that it changes. */
+  /**
+   * The unified diff of the files that the turn has changed with codex's own tool for patches, each time that it changes.
+   * Files that commands have written are not in it.
+   */
   readonly diff: Readable<string>
-  /** The tokens used, after each call of the model. */
+  /** The tokens used, after each call of the model, without those of subagents. */
   readonly usage: Readable<Received.ThreadTokenUsage>
   /**
    * Waits for the end. Resolves when the turn was completed or interrupted (`status` says which), and needs no reader of

@@ -13,6 +13,7 @@ const make = () => {
     id: "turn",
     threadId: "thread",
     events: Stream.never,
+    messages: Stream.never,
     text: Stream.never,
     reasoning: Stream.never,
     items: Stream.never,
@@ -34,6 +35,7 @@ const make = () => {
     duration: Option.none(),
     model: Option.some("scripted-model"),
     finalResponse: Option.none(),
+    plan: Option.none(),
     items: [],
     usage: Option.none(),
     output: undefined

@@ -1,6 +1,7 @@
 /**
  * What of a turn is the answer, as it is written: the text of the agent's messages without its commentary. Each message
- * ends with exactly one newline, however many the model wrote.
+ * ends with exactly one newline, however many the model wrote. When the model's stream breaks in the middle of a message and
+ * the model writes it again, what is written already is not written twice, as far as the new message has the same words.
  */
 import type { TurnEvent } from "@effect-codex/client/ServerNotification"
 import { isAnswer } from "./progress.ts"
@@ -8,8 +9,10 @@ import { isAnswer } from "./progress.ts"
 export class Answer {
   private asides = new Set<string>()
   private current: string | undefined
-  /** How much of the current message has come. */
-  private received = 0
+  /** What has come of the current message. */
+  private received = ""
+  /** What has come of the message that is written again, while that is no more than what came before. */
+  private again: string | undefined
   private midLine = false
   private newlines = ""
 
@@ -24,15 +27,23 @@ export class Answer {
       }
       case "item/agentMessage/delta": {
         const { delta, itemId } = event.params
-        return this.asides.has(itemId) ? "" : this.write(itemId, delta)
+        if (this.asides.has(itemId)) return ""
+        if (this.again === undefined) return this.write(itemId, delta)
+        this.again += delta
+        return this.received.startsWith(this.again) ? "" : this.replace(itemId, this.again)
       }
       case "item/completed": {
         const { item } = event.params
         if (item.type !== "agentMessage" || this.asides.has(item.id) || !isAnswer(item)) return ""
+        if (this.again !== undefined) return this.replace(item.id, item.text) + this.end()
         // A provider that does not stream sends the whole text here.
-        const rest = this.current === item.id ? item.text.slice(this.received) : item.text
+        const rest = this.current === item.id ? item.text.slice(this.received.length) : item.text
         return this.write(item.id, rest) + this.end()
       }
+      case "error":
+        // A message that was whole stays, and another follows it.
+        if (event.params.willRetry && (this.midLine || this.again !== undefined)) this.again = ""
+        return ""
       default:
         return ""
     }
@@ -46,14 +57,21 @@ export class Answer {
     return end
   }
 
+  private replace(itemId: string, text: string): string {
+    this.again = undefined
+    if (!text.startsWith(this.received)) return this.write(itemId, text)
+    this.current = itemId
+    return this.write(itemId, text.slice(this.received.length))
+  }
+
   private write(itemId: string, text: string): string {
     // A message that was cut off, because its stream broke, is followed by another one.
     const before = this.current === itemId ? "" : this.end()
     if (this.current !== itemId) {
       this.current = itemId
-      this.received = 0
+      this.received = ""
     }
-    this.received += text.length
+    this.received += text
     const held = this.newlines + text
     const written = held.replace(/[\r\n]+$/, "")
     this.newlines = held.slice(written.length)

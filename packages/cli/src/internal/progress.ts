@@ -49,7 +49,12 @@ export const step = (progress: Progress, event: TurnEvent): readonly [Progress, 
       return [{ ...progress, tokens: event.params.tokenUsage.total.totalTokens }, []]
     case "error":
       // The last error is what the turn fails with, and is told there.
-      return [progress, event.params.willRetry ? [`warning: ${event.params.error.message}`] : []]
+      if (!event.params.willRetry) return [progress, []]
+      return [
+        // What the model was writing is never completed.
+        { ...progress, running: progress.running.filter(([, label]) => !written.has(label)) },
+        [`warning: ${event.params.error.message}`]
+      ]
     case "model/rerouted":
       return [progress, [`warning: ${event.params.toModel} answers instead of ${event.params.fromModel}`]]
     default:
@@ -75,19 +80,24 @@ export const statusLine = (progress: Progress, now: number, columns: number): st
 export const summaryLine = (
   progress: Progress,
   now: number,
-  usage: TurnUsage["turn"] | undefined,
+  usage: Pick<TurnUsage, "turn" | "subagents"> | undefined,
   model?: string
 ): string => {
   const time = `done in ${seconds(now - progress.startedAt)}${model === undefined ? "" : ` by ${oneLine(model)}`}`
   // Not every provider counts.
-  if (usage === undefined || usage.totalTokens === 0) return time
-  return `${time}, ${number(usage.totalTokens)} tokens (${number(usage.inputTokens)} in, ` +
-    `${number(usage.cachedInputTokens)} of them cached, ${number(usage.outputTokens)} out)`
+  if (usage === undefined || usage.turn.totalTokens === 0) return time
+  const { subagents, turn } = usage
+  return `${time}, ${number(turn.totalTokens)} tokens (${number(turn.inputTokens)} in, ` +
+    `${number(turn.cachedInputTokens)} of them cached, ${number(turn.outputTokens)} out)` +
+    (subagents.totalTokens === 0 ? "" : `, and ${number(subagents.totalTokens)} by subagents`)
 }
 
 // =============================================================================
 // Items
 // =============================================================================
+
+// What the model itself does.
+const written: ReadonlySet<string> = new Set(["thinking", "writing", "planning"])
 
 const labelOf = (item: Item): string | undefined => {
   switch (item.type) {

@@ -105,7 +105,7 @@ export const runWith = Effect.fnUntraced(function*<E, R>(open: Effect.Effect<Ses
     if (asking?.isCancelled() === true) return yield* Effect.interrupt
     return yield* new TurnInterrupted({ threadId: turn.threadId, turnId: turn.id, result })
   }
-  const usage = Option.getOrUndefined(result.usage)?.turn
+  const usage = Option.getOrUndefined(result.usage)
   const model = Option.getOrUndefined(result.model)
   yield* screen.line(Progress.summaryLine(progress, yield* now, usage, model))
 }, Effect.scoped)

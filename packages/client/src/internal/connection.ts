@@ -96,6 +96,7 @@ const followed: ReadonlySet<string> = new Set<keyof ServerNotifications>([
   "thread/closed",
   "thread/settings/updated",
   "thread/started",
+  "thread/tokenUsage/updated",
   "turn/completed",
   "turn/started"
 ])
@@ -253,6 +254,11 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
       lookup.turnEnded(turnId)
       notices.turnEnded(turnId)
       afterRead.push(() => serving.turnEnded(threadId, turnId))
+    } else if (method === "thread/tokenUsage/updated") {
+      const { tokenUsage, turnId } = params as { readonly tokenUsage?: unknown; readonly turnId?: unknown }
+      const root = lookup.rootOf(turnId)
+      if (root === undefined || root.threadId === threadId || typeof turnId !== "string") return
+      for (const observer of observersOf(root.threadId)) observer.onSubagentUsage?.(root.turnId, turnId, tokenUsage)
     } else if (method === "turn/started") {
       lookup.turnStarted(threadId, params)
       notices.turnStarted(params)

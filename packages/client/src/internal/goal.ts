@@ -131,6 +131,10 @@ class GoalState implements ThreadObserver {
     this.turn?.onHeard?.()
   }
 
+  onSubagentUsage(turnId: string, subagentTurnId: string, tokenUsage: unknown): void {
+    if (this.turnIds.has(turnId)) this.turn?.onSubagentUsage(subagentTurnId, tokenUsage)
+  }
+
   /** Takes in what the server has stored of the last turn and of the goal. */
   settleFrom(stored: Received.Turn, goal: unknown): void {
     this.turn?.settleItems(stored)

@@ -21,6 +21,8 @@ export interface HandlerLookup {
   readonly turnsOf: (
     origin: Origin
   ) => ReadonlyArray<{ readonly threadId: string; readonly turnId: string | undefined }>
+  /** The turn that the agent of this one works for, if it works for one. */
+  readonly rootOf: (turnId: unknown) => TurnRef | undefined
   readonly turnStarted: (threadId: string, params: unknown) => void
   readonly turnEnded: (turnId: string) => void
   /** Whether a request is of the turn, or of an agent that works for it. */
@@ -76,6 +78,10 @@ export const make = (
         ...threadId === undefined ? [] : [{ threadId, turnId }],
         ...root === undefined || root.threadId === threadId ? [] : [root]
       ]
+    },
+    rootOf(turnId) {
+      const root = Predicate.isString(turnId) ? roots.get(turnId) : undefined
+      return root?.turnId === turnId ? undefined : root
     },
     turnStarted(threadId, params) {
       const turn = Predicate.hasProperty(params, "turn") ? params.turn : undefined

@@ -89,11 +89,14 @@ export class CompactLog {
   private entries: Array<Raw | MergedDelta> = []
   private merged = new Map<string, MergedDelta>()
   private last: MergedDelta | undefined
+  /** The items with deltas among `merged`. */
+  private readonly itemIds = new Set<string>()
 
   push(event: Raw): void {
     if (this.last?.takes(event) === true) return
     const { _tag: method, params } = event
     if (!deltas.has(method) || !isDelta(params)) {
+      if (method === "item/started") this.begin(params)
       this.entries.push(event)
       return
     }
@@ -113,7 +116,18 @@ export class CompactLog {
     }
     this.last = new MergedDelta(method, params, indexKey)
     this.merged.set(key, this.last)
+    this.itemIds.add(params.itemId)
     this.entries.push(this.last)
+  }
+
+  // An item that is begun again has the id of the one that was abandoned: a plan always, a message with some providers.
+  private begin(params: unknown): void {
+    const { item } = Object(params) as { readonly item?: { readonly id?: unknown } | null }
+    if (typeof item?.id !== "string" || !this.itemIds.has(item.id)) return
+    this.last?.join()
+    this.last = undefined
+    this.merged = new Map()
+    this.itemIds.clear()
   }
 
   /** All notifications of a read were pushed. */

@@ -154,6 +154,10 @@ class ThreadRoute implements ThreadObserver {
     this.asking(turnId)?.onHeard?.()
   }
 
+  onSubagentUsage(turnId: string, subagentTurnId: string, tokenUsage: unknown): void {
+    this.asking(turnId)?.onSubagentUsage(subagentTurnId, tokenUsage)
+  }
+
   private asking(turnId = this.activeTurnId): TurnState | undefined {
     if (turnId === undefined) return undefined
     for (const turn of this.turns.values()) {

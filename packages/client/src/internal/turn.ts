@@ -1,9 +1,12 @@
 /** A turn's handle. */
+import type * as Received from "@effect-codex/protocol/Received"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type { AppServerRpc } from "../AppServerRpc.ts"
 import type { Turn } from "../Turn.ts"
+import * as AgentText from "./agentText.ts"
 import { toWire } from "./inputItems.ts"
 import * as Terminals from "./terminals.ts"
 import type { Turns } from "./threadRoute.ts"
@@ -12,25 +15,34 @@ import type { TurnState } from "./turnState.ts"
 export const make = (rpc: AppServerRpc["Service"], turns: Turns, state: TurnState): Turn => {
   const { events, id, threadId } = state
   const interrupt = turns.interrupt(state)
+  const messages = Stream.mapAccum(
+    events,
+    () => new AgentText.Messages(),
+    (messages, event) => [messages, messages.step(event)]
+  )
 
   return {
     id,
     threadId,
     events,
-    text: Stream.filterMap(
-      events,
-      (event) => event._tag === "item/agentMessage/delta" ? Result.succeed(event.params.delta) : Result.failVoid
-    ),
+    messages,
+    text: Stream.mapAccum(messages, () => new AgentText.Text(), (told, piece) => {
+      const text = told.step(piece)
+      return [told, text === "" ? [] : [text]]
+    }),
     reasoning: Stream.filterMap(events, (event) => {
       if (event._tag === "item/reasoning/summaryTextDelta") return Result.succeed(event.params.delta)
       return event._tag === "item/reasoning/summaryPartAdded" && event.params.summaryIndex > 0
         ? Result.succeed("\n\n")
         : Result.failVoid
     }),
-    items: Stream.filterMap(
-      events,
-      (event) => event._tag === "item/completed" ? Result.succeed(event.params.item) : Result.failVoid
-    ),
+    items: Stream.mapAccum(events, () => new Map<string, Received.ThreadItem>(), (told, event) => {
+      if (event._tag !== "item/completed") return [told, []]
+      const { item } = event.params
+      const id = String(item.id)
+      if (Equal.equals(told.get(id), item)) return [told, []]
+      return [told.set(id, item), [item]]
+    }),
     plan: Stream.filterMap(
       events,
       (event) => event._tag === "turn/plan/updated" ? Result.succeed(event.params) : Result.failVoid

@@ -19,9 +19,10 @@ import { EventsOverflow, TurnFailed } from "../CodexError.ts"
 import type { Raw, TurnEvent } from "../ServerNotification.ts"
 import type { Overrides } from "../ServerRequests.ts"
 import type { TurnResult } from "../TurnResult.ts"
-import { finalResponse } from "../TurnResult.ts"
+import { finalResponse, plan } from "../TurnResult.ts"
 import { guardOf } from "./guard.ts"
 import { CompactLog, done, Mailbox, slowReader } from "./mailbox.ts"
+import * as Usage from "./usage.ts"
 
 export type StreamError = ConnectionError | EventsOverflow
 
@@ -45,22 +46,22 @@ const endOfEvents = (cause: End) =>
     ? done
     : Exit.fail(cause)
 
-type Breakdown = Received.TokenUsageBreakdown
-
-const addBreakdowns = (a: Breakdown, b: Breakdown): Breakdown => ({
-  totalTokens: a.totalTokens + b.totalTokens,
-  inputTokens: a.inputTokens + b.inputTokens,
-  cachedInputTokens: a.cachedInputTokens + b.cachedInputTokens,
-  cacheWriteInputTokens: a.cacheWriteInputTokens + b.cacheWriteInputTokens,
-  outputTokens: a.outputTokens + b.outputTokens,
-  reasoningOutputTokens: a.reasoningOutputTokens + b.reasoningOutputTokens
-})
-
 const finite = (u: unknown): Option.Option<number> =>
   typeof u === "number" && Number.isFinite(u) ? Option.some(u) : Option.none()
 
 const seconds = (u: unknown): Option.Option<DateTime.Utc> =>
   Option.flatMap(finite(u), (seconds) => DateTime.make(seconds * 1000))
+
+const idOf = (item: unknown): string | undefined =>
+  Predicate.hasProperty(item, "id") && Predicate.isString(item.id) ? item.id : undefined
+
+const written: ReadonlySet<unknown> = new Set<Received.ThreadItem["type"]>(["agentMessage", "plan", "reasoning"])
+
+/** Whether the model writes it, and nothing runs meanwhile. */
+const isWritten = (item: unknown): boolean => Predicate.hasProperty(item, "type") && written.has(item.type)
+
+// Far beyond what a turn starts. Bounds memory against a misbehaving server.
+const maxSubagentTurns = 4096
 
 export class TurnState {
   readonly threadId: string
@@ -99,13 +100,16 @@ export class TurnState {
   readonly itemIds = new Set<string>()
   private readonly running = new Map<string, unknown>()
   private readonly items: Array<unknown> = []
+  private readonly places = new Map<string, number>()
   private readers: ReadonlyArray<Mailbox<StreamError>> = []
   private log: CompactLog | undefined
   private first: Mailbox<StreamError> | undefined
   private completion: Readonly<Record<string, unknown>> | undefined
   private endedBy: End | undefined
-  private usage: Received.ThreadTokenUsage | undefined
-  private turnUsage: Breakdown | undefined
+  private readonly usage = new Usage.TurnCount()
+  private subagents = Usage.none
+  /** The turns of subagents that work for this one. */
+  private subagentTurns: Map<string, Usage.TurnCount> | undefined
   private model: string | undefined
 
   constructor(threadId: string, id: string, options: TurnStateOptions) {
@@ -144,9 +148,10 @@ export class TurnState {
     return guardOf(Received.TurnError)(retry.error) ? retry.error : undefined
   }
 
-  /** The tokens that it has used so far. */
-  get tokens(): Breakdown | undefined {
-    return this.turnUsage
+  /** The tokens that it has used so far, with its subagents. */
+  get tokens(): Received.TokenUsageBreakdown | undefined {
+    const isTold = this.usage.told !== undefined || this.subagentTurns !== undefined
+    return isTold ? Usage.add(this.usage.turn, this.subagents) : undefined
   }
 
   /** Waits until the turn is over or the connection is. */
@@ -214,16 +219,32 @@ export class TurnState {
   }
 
   settleItems(stored: Received.Turn): void {
-    const known = new Set(this.items.map((item) => Predicate.hasProperty(item, "id") ? item.id : undefined))
     const of = { threadId: this.threadId, turnId: this.id }
     for (const item of stored.items) {
-      if (known.has(item["id"])) continue
+      if (this.places.has(String(item["id"]))) continue
       this.onNotification({ _tag: "item/completed", params: { ...of, item, completedAtMs: 0 } }, 0)
     }
     // What was missed lies before what was heard since.
     const place = new Map(stored.items.map((item, index) => [item["id"], index]))
     const placeOf = (item: unknown) => place.get(Predicate.hasProperty(item, "id") ? item.id : undefined) ?? Infinity
     this.items.sort((a, b) => placeOf(a) - placeOf(b))
+    this.places.clear()
+    this.items.forEach((item, place) => {
+      const id = idOf(item)
+      if (id !== undefined) this.places.set(id, place)
+    })
+  }
+
+  /** What a turn of a subagent that works for this one has used so far. */
+  onSubagentUsage(turnId: string, usage: unknown): void {
+    if (this.isEnded) return
+    this.subagentTurns ??= new Map()
+    let count = this.subagentTurns.get(turnId)
+    if (count === undefined) {
+      if (this.subagentTurns.size >= maxSubagentTurns) return
+      this.subagentTurns.set(turnId, count = new Usage.TurnCount())
+    }
+    this.subagents = Usage.add(this.subagents, count.add(usage))
   }
 
   /** Somebody steers the turn, which the server therefore has begun, and may want to read it from here on. */
@@ -249,38 +270,43 @@ export class TurnState {
         if (params["willRetry"] !== true) return
         this.retries++
         this.retry = { error: params["error"], progress: this.progress }
+        // What the model was writing is never completed, and is written again under another id.
+        for (const [id, item] of this.running) {
+          if (isWritten(item)) this.running.delete(id)
+        }
         return
       case "modelProvider/authRecoveryStarted":
       case "modelProvider/authRecoveryCompleted":
         this.retries++
         return
       case "item/started": {
-        const item = params["item"]
-        if (!Predicate.hasProperty(item, "id") || !Predicate.isString(item.id)) return
-        this.itemIds.add(item.id)
-        this.running.set(item.id, item)
+        const id = idOf(params["item"])
+        if (id === undefined) return
+        this.itemIds.add(id)
+        this.running.set(id, params["item"])
         return
       }
-      case "item/completed": {
-        const item = params["item"]
-        this.items.push(item)
-        if (Predicate.hasProperty(item, "id") && Predicate.isString(item.id)) this.running.delete(item.id)
-        return
-      }
+      case "item/completed":
+        return this.foldItem(params["item"])
       case "thread/tokenUsage/updated":
-        return this.foldUsage(params["tokenUsage"])
+        this.usage.add(params["tokenUsage"])
+        return
       case "turn/completed":
         this.completion = Predicate.isReadonlyObject(params["turn"]) ? params["turn"] : {}
         return
     }
   }
 
-  private foldUsage(usage: unknown): void {
-    if (!guardOf(Received.ThreadTokenUsage)(usage)) return
-    // The same total again is a repetition (a resumed thread, a reconnected stream) and not another call of the model.
-    if (this.usage !== undefined && this.usage.total.totalTokens === usage.total.totalTokens) return
-    this.turnUsage = this.turnUsage === undefined ? usage.last : addBreakdowns(this.turnUsage, usage.last)
-    this.usage = usage
+  private foldItem(item: unknown): void {
+    const id = idOf(item)
+    if (id === undefined) {
+      this.items.push(item)
+      return
+    }
+    this.running.delete(id)
+    const place = this.places.get(id) ?? this.items.length
+    this.places.set(id, place)
+    this.items[place] = item
   }
 
   // ---------------------------------------------------------------------------
@@ -353,13 +379,15 @@ export class TurnState {
       duration: Option.map(finite(turn["durationMs"]), Duration.millis),
       model: Option.fromUndefinedOr(this.model ?? this.options.rpc.modelOf(this.threadId)),
       finalResponse: finalResponse(items),
+      plan: plan(items),
       output: undefined,
       items,
-      usage: Option.map(Option.fromUndefinedOr(this.usage), (usage) => ({
-        turn: this.turnUsage ?? usage.last,
-        total: usage.total,
-        last: usage.last,
-        modelContextWindow: finite(usage.modelContextWindow)
+      usage: Option.map(Option.fromUndefinedOr(this.usage.told), (told) => ({
+        turn: this.usage.turn,
+        subagents: this.subagents,
+        total: told.total,
+        last: told.last,
+        modelContextWindow: finite(told.modelContextWindow)
       }))
     }
   }

@@ -17,6 +17,7 @@ export const turnResult = <A>(result: EffectTurnResult.TurnResult<A>): TurnResul
   duration: Option.getOrUndefined(Option.map(result.duration, Duration.toMillis)),
   model: Option.getOrUndefined(result.model),
   finalResponse: Option.getOrUndefined(result.finalResponse),
+  plan: Option.getOrUndefined(result.plan),
   usage: Option.getOrUndefined(Option.map(result.usage, (usage) => ({
     ...usage,
     modelContextWindow: Option.getOrUndefined(usage.modelContextWindow)

@@ -66,6 +66,7 @@ const make = (host: Host, turn: Client.Turn, close: () => Promise<void>): Turn =
   id: turn.id,
   threadId: turn.threadId,
   events: readable(host, turn.events),
+  messages: readable(host, turn.messages),
   text: readable(host, turn.text),
   reasoning: readable(host, turn.reasoning),
   items: readable(host, turn.items),
