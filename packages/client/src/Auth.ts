@@ -72,8 +72,8 @@ export interface DeviceCodeLogin extends PendingLogin {
 }
 
 /**
- * What the server tells about the account without being asked: who is logged in, what is left of the rate limits (only the
- * limits that changed), how a login ended.
+ * What the server tells about the account without being asked: who is logged in, what is left of a rate limit, how a login
+ * ended. The server tells only what has changed of a limit; here it comes with all that is known of that limit.
  *
  * @category models
  * @since 0.1.0
@@ -211,8 +211,33 @@ export class Auth extends Context.Service<Auth, {
   readonly loginDeviceCode: Effect.Effect<DeviceCodeLogin, LoginError, Scope.Scope>
   /** Forgets the login, also where it is stored, and ends a login that is under way. */
   readonly logout: Effect.Effect<void, RequestError>
-  /** What is left of the account's rate limits. Fails with `LoginRequired` without a ChatGPT login. */
+  /**
+   * Asks the server, and that ChatGPT, what is left of the account's rate limits. Fails with `LoginRequired` without a
+   * ChatGPT login. To know it all the time read {@link rateLimitChanges}, which asks nobody.
+   */
   readonly rateLimits: Effect.Effect<Received.GetAccountRateLimitsResponse, RequestError>
+  /**
+   * What is left of the account's rate limits: first what is known, if anything is, and then each time that it changes. That
+   * is what `rateLimits` gave last, with what the server has told since: it does so with each answer of the model, and only
+   * what has changed. A member that it leaves out keeps its value, for a login of the same account also when the process
+   * was started again; another account begins with nothing. A slow reader gets the latest values alone. Fails with the
+   * connection's cause when the connection ends.
+   *
+   * **Example** (Waiting for the reset when little is left)
+   *
+   * ```ts
+   * import { Auth } from "@effect-codex/client"
+   * import { Effect, Option, Stream } from "effect"
+   *
+   * export const resetsAt = Effect.gen(function*() {
+   *   const auth = yield* Auth.Auth
+   *   const limits = yield* Stream.runHead(auth.rateLimitChanges)
+   *   const window = Option.getOrUndefined(limits)?.rateLimits.primary
+   *   return window != null && window.usedPercent > 95 ? window.resetsAt : null // in seconds since 1970
+   * })
+   * ```
+   */
+  readonly rateLimitChanges: Stream.Stream<Received.GetAccountRateLimitsResponse, ConnectionError>
   /** The tokens that the account or a thread used. Fails with `LoginRequired` without a ChatGPT login. */
   readonly usage: (options?: UsageOptions) => Effect.Effect<Received.GetAccountTokenUsageResponse, RequestError>
   /**

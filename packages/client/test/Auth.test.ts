@@ -1,7 +1,20 @@
 /** Orders and faults of logins that the real server does not produce at will. What it does is in RealAuth.test.ts. */
 import { AppServer, AppServerRpc, Auth, CodexError } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Redacted, References, Scope, Stream } from "effect"
+import {
+  Context,
+  Deferred,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Logger,
+  Option,
+  Redacted,
+  References,
+  Scope,
+  Stream
+} from "effect"
 import { TestClock } from "effect/testing"
 import { ask, connect, type FakeServer, frame, type Message, notification } from "./fakeServer.ts"
 
@@ -241,6 +254,158 @@ describe("changes", () => {
       for (const { error, seen } of yield* Fiber.join(readers)) {
         assert.strictEqual(error, cause)
         assert.deepStrictEqual(seen.map(({ _tag }) => _tag), ["account/updated", "account/login/completed"])
+      }
+    }))
+})
+
+// =============================================================================
+// Rate limits
+// =============================================================================
+
+const nothing = {
+  limitId: null,
+  limitName: null,
+  normalModelSlug: null,
+  primary: null,
+  secondary: null,
+  credits: null,
+  individualLimit: null,
+  spendControlReached: null,
+  planType: null,
+  rateLimitReachedType: null
+}
+const hours = { usedPercent: 40, windowDurationMins: 300, resetsAt: 1_800_000_000 }
+const week = { usedPercent: 10, windowDurationMins: 10_080, resetsAt: 1_800_600_000 }
+const full = {
+  ...nothing,
+  limitId: "codex",
+  limitName: "Codex",
+  primary: hours,
+  secondary: week,
+  credits: { hasCredits: true, unlimited: false, balance: "3.5" },
+  planType: "pro"
+}
+const read = {
+  ordinaryUsageAllowed: true,
+  rateLimits: full,
+  rateLimitsByLimitId: { codex: full, other: { ...nothing, limitId: "other", primary: week } },
+  rateLimitResetCredits: null,
+  accountId: null,
+  rateLimitUpsell: null
+}
+const updated = (limit: object) => notification("account/rateLimits/updated", { rateLimits: { ...nothing, ...limit } })
+/** Its answer comes after all that was sent before. */
+const processed = Effect.fnUntraced(function*(auth: Auth.Auth["Service"], server: FakeServer) {
+  const asking = yield* Effect.forkScoped(auth.logout)
+  yield* Effect.flatMap(server.expect("account/logout"), (request) => server.reply(request, {}))
+  yield* Fiber.join(asking)
+})
+
+describe("rate limits", () => {
+  const known = Effect.gen(function*() {
+    const { auth, server } = yield* connectAuth
+    const reading = yield* Effect.forkScoped(auth.rateLimits)
+    yield* Effect.flatMap(server.expect("account/rateLimits/read"), (request) => server.reply(request, read))
+    assert.deepStrictEqual<unknown>(yield* Fiber.join(reading), read)
+    const now = Effect.andThen(
+      processed(auth, server),
+      Effect.map(Stream.runHead(auth.rateLimitChanges), Option.getOrThrow)
+    )
+    return { auth, server, now }
+  })
+
+  it.effect("that are told in part are completed by what is known, limit by limit and window by window", () =>
+    Effect.gen(function*() {
+      const { now, server } = yield* known
+      assert.deepStrictEqual<unknown>(yield* now, read)
+      yield* server.send(
+        updated({ limitId: "codex" }),
+        updated({ limitId: "codex", primary: { usedPercent: 55, windowDurationMins: null, resetsAt: null } }),
+        updated({ limitId: "other", secondary: hours }),
+        updated({ limitId: "new", primary: week }),
+        updated({ limitId: "codex", primary: "much" })
+      )
+      const codex = { ...full, primary: { ...hours, usedPercent: 55 } }
+      assert.deepStrictEqual<unknown>(yield* now, {
+        ...read,
+        rateLimits: codex,
+        rateLimitsByLimitId: {
+          codex,
+          other: { ...nothing, limitId: "other", primary: week, secondary: hours },
+          new: { ...nothing, limitId: "new", primary: week }
+        }
+      })
+      // Another window: the end of the former one says nothing of it.
+      const day = { usedPercent: 1, windowDurationMins: 1440, resetsAt: null }
+      yield* server.send(updated({ primary: day }))
+      assert.deepStrictEqual((yield* now).rateLimits, { ...codex, primary: day })
+    }))
+
+  it.effect("are in the account's changes with all that is known of the limit", () =>
+    Effect.gen(function*() {
+      const { auth, server } = yield* known
+      const changes = yield* Effect.forkScoped(
+        auth.changes.pipe(Stream.take(2), Stream.runCollect),
+        { startImmediately: true }
+      )
+      const used = (usedPercent: number) => ({ primary: { ...hours, usedPercent } })
+      yield* server.send(
+        updated({ limitId: "codex", ...used(50) }),
+        updated({ limitId: "codex", ...used(60) })
+      )
+      assert.deepStrictEqual<unknown>(
+        (yield* Fiber.join(changes)).map(({ params }) => params),
+        [50, 60].map((usedPercent) => ({ rateLimits: { ...full, ...used(usedPercent) } }))
+      )
+    }))
+
+  it.effect("are told each time that they change, the latest alone to a slow reader, until the connection ends", () =>
+    Effect.gen(function*() {
+      const { auth, server } = yield* connectAuth
+      const seen: Array<number | undefined> = []
+      const reading = yield* auth.rateLimitChanges.pipe(
+        Stream.runForEach(({ rateLimits }) => Effect.sync(() => void seen.push(rateLimits.primary?.usedPercent))),
+        Effect.flip,
+        Effect.forkScoped({ startImmediately: true })
+      )
+      // It says nothing, as codex does for who has no ChatGPT account.
+      yield* server.send(updated({ limitId: "codex" }))
+      yield* server.send(updated({ limitId: "codex", primary: hours }))
+      yield* Effect.yieldNow
+      yield* server.send(updated({ limitId: "codex", primary: hours }))
+      yield* server.send(
+        updated({ limitId: "codex", primary: week }),
+        updated({ primary: { ...week, usedPercent: 11 } })
+      )
+      yield* Effect.yieldNow
+      const cause = new CodexError.TransportError({ reason: "read", detail: "the pipe broke." })
+      yield* server.close(cause)
+      assert.strictEqual(yield* Fiber.join(reading), cause)
+      assert.deepStrictEqual(seen, [40, 11])
+      assert.strictEqual(yield* Effect.flip(Stream.runDrain(auth.rateLimitChanges)), cause)
+    }))
+
+  it.effect("of another account begin with nothing, and those of the same one stay", () =>
+    Effect.gen(function*() {
+      const account = (authMode: string | null) => notification("account/updated", { authMode, planType: null })
+      for (
+        const [frames, stays] of [
+          [[account("chatgpt"), account("chatgpt")], true],
+          [[notification("account/login/completed", { loginId: null, success: true, error: null })], true],
+          [[account(null)], false],
+          [[account("chatgpt"), account("apikey")], false],
+          [[completed(first)], false]
+        ] as const
+      ) {
+        const { auth, now, server } = yield* known
+        yield* server.send(...frames)
+        if (stays) {
+          assert.deepStrictEqual<unknown>(yield* now, read)
+          continue
+        }
+        yield* processed(auth, server)
+        yield* server.send(updated({ limitId: "codex", primary: week }))
+        assert.deepStrictEqual((yield* now).rateLimits, { ...nothing, limitId: "codex", primary: week })
       }
     }))
 })

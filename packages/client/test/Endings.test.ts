@@ -115,7 +115,7 @@ const withTurn = (
 
 /** A stream that goes on for as long as the connection, of which one event is awaited. */
 const listening = (
-  of: (env: Env) => Stream.Stream<{ readonly _tag: string }, unknown>,
+  of: (env: Env) => Stream.Stream<object, unknown>,
   event: string
 ): Call => ({
   kind: "listening",
@@ -306,6 +306,23 @@ const calls: Record<string, Call> = {
   "auth.changes": listening(
     ({ auth }) => auth.changes,
     Fake.notification("account/updated", { authMode: null, planType: null })
+  ),
+  "auth.rateLimitChanges": listening(
+    ({ auth }) => auth.rateLimitChanges,
+    Fake.notification("account/rateLimits/updated", {
+      rateLimits: {
+        limitId: "codex",
+        limitName: null,
+        normalModelSlug: null,
+        primary: { usedPercent: 40, windowDurationMins: 300, resetsAt: 1_800_000_000 },
+        secondary: null,
+        credits: null,
+        individualLimit: null,
+        spendControlReached: null,
+        planType: null,
+        rateLimitReachedType: null
+      }
+    })
   ),
   "a run that is queued": {
     kind: "queued",

@@ -102,6 +102,11 @@ export interface Auth {
   readonly logout: (options?: CallOptions) => Promise<void>
   /** What is left of the account's rate limits. Rejects with `LoginRequired` without a ChatGPT login. */
   readonly rateLimits: (options?: CallOptions) => Promise<Received.GetAccountRateLimitsResponse>
+  /**
+   * What is left of the account's rate limits: first what is known, if anything is, and then each time that it changes. The
+   * server tells only what has changed; here it comes with all that is known.
+   */
+  readonly rateLimitChanges: Readable<Received.GetAccountRateLimitsResponse>
   /** The tokens that the account or a thread used. Rejects with `LoginRequired` without a ChatGPT login. */
   readonly usage: (options?: Client.UsageOptions & CallOptions) => Promise<Received.GetAccountTokenUsageResponse>
   /** Changes of the account from the moment that it is read. */

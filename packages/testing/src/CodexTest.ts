@@ -283,6 +283,7 @@ export const mockAuth = (members: Partial<Auth.Auth["Service"]>): Layer.Layer<Au
     loginDeviceCode: no("loginDeviceCode").effect,
     logout: no("logout").effect,
     rateLimits: no("rateLimits").effect,
+    rateLimitChanges: no("rateLimitChanges").stream,
     usage: no("usage").method,
     changes: no("changes").stream,
     ...members

@@ -21,6 +21,7 @@ import { Refusal } from "../ServerRequests.ts"
 import * as CapturedServices from "./capturedServices.ts"
 import * as Login from "./login.ts"
 import { observedEvents } from "./observedEvents.ts"
+import * as RateLimits from "./rateLimits.ts"
 import * as RpcErrors from "./rpcErrors.ts"
 import { defined } from "./settings.ts"
 
@@ -29,6 +30,7 @@ type Rpc = AppServerRpc["Service"]
 export const make: Effect.Effect<Auth["Service"], never, AppServerRpc | Scope.Scope> = Effect.gen(function*() {
   const rpc = yield* AppServerRpc
   const scope = yield* Effect.scope
+  const limits = yield* RateLimits.follow(rpc)
 
   const start = <A extends Received.LoginAccountResponse["type"]>(
     params: Sent.LoginAccountParams & { readonly type: A }
@@ -69,11 +71,15 @@ export const make: Effect.Effect<Auth["Service"], never, AppServerRpc | Scope.Sc
       return { id, verificationUrl, userCode, wait, cancel }
     }).pipe(Effect.withSpan("Auth.loginDeviceCode")),
     logout: Effect.asVoid(rpc.request("account/logout", undefined)),
-    rateLimits: rpc.request("account/rateLimits/read", undefined),
+    rateLimits: Effect.tap(
+      rpc.request("account/rateLimits/read", undefined),
+      (read) => Effect.sync(() => limits.read(read))
+    ),
+    rateLimitChanges: limits.changes,
     usage: Effect.fn("Auth.usage")((options) =>
       rpc.request("account/usage/read", defined({ threadId: options?.threadId }))
     ),
-    changes: changes(rpc)
+    changes: changes(rpc, limits)
   })
 })
 
@@ -168,8 +174,16 @@ const changeMethods: ReadonlySet<string> = new Set<AccountChange["_tag"]>([
 
 const isChange = (event: { readonly _tag: string }): event is AccountChange => changeMethods.has(event._tag)
 
-const changes = (rpc: Rpc): Stream.Stream<AccountChange, ConnectionError> =>
-  Stream.filter(observedEvents(rpc, { threadId: undefined, name: "account changes", isWanted: isChange }), isChange)
+const changes = (rpc: Rpc, limits: RateLimits.RateLimits): Stream.Stream<AccountChange, ConnectionError> =>
+  Stream.filter(
+    observedEvents(rpc, {
+      threadId: undefined,
+      name: "account changes",
+      isWanted: isChange,
+      map: (raw) => raw._tag === "account/rateLimits/updated" ? limits.merged(raw) : raw
+    }),
+    isChange
+  )
 
 // =============================================================================
 // External tokens

@@ -13,13 +13,15 @@ export const observedEvents = (rpc: AppServerRpc["Service"], options: {
   readonly name: string
   /** Default: all. */
   readonly isWanted?: ((raw: Raw) => boolean) | undefined
+  /** What is kept in place of a notification. */
+  readonly map?: ((raw: Raw) => Raw) | undefined
   readonly onRestored?: (() => void) | undefined
 }): Stream.Stream<ServerNotification, ConnectionError> =>
   Stream.unwrap(Effect.gen(function*() {
     const mailbox = new Mailbox<ConnectionError>({ highWater: slowReader(rpc, options.name) })
     yield* rpc.observe(options.threadId, {
       onNotification: (raw, bytes) => {
-        if (options.isWanted?.(raw) !== false) mailbox.push(raw, bytes)
+        if (options.isWanted?.(raw) !== false) mailbox.push(options.map?.(raw) ?? raw, bytes)
       },
       onReadEnd: () => mailbox.flush(),
       onEnd: (cause) => {

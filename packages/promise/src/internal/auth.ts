@@ -51,6 +51,7 @@ export const make = (host: Host): Auth => {
       ),
     logout: (options) => host.run(Effect.flatMap(auth, (auth) => auth.logout), options?.signal),
     rateLimits: (options) => host.run(Effect.flatMap(auth, (auth) => auth.rateLimits), options?.signal),
+    rateLimitChanges: readable(host, Stream.unwrap(Effect.map(auth, (auth) => auth.rateLimitChanges))),
     usage: (options) => host.run(Effect.flatMap(auth, (auth) => auth.usage(options)), options?.signal),
     changes: readable(host, Stream.unwrap(Effect.map(auth, (auth) => auth.changes)))
   }
