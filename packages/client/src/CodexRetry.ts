@@ -56,6 +56,7 @@ export const overload = {
 /**
  * Options for `Effect.retry`: {@link isRetryable} errors, five attempts in all, after 1, 2, 4 and 8 seconds, each ±20 %. A
  * failed turn that is run again is a new turn on the same thread: the model sees what the first one did.
+ * That stays done, also where the items of the failed turn do not tell of it.
  *
  * @category schedules
  * @since 0.1.0

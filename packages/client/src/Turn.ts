@@ -88,7 +88,10 @@ export interface Turn {
    * an empty line, and the abandoned piece stays before it: whoever cannot have that reads {@link Turn.messages}.
    */
   readonly text: Stream.Stream<string, ConnectionError | EventsOverflow>
-  /** The summary of the model's reasoning as it is written; its parts are separated by an empty line. */
+  /**
+   * The summary of the model's reasoning as it is written; its parts are separated by an empty line. What the model thinks
+   * again because its stream broke is told as {@link Turn.text} tells what it writes again.
+   */
   readonly reasoning: Stream.Stream<string, ConnectionError | EventsOverflow>
   /**
    * The items as they are completed, the user's messages included. One that is completed again with other members comes

@@ -36,11 +36,12 @@ export interface TurnUsage {
  * **Details**
  *
  * `items` are the completed items in the order of their completion, the user's messages included (a rule of the Python
- * SDK); an item that is completed again stands there once, as it was completed last. Items are what codex tells, not all
- * that was done: codex does not tell of every command that ran (measured), and a command can do anything. So a result
- * without items is no proof that the turn did nothing. `finalResponse` is the text of the last message of phase `final_answer`, else of the last message without a
- * phase; commentary never counts, and an empty text is a response. `status` is `completed` or `interrupted` in a result
- * that a call succeeds with; the partial result inside a `TurnFailed` has the status that the server gave.
+ * SDK). An item that is completed again stands there once, as it was completed last. Items are what codex tells, and it does
+ * not tell of every command that ran (measured): a result without items is no proof that the turn did nothing.
+ *
+ * `finalResponse` is the text of the last message of phase `final_answer`, else of the last message without a phase;
+ * commentary never counts, and an empty text is a response. `status` is `completed` or `interrupted` in a result that a call
+ * succeeds with; the partial result inside a `TurnFailed` has the status that the server gave.
  *
  * @category models
  * @since 0.1.0

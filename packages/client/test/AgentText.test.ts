@@ -24,7 +24,7 @@ const read = Effect.fnUntraced(function*(...frames: ReadonlyArray<string>) {
   })
   const reading = yield* Effect.forkScoped(all, { startImmediately: true })
   for (const frame of [...frames, Fake.completed(id)]) yield* server.send(frame)
-  return { first: yield* Fiber.join(reading), late: yield* all, result: yield* turn.result }
+  return { first: yield* Fiber.join(reading), late: yield* all, result: yield* turn.result, turn }
 })
 
 /** As {@link Turn.MessagePiece} tells to show them. */
@@ -106,6 +106,34 @@ describe("text", () => {
       const { first, late } = yield* read(...frames)
       assert.strictEqual(first.text, text)
       assert.strictEqual(late.text, text)
+    }))
+})
+
+describe("reasoning", () => {
+  const item = (itemId: string, ...summary: ReadonlyArray<string>) => ({
+    type: "reasoning",
+    id: itemId,
+    summary,
+    content: []
+  })
+  const part = (itemId: string, summaryIndex: number, delta: string) => [
+    Fake.notification("item/reasoning/summaryPartAdded", { ...of, itemId, summaryIndex }),
+    Fake.notification("item/reasoning/summaryTextDelta", { ...of, itemId, summaryIndex, delta })
+  ]
+
+  it.effect("is told once, its parts with an empty line between them", () =>
+    Effect.gen(function*() {
+      const { turn } = yield* read(
+        Fake.itemStarted(id, item("a")),
+        ...part("a", 0, "I look"),
+        broke,
+        Fake.itemStarted(id, item("b")),
+        ...part("b", 0, "I look."),
+        ...part("b", 1, "I see."),
+        Fake.itemCompleted(id, item("b", "I look.", "I see.")),
+        Fake.itemCompleted(id, item("c", "Done."))
+      )
+      assert.strictEqual(yield* Stream.mkString(turn.reasoning), "I look.\n\nI see.\n\nDone.")
     }))
 })
 

@@ -1,5 +1,5 @@
 /** What turns can do beside running, on the real codex binary with a scripted model. */
-import { AppServerRpc, Codex, Sandbox, type Turn, type TurnResult } from "@effect-codex/client"
+import { AppServerRpc, Auth, Codex, Sandbox, type Turn, type TurnResult } from "@effect-codex/client"
 import { CodexNode } from "@effect-codex/node"
 import { CodexHome, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
@@ -8,7 +8,7 @@ import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Processes from "./support/processes.ts"
 
-type Services = AppServerRpc.AppServerRpc | Codex.Codex | ScriptedModel.ScriptedModel | CodexHome.CodexHome
+type Services = AppServerRpc.AppServerRpc | Auth.Auth | Codex.Codex | ScriptedModel.ScriptedModel | CodexHome.CodexHome
 
 const real = (
   name: string,
@@ -198,6 +198,42 @@ describe("the usage of a turn", () => {
         }
       }
     }
+  )
+})
+
+describe("the rate limits", () => {
+  real(
+    "are told in part with each answer of the model, and keep what an earlier one said",
+    Effect.gen(function*() {
+      const auth = yield* Auth.Auth
+      const told = yield* auth.changes.pipe(
+        Stream.filter((change) => change._tag === "account/rateLimits/updated"),
+        Stream.map(({ params }) => params.rateLimits),
+        Stream.takeUntil(({ secondary }) => secondary?.usedPercent === 8),
+        Stream.runCollect,
+        Effect.forkScoped({ startImmediately: true })
+      )
+      const usage = (secondary: string) => ({ "x-codex-secondary-used-percent": secondary })
+      const limit = {
+        ...usage("7"),
+        "x-codex-primary-used-percent": "100",
+        "x-codex-primary-window-minutes": "300",
+        "x-codex-primary-reset-at": "1900000000"
+      }
+      const full = (headers: Record<string, string>) =>
+        ScriptedModel.httpFailure(429, { error: { type: "usage_limit_reached", message: "enough" } }, { headers })
+      const thread = yield* newThread()
+      yield* enqueue(full(limit), "fine", full(usage("8")))
+      yield* Effect.flip(thread.run("go"))
+      yield* thread.run("go")
+      yield* Effect.flip(thread.run("go"))
+      const updates = yield* Fiber.join(told)
+      const primary = { usedPercent: 100, windowDurationMins: 300, resetsAt: 1_900_000_000 }
+      for (const update of updates) assert.deepStrictEqual(update.primary, primary)
+      const latest = Option.getOrThrow(yield* Stream.runHead(auth.rateLimitChanges))
+      assert.deepStrictEqual(latest.rateLimits.primary, primary)
+      assert.strictEqual(latest.rateLimits.secondary?.usedPercent, 8)
+    })
   )
 })
 

@@ -86,7 +86,8 @@ const connect = Effect.fnUntraced(function*(options?: Parameters<typeof supervis
   return {
     ...rest,
     rpc: Context.get(context, AppServerRpc.AppServerRpc),
-    codex: Context.get(context, Codex.Codex)
+    codex: Context.get(context, Codex.Codex),
+    auth: Context.get(context, Auth.Auth)
   }
 })
 
@@ -129,6 +130,46 @@ const test = (name: string, body: Effect.Effect<void, unknown, Scope.Scope>) =>
 // =============================================================================
 
 describe("a lost connection", () => {
+  test(
+    "keeps what is known of the rate limits, which the next process tells in part",
+    Effect.gen(function*() {
+      const { auth, next, rpc, server } = yield* connect()
+      const nothing = {
+        limitId: "codex",
+        limitName: null,
+        normalModelSlug: null,
+        primary: null,
+        secondary: null,
+        credits: null,
+        individualLimit: null,
+        spendControlReached: null,
+        planType: null,
+        rateLimitReachedType: null
+      }
+      const window = { usedPercent: 40, windowDurationMins: 300, resetsAt: 1_800_000_000 }
+      const told = (limit: object) =>
+        Fake.notification("account/rateLimits/updated", { rateLimits: { ...nothing, ...limit } })
+      yield* server.send(told({ primary: window, planType: "pro" }))
+      const seen = yield* Effect.forkScoped(
+        auth.rateLimitChanges.pipe(
+          Stream.map(({ rateLimits }) => rateLimits),
+          Stream.take(2),
+          Stream.runCollect
+        ),
+        { startImmediately: true }
+      )
+      yield* server.close(exited)
+      yield* TestClock.adjust("1 second")
+      const again = yield* next
+      yield* rpc.connected
+      yield* again.send(told({ primary: { usedPercent: 41, windowDurationMins: null, resetsAt: null } }))
+      assert.deepStrictEqual<unknown>(yield* Fiber.join(seen), [
+        { ...nothing, primary: window, planType: "pro" },
+        { ...nothing, primary: { ...window, usedPercent: 41 }, planType: "pro" }
+      ])
+    })
+  )
+
   test(
     "is made again after the pauses of the schedule, whose input says what went wrong",
     Effect.gen(function*() {

@@ -38,7 +38,14 @@ describe("a turn", () => {
     )
     assert.include(diffs.at(-1), "+hello")
     assert.deepStrictEqual(usages.map(({ total }) => total.totalTokens), [11, 33, 66])
-    assert.strictEqual((await turn.result()).usage?.turn.totalTokens, 66)
+    const { finalResponse, plan: proposed, usage } = await turn.result()
+    assert.deepStrictEqual([usage?.turn.totalTokens, usage?.subagents.totalTokens], [66, 0])
+    // The checklist is no plan that was proposed.
+    assert.isUndefined(proposed)
+    const messages = await collect(turn.messages)
+    assert.deepStrictEqual(messages.at(-1)?._tag, "Completed")
+    assert.strictEqual(messages.at(-1)?.text, finalResponse)
+    assert.strictEqual((await collect(turn.text)).join(""), finalResponse)
   })
 
   real("is interrupted together with the commands that it left in the background", async ({ codex, model }) => {

@@ -29,8 +29,9 @@ export class Answer {
         const { delta, itemId } = event.params
         if (this.asides.has(itemId)) return ""
         if (this.again === undefined) return this.write(itemId, delta)
+        if (!this.received.startsWith(delta, this.again.length)) return this.replace(itemId, this.again + delta)
         this.again += delta
-        return this.received.startsWith(this.again) ? "" : this.replace(itemId, this.again)
+        return ""
       }
       case "item/completed": {
         const { item } = event.params

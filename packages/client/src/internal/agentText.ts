@@ -1,5 +1,6 @@
 /**
- * What the agent says in a turn, folded from its events: the pieces of its messages, and these as one text.
+ * What the agent says in a turn, folded from its events: the pieces of its messages, and these as one text. Its reasoning
+ * goes the same way.
  *
  * When the model's stream breaks in the middle of a message, codex never completes that message and lets the model write
  * another. A message that was whole when the stream broke stays, and the model goes on after it (both measured).
@@ -7,55 +8,97 @@
 import type { TurnEvent } from "../ServerNotification.ts"
 import type { MessagePiece } from "../Turn.ts"
 
+/** What stands between two messages, and between two parts of reasoning. */
+const between = "\n\n"
+
 interface Open {
   readonly itemId: string
   readonly phase: MessagePiece["phase"]
   text: string
 }
 
-/** The pieces of the messages, for one reader. */
-export class Messages {
+/** What an event says of a message, or of whatever else the model writes. */
+type Said = Open & { readonly _tag: "Begun" | "More" | "Whole" }
+
+export const messageOf = (event: TurnEvent): Said | undefined => {
+  switch (event._tag) {
+    case "item/agentMessage/delta":
+      return { _tag: "More", itemId: event.params.itemId, phase: null, text: event.params.delta }
+    case "item/started":
+    case "item/completed": {
+      const { item } = event.params
+      if (item.type !== "agentMessage") return undefined
+      const isWhole = event._tag === "item/completed"
+      return { _tag: isWhole ? "Whole" : "Begun", itemId: item.id, phase: item.phase ?? null, text: item.text }
+    }
+    default:
+      return undefined
+  }
+}
+
+export const reasoningOf = (event: TurnEvent): Said | undefined => {
+  switch (event._tag) {
+    case "item/reasoning/summaryTextDelta":
+      return { _tag: "More", itemId: event.params.itemId, phase: null, text: event.params.delta }
+    case "item/reasoning/summaryPartAdded": {
+      const { itemId, summaryIndex } = event.params
+      return summaryIndex > 0 ? { _tag: "More", itemId, phase: null, text: between } : undefined
+    }
+    case "item/started":
+    case "item/completed": {
+      const { item } = event.params
+      if (item.type !== "reasoning") return undefined
+      const isWhole = event._tag === "item/completed"
+      return { _tag: isWhole ? "Whole" : "Begun", itemId: item.id, phase: null, text: item.summary.join(between) }
+    }
+    default:
+      return undefined
+  }
+}
+
+/** The pieces of what is said, for one reader. */
+export class Pieces {
   private open: Open | undefined
   private readonly completed = new Map<string, string>()
+  private readonly saidBy: (event: TurnEvent) => Said | undefined
+
+  constructor(saidBy: (event: TurnEvent) => Said | undefined) {
+    this.saidBy = saidBy
+  }
 
   step(event: TurnEvent): ReadonlyArray<MessagePiece> {
-    switch (event._tag) {
-      case "item/started": {
-        const { item } = event.params
-        return item.type === "agentMessage" ? this.begin({ itemId: item.id, phase: item.phase ?? null, text: "" }) : []
-      }
-      case "item/agentMessage/delta": {
-        const { delta, itemId } = event.params
+    if (event._tag === "error") return event.params.willRetry ? this.abandon() : []
+    const said = this.saidBy(event)
+    if (said === undefined) return []
+    const { itemId, phase, text } = said
+    switch (said._tag) {
+      case "Begun":
+        return this.begin(itemId, phase)
+      case "More": {
         // Whoever steers a turn may come in the middle of a message.
-        const before = this.open?.itemId === itemId ? [] : this.begin({ itemId, phase: null, text: "" })
+        const before = this.open?.itemId === itemId ? [] : this.begin(itemId, null)
         const { open } = this
-        if (delta === "" || open === undefined) return before
-        open.text += delta
-        const piece = { _tag: "Delta", itemId, phase: open.phase, text: delta } as const
+        if (text === "" || open === undefined) return before
+        open.text += text
+        const piece = { _tag: "Delta", itemId, phase: open.phase, text } as const
         return before.length === 0 ? [piece] : [...before, piece]
       }
-      case "item/completed": {
-        const { item } = event.params
-        if (item.type !== "agentMessage") return []
-        if (this.open?.itemId === item.id) this.open = undefined
-        else if (this.completed.get(item.id) === item.text) return []
-        this.completed.set(item.id, item.text)
-        return [{ _tag: "Completed", itemId: item.id, phase: item.phase ?? null, text: item.text }]
-      }
-      case "error": {
-        const { open } = this
-        if (!event.params.willRetry || open === undefined) return []
-        this.open = undefined
-        return [{ _tag: "Abandoned", ...open }]
-      }
-      default:
-        return []
+      case "Whole":
+        if (this.open?.itemId === itemId) this.open = undefined
+        else if (this.completed.get(itemId) === text) return []
+        this.completed.set(itemId, text)
+        return [{ _tag: "Completed", itemId, phase, text }]
     }
   }
 
-  private begin(open: Open): ReadonlyArray<MessagePiece> {
-    this.open = open
-    const { itemId, phase } = open
+  private abandon(): ReadonlyArray<MessagePiece> {
+    const { open } = this
+    this.open = undefined
+    return open === undefined ? [] : [{ _tag: "Abandoned", ...open }]
+  }
+
+  private begin(itemId: string, phase: MessagePiece["phase"]): ReadonlyArray<MessagePiece> {
+    this.open = { itemId, phase, text: "" }
     const text = this.completed.get(itemId)
     if (text === undefined) return []
     // A provider that gives each of its messages the same id.
@@ -63,8 +106,6 @@ export class Messages {
     return [{ _tag: "Abandoned", itemId, phase, text }]
   }
 }
-
-const between = "\n\n"
 
 /** The pieces as one text, for one reader. It cannot take back what it has told. */
 export class Text {
@@ -83,8 +124,9 @@ export class Text {
         return ""
       case "Delta":
         if (this.again === undefined) return this.add(itemId, text)
+        if (!this.told.startsWith(text, this.again.length)) return this.replace(itemId, this.again + text)
         this.again += text
-        return this.told.startsWith(this.again) ? "" : this.replace(itemId, this.again)
+        return ""
       case "Completed": {
         const isKnown = this.completed.has(itemId)
         this.completed.add(itemId)

@@ -15,27 +15,22 @@ import type { TurnState } from "./turnState.ts"
 export const make = (rpc: AppServerRpc["Service"], turns: Turns, state: TurnState): Turn => {
   const { events, id, threadId } = state
   const interrupt = turns.interrupt(state)
-  const messages = Stream.mapAccum(
-    events,
-    () => new AgentText.Messages(),
-    (messages, event) => [messages, messages.step(event)]
-  )
+  const pieces = (saidBy: ConstructorParameters<typeof AgentText.Pieces>[0]) =>
+    Stream.mapAccum(events, () => new AgentText.Pieces(saidBy), (pieces, event) => [pieces, pieces.step(event)])
+  const textOf = (pieces: Turn["messages"]) =>
+    Stream.mapAccum(pieces, () => new AgentText.Text(), (told, piece) => {
+      const text = told.step(piece)
+      return [told, text === "" ? [] : [text]]
+    })
+  const messages = pieces(AgentText.messageOf)
 
   return {
     id,
     threadId,
     events,
     messages,
-    text: Stream.mapAccum(messages, () => new AgentText.Text(), (told, piece) => {
-      const text = told.step(piece)
-      return [told, text === "" ? [] : [text]]
-    }),
-    reasoning: Stream.filterMap(events, (event) => {
-      if (event._tag === "item/reasoning/summaryTextDelta") return Result.succeed(event.params.delta)
-      return event._tag === "item/reasoning/summaryPartAdded" && event.params.summaryIndex > 0
-        ? Result.succeed("\n\n")
-        : Result.failVoid
-    }),
+    text: textOf(messages),
+    reasoning: textOf(pieces(AgentText.reasoningOf)),
     items: Stream.mapAccum(events, () => new Map<string, Received.ThreadItem>(), (told, event) => {
       if (event._tag !== "item/completed") return [told, []]
       const { item } = event.params

@@ -1,10 +1,16 @@
 /** Failures of the model and of requests, with their texts. */
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import * as ScriptedModel from "../../ScriptedModel.ts"
 import { type Case, Wire } from "./model.ts"
-import { enqueue, equal, fact, refusal, request, runTurn, startThread, startTurn, story, text } from "./story.ts"
+import { enqueue, equal, fact, mark, refusal, request, runTurn, startThread, startTurn, story, text } from "./story.ts"
 
 const { failed, httpFailure, incomplete, truncated } = ScriptedModel
+
+const windows = (params: unknown): ReadonlyArray<unknown> => {
+  const limit = Predicate.hasProperty(params, "rateLimits") ? params.rateLimits : undefined
+  return ["primary", "secondary"].map((name) => Predicate.hasProperty(limit, name) ? limit[name] : undefined)
+}
 
 const coded = (code: string) => ({ error: { message: "no", type: "x", code } })
 
@@ -160,6 +166,38 @@ export const cases: ReadonlyArray<Case> = [
       yield* runTurn(threadId)
       yield* runTurn(threadId)
       yield* runTurn(threadId)
+    })
+  ),
+
+  fact(
+    "failure of the model: a usage limit tells the windows of its headers, and the next answer tells none",
+    Effect.gen(function*() {
+      const headers = {
+        "x-codex-primary-used-percent": "100",
+        "x-codex-primary-window-minutes": "300",
+        "x-codex-primary-reset-at": "1900000000",
+        "x-codex-secondary-used-percent": "7"
+      }
+      const error = { type: "usage_limit_reached", message: "enough" }
+      const since = yield* mark
+      yield* enqueue(httpFailure(429, { error }, { headers }), "fine")
+      const threadId = yield* startThread()
+      yield* runTurn(threadId)
+      yield* runTurn(threadId)
+      const frames = (yield* (yield* Wire).frames).slice(since)
+      yield* equal(
+        "the windows",
+        frames.flatMap(({ message: { method, params } }) =>
+          method === "account/rateLimits/updated" ? [windows(params)] : []
+        ),
+        [
+          [
+            { usedPercent: 100, windowDurationMins: 300, resetsAt: 1_900_000_000 },
+            { usedPercent: 7, windowDurationMins: null, resetsAt: null }
+          ],
+          [null, null]
+        ]
+      )
     })
   ),
 

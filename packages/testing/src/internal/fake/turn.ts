@@ -186,14 +186,25 @@ export const tellUsage = (connection: Connection, thread: LoadedThread, turnId: 
   })
 }
 
-const tellRateLimits = (connection: Connection): void =>
+const windowOf = (headers: Readonly<Record<string, string>>, name: string): Received.RateLimitWindow | null => {
+  const numberOf = (member: string): number | null => {
+    const value = headers[`x-codex-${name}-${member}`]
+    return value === undefined ? null : Number(value)
+  }
+  const usedPercent = numberOf("used-percent")
+  return usedPercent === null
+    ? null
+    : { usedPercent, windowDurationMins: numberOf("window-minutes"), resetsAt: numberOf("reset-at") }
+}
+
+const tellRateLimits = (connection: Connection, headers: Readonly<Record<string, string>> = {}): void =>
   connection.notify("account/rateLimits/updated", {
     rateLimits: {
       limitId: "codex",
       limitName: null,
       normalModelSlug: null,
-      primary: null,
-      secondary: null,
+      primary: windowOf(headers, "primary"),
+      secondary: windowOf(headers, "secondary"),
       credits: null,
       individualLimit: null,
       spendControlReached: null,
@@ -728,7 +739,7 @@ const sample = Effect.fnUntraced(function*(
   const refuse = Effect.fnUntraced(function*(answer: HttpFailure): Effect.fn.Return<Sampled> {
     for (const held of answer.pauses) yield* Sse.pause(held)
     const error = Failure.ofHttp(answer, engine.url)
-    if (error.codexErrorInfo === "usageLimitExceeded") tellRateLimits(connection)
+    if (error.codexErrorInfo === "usageLimitExceeded") tellRateLimits(connection, answer.headers)
     return { _tag: "Failed", error }
   })
   return yield* Effect.onExit(answering, (exit) => {
