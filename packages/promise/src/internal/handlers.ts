@@ -6,37 +6,49 @@ import * as UserInput from "@effect-codex/client/UserInput"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import type { Handler, Handlers } from "../Handlers.ts"
+import { CallerContext, type Within } from "./callerContext.ts"
 
 /** What is thrown stays what it is: the client reports it, or sends it if it is a `Refusal`. */
-export const fromAsync = <Request, Answer>(handler: Handler<Request, Answer>) => (request: Request) =>
-  Effect.tryPromise({ try: async (signal) => handler(request, { signal }), catch: (error) => error })
+export const fromAsync =
+  (within: Within) => <Request, Answer>(handler: Handler<Request, Answer>) => (request: Request) =>
+    Effect.tryPromise({
+      try: async (interrupted) => {
+        // Listeners run in the async context of whoever aborts.
+        const controller = new AbortController()
+        interrupted.addEventListener("abort", () => within(() => controller.abort(interrupted.reason)), { once: true })
+        return within(() => handler(request, { signal: controller.signal }))
+      },
+      catch: (error) => error
+    })
 
 const unfit = (handler: string, expected: string) =>
   Effect.fail(new InvalidArgument({ argument: "handlers", detail: `${handler} has to be ${expected}.` }))
 
 const approvals = (
+  within: Within,
   given: NonNullable<Handlers["approvals"]>
 ): Effect.Effect<ServerRequests.Overrides, InvalidArgument> => {
+  const effect = fromAsync(within)
   if (given === "accept") return Effect.succeed(Approvals.acceptAll)
   if (given === "decline") return Effect.succeed(Approvals.deny)
   if (!Predicate.isObjectKeyword(given)) return unfit("approvals", `"accept", "decline", a function or functions`)
-  if (typeof given === "function") return Approvals.allow(fromAsync(given))
+  if (typeof given === "function") return Approvals.allow(effect(given))
   const { command, fileChange, mcpTool, permissions } = given
   return Approvals.make({
-    command: command && fromAsync(command),
-    fileChange: fileChange && fromAsync(fileChange),
-    permissions: permissions && fromAsync(permissions),
-    mcpTool: mcpTool && fromAsync(mcpTool)
+    command: command && effect(command),
+    fileChange: fileChange && effect(fileChange),
+    permissions: permissions && effect(permissions),
+    mcpTool: mcpTool && effect(mcpTool)
   })
 }
 
 // The one place where a record of handlers is taken apart: its members have types of their own.
 type Any = Handler<ServerRequests.Request<ServerRequests.Method>, never>
 
-const requests = (given: NonNullable<Handlers["requests"]>): ServerRequests.Overrides =>
+const requests = (within: Within, given: NonNullable<Handlers["requests"]>): ServerRequests.Overrides =>
   Object.fromEntries(
     Object.entries(given).flatMap(([method, handler]) =>
-      handler === undefined ? [] : [[method, fromAsync(handler as Any)] as const]
+      handler === undefined ? [] : [[method, fromAsync(within)(handler as Any)] as const]
     )
   )
 
@@ -47,12 +59,14 @@ export const overrides = Effect.fnUntraced(function*(
   if (userInput !== undefined && userInput !== "firstOption" && typeof userInput !== "function") {
     return yield* unfit("userInput", `"firstOption" or a function`)
   }
+  const within = yield* CallerContext
+  const effect = fromAsync(within)
   return {
-    ...given && requests(given),
-    ...elicitation && (yield* Elicitation.make(fromAsync(elicitation))),
-    ...approval && (yield* approvals(approval)),
+    ...given && requests(within, given),
+    ...elicitation && (yield* Elicitation.make(effect(elicitation))),
+    ...approval && (yield* approvals(within, approval)),
     ...userInput === "firstOption"
       ? UserInput.firstOption
-      : userInput && (yield* UserInput.make(fromAsync(userInput)))
+      : userInput && (yield* UserInput.make(effect(userInput)))
   }
 })

@@ -12,6 +12,7 @@ import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Scope from "effect/Scope"
+import { CallerContext, current } from "./callerContext.ts"
 
 export type Services = Codex.Codex | Auth.Auth | AppServerRpc.AppServerRpc
 
@@ -26,6 +27,8 @@ export const handled = <A>(promise: Promise<A>): Promise<A> => {
   promise.catch(() => {})
   return promise
 }
+
+const dispose = ({ runtime }: Session): Promise<void> => Effect.runPromise(runtime.disposeEffect)
 
 const closedError = () => new TransportError({ reason: "closed", detail: "this Codex was closed." })
 
@@ -59,7 +62,7 @@ export class Host {
         if (this.isClosed) return reject(closedError())
         if (signal?.aborted === true) return reject(signal.reason)
         const session = this.#open()
-        const fiber = session.runtime.runFork(effect)
+        const fiber = session.runtime.runFork(Effect.provideService(effect, CallerContext, current()))
         const onAbort = () => fiber.interruptUnsafe()
         signal?.addEventListener("abort", onAbort, { once: true })
         fiber.addObserver((exit) => {
@@ -72,7 +75,7 @@ export class Host {
           }
           // The start failed. What there is of it is taken down, and the next call starts anew.
           if (this.#session === session) this.#session = undefined
-          session.runtime.dispose().then(() => reject(rejection), reject)
+          dispose(session).then(() => reject(rejection), reject)
         })
       })
     )
@@ -92,6 +95,6 @@ export class Host {
 
   /** Ends turns and logins as the closing of their scopes does, then the calls, then the process. */
   close(): Promise<void> {
-    return this.#closing ??= handled(this.#session?.runtime.dispose() ?? Promise.resolve())
+    return this.#closing ??= handled(this.#session === undefined ? Promise.resolve() : dispose(this.#session))
   }
 }

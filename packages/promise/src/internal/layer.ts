@@ -12,6 +12,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type { CodexOptions, LogEntry, RestartOptions, WebSocketConnection } from "../Codex.ts"
 import * as Background from "./background.ts"
+import { CallerContext, current, type Within } from "./callerContext.ts"
 import { fromAsync, overrides } from "./handlers.ts"
 import type { Services } from "./host.ts"
 
@@ -27,23 +28,23 @@ const schedule = ({ attempts, firstPause, longestPause }: RestartOptions): AppSe
 const words = (u: unknown): string =>
   typeof u === "string" ? u : u instanceof Error ? u.message : JSON.stringify(u) ?? String(u)
 
-const log = (onLog: (entry: LogEntry) => void) =>
+const log = (within: Within, onLog: (entry: LogEntry) => void) =>
   Logger.layer([
     Logger.make(({ cause, date, logLevel, message }) => {
       const said = (Array.isArray(message) ? message : [message]).map(words)
       const causes = cause.reasons.map((reason) =>
         reason._tag === "Fail" ? words(reason.error) : reason._tag === "Die" ? words(reason.defect) : "interrupted"
       )
-      onLog({ level: logLevel, message: [...said, ...causes].join(" "), date })
+      within(() => onLog({ level: logLevel, message: [...said, ...causes].join(" "), date }))
     })
   ])
 
-const token = (url: string, given: NonNullable<WebSocketConnection["token"]>) =>
+const token = (within: Within, url: string, given: NonNullable<WebSocketConnection["token"]>) =>
   typeof given === "string"
     ? Redacted.make(given)
     : Effect.tryPromise({
       try: async () => {
-        const token: unknown = await given()
+        const token: unknown = await within(given)
         if (typeof token !== "string") throw new TypeError("the function gave no string.")
         return Redacted.make(token)
       },
@@ -54,8 +55,11 @@ const token = (url: string, given: NonNullable<WebSocketConnection["token"]>) =>
 export const inBackground: unique symbol = Symbol("@effect-codex/promise/inBackground")
 
 /** The client that the options describe. What is wrong with them fails its building. */
-export const layer = (options: CodexOptions & { readonly [inBackground]?: true }): Layer.Layer<Services, unknown> =>
-  Layer.unwrap(Effect.gen(function*() {
+export const layer = (
+  options: CodexOptions & { readonly [inBackground]?: true }
+): Layer.Layer<Services, unknown> => {
+  const within = current()
+  return Layer.unwrap(Effect.gen(function*() {
     const { apiKey, chatgptTokens, connect, handlers, handlerTimeout, onLog, requestTimeout, restart, ...rest } =
       options
     if (apiKey !== undefined && chatgptTokens !== undefined) {
@@ -73,14 +77,14 @@ export const layer = (options: CodexOptions & { readonly [inBackground]?: true }
         ...given,
         ...connect,
         headers: connect.headers,
-        token: connect.token === undefined ? undefined : token(connect.url, connect.token)
+        token: connect.token === undefined ? undefined : token(within, connect.url, connect.token)
       })
       : CodexNode.layerUnixSocket({
         ...given,
         connectTimeout: connect.connectTimeout,
         path: connect.unixSocket === true ? undefined : connect.unixSocket
       })
-    const tokens = chatgptTokens && fromAsync(chatgptTokens)
+    const tokens = chatgptTokens && fromAsync(within)(chatgptTokens)
     const login = apiKey !== undefined
       ? Auth.layerApiKey(Config.succeed(Redacted.make(apiKey)))
       : tokens === undefined
@@ -97,12 +101,15 @@ export const layer = (options: CodexOptions & { readonly [inBackground]?: true }
       )
     return (login === undefined ? client : Layer.provideMerge(login, client)).pipe(
       Layer.provideMerge(Layer.mergeAll(
-        ServerRequests.layer(handlers === undefined ? {} : yield* overrides(handlers)),
+        ServerRequests.layer(
+          handlers === undefined ? {} : yield* Effect.provideService(overrides(handlers), CallerContext, within)
+        ),
         handlerTimeout === undefined ? Layer.empty : Layer.succeed(ServerRequests.HandlerTimeout, handlerTimeout),
         requestTimeout === undefined
           ? Layer.empty
           : Layer.succeed(AppServerRpc.DefaultRequestTimeout, requestTimeout),
-        onLog === undefined ? Layer.succeed(Logger.LogToStderr, true) : log(onLog)
+        onLog === undefined ? Layer.succeed(Logger.LogToStderr, true) : log(within, onLog)
       ))
     )
   }))
+}

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { TurnResult } from "../Results.ts"
 import type { Thread, ThreadExtras, TurnOptions } from "../Thread.ts"
+import { CallerContext, output as outputWithin } from "./callerContext.ts"
 import { overrides } from "./handlers.ts"
 import type { Host } from "./host.ts"
 import { readable } from "./readable.ts"
@@ -31,9 +32,11 @@ export const make = (host: Host, thread: ClientThread): Thread => {
     const { output, repair, ...turnOptions } = { ...options }
     return host.run(
       Effect.flatMap(
-        settings(turnOptions),
-        (given): Effect.Effect<ClientTurnResult<unknown>, unknown> =>
-          output === undefined ? thread.run(input, given) : thread.run(input, { ...given, output, repair })
+        Effect.all([settings(turnOptions), CallerContext]),
+        ([given, within]): Effect.Effect<ClientTurnResult<unknown>, unknown> =>
+          output === undefined
+            ? thread.run(input, given)
+            : thread.run(input, { ...given, output: outputWithin(within, output), repair })
       ).pipe(
         Effect.map(results.turnResult)
       ),

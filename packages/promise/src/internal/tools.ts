@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type { Tool, ToolNamespace, ToolOptions } from "../Tools.ts"
+import { CallerContext, foreign, type Within } from "./callerContext.ts"
 import { fromAsync } from "./handlers.ts"
 
 type Build = Effect.Effect<DynamicTools.Tool, InvalidArgument>
@@ -67,24 +68,28 @@ const build = <Input>(
   name: string,
   { deferLoading, description, handler, input }: ToolOptions<Input>
 ): Build => {
-  const handle = (input: Input, call: DynamicTools.Call) =>
+  const handle = (within: Within) => (input: Input, call: DynamicTools.Call) =>
     Effect.flatMap(
-      fromAsync(async (input: Input, { signal }) => handler(input, { ...call, signal }))(input),
+      fromAsync(within)(async (input: Input, { signal }) => handler(input, { ...call, signal }))(input),
       (result) => told(name, result)
     )
   if (isSchema(input)) {
-    return Effect.sync(() => DynamicTools.tool(name, { description, input, deferLoading, handler: handle }))
+    return Effect.map(
+      CallerContext,
+      (within) => DynamicTools.tool(name, { description, input, deferLoading, handler: handle(within) })
+    )
   }
   // Loaded when it is wanted: a program without such a tool does not need it.
-  return Effect.flatMap(Effect.promise(() => import("./jsonSchemaInput.ts")), ({ read }) =>
+  const reading = Effect.promise(() => import("./jsonSchemaInput.ts"))
+  return Effect.flatMap(Effect.all([CallerContext, reading]), ([within, { read }]) =>
     Effect.try({
       try: () => {
-        const { decode, schema } = read(input)
+        const { decode, schema } = read(foreign(within, input))
         return DynamicTools.tool(name, {
           description,
           input: schema,
           deferLoading,
-          handler: (json, call) => Effect.flatMap(decode(json), (input) => handle(input, call))
+          handler: (json, call) => Effect.flatMap(decode(json), (input) => handle(within)(input, call))
         })
       },
       catch: (error) =>
