@@ -53,6 +53,28 @@ describe("a program", () => {
     60_000
   )
 
+  it.live("whose timers are mocked works all the same, and ends by itself", () =>
+    Effect.gen(function*() {
+      const home = yield* CodexHome.CodexHome
+      const model = yield* ScriptedModel.ScriptedModel
+      yield* model.enqueue(ScriptedModel.exec(`printf %1000000s x`), "Done.")
+      const child = ChildProcess.spawn(
+        process.execPath,
+        ["--conditions=@effect-codex/source", fileURLToPath(new URL("support/mockedTimers.ts", import.meta.url))],
+        { cwd: home.workspace, env: { ...process.env, ...home.env }, stdio: ["ignore", "pipe", "pipe"] }
+      )
+      const said: Array<string> = []
+      child.stdout.on("data", (chunk) => said.push(String(chunk)))
+      child.stderr.on("data", (chunk) => said.push(String(chunk)))
+      const code = yield* Effect.callback<number | null>((resume) => {
+        child.on("close", (code) => resume(Effect.succeed(code)))
+        return Effect.sync(() => child.kill("SIGKILL"))
+      }).pipe(Effect.timeout("20 seconds"), Effect.orElseSucceed(() => "it hangs"))
+      assert.deepStrictEqual([code, said.join("")], [0, "completed\nDone.\n"])
+    }).pipe(
+      Effect.provide(CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer())))
+    ), 60_000)
+
   for (const how of ["exits", "dies", "awaits nothing"] as const) {
     it.live(`that ${how} in the middle of a turn leaves no process behind`, () =>
       Effect.gen(function*() {

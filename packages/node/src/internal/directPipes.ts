@@ -31,6 +31,9 @@ export const spawn: typeof AppServer.Spawn.Service = Effect.fnUntraced(function*
   return { handle, pipes: isUntouched ? pipesOf(stdin, stdout) : undefined }
 })
 
+// As they were when the module was loaded: a test may replace the globals.
+const { clearImmediate, setImmediate } = globalThis
+
 /** Node reads 64 KiB at a time, and after a full read at once again, before it does anything else. */
 const fullRead = 65_536
 const nothing = new Uint8Array(0)

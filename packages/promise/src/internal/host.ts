@@ -13,6 +13,7 @@ import type * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
 import * as Scope from "effect/Scope"
 import { CallerContext, current } from "./callerContext.ts"
+import { scheduler } from "./scheduler.ts"
 
 export type Services = Codex.Codex | Auth.Auth | AppServerRpc.AppServerRpc
 
@@ -28,7 +29,7 @@ export const handled = <A>(promise: Promise<A>): Promise<A> => {
   return promise
 }
 
-const dispose = ({ runtime }: Session): Promise<void> => Effect.runPromise(runtime.disposeEffect)
+const dispose = ({ runtime }: Session): Promise<void> => Effect.runPromise(runtime.disposeEffect, { scheduler })
 
 const closedError = () => new TransportError({ reason: "closed", detail: "this Codex was closed." })
 
@@ -62,7 +63,7 @@ export class Host {
         if (this.isClosed) return reject(closedError())
         if (signal?.aborted === true) return reject(signal.reason)
         const session = this.#open()
-        const fiber = session.runtime.runFork(Effect.provideService(effect, CallerContext, current()))
+        const fiber = session.runtime.runFork(Effect.provideService(effect, CallerContext, current()), { scheduler })
         const onAbort = () => fiber.interruptUnsafe()
         signal?.addEventListener("abort", onAbort, { once: true })
         fiber.addObserver((exit) => {
@@ -86,11 +87,11 @@ export class Host {
 
   /** Ends a scope of {@link scope}. Rejects if a finalizer dies, which ends nothing else when nobody awaits it. */
   readonly closeScope = (scope: Scope.Closeable): Promise<void> =>
-    handled(Effect.runPromise(Scope.close(scope, Exit.void)))
+    handled(Effect.runPromise(Scope.close(scope, Exit.void), { scheduler }))
 
   /** Goes on beside the calls, until it ends or the runtime does. */
   inBackground(effect: Effect.Effect<unknown, unknown, Services>): void {
-    if (!this.isClosed) this.#open().runtime.runFork(effect)
+    if (!this.isClosed) this.#open().runtime.runFork(effect, { scheduler })
   }
 
   /** Ends turns and logins as the closing of their scopes does, then the calls, then the process. */
