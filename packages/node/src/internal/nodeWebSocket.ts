@@ -57,7 +57,8 @@ export const layer = ({ maxFrameBytes, socketPath }: Options): Layer.Layer<Socke
       perMessageDeflate: false,
       ...(socketPath === undefined ? {} : { createConnection: () => Net.connect({ path: socketPath }) })
     })
-    ws.on("upgrade", ({ socket }) => socket.setKeepAlive(true, keepAliveMillis))
+    // In Bun there is no socket: the answer is no Node object there.
+    ws.on("upgrade", ({ socket }: Partial<IncomingMessage>) => socket?.setKeepAlive(true, keepAliveMillis))
     ws.on("unexpected-response", (_request, response) => onRefusal(ws, response))
     return ws
   })
