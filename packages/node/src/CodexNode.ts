@@ -27,6 +27,7 @@ import * as CodexExecutable from "./CodexExecutable.ts"
 import * as ChildPath from "./internal/childPath.ts"
 import * as DirectPipes from "./internal/directPipes.ts"
 import * as LockedDatabase from "./internal/lockedDatabase.ts"
+import type * as NodeWebSocket from "./internal/nodeWebSocket.ts"
 
 /**
  * The options of the connection.
@@ -295,7 +296,15 @@ const clientOver = <E extends CodexError, R>(
 const webSocket = (maxFrameBytes = 256 * 1024 * 1024, socketPath?: string) =>
   Layer.unwrap(
     Effect.map(
-      Effect.promise(() => import("./internal/nodeWebSocket.ts")),
+      Effect.promise(async () => {
+        const loaded: typeof NodeWebSocket | undefined = await import("./internal/nodeWebSocket.ts")
+        // As in `load.ts` of the client.
+        if (loaded !== undefined) return loaded
+        throw new Error(
+          "The bundler has put the WebSocket behind the top-level `await` of the program, where it is never reached: let it " +
+            "split the code, or start the program without a top-level `await`."
+        )
+      }),
       ({ layer }) => layer({ maxFrameBytes, socketPath })
     )
   )
