@@ -8,7 +8,6 @@
  *
  * @since 0.1.0
  */
-import type * as Received from "@effect-codex/protocol/Received"
 import * as Sent from "@effect-codex/protocol/Sent"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -22,6 +21,7 @@ import * as Elicitation from "./Elicitation.ts"
 import * as ApprovalText from "./internal/approvalText.ts"
 import { guardOf } from "./internal/guard.ts"
 import { unfitAnswer } from "./internal/unfitAnswer.ts"
+import type * as Received from "./Received.ts"
 import * as ServerRequests from "./ServerRequests.ts"
 
 // =============================================================================

@@ -8,8 +8,6 @@
  *
  * @since 0.1.0
  */
-import type * as Received from "@effect-codex/protocol/Received"
-import type * as Sent from "@effect-codex/protocol/Sent"
 import type * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -21,6 +19,8 @@ import type * as Stream from "effect/Stream"
 import type { AppServerRpc } from "./AppServerRpc.ts"
 import type { ConnectionError, LoginError, LoginFailed, RequestError } from "./CodexError.ts"
 import { implementation } from "./internal/load.ts"
+import type * as Received from "./Received.ts"
+import type * as Sent from "./Sent.ts"
 import type { Known } from "./ServerNotification.ts"
 
 // =============================================================================

@@ -3,8 +3,6 @@
  *
  * @since 0.1.0
  */
-import type * as Received from "@effect-codex/protocol/Received"
-import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
@@ -19,7 +17,9 @@ import type { AppServerRpc } from "./AppServerRpc.ts"
 import type { RequestError } from "./CodexError.ts"
 import type { DynamicTools } from "./DynamicTools.ts"
 import { implementation } from "./internal/load.ts"
+import type * as Received from "./Received.ts"
 import type { Sandbox } from "./Sandbox.ts"
+import type * as Sent from "./Sent.ts"
 import type { ServerInfo } from "./ServerInfo.ts"
 import type { Overrides } from "./ServerRequests.ts"
 import type { Thread, ThreadInfo } from "./Thread.ts"

@@ -7,11 +7,11 @@
  *
  * @since 0.1.0
  */
-import type * as Received from "@effect-codex/protocol/Received"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { isStateDatabaseLocked } from "./internal/serverTexts.ts"
 import { identifierOf, TaggedError } from "./internal/taggedError.ts"
+import type * as Received from "./Received.ts"
 import type { TurnResult } from "./TurnResult.ts"
 
 const lastLines = (lines: ReadonlyArray<string>): string => {

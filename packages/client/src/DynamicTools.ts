@@ -16,7 +16,6 @@
  *
  * @since 0.1.0
  */
-import type * as Received from "@effect-codex/protocol/Received"
 import * as Sent from "@effect-codex/protocol/Sent"
 import type * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
@@ -33,6 +32,7 @@ import { guardOf } from "./internal/guard.ts"
 import { issueText } from "./internal/issueText.ts"
 import { toolInput } from "./internal/toolInput.ts"
 import type * as Output from "./Output.ts"
+import type * as Received from "./Received.ts"
 import type { Handler } from "./ServerRequests.ts"
 import * as ServerRequests from "./ServerRequests.ts"
 

@@ -10,8 +10,6 @@
  *
  * @since 0.1.0
  */
-import type * as Received from "@effect-codex/protocol/Received"
-import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
@@ -20,6 +18,8 @@ import * as Fields from "./internal/elicitationFields.ts"
 import { isMcpToolApproval } from "./internal/mcpToolApproval.ts"
 import { TaggedError } from "./internal/taggedError.ts"
 import { unfitAnswer } from "./internal/unfitAnswer.ts"
+import type * as Received from "./Received.ts"
+import type * as Sent from "./Sent.ts"
 import * as ServerRequests from "./ServerRequests.ts"
 
 // =============================================================================

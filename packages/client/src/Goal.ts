@@ -3,13 +3,13 @@
  *
  * @since 0.1.0
  */
-import type * as Received from "@effect-codex/protocol/Received"
 import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { RequestError, ThreadBusy, TurnEndError, TurnInterrupted } from "./CodexError.ts"
+import type * as Received from "./Received.ts"
 import type { Turn } from "./Turn.ts"
 import type { TurnResult } from "./TurnResult.ts"
 

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type * as Sent from "@effect-codex/protocol/Sent"
+import type * as Sent from "./Sent.ts"
 
 /**
  * One piece of an input, as the protocol has it; see {@link text}, {@link image}, {@link localImage}, {@link audio},

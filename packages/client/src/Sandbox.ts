@@ -3,8 +3,8 @@
  *
  * @since 0.1.0
  */
-import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Predicate from "effect/Predicate"
+import type * as Sent from "./Sent.ts"
 
 const TypeId = "~@effect-codex/client/Sandbox" as const
 

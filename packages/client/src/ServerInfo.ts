@@ -3,8 +3,8 @@
  *
  * @since 0.1.0
  */
-import type * as Received from "@effect-codex/protocol/Received"
 import * as Context from "effect/Context"
+import type * as Received from "./Received.ts"
 
 /**
  * @category models

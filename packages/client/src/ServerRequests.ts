@@ -14,7 +14,6 @@
  * @since 0.1.0
  */
 import type { ServerRequests as Protocol } from "@effect-codex/protocol/Methods"
-import type * as Received from "@effect-codex/protocol/Received"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -23,6 +22,7 @@ import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import * as CapturedServices from "./internal/capturedServices.ts"
 import { TaggedError } from "./internal/taggedError.ts"
+import type * as Received from "./Received.ts"
 
 // =============================================================================
 // Models

@@ -4,8 +4,6 @@
  * @since 0.1.0
  */
 import type { ServerNotifications } from "@effect-codex/protocol/Methods"
-import type * as Received from "@effect-codex/protocol/Received"
-import type * as Sent from "@effect-codex/protocol/Sent"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
@@ -18,7 +16,9 @@ import type { ThreadBusy } from "./CodexError.ts"
 import type { Goals } from "./Goal.ts"
 import type { Input } from "./Input.ts"
 import type { Output } from "./Output.ts"
+import type * as Received from "./Received.ts"
 import type { Sandbox } from "./Sandbox.ts"
+import type * as Sent from "./Sent.ts"
 import type { Known, Undecodable, Unknown } from "./ServerNotification.ts"
 import type { Overrides } from "./ServerRequests.ts"
 import type { Turn } from "./Turn.ts"

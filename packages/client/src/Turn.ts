@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import type * as Received from "@effect-codex/protocol/Received"
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 import type {
@@ -15,6 +14,7 @@ import type {
   TurnEndError
 } from "./CodexError.ts"
 import type { Input } from "./Input.ts"
+import type * as Received from "./Received.ts"
 import type { TurnEvent } from "./ServerNotification.ts"
 import type { TurnResult } from "./TurnResult.ts"
 

@@ -3,10 +3,10 @@
  *
  * @since 0.1.0
  */
-import type * as Received from "@effect-codex/protocol/Received"
 import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
+import type * as Received from "./Received.ts"
 
 /**
  * The tokens that a turn used. `turn` and `subagents` added up are all that it cost; neither contains the other.

@@ -7,14 +7,14 @@
  *
  * @since 0.1.0
  */
-import type * as Received from "@effect-codex/protocol/Received"
-import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
 import * as Schema from "effect/Schema"
 import { TaggedError } from "./internal/taggedError.ts"
+import type * as Received from "./Received.ts"
+import type * as Sent from "./Sent.ts"
 import * as ServerRequests from "./ServerRequests.ts"
 
 // =============================================================================

@@ -7,9 +7,9 @@
  * @since 0.1.0
  */
 import type * as Client from "@effect-codex/client/Auth"
-import type * as Received from "@effect-codex/protocol/Received"
 import type { CallOptions } from "./Options.ts"
 import type { Readable } from "./Readable.ts"
+import type * as Received from "./Received.ts"
 
 /**
  * A login that waits for a person. Closing it before it is over cancels it, and so does the signal that it was started with.

@@ -7,8 +7,8 @@
 import type { CodexError } from "@effect-codex/client/CodexError"
 import type { Goal as EffectGoal } from "@effect-codex/client/Goal"
 import type { TurnResult as EffectTurnResult, TurnUsage as EffectTurnUsage } from "@effect-codex/client/TurnResult"
-import type * as Received from "@effect-codex/protocol/Received"
 import * as internal from "./internal/results.ts"
+import type * as Received from "./Received.ts"
 
 /**
  * The tokens that a turn used. `turn` and `subagents` added up are all that it cost; neither contains the other.

@@ -6,9 +6,9 @@
 import type { Input } from "@effect-codex/client/Input"
 import type { TurnEvent } from "@effect-codex/client/ServerNotification"
 import type { MessagePiece } from "@effect-codex/client/Turn"
-import type * as Received from "@effect-codex/protocol/Received"
 import type { CallOptions } from "./Options.ts"
 import type { Readable } from "./Readable.ts"
+import type * as Received from "./Received.ts"
 import type { TurnResult } from "./Results.ts"
 
 /**
