@@ -2,7 +2,8 @@
  * Checks the packages as a user gets them: packs each public one, asks publint and attw ("are the types wrong?") about the
  * archive, installs all archives into an empty project outside of the workspace, type-checks the examples of Markdown there,
  * imports every module, and runs the programs of the first pages of the documentation on the real codex with a scripted model:
- * as they are on the Node that runs this, compiled on the oldest Node that the packages support. Leaves nothing behind.
+ * as they are on the Node that runs this, compiled on the oldest Node that the packages support. Then a program runs in every
+ * runtime, bundle and package manager. Leaves nothing behind.
  */
 import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core"
 import { filterProblems } from "@arethetypeswrong/core/problems"
@@ -13,6 +14,9 @@ import * as Path from "node:path"
 import { publint } from "publint"
 import { formatMessage } from "publint/utils"
 import { check, type Example, examplesOf, root, write } from "./examples.ts"
+import { checkPackageManagers } from "./packageManagers.ts"
+import { checkRuntimes } from "./runtimes.ts"
+import * as Tools from "./tools.ts"
 
 interface Manifest {
   readonly name: string
@@ -209,7 +213,8 @@ const checkPackages = async (project: string): Promise<void> => {
   const support = Path.join(root, "scratchpad", "test", "support")
   for (
     const file of [
-      Path.join(import.meta.dirname, "installed", "main.ts"),
+      ...["main.ts", "row.ts", "rows.ts", "turns.ts"].map((file) => Path.join(import.meta.dirname, "installed", file)),
+      Path.join(root, "packages", "node", "test", "support", "servers.ts"),
       Path.join(support, "expectations.ts"),
       Path.join(support, "collector.ts")
     ]
@@ -231,16 +236,7 @@ const checkPackages = async (project: string): Promise<void> => {
   if (!check(project, ofEffect4, { noEmit: false, outDir: "compiled", rewriteRelativeImportExtensions: true })) {
     fail("the programs do not compile")
   }
-  const oldest = Path.join(project, "oldest")
-  Fs.mkdirSync(oldest)
-  const [, version] = /^>=([\d.]+)$/.exec(manifestOf(Path.join(root, "packages/client")).engines?.["node"] ?? "") ?? []
-  Fs.writeFileSync(
-    Path.join(oldest, "package.json"),
-    JSON.stringify({ private: true, dependencies: { node: version } })
-  )
-  run("npm", ["install", "--silent", "--prefer-offline", "--no-audit", "--no-fund"], oldest)
-  say(`installed Node ${version}`)
-
+  const codex = Path.join(root, "node_modules", "@openai", "codex", "bin", "codex.js")
   // All pages run in the workspace. Here these stand for the rest, which would take longer than all other checks.
   const nodes = [
     {
@@ -250,7 +246,7 @@ const checkPackages = async (project: string): Promise<void> => {
       pages: ["getting-started", "promise", "from-codex-sdk"]
     },
     {
-      node: Path.join(oldest, "node_modules", "node", "bin", "node"),
+      node: Tools.oldestNode,
       folder: Path.join(project, "compiled"),
       extension: ".js",
       pages: ["promise", "from-codex-sdk"]
@@ -258,7 +254,7 @@ const checkPackages = async (project: string): Promise<void> => {
   ]
   for (const { extension, folder, node, pages } of nodes) {
     const env = {
-      CODEX_BIN: Path.join(root, "node_modules", "@openai", "codex", "bin", "codex.js"),
+      CODEX_BIN: codex,
       PATH: [Path.dirname(node), process.env["PATH"]].join(Path.delimiter)
     }
     run(node, [`every-module${extension}`], folder, env)
@@ -267,6 +263,19 @@ const checkPackages = async (project: string): Promise<void> => {
     const answer = run(effectCodex, ["run", "--offline", "Hello."], project, env)
     if (!answer.includes("Hello.")) fail(`effect-codex run printed ${JSON.stringify(answer)}`)
     say(`run with ${run(node, ["--version"], project).trim()}`)
+  }
+  const supported = manifestOf(Path.join(root, "packages/client")).engines?.["node"]
+  const oldest = run(Tools.oldestNode, ["--version"], project).trim()
+  if (supported !== `>=${oldest.slice(1)}`) fail(`the packages support Node ${supported}, and ${oldest} was tested`)
+
+  const installedByManagers = await checkPackageManagers(project, archives, versions, fail)
+  say("installed by npm, pnpm and yarn, with declarations by TypeScript 5 and 7")
+  try {
+    const readme = Path.join(root, "packages", "node", "README.md")
+    const count = await checkRuntimes({ project, readme, env: { CODEX_BIN: codex }, others: installedByManagers })
+    say(`${count} runtimes, bundles and installations ran a program`)
+  } catch (error) {
+    fail(`runtimes: ${error instanceof Error ? error.message : String(error)}`)
   }
 }
 

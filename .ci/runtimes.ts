@@ -1,0 +1,44 @@
+/** The installed program in every runtime, and as what the bundlers make of it. */
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import { bundles } from "./bundles.ts"
+import type { Row } from "./installed/row.ts"
+import * as Tools from "./tools.ts"
+
+const ofRuntimes = (project: string, script: string): ReadonlyArray<Row> => {
+  const file = Path.join(project, "awaits.ts")
+  Fs.writeFileSync(file, `import { main } from "./turns.ts"\nawait main(process.argv.slice(2))\n`)
+  return [
+    { name: `Node ${process.versions.node}`, command: process.execPath, args: [file] },
+    { name: "the oldest Node", command: Tools.oldestNode, args: [script] },
+    { name: "Bun", command: Tools.bun, args: ["--no-install", file] },
+    {
+      name: "Deno",
+      command: Tools.deno,
+      args: ["run", "--allow-all", "--no-lock", "--node-modules-dir=manual", file],
+      env: { DENO_DIR: Path.join(project, "deno"), DENO_NO_UPDATE_CHECK: "1" }
+    }
+  ]
+}
+
+/**
+ * Runs all rows, those of the runtimes and bundles and the given ones, and gives how many there are. `project` has the packages
+ * and `compiled`, the program as JavaScript. Rejects with what is wrong.
+ */
+export const checkRuntimes = async (
+  { env, others, project, readme }: {
+    readonly project: string
+    /** That of the node package: what it says of bundlers is tried. */
+    readonly readme: string
+    readonly env: NodeJS.ProcessEnv
+    readonly others: ReadonlyArray<Row>
+  }
+): Promise<number> => {
+  const compiled = Path.join(project, "compiled")
+  const built = await bundles(compiled, readme)
+  const rows = [...ofRuntimes(project, Path.join(compiled, "awaits.js")), ...built, ...others]
+  const file = Path.join(project, "rows.json")
+  Fs.writeFileSync(file, JSON.stringify(rows))
+  await Tools.run(process.execPath, ["rows.ts", file], project, env)
+  return rows.length
+}
