@@ -176,8 +176,12 @@ const checkPackages = async (project: string): Promise<void> => {
     if (!Fs.existsSync(license) || Fs.readFileSync(license, "utf8") !== ofRepository) {
       fail(`${name}: its LICENSE is not that of the repository`)
     }
-    if (!/ESM/.test(Fs.readFileSync(Path.join(folder, "README.md"), "utf8"))) {
-      fail(`${name}: the README does not say ESM`)
+    const readme = Fs.readFileSync(Path.join(folder, "README.md"), "utf8")
+    if (!/ESM/.test(readme)) fail(`${name}: the README does not say ESM`)
+    for (const [, link] of readme.matchAll(/\]\((?!https:|#)([^)]*)\)/g)) {
+      if (!Fs.existsSync(Path.join(folder, link!))) {
+        fail(`${name}: the README links to ${link}, which is not in the package`)
+      }
     }
     return modules.map(({ name }) => name)
   })

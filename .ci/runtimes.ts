@@ -8,8 +8,17 @@ import * as Tools from "./tools.ts"
 const ofRuntimes = (project: string, script: string): ReadonlyArray<Row> => {
   const file = Path.join(project, "awaits.ts")
   Fs.writeFileSync(file, `import { main } from "./turns.ts"\nawait main(process.argv.slice(2))\n`)
+  // What the documentation says that a test may mock.
+  const mocked = Path.join(project, "mocked.ts")
+  Fs.writeFileSync(
+    mocked,
+    `import { mock } from "node:test"
+     mock.timers.enable({ apis: ["setTimeout", "setInterval", "Date"] })
+     await import("./awaits.ts")\n`
+  )
   return [
     { name: `Node ${process.versions.node}`, command: process.execPath, args: [file] },
+    { name: "Node with mocked timers", command: process.execPath, args: [mocked] },
     { name: "the oldest Node", command: Tools.oldestNode, args: [script] },
     { name: "Bun", command: Tools.bun, args: ["--no-install", file] },
     {

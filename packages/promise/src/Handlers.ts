@@ -31,8 +31,9 @@ export interface HandlerContext {
 }
 
 /**
- * Answers one kind of request. One that throws, rejects, or gives something of another type is reported in the log,
- * and the safe default answers: nothing that is no answer is taken for consent.
+ * Answers one kind of request. One that throws, rejects, or gives something of another type is reported in the log, and the
+ * safe default answers: nothing that is no answer is taken for consent. It runs in the async context of the call that was
+ * given it, so that an `AsyncLocalStorage` holds there what it held at that call.
  *
  * @category models
  * @since 0.1.0

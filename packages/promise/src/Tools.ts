@@ -74,7 +74,10 @@ export interface ToolOptions<Input> {
   readonly input: Output<Input>
   /** Keeps the tool out of what the model is given until it searches for it; for a tool of a namespace. Default: false. */
   readonly deferLoading?: boolean | undefined
-  /** Does the work. What it gives is told to the model, and so is the message of what it throws. */
+  /**
+   * Does the work. What it gives is told to the model, and so is the message of what it throws. It runs in the async context
+   * of the `startThread`, `resumeThread` or `forkThread` that was given the tool.
+   */
   readonly handler: (input: Input, call: ToolCall) => Awaitable<ToolResult>
 }
 

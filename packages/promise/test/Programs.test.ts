@@ -69,13 +69,13 @@ describe("a program", () => {
       const code = yield* Effect.callback<number | null>((resume) => {
         child.on("close", (code) => resume(Effect.succeed(code)))
         return Effect.sync(() => child.kill("SIGKILL"))
-      }).pipe(Effect.timeout("20 seconds"), Effect.orElseSucceed(() => "it hangs"))
+      }).pipe(Effect.timeout("45 seconds"), Effect.orElseSucceed(() => "it hangs"))
       assert.deepStrictEqual([code, said.join("")], [0, "completed\nDone.\n"])
     }).pipe(
       Effect.provide(CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer())))
     ), 60_000)
 
-  for (const how of ["exits", "dies", "awaits nothing"] as const) {
+  for (const how of ["exits", "dies", "awaits nothing", "terminates its worker"] as const) {
     it.live(`that ${how} in the middle of a turn leaves no process behind`, () =>
       Effect.gen(function*() {
         const home = yield* CodexHome.CodexHome
@@ -84,7 +84,12 @@ describe("a program", () => {
           process.execPath,
           [
             "--conditions=@effect-codex/source",
-            fileURLToPath(new URL("support/leaver.ts", import.meta.url)),
+            fileURLToPath(
+              new URL(
+                how === "terminates its worker" ? "support/workerLeaver.ts" : "support/leaver.ts",
+                import.meta.url
+              )
+            ),
             how,
             mark
           ],
