@@ -72,9 +72,10 @@ export interface ThreadSettings {
    */
   readonly tools?: DynamicTools | undefined
   /**
-   * How long nothing may be heard of a turn of this handle. Then the turn is looked up on the server and, if it has not ended
-   * there, interrupted; it fails with `TurnStalled`. Time in which a handler of this client runs does not count. A command
-   * without output and a subagent at work are silent too: allow for them. Goals are not watched. Default: the client's.
+   * How long a turn of this handle may make no progress. Then the turn is looked up on the server and, if it has not ended
+   * there, interrupted; it fails with `TurnStalled`. That codex tries again to reach the model is no progress. Time in which a
+   * handler of this client runs does not count. A command without output and a subagent at work are silent too: allow for
+   * them. Default: the client's.
    */
   readonly stallTimeout?: Duration.Input | undefined
 }
@@ -301,7 +302,7 @@ export interface Options {
    * real server needs some milliseconds.
    */
   readonly stopGrace?: Duration.Input | undefined
-  /** How long nothing may be heard of a turn; `StartThreadOptions.stallTimeout` says more. Default: for ever. */
+  /** How long a turn may make no progress; `StartThreadOptions.stallTimeout` says more. Default: for ever. */
   readonly stallTimeout?: Duration.Input | undefined
   /**
    * Whether to ask, once the first thread is there, if somebody is logged in, and to warn if nobody is and the model provider

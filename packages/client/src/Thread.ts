@@ -52,7 +52,7 @@ export interface TurnOptions {
    * `item/tool/call` gets the calls of the thread's `tools` as well.
    */
   readonly handlers?: Overrides | undefined
-  /** How long nothing may be heard of this turn. Default: the thread's. `StartThreadOptions.stallTimeout` says more. */
+  /** How long this turn may make no progress. Default: the thread's. `StartThreadOptions.stallTimeout` says more. */
   readonly stallTimeout?: Duration.Input | undefined
   /**
    * What happens when a turn of the thread is running already. `fail`, the default, fails with `ThreadBusy`. `queue` waits

@@ -127,7 +127,7 @@ export interface CodexOptions {
   readonly requestTimeout?: Time | undefined
   /** How long the end of an interrupted turn is waited for. Default: 10 seconds. */
   readonly stopGrace?: Time | undefined
-  /** How long nothing may be heard of a turn. Default: for ever. */
+  /** How long a turn may make no progress. Default: for ever. */
   readonly stallTimeout?: Time | undefined
   /** Whether to warn, once the first thread is there, if nobody is logged in and the provider needs it. Default: true. */
   readonly checkLogin?: boolean | undefined

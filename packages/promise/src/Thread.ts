@@ -21,7 +21,7 @@ import type { Turn } from "./Turn.ts"
 
 interface Stallable extends CallOptions {
   /**
-   * How long nothing may be heard of a turn. Then the turn is looked up on the server and, if it has not ended there,
+   * How long a turn may make no progress; that codex tries again to reach the model is none. Then the turn is looked up on the server and, if it has not ended there,
    * interrupted; it fails with `TurnStalled`. Time in which a handler of this program runs does not count. Default: that of
    * the thread, else of the client, else for ever.
    */

@@ -16,6 +16,7 @@ import { defined } from "./settings.ts"
 import * as Thread from "./thread.ts"
 import * as threadCalls from "./threadCalls.ts"
 import * as ThreadRoute from "./threadRoute.ts"
+import { visible } from "./visibleText.ts"
 
 export const make = Effect.fnUntraced(function*(
   options?: Options
@@ -75,9 +76,8 @@ export const make = Effect.fnUntraced(function*(
       if (asked !== undefined && asked !== model) {
         rpc.tell({
           _tag: "ModelRerouted",
-          message:
-            `thread ${thread.id} was started with the model ${model} instead of ${asked}, which the server does ` +
-            `not offer. \`codex.models()\` lists what it does.`,
+          message: `thread ${visible(thread.id, 100)} was started with the model ${visible(model, 100)} instead of ` +
+            `${visible(asked, 100)}, which the server does not offer. \`codex.models()\` lists what it does.`,
           threadId: thread.id,
           turnId: undefined,
           from: asked,

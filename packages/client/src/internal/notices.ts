@@ -42,10 +42,14 @@ const textAt = (u: unknown, key: string): string | undefined => {
   return Predicate.isString(value) ? value : undefined
 }
 
+// Some of what is looked for takes the square of the length.
+const maxQuoted = 4096
+
 /** A text of the server as a part of one line: without the types of Rust, a backtrace, and what URLs keep secret. */
 const quoted = (text: string): string =>
   visible(
     text
+      .slice(0, maxQuoted)
       .replace(/\n\s*Stack backtrace:.*/s, "")
       .replace(/ ?\[[\w<>, ]+::[\w<>:, ]*\]/g, "")
       .replace(/(\w:\/\/)[^\s/?#]*@/g, "$1…@")
@@ -113,7 +117,9 @@ export const make = (clock: Clock.Clock, tell: (diagnostic: Diagnostic) => void)
       tell({
         _tag: "ModelRetry",
         message:
-          `codex could not get an answer from the model for turn ${turnId} and tries again, ${seconds} s after the ` +
+          `codex could not get an answer from the model for turn ${
+            name(turnId)
+          } and tries again, ${seconds} s after the ` +
           `turn began: ${
             details === undefined ? reason : `${reason} (${details})`
           }. This is told once per turn. If it ` +
@@ -135,7 +141,7 @@ export const make = (clock: Clock.Clock, tell: (diagnostic: Diagnostic) => void)
       const reason = quoted(textAt(params, "reason") ?? "none given")
       tell({
         _tag: "ModelRerouted",
-        message: `the model ${name(to)} answers turn ${turnId} instead of ${name(from)} (reason: ${reason}). ` +
+        message: `the model ${name(to)} answers turn ${name(turnId)} instead of ${name(from)} (reason: ${reason}). ` +
           `The result's \`model\` names the one that answered.`,
         threadId,
         turnId,
@@ -158,7 +164,9 @@ export const make = (clock: Clock.Clock, tell: (diagnostic: Diagnostic) => void)
       tell({
         _tag: "McpServerFailed",
         message: `the MCP server ${name(server)} did not start, and ` +
-          `${threadId === undefined ? "codex" : `thread ${threadId}`} goes on without its tools: ${error}. ${advice}`,
+          `${
+            threadId === undefined ? "codex" : `thread ${name(threadId)}`
+          } goes on without its tools: ${error}. ${advice}`,
         threadId,
         server,
         phase: "start",
@@ -173,7 +181,7 @@ export const make = (clock: Clock.Clock, tell: (diagnostic: Diagnostic) => void)
       if (text === undefined || !isMcpServerGone(text) || !isNews(threadId, server)) return
       tell({
         _tag: "McpServerFailed",
-        message: `the MCP server ${name(server)} of thread ${threadId} has ended in a call of ` +
+        message: `the MCP server ${name(server)} of thread ${name(threadId)} has ended in a call of ` +
           `${name(textAt(item, "tool") ?? "a tool")}, and further calls will fail: ${quoted(text)}. ` +
           `The request config/mcpServer/reload starts it again for the next turn.`,
         threadId,
