@@ -4,7 +4,19 @@ import { AppServerRpc } from "@effect-codex/client/AppServerRpc"
 import { CodexHome, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Cause, type Duration, Effect, Exit, Fiber, FileSystem, Option, type Scope, Stream, Terminal } from "effect"
+import {
+  Cause,
+  type Duration,
+  Effect,
+  Exit,
+  Fiber,
+  FileSystem,
+  Option,
+  type Scope,
+  Stdio,
+  Stream,
+  Terminal
+} from "effect"
 import { TerminalCapabilities } from "effect/cli"
 import * as Ask from "../src/internal/ask.ts"
 import { runWith } from "../src/internal/run.ts"
@@ -63,7 +75,8 @@ const at = <A, E, R>(
       canAnimate: true,
       canPrompt: true
     }),
-    Effect.provideService(Ask.TypeAhead, options?.typeAhead ?? 0)
+    Effect.provideService(Ask.TypeAhead, options?.typeAhead ?? 0),
+    Effect.provide(Stdio.layerTest({ stdinIsTerminal: Effect.succeed(true) }))
   )
 
 const real = (
