@@ -20,7 +20,12 @@ const ofRuntimes = (project: string, script: string): ReadonlyArray<Row> => {
     { name: `Node ${process.versions.node}`, command: process.execPath, args: [file] },
     { name: "Node with mocked timers", command: process.execPath, args: [mocked] },
     { name: "the oldest Node", command: Tools.oldestNode, args: [script] },
-    { name: "Bun", command: Tools.bun, args: ["--no-install", file] },
+    {
+      name: "Bun",
+      command: Tools.bun,
+      args: ["--no-install", file],
+      env: { BUN_RUNTIME_TRANSPILER_CACHE_PATH: "0" }
+    },
     {
       name: "Deno",
       command: Tools.deno,

@@ -24,7 +24,9 @@ const said = Effect.fnUntraced(function*(command: string, args: ReadonlyArray<st
   const home = yield* CodexHome.CodexHome
   const { url } = yield* onTcp()
   return yield* Effect.callback<string>((resume) => {
-    const child = execFile(command, [...args, url], { cwd: home.workspace }, (_, stdout, stderr) => {
+    // Neither keeps anything for later.
+    const env = { ...process.env, BUN_RUNTIME_TRANSPILER_CACHE_PATH: "0", DENO_DIR: join(home.path, "deno") }
+    const child = execFile(command, [...args, url], { cwd: home.workspace, env }, (_, stdout, stderr) => {
       const lines = `${stdout}${stderr}`.split("\n").filter((line) => !/^\[[\d:.]+\] WARN \(#\d+\): codex/.test(line))
       resume(Effect.succeed(lines.join("\n").trim()))
     })
