@@ -28,6 +28,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as PlatformError from "effect/PlatformError"
+import * as Predicate from "effect/Predicate"
 import * as ChildProcess from "effect/process/ChildProcess"
 import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import * as Queue from "effect/Queue"
@@ -133,18 +134,33 @@ const exitOfError = (error: PlatformError.PlatformError): AppServerExit => {
   return { code: null, signal: /signal: '(\w+)'/.exec(text)?.[1] ?? "an unknown signal" }
 }
 
-const startError = (options: Options) => (error: PlatformError.PlatformError) =>
-  error.reason._tag === "NotFound" && error.reason.method === "spawn"
+const notSpawned = (
+  { executable }: Options,
+  detail: string,
+  more: { readonly option?: string; readonly cause?: unknown }
+) => new AppServerStartError({ phase: "spawn", executable, detail, stderr: [], ...more })
+
+const wrongFolder = (options: Options, problem: string, cause: unknown) =>
+  notSpawned(options, `the folder ${options.cwd} ${problem}`, { option: "cwd", cause })
+
+const startError = (options: Options) => (error: PlatformError.PlatformError) => {
+  const { _tag, method } = error.reason
+  if (_tag !== "NotFound") return notSpawned(options, error.message, { cause: error })
+  return options.cwd === undefined || method === "spawn"
     ? new CodexExecutableNotFound({
       tried: [{ place: options.executable, problem: "the file, or an interpreter or loader that it names, is missing" }]
     })
-    : new AppServerStartError({
-      phase: "spawn",
-      executable: options.executable,
-      detail: error.message,
-      stderr: [],
-      cause: error
-    })
+    // The spawner looks for the folder first.
+    : wrongFolder(options, "does not exist.", error)
+}
+
+// Node throws what the system does not commonly say of an executable.
+const thrownError = (options: Options) => (cause: unknown) =>
+  Effect.fail(
+    options.cwd !== undefined && Predicate.hasProperty(cause, "code") && cause.code === "ENOTDIR"
+      ? wrongFolder(options, "is a file.", cause)
+      : notSpawned(options, cause instanceof Error ? cause.message : String(cause), { cause })
+  )
 
 /**
  * The stdin and stdout of a process.
@@ -254,18 +270,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   })
   const { handle, pipes } = yield* spawn(command).pipe(
     Effect.mapError(startError(options)),
-    // Node throws what the system does not commonly say of an executable, such as ENOTDIR for a `cwd` that is a file.
-    Effect.catchDefect((cause) =>
-      Effect.fail(
-        new AppServerStartError({
-          phase: "spawn",
-          executable: options.executable,
-          detail: cause instanceof Error ? cause.message : String(cause),
-          stderr: [],
-          cause
-        })
-      )
-    )
+    Effect.catchDefect(thrownError(options))
   )
   const { read, writeFailure, ...stdin } = pipes ?? (yield* streamPipes(handle, pipesScope))
 

@@ -72,12 +72,16 @@ export class AppServerStartError
       executable: Schema.String,
       detail: Schema.String,
       stderr: Schema.Array(Schema.String),
+      /** The option that is wrong, when that is why, such as `cwd` or `configOverrides[0]`. */
+      option: Schema.optionalKey(Schema.String),
       cause: Schema.optionalKey(Schema.Defect())
     }
   )
 {
   override get message(): string {
-    const what = this.isStateDatabaseLocked
+    const what = this.option !== undefined
+      ? `Change the option \`${this.option}\`.`
+      : this.isStateDatabaseLocked
       ? `Another program ${
         this.stderr.some((line) => line.includes("locked")) ? "keeps" : "probably keeps"
       } a database in ` +

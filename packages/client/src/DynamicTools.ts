@@ -79,7 +79,8 @@ const dataUrl = (media: string | Media): string =>
 export const text = (text: string): Content => ({ type: "inputText", text })
 
 /**
- * An image, as a data URL or as bytes. The server takes no other URLs (measured): a result with one is not told to the model.
+ * An image, as a data URL or as bytes of a PNG, JPEG, GIF or WebP. In place of any other, which would spoil the thread, the
+ * model is told what was wrong with it, and the log has a warning.
  *
  * @category constructors
  * @since 0.1.0
@@ -245,9 +246,6 @@ const reason = (error: unknown): string => {
   }
 }
 
-const urlOf = (content: Content): string | undefined =>
-  content.type === "inputImage" ? content.imageUrl : content.type === "inputAudio" ? content.audioUrl : undefined
-
 const isContent = (u: unknown): u is Content => guardOf(Sent.DynamicToolCallOutputContentItem)(u)
 
 const contentOf = (result: unknown): Effect.Effect<Array<Content>> =>
@@ -258,9 +256,7 @@ const contentOf = (result: unknown): Effect.Effect<Array<Content>> =>
         new TypeError("The result is no string and nothing that DynamicTools.text, image or audio made.")
       )
     }
-    return /^data:/i.test(urlOf(content) ?? "data:")
-      ? Effect.succeed(content)
-      : Effect.die(new TypeError("codex takes images and sound as data URLs alone: give the bytes."))
+    return Effect.succeed(content)
   })
 
 /**

@@ -69,7 +69,10 @@ export const workspaceWrite: Sandbox = make("workspace-write", {
  * @since 0.1.0
  */
 export const workspaceWriteWith = (options: {
-  /** More folders to write in, as absolute paths. Default: none. */
+  /**
+   * More folders to write in, as absolute paths. codex leaves out one that does not exist; where the server is ours, as with
+   * `CodexNode.layer`, the call that is given the sandbox fails with `InvalidArgument` instead. Default: none.
+   */
   readonly writableRoots?: ReadonlyArray<string> | undefined
   /** Default: false. */
   readonly networkAccess?: boolean | undefined

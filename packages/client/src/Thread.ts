@@ -112,7 +112,10 @@ export interface ListTurnsOptions {
    * them (`full`). Default: `summary`.
    */
   readonly itemsView?: Sent.TurnItemsView | undefined
-  /** How many the server is asked for at a time, which changes nothing but the number of requests. */
+  /**
+   * How many the server is asked for at a time, which changes nothing but the number of requests; it gives at most 100.
+   * Default: 25, and 100 from the second page on, unless `itemsView` is `full`.
+   */
   readonly pageSize?: number | undefined
 }
 
@@ -127,7 +130,10 @@ export interface ListItemsOptions {
   readonly turnId?: string | undefined
   /** Default: `asc`, the oldest first. */
   readonly sortDirection?: Sent.SortDirection | undefined
-  /** How many the server is asked for at a time, which changes nothing but the number of requests. */
+  /**
+   * How many the server is asked for at a time, which changes nothing but the number of requests; it gives at most 100.
+   * Default: 25, and 100 from the second page on.
+   */
   readonly pageSize?: number | undefined
 }
 

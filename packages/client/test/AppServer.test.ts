@@ -227,9 +227,13 @@ describe("starting", () => {
         _tag: "AppServerStartError",
         phase: "spawn"
       })
-      for (const cwd of ["/no/where", import.meta.filename]) {
+      for (const [cwd, problem] of [["/no/where", "does not exist"], [import.meta.filename, "is a file"]] as const) {
         const error = yield* failing(node("", { cwd }))
-        assert.deepInclude(error, { _tag: "AppServerStartError", phase: "spawn" })
+        assert.deepInclude(error, { _tag: "AppServerStartError", phase: "spawn", option: "cwd" })
+        assert.strictEqual(
+          error.message,
+          `codex app-server did not start (spawn): the folder ${cwd} ${problem}. Change the option \`cwd\`.`
+        )
       }
     })
   )

@@ -410,8 +410,6 @@ describe("an answer", () => {
   it.effect("has run when its result cannot be told, which the model hears and the log explains", () =>
     Effect.gen(function*() {
       const misfits: ReadonlyArray<readonly [DynamicTools.Tool, string]> = [
-        [withHandler(() => Effect.succeed(DynamicTools.image("https://example.com/a.png"))), "data URLs"],
-        [withHandler(() => Effect.succeed(DynamicTools.image("/tmp/a.png"))), "data URLs"],
         // What a program without types may give.
         [withHandler((): Effect.Effect<string> => Effect.succeed(JSON.parse("null"))), "no string"],
         [

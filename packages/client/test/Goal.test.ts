@@ -5,19 +5,22 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Duration, Effect, Exit, Fiber, Option, Scope, Semaphore, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Goal from "../src/internal/goal.ts"
+import * as InputItems from "../src/internal/inputItems.ts"
 import * as ThreadRoute from "../src/internal/threadRoute.ts"
 import * as Turn from "../src/internal/turn.ts"
 import * as Fake from "./fakeServer.ts"
 import { kindOf } from "./support/kindOf.ts"
 
 const stopGrace = Duration.seconds(10)
+const toWire = InputItems.make(undefined)
 
 const goalsOf = Effect.fnUntraced(function*(rpc: AppServerRpc.AppServerRpc["Service"], threadId: string) {
   const turns = yield* ThreadRoute.make(rpc, stopGrace)
   return Goal.make(rpc, threadId, {
     stopGrace,
     exclusively: Semaphore.makeUnsafe(1).withPermit,
-    handle: (state, interrupt) => Turn.make(rpc, { ...turns, interrupt: () => interrupt }, state)
+    toWire,
+    handle: (state, interrupt) => Turn.make(rpc, { ...turns, interrupt: () => interrupt }, state, toWire)
   })
 })
 

@@ -632,6 +632,36 @@ describe("what is sent", () => {
       )
     }))
 
+  it.effect("for a list are few: the first page is small, and the later ones are as large as the server makes them", () =>
+    Effect.gen(function*() {
+      const { codex, server, thread } = yield* connectThread()
+      const entry = threadStarted().thread
+      const asked = Effect.fnUntraced(function*<A, E>(
+        method: "thread/list" | "thread/turns/list" | "thread/items/list",
+        list: Stream.Stream<A, E>
+      ) {
+        const reading = yield* Effect.forkScoped(Stream.runCount(list))
+        const limits: Array<unknown> = []
+        for (const nextCursor of ["a", "b", null]) {
+          const request = yield* server.expect(method)
+          const { limit } = request.params as { readonly limit?: number }
+          limits.push(limit)
+          const data = method === "thread/list" ? Array.from({ length: limit ?? 25 }, () => entry) : []
+          yield* server.reply(request, { data, readStates: null, nextCursor, backwardsCursor: null })
+        }
+        return [limits, yield* Fiber.join(reading)] as const
+      })
+      assert.deepStrictEqual(yield* asked("thread/list", codex.listThreads()), [[undefined, 100, 100], 225])
+      const [ofTurns] = yield* asked("thread/turns/list", thread.turns())
+      assert.deepStrictEqual(ofTurns, [undefined, 100, 100])
+      const [ofItems] = yield* asked("thread/items/list", thread.items())
+      assert.deepStrictEqual(ofItems, [undefined, 100, 100])
+      const [whole] = yield* asked("thread/turns/list", thread.turns({ itemsView: "full" }))
+      assert.deepStrictEqual(whole, [25, 25, 25])
+      const [own] = yield* asked("thread/items/list", thread.items({ pageSize: 7 }))
+      assert.deepStrictEqual(own, [7, 7, 7])
+    }))
+
   it.effect("for a list ends when the server repeats itself", () =>
     Effect.gen(function*() {
       const { codex, server } = yield* connect()

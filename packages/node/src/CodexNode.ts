@@ -28,6 +28,7 @@ import * as ChildPath from "./internal/childPath.ts"
 import * as DirectPipes from "./internal/directPipes.ts"
 import * as LockedDatabase from "./internal/lockedDatabase.ts"
 import type * as NodeWebSocket from "./internal/nodeWebSocket.ts"
+import * as LocalFiles from "./internal/serverFiles.ts"
 
 /**
  * The options of the connection.
@@ -58,6 +59,12 @@ export interface Options
    * `@openai/codex`, else `codex` on `PATH`; see `CodexExecutable.find`.
    */
   readonly executable?: string | undefined
+  /**
+   * Whether the folders and files that a call names are looked at before codex is asked: a missing folder, or an image that
+   * is none, is then `InvalidArgument`, where codex takes both without a word. Set it to false for an `executable` that runs
+   * codex where it has other files, such as in a container. Default: true.
+   */
+  readonly checkFiles?: boolean | undefined
 }
 
 /**
@@ -331,8 +338,10 @@ const processOf = (options: Omit<AppServer.Options, "executable"> & Pick<Options
     )
   }))
 
+const servicesOfOurs = (options: Options) => Layer.provide(services(options), LocalFiles.layer(options))
+
 const once = (options: Options) =>
-  services(options).pipe(
+  servicesOfOurs(options).pipe(
     Layer.provideMerge(LockedDatabase.retried(
       AppServerRpc.layer(options).pipe(
         Layer.provide(Transport.layerStdio(options)),
@@ -370,5 +379,5 @@ const supervised = (options: Options, restart: AppServerRpc.RestartSchedule) =>
         exit: Effect.suspend(() => running.exit)
       })
     )
-    return Layer.merge(services(options), latest).pipe(Layer.provideMerge(rpc))
+    return Layer.merge(servicesOfOurs(options), latest).pipe(Layer.provideMerge(rpc))
   }))

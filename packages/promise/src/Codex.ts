@@ -94,6 +94,11 @@ export interface LogEntry {
 export interface CodexOptions {
   /** The codex executable. Default: `CODEX_BIN`, else the installed `@openai/codex`, else `codex` on `PATH`. */
   readonly executable?: string | undefined
+  /**
+   * Whether the folders and files that a call names are looked at before codex is asked. Set it to false for an `executable`
+   * that runs codex where it has other files, such as in a container. Default: true.
+   */
+  readonly checkFiles?: boolean | undefined
   /** Connects to an app-server that runs already, instead of starting one; the options of the process have no effect. */
   readonly connect?: WebSocketConnection | UnixSocketConnection | undefined
   /** `key=value` overrides of the configuration, each passed as `--config key=value`. */

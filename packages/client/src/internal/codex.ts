@@ -9,7 +9,10 @@ import * as ApprovalMode from "../ApprovalMode.ts"
 import { AppServerRpc } from "../AppServerRpc.ts"
 import type { Options, ThreadSettings } from "../Codex.ts"
 import { Codex } from "../Codex.ts"
+import { ServerFiles } from "../ServerFiles.ts"
 import * as ServerRequests from "../ServerRequests.ts"
+import * as Folders from "./folders.ts"
+import * as InputItems from "./inputItems.ts"
 import * as LoginNotice from "./loginNotice.ts"
 import { nameRequired } from "./mcpStartup.ts"
 import { defined } from "./settings.ts"
@@ -26,6 +29,8 @@ export const make = Effect.fnUntraced(function*(
   const turns = yield* ThreadRoute.make(rpc, stopGrace)
 
   const { "item/tool/call": toolCall } = yield* ServerRequests.current
+  const files = yield* ServerFiles
+  const checkFolders = Folders.make(files)
   const client = {
     rpc,
     turns,
@@ -33,6 +38,8 @@ export const make = Effect.fnUntraced(function*(
     stallTimeout: options?.stallTimeout,
     toolCall,
     unheard: new Set<string>(),
+    checkFolders,
+    toWire: InputItems.make(files),
     inBackground: yield* FiberSet.makeRuntime<never, void>()
   }
 
@@ -43,9 +50,12 @@ export const make = Effect.fnUntraced(function*(
       if (settings?.modelProvider === undefined && settings?.config?.["model_provider"] === undefined) checkLogin()
     })
 
-  const list = (options: Parameters<Codex["Service"]["listThreadsPage"]>[0], cursor: string | undefined) => {
-    const { cursor: _, pageSize, ...filters } = options ?? {}
-    return rpc.request("thread/list", defined({ ...filters, cursor, limit: pageSize }))
+  const list = (
+    options: Parameters<Codex["Service"]["listThreadsPage"]>[0],
+    at: { readonly cursor?: string | undefined; readonly limit?: number | undefined }
+  ) => {
+    const { cursor: _, pageSize: __, ...filters } = options ?? {}
+    return rpc.request("thread/list", defined({ ...filters, ...at }))
   }
 
   return Codex.of({
@@ -57,6 +67,7 @@ export const make = Effect.fnUntraced(function*(
         approvalMode: ApprovalMode.autoReview,
         ...defined(options ?? {})
       })
+      yield* checkFolders(options)
       const { model, thread } = yield* rpc.request("thread/start", {
         ...given,
         ...defined({
@@ -88,6 +99,7 @@ export const make = Effect.fnUntraced(function*(
       return Thread.make(client, thread.id, Thread.defaultsOf(options))
     }),
     resumeThread: Effect.fn("Codex.resumeThread")(function*(threadId, options) {
+      yield* checkFolders(options)
       const { id } = yield* threadCalls.resume(rpc, threadId, options)
       client.unheard.delete(id)
       yield* opened(options)
@@ -96,9 +108,12 @@ export const make = Effect.fnUntraced(function*(
     forkThread: Effect.fn("Codex.forkThread")((threadId, options) =>
       Effect.tap(Thread.fork(client, threadId, options), opened(options))
     ),
-    listThreads: (options) => threadCalls.pages("thread/list", (cursor) => list(options, cursor)),
+    listThreads: (options) => threadCalls.pages("thread/list", options?.pageSize, (at) => list(options, at)),
     listThreadsPage: Effect.fn("Codex.listThreadsPage")(function*(options) {
-      const { backwardsCursor, data, nextCursor } = yield* list(options, options?.cursor)
+      const { backwardsCursor, data, nextCursor } = yield* list(options, {
+        cursor: options?.cursor,
+        limit: options?.pageSize
+      })
       return {
         data,
         nextCursor: Option.fromNullishOr(nextCursor),
@@ -120,8 +135,8 @@ export const make = Effect.fnUntraced(function*(
     ),
     models: Effect.fn("Codex.models")((options) =>
       Stream.runCollect(
-        threadCalls.pages("model/list", (cursor) =>
-          rpc.request("model/list", defined({ includeHidden: false, ...options, cursor })))
+        threadCalls.pages("model/list", undefined, (at) =>
+          rpc.request("model/list", defined({ includeHidden: false, ...options, ...at })))
       )
     )
   })

@@ -33,7 +33,7 @@ import { maxObjectiveLength } from "../Goal.ts"
 import type { Raw } from "../ServerNotification.ts"
 import type { Overrides } from "../ServerRequests.ts"
 import type { Turn } from "../Turn.ts"
-import { toWire } from "./inputItems.ts"
+import type { ToWire } from "./inputItems.ts"
 import { defined, duration } from "./settings.ts"
 import * as StoredTurn from "./storedTurn.ts"
 import * as Terminals from "./terminals.ts"
@@ -318,6 +318,7 @@ export interface Options {
   readonly stallTimeout?: Duration.Input | undefined
   /** The handle of a turn that is interrupted in this way. Its `steer` is replaced. */
   readonly handle: (state: TurnState, interrupt: Effect.Effect<void, RequestError>) => Turn
+  readonly toWire: ToWire
   /** Keeps turns from being started on the thread while a goal is. Default: nothing does. */
   readonly exclusively?: (<A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>) | undefined
 }
@@ -529,7 +530,7 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
   const handleOf = (state: GoalState, turn: TurnState): Turn => ({
     ...options.handle(turn, interrupt(state)),
     steer: Effect.fn("Turn.steer")(function*(input) {
-      const items = yield* toWire(input)
+      const items = yield* options.toWire(input)
       const steer = (turnId: string) => rpc.request("turn/steer", { threadId, expectedTurnId: turnId, input: items })
       const current = yield* state.running()
       yield* steer(current).pipe(Effect.catchTags({

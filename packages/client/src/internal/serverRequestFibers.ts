@@ -8,6 +8,7 @@
  */
 import { serverRequests } from "@effect-codex/protocol/Methods"
 import * as Received from "@effect-codex/protocol/Received"
+import * as Sent from "@effect-codex/protocol/Sent"
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -22,6 +23,7 @@ import type * as Tracer from "effect/Tracer"
 import type { Handler, Method, Request } from "../ServerRequests.ts"
 import { defaults, Refusal } from "../ServerRequests.ts"
 import { guardOf, issueOf } from "./guard.ts"
+import { toolAnswer } from "./media.ts"
 
 export type RequestId = string | number
 
@@ -105,6 +107,12 @@ const maxItems = 4096
 
 const quoted = (name: string): string => name.length > 100 ? `${name.slice(0, 100)}…` : name
 
+// A wrong image would spoil the thread: the model refuses it in every later request, too.
+const shown = (method: Method, answer: unknown, report: (text: string) => void): unknown =>
+  method === "item/tool/call" && guardOf(Sent.DynamicToolCallResponse)(answer)
+    ? toolAnswer(answer, (problem) => report(`a tool answered with what codex does not take: ${problem}`))
+    : answer
+
 const handle = Effect.fnUntraced(function*<M extends Method>(
   handler: Handler<M>,
   request: Request<M>,
@@ -121,7 +129,7 @@ const handle = Effect.fnUntraced(function*<M extends Method>(
   } else if (Option.isNone(exit.value)) {
     problem = `did not answer within ${Duration.format(Duration.fromInputUnsafe(timeout))}`
   } else if (guardOf(result)(exit.value.value)) {
-    return { result: exit.value.value }
+    return { result: shown(request.method, exit.value.value, report) }
   } else {
     problem = `gave an answer that does not fit the protocol: ${issueOf(result, exit.value.value)}`
   }

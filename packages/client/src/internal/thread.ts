@@ -9,7 +9,9 @@ import type { DynamicTools } from "../DynamicTools.ts"
 import type { Sandbox } from "../Sandbox.ts"
 import type { Handler, Overrides } from "../ServerRequests.ts"
 import type { Thread } from "../Thread.ts"
+import type { CheckFolders } from "./folders.ts"
 import * as goal from "./goal.ts"
+import type { ToWire } from "./inputItems.ts"
 import * as threadCalls from "./threadCalls.ts"
 import type { Turns } from "./threadRoute.ts"
 import * as threadTurns from "./threadTurns.ts"
@@ -38,6 +40,9 @@ interface Client {
   readonly toolCall: Handler<"item/tool/call">
   /** The threads that this connection does not hear of because it asked not to. */
   readonly unheard: Set<string>
+  /** Refuse what the server takes without a word. */
+  readonly checkFolders: CheckFolders
+  readonly toWire: ToWire
   readonly inBackground: (effect: Effect.Effect<void>) => void
 }
 
@@ -55,6 +60,7 @@ export const fork = Effect.fnUntraced(function*(
   options: ForkThreadOptions | undefined,
   source?: ThreadDefaults
 ): Effect.fn.Return<Thread, RequestError> {
+  yield* client.checkFolders(options)
   const { id } = yield* threadCalls.fork(client.rpc, threadId, options)
   return make(client, id, defaultsOf(options, source))
 })
@@ -118,20 +124,32 @@ export const make = (client: Client, id: string, defaults: ThreadDefaults): Thre
     stallTimeout: defaults.stallTimeout ?? client.stallTimeout,
     handlers,
     exclusively: turns.exclusively(id),
-    handle: (state, interrupt) => Turn.make(rpc, { ...turns, interrupt: () => interrupt }, state)
+    toWire: client.toWire,
+    handle: (state, interrupt) => Turn.make(rpc, { ...turns, interrupt: () => interrupt }, state, client.toWire)
   })
   return {
     id,
-    ...threadTurns.make(rpc, turns, id, {
-      ...defaults,
-      handlers,
-      stallTimeout: defaults.stallTimeout ?? client.stallTimeout
-    }, note),
+    ...threadTurns.make(
+      rpc,
+      turns,
+      id,
+      {
+        ...defaults,
+        handlers,
+        stallTimeout: defaults.stallTimeout ?? client.stallTimeout
+      },
+      client,
+      note
+    ),
     ...calls,
     setName: (name) => revived(calls.setName(name)),
     revert: (beforeTurnId) => revived(calls.revert(beforeTurnId)),
     inject: (items) => revived(calls.inject(items)),
-    updateSettings: (options) => revived(Effect.tap(calls.updateSettings(options), note(options))),
+    updateSettings: (options) =>
+      Effect.andThen(
+        client.checkFolders(options),
+        revived(Effect.tap(calls.updateSettings(options), note(options)))
+      ),
     ...goals,
     startGoal: (...args) => Effect.andThen(subscribe, goals.startGoal(...args)),
     runGoal: (...args) => Effect.andThen(subscribe, goals.runGoal(...args)),

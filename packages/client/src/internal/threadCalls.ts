@@ -9,18 +9,25 @@ import { DecodeError, InvalidArgument } from "../CodexError.ts"
 import type { Sandbox } from "../Sandbox.ts"
 import type { Thread } from "../Thread.ts"
 import { nameRequired } from "./mcpStartup.ts"
+import { injectedProblem } from "./media.ts"
 import { observedEvents } from "./observedEvents.ts"
 import { defined, permissions } from "./settings.ts"
 
 type Rpc = AppServerRpc["Service"]
 
+// The most that codex gives at a time, whatever it is asked for (measured on 0.169).
+const largestPage = 100
+
 /**
- * The entries of all pages. A cursor that comes again ends the stream with an error, because what follows it was read
+ * The entries of all pages. The first page has the size that the server chooses, 25, for those who want no more than a few;
+ * whoever reads on reads most of it, so the next pages are as large as the server makes them, unless `pageSize` says
+ * otherwise. A cursor that comes again ends the stream with an error, because what follows it was read
  * already: a server that repeats itself is neither read for ever nor taken for one that is done.
  */
 export const pages = <A, E>(
   method: string,
-  page: (cursor: string | undefined) => Effect.Effect<
+  pageSize: number | undefined,
+  page: (at: { readonly cursor?: string; readonly limit?: number }) => Effect.Effect<
     { readonly data: ReadonlyArray<A>; readonly nextCursor: string | null | undefined },
     E
   >
@@ -34,7 +41,9 @@ export const pages = <A, E>(
         }
         seen.add(cursor)
       }
-      return Effect.map(page(cursor), ({ data, nextCursor }) => [data, Option.fromNullishOr(nextCursor)] as const)
+      const limit = pageSize ?? (cursor === undefined ? undefined : largestPage)
+      return Effect.map(page(defined({ cursor, limit })), ({ data, nextCursor }) =>
+        [data, Option.fromNullishOr(nextCursor)] as const)
     })
   })
 
@@ -133,33 +142,32 @@ export const make = (rpc: Rpc, threadId: string, onRestored: () => void): Pick<
   read: Effect.fn("Thread.read")((options) => read(rpc, threadId, options)),
   status: Effect.map(read(rpc, threadId), ({ status }) => status),
   turns: (options) =>
-    pages("thread/turns/list", (cursor) =>
+    // A turn with all of its items can be large.
+    pages("thread/turns/list", options?.pageSize ?? (options?.itemsView === "full" ? 25 : undefined), (at) =>
       rpc.request("thread/turns/list", {
         threadId,
-        ...defined({
-          cursor,
-          limit: options?.pageSize,
-          sortDirection: options?.sortDirection,
-          itemsView: options?.itemsView
-        })
+        ...at,
+        ...defined({ sortDirection: options?.sortDirection, itemsView: options?.itemsView })
       })),
   items: (options) =>
-    pages("thread/items/list", (cursor) =>
+    pages("thread/items/list", options?.pageSize, (at) =>
       rpc.request("thread/items/list", {
         threadId,
-        ...defined({
-          cursor,
-          limit: options?.pageSize,
-          sortDirection: options?.sortDirection,
-          turnId: options?.turnId
-        })
+        ...at,
+        ...defined({ sortDirection: options?.sortDirection, turnId: options?.turnId })
       })),
   setName: Effect.fn("Thread.setName")((name) => Effect.asVoid(rpc.request("thread/name/set", { threadId, name }))),
   archive: Effect.asVoid(rpc.request("thread/archive", { threadId })),
   revert: Effect.fn("Thread.revert")((beforeTurnId) =>
     Effect.asVoid(rpc.request("thread/revert", { threadId, beforeTurnId }))
   ),
-  inject: Effect.fn("Thread.inject")((items) => Effect.asVoid(rpc.request("thread/inject_items", { threadId, items }))),
+  inject: Effect.fn("Thread.inject")(function*(items) {
+    for (const [index, item] of items.entries()) {
+      const detail = injectedProblem(item)
+      if (detail !== undefined) yield* new InvalidArgument({ argument: `items[${index}]`, detail })
+    }
+    yield* rpc.request("thread/inject_items", { threadId, items })
+  }),
   updateSettings: Effect.fn("Thread.updateSettings")(function*(options) {
     const { approvalPolicy, approvalsReviewer, sandbox } = yield* permissions(options)
     yield* oneOf(options.permissions, sandbox)

@@ -11,7 +11,8 @@ import type { Input } from "../Input.ts"
 import * as Output from "../Output.ts"
 import type { StructuredOutput, Thread, TurnOptions } from "../Thread.ts"
 import type { TurnResult } from "../TurnResult.ts"
-import { toWire } from "./inputItems.ts"
+import type { CheckFolders } from "./folders.ts"
+import type { ToWire } from "./inputItems.ts"
 import { duration, turnSettings } from "./settings.ts"
 import type { ThreadDefaults } from "./thread.ts"
 import type { Turns } from "./threadRoute.ts"
@@ -37,6 +38,7 @@ export const make = (
   turns: Turns,
   threadId: string,
   { handlers, sandbox, stallTimeout }: Omit<ThreadDefaults, "unstored">,
+  { checkFolders, toWire }: { readonly checkFolders: CheckFolders; readonly toWire: ToWire },
   note: (options: Pick<TurnOptions, "approvalMode" | "sandbox">) => Effect.Effect<void>
 ): Pick<Thread, "run" | "turn" | "review" | "compact"> => {
   // A thread is started with a mode alone; what its sandbox says beyond that has to come with each turn.
@@ -49,6 +51,7 @@ export const make = (
   ): Effect.fn.Return<TurnState, RequestError | ThreadBusy, Scope.Scope> {
     const settings = yield* turnSettings({ ...defaults, ...options })
     const items = yield* toWire(input)
+    yield* checkFolders(options)
     // The server marks the message with it, so that a turn is known by its message when its reply is lost.
     const clientId = crypto.randomUUID()
     const params: ClientRequests["turn/start"]["params"] = {
@@ -136,12 +139,12 @@ export const make = (
           whenBusy: options?.whenBusy ?? "fail"
         })
       ),
-      Effect.map((state) => Turn.make(rpc, turns, state))
+      Effect.map((state) => Turn.make(rpc, turns, state, toWire))
     )
 
   return {
     turn: Effect.fn("Thread.turn")(function*(input, options) {
-      return Turn.make(rpc, turns, yield* start(input, options, true))
+      return Turn.make(rpc, turns, yield* start(input, options, true), toWire)
     }),
     run,
     review: Effect.fn("Thread.review")(function*(target, options) {

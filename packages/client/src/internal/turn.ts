@@ -7,12 +7,12 @@ import * as Stream from "effect/Stream"
 import type { AppServerRpc } from "../AppServerRpc.ts"
 import type { Turn } from "../Turn.ts"
 import * as AgentText from "./agentText.ts"
-import { toWire } from "./inputItems.ts"
+import type { ToWire } from "./inputItems.ts"
 import * as Terminals from "./terminals.ts"
 import type { Turns } from "./threadRoute.ts"
 import type { TurnState } from "./turnState.ts"
 
-export const make = (rpc: AppServerRpc["Service"], turns: Turns, state: TurnState): Turn => {
+export const make = (rpc: AppServerRpc["Service"], turns: Turns, state: TurnState, toWire: ToWire): Turn => {
   const { events, id, threadId } = state
   const interrupt = turns.interrupt(state)
   const pieces = (saidBy: ConstructorParameters<typeof AgentText.Pieces>[0]) =>

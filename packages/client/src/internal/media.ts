@@ -1,0 +1,99 @@
+/**
+ * What codex takes as an image or as sound (measured on 0.169). It decodes an image that begins with `data:` and tells the
+ * model when it cannot; what does not begin so goes to the model as it is, in this request and in all later ones of the
+ * thread, and a model refuses each of them.
+ */
+import type * as Sent from "@effect-codex/protocol/Sent"
+import * as Predicate from "effect/Predicate"
+
+export type Kind = "image" | "audio"
+
+const signatures: ReadonlyArray<RegExp> = [
+  // PNG
+  /^\u0089PNG\r\n\u001A\n/,
+  // JPEG
+  /^\u00FF\u00D8\u00FF/,
+  // GIF
+  /^GIF8[79]a/,
+  // WebP
+  /^RIFF[^]{4}WEBP/
+]
+
+export const imageTypes = "PNG, JPEG, GIF or WebP"
+export const audioTypes = "wav, mp3, m4a, webm or ogg"
+
+/** How many bytes {@link isImage} looks at. */
+export const headLength = 12
+
+/** Codex goes by the first bytes, whatever the name or the declared type says. */
+export const isImage = (head: string): boolean => signatures.some((signature) => signature.test(head))
+
+/** Codex goes by the ending alone. */
+export const isAudioFile = (path: string): boolean => /\.(?:wav|mp3|m4a|webm|ogg)$/i.test(path)
+
+// Flac, for one, is not taken.
+const isAudioType = (mediaType: string): boolean =>
+  /^audio\/(?:x-|vnd\.)?(?:wave?|mp3|mpeg|mp4|m4a|webm|ogg)$/i.test(mediaType)
+
+/** What is wrong with the URL of an image or of sound. */
+export const problemOf = (kind: Kind, url: string): string | undefined => {
+  if (url === "") return "the URL is empty."
+  if (/^https?:/i.test(url)) return "it is given by its address, which codex does not read."
+  const header = /^data:([^,]{0,200}),/i.exec(url)
+  if (header === null) return "it is no data URL."
+  const [mediaType = "", ...parameters] = header[1]!.split(";")
+  if (parameters.at(-1)?.toLowerCase() !== "base64") return "its data URL is not encoded as base64."
+  const data = url.slice(header[0].length)
+  if (data === "") return "its data URL has no data."
+  const digits = data.slice(0, data.endsWith("==") ? -2 : data.endsWith("=") ? -1 : data.length)
+  if (!/^[A-Za-z\d+/]+$/.test(digits) || digits.length % 4 === 1) {
+    return "the data of its data URL is no base64, without line breaks and with + and /."
+  }
+  if (kind === "audio") {
+    return isAudioType(mediaType)
+      ? undefined
+      : `its data URL is declared as ${mediaType === "" ? "nothing" : mediaType}, and codex takes ${audioTypes}.`
+  }
+  return isImage(atob(digits.slice(0, headLength / 3 * 4)))
+    ? undefined
+    : `its data is no ${imageTypes}.`
+}
+
+const contentProblem = (item: Sent.DynamicToolCallOutputContentItem): string | undefined => {
+  if (item.type === "inputImage") return problemOf("image", item.imageUrl)
+  return item.type === "inputAudio" ? problemOf("audio", item.audioUrl) : undefined
+}
+
+/**
+ * A tool's answer in which each image and sound that would spoil the thread is a text that tells the model of it. `onWrong`
+ * hears what was wrong.
+ */
+export const toolAnswer = (
+  answer: Sent.DynamicToolCallResponse,
+  onWrong: (problem: string) => void
+): Sent.DynamicToolCallResponse => {
+  if (answer.contentItems.every((item) => contentProblem(item) === undefined)) return answer
+  return {
+    ...answer,
+    contentItems: answer.contentItems.map((item) => {
+      const problem = contentProblem(item)
+      if (problem === undefined) return item
+      onWrong(problem)
+      const what = item.type === "inputImage" ? "an image" : "sound"
+      return { type: "inputText", text: `The tool answered with ${what} that cannot be used: ${problem}` }
+    })
+  }
+}
+
+/** What is wrong with the images of an item of the Responses API. */
+export const injectedProblem = (item: unknown): string | undefined => {
+  if (!Predicate.isObject(item)) return undefined
+  for (const parts of [Reflect.get(item, "content"), Reflect.get(item, "output")]) {
+    for (const part of Array.isArray(parts) ? parts : []) {
+      if (!Predicate.hasProperty(part, "image_url") || !Predicate.isString(part.image_url)) continue
+      const problem = problemOf("image", part.image_url)
+      if (problem !== undefined) return problem
+    }
+  }
+  return undefined
+}
