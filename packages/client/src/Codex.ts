@@ -261,7 +261,8 @@ export class Codex extends Context.Service<Codex, {
   readonly startThread: (options?: StartThreadOptions) => Effect.Effect<Thread, RequestError>
   /**
    * Loads a stored thread, also one that another process wrote. Fails with `ThreadNotPersisted` for an unknown id and for
-   * a thread without a turn or a name, and with `RpcError` for an archived one.
+   * a thread without a turn or a name, with `RpcError` for an archived one, and with `ThreadInUse` while another process
+   * has it.
    */
   readonly resumeThread: (threadId: string, options?: ResumeThreadOptions) => Effect.Effect<Thread, RequestError>
   /**

@@ -361,6 +361,44 @@ export class ThreadNotPersisted
 }
 
 /**
+ * Another process has the thread: codex lets one process at a time write a thread, and this one could not resume, archive,
+ * unarchive or delete it. `Codex.readThread` and `Codex.forkThread` work all the same.
+ *
+ * **Details**
+ *
+ * The other process lets go when it ends, when it archives the thread, and a minute after the last of its clients has left
+ * the thread (`Thread.unsubscribe`) or its connection, once no turn runs; `thread_unload_delay_secs` of the configuration
+ * says how long (measured on codex 0.169).
+ *
+ * **Example** (Going on with a copy, unless the other process lets go)
+ *
+ * ```ts
+ * import { Codex, CodexRetry } from "@effect-codex/client"
+ * import { Effect } from "effect"
+ *
+ * export const goOn = Effect.fn("goOn")(function*(threadId: string) {
+ *   const codex = yield* Codex.Codex
+ *   return yield* codex.resumeThread(threadId).pipe(
+ *     Effect.retry(CodexRetry.transient),
+ *     Effect.catchTag("ThreadInUse", () => codex.forkThread(threadId))
+ *   )
+ * })
+ * ```
+ *
+ * @category rpc
+ * @since 0.1.0
+ */
+export class ThreadInUse
+  extends TaggedError<ThreadInUse>("@effect-codex/client/CodexError/ThreadInUse")("ThreadInUse", rpcFields)
+{
+  override get message(): string {
+    return `${rpcMessage(this)}. Another process has the thread open. Wait until it lets go and try again ` +
+      `(CodexRetry.transient), fork the thread, or connect to the app-server of the other process.`
+  }
+  readonly isRetryable = true
+}
+
+/**
  * There is no running turn to steer or to interrupt.
  *
  * @category rpc
@@ -459,6 +497,7 @@ export type ReplyError =
   | RpcError
   | ThreadNotFound
   | ThreadNotPersisted
+  | ThreadInUse
   | NoActiveTurn
   | TurnMismatch
   | ExperimentalRequired

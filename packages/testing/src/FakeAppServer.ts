@@ -18,7 +18,7 @@
  * message that says so: test it on the real codex, with `ScriptedCodex`. It is
  *
  * - of threads and turns: reviews, compaction, goals, `Thread.revert` and `inject`, `Turn.interruptWithTerminals`,
- *   collaboration modes, environments, named permissions, forks that stay attached, input of type `localAudio`;
+ *   collaboration modes, environments, named permissions, forks that stay attached;
  * - of approvals: `ApprovalMode.autoReview` of what goes beyond the sandbox, granular policies, elicitations;
  * - of tools: the other ones of codex (`write_stdin`, `view_image`, goals, agents, and all that a model gets which codex
  *   knows), MCP servers that start;
@@ -31,11 +31,11 @@
  * - Commands are not run: `exec` says what comes of them. The calls of one response are made one after the other. Patches
  *   that add files are shown and not written; other patches are commands.
  * - The model is told what the client says, and not what codex adds: its own prompt, the environment, permissions, skills
- *   and `AGENTS.md`. Of the tools of codex it is told the names, whatever the model is. Images of files are not made
- *   smaller, and those that are no PNG or JPEG are none. The headers are those that tell of the client and its thread; a
+ *   and `AGENTS.md`. Of the tools of codex it is told the names, whatever the model is. Images are not made smaller, a GIF
+ *   stays one, and the first bytes alone decide whether it is an image. The headers are those that tell of the client and its thread; a
  *   ChatGPT login sends no `authorization`.
- * - Of a thread's `config` the two switches above are read. Two models and a hidden one are listed. Of failed requests to the
- *   model those are repeated whose stream broke, if `streamMaxRetries` says so.
+ * - Of a thread's `config` the two switches above and `thread_unload_delay_secs` are read. Two models and a hidden one are
+ *   listed. Of failed requests to the model those are repeated whose stream broke, if `streamMaxRetries` says so.
  *
  * @since 0.1.0
  */
@@ -250,12 +250,16 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
       brokenMcpServers: options.brokenMcpServers ?? {},
       scope: process
     }
-    const end = (cause: ConnectionError): void => {
+    const close = (): void => {
       open.delete(connection)
+      for (const threadId of connection.loaded.keys()) home.writers.delete(threadId)
+    }
+    const end = (cause: ConnectionError): void => {
+      close()
       Queue.failCauseUnsafe(toClient, Cause.fail(cause))
     }
     open.set(connection, end)
-    yield* Scope.addFinalizer(process, Effect.sync(() => void open.delete(connection)))
+    yield* Scope.addFinalizer(process, Effect.sync(close))
     yield* Queue.take(toServer).pipe(
       Effect.flatMap((frame) => {
         const message = FakeServer.read(frame)

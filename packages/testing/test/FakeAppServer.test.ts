@@ -202,16 +202,14 @@ describe("FakeAppServer", () => {
       const refused = yield* Effect.forEach([
         rpc.request("turn/start", { threadId, input: [], collaborationMode: { mode: "plan", settings } }),
         rpc.request("thread/settings/update", { threadId, collaborationMode: { mode: "plan", settings } }),
-        rpc.request("thread/start", { environments: [] }),
-        rpc.request("turn/start", { threadId, input: [{ type: "localAudio", path: "/hello.wav" }] })
+        rpc.request("thread/start", { environments: [] })
       ], Effect.flip)
       const said = ({ message }: { readonly message: string }) =>
         /FakeAppServer does not do (.*?)\. /.exec(message)?.[1]
       assert.deepStrictEqual(refused.map(said), [
         "turn/start.collaborationMode",
         "thread/settings/update.collaborationMode",
-        "thread/start.environments",
-        "an input of type localAudio"
+        "thread/start.environments"
       ])
 
       // What its documentation says that it does not do.

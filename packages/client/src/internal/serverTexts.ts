@@ -6,11 +6,20 @@
 /** What the text of a JSON-RPC error means, by the tag of the error. */
 export const meaningOf = (
   detail: string
-): "ThreadNotFound" | "ThreadNotPersisted" | "NoActiveTurn" | "ExperimentalRequired" | "LoginRequired" | undefined => {
+):
+  | "ThreadNotFound"
+  | "ThreadNotPersisted"
+  | "ThreadInUse"
+  | "NoActiveTurn"
+  | "ExperimentalRequired"
+  | "LoginRequired"
+  | undefined =>
+{
   if (/^thread not (?:found|loaded): /.test(detail)) return "ThreadNotFound"
   if (/^no (?:archived )?rollout found for thread id |^thread \S+ is not materialized yet/.test(detail)) {
     return "ThreadNotPersisted"
   }
+  if (/^thread \S+ already has an active writer/.test(detail)) return "ThreadInUse"
   if (/^no active turn to (?:steer|interrupt)/.test(detail)) return "NoActiveTurn"
   if (/requires experimentalApi capability/.test(detail)) return "ExperimentalRequired"
   if (/^(?:codex account|chatgpt) authentication required /.test(detail)) return "LoginRequired"

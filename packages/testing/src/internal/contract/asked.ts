@@ -161,6 +161,53 @@ export const cases: ReadonlyArray<Case> = [
   ),
 
   fact(
+    "model: is told of an image that cannot be shown, and given what is no data URL as it is",
+    Effect.gen(function*() {
+      const path = yield* folder
+      const words = Path.join(path, "words.txt")
+      Fs.writeFileSync(words, "no sound")
+      const image = (url: string) => ({ type: "image" as const, url })
+      const sound = (url: string) => ({ type: "audio" as const, url })
+      yield* enqueue("seen")
+      const threadId = yield* startThread()
+      const { turn } = yield* request("turn/start", {
+        threadId,
+        input: [
+          image("/tmp/x.png"),
+          image(""),
+          image(pixel),
+          image("data:image/png;base64,@@@@"),
+          image("data:image/png;base64,"),
+          image("data:image/png,abc"),
+          image(`data:image/png;base64,${Buffer.from("hello").toString("base64")}`),
+          image(`data:image/svg+xml;base64,${Buffer.from("<svg/>").toString("base64")}`),
+          { type: "localImage", path },
+          sound("data:audio/flac;base64,AAAA"),
+          sound("data:audio/wav;base64,"),
+          sound("/tmp/x.wav"),
+          { type: "localAudio", path: "/nowhere/at/all.wav" },
+          { type: "localAudio", path: words }
+        ]
+      })
+      yield* ended(turn.id)
+      const input = (text: string) => ({ type: "input_text", text })
+      const unreadable = input("image content omitted because it could not be processed")
+      yield* equal("the message", (yield* asked).input.at(-1)?.["content"], [
+        { type: "input_image", image_url: "/tmp/x.png", detail: "high" },
+        { type: "input_image", image_url: "", detail: "high" },
+        { type: "input_image", image_url: pixel, detail: "high" },
+        ...Array.from({ length: 5 }, () => unreadable),
+        input(`Codex could not read the local image at \`${path}\`: Is a directory (os error 21)`),
+        input("audio content omitted because its format is not supported; use wav, mp3, m4a, webm, or ogg"),
+        input("audio content omitted because it could not be processed"),
+        input("audio content omitted because it could not be processed"),
+        input("Codex could not read the local audio at `/nowhere/at/all.wav`: No such file or directory (os error 2)"),
+        input(`Codex cannot attach audio at \`${words}\`: unsupported audio format; use wav, mp3, m4a, webm, or ogg.`)
+      ])
+    })
+  ),
+
+  fact(
     "model: hears by the headers who asks, and of which thread",
     Effect.gen(function*() {
       yield* enqueue("done", "done")

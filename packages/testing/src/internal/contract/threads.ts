@@ -18,6 +18,7 @@ import {
   request,
   runTurn,
   startThread,
+  startTurn,
   story,
   text
 } from "./story.ts"
@@ -544,6 +545,69 @@ export const cases: ReadonlyArray<Case> = [
       yield* request("thread/resume", { threadId, excludeTurns: true })
       yield* enqueue("heard")
       yield* runTurn(threadId)
+    })
+  ),
+
+  fact(
+    "thread: is unloaded once nobody hears of it for as long as its configuration says",
+    Effect.gen(function*() {
+      const wire = yield* Wire
+      yield* enqueue("ok")
+      const threadId = yield* startThread({ config: { thread_unload_delay_secs: 0 } })
+      yield* runTurn(threadId)
+      const since = yield* mark
+      yield* request("thread/unsubscribe", { threadId })
+      const isOf = (method: string) => (message: { readonly [key: string]: unknown }) =>
+        message["method"] === method && Predicate.hasProperty(message["params"], "threadId") &&
+        message["params"].threadId === threadId
+      yield* wire.until(isOf("thread/closed"), since)
+      const { thread } = yield* request("thread/read", { threadId })
+      yield* equal("its status", thread.status, { type: "notLoaded" })
+      yield* equal("a turn", yield* refusal(startTurn(threadId)), `-32600 thread not found: ${threadId}`)
+    })
+  ),
+
+  fact(
+    "thread: a list has at most 100 entries a page, and 25 unless more are asked for",
+    Effect.gen(function*() {
+      const threadId = yield* startThread()
+      yield* enqueue(...Array.from({ length: 51 }, () => "ok"))
+      for (let turn = 0; turn < 51; turn++) yield* runTurn(threadId)
+      const sizes = yield* Effect.forEach([undefined, 10, 1000], (limit) =>
+        Effect.map(
+          request("thread/items/list", { threadId, ...limit === undefined ? {} : { limit } }),
+          ({ data }) => data.length
+        ))
+      yield* equal("the pages", sizes, [25, 10, 100])
+    })
+  ),
+
+  fact(
+    "thread: works in any folder, also in one that is not there, from the working directory of the server",
+    Effect.gen(function*() {
+      const { cwd: base } = yield* request("thread/start", {})
+      const folders = yield* Effect.forEach(
+        [".", "", "none", "/nowhere/at/all"],
+        (cwd) => Effect.map(request("thread/start", { cwd }), ({ cwd }) => cwd)
+      )
+      yield* equal("the folders", folders, [base, base, `${base}/none`, "/nowhere/at/all"])
+    })
+  ),
+
+  fact(
+    "thread: takes absolute folders alone to write in and as its workspace",
+    Effect.gen(function*() {
+      const refused = "-32600 Invalid request: AbsolutePathBuf deserialized without a base path"
+      yield* equal("workspace", yield* refusal(request("thread/start", { runtimeWorkspaceRoots: ["x"] })), refused)
+      const threadId = yield* startThread()
+      const sandboxPolicy = {
+        type: "workspaceWrite",
+        writableRoots: ["x"],
+        networkAccess: false,
+        excludeTmpdirEnvVar: false,
+        excludeSlashTmp: false
+      } as const
+      yield* equal("to write", yield* refusal(startTurn(threadId, "go", { sandboxPolicy })), refused)
     })
   ),
 

@@ -48,6 +48,8 @@ export interface StoredThread {
   readonly dynamicTools: ReadonlyArray<Sent.DynamicToolSpec>
   readonly developerInstructions: string | null
   features: Features
+  /** `thread_unload_delay_secs`: how long the thread stays loaded when nobody hears of it. */
+  unloadDelaySecs: number
   readonly turns: Array<StoredTurn>
   /** What the model sees: items of the Responses API. It only grows. */
   readonly history: Array<Schema.JsonObject>
@@ -88,6 +90,8 @@ export interface Home {
   readonly model: string
   readonly requiresOpenaiAuth: boolean
   readonly threads: Map<string, StoredThread>
+  /** The connection, which is a process of the real server, that has a thread loaded. No other can write it. */
+  readonly writers: Map<string, object>
   readonly allowedPrefixes: Array<ReadonlyArray<string>>
   login: Login | undefined
   /** Ids that differ from each other and are the same in each run. */
@@ -106,6 +110,7 @@ export const make = (
     ...options,
     path: "/fake/codex",
     threads: new Map(),
+    writers: new Map(),
     allowedPrefixes: [],
     login: undefined,
     nextId: () => `01a20000-0000-7000-8000-${(++ids).toString(16).padStart(12, "0")}`,

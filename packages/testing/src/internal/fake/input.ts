@@ -16,36 +16,91 @@ export const contentOf = (input: Sent.UserInput): Received.UserInput => {
   }
 }
 
-const inputText = (text: string): Schema.JsonObject => ({ type: "input_text", text })
+export const remoteImage = "remote image URLs are not supported; use an inline data URL instead"
+
+export const inputText = (text: string): Schema.JsonObject => ({ type: "input_text", text })
 
 const unreadable = inputText("image content omitted because it could not be processed")
 
-const image = (
-  image: { readonly image_url: string } | { readonly file_id: string },
-  detail: string | null | undefined
-) =>
-  detail === "low"
-    ? inputText("image content omitted because detail 'low' is not supported; use 'high', 'original', or 'auto'")
-    // It is `original` for models alone that can have it.
-    : { type: "input_image", ...image, detail: detail === "auto" ? detail : "high" }
-
-const beginnings: ReadonlyArray<readonly [mime: string, bytes: string]> = [
-  ["image/png", "89504e470d0a1a0a"],
-  ["image/jpeg", "ffd8ff"]
+const types: ReadonlyArray<readonly [mime: string, beginning: RegExp]> = [
+  ["image/png", /^\u0089PNG\r\n\u001A\n/],
+  ["image/jpeg", /^\u00FF\u00D8\u00FF/],
+  ["image/gif", /^GIF8[79]a/],
+  ["image/webp", /^RIFF[^]{4}WEBP/]
 ]
 
-/** The file as a data URL. Codex makes large images smaller, which is not done here. */
-const localImage = (path: string, detail: string | null | undefined): ReadonlyArray<Schema.JsonObject> | undefined => {
-  try {
-    const bytes = Fs.readFileSync(path)
-    const start = bytes.subarray(0, 8).toString("hex")
-    const mime = beginnings.find(([, beginning]) => start.startsWith(beginning))?.[0]
-    return [
-      mime === undefined ? unreadable : image({ image_url: `data:${mime};base64,${bytes.toString("base64")}` }, detail)
-    ]
-  } catch {
-    return undefined
+// Codex makes large images smaller and a PNG of a GIF, and decodes what it is given; here the first bytes decide.
+const typeOf = (bytes: Buffer): string | undefined => {
+  const start = bytes.subarray(0, 12).toString("latin1")
+  return types.find(([, beginning]) => beginning.test(start))?.[0]
+}
+
+/** What is no data URL goes to the model as it is. */
+const canShow = (url: string): boolean => {
+  if (!/^data:/i.test(url)) return true
+  const [, base64] = /;base64,([A-Za-z\d+/]+={0,2})$/i.exec(url) ?? []
+  return base64 !== undefined && typeOf(Buffer.from(base64, "base64")) !== undefined
+}
+
+export const image = (
+  image: { readonly image_url: string } | { readonly file_id: string },
+  detail: string | null | undefined
+): Schema.JsonObject => {
+  if (detail === "low") {
+    return inputText("image content omitted because detail 'low' is not supported; use 'high', 'original', or 'auto'")
   }
+  if ("image_url" in image && !canShow(image.image_url)) return unreadable
+  // It is `original` for models alone that can have it.
+  return { type: "input_image", ...image, detail: detail === "auto" ? detail : "high" }
+}
+
+const audioFormats = "wav, mp3, m4a, webm, or ogg"
+
+const unheard = inputText("audio content omitted because you do not support audio input")
+
+export const audio = (url: string): Schema.JsonObject => {
+  const [, type, data] = /^data:([^;,]*);base64,([A-Za-z\d+/]+={0,2})$/i.exec(url) ?? []
+  if (type === undefined || data === undefined) {
+    return inputText("audio content omitted because it could not be processed")
+  }
+  return /^audio\/(?:x-|vnd\.)?(?:wave?|mp3|mpeg|mp4|m4a|webm|ogg)$/i.test(type)
+    ? unheard
+    : inputText(`audio content omitted because its format is not supported; use ${audioFormats}`)
+}
+
+/** The bytes of a file of the user, or why there are none. */
+const read = (what: "image" | "audio", path: string): Buffer | string => {
+  try {
+    return Fs.readFileSync(path)
+  } catch (error) {
+    const isFolder = error instanceof Error && "code" in error && error.code === "EISDIR"
+    const why = isFolder ? "Is a directory (os error 21)" : "No such file or directory (os error 2)"
+    return `Codex could not read the local ${what} at \`${path}\`: ${why}`
+  }
+}
+
+const tagged = (what: "image" | "audio", name: string, path: string, shown: Schema.JsonObject) => [
+  inputText(`<${what} name=[${name}] path="${path}">`),
+  shown,
+  inputText(`</${what}>`)
+]
+
+const localImage = (index: number, path: string, detail: string | null | undefined) => {
+  const bytes = read("image", path)
+  if (typeof bytes === "string") return [inputText(bytes)]
+  const type = typeOf(bytes)
+  const shown = type === undefined
+    ? unreadable
+    : image({ image_url: `data:${type};base64,${bytes.toString("base64")}` }, detail)
+  return tagged("image", `Image #${index}`, path, shown)
+}
+
+const localAudio = (index: number, path: string) => {
+  const bytes = read("audio", path)
+  if (typeof bytes === "string") return [inputText(bytes)]
+  return /\.(?:wav|mp3|m4a|webm|ogg)$/i.test(path)
+    ? tagged("audio", `Audio #${index}`, path, unheard)
+    : [inputText(`Codex cannot attach audio at \`${path}\`: unsupported audio format; use ${audioFormats}.`)]
 }
 
 const isImage = ({ type }: Received.UserInput): boolean => type === "image" || type === "localImage"
@@ -53,6 +108,7 @@ const isImage = ({ type }: Received.UserInput): boolean => type === "image" || t
 /** The parts of a message to the model. What stands for an app or a skill that is not installed is nothing. */
 export const modelContent = (input: ReadonlyArray<Received.UserInput>): ReadonlyArray<Schema.JsonObject> => {
   let images = 0
+  let sounds = 0
   return input.flatMap((part) => {
     if (isImage(part)) images++
     switch (part.type) {
@@ -60,18 +116,12 @@ export const modelContent = (input: ReadonlyArray<Received.UserInput>): Readonly
         return [inputText(part.text)]
       case "image":
         return [image("url" in part ? { image_url: part.url } : { file_id: part.fileId }, part.detail)]
-      case "localImage": {
-        const shown = localImage(part.path, part.detail)
-        return shown === undefined
-          ? [
-            inputText(
-              `Codex could not read the local image at \`${part.path}\`: No such file or directory (os error 2)`
-            )
-          ]
-          : [inputText(`<image name=[Image #${images}] path="${part.path}">`), ...shown, inputText("</image>")]
-      }
+      case "localImage":
+        return localImage(images, part.path, part.detail)
       case "audio":
-        return [inputText("audio content omitted because you do not support audio input")]
+        return [audio("url" in part ? part.url : "")]
+      case "localAudio":
+        return localAudio(++sounds, part.path)
       default:
         return []
     }

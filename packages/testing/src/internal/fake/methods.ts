@@ -11,6 +11,7 @@ import * as Json from "../json.ts"
 import type { LoadedThread } from "./connection.ts"
 import type { Settings, StoredThread, StoredTurn } from "./home.ts"
 import { environments, type Features, noTokens, readStateOf, threadOf, turnOf } from "./home.ts"
+import * as Input from "./input.ts"
 import * as Login from "./login.ts"
 import * as Models from "./models.ts"
 import { page } from "./page.ts"
@@ -167,6 +168,12 @@ const stored = (
     : Effect.succeed(thread)
 }
 
+/** A thread can be written by one process at a time. */
+const unlessWritten = ({ connection }: Server, threadId: string): Effect.Effect<void, Refused.Refused> => {
+  const writer = connection.home.writers.get(threadId)
+  return writer === undefined || writer === connection ? Effect.void : Effect.fail(Refused.hasWriter(threadId))
+}
+
 /** A thread that is loaded, or of which there is a file. */
 const known = (
   server: Server,
@@ -210,6 +217,7 @@ const opened = (server: Server, thread: StoredThread, turns?: ReadonlyArray<Rece
 const load = ({ connection }: Server, thread: StoredThread): LoadedThread => {
   const loaded: LoadedThread = { stored: thread, status: { type: "idle" }, running: undefined, isSubscribed: true }
   connection.loaded.set(thread.id, loaded)
+  connection.home.writers.set(thread.id, connection)
   return loaded
 }
 
@@ -244,7 +252,22 @@ const unload = Effect.fnUntraced(function*(server: Server, threadId: string) {
   yield* interruptTurn(server, thread, () => {})
   connection.setStatus(thread, { type: "notLoaded" })
   connection.loaded.delete(threadId)
+  connection.home.writers.delete(threadId)
 })
+
+/** Lets go of a thread that nobody has heard of for so long. */
+const unloadLater = (server: Server, thread: LoadedThread) =>
+  Effect.gen(function*() {
+    yield* Effect.sleep(`${thread.stored.unloadDelaySecs} seconds`)
+    const { connection } = server
+    if (thread.isSubscribed || thread.running !== undefined || connection.loaded.get(thread.stored.id) !== thread) {
+      return
+    }
+    connection.loaded.delete(thread.stored.id)
+    connection.home.writers.delete(thread.stored.id)
+    connection.notify("thread/status/changed", { threadId: thread.stored.id, status: { type: "notLoaded" } })
+    connection.notify("thread/closed", { threadId: thread.stored.id })
+  }).pipe(Effect.forkIn(server.scope), Effect.asVoid)
 
 const startedAtMsOf = (item: Received.ThreadItem): number | null =>
   typeof item.startedAtMs === "number" ? item.startedAtMs : null
@@ -277,6 +300,13 @@ const checkTools = (specs: ReadonlyArray<Sent.DynamicToolSpec>): Refused.Refused
 
 const noFeatures: Features = { requestUserInput: false, requestPermissions: false }
 
+const defaultUnloadDelaySecs = 60
+
+const unloadDelayOf = (config: unknown): number => {
+  const given = Predicate.isObject(config) ? Reflect.get(config, "thread_unload_delay_secs") : undefined
+  return Predicate.isNumber(given) ? given : defaultUnloadDelaySecs
+}
+
 const featuresOf = (config: unknown): Features => {
   const isOn = (name: string): boolean => {
     if (!Predicate.isObject(config)) return false
@@ -300,9 +330,8 @@ const checkInput = (input: ReadonlyArray<Sent.UserInput>): Refused.Refused | und
   let actual = 0
   for (const item of input) {
     if (item.type === "text") actual += [...item.text].length
-    if (item.type === "localAudio") return Refused.notFaked("an input of type localAudio")
     if (item.type === "image" && "url" in item && /^https?:/.test(item.url)) {
-      return Refused.invalidRequest("remote image URLs are not supported; use an inline data URL instead")
+      return Refused.invalidRequest(Input.remoteImage)
     }
   }
   return actual <= maxChars ? undefined : new Refused.Refused({
@@ -361,6 +390,7 @@ const fresh = (server: Server, settings: Settings): StoredThread => {
     dynamicTools: [],
     developerInstructions: null,
     features: noFeatures,
+    unloadDelaySecs: defaultUnloadDelaySecs,
     turns: [],
     history: [],
     approvedCommands: new Set(),
@@ -391,7 +421,8 @@ export const handlers: Handlers = {
       threadSource: params.threadSource ?? null,
       dynamicTools: tools,
       developerInstructions: params.developerInstructions ?? null,
-      features: featuresOf(params.config)
+      features: featuresOf(params.config),
+      unloadDelaySecs: unloadDelayOf(params.config)
     }
     connection.home.threads.set(thread.id, thread)
     load(server, thread)
@@ -412,6 +443,7 @@ export const handlers: Handlers = {
     if (known !== undefined && !known.isStored && known.isTouched) return yield* Refused.notSupportedYet("list_turns")
     const thread = yield* stored(server, params.threadId)
     if (thread.archived) return yield* Refused.archived(thread.id)
+    yield* unlessWritten(server, thread.id)
     const joined = connection.loaded.get(thread.id)
     if (params.excludeTurns !== true) deprecated(server, useExcludeTurns)
     const turns = params.excludeTurns === true ? [] : allTurns(thread)
@@ -421,6 +453,7 @@ export const handlers: Handlers = {
       const kept = sandbox.type === "dangerFullAccess" ? sandbox : readOnly
       thread.settings = changed({ ...thread.settings, sandbox: kept, profile: profileOf(kept) }, params)
       thread.features = featuresOf(params.config)
+      thread.unloadDelaySecs = unloadDelayOf(params.config)
       warnOfFeatures(server, thread)
       connection.setStatus(load(server, thread), { type: "idle" })
     } else {
@@ -487,6 +520,7 @@ export const handlers: Handlers = {
       dynamicTools: source.dynamicTools,
       developerInstructions: source.developerInstructions,
       features: featuresOf(params.config),
+      unloadDelaySecs: unloadDelayOf(params.config),
       turns,
       history: source.history.slice(0, source.turns[count]?.historyStart),
       name: source.name,
@@ -617,6 +651,7 @@ export const handlers: Handlers = {
     const isThere = thread !== undefined && !thread.ephemeral && !thread.archived &&
       (thread.isStored || connection.loaded.has(thread.id))
     if (!isThere) return yield* Refused.noRollout(params.threadId)
+    yield* unlessWritten(server, thread.id)
     yield* unload(server, thread.id)
     thread.archived = true
     thread.isStored = true
@@ -642,6 +677,7 @@ export const handlers: Handlers = {
     if (thread === undefined || !(thread.isStored || connection.loaded.has(thread.id))) {
       return yield* Refused.noRollout(params.threadId)
     }
+    yield* unlessWritten(server, thread.id)
     yield* unload(server, thread.id)
     if ([...threads.values()].some((other) => other.forkedFromId === thread.id && other.inheritedTurns > 0)) {
       return yield* Refused.invalidRequest(
@@ -653,11 +689,12 @@ export const handlers: Handlers = {
     connection.notify("thread/deleted", { threadId: thread.id })
   }),
 
-  "thread/unsubscribe": Effect.fnUntraced(function*({ connection }, params, reply) {
-    const thread = connection.loaded.get(params.threadId)
+  "thread/unsubscribe": Effect.fnUntraced(function*(server, params, reply) {
+    const thread = server.connection.loaded.get(params.threadId)
     if (thread === undefined) return reply({ status: "notLoaded" })
     reply({ status: thread.isSubscribed ? "unsubscribed" : "notSubscribed" })
     thread.isSubscribed = false
+    yield* unloadLater(server, thread)
   }),
 
   "turn/start": Effect.fnUntraced(function*(server, params, reply) {

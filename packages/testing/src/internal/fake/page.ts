@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { invalidRequest, type Refused } from "./refused.ts"
 
 const defaultLimit = 25
+const maxLimit = 100
 
 export const page = <A>(
   all: ReadonlyArray<A>,
@@ -17,7 +18,7 @@ export const page = <A>(
   if (start === 0 && cursor !== undefined && cursor !== null) {
     return Effect.fail(invalidRequest(`invalid cursor: ${cursor}`))
   }
-  const data = all.slice(start, start + Math.max(1, options.limit ?? defaultLimit))
+  const data = all.slice(start, start + Math.min(maxLimit, Math.max(1, options.limit ?? defaultLimit)))
   const last = data.at(-1)
   const first = data.at(0)
   return Effect.succeed({

@@ -1,5 +1,6 @@
 /** What a request has to be before it is looked at: of a known method, with the params that the method wants. */
 import { type ClientRequests, clientRequests } from "@effect-codex/protocol/Methods"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { checkThreadId, experimental, malformed, notFaked as refuseFake, type Refused } from "./refused.ts"
 
@@ -59,6 +60,15 @@ export const methodOf = (method: string): Method | Refused =>
       }`
     )
 
+const foldersOf = (params: object): ReadonlyArray<unknown> => {
+  const policy: unknown = Reflect.get(params, "sandboxPolicy")
+  return [
+    Reflect.get(params, "runtimeWorkspaceRoots"),
+    Predicate.isObject(policy) ? policy["writableRoots"] : undefined
+  ]
+    .flatMap((folders: unknown) => Array.isArray(folders) ? folders : [])
+}
+
 /** Undefined when the params are what the method wants. */
 export const check = (method: Method, params: unknown): Refused | undefined => {
   if (params === undefined || params === null) {
@@ -69,6 +79,9 @@ export const check = (method: Method, params: unknown): Refused | undefined => {
   if (missing !== undefined) return malformed(`missing field \`${missing}\``)
   const issue = allowsNoParams.has(method) ? undefined : issueOf(method, params)
   if (issue !== undefined) return malformed(issue)
+  if (!foldersOf(params).every((folder) => typeof folder !== "string" || folder.startsWith("/"))) {
+    return malformed("AbsolutePathBuf deserialized without a base path")
+  }
   return "threadId" in params && typeof params.threadId === "string"
     ? checkThreadId(method, params.threadId)
     : undefined

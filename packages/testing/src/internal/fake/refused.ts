@@ -16,6 +16,8 @@ export const threadNotFound = (id: string): Refused => invalidRequest(`thread no
 
 export const threadNotLoaded = (id: string): Refused => invalidRequest(`thread not loaded: ${id}`)
 
+export const hasWriter = (id: string): Refused => invalidRequest(`thread ${id} already has an active writer`)
+
 export const noRollout = (id: string): Refused => invalidRequest(`no rollout found for thread id ${id}`)
 
 export const notMaterialized = (id: string): Refused =>

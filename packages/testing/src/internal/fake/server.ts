@@ -2,6 +2,7 @@
 import type { ClientRequests } from "@effect-codex/protocol/Methods"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
+import * as Path from "node:path"
 import type { ClientAnswer } from "./connection.ts"
 import { handlers, type Server } from "./methods.ts"
 import * as Params from "./params.ts"
@@ -66,6 +67,12 @@ const call = <M extends Params.Method>(
     : handler(server, params, (result) => server.connection.reply(id, result))
 }
 
+// Codex resolves the folder of a thread from its own working directory, and compares those of a list as they are.
+const resolved = (method: Params.Method, params: unknown, base: string): unknown =>
+  method !== "thread/list" && Predicate.hasProperty(params, "cwd") && typeof params.cwd === "string"
+    ? { ...params, cwd: Path.posix.resolve(base, params.cwd) }
+    : params
+
 const request = (server: Server, id: string | number, name: string, params: unknown) =>
   Effect.gen(function*() {
     const { connection } = server
@@ -83,7 +90,7 @@ const request = (server: Server, id: string | number, name: string, params: unkn
     const notFaked = refused ?? Params.checkFaked(method, params)
     if (notFaked !== undefined) return yield* notFaked
     // The params were checked with the schema of the method.
-    yield* call(server, method, params as never, id)
+    yield* call(server, method, resolved(method, params, connection.home.cwd) as never, id)
   }).pipe(
     // What a client sends wrong ends its request and nothing else.
     Effect.catchDefect((defect) =>

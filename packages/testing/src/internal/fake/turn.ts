@@ -516,11 +516,16 @@ const toolResult = (answer: { readonly result: unknown } | { readonly error: unk
 const toModel = (contentItems: ReadonlyArray<Received.DynamicToolCallOutputContentItem>): Schema.Json => {
   const [only] = contentItems
   if (contentItems.length === 1 && only?.type === "inputText") return only.text
+  if (contentItems.some((item) => item.type === "inputImage" && /^https?:/i.test(item.imageUrl))) {
+    return Input.remoteImage
+  }
   return contentItems.map((item): Schema.JsonObject =>
     item.type === "inputText"
-      ? { type: "input_text", text: item.text }
+      ? Input.inputText(item.text)
       : item.type === "inputImage"
-      ? { type: "input_image", image_url: item.imageUrl }
+      ? Input.image({ image_url: item.imageUrl }, null)
+      : item.type === "inputAudio"
+      ? Input.audio(item.audioUrl)
       : { type: item.type }
   )
 }
