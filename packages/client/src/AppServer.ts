@@ -37,6 +37,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ConnectionError } from "./CodexError.ts"
 import { AppServerExited, AppServerStartError, CodexExecutableNotFound, TransportError } from "./CodexError.ts"
+import * as ConfigOverrides from "./ConfigOverrides.ts"
 
 /**
  * How the process ended: an exit code, or the signal that ended it.
@@ -85,8 +86,11 @@ export class AppServer extends Context.Service<AppServer, {
 export interface Options {
   /** The codex executable: a path, or a name that the system looks up on PATH. */
   readonly executable: string
-  /** `key=value` overrides of the configuration, each passed as `--config key=value`. */
-  readonly configOverrides?: ReadonlyArray<string> | undefined
+  /**
+   * Overrides of the configuration, each passed as `--config key=value`: an object as `config.toml` has it, or `key=value`
+   * texts in TOML. What codex would take for something else is `AppServerStartError`, before anything is started.
+   */
+  readonly configOverrides?: ConfigOverrides.ConfigOverrides | undefined
   /**
    * Where logins are kept: `file` is `auth.json` in the `CODEX_HOME`, `keyring` is the one of the system, `auto` is the
    * keyring or else the file. With `ephemeral` they are kept in the memory of the process: a stored login is neither used
@@ -118,11 +122,22 @@ export const argv = (
   const { args, configOverrides = [], credentialsStore } = options
   const store = credentialsStore === undefined ? [] : [`cli_auth_credentials_store="${credentialsStore}"`]
   return args ?? [
-    ...[...configOverrides, ...store].flatMap((override) => ["--config", override]),
+    ...[...ConfigOverrides.encode(configOverrides).texts, ...store].flatMap((override) => ["--config", override]),
     "app-server",
     "--listen",
     "stdio://"
   ]
+}
+
+// The value is not quoted: it may be a secret.
+const overrideError = (options: Options): AppServerStartError | undefined => {
+  if (options.args !== undefined || options.configOverrides === undefined) return undefined
+  const [problem] = ConfigOverrides.encode(options.configOverrides).problems
+  if (problem === undefined) return undefined
+  const { detail, index, path } = problem
+  return notSpawned(options, path === "" ? detail : `the override of ${path}: ${detail}`, {
+    option: index === undefined ? "configOverrides" : `configOverrides[${index}]`
+  })
 }
 
 // codex colours its log whether or not it writes to a terminal.
@@ -257,6 +272,8 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
 > {
   const grace = Duration.fromInputUnsafe(options.shutdownGrace ?? Duration.seconds(2))
   const stderrLines = options.stderrLines ?? 400
+  const wrongOverride = overrideError(options)
+  if (wrongOverride !== undefined) return yield* wrongOverride
 
   // Closed after the process is gone: until then somebody has to read its pipes.
   const pipesScope = yield* Effect.acquireRelease(Scope.make("parallel"), (scope, exit) => Scope.close(scope, exit))
@@ -371,7 +388,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
  * export const CodexLive = Codex.layer().pipe(
  *   Layer.provide(AppServerRpc.layer({ maxInFlight: 16 })),
  *   Layer.provide(Transport.layerStdio()),
- *   Layer.provide(AppServer.layer({ executable: "/usr/local/bin/codex", configOverrides: ["model=\"gpt-5.4\""] }))
+ *   Layer.provide(AppServer.layer({ executable: "/usr/local/bin/codex", configOverrides: { model: "gpt-5.4" } }))
  * )
  * ```
  *

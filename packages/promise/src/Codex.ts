@@ -7,6 +7,7 @@ import type { Diagnostic } from "@effect-codex/client/AppServerRpc"
 import { AppServerRpc } from "@effect-codex/client/AppServerRpc"
 import type { TokensRequest } from "@effect-codex/client/Auth"
 import * as Client from "@effect-codex/client/Codex"
+import type { ConfigOverrides } from "@effect-codex/client/ConfigOverrides"
 import type { ServerInfo } from "@effect-codex/client/ServerInfo"
 import type { ServerNotification } from "@effect-codex/client/ServerNotification"
 import type { ThreadInfo } from "@effect-codex/client/Thread"
@@ -101,8 +102,11 @@ export interface CodexOptions {
   readonly checkFiles?: boolean | undefined
   /** Connects to an app-server that runs already, instead of starting one; the options of the process have no effect. */
   readonly connect?: WebSocketConnection | UnixSocketConnection | undefined
-  /** `key=value` overrides of the configuration, each passed as `--config key=value`. */
-  readonly configOverrides?: ReadonlyArray<string> | undefined
+  /**
+   * Overrides of the configuration: an object as `config.toml` has it, or `key=value` texts in TOML. What codex would take for
+   * something else is `AppServerStartError`, before anything is started.
+   */
+  readonly configOverrides?: ConfigOverrides | undefined
   /**
    * Where logins are kept. With `ephemeral` they are kept in the memory of the process, and a stored login is neither used
    * nor touched. Default: `ephemeral` with `apiKey`, else what the configuration says.

@@ -29,6 +29,7 @@ export type {
 export type { ListThreadsOptions, ModelsOptions } from "@effect-codex/client/Codex"
 export * from "@effect-codex/client/CodexError"
 export { isOverloaded, isRetryable } from "@effect-codex/client/CodexRetry"
+export type { ConfigOverrides } from "@effect-codex/client/ConfigOverrides"
 export type { Decoded, JsonSchemaOutput, Output, StandardOutput } from "@effect-codex/client/Output"
 export * as Sandbox from "@effect-codex/client/Sandbox"
 export type { ServerInfo } from "@effect-codex/client/ServerInfo"

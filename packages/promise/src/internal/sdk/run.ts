@@ -108,7 +108,9 @@ const current = async ({ codex }: Server, options: Sdk.ThreadOptions, signal: Ab
     approvalMode: given.approvalMode,
     sandbox: mode === "workspace-write"
       ? Sandbox.workspaceWriteWith({
-        writableRoots: options.additionalDirectories?.map((folder) => resolve(folder)) ?? writable_roots,
+        // As codex does it, a folder that is not there is left out without an error.
+        writableRoots: (options.additionalDirectories?.map((folder) => resolve(folder)) ?? writable_roots)
+          .filter((folder) => existsSync(folder)),
         networkAccess: options.networkAccessEnabled ?? network_access,
         excludeSlashTmp: exclude_slash_tmp,
         excludeTmpdirEnvVar: exclude_tmpdir_env_var

@@ -1,0 +1,240 @@
+/**
+ * Overrides of codex's configuration, as `--config key=value` takes them.
+ *
+ * codex reads each value as TOML, and one that is no TOML as a text, without a word: a list with a badly escaped path becomes
+ * a string. Given as an object the overrides are encoded here; of those that are given as text, a value that looks like TOML
+ * and is none is refused.
+ *
+ * @since 0.1.0
+ */
+import * as Predicate from "effect/Predicate"
+
+/**
+ * A value of the configuration. What is undefined is left out.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Value = string | number | boolean | ReadonlyArray<Value> | Table
+
+/**
+ * A table of the configuration.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Table {
+  readonly [key: string]: Value | undefined
+}
+
+/**
+ * Overrides: an object as `config.toml` has it, or `key=value` texts, or both in the order in which they count.
+ *
+ * **Details**
+ *
+ * A dot in a key of the object itself separates tables, as in `--config`; one in a key below it does not, so that it can be a
+ * path or a name. In a text, a value that does not begin with `"`, `'`, `[` or `{` may be bare, such as `model=gpt-5.4`.
+ *
+ * **Example** (A path, and a key with a dot)
+ *
+ * ```ts
+ * import type { ConfigOverrides } from "@effect-codex/client"
+ *
+ * export const overrides: ConfigOverrides.ConfigOverrides = {
+ *   model: "gpt-5.4",
+ *   "sandbox_workspace_write.writable_roots": ["C:\\cache"],
+ *   projects: { "/home/me/my.project": { trust_level: "trusted" } }
+ * }
+ * ```
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ConfigOverrides = Table | ReadonlyArray<string | Table>
+
+/**
+ * What is wrong with an override.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Problem {
+  /** Which of a list it is. */
+  readonly index: number | undefined
+  /** The key, from the top. */
+  readonly path: string
+  readonly reason: "emptyKey" | "badKey" | "notFinite" | "null" | "unsupported" | "noEquals" | "notToml"
+  /** In words, without the value, which may be a secret. */
+  readonly detail: string
+}
+
+// =============================================================================
+// Encoding
+// =============================================================================
+
+const isTable = (u: unknown): u is Table =>
+  Predicate.isObject(u) && !Array.isArray(u) &&
+  (Object.getPrototypeOf(u) === Object.prototype || Object.getPrototypeOf(u) === null)
+
+const entriesOf = (table: Table) => Object.entries(table).filter(([, value]) => value !== undefined)
+
+// A JSON string is a TOML basic string, but for DEL and halves of characters.
+const encodeString = (text: string): string => JSON.stringify(text.toWellFormed()).replaceAll("\u007f", "\\u007f")
+
+// An integer beyond 64 bits is none.
+const encodeNumber = (value: number): string =>
+  Number.isSafeInteger(value) || !Number.isInteger(value) ? String(value) : value.toExponential()
+
+const encodeKey = (key: string): string => /^[\w-]+$/.test(key) ? key : encodeString(key)
+
+type Report = (problem: Omit<Problem, "index">) => void
+
+const encodeValue = (value: unknown, path: string, report: Report): string => {
+  if (typeof value === "string") return encodeString(value)
+  if (typeof value === "boolean") return String(value)
+  if (typeof value === "number") {
+    if (!Number.isFinite(value)) report({ path, reason: "notFinite", detail: "the number is not finite." })
+    return encodeNumber(value)
+  }
+  if (Array.isArray(value)) {
+    return `[${value.map((item, index) => encodeValue(item, `${path}[${index}]`, report)).join(", ")}]`
+  }
+  if (isTable(value)) {
+    const entries = entriesOf(value).map(([key, child]) =>
+      `${checkedKey(key, path, report)} = ${encodeValue(child, `${path}.${key}`, report)}`
+    )
+    return `{${entries.join(", ")}}`
+  }
+  report(
+    value === null
+      ? { path, reason: "null", detail: "TOML has no null: leave it out." }
+      : { path, reason: "unsupported", detail: `${typeof value} is no type of a configuration.` }
+  )
+  return "\"\""
+}
+
+const checkedKey = (key: string, path: string, report: Report): string => {
+  if (key === "") report({ path, reason: "emptyKey", detail: "a key is empty." })
+  return encodeKey(key)
+}
+
+// codex cuts the path at each dot and the override at the first equals sign, and knows no quotes there.
+const isPlainKey = (key: string): boolean => key !== "" && key === key.trim() && !/[.="']/.test(key)
+
+const isPlainPath = (path: string): boolean => path.split(".").every(isPlainKey)
+
+const encodeTable = (table: Table, prefix: string, report: Report): ReadonlyArray<string> =>
+  entriesOf(table).flatMap(([key, value]) => {
+    const path = `${prefix}${key}`
+    if (key === "") report({ path: prefix.replace(/\.$/, ""), reason: "emptyKey", detail: "a key is empty." })
+    else if (!isPlainPath(path)) {
+      report({ path, reason: "badKey", detail: "codex knows no quotes and no equals sign in the first key." })
+    }
+    const entries = isTable(value) ? entriesOf(value) : []
+    // One by one where that is possible, because a whole table takes the place of earlier overrides below it.
+    return isTable(value) && entries.length > 0 && entries.every(([key]) => isPlainKey(key))
+      ? encodeTable(value, `${path}.`, report)
+      : [`${path}=${encodeValue(value, path, report)}`]
+  })
+
+// =============================================================================
+// Texts
+// =============================================================================
+
+const basic =
+  `"(?:[^"\\\\\\u0000-\\u0008\\n-\\u001F\\u007F]|\\\\(?:[btnfre"\\\\]|x[\\da-fA-F]{2}|u[\\da-fA-F]{4}|U[\\da-fA-F]{8}))*"`
+const literal = `'[^'\\u0000-\\u0008\\n-\\u001F\\u007F]*'`
+const string = new RegExp(
+  `"""(?:[^\\\\]|\\\\[^])*?"{3,5}|'''[^]*?'{3,5}|${basic}|${literal}`,
+  "y"
+)
+const key = new RegExp(`(?:${basic}|${literal}|[\\w-]+)(?:[ \\t]*\\.[ \\t]*(?:${basic}|${literal}|[\\w-]+))*`, "y")
+const time = "\\d\\d:\\d\\d(?::\\d\\d(?:\\.\\d+)?)?"
+const date = `\\d{4}-\\d\\d-\\d\\d(?:[Tt ]${time}(?:[Zz]|[+-]\\d\\d:\\d\\d)?)?`
+const number = "0x[\\da-fA-F_]+|0o[0-7_]+|0b[01_]+|[+-]?(?:inf|nan|\\d[\\d_]*(?:\\.[\\d_]+)?(?:[eE][+-]?[\\d_]+)?)"
+const scalar = new RegExp(`(?:true|false|${date}|${time}|${number})(?![\\w.:+-])`, "y")
+const blank = /(?:\s|#[^\n]*\n)*/y
+
+/** Where a TOML value ends that begins at `at`, or -1. */
+const endOfValue = (text: string, at: number, depth = 0): number => {
+  const match = (pattern: RegExp, from: number): number => {
+    pattern.lastIndex = from
+    return pattern.test(text) ? pattern.lastIndex : -1
+  }
+  const skip = (from: number): number => match(blank, from)
+  const first = text[at]
+  if (first !== "[" && first !== "{") return match(first === "\"" || first === "'" ? string : scalar, at)
+  if (depth > 100) return -1
+  const close = first === "[" ? "]" : "}"
+  let position = skip(at + 1)
+  while (text[position] !== close) {
+    if (first === "{") {
+      const afterKey = match(key, position)
+      const equals = afterKey === -1 ? -1 : skip(afterKey)
+      if (text[equals] !== "=") return -1
+      position = skip(equals + 1)
+    }
+    const end = endOfValue(text, position, depth + 1)
+    if (end === -1) return -1
+    position = skip(end)
+    if (text[position] === ",") position = skip(position + 1)
+    else if (text[position] !== close) return -1
+  }
+  return position + 1
+}
+
+const isToml = (value: string): boolean => {
+  const end = endOfValue(value, 0)
+  return end !== -1 && /^\s*(?:#[^\n]*)?$/.test(value.slice(end))
+}
+
+const checkText = (text: string, report: Report): void => {
+  const equals = text.indexOf("=")
+  if (equals === -1) return report({ path: "", reason: "noEquals", detail: "it is not of the form key=value." })
+  const path = text.slice(0, equals).trim()
+  const value = text.slice(equals + 1).trim()
+  if (path === "") return report({ path, reason: "emptyKey", detail: "it has no key before the equals sign." })
+  if (!isPlainPath(path)) {
+    return report({
+      path,
+      reason: "badKey",
+      detail: "codex cuts the key at each dot and knows no quotes in it: give an object, whose keys can be anything."
+    })
+  }
+  // A bare text is taken as one.
+  if (!/^["'[{]/.test(value) || isToml(value)) return
+  report({
+    path,
+    reason: "notToml",
+    detail: "the value is no TOML, and codex would take it for a text: give an object, or write each backslash twice."
+  })
+}
+
+// =============================================================================
+// Both
+// =============================================================================
+
+/**
+ * The `key=value` texts of overrides, and what is wrong with them. Values are never quoted in a problem, because they may be
+ * secrets.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encode = (
+  overrides: ConfigOverrides
+): { readonly texts: ReadonlyArray<string>; readonly problems: ReadonlyArray<Problem> } => {
+  const problems: Array<Problem> = []
+  const isList = (overrides: ConfigOverrides): overrides is ReadonlyArray<string | Table> => Array.isArray(overrides)
+  const one = (override: unknown, index: number | undefined): ReadonlyArray<string> => {
+    const report: Report = (problem) => problems.push({ ...problem, index })
+    if (typeof override === "string") {
+      checkText(override, report)
+      return [override]
+    }
+    if (isTable(override)) return encodeTable(override, "", report)
+    report({ path: "", reason: "unsupported", detail: "expected an object, or key=value texts." })
+    return []
+  }
+  return { texts: isList(overrides) ? overrides.flatMap(one) : one(overrides, undefined), problems }
+}
