@@ -231,7 +231,7 @@ export class Codex implements AsyncDisposable {
 
   /**
    * Loads a stored thread. Rejects with `ThreadNotPersisted` for an unknown id and for a thread without a turn or a name,
-   * and with `RpcError` for an archived one.
+   * with `RpcError` for an archived one, and with `ThreadInUse` while another process has it.
    */
   resumeThread(threadId: string, options?: ResumeThreadOptions): Promise<Thread> {
     return this.#thread(

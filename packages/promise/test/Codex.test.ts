@@ -4,6 +4,7 @@ import {
   ApprovalMode,
   Codex,
   type Handlers,
+  Input,
   isCodexError,
   partialResult,
   Sandbox,
@@ -29,6 +30,8 @@ const escalated = exec("touch touched", {
   args: { sandbox_permissions: "require_escalated", justification: "why not" }
 })
 
+const pngStart = new Uint8Array([137, 80, 78, 71, 13, 10, 26, 10])
+
 const commandStatus = async (thread: Thread, options?: Parameters<Thread["run"]>[1]) => {
   const { items } = await thread.run("Do it.", options)
   return items.flatMap((item) => item.type === "commandExecution" ? [item.status] : [])
@@ -47,6 +50,32 @@ describe("a turn", () => {
     assert.strictEqual(result.usage?.turn.totalTokens, 12)
     assert.isNumber(result.usage?.modelContextWindow)
     assert.deepStrictEqual(result.items.map(({ type }) => type), ["userMessage", "agentMessage"])
+  })
+
+  real("with what codex could not use is refused, and nothing is sent", async ({ codex, home, model }) => {
+    const thread = await codex.startThread()
+    const refused = async (call: Promise<unknown>, argument: string) => {
+      const error = await rejection(call)
+      assert.instanceOf(error, CodexError.InvalidArgument)
+      assert.strictEqual(error instanceof CodexError.InvalidArgument ? error.argument : "", argument)
+    }
+    await refused(thread.run(["Look.", Input.image("/tmp/x.png")]), "input[1]")
+    await refused(thread.turn(["Look.", Input.localImage(join(home.workspace, "none.png"))]), "input[1]")
+    await refused(thread.run("Go.", { cwd: join(home.workspace, "none") }), "cwd")
+    await refused(codex.startThread({ cwd: join(home.workspace, "none") }), "cwd")
+    assert.deepStrictEqual(await model.requests(), [])
+  })
+
+  real("has the configuration of an object", async ({ model, open }) => {
+    await using codex = open({
+      configOverrides: { model: "a \"model\"", shell_environment_policy: { set: { "A.B": "C:\\x" } } }
+    })
+    const { config } = await codex.request("config/read", {})
+    assert.strictEqual(config.model, "a \"model\"")
+    assert.deepInclude(config.shell_environment_policy, { set: { "A.B": "C:\\x" } })
+    await model.enqueue("Hello!")
+    await (await codex.startThread()).run("Say hello.")
+    assert.strictEqual((await model.requests())[0]?.model, "a \"model\"")
   })
 
   real("is streamed to several readers, at any time", async ({ codex, model }) => {
@@ -484,7 +513,7 @@ describe("tools", () => {
         tool("look", {
           description: "Shows a ticket.",
           input: Schema.Struct({ n: Schema.Int }),
-          handler: ({ n }) => [`ticket ${n}`, toolImage({ bytes: new Uint8Array([1, 2]), mediaType: "image/png" })]
+          handler: ({ n }) => [`ticket ${n}`, toolImage({ bytes: pngStart, mediaType: "image/png" })]
         }),
         toolNamespace("tickets", "The tracker.", [
           tool("close", {
@@ -507,7 +536,7 @@ describe("tools", () => {
     const call = items.find((item) => item.type === "dynamicToolCall")
     assert.deepStrictEqual(call?.contentItems, [
       { type: "inputText", text: "ticket 17" },
-      { type: "inputImage", imageUrl: "data:image/png;base64,AQI=" }
+      { type: "inputImage", imageUrl: "data:image/png;base64,iVBORw0KGgo=" }
     ])
     await model.enqueue(functionCall("close", { id: "T-17" }, { namespace: "tickets" }), "Closed.")
     await thread.run("Close.")

@@ -580,6 +580,21 @@ describe("the drop-in", () => {
     await until(() => count(mark) === 0)
   })
 
+  real("names an image that is missing, and an override that is no TOML", async ({ env, home, model }) => {
+    const mark = newMark()
+    const failing = async (codex: Ours.Codex, input: Sdk.Input) => {
+      const error = await codex.startThread(options(home)).run(input).catch((error: unknown) => error)
+      return error instanceof Error ? error.message : ""
+    }
+    const none = join(home.workspace, "none.png")
+    const codex = new Ours.Codex({ env, configOverrides: [mark] })
+    assert.include(await failing(codex, [{ type: "local_image", path: none }]), `${none} does not exist`)
+    const wrong = new Ours.Codex({ env, configOverrides: [mark, `notify=["C:\\x"]`] })
+    assert.include(await failing(wrong, "Go."), "the override of notify: the value is no TOML")
+    assert.deepStrictEqual(await model.requests(), [])
+    await until(() => count(mark) === 0)
+  })
+
   real("resumes with the model of the options, else of the configuration", async ({ env, home, model }) => {
     const mark = newMark()
     const codex = new Ours.Codex({ env, configOverrides: [mark] })

@@ -241,7 +241,7 @@ export const expectations: Record<string, Expectation> = {
   "tools: What the model reads (1)": {
     answers: [functionCall("look", {}), "A door."],
     effect: called,
-    prints: "This is the door.,data:image/png;base64,iVBORw=="
+    prints: "This is the door.,data:image/png;base64,iVBORw0KGgo="
   },
   "auth: Accounts and logins (1)": { answers: [], effect: "example.program", prints: "log in first" },
   "auth: With an API key (1)": {
