@@ -172,6 +172,10 @@ describe("a file", () => {
         // codex does not look for it in the folder of the thread.
         [Input.localImage("none.png"), `${at("none.png")} does not exist. codex looks for none.png in its own`],
         [Input.localImage("~/none.png"), "does not exist"],
+        [Input.localImage("a\0b"), "cannot be read"],
+        // What a program without types may give.
+        [JSON.parse(`{ "type": "localImage" , "path": 5 }`), "expected the path of a file"],
+        [JSON.parse(`{ "type": "image", "url": null }`), "expected a data URL"],
         [Input.localImage(at("folder")), "is a folder"],
         [Input.localImage(at("notes.txt")), "PNG, JPEG, GIF or WebP"],
         [Input.localImage(at("empty.png")), "is empty"],
@@ -223,6 +227,9 @@ describe("a folder", () => {
         for (const [, call] of calls(codex, thread, "none")) yield* refused(call, "cwd", `${home.workspace}/none`)
         for (const [, call] of calls(codex, thread, "~/none")) yield* refused(call, "cwd", "/none does not exist")
         for (const [, call] of calls(codex, thread, "")) yield* refused(call, "cwd", "the path is empty")
+        // What a program without types may give.
+        for (const [, call] of calls(codex, thread, JSON.parse("5"))) yield* refused(call, "cwd", "expected the path")
+        yield* refused(codex.resumeThread(thread.id, JSON.parse(`{ "sandbox": "read-only" }`)), "sandbox", "expected")
         assert.strictEqual((yield* model.requests).length, 1)
         yield* fs.makeDirectory(`${home.workspace}/there`)
         for (const cwd of ["there", ".", "~", `${home.workspace}/there`]) yield* codex.startThread({ cwd })

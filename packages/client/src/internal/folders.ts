@@ -4,8 +4,9 @@
  * and read.
  */
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import { InvalidArgument } from "../CodexError.ts"
-import type { Sandbox } from "../Sandbox.ts"
+import { isSandbox, type Sandbox } from "../Sandbox.ts"
 import type { ServerFiles } from "../ServerFiles.ts"
 
 interface Folders {
@@ -42,19 +43,21 @@ export const make = (files: ServerFiles | undefined): CheckFolders => {
   const roots = (argument: string, paths: ReadonlyArray<string>) =>
     Effect.forEach(paths, (path, index) => {
       const place = `${argument}[${index}]`
-      return isAbsolute(path)
+      return Predicate.isString(path) && isAbsolute(path)
         ? exists(place, path, "Create it before, or leave it out.")
         : refuse(place, `codex takes absolute paths alone, and this is ${JSON.stringify(path)}.`)
     }, { discard: true })
 
   return Effect.fnUntraced(function*(given) {
     const { cwd, runtimeWorkspaceRoots, sandbox } = given ?? {}
+    // A program without types may give anything.
+    if (cwd !== undefined && !Predicate.isString(cwd)) yield* refuse("cwd", "expected the path of a folder.")
     if (cwd === "") yield* refuse("cwd", "the path is empty: leave `cwd` out for the folder that codex runs in.")
     if (cwd !== undefined) {
       yield* exists("cwd", cwd, "No command of the agent could run: create the folder, or name another.")
     }
     if (runtimeWorkspaceRoots !== undefined) yield* roots("runtimeWorkspaceRoots", runtimeWorkspaceRoots)
-    if (sandbox?.policy.type === "workspaceWrite") {
+    if (isSandbox(sandbox) && sandbox.policy.type === "workspaceWrite") {
       yield* roots("sandbox.writableRoots", sandbox.policy.writableRoots ?? [])
     }
   })

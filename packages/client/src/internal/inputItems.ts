@@ -103,6 +103,8 @@ export const make = (files: ServerFiles | undefined): ToWire => (input) =>
       Effect.fail(new InvalidArgument({ argument: isList(input) ? `input[${index}]` : "input", detail }))
     const item = typeof given === "string" ? text(given) : given
     if (!Predicate.hasProperty(item, "type")) return invalid(`expected ${accepted}.`)
+    if ("path" in item && !Predicate.isString(item.path)) return invalid("expected the path of a file.")
+    if ("url" in item && !Predicate.isString(item.url)) return invalid("expected a data URL.")
     return Effect.flatMap(
       problemOf(item, files),
       (problem) => problem === undefined ? Effect.succeed(item) : invalid(problem)

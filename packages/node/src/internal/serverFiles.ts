@@ -42,6 +42,10 @@ export const layer = ({ checkFiles, cwd, env }: Options) =>
         home: typeof home === "string" ? home : Os.homedir(),
         look: (given: string) => {
           const path = resolve(base, given)
+          // Node throws it.
+          if (path.includes("\0")) {
+            return Effect.succeed<ServerFiles.Found>({ _tag: "Unreadable", path, detail: "its name has a NUL in it." })
+          }
           return Effect.catch(look(path), ({ reason }) =>
             Effect.succeed<ServerFiles.Found>(
               reason._tag === "NotFound"
