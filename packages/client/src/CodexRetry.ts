@@ -12,8 +12,8 @@ const upTo = (pause: Duration.Input, longest: Duration.Input) =>
   Schedule.min([Schedule.exponential(pause), Schedule.spaced(longest)]).pipe(Schedule.jittered)
 
 /**
- * Whether the same call may succeed when it is made again: a request that an overloaded server did not admit, a turn that
- * failed because the model or the way to it did. False for every other value.
+ * Whether the same call may succeed when it is made again: a request that an overloaded server did not admit, a thread
+ * that another process had, a turn that failed because the model or the way to it did. False for every other value.
  *
  * @category guards
  * @since 0.1.0
