@@ -16,6 +16,7 @@ export class Review extends Schema.Class<Review>("Review")({
 
 export type ReviewError =
   | CodexError.RequestError
+  | CodexError.SettingsNotApplied
   | CodexError.ThreadBusy
   | CodexError.TurnEndError
   | CodexError.TurnInterrupted

@@ -14,7 +14,7 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as ApprovalMode from "./ApprovalMode.ts"
 import type { AppServerRpc } from "./AppServerRpc.ts"
-import type { RequestError } from "./CodexError.ts"
+import type { RequestError, SettingsNotApplied } from "./CodexError.ts"
 import type { DynamicTools } from "./DynamicTools.ts"
 import { implementation } from "./internal/load.ts"
 import type * as Received from "./Received.ts"
@@ -51,17 +51,17 @@ export interface ThreadSettings {
   readonly baseInstructions?: string | undefined
   /**
    * Comes after the base instructions, as a message of the developer. A thread that has had a turn keeps those that it
-   * began with, resumed or forked (measured on codex 0.169).
+   * began with, resumed or forked (measured on codex 0.169); asking for others then is `SettingsNotApplied`.
    */
   readonly developerInstructions?: string | undefined
-  /** What the commands of the agent may touch. */
+  /** What the commands of the agent may touch. It goes with each turn of the handle, until another one is given. */
   readonly sandbox?: Sandbox | undefined
   /**
    * The name of a permissions profile: one of the configuration, or a built-in one such as `:workspace`. Not together with
    * `sandbox` or `ApprovalMode.dangerouslyBypass` (`InvalidArgument`). An experimental part of the protocol.
    */
   readonly permissions?: string | undefined
-  /** What the agent has to ask for, and who answers. */
+  /** What the agent has to ask for, and who answers. It goes with each turn of the handle, as the sandbox does. */
   readonly approvalMode?: ApprovalMode.ApprovalMode | undefined
   /** A service tier of the model, by its id; `Codex.models` lists them. */
   readonly serviceTier?: string | undefined
@@ -90,7 +90,8 @@ export interface ThreadSettings {
 /**
  * What a thread is resumed with. What is left out stays as it was stored, except that a `Sandbox.workspaceWrite` is not
  * kept and has to be given again. The server ignores all of it for a thread that it has loaded already (both measured on
- * codex 0.169).
+ * codex 0.169): the client then changes what can be changed, for everybody who uses the thread, and fails with
+ * `SettingsNotApplied` for the rest.
  *
  * @category options
  * @since 0.1.0
@@ -139,7 +140,7 @@ export interface StartThreadOptions extends ThreadSettings {
 /**
  * What a thread is forked with. What is left out comes from the forked thread as far as its folder, its approvals and a
  * sandbox other than `Sandbox.workspaceWrite` go, and from the configuration as far as that sandbox, the model, its effort
- * and the service tier go (measured on codex 0.169).
+ * and the service tier go (measured on codex 0.169). `Thread.fork` hands on what its handle was asked for.
  *
  * @category options
  * @since 0.1.0
@@ -257,19 +258,31 @@ export interface ModelsOptions {
 export class Codex extends Context.Service<Codex, {
   /** What the server said of itself: its version, its home, its platform. */
   readonly serverInfo: ServerInfo
-  /** Starts a thread. Nothing of it is stored before its first turn or its name. */
-  readonly startThread: (options?: StartThreadOptions) => Effect.Effect<Thread, RequestError>
+  /**
+   * Starts a thread. Nothing of it is stored before its first turn or its name. Fails with `SettingsNotApplied` if the
+   * server says that it holds something else than was asked for.
+   */
+  readonly startThread: (
+    options?: StartThreadOptions
+  ) => Effect.Effect<Thread, RequestError | SettingsNotApplied>
   /**
    * Loads a stored thread, also one that another process wrote. Fails with `ThreadNotPersisted` for an unknown id and for
-   * a thread without a turn or a name, with `RpcError` for an archived one, and with `ThreadInUse` while another process
-   * has it.
+   * a thread without a turn or a name, with `RpcError` for an archived one, with `ThreadInUse` while another process has it,
+   * and with `SettingsNotApplied` when an option cannot hold; the handle of a thread that is loaded already holds them as
+   * well.
    */
-  readonly resumeThread: (threadId: string, options?: ResumeThreadOptions) => Effect.Effect<Thread, RequestError>
+  readonly resumeThread: (
+    threadId: string,
+    options?: ResumeThreadOptions
+  ) => Effect.Effect<Thread, RequestError | SettingsNotApplied>
   /**
    * Makes a new thread with the history of another, which stays as it is; of a running turn the fork has what there is,
    * as interrupted. Fails with `ThreadNotPersisted` when nothing of the thread is stored.
    */
-  readonly forkThread: (threadId: string, options?: ForkThreadOptions) => Effect.Effect<Thread, RequestError>
+  readonly forkThread: (
+    threadId: string,
+    options?: ForkThreadOptions
+  ) => Effect.Effect<Thread, RequestError | SettingsNotApplied>
   /**
    * The stored threads of all pages, read as the stream is. A server that gives the same cursor twice ends it with
    * `DecodeError`.
@@ -299,8 +312,9 @@ export class Codex extends Context.Service<Codex, {
   /** Takes a thread out of the ordinary lists and unloads it; a running turn is interrupted (measured). */
   readonly archiveThread: (threadId: string) => Effect.Effect<void, RequestError>
   /**
-   * Undoes {@link archiveThread}. The server does not load the thread: {@link resumeThread} it before a turn, which fails
-   * with `ThreadNotFound` otherwise (measured). Fails with `ThreadNotPersisted` for a thread that is not archived.
+   * Undoes {@link archiveThread}. The server does not load the thread (measured); the handle resumes it before its first
+   * turn, with what is stored. To give it settings, {@link resumeThread} it. Fails with `ThreadNotPersisted` for a thread
+   * that is not archived.
    */
   readonly unarchiveThread: (threadId: string) => Effect.Effect<Thread, RequestError>
   /** Deletes a thread for good. Fails with `RpcError` while the history of a fork refers to it (measured). */

@@ -800,6 +800,35 @@ export class ThreadBusy extends TaggedError<ThreadBusy>("@effect-codex/client/Co
 }
 
 /**
+ * The server holds other settings than those that were asked for, and they could not be changed. `settings` names each:
+ * the option, what was asked, and what holds. No handle was made, so nothing runs with settings that were not asked for.
+ *
+ * The values are for people to read. Of `config` and the instructions only the names are told, because they may hold
+ * secrets.
+ *
+ * @category threads
+ * @since 0.1.0
+ */
+export class SettingsNotApplied
+  extends TaggedError<SettingsNotApplied>("@effect-codex/client/CodexError/SettingsNotApplied")(
+    "SettingsNotApplied",
+    {
+      threadId: Schema.String,
+      settings: Schema.Array(
+        Schema.Struct({ setting: Schema.String, asked: Schema.String, holds: Schema.String, advice: Schema.String })
+      )
+    }
+  )
+{
+  override get message(): string {
+    const told = this.settings.map(({ asked, holds, setting }) => `${setting} (asked ${asked}, holds ${holds})`)
+    const advice = [...new Set(this.settings.map(({ advice }) => advice))]
+    return `Thread ${this.threadId} does not hold what was asked: ${told.join("; ")}. ${advice.join(" ")}`
+  }
+  readonly isRetryable = false
+}
+
+/**
  * The turn was completed, but its final answer does not fit the schema that was asked for. `text` is the answer as it
  * came and `issue` says what does not fit. Ask again with `repair`, or loosen the schema.
  *
@@ -878,6 +907,7 @@ export type CodexError =
   | TurnEndError
   | TurnInterrupted
   | ThreadBusy
+  | SettingsNotApplied
   | OutputInvalid
   | EventsOverflow
 

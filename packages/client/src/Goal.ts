@@ -8,7 +8,7 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import type { RequestError, ThreadBusy, TurnEndError, TurnInterrupted } from "./CodexError.ts"
+import type { RequestError, SettingsNotApplied, ThreadBusy, TurnEndError, TurnInterrupted } from "./CodexError.ts"
 import type * as Received from "./Received.ts"
 import type { Turn } from "./Turn.ts"
 import type { TurnResult } from "./TurnResult.ts"
@@ -118,7 +118,7 @@ export interface Goals {
   readonly startGoal: (
     objective: string,
     options?: GoalOptions
-  ) => Effect.Effect<Turn, RequestError | ThreadBusy, Scope.Scope>
+  ) => Effect.Effect<Turn, RequestError | SettingsNotApplied | ThreadBusy, Scope.Scope>
   /**
    * `startGoal` to its end. Succeeds only if the last turn was completed and none failed. Interrupting it pauses the goal,
    * interrupts the turn and waits a bounded time.
@@ -126,14 +126,14 @@ export interface Goals {
   readonly runGoal: (
     objective: string,
     options?: GoalOptions
-  ) => Effect.Effect<TurnResult, RequestError | ThreadBusy | TurnEndError | TurnInterrupted>
+  ) => Effect.Effect<TurnResult, RequestError | SettingsNotApplied | ThreadBusy | TurnEndError | TurnInterrupted>
   /**
    * Takes up the thread's goal again, for instance after it was paused or interrupted; otherwise as `startGoal`. Fails with
    * `RpcError` when the thread has no goal.
    */
   readonly resumeGoal: (
     options?: ResumeGoalOptions
-  ) => Effect.Effect<Turn, RequestError | ThreadBusy, Scope.Scope>
+  ) => Effect.Effect<Turn, RequestError | SettingsNotApplied | ThreadBusy, Scope.Scope>
   /** The thread's goal as the server has it now. */
   readonly goal: Effect.Effect<Option.Option<Goal>, RequestError>
   /** Lets the running turn end and starts no other. Fails with `RpcError` when the thread has no goal. */

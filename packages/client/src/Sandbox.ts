@@ -36,7 +36,8 @@ const make = (mode: Sent.SandboxMode, policy: Sent.SandboxPolicy, isCustom = fal
 export const readOnly: Sandbox = make("read-only", { type: "readOnly", networkAccess: false })
 
 /**
- * Reading anywhere, writing in the workspace and in temporary folders, no network.
+ * Reading anywhere, writing in the workspace and in temporary folders, no network. A thread that is started with it also
+ * has what `[sandbox_workspace_write]` of the configuration adds; `workspaceWriteWith({})` has exactly this.
  *
  * @category constructors
  * @since 0.1.0
@@ -54,8 +55,8 @@ export const workspaceWrite: Sandbox = make("workspace-write", {
  *
  * **Details**
  *
- * The protocol starts a thread with a mode alone, so the details of a policy reach the server with each turn; as a
- * thread's sandbox this is sent with every turn of the handle that says nothing else.
+ * The protocol starts a thread with a mode alone, so the details of a policy reach the server with each turn, and before
+ * a review or a goal. A loaded thread that is resumed with it holds it at once.
  *
  * **Example** (A cache to write in, and the network)
  *

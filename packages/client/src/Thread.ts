@@ -11,8 +11,15 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { ApprovalMode } from "./ApprovalMode.ts"
 import type { ForkThreadOptions } from "./Codex.ts"
-import type { ConnectionError, OutputInvalid, RequestError, TurnEndError, TurnInterrupted } from "./CodexError.ts"
-import type { ThreadBusy } from "./CodexError.ts"
+import type {
+  ConnectionError,
+  OutputInvalid,
+  RequestError,
+  SettingsNotApplied,
+  ThreadBusy,
+  TurnEndError,
+  TurnInterrupted
+} from "./CodexError.ts"
 import type { Goals } from "./Goal.ts"
 import type { Input } from "./Input.ts"
 import type { Output } from "./Output.ts"
@@ -57,7 +64,8 @@ export interface TurnOptions {
   /**
    * What happens when a turn of the thread is running already. `fail`, the default, fails with `ThreadBusy`. `queue` waits
    * for the thread to be free, in the order of the calls. `steer` says the input to the running turn: the handle is then
-   * one more on that turn, and closing its scope does not interrupt it. Its events begin with the steering when the turn
+   * one more on that turn, and closing its scope does not interrupt it. Settings of this call that the running turn does
+   * not have are `SettingsNotApplied`, and nothing is said. Its events begin with the steering when the turn
    * was started by `run`, which keeps none, or by somebody else. The handlers of the running turn stay.
    */
   readonly whenBusy?: "fail" | "queue" | "steer" | undefined
@@ -228,18 +236,18 @@ export interface Thread extends Goals {
       options: TurnOptions & StructuredOutput<A>
     ): Effect.Effect<
       TurnResult<A>,
-      RequestError | ThreadBusy | TurnEndError | TurnInterrupted | OutputInvalid
+      RequestError | SettingsNotApplied | ThreadBusy | TurnEndError | TurnInterrupted | OutputInvalid
     >
     (
       input: Input,
       options?: TurnOptions
-    ): Effect.Effect<TurnResult, RequestError | ThreadBusy | TurnEndError | TurnInterrupted>
+    ): Effect.Effect<TurnResult, RequestError | SettingsNotApplied | ThreadBusy | TurnEndError | TurnInterrupted>
   }
   /** Starts a turn and returns its handle as soon as the server has accepted it. */
   readonly turn: (
     input: Input,
     options?: TurnOptions
-  ) => Effect.Effect<Turn, RequestError | ThreadBusy, Scope.Scope>
+  ) => Effect.Effect<Turn, RequestError | SettingsNotApplied | ThreadBusy, Scope.Scope>
   /**
    * Starts the server's own review of the changes in the thread's folder: what is not committed, what a branch adds, one
    * commit, or what the instructions say. The review is the text of the item `exitedReviewMode` and the final answer. It
@@ -248,11 +256,11 @@ export interface Thread extends Goals {
   readonly review: (
     target: Sent.ReviewTarget,
     options?: { readonly whenBusy?: "fail" | "queue" | undefined }
-  ) => Effect.Effect<Turn, RequestError | ThreadBusy, Scope.Scope>
+  ) => Effect.Effect<Turn, RequestError | SettingsNotApplied | ThreadBusy, Scope.Scope>
   /** Starts to compact the thread's history, as the server does by itself when the context is full. It is a turn too. */
   readonly compact: (
     options?: { readonly whenBusy?: "fail" | "queue" | undefined }
-  ) => Effect.Effect<Turn, RequestError | ThreadBusy, Scope.Scope>
+  ) => Effect.Effect<Turn, RequestError | SettingsNotApplied | ThreadBusy, Scope.Scope>
 
   // ---------------------------------------------------------------------------
   // The thread itself
@@ -302,8 +310,8 @@ export interface Thread extends Goals {
   readonly events: Stream.Stream<ThreadEvent, ConnectionError>
   /** Names the thread, which also stores one that has no turn yet. The server refuses an empty name. */
   readonly setName: (name: string) => Effect.Effect<void, RequestError>
-  /** A new thread with this one's history and this handle's handlers and tools. {@link Codex.forkThread} says more. */
-  readonly fork: (options?: ForkThreadOptions) => Effect.Effect<Thread, RequestError>
+  /** A new thread with this one's history, and this handle's sandbox, approval mode, folder, handlers and tools. {@link Codex.forkThread} says more. */
+  readonly fork: (options?: ForkThreadOptions) => Effect.Effect<Thread, RequestError | SettingsNotApplied>
   /** Takes the thread out of the ordinary lists and unloads it; a running turn is interrupted (measured). */
   readonly archive: Effect.Effect<void, RequestError>
   /**
@@ -317,8 +325,8 @@ export interface Thread extends Goals {
    */
   readonly inject: (items: ReadonlyArray<Schema.Json>) => Effect.Effect<void, RequestError>
   /**
-   * Changes settings for the turns to come, without a turn. A handle that was made with `Sandbox.workspaceWriteWith` sends
-   * that sandbox with each of its turns all the same.
+   * Changes settings for the turns to come, without a turn. A turn that runs keeps its own. Other handles of the thread
+   * keep to the sandbox and the approval mode that they were given.
    */
   readonly updateSettings: (options: UpdateSettingsOptions) => Effect.Effect<void, RequestError>
   /**

@@ -75,6 +75,10 @@ const samples = {
   }),
   TurnOutcomeUnknown: new CodexError.TurnOutcomeUnknown({ ...of, detail: "It is gone.", result }),
   ThreadBusy: new CodexError.ThreadBusy({ threadId: "thread-1", activeTurnId: "", delivered: false }),
+  SettingsNotApplied: new CodexError.SettingsNotApplied({
+    threadId: "thread-1",
+    settings: [{ setting: "sandbox", asked: "read-only", holds: "workspace-write", advice: "Ask for what holds." }]
+  }),
   OutputInvalid: new CodexError.OutputInvalid({ ...of, text: null, issue: "There is none.", result }),
   EventsOverflow: new CodexError.EventsOverflow({ ...of, unreadBytes: 1 }),
   Refusal: new ServerRequests.Refusal({ message: "No." }),

@@ -88,6 +88,14 @@ describe("the MCP servers that are required", () => {
       for (const [method, call] of Object.entries(calls)) {
         for (const answer of [{ config }, undefined]) {
           const failing = yield* Effect.forkScoped(Effect.flip(call))
+          if (method === "thread/resume") {
+            const { thread } = Fake.threadStarted()
+            yield* Effect.flatMap(
+              server.expect("thread/read"),
+              (request) =>
+                server.reply(request, { thread: { ...thread, status: { type: "notLoaded" } }, readState: null })
+            )
+          }
           yield* server.expect(method)
           yield* TestClock.adjust("60 seconds")
           const asked = yield* server.expect("config/read")

@@ -135,7 +135,7 @@ describe("Codex, the SDK's client", () => {
   )
 
   real(
-    "thread_resume: options count for a thread that is not loaded, and are ignored for one that is",
+    "thread_resume: options count for a thread that is not loaded, and what can be changed of one that is loaded",
     ({ codex, home, model, rpc }) =>
       Effect.gen(function*() {
         const thread = yield* codex.startThread()
@@ -149,12 +149,18 @@ describe("Codex, the SDK's client", () => {
           sandbox: Sandbox.fullAccess,
           serviceTier: "flex"
         }
-        yield* codex.resumeThread(thread.id, options)
+        // The SDK ignores all of it in silence. Nothing is changed when a part of it cannot be.
+        const error = yield* Effect.flip(codex.resumeThread(thread.id, options))
+        assert.strictEqual(error._tag, "SettingsNotApplied")
         assert.deepInclude(yield* settings(rpc, thread.id), {
           approvalPolicy: "on-request",
           cwd: home.workspace,
           model: "scripted-model"
         })
+        yield* codex.resumeThread(thread.id, { ...options, baseInstructions: undefined })
+        const changed = yield* settings(rpc, thread.id)
+        assert.deepInclude(changed, { approvalPolicy: "never", cwd: home.path, model: "another-model" })
+        assert.strictEqual(changed.sandbox.type, "dangerFullAccess")
         yield* thread.archive
         yield* codex.unarchiveThread(thread.id)
         const resumed = yield* codex.resumeThread(thread.id, options)

@@ -823,11 +823,13 @@ describe("while there is no connection", () => {
 })
 
 describe("a thread of a connection that was lost", () => {
+  const reviewed = { approvalPolicy: "on-request", approvalsReviewer: "auto_review" }
+
   for (
     const [last, sent] of [
-      [{ permissions: "careful" }, { permissions: "careful" }],
-      [{ sandbox: Sandbox.readOnly }, { sandbox: "read-only" }],
-      [{ approvalMode: ApprovalMode.dangerouslyBypass }, {}]
+      [{ permissions: "careful" }, { ...reviewed, permissions: "careful" }],
+      [{ sandbox: Sandbox.readOnly }, { ...reviewed, sandbox: "read-only" }],
+      [{ approvalMode: ApprovalMode.dangerouslyBypass }, { approvalPolicy: "never", sandbox: "danger-full-access" }]
     ] as const
   ) {
     test(
@@ -845,7 +847,7 @@ describe("a thread of a connection that was lost", () => {
         const again = yield* next
         const resume = yield* again.expect("thread/resume")
         assert.deepStrictEqual(resume.params, { threadId: Fake.threadId, excludeTurns: true, ...sent })
-        yield* again.reply(resume, Fake.threadStarted())
+        yield* again.reply(resume, Fake.threadOpened(resume.params))
         yield* answer(again, "thread/name/set", {})
         yield* Fiber.join(naming)
       })
@@ -861,7 +863,10 @@ describe("a thread of a connection that was lost", () => {
         config: { model_reasoning_effort: "high", "features.goals": false },
         sandbox: Sandbox.readOnly
       }))
-      yield* answer(server, "thread/start", Fake.threadStarted())
+      yield* Effect.flatMap(
+        server.expect("thread/start"),
+        (request) => server.reply(request, Fake.threadOpened(request.params))
+      )
       const thread = yield* Fiber.join(starting)
       const updating = yield* Effect.forkScoped(thread.updateSettings({ sandbox: Sandbox.workspaceWrite }))
       yield* answer(server, "thread/settings/update", {})
@@ -878,9 +883,9 @@ describe("a thread of a connection that was lost", () => {
         yield* again.reply(
           request,
           request.method === "thread/read"
-            ? read("idle")
+            ? read("notLoaded")
             : request.method === "thread/resume"
-            ? Fake.threadStarted()
+            ? Fake.threadOpened(request.params)
             : {}
         )
       }
@@ -889,6 +894,7 @@ describe("a thread of a connection that was lost", () => {
       assert.deepStrictEqual(seen.get("thread/resume"), {
         threadId: Fake.threadId,
         excludeTurns: true,
+        ...reviewed,
         sandbox: "workspace-write",
         config: { "features.goals": false }
       })

@@ -2,7 +2,7 @@
 import { ApprovalMode, AppServerRpc, Codex, CodexError, Sandbox } from "@effect-codex/client"
 import { ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Option, Scope, Stream } from "effect"
+import { Effect, Exit, Fiber, Layer, Option, Predicate, Scope, Stream } from "effect"
 import {
   completed,
   connect,
@@ -10,6 +10,7 @@ import {
   notification,
   started,
   threadId,
+  threadOpened,
   threadStarted,
   turn
 } from "./fakeServer.ts"
@@ -73,11 +74,10 @@ describe("real codex", () => {
 
         const unarchived = yield* codex.unarchiveThread(thread.id)
         assert.deepStrictEqual(yield* unarchived.status, { type: "notLoaded" })
-        yield* failsWith(unarchived.run("not yet"), "ThreadNotFound")
         yield* failsWith(codex.unarchiveThread(thread.id), "ThreadNotPersisted")
+        yield* unarchived.run("third")
         const resumed = yield* codex.resumeThread(thread.id, { model: "another-model" })
         assert.deepStrictEqual(yield* resumed.status, { type: "idle" })
-        yield* unarchived.run("third")
         assert.strictEqual((yield* resumed.read()).model, "another-model")
 
         const fork = yield* codex.forkThread(thread.id)
@@ -425,17 +425,24 @@ describe("real codex", () => {
     }))
 })
 
+type Looks = ReadonlyArray<readonly [method: string, result: unknown]>
+
 describe("what is sent", () => {
-  /** Runs a call and answers its one request. */
+  /** Runs a call and answers its one request, and those that look at the thread before and after it. */
   const exchange = Effect.fnUntraced(function*<A, E>(
     server: Effect.Success<ReturnType<typeof connect>>["server"],
     call: Effect.Effect<A, E>,
     method: string,
-    result: unknown = {}
+    result: unknown | ((params: unknown) => unknown) = {},
+    looks: { readonly before?: Looks; readonly after?: Looks } = {}
   ) {
     const calling = yield* Effect.forkScoped(call)
+    const answer = ([method, result]: readonly [string, unknown]) =>
+      Effect.flatMap(server.expect(method), (request) => server.reply(request, result))
+    yield* Effect.forEach(looks.before ?? [], answer)
     const request = yield* server.expect(method)
-    yield* server.reply(request, result)
+    yield* server.reply(request, Predicate.isFunction(result) ? result(request.params) : result)
+    yield* Effect.forEach(looks.after ?? [], answer)
     yield* Fiber.join(calling)
     return request.params
   })
@@ -456,7 +463,7 @@ describe("what is sent", () => {
     Effect.gen(function*() {
       const { codex, server } = yield* connect()
       const send = (options?: Codex.StartThreadOptions) =>
-        exchange(server, codex.startThread(options), "thread/start", threadStarted())
+        exchange(server, codex.startThread(options), "thread/start", (params: unknown) => threadOpened(params))
       assert.deepStrictEqual(yield* send(), reviewed)
       assert.deepStrictEqual(yield* send({ model: undefined, approvalMode: undefined }), reviewed)
       const own = {
@@ -480,14 +487,24 @@ describe("what is sent", () => {
     Effect.gen(function*() {
       const { codex, server } = yield* connect()
       const bare = { threadId, excludeTurns: true }
-      const resumed = (options?: Codex.ResumeThreadOptions) =>
-        exchange(server, codex.resumeThread(threadId, options), "thread/resume", threadStarted())
-      const forked = (options?: Codex.ForkThreadOptions) =>
-        exchange(server, codex.forkThread(threadId, options), "thread/fork", threadStarted(unknown))
-      assert.deepStrictEqual(yield* resumed(), bare)
-      assert.deepStrictEqual(yield* forked(), bare)
+      const opened = (params: unknown) => threadOpened(params)
+      const forked = (params: unknown) => threadOpened(params, unknown)
+      assert.deepStrictEqual(yield* exchange(server, codex.resumeThread(threadId), "thread/resume", opened), bare)
+      assert.deepStrictEqual(yield* exchange(server, codex.forkThread(threadId), "thread/fork", forked), bare)
+      // Only a thread that is not loaded takes instructions, and only one without a turn those of the developer.
+      const { thread } = threadStarted()
+      const noTurns = ["thread/turns/list", { data: [], nextCursor: null, backwardsCursor: null }] as const
       assert.deepStrictEqual(
-        yield* resumed({ ...everything, personality: "none", approvalMode: ApprovalMode.autoReview }),
+        yield* exchange(
+          server,
+          codex.resumeThread(threadId, { ...everything, personality: "none", approvalMode: ApprovalMode.autoReview }),
+          "thread/resume",
+          opened,
+          {
+            before: [["thread/read", { thread: { ...thread, status: { type: "notLoaded" } }, readState: null }]],
+            after: [noTurns]
+          }
+        ),
         { ...bare, ...everything, ...reviewed, personality: "none" }
       )
       const own = {
@@ -499,15 +516,26 @@ describe("what is sent", () => {
         deferGoalContinuation: true
       }
       assert.deepStrictEqual(
-        yield* forked({ ...everything, ...own, sandbox: Sandbox.fullAccess }),
-        { ...bare, ...everything, ...own, sandbox: "danger-full-access" }
+        yield* exchange(
+          server,
+          codex.forkThread(threadId, {
+            ...everything,
+            ...own,
+            developerInstructions: "other",
+            sandbox: Sandbox.fullAccess
+          }),
+          "thread/fork",
+          forked,
+          { after: [noTurns] }
+        ),
+        { ...bare, ...everything, ...own, developerInstructions: "other", sandbox: "danger-full-access" }
       )
     }))
 
   it.effect("is nothing when a permissions profile comes with a sandbox", () =>
     Effect.gen(function*() {
       const { codex, server, thread } = yield* connectThread()
-      const refused = Effect.fnUntraced(function*(call: Effect.Effect<unknown, CodexError.RequestError>) {
+      const refused = Effect.fnUntraced(function*(call: Effect.Effect<unknown, CodexError.CodexError>) {
         const error = yield* Effect.flip(call)
         assert.instanceOf(error, CodexError.InvalidArgument)
         assert.strictEqual(error.argument, "permissions")
@@ -690,7 +718,7 @@ describe("what is sent", () => {
       const { codex, server, thread } = yield* connectThread()
       const resumed = Effect.flatMap(
         server.expect("thread/resume"),
-        (request) => Effect.as(server.reply(request, threadStarted()), request.params)
+        (request) => Effect.as(server.reply(request, threadOpened(request.params)), request.params)
       )
       const runs = Effect.fnUntraced(function*(turnId: string, before: Effect.Effect<unknown> = Effect.void) {
         const running = yield* Effect.forkScoped(thread.run("go"))

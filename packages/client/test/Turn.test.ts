@@ -668,11 +668,13 @@ describe("what is sent", () => {
     return params
   })
 
-  it.effect("is nothing but what was given", () =>
+  it.effect("is nothing but what was given, to the thread or to the turn", () =>
     Effect.gen(function*() {
       const { clientUserMessageId, ...given } = (yield* started()) ?? {}
       assert.deepStrictEqual(given, {
         threadId: Fake.threadId,
+        approvalPolicy: "on-request",
+        approvalsReviewer: "auto_review",
         input: [{ type: "text", text: "go", text_elements: [] }]
       })
       assert.match(String(clientUserMessageId), /^[0-9a-f-]{36}$/)
@@ -749,14 +751,14 @@ describe("what is sent", () => {
       })
     }))
 
-  it.effect("repeats a sandbox that a thread's mode cannot express with each turn", () =>
+  it.effect("repeats the sandbox of the thread with each turn, also one that its mode cannot express", () =>
     Effect.gen(function*() {
       const { codex, server } = yield* Fake.connect()
       const sandbox = Sandbox.workspaceWriteWith({ writableRoots: ["/data"], networkAccess: true })
       const starting = yield* Effect.forkScoped(codex.startThread({ sandbox }))
       const request = yield* server.expect("thread/start")
       assert.deepInclude(request.params, { sandbox: "workspace-write" })
-      yield* server.reply(request, Fake.threadStarted())
+      yield* server.reply(request, Fake.threadOpened(request.params))
       const thread = yield* Fiber.join(starting)
       yield* Effect.forkScoped(thread.run("go"))
       const { params } = yield* server.expect("turn/start")

@@ -1,6 +1,6 @@
 /** The server's end of a connection in memory, driven by a test step by step. */
-import { AppServerRpc, Codex, ServerRequests, Transport } from "@effect-codex/client"
-import { Effect, Fiber, Layer, Logger, Queue, References, type Scope } from "effect"
+import { AppServerRpc, Codex, Sandbox, ServerRequests, Transport } from "@effect-codex/client"
+import { Effect, Fiber, Layer, Logger, Predicate, Queue, References, type Scope } from "effect"
 
 export interface Message {
   readonly id?: string | number
@@ -34,18 +34,24 @@ export const make: Effect.Effect<FakeServer, never, Scope.Scope> = Effect.gen(fu
     for (const text of frames) Queue.offerUnsafe(inbox, JSON.parse(text) as Message)
   }).pipe(Effect.ignore, Effect.forkScoped)
   const next = Queue.take(inbox)
+  const reply = (to: Message, result: unknown) => server.send(frame({ id: to.id, result }))
+  const expect = (method: string): Effect.Effect<Message & { readonly id: number }> =>
+    Effect.flatMap(next, (message) => {
+      if (message.method === method && typeof message.id === "number") {
+        return Effect.succeed({ ...message, id: message.id })
+      }
+      // What a handle keeps is sent before a review and a goal; a test that looks at it expects it.
+      if (message.method === "thread/settings/update") return Effect.andThen(reply(message, {}), expect(method))
+      return Effect.die(new Error(`expected ${method}, the client sent ${JSON.stringify(message)}`))
+    })
   return {
     next,
     client,
     close: server.close,
     send: (...frames) => server.sendAll(frames),
-    reply: (to, result) => server.send(frame({ id: to.id, result })),
+    reply,
     refuse: (to, code, message, data) => server.send(frame({ id: to.id, error: { code, message, data } })),
-    expect: (method) =>
-      Effect.flatMap(next, (message) =>
-        message.method === method && typeof message.id === "number"
-          ? Effect.succeed({ ...message, id: message.id })
-          : Effect.die(new Error(`expected ${method}, the client sent ${JSON.stringify(message)}`)))
+    expect
   }
 })
 
@@ -203,13 +209,33 @@ export const threadStarted = (id = threadId) => ({
   cwd: "/workspace",
   runtimeWorkspaceRoots: [],
   instructionSources: [],
-  approvalPolicy: "never",
-  approvalsReviewer: "user",
+  approvalPolicy: "on-request",
+  approvalsReviewer: "auto_review",
   sandbox: { type: "readOnly", networkAccess: false },
   activePermissionProfile: null,
   reasoningEffort: null,
   multiAgentMode: "explicitRequestOnly"
 })
+
+const policies: { readonly [mode: string]: unknown } = {
+  "workspace-write": Sandbox.workspaceWrite.policy,
+  "danger-full-access": Sandbox.fullAccess.policy
+}
+
+/** {@link threadStarted} of a server that does what a request for a thread asks. */
+export const threadOpened = (params: unknown, id = threadId) => {
+  const started = threadStarted(id)
+  const asked: { readonly [key: string]: unknown } = { ...Predicate.isObject(params) ? params : {} }
+  const { config, permissions, sandbox } = asked
+  const same = Object.keys(started).filter((key) => key !== "sandbox" && asked[key] !== undefined)
+  return {
+    ...started,
+    ...Object.fromEntries(same.map((key) => [key, asked[key]])),
+    sandbox: Predicate.isString(sandbox) ? policies[sandbox] ?? started.sandbox : started.sandbox,
+    activePermissionProfile: permissions === undefined ? null : { id: permissions, extends: null },
+    reasoningEffort: Predicate.hasProperty(config, "model_reasoning_effort") ? config.model_reasoning_effort : null
+  }
+}
 
 /** A client with a thread. */
 export const connectThread = Effect.fnUntraced(function*(options?: Parameters<typeof connect>[0]) {
@@ -217,7 +243,7 @@ export const connectThread = Effect.fnUntraced(function*(options?: Parameters<ty
   const starting = yield* Effect.forkScoped(connected.codex.startThread())
   yield* Effect.flatMap(
     connected.server.expect("thread/start"),
-    (request) => connected.server.reply(request, threadStarted())
+    (request) => connected.server.reply(request, threadOpened(request.params))
   )
   return { ...connected, thread: yield* Fiber.join(starting) }
 })

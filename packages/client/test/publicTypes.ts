@@ -29,7 +29,12 @@ void thread.run(["two", Input.text("pieces")], { sandbox: Sandbox.workspaceWrite
 
 type ErrorOf<T> = T extends Effect.Effect<infer _A, infer E, infer _R> ? E : never
 
-type RunError = CodexError.RequestError | CodexError.ThreadBusy | CodexError.TurnEndError | CodexError.TurnInterrupted
+type RunError =
+  | CodexError.RequestError
+  | CodexError.SettingsNotApplied
+  | CodexError.ThreadBusy
+  | CodexError.TurnEndError
+  | CodexError.TurnInterrupted
 
 const plain = thread.run("go")
 holds<Equal<Effect.Success<typeof plain>, TurnResult.TurnResult>>()
@@ -43,11 +48,20 @@ holds<Equal<ErrorOf<typeof typed>, RunError | CodexError.OutputInvalid>>()
 holds<
   Equal<ErrorOf<Turn.Turn["result"]>, CodexError.TurnEndError | CodexError.ThreadBusy | CodexError.ConnectionError>
 >()
-holds<Equal<ErrorOf<ReturnType<Codex.Codex["Service"]["startThread"]>>, CodexError.RequestError>>()
+holds<
+  Equal<
+    ErrorOf<ReturnType<Codex.Codex["Service"]["startThread"]>>,
+    CodexError.RequestError | CodexError.SettingsNotApplied
+  >
+>()
 holds<
   Equal<
     ReturnType<Thread.Thread["turn"]>,
-    Effect.Effect<Turn.Turn, CodexError.RequestError | CodexError.ThreadBusy, Scope.Scope>
+    Effect.Effect<
+      Turn.Turn,
+      CodexError.RequestError | CodexError.SettingsNotApplied | CodexError.ThreadBusy,
+      Scope.Scope
+    >
   >
 >()
 holds<Equal<Turn.Turn["text"], Stream.Stream<string, CodexError.ConnectionError | CodexError.EventsOverflow>>>()

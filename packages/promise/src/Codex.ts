@@ -284,7 +284,8 @@ export class Codex implements AsyncDisposable {
   }
 
   /**
-   * Undoes {@link archiveThread}. {@link resumeThread} it before a turn, which rejects with `ThreadNotFound` otherwise.
+   * Undoes {@link archiveThread}. The handle resumes the thread before its first turn; {@link resumeThread} it to give it
+   * settings.
    * Rejects with `ThreadNotPersisted` for a thread that is not archived.
    */
   unarchiveThread(threadId: string, options?: CallOptions): Promise<Thread> {

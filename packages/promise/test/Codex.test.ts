@@ -588,7 +588,14 @@ describe("threads", () => {
     await codex.deleteThread(another.id)
     assert.instanceOf(await rejection(codex.readThread(another.id)), CodexError.ThreadNotFound)
     await fork.archive()
-    assert.strictEqual((await codex.unarchiveThread(fork.id)).id, fork.id)
+    const unarchived = await codex.unarchiveThread(fork.id)
+    assert.strictEqual(unarchived.id, fork.id)
+    await model.enqueue("Four.")
+    assert.strictEqual((await unarchived.run("4")).finalResponse, "Four.")
+    assert.instanceOf(
+      await rejection(codex.resumeThread(fork.id, { baseInstructions: "Be brief." })),
+      CodexError.SettingsNotApplied
+    )
     await codex.archiveThread(fork.id)
     assert.strictEqual(await thread.unsubscribe(), "unsubscribed")
     assert.strictEqual(await thread.unsubscribe(), "notSubscribed")

@@ -6,7 +6,13 @@
 import * as Approvals from "@effect-codex/client/Approvals"
 import * as Auth from "@effect-codex/client/Auth"
 import * as Codex from "@effect-codex/client/Codex"
-import type { RequestError, ThreadBusy, TurnEndError, TurnInterrupted } from "@effect-codex/client/CodexError"
+import type {
+  RequestError,
+  SettingsNotApplied,
+  ThreadBusy,
+  TurnEndError,
+  TurnInterrupted
+} from "@effect-codex/client/CodexError"
 import { OutputInvalid } from "@effect-codex/client/CodexError"
 import type { Input } from "@effect-codex/client/Input"
 import * as Output from "@effect-codex/client/Output"
@@ -290,7 +296,7 @@ export const mockAuth = (members: Partial<Auth.Auth["Service"]>): Layer.Layer<Au
   })
 }
 
-type RunError = RequestError | ThreadBusy | TurnEndError | TurnInterrupted
+type RunError = RequestError | SettingsNotApplied | ThreadBusy | TurnEndError | TurnInterrupted
 
 /**
  * What stands for `Thread.run` in a mock. Its result has no `output`: the thread decodes the final answer with the schema of

@@ -59,7 +59,7 @@ const settleTurns = Effect.fnUntraced(function*(
   const isActive = status === "active"
   for (const turn of running) expectGap(rpc, turn, inBackground)
   // Before the turns are looked up, so that an end that comes in between is heard.
-  if (isActive && running.length > 0) yield* Effect.ignore(ThreadCalls.resume(rpc, threadId))
+  if (isActive && running.length > 0) yield* Effect.ignore(ThreadCalls.rejoin(rpc, threadId))
   for (const turn of running) {
     const stored = yield* StoredTurn.findById(rpc, threadId, turn.id).pipe(
       Effect.repeat({

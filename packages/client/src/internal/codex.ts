@@ -14,11 +14,11 @@ import * as ServerRequests from "../ServerRequests.ts"
 import * as Folders from "./folders.ts"
 import * as InputItems from "./inputItems.ts"
 import * as LoginNotice from "./loginNotice.ts"
-import { nameRequired } from "./mcpStartup.ts"
 import { defined } from "./settings.ts"
 import * as Thread from "./thread.ts"
 import * as threadCalls from "./threadCalls.ts"
 import * as ThreadRoute from "./threadRoute.ts"
+import { Opened } from "./untoldSettings.ts"
 import { visible } from "./visibleText.ts"
 
 export const make = Effect.fnUntraced(function*(
@@ -40,6 +40,7 @@ export const make = Effect.fnUntraced(function*(
     unheard: new Set<string>(),
     checkFolders,
     toWire: InputItems.make(files),
+    opened: new Opened(rpc),
     inBackground: yield* FiberSet.makeRuntime<never, void>()
   }
 
@@ -63,50 +64,38 @@ export const make = Effect.fnUntraced(function*(
       return rpc.serverInfo
     },
     startThread: Effect.fn("Codex.startThread")(function*(options) {
-      const given = yield* threadCalls.threadSettings({
-        approvalMode: ApprovalMode.autoReview,
-        ...defined(options ?? {})
-      })
+      const given = { approvalMode: ApprovalMode.autoReview, ...defined(options ?? {}) }
       yield* checkFolders(options)
-      const { model, thread } = yield* rpc.request("thread/start", {
-        ...given,
-        ...defined({
-          allowProviderModelFallback: options?.allowProviderModelFallback,
-          dynamicTools: options?.tools?.specs.length === 0 ? undefined : options?.tools?.specs,
-          environments: options?.environments,
-          ephemeral: options?.ephemeral,
-          personality: options?.personality,
-          projectId: options?.projectId,
-          serviceName: options?.serviceName,
-          sessionStartSource: options?.sessionStartSource,
-          threadSource: options?.threadSource
-        })
-      }).pipe(nameRequired(rpc, given))
+      const { id, told } = yield* threadCalls.start(rpc, client.opened, given)
       yield* opened(options)
+      // Any other model than the one that was asked for is an error, unless `allowProviderModelFallback` allows it.
       const asked = options?.model
-      if (asked !== undefined && asked !== model) {
+      if (asked !== undefined && told.model !== undefined && asked !== told.model) {
         rpc.tell({
           _tag: "ModelRerouted",
-          message: `thread ${visible(thread.id, 100)} was started with the model ${visible(model, 100)} instead of ` +
+          message: `thread ${visible(id, 100)} was started with the model ${visible(told.model, 100)} instead of ` +
             `${visible(asked, 100)}, which the server does not offer. \`codex.models()\` lists what it does.`,
-          threadId: thread.id,
+          threadId: id,
           turnId: undefined,
           from: asked,
-          to: model,
+          to: told.model,
           reason: "fallback"
         })
       }
-      return Thread.make(client, thread.id, Thread.defaultsOf(options))
+      return Thread.make(client, id, Thread.defaultsOf(given, told))
     }),
     resumeThread: Effect.fn("Codex.resumeThread")(function*(threadId, options) {
       yield* checkFolders(options)
-      const { id } = yield* threadCalls.resume(rpc, threadId, options)
+      const { id, told } = yield* threadCalls.resume(rpc, client.opened, threadId, options)
       client.unheard.delete(id)
       yield* opened(options)
-      return Thread.make(client, id, Thread.defaultsOf(options))
+      return Thread.make(client, id, Thread.defaultsOf(options, told))
     }),
     forkThread: Effect.fn("Codex.forkThread")((threadId, options) =>
-      Effect.tap(Thread.fork(client, threadId, options), opened(options))
+      checkFolders(options).pipe(
+        Effect.andThen(Thread.fork(client, threadId, options)),
+        Effect.tap(opened(options))
+      )
     ),
     listThreads: (options) => threadCalls.pages("thread/list", options?.pageSize, (at) => list(options, at)),
     listThreadsPage: Effect.fn("Codex.listThreadsPage")(function*(options) {
@@ -127,7 +116,8 @@ export const make = Effect.fnUntraced(function*(
     unarchiveThread: Effect.fn("Codex.unarchiveThread")((threadId) =>
       Effect.map(
         rpc.request("thread/unarchive", { threadId }),
-        ({ thread }) => Thread.make(client, thread.id, Thread.defaultsOf(undefined))
+        // The server does not load it: the handle resumes it before its first turn.
+        ({ thread }) => Thread.make(client, thread.id, Thread.defaultsOf(undefined, {}), { isLoaded: false })
       )
     ),
     deleteThread: Effect.fn("Codex.deleteThread")((threadId) =>

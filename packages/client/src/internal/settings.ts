@@ -60,11 +60,33 @@ export const permissions = Effect.fnUntraced(function*(options: Permissions) {
   }
 })
 
+/**
+ * Does not compile when an option is left over: each is either destructured, to be sent, or named as one that stays here.
+ * What is destructured and not used is an error of the linter.
+ */
+export const allSent = (_rest: { readonly [option: string]: never }): void => {}
+
 export const turnSettings = Effect.fnUntraced(function*(
   options: TurnOptions
 ): Effect.fn.Return<Omit<Sent.TurnStartParams, "threadId" | "input">, InvalidArgument> {
   const { approvalPolicy, approvalsReviewer, sandbox } = yield* permissions(options)
-  const { cwd, cyberAccessProgram, effort, model, outputSchema, serviceTier, summary } = options
+  const {
+    approvalMode: _approvalMode,
+    cwd,
+    cyberAccessProgram,
+    effort,
+    handlers: _handlers,
+    maxUnreadBytes: _maxUnreadBytes,
+    model,
+    outputSchema,
+    sandbox: _sandbox,
+    serviceTier,
+    stallTimeout: _stallTimeout,
+    summary,
+    whenBusy: _whenBusy,
+    ...rest
+  } = options
+  allSent(rest)
   return defined({
     approvalPolicy,
     approvalsReviewer,

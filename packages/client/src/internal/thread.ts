@@ -3,30 +3,34 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { AppServerRpc } from "../AppServerRpc.ts"
 import type { ForkThreadOptions, ThreadSettings } from "../Codex.ts"
-import type { RequestError } from "../CodexError.ts"
+import type { RequestError, SettingsNotApplied } from "../CodexError.ts"
 import { ThreadBusy } from "../CodexError.ts"
 import type { DynamicTools } from "../DynamicTools.ts"
-import type { Sandbox } from "../Sandbox.ts"
 import type { Handler, Overrides } from "../ServerRequests.ts"
 import type { Thread } from "../Thread.ts"
 import type { CheckFolders } from "./folders.ts"
 import * as goal from "./goal.ts"
+import type { Told } from "./heldSettings.ts"
 import type { ToWire } from "./inputItems.ts"
+import * as Kept from "./keptSettings.ts"
+import { defined } from "./settings.ts"
 import * as threadCalls from "./threadCalls.ts"
 import type { Turns } from "./threadRoute.ts"
 import * as threadTurns from "./threadTurns.ts"
 import * as Turn from "./turn.ts"
+import type { Opened } from "./untoldSettings.ts"
 
 /**
  * What a handle gives to each of its turns.
  */
 export interface ThreadDefaults {
-  readonly sandbox: Sandbox | undefined
   readonly handlers: Overrides | undefined
   readonly tools: DynamicTools | undefined
   readonly stallTimeout: Duration.Input | undefined
-  /** What the thread is resumed with by a new process, as far as the old one has not stored it. */
-  readonly unstored: ThreadSettings
+  /** What the thread was asked to hold. */
+  readonly kept: Kept.Kept
+  /** The overrides of the configuration that the thread is resumed with by a new process. */
+  readonly config: ThreadSettings["config"]
 }
 
 /** What the threads of a client share. */
@@ -43,15 +47,20 @@ interface Client {
   /** Refuse what the server takes without a word. */
   readonly checkFolders: CheckFolders
   readonly toWire: ToWire
+  readonly opened: Opened
   readonly inBackground: (effect: Effect.Effect<void>) => void
 }
 
-export const defaultsOf = (options: ThreadSettings | undefined, source?: ThreadDefaults): ThreadDefaults => ({
-  sandbox: options?.sandbox,
+export const defaultsOf = (
+  options: (ThreadSettings & Kept.Kept) | undefined,
+  told: Told,
+  source?: ThreadDefaults
+): ThreadDefaults => ({
+  kept: Kept.confirmed(Kept.keep({}, options ?? {}), told),
+  config: threadCalls.unstoredConfig(options),
   handlers: options?.handlers ?? source?.handlers,
   tools: options?.tools ?? source?.tools,
-  stallTimeout: options?.stallTimeout ?? source?.stallTimeout,
-  unstored: threadCalls.unstored(options)
+  stallTimeout: options?.stallTimeout ?? source?.stallTimeout
 })
 
 export const fork = Effect.fnUntraced(function*(
@@ -59,13 +68,18 @@ export const fork = Effect.fnUntraced(function*(
   threadId: string,
   options: ForkThreadOptions | undefined,
   source?: ThreadDefaults
-): Effect.fn.Return<Thread, RequestError> {
-  yield* client.checkFolders(options)
-  const { id } = yield* threadCalls.fork(client.rpc, threadId, options)
-  return make(client, id, defaultsOf(options, source))
+): Effect.fn.Return<Thread, RequestError | SettingsNotApplied> {
+  const { id, told } = yield* threadCalls.fork(client.rpc, client.opened, threadId, options)
+  return make(client, id, defaultsOf(options, told, source))
 })
 
-export const make = (client: Client, id: string, defaults: ThreadDefaults): Thread => {
+/** @param state `isLoaded`: false if the server has to load the thread before it can be used. Default: true. */
+export const make = (
+  client: Client,
+  id: string,
+  defaults: ThreadDefaults,
+  state?: { readonly isLoaded: false }
+): Thread => {
   const { rpc, unheard } = client
   const { tools } = defaults
   const handlers = tools === undefined
@@ -74,30 +88,37 @@ export const make = (client: Client, id: string, defaults: ThreadDefaults): Thre
       ...defaults.handlers,
       "item/tool/call": tools.handler(defaults.handlers?.["item/tool/call"] ?? client.toolCall)
     }
-  let { unstored } = defaults
-  let { restarts } = rpc
-  const note = (settings: Pick<ThreadSettings, "approvalMode" | "permissions" | "sandbox">) =>
-    Effect.sync(() => {
-      unstored = threadCalls.withPermissions(unstored, settings)
-    })
+  let { kept } = defaults
+  let restarts = state === undefined ? rpc.restarts : undefined
+  const keep = (given: Kept.Kept) => {
+    kept = Kept.keep(kept, given)
+  }
 
-  const resume = (settings?: ThreadSettings) =>
-    Effect.suspend(() => {
-      const now = rpc.restarts
-      return Effect.map(threadCalls.resume(rpc, id, settings), () => {
+  const resume = Effect.suspend(() => {
+    const now = rpc.restarts
+    const { environments: _, ...settings } = kept
+    return Effect.map(
+      threadCalls.resume(rpc, client.opened, id, defined({ ...settings, config: defaults.config })),
+      () => {
         restarts = now
         unheard.delete(id)
-      })
-    })
+      }
+    )
+  })
   // A process that was started since has not loaded the thread.
-  const revive = Effect.flatMap(
-    rpc.connected,
-    () => rpc.restarts === restarts ? Effect.void : Effect.asVoid(resume(unstored))
-  )
+  const revive = Effect.flatMap(rpc.connected, () => rpc.restarts === restarts ? Effect.void : resume)
+  // What does not run the agent needs the thread loaded, whatever it holds. The next turn looks at it again.
   const revived = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | RequestError> =>
-    Effect.andThen(revive, effect)
+    Effect.andThen(Effect.catchTag(revive, "SettingsNotApplied", () => threadCalls.rejoin(rpc, id)), effect)
   // The server runs a turn of a thread that the connection left, and tells it nothing: the turn would never end here.
-  const subscribe = Effect.andThen(revive, Effect.suspend(() => unheard.has(id) ? resume() : Effect.void))
+  const subscribe = Effect.andThen(revive, Effect.suspend(() => unheard.has(id) ? resume : Effect.void))
+  /** For turns that the server starts with what the thread holds. */
+  const enforce = Effect.suspend(() => {
+    const params = Kept.params(kept)
+    return Object.keys(params).length === 0
+      ? Effect.void
+      : Effect.asVoid(rpc.request("thread/settings/update", { threadId: id, ...params }))
+  })
   const turns: Turns = {
     ...client.turns,
     start: (threadId, request, options) =>
@@ -133,13 +154,9 @@ export const make = (client: Client, id: string, defaults: ThreadDefaults): Thre
       rpc,
       turns,
       id,
-      {
-        ...defaults,
-        handlers,
-        stallTimeout: defaults.stallTimeout ?? client.stallTimeout
-      },
+      { ...defaults, handlers, stallTimeout: defaults.stallTimeout ?? client.stallTimeout },
       client,
-      note
+      { current: () => kept, keep, enforce }
     ),
     ...calls,
     setName: (name) => revived(calls.setName(name)),
@@ -148,13 +165,18 @@ export const make = (client: Client, id: string, defaults: ThreadDefaults): Thre
     updateSettings: (options) =>
       Effect.andThen(
         client.checkFolders(options),
-        revived(Effect.tap(calls.updateSettings(options), note(options)))
+        revived(Effect.tap(calls.updateSettings(options), Effect.sync(() => keep(options))))
       ),
     ...goals,
-    startGoal: (...args) => Effect.andThen(subscribe, goals.startGoal(...args)),
-    runGoal: (...args) => Effect.andThen(subscribe, goals.runGoal(...args)),
-    resumeGoal: (...args) => Effect.andThen(subscribe, goals.resumeGoal(...args)),
-    fork: Effect.fn("Thread.fork")((options) => fork(client, id, options, defaults)),
+    startGoal: (...args) => Effect.andThen(Effect.andThen(subscribe, enforce), goals.startGoal(...args)),
+    runGoal: (...args) => Effect.andThen(Effect.andThen(subscribe, enforce), goals.runGoal(...args)),
+    resumeGoal: (...args) => Effect.andThen(Effect.andThen(subscribe, enforce), goals.resumeGoal(...args)),
+    fork: Effect.fn("Thread.fork")(function*(options) {
+      yield* client.checkFolders(options)
+      // The fork would take them from the thread, which somebody else may have changed.
+      const { environments: _, ...settings } = Kept.keep(kept, options ?? {})
+      return yield* fork(client, id, { ...options, ...settings }, defaults)
+    }),
     // Noted before it is sent: whether the server has taken it is unknown when this is interrupted.
     unsubscribe: Effect.suspend(() => {
       unheard.add(id)

@@ -1,17 +1,19 @@
 /** What is asked of a thread beside its turns. What was not given is not sent. */
-import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import type { AppServerRpc } from "../AppServerRpc.ts"
-import type { ForkThreadOptions, ThreadSettings } from "../Codex.ts"
-import { DecodeError, InvalidArgument } from "../CodexError.ts"
+import type { ForkThreadOptions, ResumeThreadOptions, StartThreadOptions, ThreadSettings } from "../Codex.ts"
+import { DecodeError, InvalidArgument, type RequestError, type SettingsNotApplied } from "../CodexError.ts"
 import type { Sandbox } from "../Sandbox.ts"
 import type { Thread } from "../Thread.ts"
+import * as Held from "./heldSettings.ts"
 import { nameRequired } from "./mcpStartup.ts"
 import { injectedProblem } from "./media.ts"
 import { observedEvents } from "./observedEvents.ts"
-import { defined, permissions } from "./settings.ts"
+import { allSent, defined, permissions } from "./settings.ts"
+import * as Untold from "./untoldSettings.ts"
 
 type Rpc = AppServerRpc["Service"]
 
@@ -56,76 +58,191 @@ const oneOf = (profile: string | undefined, sandbox: Sandbox | undefined): Effec
       detail: "a permissions profile says what the sandbox is: leave `sandbox` and ApprovalMode.dangerouslyBypass out."
     })
 
+const empty = {}
+
+/** What a thread is asked for: the request's params, and what of them the reply tells and does not tell. */
 export const threadSettings = Effect.fnUntraced(function*(options: ThreadSettings) {
   const { approvalPolicy, approvalsReviewer, sandbox } = yield* permissions(options)
   yield* oneOf(options.permissions, sandbox)
-  return defined({
+  const {
+    approvalMode: _approvalMode,
+    baseInstructions,
+    config,
+    cwd,
+    developerInstructions,
+    handlers: _handlers,
+    model,
+    modelProvider,
+    permissions: profile,
+    runtimeWorkspaceRoots,
+    sandbox: _sandbox,
+    serviceTier,
+    stallTimeout: _stallTimeout,
+    tools: _tools,
+    ...rest
+  } = options
+  allSent(rest)
+  const told = defined({
     approvalPolicy,
     approvalsReviewer,
-    sandbox: sandbox?.mode,
-    permissions: options.permissions,
-    baseInstructions: options.baseInstructions,
-    config: options.config,
-    cwd: options.cwd,
-    runtimeWorkspaceRoots: options.runtimeWorkspaceRoots,
-    developerInstructions: options.developerInstructions,
-    model: options.model,
-    modelProvider: options.modelProvider,
-    serviceTier: options.serviceTier
+    cwd,
+    runtimeWorkspaceRoots,
+    model,
+    modelProvider,
+    permissions: profile,
+    serviceTier
   })
+  const effort = config?.model_reasoning_effort
+  const asked: Held.Asked = {
+    ...told,
+    sandbox,
+    effort: Predicate.isString(effort) ? effort : undefined,
+    details: Held.workspaceWriteOf(config)
+  }
+  const params = { ...told, ...defined({ sandbox: sandbox?.mode, baseInstructions, config, developerInstructions }) }
+  return { asked, params, untold: Untold.of(options) }
 })
+
+/** Gives a thread up that is not what was asked for, so that the server need not keep it. */
+const orLeave = (rpc: Rpc, threadId: string) => <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.tapError(
+    effect,
+    () => Effect.ignore(rpc.request("thread/unsubscribe", { threadId }, { timeout: "2 seconds" }))
+  )
+
+export const start = Effect.fnUntraced(function*(rpc: Rpc, opened: Untold.Opened, options: StartThreadOptions) {
+  const { asked, params, untold } = yield* threadSettings(options)
+  const own: Omit<StartThreadOptions, keyof ThreadSettings> = options
+  const {
+    allowProviderModelFallback,
+    environments,
+    ephemeral,
+    personality,
+    projectId,
+    serviceName,
+    sessionStartSource,
+    threadSource,
+    ...rest
+  } = own
+  allSent(rest)
+  const reply = yield* rpc.request("thread/start", {
+    ...params,
+    ...defined({
+      allowProviderModelFallback,
+      dynamicTools: options.tools?.specs.length === 0 ? undefined : options.tools?.specs,
+      environments,
+      ephemeral,
+      personality,
+      projectId,
+      serviceName,
+      sessionStartSource,
+      threadSource
+    })
+  }).pipe(nameRequired(rpc, params))
+  const { id } = reply.thread
+  // The provider may take another model then, which is what the option asks for.
+  const compared = allowProviderModelFallback === true ? { ...asked, model: undefined } : asked
+  const told = yield* Held.ensure(rpc, id, compared, reply, "fresh").pipe(orLeave(rpc, id))
+  opened.set(id, untold)
+  return { id, told }
+})
+
+/** Hears of a thread that is loaded, and leaves it as it is. */
+export const rejoin = (rpc: Rpc, threadId: string) =>
+  Effect.asVoid(rpc.request("thread/resume", { threadId, excludeTurns: true }))
+
+const isLoaded = (rpc: Rpc, threadId: string) =>
+  read(rpc, threadId).pipe(
+    Effect.map(({ status }) => status.type !== "notLoaded"),
+    // The request to resume it says what is wrong.
+    Effect.catchTag(["ThreadNotFound", "ThreadNotPersisted"], () => Effect.succeed(false))
+  )
+
+/** Whether a thread has had a turn; also where the server does not say. */
+const hasTurn = (rpc: Rpc, threadId: string) =>
+  rpc.request("thread/turns/list", { threadId, limit: 1 }).pipe(
+    Effect.map(({ data }) => data.length > 0),
+    Effect.orElseSucceed(() => true)
+  )
 
 export const resume = Effect.fnUntraced(function*(
   rpc: Rpc,
+  opened: Untold.Opened,
   threadId: string,
-  options?: ThreadSettings & { readonly personality?: Sent.Personality | undefined }
-) {
-  const given = yield* threadSettings(options ?? {})
-  const personality = defined({ personality: options?.personality })
+  options: ResumeThreadOptions = empty
+): Effect.fn.Return<{ readonly id: string; readonly told: Held.Told }, RequestError | SettingsNotApplied> {
+  const { asked, params, untold } = yield* threadSettings(options)
+  const own: Omit<ResumeThreadOptions, keyof ThreadSettings> = options
+  const { personality, ...rest } = own
+  allSent(rest)
+  const held = opened.get(threadId)
+  const different = Untold.differing(untold, held)
+  const isOther = different.length > 0 || Untold.differing(held, untold).length > 0
+  const wasLoaded = isOther && (yield* isLoaded(rpc, threadId).pipe(nameRequired(rpc, params)))
+  if (wasLoaded && different.length > 0) return yield* Untold.keptByLoaded(threadId, different)
   // The history can be large and is read page by page by those who want it.
-  const { thread } = yield* rpc.request("thread/resume", {
+  const reply = yield* rpc.request("thread/resume", {
     threadId,
     excludeTurns: true,
-    ...given,
-    ...personality
-  }).pipe(nameRequired(rpc, given))
-  return thread
+    ...params,
+    ...defined({ personality })
+  }).pipe(nameRequired(rpc, params))
+  if (different.includes(Untold.developer) && (yield* hasTurn(rpc, threadId))) {
+    return yield* Untold.keptByHistory(threadId)
+  }
+  const told = yield* Held.ensure(rpc, threadId, asked, reply, "loaded")
+  if (isOther && !wasLoaded) {
+    const instructions = held[Untold.developer]
+    opened.set(threadId, { ...untold, ...instructions !== undefined && { [Untold.developer]: instructions } })
+  }
+  return { id: reply.thread.id, told }
 })
 
 /**
- * What a cold resume has to be given again, because the server stores neither overrides of the configuration nor a
- * `Sandbox.workspaceWrite` (measured on 0.169). It does store the model and the effort of the last turn.
+ * The overrides of the configuration that a cold resume has to be given again, because the server does not store them. It
+ * does store the model and the effort of the last turn (measured on 0.169).
  */
-export const unstored = (options: ThreadSettings | undefined): ThreadSettings => {
+export const unstoredConfig = (options: ThreadSettings | undefined): ThreadSettings["config"] => {
   const { model: _, model_reasoning_effort: __, ...config } = options?.config ?? {}
-  return defined({
-    config: Object.keys(config).length === 0 ? undefined : config,
-    permissions: options?.permissions,
-    runtimeWorkspaceRoots: options?.runtimeWorkspaceRoots,
-    sandbox: options?.sandbox
-  })
+  return Object.keys(config).length === 0 ? undefined : config
 }
 
-/** The last settings count: a sandbox and a profile of permissions exclude each other, and a bypass is neither. */
-export const withPermissions = (
-  unstored: ThreadSettings,
-  { approvalMode, permissions, sandbox }: Pick<ThreadSettings, "approvalMode" | "permissions" | "sandbox">
-): ThreadSettings =>
-  approvalMode?.bypassesSandbox !== true && permissions === undefined && sandbox === undefined
-    ? unstored
-    : { ...unstored, permissions, sandbox }
-
-export const fork = Effect.fnUntraced(function*(rpc: Rpc, threadId: string, options?: ForkThreadOptions) {
-  const given = yield* threadSettings(options ?? {})
-  const { attachToSource, beforeTurnId, deferGoalContinuation, ephemeral, lastTurnId, threadSource } = options ?? {}
-  const { thread } = yield* rpc.request("thread/fork", {
+export const fork = Effect.fnUntraced(function*(
+  rpc: Rpc,
+  opened: Untold.Opened,
+  threadId: string,
+  options: ForkThreadOptions = empty
+) {
+  const { asked, params, untold } = yield* threadSettings(options)
+  const own: Omit<ForkThreadOptions, keyof ThreadSettings> = options
+  const {
+    attachToSource,
+    beforeTurnId,
+    deferGoalContinuation,
+    ephemeral,
+    lastTurnId,
+    threadSource,
+    ...rest
+  } = own
+  allSent(rest)
+  const reply = yield* rpc.request("thread/fork", {
     threadId,
     // An ephemeral fork is refused without it.
     excludeTurns: true,
-    ...given,
+    ...params,
     ...defined({ attachToSource, beforeTurnId, deferGoalContinuation, ephemeral, lastTurnId, threadSource })
-  }).pipe(nameRequired(rpc, given))
-  return thread
+  }).pipe(nameRequired(rpc, params))
+  const { id } = reply.thread
+  const source = opened.get(threadId)
+  const { baseInstructions, [Untold.developer]: instructions } = source
+  return yield* Effect.gen(function*() {
+    if (Untold.differing(untold, source).includes(Untold.developer) && (yield* hasTurn(rpc, id))) {
+      return yield* Untold.keptByHistory(id)
+    }
+    const told = yield* Held.ensure(rpc, id, asked, reply, "fresh")
+    opened.set(id, defined({ baseInstructions, [Untold.developer]: instructions, ...untold }))
+    return { id, told }
+  }).pipe(orLeave(rpc, id))
 })
 
 export const read = (rpc: Rpc, threadId: string, options?: { readonly includeTurns?: boolean | undefined }) =>
@@ -171,19 +288,32 @@ export const make = (rpc: Rpc, threadId: string, onRestored: () => void): Pick<
   updateSettings: Effect.fn("Thread.updateSettings")(function*(options) {
     const { approvalPolicy, approvalsReviewer, sandbox } = yield* permissions(options)
     yield* oneOf(options.permissions, sandbox)
+    const {
+      approvalMode: _approvalMode,
+      cwd,
+      effort,
+      environments,
+      model,
+      permissions: profile,
+      sandbox: _sandbox,
+      serviceTier,
+      summary,
+      ...rest
+    } = options
+    allSent(rest)
     yield* rpc.request("thread/settings/update", {
       threadId,
       ...defined({
         approvalPolicy,
         approvalsReviewer,
         sandboxPolicy: sandbox?.policy,
-        permissions: options.permissions,
-        cwd: options.cwd,
-        effort: options.effort,
-        environments: options.environments,
-        model: options.model,
-        serviceTier: options.serviceTier,
-        summary: options.summary
+        permissions: profile,
+        cwd,
+        effort,
+        environments,
+        model,
+        serviceTier,
+        summary
       })
     })
   }),

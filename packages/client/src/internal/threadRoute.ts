@@ -19,7 +19,7 @@ import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type * as Tracer from "effect/Tracer"
 import type { AppServerRpc, RequestOptions, ThreadObserver } from "../AppServerRpc.ts"
-import type { ConnectionError, RequestError } from "../CodexError.ts"
+import type { ConnectionError, RequestError, SettingsNotApplied } from "../CodexError.ts"
 import { AppServerTimeout, ThreadBusy, TransportError } from "../CodexError.ts"
 import type { Raw } from "../ServerNotification.ts"
 import type { Overrides } from "../ServerRequests.ts"
@@ -331,11 +331,17 @@ const clientIdOf = (params: unknown): string | undefined => {
   return item?.type === "userMessage" && typeof item.clientId === "string" ? item.clientId : undefined
 }
 
-export type StartError = RequestError | ThreadBusy
+export type StartError = RequestError | SettingsNotApplied | ThreadBusy
+
+interface Steer {
+  readonly steer: ClientRequests["turn/steer"]["params"]["input"]
+  /** Why the message must not be said to this turn. */
+  readonly refuse: (activeTurnId: string) => SettingsNotApplied | undefined
+}
 
 export interface StartOptions extends Omit<TurnStateOptions, "rpc"> {
   /** What to do when a turn runs already. A message is needed to steer. */
-  readonly whenBusy: "fail" | "queue" | { readonly steer: ClientRequests["turn/steer"]["params"]["input"] }
+  readonly whenBusy: "fail" | "queue" | Steer
   /** How long the turn may be silent. */
   readonly stallTimeout: Duration.Duration | undefined
 }
@@ -351,7 +357,7 @@ export interface Turns {
     options: StartOptions
   ) => Effect.Effect<TurnState, StartError, Scope.Scope>
   /** Interrupts a turn. Nothing happens when it is over. */
-  readonly interrupt: (turn: TurnState) => Effect.Effect<void, StartError>
+  readonly interrupt: (turn: TurnState) => Effect.Effect<void, RequestError | ThreadBusy>
   /** Runs an effect while no turn of the thread is being started. */
   readonly exclusively: (threadId: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 }
@@ -407,7 +413,7 @@ export const make = Effect.fnUntraced(function*(
 
   // The server refuses to interrupt a turn that it has accepted but not begun (measured on 0.169.0), and the turn then
   // runs to its end. So the beginning is waited for, and a refusal while the turn is not over is asked again.
-  const interrupt = (turn: TurnState): Effect.Effect<void, StartError> =>
+  const interrupt = (turn: TurnState): Effect.Effect<void, RequestError | ThreadBusy> =>
     Deferred.await(turn.started).pipe(
       Effect.timeoutOption(stopGrace),
       Effect.andThen(
@@ -547,6 +553,8 @@ export const make = Effect.fnUntraced(function*(
       if (active === undefined) return startNow
       if (whenBusy === "fail") return Effect.fail(busy(route, active))
       if (whenBusy === "queue") return Effect.andThen(route.awaitIdle(), startOrSteer)
+      const refused = whenBusy.refuse(active)
+      if (refused !== undefined) return Effect.fail(refused)
       return Effect.catchTags(steer(route, active, whenBusy.steer, options), {
         NoActiveTurn: () =>
           Effect.suspend(() => {

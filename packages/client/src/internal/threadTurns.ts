@@ -6,13 +6,14 @@ import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import type { AppServerRpc } from "../AppServerRpc.ts"
 import type { RequestError, ThreadBusy, TurnEndError } from "../CodexError.ts"
-import { OutputInvalid, TurnInterrupted } from "../CodexError.ts"
+import { OutputInvalid, SettingsNotApplied, TurnInterrupted } from "../CodexError.ts"
 import type { Input } from "../Input.ts"
 import * as Output from "../Output.ts"
 import type { StructuredOutput, Thread, TurnOptions } from "../Thread.ts"
 import type { TurnResult } from "../TurnResult.ts"
 import type { CheckFolders } from "./folders.ts"
 import type { ToWire } from "./inputItems.ts"
+import * as Kept from "./keptSettings.ts"
 import { duration, turnSettings } from "./settings.ts"
 import type { ThreadDefaults } from "./thread.ts"
 import type { Turns } from "./threadRoute.ts"
@@ -33,37 +34,85 @@ const startedId = (
     })
   )
 
+type Params = ClientRequests["turn/start"]["params"]
+
+/** The settings of a turn that a message which steers it does not carry. */
+const steered = [
+  "approvalPolicy",
+  "approvalsReviewer",
+  "sandboxPolicy",
+  "cwd",
+  "model",
+  "effort",
+  "serviceTier",
+  "summary"
+] as const
+
+const optionOf: { readonly [name: string]: string } = {
+  approvalPolicy: "approvalMode",
+  approvalsReviewer: "approvalMode",
+  sandboxPolicy: "sandbox"
+}
+
+/** What the thread's handle keeps for its turns. */
+interface Settings {
+  readonly current: () => Kept.Kept
+  readonly keep: (given: Kept.Kept) => void
+  /** Makes the thread hold it, for a turn whose request carries no settings. */
+  readonly enforce: Effect.Effect<void, RequestError>
+}
+
 export const make = (
   rpc: AppServerRpc["Service"],
   turns: Turns,
   threadId: string,
-  { handlers, sandbox, stallTimeout }: Omit<ThreadDefaults, "unstored">,
+  { handlers, stallTimeout }: Pick<ThreadDefaults, "handlers" | "stallTimeout">,
   { checkFolders, toWire }: { readonly checkFolders: CheckFolders; readonly toWire: ToWire },
-  note: (options: Pick<TurnOptions, "approvalMode" | "sandbox">) => Effect.Effect<void>
+  settings: Settings
 ): Pick<Thread, "run" | "turn" | "review" | "compact"> => {
-  // A thread is started with a mode alone; what its sandbox says beyond that has to come with each turn.
-  const defaults = sandbox?.isCustom === true ? { sandbox } : {}
+  /** The last turn that this handle has started, and the settings that it was sent. */
+  let last: { readonly id: string; readonly given: Partial<Params> } | undefined
+
+  /** What a turn that runs would have to be, to be steered by a message with these settings. */
+  const steerable = (given: Partial<Params>) => (activeTurnId: string): SettingsNotApplied | undefined => {
+    const held: Partial<Params> = last?.id === activeTurnId ? last.given : {}
+    const wrong = steered.filter((name) =>
+      given[name] !== undefined && JSON.stringify(given[name]) !== JSON.stringify(held[name])
+    )
+    return wrong.length === 0 ? undefined : new SettingsNotApplied({
+      threadId,
+      settings: wrong.map((name) => ({
+        setting: optionOf[name] ?? name,
+        asked: JSON.stringify(given[name]),
+        holds: `what turn ${activeTurnId} was started with`,
+        advice: "A turn that runs keeps its settings: steer it without them, or set `whenBusy` to \"queue\"."
+      }))
+    })
+  }
 
   const start = Effect.fnUntraced(function*(
     input: Input,
     options: TurnOptions | undefined,
     events: boolean
-  ): Effect.fn.Return<TurnState, RequestError | ThreadBusy, Scope.Scope> {
-    const settings = yield* turnSettings({ ...defaults, ...options })
+  ): Effect.fn.Return<TurnState, RequestError | SettingsNotApplied | ThreadBusy, Scope.Scope> {
+    const given = yield* turnSettings(options ?? {})
     const items = yield* toWire(input)
     yield* checkFolders(options)
     // The server marks the message with it, so that a turn is known by its message when its reply is lost.
     const clientId = crypto.randomUUID()
-    const params: ClientRequests["turn/start"]["params"] = {
-      threadId,
-      clientUserMessageId: clientId,
-      input: items,
-      ...settings
-    }
+    // When it is sent, because a turn that was queued before may have changed what is kept.
     const request = (requestOptions: Parameters<typeof rpc.request>[2]) =>
-      startedId(rpc.request("turn/start", params, requestOptions))
-    // They stay for the turns that follow.
-    if (options !== undefined) yield* note(options)
+      Effect.suspend(() => {
+        const kept = Kept.keep(settings.current(), options ?? {})
+        const all = { ...given, ...Kept.turnParams(kept) }
+        const params: Params = { threadId, clientUserMessageId: clientId, input: items, ...all }
+        return Effect.tap(startedId(rpc.request("turn/start", params, requestOptions)), (id) =>
+          Effect.sync(() => {
+            // They stay for the turns that follow.
+            if (options !== undefined) settings.keep(options)
+            last = { id, given: all }
+          }))
+      })
     const whenBusy = options?.whenBusy ?? "fail"
     return yield* turns.start(threadId, request, {
       clientId,
@@ -71,7 +120,7 @@ export const make = (
       handlers: { ...handlers, ...options?.handlers },
       maxUnreadBytes: options?.maxUnreadBytes,
       stallTimeout: yield* duration("stallTimeout", options?.stallTimeout ?? stallTimeout),
-      whenBusy: whenBusy === "steer" ? { steer: items } : whenBusy
+      whenBusy: whenBusy === "steer" ? { steer: items, refuse: steerable(given) } : whenBusy
     })
   })
 
@@ -90,7 +139,7 @@ export const make = (
     const turnOptions = { ...options, outputSchema: jsonSchema }
     const attempt = Effect.fnUntraced(function*(input: Input): Effect.fn.Return<
       TurnResult<A>,
-      RequestError | ThreadBusy | TurnEndError | TurnInterrupted | OutputInvalid
+      RequestError | SettingsNotApplied | ThreadBusy | TurnEndError | TurnInterrupted | OutputInvalid
     > {
       const result = yield* runOnce(input, turnOptions)
       const invalid = (text: string | null, issue: string) =>
@@ -112,11 +161,14 @@ export const make = (
   function run<A>(
     input: Input,
     options: TurnOptions & StructuredOutput<A>
-  ): Effect.Effect<TurnResult<A>, RequestError | ThreadBusy | TurnEndError | TurnInterrupted | OutputInvalid>
+  ): Effect.Effect<
+    TurnResult<A>,
+    RequestError | SettingsNotApplied | ThreadBusy | TurnEndError | TurnInterrupted | OutputInvalid
+  >
   function run(
     input: Input,
     options?: TurnOptions
-  ): Effect.Effect<TurnResult, RequestError | ThreadBusy | TurnEndError | TurnInterrupted>
+  ): Effect.Effect<TurnResult, RequestError | SettingsNotApplied | ThreadBusy | TurnEndError | TurnInterrupted>
   function run(input: Input, options?: TurnOptions & Partial<StructuredOutput<unknown>>) {
     const output = options?.output
     return Effect.withSpan(
@@ -149,7 +201,11 @@ export const make = (
     run,
     review: Effect.fn("Thread.review")(function*(target, options) {
       return yield* other(
-        (requestOptions) => startedId(rpc.request("review/start", { threadId, target }, requestOptions)),
+        (requestOptions) =>
+          Effect.andThen(
+            settings.enforce,
+            startedId(rpc.request("review/start", { threadId, target }, requestOptions))
+          ),
         options
       )
     }),

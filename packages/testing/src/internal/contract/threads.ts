@@ -537,6 +537,101 @@ export const cases: ReadonlyArray<Case> = [
   ),
 
   fact(
+    "thread: loaded, it takes nothing from being resumed, and all but its roots and instructions from an update",
+    Effect.gen(function*() {
+      yield* enqueue("ok", "ok", "ok")
+      const started = yield* request("thread/start", {
+        approvalPolicy: "on-request",
+        approvalsReviewer: "user",
+        sandbox: "workspace-write",
+        developerInstructions: "FIRST"
+      })
+      const threadId = started.thread.id
+      yield* runTurn(threadId)
+      const told = (reply: {
+        readonly model: string
+        readonly cwd: string
+        readonly runtimeWorkspaceRoots: ReadonlyArray<string>
+        readonly approvalPolicy: unknown
+        readonly approvalsReviewer: string
+        readonly sandbox: { readonly type: string }
+        readonly activePermissionProfile: { readonly id: string } | null
+        readonly serviceTier: string | null
+        readonly reasoningEffort: string | null
+      }) => [
+        reply.model,
+        reply.cwd,
+        reply.runtimeWorkspaceRoots,
+        reply.approvalPolicy,
+        reply.approvalsReviewer,
+        reply.sandbox.type,
+        reply.activePermissionProfile?.id ?? null,
+        reply.serviceTier,
+        reply.reasoningEffort
+      ]
+      const resumed = (more: Partial<Sent.ThreadResumeParams> = {}) =>
+        Effect.map(request("thread/resume", { threadId, excludeTurns: true, ...more }), told)
+      yield* equal(
+        "resumed while it is loaded",
+        yield* resumed({
+          approvalPolicy: "never",
+          approvalsReviewer: "auto_review",
+          config: { model_reasoning_effort: "high" },
+          cwd: "/",
+          developerInstructions: "SECOND",
+          model: "another-model",
+          runtimeWorkspaceRoots: ["/"],
+          sandbox: "read-only",
+          serviceTier: "flex"
+        }),
+        told(started)
+      )
+      yield* request("thread/settings/update", {
+        threadId,
+        approvalPolicy: "never",
+        approvalsReviewer: "auto_review",
+        cwd: "/",
+        effort: "high",
+        model: "another-model",
+        sandboxPolicy: { type: "readOnly", networkAccess: false },
+        serviceTier: "flex"
+      })
+      const updated = ["another-model", "/", ["/"], "never", "auto_review", "readOnly", null, "flex", "high"]
+      yield* equal("updated", yield* resumed(), updated)
+      yield* request("thread/settings/update", { threadId, permissions: ":workspace" })
+      yield* equal("a profile", yield* resumed(), [
+        ...updated.slice(0, 5),
+        "workspaceWrite",
+        ":workspace",
+        "flex",
+        "high"
+      ])
+      // What it holds already changes nothing.
+      yield* runTurn(threadId, "go", {
+        approvalPolicy: "never",
+        approvalsReviewer: "auto_review",
+        permissions: ":workspace"
+      })
+      yield* equal("said again", yield* resumed(), [
+        ...updated.slice(0, 5),
+        "workspaceWrite",
+        ":workspace",
+        "flex",
+        "high"
+      ])
+      const { thread: fork } = yield* request("thread/fork", {
+        threadId,
+        excludeTurns: true,
+        developerInstructions: "SECOND"
+      })
+      yield* runTurn(fork.id)
+      const model = yield* ScriptedModel.ScriptedModel
+      const asked = JSON.stringify((yield* model.requests).at(-1)?.input)
+      yield* equal("the instructions of a fork", [asked.includes("FIRST"), asked.includes("SECOND")], [true, false])
+    })
+  ),
+
+  fact(
     "thread: is unsubscribed once, and heard of again when it is resumed",
     Effect.gen(function*() {
       const { threadId } = yield* talked

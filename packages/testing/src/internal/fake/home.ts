@@ -13,6 +13,8 @@ export interface Settings {
   /** The profile that a sandbox mode stands for, until a turn says something else. */
   readonly profile: Received.ActivePermissionProfile | null
   readonly cwd: string
+  /** The folders of the workspace. */
+  readonly roots: ReadonlyArray<string>
   readonly effort: Received.ReasoningEffort | null
   readonly summary: Received.ReasoningSummary | null
   readonly personality: Received.Personality | null
@@ -46,7 +48,7 @@ export interface StoredThread {
   readonly createdAtMs: number
   readonly threadSource: string | null
   readonly dynamicTools: ReadonlyArray<Sent.DynamicToolSpec>
-  readonly developerInstructions: string | null
+  developerInstructions: string | null
   features: Features
   /** `thread_unload_delay_secs`: how long the thread stays loaded when nobody hears of it. */
   unloadDelaySecs: number
@@ -139,8 +141,10 @@ const summaryOf = ({ items }: StoredTurn): ReadonlyArray<Received.ThreadItem> =>
   return [first, last].filter((item) => item !== undefined)
 }
 
-export const environments = (cwd: string): ReadonlyArray<Received.ThreadEnvironment> => [
-  { environmentId: "local", cwd, runtimeWorkspaceRoots: [cwd] }
+export const environments = (
+  { cwd, roots }: Pick<Settings, "cwd" | "roots">
+): ReadonlyArray<Received.ThreadEnvironment> => [
+  { environmentId: "local", cwd, runtimeWorkspaceRoots: roots }
 ]
 
 export const threadOf = (
@@ -151,7 +155,7 @@ export const threadOf = (
   turns: ReadonlyArray<Received.Turn> = []
 ): Received.Thread => ({
   id: thread.id,
-  environments: status.type === "notLoaded" ? null : environments(thread.settings.cwd),
+  environments: status.type === "notLoaded" ? null : environments(thread.settings),
   extra: null,
   sessionId: thread.id,
   forkedFromId: thread.forkedFromId,

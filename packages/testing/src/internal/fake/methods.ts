@@ -59,6 +59,30 @@ const profileOf = (sandbox: Received.SandboxPolicy): Received.ActivePermissionPr
   extends: null
 })
 
+const builtIn = (permissions: string | null | undefined): Received.SandboxPolicy | undefined => {
+  const mode = Object.entries(profiles).find(([, id]) => id === permissions)?.[0]
+  return Object.values(policies).find(({ type }) => type === mode)
+}
+
+/** A profile that is none of the built-in ones is refused; the fake has no configuration with others. */
+const checkProfile = (permissions: string | null | undefined): Refused.Refused | undefined => {
+  if (permissions === undefined || permissions === null || builtIn(permissions) !== undefined) return undefined
+  return permissions.startsWith(":")
+    ? Refused.invalidRequest(
+      `failed to load configuration: default_permissions refers to unknown built-in profile \`${permissions}\``
+    )
+    : Refused.notFaked(`the permissions profile ${permissions}`)
+}
+
+const effortOf = (config: unknown): string | undefined => {
+  const effort = Predicate.hasProperty(config, "model_reasoning_effort") ? config.model_reasoning_effort : undefined
+  return Predicate.isString(effort) ? effort : undefined
+}
+
+/** A new folder takes the place of the old one in the workspace. */
+const rootsOf = (settings: Settings, cwd: string, given: ReadonlyArray<string> | null | undefined) =>
+  given ?? settings.roots.map((root) => root === settings.cwd ? cwd : root)
+
 /** The settings that a request changes, over those that were there. */
 const changed = (
   settings: Settings,
@@ -75,9 +99,15 @@ const changed = (
     readonly summary?: Sent.ReasoningSummary | null
     readonly personality?: Sent.Personality | null
     readonly baseInstructions?: string | null
+    readonly permissions?: string | null
+    readonly runtimeWorkspaceRoots?: ReadonlyArray<string> | null
+    readonly config?: unknown
   }
 ): Settings => {
-  const sandbox = params.sandbox === undefined || params.sandbox === null ? undefined : policies[params.sandbox]
+  const mode = params.sandbox === undefined || params.sandbox === null ? undefined : policies[params.sandbox]
+  const profile = builtIn(params.permissions)
+  const sandbox = mode ?? profile
+  const cwd = params.cwd ?? settings.cwd
   return {
     model: params.model ?? settings.model,
     modelProvider: params.modelProvider ?? settings.modelProvider,
@@ -86,9 +116,14 @@ const changed = (
     approvalsReviewer: params.approvalsReviewer ?? settings.approvalsReviewer,
     sandbox: sandbox ?? params.sandboxPolicy as Received.SandboxPolicy | null | undefined ?? settings.sandbox,
     // A policy is none of the profiles.
-    profile: sandbox === undefined && (params.sandboxPolicy ?? null) === null ? settings.profile : null,
-    cwd: params.cwd ?? settings.cwd,
-    effort: params.effort ?? settings.effort,
+    profile: profile !== undefined
+      ? profileOf(profile)
+      : sandbox === undefined && (params.sandboxPolicy ?? null) === null
+      ? settings.profile
+      : null,
+    cwd,
+    roots: rootsOf(settings, cwd, params.runtimeWorkspaceRoots),
+    effort: params.effort ?? effortOf(params.config) ?? settings.effort,
     summary: params.summary ?? settings.summary,
     personality: params.personality ?? settings.personality,
     baseInstructions: params.baseInstructions ?? settings.baseInstructions
@@ -104,6 +139,7 @@ const defaults = ({ connection: { home } }: Server): Settings => ({
   sandbox: readOnly,
   profile: profileOf(readOnly),
   cwd: home.cwd,
+  roots: [home.cwd],
   effort: null,
   summary: null,
   personality: null,
@@ -113,7 +149,8 @@ const defaults = ({ connection: { home } }: Server): Settings => ({
 const isSame = (a: Settings, b: Settings): boolean =>
   a.model === b.model && a.modelProvider === b.modelProvider && a.serviceTier === b.serviceTier && a.cwd === b.cwd &&
   a.approvalPolicy === b.approvalPolicy && a.approvalsReviewer === b.approvalsReviewer && a.effort === b.effort &&
-  a.summary === b.summary && a.personality === b.personality &&
+  a.summary === b.summary && a.personality === b.personality && a.profile?.id === b.profile?.id &&
+  JSON.stringify(a.roots) === JSON.stringify(b.roots) &&
   (a.sandbox === b.sandbox || JSON.stringify(a.sandbox) === JSON.stringify(b.sandbox))
 
 const collaborationMode = ({ effort, model }: Settings): Received.CollaborationMode => ({
@@ -127,7 +164,7 @@ const tellSettings = ({ connection }: Server, thread: LoadedThread): void => {
     threadSettings: {
       disabledPluginIds: [],
       cwd: settings.cwd,
-      environments: environments(settings.cwd),
+      environments: environments(settings),
       approvalPolicy: settings.approvalPolicy,
       approvalsReviewer: settings.approvalsReviewer,
       sandboxPolicy: settings.sandbox,
@@ -203,7 +240,7 @@ const opened = (server: Server, thread: StoredThread, turns?: ReadonlyArray<Rece
     serviceTier: settings.serviceTier,
     disabledPluginIds: [],
     cwd: settings.cwd,
-    runtimeWorkspaceRoots: [settings.cwd],
+    runtimeWorkspaceRoots: settings.roots,
     instructionSources: [],
     approvalPolicy: settings.approvalPolicy,
     approvalsReviewer: settings.approvalsReviewer,
@@ -413,7 +450,7 @@ export const handlers: Handlers = {
   "thread/start": Effect.fnUntraced(function*(server, params, reply) {
     const { connection } = server
     const tools = params.dynamicTools ?? []
-    const refused = checkTools(tools)
+    const refused = checkTools(tools) ?? checkProfile(params.permissions)
     if (refused !== undefined) return yield* refused
     const thread: StoredThread = {
       ...fresh(server, changed(defaults(server), params)),
@@ -448,6 +485,12 @@ export const handlers: Handlers = {
     if (params.excludeTurns !== true) deprecated(server, useExcludeTurns)
     const turns = params.excludeTurns === true ? [] : allTurns(thread)
     if (joined === undefined) {
+      const refused = checkProfile(params.permissions)
+      if (refused !== undefined) return yield* refused
+      // Those that were told to the model once stay.
+      if (thread.turns.length === 0) {
+        thread.developerInstructions = params.developerInstructions ?? thread.developerInstructions
+      }
       // What it had of a workspace-write sandbox is lost, and what was asked for counts.
       const { sandbox } = thread.settings
       const kept = sandbox.type === "dangerFullAccess" ? sandbox : readOnly
@@ -487,6 +530,8 @@ export const handlers: Handlers = {
     if (params.ephemeral === true && params.excludeTurns !== true) {
       return yield* Refused.invalidRequest("ephemeral paginated thread/fork requires `excludeTurns: true`")
     }
+    const refused = checkProfile(params.permissions)
+    if (refused !== undefined) return yield* refused
     if (params.excludeTurns !== true) deprecated(server, useExcludeTurns)
     const at = params.lastTurnId ?? params.beforeTurnId ?? undefined
     const index = at === undefined ? source.turns.length : source.turns.findIndex((turn) => turn.id === at)
@@ -507,6 +552,7 @@ export const handlers: Handlers = {
         approvalsReviewer: source.settings.approvalsReviewer,
         baseInstructions: source.settings.baseInstructions,
         cwd: source.settings.cwd,
+        roots: [source.settings.cwd],
         sandbox,
         profile: profileOf(sandbox)
       }, params)
@@ -518,7 +564,9 @@ export const handlers: Handlers = {
       ephemeral: params.ephemeral ?? false,
       threadSource: params.threadSource ?? null,
       dynamicTools: source.dynamicTools,
-      developerInstructions: source.developerInstructions,
+      developerInstructions: turns.length === 0
+        ? params.developerInstructions ?? source.developerInstructions
+        : source.developerInstructions,
       features: featuresOf(params.config),
       unloadDelaySecs: unloadDelayOf(params.config),
       turns,
@@ -638,7 +686,10 @@ export const handlers: Handlers = {
 
   "thread/settings/update": Effect.fnUntraced(function*(server, params, reply) {
     const thread = yield* loaded(server, params.threadId)
-    const settings = changed(thread.stored.settings, params)
+    const refused = checkProfile(params.permissions)
+    if (refused !== undefined) return yield* refused
+    // It knows no roots, and passes over them.
+    const settings = changed(thread.stored.settings, { ...params, runtimeWorkspaceRoots: null })
     const isChanged = !isSame(settings, thread.stored.settings)
     thread.stored.settings = settings
     reply({})
@@ -700,7 +751,7 @@ export const handlers: Handlers = {
   "turn/start": Effect.fnUntraced(function*(server, params, reply) {
     const { connection } = server
     const thread = yield* loaded(server, params.threadId)
-    const refused = checkInput(params.input)
+    const refused = checkInput(params.input) ?? checkProfile(params.permissions)
     if (refused !== undefined) return yield* refused
     const settings = changed(thread.stored.settings, params)
     const policy = settings.approvalPolicy

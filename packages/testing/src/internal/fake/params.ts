@@ -88,7 +88,7 @@ export const check = (method: Method, params: unknown): Refused | undefined => {
 }
 
 /** What changes what a thread does, in a way that is not done here. */
-const notFaked = ["collaborationMode", "environments", "permissions"]
+const notFaked = ["collaborationMode", "environments"]
 
 export const checkFaked = (method: Method, params: unknown): Refused | undefined => {
   if (typeof params !== "object" || params === null) return undefined

@@ -1,0 +1,298 @@
+/**
+ * Compares what was asked of a thread with what the server says that it holds. What differs is changed by
+ * `thread/settings/update` and read again; what cannot be changed is an error.
+ */
+import type * as Received from "@effect-codex/protocol/Received"
+import type * as Sent from "@effect-codex/protocol/Sent"
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import type { AppServerRpc } from "../AppServerRpc.ts"
+import { type RequestError, SettingsNotApplied } from "../CodexError.ts"
+import type { Sandbox } from "../Sandbox.ts"
+import { containsPath, isRelative, samePath } from "./paths.ts"
+import { defined } from "./settings.ts"
+
+type Rpc = AppServerRpc["Service"]
+
+/** What was asked, as far as the reply to `thread/start`, `thread/resume` and `thread/fork` tells of it. */
+export interface Asked {
+  readonly approvalPolicy?: Sent.AskForApproval | undefined
+  readonly approvalsReviewer?: Sent.ApprovalsReviewer | undefined
+  readonly sandbox?: Sandbox | undefined
+  readonly permissions?: string | undefined
+  readonly cwd?: string | undefined
+  readonly runtimeWorkspaceRoots?: ReadonlyArray<string> | undefined
+  readonly model?: string | undefined
+  readonly modelProvider?: string | undefined
+  readonly serviceTier?: string | undefined
+  readonly effort?: string | undefined
+  /** What `config` adds to `Sandbox.workspaceWrite`. */
+  readonly details?: { readonly [key: string]: unknown } | undefined
+}
+
+/** What the server says. An older server may leave out any of it. */
+export type Told = Partial<
+  Pick<
+    Received.ThreadResumeResponse,
+    | "activePermissionProfile"
+    | "approvalPolicy"
+    | "approvalsReviewer"
+    | "cwd"
+    | "model"
+    | "modelProvider"
+    | "reasoningEffort"
+    | "runtimeWorkspaceRoots"
+    | "sandbox"
+    | "serviceTier"
+  >
+>
+
+type Update = Omit<Sent.ThreadSettingsUpdateParams, "threadId">
+
+interface Difference {
+  readonly setting: string
+  readonly asked: string
+  readonly holds: string
+  readonly isTold: boolean
+  /** What changes it; nothing for what a loaded thread keeps. */
+  readonly update: Update | undefined
+}
+
+const show = (value: unknown): string => Predicate.isString(value) ? value : JSON.stringify(value) ?? "nothing"
+
+const strings = (u: unknown): ReadonlyArray<string> => Array.isArray(u) ? u.filter(Predicate.isString) : []
+
+const member = (u: unknown, key: string): unknown => Predicate.isObject(u) ? Reflect.get(u, key) : undefined
+
+/** `[sandbox_workspace_write]` of a configuration, whose keys may be nested or dotted. */
+export const workspaceWriteOf = (config: unknown): { readonly [key: string]: unknown } => {
+  const nested = member(config, "sandbox_workspace_write")
+  const prefix = "sandbox_workspace_write."
+  const dotted = Predicate.isObject(config)
+    ? Object.entries(config).flatMap(([key, value]) =>
+      key.startsWith(prefix) ? [[key.slice(prefix.length), value]] : []
+    )
+    : []
+  return { ...Predicate.isObject(nested) ? nested : {}, ...Object.fromEntries(dotted) }
+}
+
+/** `Sandbox.workspaceWrite` has the details of the configuration; every other sandbox says all of its own. */
+const policyOf = ({ isCustom, policy }: Sandbox, details: Asked["details"]): Sent.SandboxPolicy =>
+  isCustom || policy.type !== "workspaceWrite" ? policy : {
+    ...policy,
+    writableRoots: [...policy.writableRoots ?? [], ...strings(member(details, "writable_roots"))],
+    networkAccess: policy.networkAccess === true || member(details, "network_access") === true,
+    excludeTmpdirEnvVar: policy.excludeTmpdirEnvVar === true || member(details, "exclude_tmpdir_env_var") === true,
+    excludeSlashTmp: policy.excludeSlashTmp === true || member(details, "exclude_slash_tmp") === true
+  }
+
+/**
+ * `fresh`: the thread was loaded by this request, so that the mode of a sandbox was taken as the configuration has it.
+ * `loaded`: it may have been loaded before. `changed`: it was changed since, and took a relative folder as it was given.
+ */
+type When = "fresh" | "loaded" | "changed"
+
+/**
+ * Whether a policy is the one that was asked for. The server adds the workspace to the writable roots. It may also spell
+ * out the temporary folders: then it names `/tmp` and the folder of TMPDIR, or leaves TMPDIR out when it is not set
+ * (measured on 0.169). Which folder that is we cannot know, so it is believed only of a policy that was just sent.
+ */
+const isSamePolicy = (asked: Sent.SandboxPolicy, told: Told, when: When): boolean => {
+  const held = told.sandbox
+  if (held?.type !== asked.type) return false
+  switch (asked.type) {
+    case "dangerFullAccess":
+      return true
+    case "readOnly":
+    case "externalSandbox":
+      return Predicate.hasProperty(held, "networkAccess") && held.networkAccess === (asked.networkAccess ?? false)
+    case "workspaceWrite": {
+      const roots = asked.writableRoots ?? []
+      const workspace = [...strings(told.runtimeWorkspaceRoots), ...Predicate.isString(told.cwd) ? [told.cwd] : []]
+      const heldRoots = strings(member(held, "writableRoots"))
+      const allowed = [...roots, ...workspace, ...asked.excludeSlashTmp === true ? [] : ["/tmp"]]
+      return member(held, "networkAccess") === (asked.networkAccess ?? false) &&
+        member(held, "excludeSlashTmp") === (asked.excludeSlashTmp ?? false) &&
+        (member(held, "excludeTmpdirEnvVar") === true || asked.excludeTmpdirEnvVar !== true) &&
+        (when === "changed" && heldRoots.includes("/tmp") || heldRoots.every((root) => containsPath(allowed, root))) &&
+        roots.every((root) => containsPath([...heldRoots, ...workspace], root))
+    }
+  }
+}
+
+/** A profile of the configuration can allow what the policy beside it does not tell. */
+const isBuiltIn = (profile: Told["activePermissionProfile"]): boolean =>
+  profile === undefined || profile === null || profile.id.startsWith(":")
+
+const reviewer = (name: string | undefined) => name === "guardian_subagent" ? "auto_review" : name
+
+const tier = (name: string | null | undefined) => name === "fast" ? "priority" : name
+
+const differences = (asked: Asked, told: Told, when: When): ReadonlyArray<Difference> => {
+  const found: Array<Difference> = []
+  const compare = <A>(
+    setting: string,
+    wanted: A | undefined,
+    held: unknown,
+    isSame: (wanted: A) => boolean,
+    update?: (wanted: A) => Update,
+    text: (wanted: A) => string = show
+  ) => {
+    if (wanted === undefined) return
+    const isTold = held !== undefined
+    if (isTold && isSame(wanted)) return
+    found.push({
+      setting,
+      asked: text(wanted),
+      holds: isTold ? show(held) : "what the server does not tell",
+      isTold,
+      update: update?.(wanted)
+    })
+  }
+
+  compare(
+    "sandbox",
+    asked.sandbox,
+    told.sandbox,
+    (sandbox) =>
+      isBuiltIn(told.activePermissionProfile) &&
+      (when === "fresh"
+        ? told.sandbox?.type === sandbox.policy.type
+        : isSamePolicy(policyOf(sandbox, asked.details), told, when)),
+    (sandbox) => ({ sandboxPolicy: policyOf(sandbox, asked.details) }),
+    (sandbox) => when === "fresh" ? sandbox.mode : show(policyOf(sandbox, asked.details))
+  )
+  compare(
+    "permissions",
+    asked.permissions,
+    told.activePermissionProfile,
+    (id) => told.activePermissionProfile?.id === id,
+    (permissions) => ({ permissions })
+  )
+  const { approvalPolicy, approvalsReviewer } = asked
+  compare(
+    "approvalMode",
+    approvalPolicy,
+    told.approvalPolicy,
+    (policy) => show(told.approvalPolicy) === show(policy),
+    (approvalPolicy) => defined({ approvalPolicy, approvalsReviewer })
+  )
+  compare(
+    "approvalMode",
+    approvalsReviewer,
+    told.approvalsReviewer,
+    (name) => reviewer(told.approvalsReviewer) === reviewer(name),
+    (approvalsReviewer) => ({ approvalsReviewer }),
+    (name) => `${name} to review`
+  )
+  compare(
+    "cwd",
+    asked.cwd,
+    told.cwd,
+    (cwd) => told.cwd !== undefined && (isRelative(cwd) ? when !== "loaded" : samePath(cwd, told.cwd)),
+    (cwd) => ({ cwd })
+  )
+  compare("runtimeWorkspaceRoots", asked.runtimeWorkspaceRoots, told.runtimeWorkspaceRoots, (roots) => {
+    const held = strings(told.runtimeWorkspaceRoots)
+    const allowed = [...roots, ...strings(member(asked.details, "writable_roots"))]
+    return roots.every((root) => isRelative(root) || containsPath(held, root)) &&
+      (when === "fresh" || held.every((root) => containsPath(allowed, root)))
+  })
+  compare("model", asked.model, told.model, (model) => told.model === model, (model) => ({ model }))
+  compare("modelProvider", asked.modelProvider, told.modelProvider, (provider) => told.modelProvider === provider)
+  compare(
+    "serviceTier",
+    asked.serviceTier,
+    told.serviceTier,
+    (name) => tier(told.serviceTier) === tier(name),
+    (serviceTier) => ({ serviceTier })
+  )
+  compare(
+    "config.model_reasoning_effort",
+    asked.effort,
+    told.reasoningEffort,
+    (effort) => told.reasoningEffort === effort,
+    (effort) => ({ effort })
+  )
+  return found
+}
+
+const adviceFor = ({ update }: Difference): string =>
+  update === undefined
+    ? "A loaded thread keeps this: leave the setting out, unsubscribe everyone and resume it once it is unloaded, or " +
+      "start or fork a thread."
+    : "Something stronger decides, such as the server's requirements: ask for what holds, or change the configuration."
+
+const failed = (threadId: string, wrong: ReadonlyArray<Difference>) =>
+  new SettingsNotApplied({
+    threadId,
+    settings: wrong.map((one) => ({
+      setting: one.setting,
+      asked: one.asked,
+      holds: one.holds,
+      advice: adviceFor(one)
+    }))
+  })
+
+/**
+ * The sandbox that each turn is sent: what the server holds, where the configuration gave the details. The workspace is
+ * left out, because the server adds it by itself and it may change.
+ */
+export const heldSandbox = (sandbox: Sandbox, { cwd, runtimeWorkspaceRoots, sandbox: held }: Told): Sandbox => {
+  const { policy } = sandbox
+  if (sandbox.isCustom || policy.type !== "workspaceWrite" || held?.type !== "workspaceWrite") return sandbox
+  const roots = strings(member(held, "writableRoots"))
+  const workspace = [...strings(runtimeWorkspaceRoots), ...cwd === undefined ? [] : [cwd], "/tmp"]
+  return {
+    ...sandbox,
+    policy: {
+      ...policy,
+      writableRoots: roots.filter((root) => !containsPath(workspace, root)),
+      networkAccess: member(held, "networkAccess") === true,
+      excludeTmpdirEnvVar: member(held, "excludeTmpdirEnvVar") === true && !roots.includes("/tmp"),
+      excludeSlashTmp: member(held, "excludeSlashTmp") === true
+    }
+  }
+}
+
+/** What the configuration on the server adds to a sandbox. */
+const configured = (rpc: Rpc, cwd: string | undefined) =>
+  rpc.request("config/read", defined({ cwd }), { timeout: "2 seconds" }).pipe(
+    Effect.map(({ config }) => workspaceWriteOf(config)),
+    Effect.orElseSucceed((): { readonly [key: string]: unknown } => ({}))
+  )
+
+/** Compares, changes what differs, and reads again. Succeeds with what holds. */
+export const ensure = Effect.fnUntraced(function*(
+  rpc: Rpc,
+  threadId: string,
+  asking: Asked,
+  told: Told,
+  when: "fresh" | "loaded"
+): Effect.fn.Return<Told, RequestError | SettingsNotApplied> {
+  let asked = asking
+  let wrong = differences(asked, told, when)
+  if (wrong.some(({ isTold, setting }) => isTold && (setting === "sandbox" || setting === "runtimeWorkspaceRoots"))) {
+    asked = { ...asked, details: { ...yield* configured(rpc, told.cwd), ...asked.details } }
+    wrong = differences(asked, told, when)
+  }
+  const fixed = wrong.filter(({ isTold, update }) => isTold && update === undefined)
+  if (fixed.length > 0) return yield* failed(threadId, fixed)
+  const update: Update = {}
+  for (const difference of wrong) Object.assign(update, difference.update)
+  if (Object.keys(update).length === 0) return told
+  yield* rpc.request("thread/settings/update", { threadId, ...update }).pipe(
+    Effect.catchTag(
+      "RpcError",
+      (error): Effect.Effect<never, RequestError | SettingsNotApplied> =>
+        Effect.fail(error.reason === "methodNotFound" ? failed(threadId, wrong) : error)
+    )
+  )
+  // Nothing is stored of a thread that has had no turn, and an ephemeral one is never: they cannot be read like this.
+  const now = yield* rpc.request("thread/resume", { threadId, excludeTurns: true }).pipe(
+    Effect.catchTag("ThreadNotPersisted", () => Effect.succeed(undefined))
+  )
+  const still = now === undefined ? wrong : differences(asked, now, "changed")
+  const isWrong = still.filter(({ isTold }) => isTold)
+  return isWrong.length === 0 ? now ?? told : yield* failed(threadId, isWrong)
+})

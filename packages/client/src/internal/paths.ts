@@ -1,0 +1,21 @@
+/** Folders of the server's machine, which may be another one: compared by their letters alone. */
+
+const isWindows = (path: string): boolean => /^([a-z]:[\\/]|\\\\)/i.test(path)
+
+export const isRelative = (path: string): boolean => !path.startsWith("/") && !isWindows(path)
+
+/** Without `.`, `..`, doubled and trailing slashes, as the server tells a folder (measured on 0.169). */
+const normal = (path: string): string => {
+  const windows = isWindows(path)
+  const parts: Array<string> = []
+  for (const part of (windows ? path.replace(/^\\\\\?\\/, "").toLowerCase().replaceAll("\\", "/") : path).split("/")) {
+    if (part === "..") parts.pop()
+    else if (part !== "" && part !== ".") parts.push(part)
+  }
+  return `${windows ? "" : "/"}${parts.join("/")}`
+}
+
+export const samePath = (a: string, b: string): boolean => a === b || normal(a) === normal(b)
+
+export const containsPath = (paths: ReadonlyArray<string>, path: string): boolean =>
+  paths.some((one) => samePath(one, path))

@@ -1,0 +1,297 @@
+/** What was asked of a thread and what it does, on the real codex binary: commands that write, and what the server holds. */
+import { ApprovalMode, AppServerRpc, Codex, CodexError, Sandbox, type Thread } from "@effect-codex/client"
+import { CodexHome, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, type Scope, Stream } from "effect"
+import { existsSync, mkdirSync, symlinkSync } from "node:fs"
+
+const services = Effect.gen(function*() {
+  const model = yield* ScriptedModel.ScriptedModel
+  const rpc = yield* AppServerRpc.AppServerRpc
+  const { workspace } = yield* CodexHome.CodexHome
+  return {
+    model,
+    rpc,
+    workspace,
+    codex: yield* Codex.Codex,
+    held: (threadId: string) => rpc.request("thread/resume", { threadId, excludeTurns: true }),
+    /** Whether a turn of the thread can write a file into its workspace. */
+    writes: Effect.fnUntraced(function*(thread: Thread.Thread, name: string, options?: Thread.TurnOptions) {
+      yield* model.enqueue(ScriptedModel.exec(`touch ${workspace}/${name}`), "done")
+      yield* thread.run("go", options)
+      return existsSync(`${workspace}/${name}`)
+    })
+  }
+})
+
+const real = (
+  name: string,
+  test: (given: Effect.Success<typeof services>) => Effect.Effect<void, unknown, Scope.Scope>
+) =>
+  it.live(
+    name,
+    () =>
+      Effect.flatMap(services, test).pipe(
+        Effect.scoped,
+        Effect.provide(ScriptedCodex.layer({ model: { answer: (request) => `re: ${request.prompt}` } }))
+      ),
+    60_000
+  )
+
+const never = ApprovalMode.denyAll
+
+const notApplied = Effect.fnUntraced(function*<A, R>(call: Effect.Effect<A, CodexError.CodexError, R>) {
+  const error = yield* Effect.flip(call)
+  assert.instanceOf(error, CodexError.SettingsNotApplied)
+  assert.isFalse(error.isRetryable)
+  return error
+})
+
+describe("a thread that is loaded", () => {
+  real(
+    "does not write when it is resumed with a read-only sandbox",
+    ({ codex, held, writes }) =>
+      Effect.gen(function*() {
+        const thread = yield* codex.startThread({ sandbox: Sandbox.workspaceWrite, approvalMode: never })
+        assert.isTrue(yield* writes(thread, "before"))
+        const resumed = yield* codex.resumeThread(thread.id, { sandbox: Sandbox.readOnly })
+        assert.deepStrictEqual((yield* held(thread.id)).sandbox, { type: "readOnly", networkAccess: false })
+        assert.isFalse(yield* writes(resumed, "after"))
+      })
+  )
+
+  real("asks nobody any more when it is resumed with denyAll", ({ codex, model, workspace }) =>
+    Effect.gen(function*() {
+      let asked = 0
+      const handlers = {
+        "item/commandExecution/requestApproval": () =>
+          Effect.sync(() => {
+            asked++
+            return { decision: "accept" } as const
+          })
+      }
+      const escalates = ScriptedModel.functionCall("exec_command", {
+        cmd: `touch ${workspace}/escalated`,
+        sandbox_permissions: "require_escalated",
+        justification: "needed"
+      })
+      const thread = yield* codex.startThread({ approvalMode: ApprovalMode.ask, sandbox: Sandbox.readOnly, handlers })
+      yield* model.enqueue("ok")
+      yield* thread.run("go")
+      const resumed = yield* codex.resumeThread(thread.id, { approvalMode: never, handlers })
+      yield* model.enqueue(escalates, "done")
+      yield* resumed.run("go")
+      assert.deepStrictEqual([asked, existsSync(`${workspace}/escalated`)], [0, false])
+      // The handle that asks goes on to ask.
+      yield* model.enqueue(escalates, "done")
+      yield* thread.run("go")
+      assert.deepStrictEqual([asked, existsSync(`${workspace}/escalated`)], [1, true])
+    }))
+
+  real(
+    "takes a folder, a model, a tier and an effort, which also hold for later turns",
+    ({ codex, held, workspace }) =>
+      Effect.gen(function*() {
+        mkdirSync(`${workspace}/sub`)
+        symlinkSync(`${workspace}/sub`, `${workspace}/link`)
+        const thread = yield* codex.startThread()
+        yield* thread.run("go")
+        for (const cwd of [`${workspace}/sub/`, `${workspace}/link`, "sub"]) {
+          const options = {
+            config: { model_reasoning_effort: "high" },
+            cwd,
+            model: "another-model",
+            serviceTier: "flex"
+          }
+          const resumed = yield* codex.resumeThread(thread.id, options)
+          yield* resumed.run("go")
+          const now = yield* held(thread.id)
+          assert.deepInclude(now, { model: "another-model", serviceTier: "flex", reasoningEffort: "high" })
+          assert.strictEqual(now.cwd, cwd.startsWith("/") ? cwd.replace(/\/$/, "") : `${workspace}/sub`)
+        }
+      })
+  )
+
+  real("says what it cannot take, and takes nothing then", ({ codex, held }) =>
+    Effect.gen(function*() {
+      const secret = "the developer's secret"
+      const begun = { developerInstructions: "be kind", config: { web_search: "disabled" } }
+      const thread = yield* codex.startThread({ ...begun, sandbox: Sandbox.workspaceWrite, approvalMode: never })
+      yield* thread.run("go")
+      const before = yield* held(thread.id)
+      for (
+        const [setting, options] of [
+          ["baseInstructions", { baseInstructions: secret }],
+          ["developerInstructions", { developerInstructions: secret }],
+          ["config.web_search", { config: { web_search: secret } }],
+          ["modelProvider", { modelProvider: "other" }],
+          ["runtimeWorkspaceRoots", { runtimeWorkspaceRoots: ["/"] }]
+        ] as const
+      ) {
+        const error = yield* notApplied(codex.resumeThread(thread.id, { ...options, sandbox: Sandbox.readOnly }))
+        assert.deepStrictEqual(error.settings.map((one) => one.setting), [setting])
+        assert.include(error.message, setting)
+        assert.notInclude(JSON.stringify(error) + error.message, secret)
+      }
+      const { thread: _, ...told } = before
+      const { thread: __, ...after } = yield* held(thread.id)
+      assert.deepStrictEqual(after, told)
+      // What it was started with it has.
+      yield* codex.resumeThread(thread.id, begun)
+    }))
+
+  real("has the details of a sandbox that is resumed with them", ({ codex, held, writes }) =>
+    Effect.gen(function*() {
+      const thread = yield* codex.startThread({ sandbox: Sandbox.readOnly, approvalMode: never })
+      yield* thread.run("go")
+      const sandbox = Sandbox.workspaceWriteWith({ excludeSlashTmp: true, networkAccess: true })
+      const resumed = yield* codex.resumeThread(thread.id, { sandbox })
+      assert.deepInclude((yield* held(thread.id)).sandbox, { excludeSlashTmp: true, networkAccess: true })
+      assert.isTrue(yield* writes(resumed, "written"))
+    }))
+})
+
+describe("a handle", () => {
+  real(
+    "keeps to what it was asked when another one changes the thread",
+    ({ codex, rpc, writes }) =>
+      Effect.gen(function*() {
+        const thread = yield* codex.startThread({ sandbox: Sandbox.readOnly, approvalMode: never })
+        yield* thread.run("go")
+        const other = yield* codex.resumeThread(thread.id)
+        assert.isTrue(yield* writes(other, "other", { sandbox: Sandbox.workspaceWrite }))
+        assert.isFalse(yield* writes(thread, "own"))
+        assert.isTrue(yield* writes(other, "again"))
+        yield* rpc.request("thread/settings/update", {
+          threadId: thread.id,
+          sandboxPolicy: { type: "dangerFullAccess" }
+        })
+        assert.isFalse(yield* writes(thread, "still"))
+      })
+  )
+
+  real(
+    "says it before a review and a goal too, whose turns carry no settings",
+    ({ codex, held, model, rpc, workspace }) =>
+      Effect.gen(function*() {
+        const thread = yield* codex.startThread({ sandbox: Sandbox.readOnly, approvalMode: never })
+        yield* thread.run("go")
+        const loosen = rpc.request("thread/settings/update", {
+          threadId: thread.id,
+          sandboxPolicy: { type: "dangerFullAccess" }
+        })
+        yield* loosen
+        yield* model.enqueue(ScriptedModel.exec(`touch ${workspace}/reviewed`), "fine")
+        yield* Effect.flatMap(thread.review({ type: "custom", instructions: "look" }), (turn) => turn.result)
+        assert.isFalse(existsSync(`${workspace}/reviewed`))
+        assert.strictEqual((yield* held(thread.id)).sandbox.type, "readOnly")
+        yield* loosen
+        yield* model.enqueue(
+          ScriptedModel.exec(`touch ${workspace}/aimed`),
+          ScriptedModel.functionCall("update_goal", { status: "complete" }),
+          "done"
+        )
+        yield* thread.runGoal("touch it")
+        assert.isFalse(existsSync(`${workspace}/aimed`))
+      })
+  )
+
+  real("keeps what it was given last, by a turn and by updateSettings", ({ codex, writes }) =>
+    Effect.gen(function*() {
+      const thread = yield* codex.startThread({
+        sandbox: Sandbox.workspaceWriteWith({ networkAccess: true }),
+        approvalMode: never
+      })
+      assert.isTrue(yield* writes(thread, "1"))
+      assert.isFalse(yield* writes(thread, "2", { sandbox: Sandbox.readOnly }))
+      assert.isFalse(yield* writes(thread, "3"))
+      yield* thread.updateSettings({ sandbox: Sandbox.workspaceWrite })
+      assert.isTrue(yield* writes(thread, "4"))
+      yield* thread.updateSettings({ sandbox: Sandbox.readOnly })
+      assert.isFalse(yield* writes(thread, "5"))
+    }))
+
+  real(
+    "changes nothing by saying it again with each turn",
+    ({ codex, model, rpc, workspace }) =>
+      Effect.gen(function*() {
+        const changes: Array<string> = []
+        yield* rpc.notifications.pipe(
+          Stream.filter(({ _tag }) => _tag === "thread/settings/updated"),
+          Stream.runForEach(({ _tag }) => Effect.sync(() => changes.push(_tag))),
+          Effect.forkScoped({ startImmediately: true })
+        )
+        const thread = yield* codex.startThread({
+          cwd: workspace,
+          sandbox: Sandbox.workspaceWrite,
+          approvalMode: never
+        })
+        yield* thread.run("one")
+        const first = (yield* model.requests).at(-1)?.input.length ?? 0
+        yield* thread.run("two")
+        // The answer and the question are all that the model was told.
+        assert.strictEqual((yield* model.requests).at(-1)?.input.length, first + 2)
+        assert.deepStrictEqual(changes, [])
+      })
+  )
+
+  real("of an unarchived thread runs", ({ codex }) =>
+    Effect.gen(function*() {
+      const thread = yield* codex.startThread()
+      yield* thread.run("one")
+      yield* thread.archive
+      const unarchived = yield* codex.unarchiveThread(thread.id)
+      assert.deepStrictEqual((yield* unarchived.run("two")).status, "completed")
+    }))
+})
+
+describe("a message that steers a turn", () => {
+  real(
+    "is refused with settings that the turn has not, and taken with those that it has",
+    ({ codex, model }) =>
+      Effect.gen(function*() {
+        const thread = yield* codex.startThread({ sandbox: Sandbox.workspaceWrite, approvalMode: never })
+        const gate = yield* ScriptedModel.gate
+        yield* model.enqueue(ScriptedModel.text(["wait", gate]), "done")
+        const turn = yield* thread.turn("go", { model: "another-model" })
+        yield* gate.reached
+        const error = yield* notApplied(thread.turn("and", { whenBusy: "steer", sandbox: Sandbox.readOnly }))
+        assert.deepStrictEqual(error.settings.map(({ setting }) => setting), ["sandbox"])
+        yield* thread.turn("and", { whenBusy: "steer", model: "another-model", sandbox: Sandbox.workspaceWrite })
+        yield* gate.release
+        assert.strictEqual((yield* turn.result).status, "completed")
+      })
+  )
+})
+
+describe("a thread that is started or forked", () => {
+  real(
+    "has the details that the configuration gives to a workspace-write",
+    ({ codex, held, writes, workspace }) =>
+      Effect.gen(function*() {
+        const outside = `${workspace}/../outside`
+        mkdirSync(outside)
+        const thread = yield* codex.startThread({
+          approvalMode: never,
+          config: { sandbox_workspace_write: { network_access: true, writable_roots: [outside] } },
+          sandbox: Sandbox.workspaceWrite
+        })
+        assert.isTrue(yield* writes(thread, "../outside/one"))
+        assert.isTrue(yield* writes(thread, "../outside/two"))
+        assert.deepInclude((yield* held(thread.id)).sandbox, { networkAccess: true })
+      })
+  )
+
+  real(
+    "keeps the developer's instructions of its history, and a fork that asks for others is told",
+    ({ codex }) =>
+      Effect.gen(function*() {
+        const thread = yield* codex.startThread({ developerInstructions: "one" })
+        yield* thread.run("go")
+        const error = yield* notApplied(thread.fork({ developerInstructions: "two" }))
+        assert.include(error.message, "keeps the developer's instructions that it began with")
+        yield* thread.fork({ developerInstructions: "one" })
+        yield* thread.fork({ baseInstructions: "other" })
+      })
+  )
+})
