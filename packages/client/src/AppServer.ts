@@ -73,6 +73,8 @@ export class AppServer extends Context.Service<AppServer, {
   readonly send: (text: string) => Effect.Effect<void>
   /** The last lines of stderr, oldest first. */
   readonly stderr: Effect.Effect<ReadonlyArray<string>>
+  /** Hands each further line of stderr to `onLine`, which must not throw, until the scope closes. */
+  readonly watchStderr?: ((onLine: (line: string) => void) => Effect.Effect<void, never, Scope.Scope>) | undefined
   /** Waits for the process to end. */
   readonly exit: Effect.Effect<AppServerExit>
 }>()("@effect-codex/client/AppServer") {}
@@ -292,12 +294,15 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   const { read, writeFailure, ...stdin } = pipes ?? (yield* streamPipes(handle, pipesScope))
 
   const tail: Array<string> = []
+  const watchers = new Set<(line: string) => void>()
   yield* handle.stderr.pipe(
     Stream.decodeText,
     Stream.splitLines,
     Stream.runForEachArray((lines) =>
       Effect.sync(() => {
-        tail.push(...lines.slice(-stderrLines).map(withoutColors))
+        const plain = lines.map(withoutColors)
+        for (const watcher of watchers) plain.forEach((line) => watcher(line))
+        tail.push(...plain.slice(-stderrLines))
         if (tail.length > stderrLines) tail.splice(0, tail.length - stderrLines)
       })
     ),
@@ -352,6 +357,11 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     executable: options.executable,
     pid: handle.pid,
     stderr: Effect.sync(() => [...tail]),
+    watchStderr: (onLine) =>
+      Effect.asVoid(Effect.acquireRelease(
+        Effect.sync(() => watchers.add(onLine)),
+        () => Effect.sync(() => watchers.delete(onLine))
+      )),
     exit,
     send: stdin.write,
     receive: (onChunk) =>

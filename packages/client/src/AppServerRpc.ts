@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import type { ClientNotifications, ClientRequests } from "@effect-codex/protocol/Methods"
+import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -14,7 +15,7 @@ import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
-import type { AppServerStartError, CodexError, ConnectionError, RequestError } from "./CodexError.ts"
+import type { AppServerStartError, CodexError, ConnectionError, InvalidArgument, RequestError } from "./CodexError.ts"
 import * as CapturedServices from "./internal/capturedServices.ts"
 import { implementation } from "./internal/load.ts"
 import type * as ServerInfo from "./ServerInfo.ts"
@@ -81,6 +82,8 @@ export interface ThreadObserver {
 export interface Diagnostics {
   /** Lines that are not JSON, and JSON that is no message. */
   readonly garbage: number
+  /** Messages of this client that the server could not read and dropped. It tells so in its log alone: see `FrameDropped`. */
+  readonly dropped: number
   /** Replies to requests that nobody waits for (any more). */
   readonly unmatchedReplies: number
   /** Notifications of unknown methods, each time that a reader met one. */
@@ -93,12 +96,16 @@ export interface Diagnostics {
  * Something odd that happened on the connection. `message` says it in a sentence. None of it ends anything.
  *
  * - `GarbageLine`: a line that is no message of the protocol was skipped; `line` is its beginning.
+ * - `FrameDropped`: the server dropped a message of this client, which it could not read, and answers it in no other way.
+ *   `reason` is what it said in its log, which only a process of our own shows. It is not expected: this client sends
+ *   nothing that codex cannot read.
  * - `UnmatchedReply`: a reply to a request that nobody waits for (any more), often because it came after the timeout.
  * - `UnknownNotification`, `UndecodableNotification`: a reader met a notification of a newer server, or one whose params do
  *   not fit.
  * - `SlowReader`: more than 64 MiB are unread.
  * - `ServerWarning`: the server found something wrong with its configuration.
- * - `HandlerProblem`: a request of the server was unknown or malformed, or its handler failed or took too long.
+ * - `HandlerProblem`: a request of the server was unknown or malformed, its handler failed or took too long, or the server
+ *   did not accept or did not read the answer.
  * - `ModelRetry`: codex does not reach the model and tries again, told once for each turn.
  * - `ModelRerouted`: another model than the one that was asked for answers, told once for each turn; of a thread that was
  *   started with another model `turnId` is undefined.
@@ -113,6 +120,7 @@ export interface Diagnostics {
  */
 export type Diagnostic =
   | { readonly _tag: "GarbageLine"; readonly message: string; readonly line: string }
+  | { readonly _tag: "FrameDropped"; readonly message: string; readonly reason: string }
   | { readonly _tag: "UnmatchedReply"; readonly message: string; readonly id: string | number | undefined }
   | { readonly _tag: "UnknownNotification"; readonly message: string; readonly method: string }
   | {
@@ -195,8 +203,16 @@ export class AppServerRpc extends Context.Service<AppServerRpc, {
   readonly afterRestart: (effect: Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope>
   /**
    * Sends a request and waits for its result. The params are checked before they are sent (`InvalidArgument`); a result
-   * that does not fit the protocol is a `DecodeError`. At most `maxInFlight` requests are outstanding, others wait.
-   * Interruption stops the waiting; it does not undo the request.
+   * that does not fit the protocol is a `DecodeError`. So are those that codex could not read, which it would drop without
+   * an answer: what is nested more than 127 levels deep, and what JSON does not have, such as `NaN`. Half of a character in
+   * a text that was cut (a lone surrogate) is sent as U+FFFD. At most `maxInFlight` requests are outstanding, others wait.
+   *
+   * Interruption stops the waiting. What the request has begun is ended too where the protocol has a way, which is waited
+   * for up to 2 seconds: the command of `command/exec` and the process of `process/spawn` are killed; `fuzzyFileSearch` and
+   * its sessions, `fs/watch`, `mcpServer/event/stream/start`, `thread/realtime/start`, `thread/sample`,
+   * `userVerification/enroll` and `verify`, and `account/gatewayOAuth/login` are cancelled; so is `account/login/start`, in
+   * the background, once its reply names the login. The same goes for a request whose `timeout` has passed. Others are not
+   * undone.
    *
    * While a lost connection is made again, requests wait for it, as long as they would for their answer (60 seconds for
    * those without a limit), and then fail with a `TransportError` whose reason is `unavailable`. What was sent before it
@@ -211,7 +227,7 @@ export class AppServerRpc extends Context.Service<AppServerRpc, {
   readonly notify: <M extends keyof ClientNotifications>(
     method: M,
     params: ClientNotifications[M]
-  ) => Effect.Effect<void, ConnectionError>
+  ) => Effect.Effect<void, ConnectionError | InvalidArgument>
   /**
    * Everything the server tells from now on, of all threads. Each run of the stream has a mailbox of its own; it fails
    * with the connection's cause after the last notification.
@@ -274,6 +290,25 @@ export const DefaultRequestTimeout: Context.Reference<Duration.Input> = Context.
 // =============================================================================
 
 /**
+ * What a client can say of itself in the handshake (`capabilities` of `initialize`), beside `experimentalApi`.
+ *
+ * - `optOutNotificationMethods`: notifications that the server is not to send, by their exact names. It saves what nobody
+ *   reads, such as `item/agentMessage/delta` where `turn.text` is not used: what is made of those notifications stays empty.
+ *   Those that this client needs itself, such as `turn/completed`, are refused: the layer then fails with an
+ *   `AppServerStartError` whose cause is an `InvalidArgument`.
+ * - `requestAttestation`: the server asks `attestation/generate`, which then needs a handler. Default: false.
+ * - The others are passed on as they are.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface Capabilities
+  extends
+    Omit<Sent.InitializeCapabilities, "experimentalApi" | "requestAttestation">,
+    Partial<Pick<Sent.InitializeCapabilities, "requestAttestation">>
+{}
+
+/**
  * @category options
  * @since 0.1.0
  */
@@ -284,6 +319,8 @@ export interface Options {
     | undefined
   /** Whether the experimental part of the protocol is used. Default: true, as in the Python SDK. */
   readonly experimentalApi?: boolean | undefined
+  /** What else the client says of itself in the handshake. Default: nothing. */
+  readonly capabilities?: Capabilities | undefined
   /** How many requests may be outstanding. More than about 100 at once can make the server drop some. Default: 64. */
   readonly maxInFlight?: number | undefined
   /** How long the handshake may take. Default: 30 seconds. */

@@ -49,6 +49,8 @@ export class Transport extends Context.Service<Transport, {
   readonly description: string
   /** The last lines that the server wrote beside the protocol, oldest first; empty where there is no such place. */
   readonly log: Effect.Effect<ReadonlyArray<string>>
+  /** Hands each further line of that log to `onLine`, which must not throw, until the scope closes. */
+  readonly watchLog?: ((onLine: (line: string) => void) => Effect.Effect<void, never, Scope.Scope>) | undefined
 }>()("@effect-codex/client/Transport") {}
 
 /**
@@ -74,6 +76,7 @@ export const makeStdio = Effect.fnUntraced(function*(
   return Transport.of({
     description: server.executable,
     log: server.stderr,
+    watchLog: server.watchStderr,
     send: (frame) => server.send(`${frame}\n`),
     receive: (onFrames) =>
       Effect.suspend(() => {

@@ -146,6 +146,37 @@ describe("requests", () => {
       assert.strictEqual((yield* Fiber.join(fiber)).exitCode, 0)
     }))
 
+  it.effect("that is interrupted asks for the end of its work, and waits for that no longer than two seconds", () =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* Fake.connect()
+      const search = { query: "a", roots: ["/"], cancellationToken: null }
+      const searching = yield* Effect.forkChild(rpc.request("fuzzyFileSearch", search))
+      const { id, params } = yield* server.expect("fuzzyFileSearch")
+      const token = params?.["cancellationToken"]
+      assert.isString(token)
+      const interrupting = yield* Effect.forkChild(Fiber.interrupt(searching))
+      const cancel = yield* server.expect("fuzzyFileSearch")
+      assert.deepStrictEqual(cancel.params, { query: "", roots: [], cancellationToken: token })
+      yield* server.reply(cancel, { files: [] })
+      // It did not hear of it, and is asked again.
+      yield* TestClock.adjust("250 millis")
+      assert.deepStrictEqual((yield* server.expect("fuzzyFileSearch")).params, cancel.params)
+      assert.isUndefined(interrupting.pollUnsafe())
+      yield* TestClock.adjust("2 seconds")
+      yield* Fiber.join(interrupting)
+      yield* server.send(Fake.frame({ id, result: { files: [] } }))
+    }))
+
+  it.effect("that is interrupted names what its reply names, when that comes", () =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* Fake.connect()
+      const login = yield* Effect.forkChild(rpc.request("account/login/start", { type: "chatgpt" }))
+      const request = yield* server.expect("account/login/start")
+      yield* Fiber.interrupt(login)
+      yield* server.reply(request, { type: "chatgpt", loginId: "login-1", authUrl: "https://example.com" })
+      assert.deepStrictEqual((yield* server.expect("account/login/cancel")).params, { loginId: "login-1" })
+    }))
+
   it.effect("has no more than maxInFlight requests outstanding, but lets an interrupt through", () =>
     Effect.gen(function*() {
       const { rpc, server } = yield* Fake.connect({ rpc: { maxInFlight: 2 } })

@@ -283,7 +283,12 @@ describe("a session in which one thing is changed", () => {
             else if (result === undefined) assert.strictEqual(error?.code, -32602, label)
           }
         }
-        assert.deepStrictEqual(yield* connected.rpc.diagnostics, { garbage: 0, unmatchedReplies: 0, ...seen })
+        assert.deepStrictEqual(yield* connected.rpc.diagnostics, {
+          dropped: 0,
+          garbage: 0,
+          unmatchedReplies: 0,
+          ...seen
+        })
         assert.isAbove(all.length, 400)
         assert.isAbove(seen.unknown, 2)
         assert.isAbove(seen.undecodable, 50)

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type { Diagnostic } from "@effect-codex/client/AppServerRpc"
+import type { Capabilities, Diagnostic } from "@effect-codex/client/AppServerRpc"
 import { AppServerRpc } from "@effect-codex/client/AppServerRpc"
 import type { TokensRequest } from "@effect-codex/client/Auth"
 import * as Client from "@effect-codex/client/Codex"
@@ -128,6 +128,11 @@ export interface CodexOptions {
   readonly clientInfo?: { readonly name: string; readonly title?: string; readonly version: string } | undefined
   /** Whether the experimental part of the protocol is used. Default: true. */
   readonly experimentalApi?: boolean | undefined
+  /**
+   * What else the client says of itself in the handshake, such as the notifications that codex is not to send
+   * (`optOutNotificationMethods`). Those that the client needs are refused. Default: nothing.
+   */
+  readonly capabilities?: Capabilities | undefined
   /** How many requests may be outstanding; more wait. Default: 64. */
   readonly maxInFlight?: number | undefined
   /** How long the handshake may take. Default: 30 seconds. */

@@ -18,7 +18,7 @@ export {
   type PermissionsRequest
 } from "@effect-codex/client/Approvals"
 export { describe as describeApproval, withoutShell } from "@effect-codex/client/Approvals"
-export type { Diagnostic } from "@effect-codex/client/AppServerRpc"
+export type { Capabilities, Diagnostic } from "@effect-codex/client/AppServerRpc"
 export type {
   AccountChange,
   AccountOptions,

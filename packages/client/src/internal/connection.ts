@@ -14,7 +14,9 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as FiberSet from "effect/FiberSet"
 import * as Option from "effect/Option"
+import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
@@ -28,9 +30,12 @@ import * as ServerInfo from "../ServerInfo.ts"
 import type { Raw } from "../ServerNotification.ts"
 import * as ServerRequests from "../ServerRequests.ts"
 import type { Transport } from "../Transport.ts"
+import * as Cancellation from "./cancellation.ts"
+import * as Capabilities from "./capabilities.ts"
 import * as Deadlines from "./deadlines.ts"
 import { DeltaFrames } from "./deltaFrames.ts"
 import * as DiagnosticLog from "./diagnosticLog.ts"
+import * as Frame from "./frame.ts"
 import { guardOf, issueOf } from "./guard.ts"
 import * as HandlerLookup from "./handlerLookup.ts"
 import { done, Mailbox, slowReader } from "./mailbox.ts"
@@ -101,7 +106,21 @@ const followed: ReadonlySet<string> = new Set<keyof ServerNotifications>([
   "turn/started"
 ])
 
+/** How long the end of a request waits for the end of its work. */
+const cancelWithin = Duration.seconds(2)
+const cancelAgainAfter = Duration.millis(250)
+
+/** Nobody waits for the reply any more, though it may come. */
+const isGivenUp = (exit: Exit.Exit<unknown, RequestError>): boolean =>
+  Exit.isFailure(exit) &&
+  exit.cause.reasons.some((reason) =>
+    reason._tag === "Interrupt" || (reason._tag === "Fail" && reason.error._tag === "AppServerTimeout")
+  )
+
 const closed = () => new TransportError({ reason: "closed", detail: "the layer's scope has ended." })
+
+const unsendable = (argument: string, detail: string): Effect.Effect<never, InvalidArgument> =>
+  Effect.fail(new InvalidArgument({ argument, detail: `${detail}.` }))
 
 const threadIdOf = (params: unknown): string | undefined => {
   if (typeof params !== "object" || params === null) return undefined
@@ -163,6 +182,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
   const restartEffects = new Set<Effect.Effect<void>>()
   const context = yield* Effect.context<never>()
   const diagnostics = yield* DiagnosticLog.make
+  const forkEnding = yield* FiberSet.makeRuntime<never, void>()
 
   const lookup = HandlerLookup.make(
     yield* ServerRequests.current,
@@ -204,7 +224,8 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     },
     timeout: handlerTimeout,
     send: (frame) => Effect.suspend(() => connection.transport.send(frame)),
-    report: (message) => diagnostics.tell({ _tag: "HandlerProblem", message })
+    report: (message) => diagnostics.tell({ _tag: "HandlerProblem", message }),
+    dropped: diagnostics.dropped
   })
   let serverInfo: ServerInfo.ServerInfo
 
@@ -433,34 +454,70 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     method: string,
     params: unknown,
     timeout: Duration.Input,
-    onSent: (() => void) | undefined
+    onSent: (() => void) | undefined,
+    canBeCancelled = true
   ): Effect.Effect<Reply, RequestError> =>
     Effect.flatMap(
       connected(Duration.isFinite(Duration.fromInputUnsafe(timeout)) ? timeout : defaultTimeout),
       () =>
         Effect.withFiber((fiber) => {
           const id = ++lastId
+          const span = Context.getOption(fiber.context, Tracer.ParentSpan)
+          const trace = Option.isNone(span) ? undefined : RequestTelemetry.traceOf(span.value)
+          const cancellable = canBeCancelled ? Cancellation.of(method, params, id) : undefined
+          const frame = Frame.encode({ id, method, params: cancellable?.params ?? params, trace })
+          if (Result.isFailure(frame)) return unsendable(`params of ${method}`, frame.failure)
           const reply = Deferred.makeUnsafe<Reply, RequestError>()
           const millis = Duration.toMillis(timeout)
           const sentAt = clock.monotonicTimeNanosUnsafe()
           const expiresAt = Number(sentAt) / 1e6 + millis
           pending.set(id, { method, reply, sentAt, timeout: millis, expiresAt })
-          const span = Context.getOption(fiber.context, Tracer.ParentSpan)
-          const trace = Option.isNone(span) ? undefined : RequestTelemetry.traceOf(span.value)
           onSent?.()
           deadlines.add(expiresAt)
           // Next to the waiting for its reply, because a connection that takes nothing must not outlast the deadline.
-          const frame = JSON.stringify({ id, method, params, trace })
           return Effect.flatMap(
-            Effect.forkChild(connection.transport.send(frame), { startImmediately: true }),
+            Effect.forkChild(connection.transport.send(frame.success), { startImmediately: true }),
             (sending) =>
-              Effect.onExitPrimitive(Deferred.await(reply), () => {
+              Effect.onExitPrimitive(Deferred.await(reply), (exit) => {
+                const isSent = sending.pollUnsafe() !== undefined
+                if (cancellable !== undefined && isSent && isGivenUp(exit)) {
+                  const forgotten = Effect.ensuring(
+                    endWork(cancellable, reply),
+                    Effect.sync(() => pending.delete(id))
+                  )
+                  if (!cancellable.afterReply) return forgotten
+                  forkEnding(forgotten)
+                  return undefined
+                }
                 pending.delete(id)
-                return sending.pollUnsafe() === undefined ? Fiber.interrupt(sending) : undefined
+                return isSent ? undefined : Fiber.interrupt(sending)
               })
           )
         })
     )
+
+  /** Asks for the end of the work of a request, and waits a short time for the reply, which then comes. */
+  const endWork = (
+    { afterReply, cancel }: Cancellation.Cancellable,
+    reply: Deferred.Deferred<Reply, RequestError>
+  ): Effect.Effect<void> => {
+    const ask = (result?: unknown): Effect.Effect<void> => {
+      const asked = cancel(result)
+      return asked === undefined
+        ? Effect.void
+        : Effect.ignore(exchange(asked.method, asked.params, cancelWithin, undefined, false))
+    }
+    const ended = afterReply
+      ? Effect.ignore(Effect.flatMap(Deferred.await(reply), ({ result }) => ask(result)))
+      : Deferred.isDoneUnsafe(reply)
+      ? ask()
+      // One that comes right behind its request may find no work yet.
+      : Effect.raceFirst(
+        Effect.forever(Effect.andThen(ask(), Effect.sleep(cancelAgainAfter))),
+        Effect.exit(Deferred.await(reply))
+      )
+    return Effect.interruptible(ended).pipe(Effect.timeoutOption(cancelWithin), Effect.asVoid)
+  }
 
   const requestWith: AppServerRpc["Service"]["request"] = (method, params, requestOptions) => {
     const entry = Object.hasOwn(clientRequests, method) ? clientRequests[method] : undefined
@@ -495,7 +552,12 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
   const notify: AppServerRpc["Service"]["notify"] = (method, params) =>
     Effect.andThen(
       connected(defaultTimeout),
-      Effect.suspend(() => connection.transport.send(JSON.stringify({ method, params })))
+      Effect.suspend((): Effect.Effect<void, InvalidArgument> => {
+        const frame = Frame.encode({ method, params })
+        return Result.isFailure(frame)
+          ? unsendable(`params of ${method}`, frame.failure)
+          : connection.transport.send(frame.success)
+      })
     )
 
   // ---------------------------------------------------------------------------
@@ -503,12 +565,13 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
   // ---------------------------------------------------------------------------
 
   const clientInfo = { ...defaultClientInfo, ...options?.clientInfo }
-  const handshake = request("initialize", {
-    clientInfo: { ...clientInfo, title: clientInfo.title ?? null },
-    capabilities: { experimentalApi: options?.experimentalApi ?? true, requestAttestation: false }
-  }, { timeout: options?.initializeTimeout ?? Duration.seconds(30) }).pipe(
-    Effect.tap(notify("initialized", undefined))
-  )
+  const handshake = Effect.flatMap(
+    Capabilities.of(options),
+    (capabilities) =>
+      request("initialize", { clientInfo: { ...clientInfo, title: clientInfo.title ?? null }, capabilities }, {
+        timeout: options?.initializeTimeout ?? Duration.seconds(30)
+      })
+  ).pipe(Effect.tap(notify("initialized", undefined)))
 
   const afterRestart = (effect: Effect.Effect<void>): Effect.Effect<void> =>
     Effect.map(Effect.exit(Effect.timeoutOption(effect, defaultTimeout)), (exit) => {
@@ -521,6 +584,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     const transport = yield* connect
     const lost = Deferred.makeUnsafe<ConnectionError>()
     const opened: Connection = connection = { transport, lost, mcpStartup: McpStartup.make() }
+    if (transport.watchLog !== undefined) yield* transport.watchLog(diagnostics.serverLog)
     yield* transport.receive(onFrames).pipe(
       Effect.tapError(() => Effect.sync(endRead)),
       // No frame is known that does it. If there is one, everybody is to know that nothing is read any more.

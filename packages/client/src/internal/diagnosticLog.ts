@@ -9,6 +9,7 @@ import * as Metrics from "../Metrics.ts"
 import type { Raw, ServerNotification } from "../ServerNotification.ts"
 import { decode as decodeRaw } from "./decodeNotification.ts"
 import { byAttributes } from "./requestTelemetry.ts"
+import * as ServerTexts from "./serverTexts.ts"
 
 export interface DiagnosticLog {
   readonly counts: Effect.Effect<Diagnostics>
@@ -20,6 +21,9 @@ export interface DiagnosticLog {
   readonly decode: (raw: Raw) => ServerNotification
   readonly garbage: (frame: string) => void
   readonly unmatchedReply: (id: unknown) => void
+  /** Looks at a line of the server's own log for what it says of our frames. */
+  readonly serverLog: (line: string) => void
+  readonly dropped: () => { readonly count: number; readonly reason: string }
   /** `isRead` tells that somebody reads all notifications: who does decides what becomes of it. */
   readonly configWarning: (raw: Raw, isRead: boolean) => void
   /** Nothing follows. */
@@ -36,7 +40,8 @@ const kindOf = byAttributes(Metrics.diagnostics, (kind: Diagnostic["_tag"]) => (
 
 export const make: Effect.Effect<DiagnosticLog, never, Scope.Scope> = Effect.gen(function*() {
   const context = yield* Effect.context<never>()
-  const counts = { garbage: 0, unmatchedReplies: 0, unknown: 0, undecodable: 0 }
+  const counts = { dropped: 0, garbage: 0, unmatchedReplies: 0, unknown: 0, undecodable: 0 }
+  let lastDropped = ""
   const watchers = new Set<Queue.Queue<Diagnostic, Cause.Done>>()
   const warnings: Array<Diagnostic> = []
   let isEnded = false
@@ -115,6 +120,19 @@ export const make: Effect.Effect<DiagnosticLog, never, Scope.Scope> = Effect.gen
       const id = typeof replyId === "number" || typeof replyId === "string" ? replyId : undefined
       publish({ _tag: "UnmatchedReply", message: `nobody waits for the reply to request ${id}`, id })
     },
+    serverLog(line) {
+      const dropped = ServerTexts.droppedFrameOf(line)
+      if (dropped !== undefined) {
+        counts.dropped++
+        lastDropped = dropped
+        const message = `codex app-server dropped a message of this client, which it could not read: ${dropped}`
+        return tell({ _tag: "FrameDropped", message, reason: dropped })
+      }
+      const refused = ServerTexts.refusedAnswerOf(line)
+      if (refused === undefined) return
+      tell({ _tag: "HandlerProblem", message: `codex app-server did not accept an answer of this client: ${refused}` })
+    },
+    dropped: () => ({ count: counts.dropped, reason: lastDropped }),
     configWarning(raw, isRead) {
       const notification = isRead ? decodeRaw(raw) : decode(raw)
       if (notification._tag !== "configWarning") return

@@ -57,3 +57,37 @@ export const loginReason = (text: string): "replaced" | "timedOut" | "offline" |
 export const isStateDatabaseLocked = (line: string): boolean =>
   /failed to initialize (?:sqlite )?state runtime.*database is locked/.test(line) ||
   /failed to initialize state runtime at (?:[A-Za-z]:)?[^:]*$/.test(line)
+
+// =============================================================================
+// The log, which codex writes to stderr
+// =============================================================================
+
+// Other lines quote what a model or a tool said, so the place in the log's own head counts.
+const errorOf = (line: string, module: string): string | undefined => {
+  const [, where, said] = /^\S+ +ERROR ([\w:]+): (.*)$/.exec(line) ?? []
+  return where === module ? said : undefined
+}
+
+/** Values may be secrets. The names of the protocol stand between backticks. */
+const withoutValues = (reason: string): string =>
+  reason.replaceAll(/"(?:[^"\\]|\\.)*"/g, "\"…\"").replaceAll(/unknown (variant|field) `[^`]*`/g, "unknown $1").slice(
+    0,
+    300
+  )
+
+/** Why codex dropped a message that it could not read. It answers such a one in no other way. */
+export const droppedFrameOf = (line: string): string | undefined => {
+  const said = errorOf(line, "codex_app_server_transport::transport")
+  const reason = said === undefined ? undefined : /^Failed to deserialize JSONRPCMessage: (.*)$/.exec(said)?.[1]
+  return reason === undefined ? undefined : withoutValues(reason)
+}
+
+/** Which answer codex did not accept, and why. It goes on as if the request had failed. */
+export const refusedAnswerOf = (line: string): string | undefined => {
+  const said = errorOf(line, "codex_app_server::bespoke_event_handling") ??
+    errorOf(line, "codex_app_server::dynamic_tools")
+  if (said === undefined) return undefined
+  const [, type, reason] = /^failed to deserialize (\w+): (.*)$/.exec(said)
+    ?? /^(dynamic tool response) was invalid (.*)$/.exec(said) ?? []
+  return type === undefined || reason === undefined ? undefined : `${type}: ${withoutValues(reason)}`
+}

@@ -1,0 +1,40 @@
+/** What the client says in the handshake that it can do and wants to hear. */
+import type { ServerNotifications } from "@effect-codex/protocol/Methods"
+import type * as Sent from "@effect-codex/protocol/Sent"
+import * as Effect from "effect/Effect"
+import type { Options } from "../AppServerRpc.ts"
+import { InvalidArgument } from "../CodexError.ts"
+
+/** Without these a turn, a goal or a login never ends here, or its result is wrong. */
+const needed: ReadonlySet<string> = new Set<keyof ServerNotifications>([
+  "account/login/completed",
+  "error",
+  "item/completed",
+  "item/started",
+  "serverRequest/resolved",
+  "thread/closed",
+  "thread/goal/cleared",
+  "thread/goal/updated",
+  "thread/status/changed",
+  "thread/tokenUsage/updated",
+  "turn/completed",
+  "turn/started"
+])
+
+export const of = (options: Options | undefined): Effect.Effect<Sent.InitializeCapabilities, InvalidArgument> => {
+  const given = options?.capabilities ?? {}
+  const missed = given.optOutNotificationMethods?.filter((method) => needed.has(method)) ?? []
+  if (missed.length > 0) {
+    return Effect.fail(
+      new InvalidArgument({
+        argument: "capabilities.optOutNotificationMethods",
+        detail: `the client needs ${missed.join(", ")} itself. Leave it out of the list.`
+      })
+    )
+  }
+  return Effect.succeed({
+    requestAttestation: false,
+    ...given,
+    experimentalApi: options?.experimentalApi ?? true
+  })
+}
