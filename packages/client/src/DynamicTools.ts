@@ -185,7 +185,8 @@ export interface ToolOptions<In extends Input, Out extends Schema.Constraint, E,
    * The arguments: a Schema of an object, which a `Schema.Struct`, a `Schema.Class` or a `Schema.Record` is and a union is
    * not. The model is given its JSON Schema, with descriptions from annotations and from checks. Of a schema with a
    * transformation (`Schema.Date`) that is the encoded side, so describe it with `annotateKey`. Schemas of other libraries
-   * are taken as `Output` takes them.
+   * are taken as `Output` takes them; a JSON Schema is checked before its decoder is called. For a tool without arguments leave it out, or give
+   * `Schema.Void`.
    */
   readonly input: In
   /** What the handler gives, which the model is given as JSON. Default: a {@link Result}. */
@@ -213,23 +214,49 @@ const standardIssues = SchemaIssue.makeFormatterStandardSchemaV1()
 
 const words = (issue: SchemaIssue.Issue): string => issueText(standardIssues(issue).issues)
 
+const noParameters = Schema.Struct({})
+
 const isEffectSchema = (input: Input): input is Schema.ConstraintDecoder<unknown, unknown> => Schema.isSchema(input)
 
-// TypeScript does not follow a type parameter into the branches, so what `InputType` says of them is repeated here.
-const decodeInput = <In extends Input>(input: In, args: unknown) =>
-  (isEffectSchema(input)
-    ? Effect.mapError(SchemaParser.decodeUnknownEffect(Schema.toCodecJson(input), { errors: "all" })(args), words)
-    : ForeignSchema.decode(input, args)) as Effect.Effect<InputType<In>, string, InputServices<In>>
+/** Of a tool without parameters. */
+const isNothing = (input: Schema.Constraint): boolean => input.ast._tag === "Void" || input.ast._tag === "Undefined"
 
-const inputSchemaOf = (input: Input): Effect.Effect<Schema.JsonObject, string> => {
-  const orReason = <A>(evaluate: () => A) => Effect.try({ try: evaluate, catch: reason })
-  if (isEffectSchema(input)) return orReason(() => toolInput(input))
-  // Loaded when it is first needed, as for `Output`.
-  return Effect.flatMap(
-    Effect.promise(() => import("./internal/strictJsonSchema.ts")),
-    ({ schemaOf }) => orReason(() => toolInput(schemaOf(ForeignSchema.jsonSchemaOf(input))))
-  )
+// Loaded when it is first needed, as for `Output`.
+const fromJsonSchema = Effect.promise(() => import("./internal/strictJsonSchema.ts"))
+
+const orReason = <A>(evaluate: () => A) => Effect.try({ try: evaluate, catch: reason })
+
+const decodeWith = <A, R>(schema: Schema.ConstraintDecoder<A, R>) => {
+  const decode = SchemaParser.decodeUnknownEffect(schema, { errors: "all" })
+  return (args: unknown) => Effect.mapError(decode(args), words)
 }
+
+/** A decoder of one's own may trust that the arguments fit the JSON Schema beside it. */
+const decodeJsonSchema = <A>(input: Output.JsonSchemaOutput<A>) => {
+  let fits: ReturnType<typeof decodeWith<unknown, never>> | undefined
+  return (args: unknown): Effect.Effect<A, string> =>
+    fromJsonSchema.pipe(
+      Effect.flatMap(({ toolSchemaOf }) => orReason(() => fits ??= decodeWith(toolSchemaOf(input.jsonSchema)))),
+      Effect.flatMap((fits) => fits(args)),
+      Effect.andThen(ForeignSchema.decode(input, args))
+    )
+}
+
+// TypeScript does not follow a type parameter into the branches, so what `InputType` says of them is repeated here.
+const decoderOf = <In extends Input>(input: In) =>
+  (isEffectSchema(input)
+    ? isNothing(input) ? () => Effect.void : (args: unknown) => decodeWith(Schema.toCodecJson(input))(args)
+    : ForeignSchema.isStandard(input)
+    ? (args: unknown) => ForeignSchema.decode(input, args)
+    : decodeJsonSchema(input)) as (args: unknown) => Effect.Effect<InputType<In>, string, InputServices<In>>
+
+const inputSchemaOf = (input: Input): Effect.Effect<Schema.JsonObject, string> =>
+  isEffectSchema(input)
+    ? orReason(() => toolInput(isNothing(input) ? noParameters : input))
+    : Effect.flatMap(
+      fromJsonSchema,
+      ({ toolSchemaOf }) => orReason(() => toolInput(toolSchemaOf(ForeignSchema.jsonSchemaOf(input))))
+    )
 
 /** What failed, for the model. JSON keeps redacted what is `Redacted`. */
 const reason = (error: unknown): string => {
@@ -302,16 +329,23 @@ const contentOf = (result: unknown): Effect.Effect<Array<Content>> =>
  * @category constructors
  * @since 0.1.0
  */
-export const tool = <
-  In extends Input,
-  E,
-  R,
-  Out extends Schema.ConstraintEncoder<unknown, unknown> = never
->(
+export const tool: {
+  <E, R, Out extends Schema.ConstraintEncoder<unknown, unknown> = never>(
+    name: string,
+    options: Omit<ToolOptions<Schema.Void, Out, E, R>, "input"> & { readonly input?: never }
+  ): Tool<R | Out["EncodingServices"]>
+  <In extends Input, E, R, Out extends Schema.ConstraintEncoder<unknown, unknown> = never>(
+    name: string,
+    options: ToolOptions<In, Out, E, R>
+  ): Tool<R | InputServices<In> | Out["EncodingServices"]>
+} = <In extends Input, E, R, Out extends Schema.ConstraintEncoder<unknown, unknown>>(
   name: string,
-  options: ToolOptions<In, Out, E, R>
+  options: Omit<ToolOptions<In, Out, E, R>, "input"> & { readonly input?: In }
 ): Tool<R | InputServices<In> | Out["EncodingServices"]> => {
-  const { description, input, output } = options
+  const { description, output } = options
+  // The signatures say that an input is left out of this type alone.
+  const input = options.input ?? Schema.Void as Input as In
+  const decodeInput = decoderOf(input)
   // The model is to have no part in where the program fails for itself.
   const unexpected = (cause: Cause.Cause<unknown>, { threadId, turnId }: Call) =>
     Effect.as(
@@ -338,7 +372,7 @@ export const tool = <
       ))
   const decode = (args: unknown) =>
     Effect.mapError(
-      decodeInput(input, args),
+      decodeInput(args),
       (words) =>
         unsuccessful(
           `The arguments do not fit the tool ${name}: ${words}. Nothing was done. Call it again with arguments that fit.`

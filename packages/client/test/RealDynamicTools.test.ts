@@ -122,6 +122,48 @@ describe("a call", () => {
   )
 
   real(
+    "of a tool without parameters is offered and made, however its input says that",
+    Effect.gen(function*() {
+      const description = "d"
+      const handler = () => Effect.succeed("ran")
+      const ofJsonSchema = (name: string, jsonSchema: Schema.JsonObject) =>
+        DynamicTools.tool(name, {
+          description,
+          input: { jsonSchema, decode: (value) => ({ ok: true, value }) },
+          handler
+        })
+      const tools = yield* DynamicTools.make(
+        DynamicTools.tool("bare", { description, handler }),
+        DynamicTools.tool("void", { description, input: Schema.Void, handler }),
+        ofJsonSchema("object", { type: "object" }),
+        ofJsonSchema("effect", { not: { type: "null" } })
+      )
+      const names = ["bare", "void", "object", "effect"]
+      yield* enqueue(...names.map((name) => callOf(name, {})), "done")
+      yield* (yield* startThread({ tools })).run("go")
+      assert.includeMembers([...yield* offered], names)
+      assert.deepStrictEqual(yield* outputs, names.map(() => "ran"))
+    })
+  )
+
+  real(
+    "whose input is a JSON Schema is checked by that",
+    Effect.gen(function*() {
+      const jsonSchema = { type: "object", properties: { id: { type: "string" } }, required: ["id"] }
+      const tools = yield* DynamicTools.make(DynamicTools.tool("lookup", {
+        description: "d",
+        input: { jsonSchema, decode: (value) => ({ ok: true, value }) },
+        handler: () => Effect.succeed("ran")
+      }))
+      yield* enqueue(callOf("lookup", { id: 3 }), callOf("lookup"), "done")
+      yield* (yield* startThread({ tools })).run("go")
+      const [misfit, ran] = yield* outputs
+      assert.include(misfit, "do not fit the tool lookup: at id: Expected string")
+      assert.strictEqual(ran, "ran")
+    })
+  )
+
+  real(
     "that fails or dies has a result too, and the turn goes on",
     Effect.gen(function*() {
       const { layer, logged } = logging()

@@ -76,6 +76,15 @@ const counted = DynamicTools.tool("counted", {
 })
 holds<Equal<typeof counted, DynamicTools.Tool<Key>>>()
 
+const bare = DynamicTools.tool("bare", {
+  description: "d",
+  handler: (given) => {
+    holds<Equal<typeof given, void>>()
+    return Effect.map(Key, (key) => `${key}`)
+  }
+})
+holds<Equal<typeof bare, DynamicTools.Tool<Key>>>()
+
 const plain = DynamicTools.tool("plain", {
   description: "d",
   input,

@@ -11,7 +11,7 @@ export const words = (error: unknown): string =>
   (error instanceof Error && error.message !== "" ? error.message : typeof error === "string" ? error : "it threw")
     .replace(/\s+/g, " ").slice(0, 1000)
 
-const isStandard = <A>(schema: ForeignSchema<A>): schema is StandardOutput<A> =>
+export const isStandard = <A>(schema: ForeignSchema<A>): schema is StandardOutput<A> =>
   Predicate.hasProperty(schema, "~standard")
 
 /** Of the JSON values that {@link decode} takes. Throws an `Error` whose message says why there is none. */

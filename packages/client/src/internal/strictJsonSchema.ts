@@ -4,6 +4,7 @@
  */
 import * as OpenAiStructuredOutput from "effect/ai/OpenAiStructuredOutput"
 import * as Effect from "effect/Effect"
+import { identity } from "effect/Function"
 import * as JsonSchema from "effect/JsonSchema"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
@@ -296,8 +297,15 @@ const withDefinitions = ({ $defs, ...schema }: Schema.JsonObject): Schema.JsonOb
     ? schema
     : copy(JSON.parse(JSON.stringify({ ...schema, definitions: $defs }).replaceAll(`"${refPrefix}`, `"#/definitions/`)))
 
-/** An Effect Schema of the same JSON values. Throws an `Error` whose message says what it cannot be made of. */
-export const schemaOf = (jsonSchema: unknown): Schema.Codec<unknown> => {
+/**
+ * An Effect Schema of the same JSON values. Throws an `Error` whose message says what it cannot be made of.
+ *
+ * @param prepare is called with each schema in it before that is read
+ */
+export const schemaOf = (
+  jsonSchema: unknown,
+  prepare: (node: JsonSchema.JsonSchema) => JsonSchema.JsonSchema = identity
+): Schema.Codec<unknown> => {
   const { $schema, ...given } = copy(jsonSchema)
   const isDraft07 = given.definitions !== undefined || (typeof $schema === "string" && $schema.includes("draft-07"))
   const { definitions, dialect, schema } = isDraft07
@@ -306,9 +314,51 @@ export const schemaOf = (jsonSchema: unknown): Schema.Codec<unknown> => {
   const document = JSON.stringify(schema).includes(`"$ref":"#"`)
     ? { dialect, schema: { $ref: refPrefix + rootKey }, definitions: { ...definitions, [rootKey]: schema } }
     : { dialect, schema, definitions }
-  const imported = SchemaRepresentation.fromJsonSchemaDocument(document, { patterns: "apply", onEnter })
+  const imported = SchemaRepresentation.fromJsonSchemaDocument(document, {
+    patterns: "apply",
+    onEnter: (node) => onEnter(prepare(node))
+  })
   return Schema.make<Schema.Codec<unknown>>(imported.ast)
 }
+
+// Effect has no equivalent of these. codex drops them too before a model sees them.
+const inexpressible = [
+  "if",
+  "then",
+  "else",
+  "$dynamicRef",
+  "contains",
+  "minContains",
+  "maxContains",
+  "dependentRequired",
+  "dependentSchemas",
+  "not",
+  "unevaluatedItems",
+  "unevaluatedProperties"
+]
+
+const withoutInexpressible = (node: JsonSchema.JsonSchema): JsonSchema.JsonSchema => {
+  const isNever = Predicate.isObject(node.not) && Object.keys(node.not).length === 0
+  return isNever || !inexpressible.some((key) => key in node)
+    ? node
+    : Object.fromEntries(Object.entries(node).filter(([key]) => !inexpressible.includes(key)))
+}
+
+const annotations: ReadonlySet<string> = new Set(["$schema", "$id", "$comment", "title", "description", "default"])
+
+/** What generators make of a schema without fields: anything, anything but null (Effect's empty struct), or null. */
+const hasNoParameters = (node: Schema.JsonObject): boolean =>
+  Object.entries(node).every(([key, value]) =>
+    annotations.has(key) || (key === "type" && value === "null") ||
+    (key === "not" && isNode(value) && value.type === "null")
+  )
+
+/**
+ * An Effect Schema of what a tool takes by its JSON Schema. It says nothing of what neither Effect nor codex can express,
+ * which is left to the tool's own decoder.
+ */
+export const toolSchemaOf = (jsonSchema: unknown): Schema.Codec<unknown> =>
+  hasNoParameters(copy(jsonSchema)) ? Schema.Struct({}) : schemaOf(jsonSchema, withoutInexpressible)
 
 /**
  * A schema that is strict as it stands is sent as it is. Any other is read as an Effect Schema of the same JSON values,

@@ -1,26 +1,32 @@
 import { InvalidArgument } from "@effect-codex/client/CodexError"
 import * as DynamicTools from "@effect-codex/client/DynamicTools"
-import type { Output } from "@effect-codex/client/Output"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
-import * as Schema from "effect/Schema"
 import type { Tool, ToolNamespace, ToolOptions } from "../Tools.ts"
-import { CallerContext, foreign, type Within } from "./callerContext.ts"
+import { CallerContext, output, type Within } from "./callerContext.ts"
 import { fromAsync } from "./handlers.ts"
 
-type Build = Effect.Effect<DynamicTools.Tool, InvalidArgument>
-
 // What a tool takes is known to its maker alone, so the tool itself needs no type parameter.
-const builds = new WeakMap<object, Build>()
+const builds = new WeakMap<object, Effect.Effect<DynamicTools.Tool>>()
 
 export const tool = <Input>(name: string, options: ToolOptions<Input>): Tool => {
-  const { description } = options
+  const { deferLoading, description, handler, input } = options
+  const handle = (within: Within) => (input: Input, call: DynamicTools.Call) =>
+    Effect.flatMap(
+      fromAsync(within)(async (input: Input, { signal }) => handler(input, { ...call, signal }))(input),
+      (result) => told(name, result)
+    )
   const made: Tool = Object.freeze({ type: "tool", name, description })
-  builds.set(made, build(name, options))
+  const build = Effect.map(CallerContext, (within) =>
+    DynamicTools.tool(name, {
+      description,
+      input: output(within, input),
+      deferLoading,
+      handler: handle(within)
+    }))
+  builds.set(made, build)
   return made
 }
-
-const isSchema = <A>(input: Output<A>): input is Schema.ConstraintCodec<A, unknown> => Schema.isSchema(input)
 
 const contents = { inputText: "text", inputImage: "imageUrl", inputAudio: "audioUrl" } as const
 
@@ -64,40 +70,9 @@ const told = (name: string, result: unknown): Effect.Effect<DynamicTools.Result>
   )
 }
 
-const build = <Input>(
-  name: string,
-  { deferLoading, description, handler, input }: ToolOptions<Input>
-): Build => {
-  const handle = (within: Within) => (input: Input, call: DynamicTools.Call) =>
-    Effect.flatMap(
-      fromAsync(within)(async (input: Input, { signal }) => handler(input, { ...call, signal }))(input),
-      (result) => told(name, result)
-    )
-  if (isSchema(input)) {
-    return Effect.map(
-      CallerContext,
-      (within) => DynamicTools.tool(name, { description, input, deferLoading, handler: handle(within) })
-    )
-  }
-  // Loaded when it is wanted: a program without such a tool does not need it.
-  const reading = Effect.promise(() => import("./jsonSchemaInput.ts"))
-  return Effect.flatMap(Effect.all([CallerContext, reading]), ([within, { read }]) =>
-    Effect.try({
-      try: () => {
-        const { decode, schema } = read(foreign(within, input))
-        return DynamicTools.tool(name, {
-          description,
-          input: schema,
-          deferLoading,
-          handler: (json, call) => Effect.flatMap(decode(json), (input) => handle(within)(input, call))
-        })
-      },
-      catch: (error) =>
-        new InvalidArgument({
-          argument: "tools",
-          detail: `the input of the tool ${name}: ${error instanceof Error ? error.message : String(error)}`
-        })
-    }))
+const one = (given: Tool): Effect.Effect<DynamicTools.Tool, InvalidArgument> => {
+  const build = builds.get(given)
+  return build ?? new InvalidArgument({ argument: "tools", detail: "expected what tool() made." })
 }
 
 const entry = (given: Tool | ToolNamespace): Effect.Effect<DynamicTools.Entry, InvalidArgument> =>
@@ -107,9 +82,6 @@ const entry = (given: Tool | ToolNamespace): Effect.Effect<DynamicTools.Entry, I
       (tools) => DynamicTools.namespace(given.name, given.description, tools)
     )
     : one(given)
-
-const one = (given: Tool): Build =>
-  builds.get(given) ?? Effect.fail(new InvalidArgument({ argument: "tools", detail: "expected what tool() made." }))
 
 export const tools = (
   given: ReadonlyArray<Tool | ToolNamespace>
