@@ -30,7 +30,7 @@ type Callbacks<T, Path extends string = ""> = T extends (...args: never) => unkn
   : never
 
 /** A JSON object is no place for functions, a protocol's method stands for all, and schemas of Effect have their context. */
-type Client = Callbacks<Omit<CodexOptions, "configOverrides" | "handlers">>
+type Client = Callbacks<Omit<CodexOptions, "capabilities" | "configOverrides" | "handlers">>
 type Handler = Callbacks<Omit<Handlers, "requests">> | ".requests"
 type Thread = Callbacks<Omit<StartThreadOptions, "config" | "handlers" | "tools">>
 type Turn = Callbacks<Omit<TurnOptions, "handlers" | "outputSchema">>

@@ -193,6 +193,9 @@ export interface Options {
 
 const url = "http://fake.invalid/v1"
 
+/** As many as the client keeps of a process. */
+const maxLogLines = 400
+
 /**
  * Makes a fake and its model. Nothing is connected yet.
  *
@@ -259,11 +262,19 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
       Queue.failCauseUnsafe(toClient, Cause.fail(cause))
     }
     open.set(connection, end)
+    const lines: Array<string> = []
+    const watchers = new Set<(line: string) => void>()
+    const log = (text: string): void => {
+      const line = `${new Date(now()).toISOString()} ERROR codex_app_server_transport::transport: ${text}`
+      if (lines.push(line) > maxLogLines) lines.shift()
+      for (const watcher of watchers) watcher(line)
+    }
     yield* Scope.addFinalizer(process, Effect.sync(close))
     yield* Queue.take(toServer).pipe(
       Effect.flatMap((frame) => {
-        const message = FakeServer.read(frame)
-        if (message === undefined || !open.has(connection)) return Effect.void
+        if (!open.has(connection)) return Effect.void
+        const message = FakeServer.inspect(frame)
+        if ("dropped" in message) return Effect.sync(() => log(message.dropped))
         received.push(message)
         return FakeServer.onMessage(server, message)
       }),
@@ -272,7 +283,12 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
     )
     return Transport.Transport.of({
       description: "an app-server in memory",
-      log: Effect.succeed([]),
+      log: Effect.sync(() => [...lines]),
+      watchLog: (onLine) =>
+        Effect.asVoid(Effect.acquireRelease(
+          Effect.sync(() => watchers.add(onLine)),
+          () => Effect.sync(() => watchers.delete(onLine))
+        )),
       send: (frame) =>
         Effect.sync(() => {
           VirtualTime.framePassed()

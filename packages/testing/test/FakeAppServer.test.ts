@@ -1,7 +1,7 @@
 /** The fake from the side of an application's test. That it does what the real server does is shown by Contract.test.ts. */
-import { AppServerRpc, Auth, Codex, CodexError, Transport } from "@effect-codex/client"
+import { AppServerRpc, Auth, Codex, CodexError, DynamicTools, Transport } from "@effect-codex/client"
 import { Methods } from "@effect-codex/protocol"
-import { Contract, Expect, FakeAppServer, ScriptedModel } from "@effect-codex/testing"
+import { Contract, Expect, FakeAppServer, Faults, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Context, Duration, Effect, Fiber, Layer, Option, Schema, Sink, Stdio, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -29,6 +29,37 @@ describe("FakeAppServer", () => {
     }).pipe(Effect.provide(FakeAppServer.layer({
       model: { answer: ({ prompt }) => `You asked: ${prompt}` }
     }))))
+
+  it.effect("drops an answer that it cannot read, and goes on when the client takes that back", () =>
+    Effect.gen(function*() {
+      const { server } = yield* FakeAppServer.make({
+        model: { answers: [ScriptedModel.functionCall("tell", {}), "done"] }
+      })
+      const transport = yield* Faults.make(yield* server.connect, [
+        Faults.corrupt(({ from, text }) => from === "client" && text.includes(`"said"`), {
+          corrupt: (text) => text.replace("said", "\\ud83d")
+        })
+      ])
+      const client = Codex.layer().pipe(
+        Layer.provideMerge(AppServerRpc.layer()),
+        Layer.provide(Layer.succeed(Transport.Transport, transport))
+      )
+      yield* Effect.gen(function*() {
+        const rpc = yield* AppServerRpc.AppServerRpc
+        const told = yield* Effect.forkScoped(Stream.runHead(rpc.diagnosticEvents), { startImmediately: true })
+        const tools = yield* DynamicTools.make(
+          DynamicTools.tool("tell", { description: "d", handler: () => Effect.succeed("said") })
+        )
+        const thread = yield* (yield* Codex.Codex).startThread({ tools })
+        const run = yield* Effect.forkScoped(thread.run("go"))
+        assert.deepInclude(Option.getOrUndefined(yield* Fiber.join(told)), { _tag: "FrameDropped" })
+        yield* TestClock.adjust("10 seconds")
+        const { finalResponse, items } = yield* Fiber.join(run)
+        assert.deepStrictEqual(finalResponse, Option.some("done"))
+        const call = items.find((item) => item.type === "dynamicToolCall")
+        assert.deepStrictEqual(call?.contentItems, [{ type: "inputText", text: "dynamic tool request failed" }])
+      }).pipe(Effect.provide(client))
+    }))
 
   it.effect("sends nothing that the protocol does not know, in any case of the contract", () =>
     Effect.gen(function*() {

@@ -142,5 +142,26 @@ export const cases: ReadonlyArray<Case<Transport.Transport>> = [
         yield* equal("the id", (yield* replies)["id"], id)
       }
     })
+  },
+  {
+    name: "handshake: messages that are no well-formed JSON, or are nested too deeply, are dropped",
+    effect: Effect.gen(function*() {
+      const { initialize, request, send } = yield* talking
+      yield* initialize
+      const deep = (levels: number) => "[".repeat(levels) + "]".repeat(levels)
+      const list = (id: number, params: string) => `{"id":${id},"method":"thread/loaded/list","params":${params}}`
+      for (const half of ["\\ud83d", "a\\ude00b", "\\ud83dA", "\\\\\\ud83d"]) {
+        yield* send(list(900, `{"cursor":"${half}"}`))
+        yield* send(list(901, `{"${half}":1}`))
+      }
+      yield* send(list(902, `{"x":${deep(126)}}`))
+      yield* send(`{"id":903,"error":{"code":"x","message":"y"}}`)
+      yield* send(`{"id":904,"error":{"code":-1}}`)
+      yield* send(`{"id":905,"error":{"code":1.5,"message":"y"}}`)
+      const empty = { data: [], nextCursor: null }
+      yield* equal("the next", yield* request("thread/loaded/list", {}), empty)
+      yield* equal("125 levels in an object", yield* request("thread/loaded/list", { x: JSON.parse(deep(125)) }), empty)
+      yield* equal("an escaped backslash", yield* request("thread/loaded/list", { x: "\\ud83d \u{1F600}" }), empty)
+    })
   }
 ]

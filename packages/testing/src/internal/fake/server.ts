@@ -17,6 +17,15 @@ export interface ClientMessage {
   readonly error?: unknown
 }
 
+/** What the real server writes to its log of a frame that it drops. */
+export interface Dropped {
+  readonly dropped: string
+}
+
+const dropped = (reason: string): Dropped => ({ dropped: `Failed to deserialize JSONRPCMessage: ${reason}` })
+
+const noMessage = dropped("data did not match any variant of untagged enum JSONRPCMessage")
+
 const parse = (frame: string): unknown => {
   try {
     return JSON.parse(frame)
@@ -25,18 +34,35 @@ const parse = (frame: string): unknown => {
   }
 }
 
+const isTooDeep = (u: unknown, levels: number): boolean =>
+  typeof u === "object" && u !== null && (levels === 0 || Object.values(u).some((u) => isTooDeep(u, levels - 1)))
+
+/** JavaScript has strings with half of a character, and writes that as an escape. */
+const hasLoneSurrogate = (message: unknown): boolean => JSON.stringify(message).replaceAll("\\\\", "").includes("\\ud")
+
 const isId = (id: unknown): id is string | number => typeof id === "string" || Number.isInteger(id)
 
-/** What is no message is dropped, as the real server does it. */
-export const read = (frame: string): ClientMessage | undefined => {
+const isError = (u: unknown): boolean =>
+  Predicate.isObject(u) && Number.isInteger(Reflect.get(u, "code")) && typeof Reflect.get(u, "message") === "string"
+
+/** What the real server cannot read it drops, with a line in its log. */
+export const inspect = (frame: string): ClientMessage | Dropped => {
   const message = parse(frame)
-  if (!Predicate.isObject(message) || Array.isArray(message)) return undefined
+  if (message === undefined) return dropped("expected value")
+  if (isTooDeep(message, 127)) return dropped("recursion limit exceeded")
+  if (hasLoneSurrogate(message)) return dropped("lone leading surrogate in hex escape")
+  if (!Predicate.isObject(message) || Array.isArray(message)) return noMessage
   const { error, id, method, params, result } = message as Readonly<Record<string, unknown>>
-  if (id !== undefined && !isId(id)) return undefined
+  if (id !== undefined && !isId(id)) return noMessage
   if (typeof method === "string") return { id, method, params }
-  return id === undefined || (result === undefined && error === undefined)
-    ? undefined
-    : { id, ...(error === undefined ? { result } : { error }) }
+  if (id === undefined) return noMessage
+  if (error === undefined) return result === undefined ? noMessage : { id, result }
+  return isError(error) ? { id, error } : noMessage
+}
+
+export const read = (frame: string): ClientMessage | undefined => {
+  const message = inspect(frame)
+  return "dropped" in message ? undefined : message
 }
 
 const initialize = (server: Server, params: ClientRequests["initialize"]["params"]) => {

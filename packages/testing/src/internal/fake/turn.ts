@@ -499,18 +499,22 @@ const hasTool = (thread: LoadedThread, call: FunctionCall): boolean =>
       : call.namespace === undefined && spec.name === call.name
   )
 
-const isContent = (item: unknown): item is Received.DynamicToolCallOutputContentItem =>
-  Predicate.hasProperty(item, "type") && typeof item.type === "string"
+const isAnswer = Schema.is(Schema.Struct({
+  success: Schema.Boolean,
+  contentItems: Schema.Array(Schema.Union([
+    Schema.Struct({ type: Schema.Literal("inputText"), text: Schema.String }),
+    Schema.Struct({ type: Schema.Literal("inputImage"), imageUrl: Schema.String }),
+    Schema.Struct({ type: Schema.Literal("inputAudio"), audioUrl: Schema.String })
+  ]))
+}))
 
 const toolResult = (answer: { readonly result: unknown } | { readonly error: unknown }) => {
-  const text = (text: string): ReadonlyArray<Received.DynamicToolCallOutputContentItem> => [{ type: "inputText", text }]
-  if ("error" in answer) return { success: false, contentItems: text("dynamic tool request failed") }
+  const refused = (text: string) => ({ success: false, contentItems: [{ type: "inputText" as const, text }] })
+  if ("error" in answer) return refused("dynamic tool request failed")
   const { result } = answer
-  return Predicate.hasProperty(result, "success") && typeof result.success === "boolean" &&
-      Predicate.hasProperty(result, "contentItems") && Array.isArray(result.contentItems) &&
-      result.contentItems.every(isContent)
-    ? { success: result.success, contentItems: result.contentItems }
-    : { success: false, contentItems: text("dynamic tool response was invalid") }
+  if (!isAnswer(result)) return refused("dynamic tool response was invalid")
+  const isRemote = result.contentItems.some((item) => item.type === "inputImage" && !/^data:/i.test(item.imageUrl))
+  return isRemote ? refused("remote image URLs are not supported; use an inline data URL instead") : result
 }
 
 const toModel = (contentItems: ReadonlyArray<Received.DynamicToolCallOutputContentItem>): Schema.Json => {
