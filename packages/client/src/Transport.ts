@@ -45,6 +45,8 @@ export class Transport extends Context.Service<Transport, {
   ) => Effect.Effect<never, ConnectionError>
   /** Sends a frame. Waits while the connection is full. Never fails: a broken connection ends `receive`. */
   readonly send: (frame: string) => Effect.Effect<void>
+  /** The longest frame that the server takes here, in bytes. A longer one would end the connection. Default: any. */
+  readonly maxSendBytes?: number | undefined
   /** What is at the other end, for messages: the executable, or the address. */
   readonly description: string
   /** The last lines that the server wrote beside the protocol, oldest first; empty where there is no such place. */

@@ -19,6 +19,26 @@ const logged = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     return lines.join("\n")
   })
 
+/** A client on a transport with these members. */
+const connectOver = Effect.fnUntraced(function*(
+  members: Partial<Transport.Transport["Service"]>,
+  handlers: ServerRequests.Overrides
+) {
+  const server = yield* Fake.make
+  const starting = yield* Effect.forkScoped(
+    Layer.build(
+      AppServerRpc.layer().pipe(
+        Layer.provide(Layer.succeed(Transport.Transport, { ...server.client, ...members })),
+        Layer.provide(ServerRequests.layer(handlers))
+      )
+    )
+  )
+  yield* Effect.flatMap(server.expect("initialize"), (request) => server.reply(request, Fake.initialized))
+  const rpc = Context.get(yield* Fiber.join(starting), AppServerRpc.AppServerRpc)
+  yield* server.next
+  return { server, rpc }
+})
+
 const alive = Effect.fnUntraced(function*({ rpc, server }: Effect.Success<ReturnType<typeof Fake.connect>>) {
   const request = yield* Effect.forkChild(rpc.request("account/logout", undefined))
   yield* server.reply(yield* server.expect("account/logout"), {})
@@ -121,6 +141,21 @@ describe("params that codex could not read", () => {
       yield* alive(connected)
     }))
 
+  it.effect("are those that are longer than the connection takes, and so is an answer", () =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* connectOver({ maxSendBytes: 1000 }, {
+        "item/tool/call": () => Effect.succeed({ success: true, contentItems: [DynamicTools.text("é".repeat(490))] })
+      })
+      const named = (name: string) => rpc.request("thread/name/set", { threadId: "t", name })
+      const error = yield* Effect.flip(named("é".repeat(490)))
+      assert.strictEqual(error._tag, "InvalidArgument")
+      assert.include(error.message, "it is longer than the 1000 bytes that codex takes on this connection.")
+      yield* Effect.forkScoped(named("é".repeat(400)))
+      yield* server.expect("thread/name/set")
+      yield* server.send(Fake.ask("item/tool/call", 0))
+      assert.deepInclude((yield* server.next).result, { success: false })
+    }))
+
   it.effect("are not those that it can just read", () =>
     Effect.gen(function*() {
       const { rpc, server } = yield* Fake.connect()
@@ -181,10 +216,10 @@ describe("an answer that the server does not show to have read", () => {
         yield* alive(connected)
         assert.strictEqual((yield* Fiber.join(told))._tag, "Some")
       }))
-      assert.deepStrictEqual(log.split("\n"), [
-        "codex has not read the answer to its request item/tool/call within 10s. It is told that the request has failed, " +
+      assert.deepStrictEqual(log.split("\n").filter((line) => line.includes("has not read")), [
+        "codex has not read the answer to its request item/tool/call within 10 seconds. It is told that the request has failed, " +
         "so that its turn goes on.",
-        "codex has not read the answer to its request item/permissions/requestApproval within 10s. It is told that the " +
+        "codex has not read the answer to its request item/permissions/requestApproval within 10 seconds. It is told that the " +
         "request has failed, so that its turn goes on."
       ])
     }))
@@ -216,27 +251,12 @@ describe("an answer that the server does not show to have read", () => {
 
 /** A client whose server writes a log. */
 const withLog = Effect.gen(function*() {
-  const server = yield* Fake.make
   let write: (line: string) => void = () => {}
-  const transport: Transport.Transport["Service"] = {
-    ...server.client,
-    watchLog: (onLine) => Effect.sync(() => void (write = onLine))
-  }
-  const handlers: ServerRequests.Overrides = {
+  const watchLog = (onLine: (line: string) => void) => Effect.sync(() => void (write = onLine))
+  const connected = yield* connectOver({ watchLog }, {
     "item/tool/call": () => Effect.succeed({ success: true, contentItems: [] })
-  }
-  const starting = yield* Effect.forkScoped(
-    Layer.build(
-      AppServerRpc.layer().pipe(
-        Layer.provide(Layer.succeed(Transport.Transport, transport)),
-        Layer.provide(ServerRequests.layer(handlers))
-      )
-    )
-  )
-  yield* Effect.flatMap(server.expect("initialize"), (request) => server.reply(request, Fake.initialized))
-  const rpc = Context.get(yield* Fiber.join(starting), AppServerRpc.AppServerRpc)
-  yield* server.next
-  return { server, rpc, write: (line: string) => write(`2026-11-28T19:55:22.044419Z ERROR ${line}`) }
+  })
+  return { ...connected, write: (line: string) => write(`2026-11-28T19:55:22.044419Z ERROR ${line}`) }
 })
 
 describe("what the log of the server says of our frames", () => {
@@ -277,6 +297,6 @@ describe("what the log of the server says of our frames", () => {
       })
       write(`${dropped}unexpected end of hex escape`)
       yield* TestClock.adjust("10 seconds")
-      assert.include((yield* Fiber.join(next))[1]?.message, "within 10s (unexpected end of hex escape)")
+      assert.include((yield* Fiber.join(next))[1]?.message, "within 10 seconds (unexpected end of hex escape)")
     }))
 })

@@ -126,7 +126,7 @@ describe("a frame that codex drops", () => {
       ])
       assert.include(
         log.join("\n"),
-        "codex has not read the answer to its request item/tool/call within 10s (unexpected end of hex escape"
+        "codex has not read the answer to its request item/tool/call within 10 seconds (unexpected end of hex escape"
       )
     }),
     faulty([

@@ -225,6 +225,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     timeout: handlerTimeout,
     send: (frame) => Effect.suspend(() => connection.transport.send(frame)),
     report: (message) => diagnostics.tell({ _tag: "HandlerProblem", message }),
+    maxSendBytes: () => connection.transport.maxSendBytes,
     dropped: diagnostics.dropped
   })
   let serverInfo: ServerInfo.ServerInfo
@@ -465,7 +466,10 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
           const span = Context.getOption(fiber.context, Tracer.ParentSpan)
           const trace = Option.isNone(span) ? undefined : RequestTelemetry.traceOf(span.value)
           const cancellable = canBeCancelled ? Cancellation.of(method, params, id) : undefined
-          const frame = Frame.encode({ id, method, params: cancellable?.params ?? params, trace })
+          const frame = Frame.encode(
+            { id, method, params: cancellable?.params ?? params, trace },
+            connection.transport.maxSendBytes
+          )
           if (Result.isFailure(frame)) return unsendable(`params of ${method}`, frame.failure)
           const reply = Deferred.makeUnsafe<Reply, RequestError>()
           const millis = Duration.toMillis(timeout)

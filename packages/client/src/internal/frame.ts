@@ -35,7 +35,11 @@ const problemOf = (u: unknown, levels: number): Problem | undefined => {
   }
   // Such an object says itself what it is in JSON.
   if ("toJSON" in u) return undefined
-  for (const [key, value] of Object.entries(u)) {
+  const members = u as { readonly [key: string]: unknown }
+  for (const key in members) {
+    const value = members[key]
+    // Nearly all are. Without this the walk costs more than the writing.
+    if (typeof value === "string") continue
     const found = problemOf(value, levels - 1)
     if (found !== undefined) return { path: [key, ...found.path], words: found.words }
   }
@@ -59,11 +63,25 @@ const wellFormed = (json: string): string =>
     ? json.replace(/\\(?:ud[89a-f][0-9a-f]{2}|.)/g, (escape) => escape.length > 2 ? "\uFFFD" : escape)
     : json
 
-/** Fails with what is wrong with the params or the result, in words. Lone surrogates become U+FFFD. */
-export const encode = (message: Message): Result.Result<string, string> => {
+const encoder = new TextEncoder()
+
+/** Whether a text has more bytes than this. Few are so long that they have to be counted. */
+export const exceeds = (text: string, bytes: number): boolean =>
+  text.length > bytes || (text.length * 3 > bytes && encoder.encode(text).length > bytes)
+
+/**
+ * Fails with what is wrong with the params or the result, in words. Lone surrogates become U+FFFD.
+ *
+ * @param maxBytes a longer frame would end the connection, for everybody
+ */
+export const encode = (message: Message, maxBytes = Infinity): Result.Result<string, string> => {
   try {
     const problem = problemOf(message.params ?? message.result, maxDepth - 1)
-    return problem === undefined ? Result.succeed(wellFormed(JSON.stringify(message))) : Result.fail(sentence(problem))
+    if (problem !== undefined) return Result.fail(sentence(problem))
+    const frame = wellFormed(JSON.stringify(message))
+    return exceeds(frame, maxBytes)
+      ? Result.fail(`it is longer than the ${maxBytes} bytes that codex takes on this connection`)
+      : Result.succeed(frame)
   } catch (error) {
     // A getter or a `toJSON` throws, or the text is longer than a string can be.
     return Result.fail(`it cannot be written as JSON: ${words(error)}`)

@@ -10,6 +10,7 @@ import { serverRequests } from "@effect-codex/protocol/Methods"
 import * as Received from "@effect-codex/protocol/Received"
 import * as Sent from "@effect-codex/protocol/Sent"
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -123,14 +124,16 @@ const resolvedWhenRead: ReadonlySet<string> = new Set<Method>([
 
 // A busy server, or a slow connection with a large answer, must not be told off. It reads in order: what is said after
 // an answer never comes before it, and it ignores what comes after one that it has read (measured).
-const readWithin = Duration.seconds(10)
+const readWithin = 10_000_000_000n
 
 interface Unread {
   /** Of the call of a tool. */
   readonly itemId: string | undefined
+  readonly method: string
   /** How many frames the server had dropped before. */
   readonly dropped: number
-  timer: Fiber.Fiber<void> | undefined
+  /** In nanoseconds; undefined while it is being sent. */
+  readonly until?: bigint
 }
 
 // Far beyond what a server has open at once. A server that never resolves and never completes must not fill the memory.
@@ -150,6 +153,7 @@ const handle = Effect.fnUntraced(function*<M extends Method>(
   handler: Handler<M>,
   request: Request<M>,
   timeout: Duration.Input,
+  maxBytes: number | undefined,
   report: (text: string) => void
 ) {
   const { id } = request
@@ -163,7 +167,7 @@ const handle = Effect.fnUntraced(function*<M extends Method>(
   } else if (Option.isNone(exit.value)) {
     problem = `did not answer within ${Duration.format(Duration.fromInputUnsafe(timeout))}`
   } else if (guardOf(result)(exit.value.value)) {
-    const frame = Frame.encode({ id, result: shown(request.method, exit.value.value, report) })
+    const frame = Frame.encode({ id, result: shown(request.method, exit.value.value, report) }, maxBytes)
     if (Result.isSuccess(frame)) return frame.success
     problem = `gave an answer that cannot be sent: ${frame.failure}`
   } else {
@@ -193,10 +197,12 @@ export const make = Effect.fnUntraced(function*(options: {
   readonly timeout: Duration.Input
   readonly send: (frame: string) => Effect.Effect<void>
   readonly report: (text: string) => void
+  /** Of a frame, where the connection has a limit. */
+  readonly maxSendBytes: () => number | undefined
   /** How many frames the server has dropped, as its log tells, and why it dropped the last one. */
   readonly dropped: () => { readonly count: number; readonly reason: string }
 }): Effect.fn.Return<ServerRequestFibers, never, Scope.Scope> {
-  const { dropped, handlerOf, onHandled, onRejected, report, send, spanOf, timeout } = options
+  const { dropped, handlerOf, maxSendBytes, onHandled, onRejected, report, send, spanOf, timeout } = options
   const fork = yield* FiberMap.runtime(yield* FiberMap.make<RequestId, void>())()
   const forkSend = yield* FiberSet.makeRuntime<never, void>()
   // Answered requests stay until the server says that it took the answer: until then it may send them again.
@@ -204,6 +210,8 @@ export const make = Effect.fnUntraced(function*(options: {
   const answered = new Set<RequestId>()
   /** The answers of which the server has not shown yet that it has read them. */
   const unread = new Map<RequestId, Unread>()
+  let isWatching = false
+  const clock = yield* Clock.Clock
   /** What a lost connection asked and the next one has not asked again yet, with the answer once there is one. */
   const lost = new Map<RequestId, string | undefined>()
   const items = new Map<string, Map<string, { readonly turnId: string | undefined; readonly item: unknown }>>()
@@ -219,32 +227,40 @@ export const make = Effect.fnUntraced(function*(options: {
   const sendAnswer = ({ id, method, params }: Message, frame: string): Effect.Effect<void> => {
     const itemId = method === "item/tool/call" ? stringOf(params, "callId") : undefined
     if (itemId === undefined && !resolvedWhenRead.has(method)) return send(frame)
-    const entry: Unread = { itemId, dropped: dropped().count, timer: undefined }
+    const entry: Unread = { itemId, method, dropped: dropped().count }
     unread.set(id, entry)
     return Effect.map(send(frame), () => {
       // It may have been read before a full pipe has let all of it pass.
-      if (unread.get(id) === entry) entry.timer = forkSend(Effect.delay(takeBack(id, method, entry), readWithin))
+      if (unread.get(id) !== entry) return
+      unread.delete(id)
+      unread.set(id, { ...entry, until: clock.monotonicTimeNanosUnsafe() + readWithin })
+      if (isWatching) return
+      isWatching = true
+      forkSend(watchUnread)
     })
   }
 
-  /** A turn would wait for its answer without end. */
-  const takeBack = (id: RequestId, method: string, entry: Unread): Effect.Effect<void> =>
-    Effect.suspend(() => {
-      unread.delete(id)
-      const { count, reason } = dropped()
-      const why = count > entry.dropped ? ` (${reason})` : ""
-      report(
-        `codex has not read the answer to its request ${method} within ${
-          Duration.format(readWithin)
-        }${why}. It is told ` +
-          "that the request has failed, so that its turn goes on."
-      )
-      return send(frameOf(id, refused(-32603, "The client's answer could not be read.")))
-    })
+  /** One timer for all, because the oldest stands first. */
+  const watchUnread: Effect.Effect<void> = Effect.suspend(() => {
+    for (const [id, entry] of unread) {
+      if (entry.until === undefined) continue
+      const left = entry.until - clock.monotonicTimeNanosUnsafe()
+      return Effect.andThen(left > 0n ? Effect.sleep(Duration.nanos(left)) : takeBack(id, entry), watchUnread)
+    }
+    isWatching = false
+    return Effect.void
+  })
 
-  const wasRead = (id: RequestId): void => {
-    unread.get(id)?.timer?.interruptUnsafe()
+  /** A turn would wait for its answer without end. */
+  const takeBack = (id: RequestId, entry: Unread): Effect.Effect<void> => {
     unread.delete(id)
+    const { count, reason } = dropped()
+    const why = count > entry.dropped ? ` (${reason})` : ""
+    report(
+      `codex has not read the answer to its request ${entry.method} within 10 seconds${why}. It is told that the request ` +
+        "has failed, so that its turn goes on."
+    )
+    return send(frameOf(id, refused(-32603, "The client's answer could not be read.")))
   }
 
   const respond = ({ id, method: name, params }: Message, origin: Origin): Effect.Effect<void> => {
@@ -285,7 +301,7 @@ export const make = Effect.fnUntraced(function*(options: {
     }
     const request = { id, method, params, item: itemOf(origin.threadId, params) } as Request<Method>
     // A span keeps its result, and an answer may be a secret: so it is sent within the span.
-    return handle(handlerOf(method, origin, params), request, timeout, report).pipe(
+    return handle(handlerOf(method, origin, params), request, timeout, maxSendBytes(), report).pipe(
       Effect.flatMap(answer),
       Effect.withSpan(`ServerRequests.${method}`, {
         parent: spanOf(origin),
@@ -301,7 +317,7 @@ export const make = Effect.fnUntraced(function*(options: {
     const [oldest] = answered
     answered.delete(oldest!)
     known.delete(oldest!)
-    wasRead(oldest!)
+    unread.delete(oldest!)
   }
 
   const dropItem = (threadId: string, id: string) => {
@@ -319,7 +335,7 @@ export const make = Effect.fnUntraced(function*(options: {
   const forget = (id: RequestId) => {
     const entry = known.get(id)
     if (entry === undefined) return
-    wasRead(id)
+    unread.delete(id)
     known.delete(id)
     answered.delete(id)
     lost.delete(id)
@@ -388,7 +404,7 @@ export const make = Effect.fnUntraced(function*(options: {
       if (itemId === undefined) return
       dropItem(threadId, itemId)
       for (const [id, entry] of unread) {
-        if (entry.itemId === itemId && known.get(id)?.origin.threadId === threadId) wasRead(id)
+        if (entry.itemId === itemId && known.get(id)?.origin.threadId === threadId) unread.delete(id)
       }
     },
     turnEnded(threadId, turnId) {

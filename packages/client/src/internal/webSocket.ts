@@ -16,6 +16,7 @@ import * as Semaphore from "effect/Semaphore"
 import * as Socket from "effect/socket/Socket"
 import { AppServerConnectError, TransportError } from "../CodexError.ts"
 import type { Transport, WebSocketOptions } from "../Transport.ts"
+import { exceeds } from "./frame.ts"
 import { frameTooLarge } from "./frameTooLarge.ts"
 
 const MiB = 1024 * 1024
@@ -82,9 +83,11 @@ const byteLength = (data: unknown): string =>
     ? `${data.size}`
     : "an unknown number of"
 
-const encoder = new TextEncoder()
-const exceeds = (text: string, bytes: number): boolean =>
-  text.length > bytes || (text.length * 3 > bytes && encoder.encode(text).length > bytes)
+/** A WebSocket that sends a long message in several frames says so with the length that codex takes of it. */
+const maxSendBytes = (ws: Socket.WebSocketLike): number =>
+  Predicate.hasProperty(ws, "maxMessageBytes") && Predicate.isNumber(ws.maxMessageBytes)
+    ? ws.maxMessageBytes
+    : serverFrameLimit
 
 // =============================================================================
 // Connecting
@@ -298,6 +301,7 @@ export const make = Effect.fnUntraced(function*(
 
   return {
     description: address,
+    maxSendBytes: maxSendBytes(ws),
     log: Effect.succeed([]),
     send: (frame) =>
       sending.withPermit(Effect.andThen(

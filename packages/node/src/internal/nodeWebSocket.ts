@@ -11,13 +11,16 @@ export interface Options {
   readonly socketPath?: string | undefined
 }
 
-/** Half of what codex 0.169 takes in one frame. Of a message in several frames it takes 64 MiB. */
+/** Half of what codex 0.169 takes in one frame. */
 const fragmentLength = 8 * 1024 * 1024
 
 /** Text of up to this many code units has at most three times as many bytes. */
 const unsplit = Math.floor(fragmentLength / 3)
 
 class CodexWebSocket extends WebSocket {
+  /** What codex 0.169 takes in a message of several frames. */
+  readonly maxMessageBytes = 64 * 1024 * 1024
+
   override send(data: string): void {
     if (typeof data !== "string" || data.length <= unsplit) return super.send(data)
     const bytes = Buffer.from(data)
