@@ -12,14 +12,14 @@ const program = Effect.gen(function*() {
 
   // A turn that failed because of the model or the way to it is run again, as a new turn of the same thread.
   const answer = yield* thread.run("Say hello.").pipe(
-    Effect.tapErrorTag("TurnFailed", (error) => Console.log(`${error.infoName}, retryable: ${error.isRetryable}`)),
+    Effect.tapErrorTag("TurnFailed", (error) => Console.log(`${error.reason}, retryable: ${error.isRetryable}`)),
     Effect.retry(CodexRetry.transient)
   )
   yield* Console.log(Option.getOrElse(answer.finalResponse, () => "(no answer)"))
 
   yield* thread.run("Do something expensive.").pipe(
     Effect.catchTags({
-      TurnFailed: (error) => Console.log(`failed (${error.infoName}) after ${error.result.items.length} items`),
+      TurnFailed: (error) => Console.log(`failed (${error.reason}) after ${error.result.items.length} items`),
       ThreadBusy: (error) => Console.log(`turn ${error.activeTurnId} is still running`)
     })
   )

@@ -84,9 +84,9 @@ const expectations: Record<string, Expectation> = {
   },
   "10-retry-and-errors.ts": {
     prints: [
-      "internalServerError, retryable: true",
+      "overloaded, retryable: true",
       "Hello!",
-      "failed (usageLimitExceeded) after 1 items",
+      "failed (usageLimit) after 1 items",
       "ThreadNotPersisted"
     ]
   },

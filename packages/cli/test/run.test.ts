@@ -135,7 +135,7 @@ describe("effect-codex run", () => {
       const { code, stderr, stdout } = yield* Cli.run(["run", "hi"], { home })
       assert.strictEqual(code, 1)
       assert.strictEqual(stdout, "")
-      assert.match(stderr, /^error: The turn failed \(other\): .*no such thing/m)
+      assert.match(stderr, /^error: The turn failed \(badRequest\): .*no such thing/m)
       assert.notMatch(stderr, /^\s+at /m)
       assert.deepStrictEqual(Cli.processesOf(home), [])
     }).pipe(Cli.live), timeout)

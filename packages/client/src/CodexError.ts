@@ -7,10 +7,14 @@
  *
  * @since 0.1.0
  */
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { isStateDatabaseLocked } from "./internal/serverTexts.ts"
 import { identifierOf, TaggedError } from "./internal/taggedError.ts"
+import * as TurnFailure from "./internal/turnFailure.ts"
 import type * as Received from "./Received.ts"
 import type { TurnResult } from "./TurnResult.ts"
 
@@ -638,18 +642,29 @@ const Retry = Schema.declare((u: unknown): u is Received.TurnError | null => u !
   identifier: "TurnError"
 })
 
-const transientInfos: ReadonlySet<string> = new Set([
-  "serverOverloaded",
-  "internalServerError",
-  "rateLimitExceeded",
-  "httpConnectionFailed",
-  "responseStreamConnectionFailed",
-  "responseStreamDisconnected",
-  "responseTooManyFailedAttempts"
-])
-
 /**
- * The turn ran and failed. `info` is the server's decoded `codexErrorInfo`; `result` is what the turn did until then.
+ * The turn ran and failed. `reason` says why, `info` is the server's decoded `codexErrorInfo`, `detail` is its text as it
+ * came, and `result` is what the turn did until then.
+ *
+ * | `reason` | | `isRetryable` |
+ * | --- | --- | --- |
+ * | `login` | nobody is logged in, or the key is wrong (HTTP 401) | |
+ * | `forbidden` | the account may not do this (HTTP 403) | |
+ * | `usageLimit` | the account's limit is reached; `resetsAt` tells when it ends, if the server has | |
+ * | `rateLimit` | too many requests (HTTP 429) | yes |
+ * | `contextFull` | the thread is longer than the model takes: compact it | |
+ * | `outputLimit` | the model's answer was cut at its longest length | |
+ * | `network` | the provider could not be reached | yes |
+ * | `streamBroken` | the answer broke off | yes |
+ * | `overloaded` | the provider is overloaded or failing (HTTP 500 and above) | yes |
+ * | `policy` | the provider refuses the request by its policy | |
+ * | `badRequest` | the provider refuses the request as invalid (HTTP 400 to 499) | |
+ * | `modelNotFound` | no such model, or none for this account | |
+ * | `resources` | the app-server process has run out of file descriptors | |
+ * | `other` | anything else | |
+ *
+ * codex repeats a request that failed by itself (`request_max_retries` and `stream_max_retries` of its configuration); this
+ * is what came of it. While the provider cannot be reached at all, codex 0.169.0 tries without end: set `stallTimeout`.
  *
  * @category turns
  * @since 0.1.0
@@ -659,34 +674,31 @@ export class TurnFailed extends TaggedError<TurnFailed>("@effect-codex/client/Co
   turnId: Schema.String,
   detail: Schema.String,
   info: ErrorInfo,
+  /** When the limit that was reached is reset: for `usageLimit` and `rateLimit`, if the server has told it. */
+  resetsAt: Schema.Option(Schema.DateTimeUtc).pipe(Schema.withConstructorDefault(Effect.succeed(Option.none()))),
   result: PartialResult
 }) {
   override get message(): string {
-    const info = this.infoName
-    return `The turn failed${info === undefined ? "" : ` (${info})`}: ${this.detail}`
+    return TurnFailure.message(this, Option.getOrUndefined(Option.map(this.resetsAt, DateTime.formatIso)))
+  }
+  get reason(): TurnFailure.Reason {
+    return TurnFailure.reasonOf(this)
   }
   /** The name of `info`, whether the server sent it as a string or as an object with one key. */
   get infoName(): string | undefined {
-    if (typeof this.info === "string") return this.info
-    return Predicate.isObject(this.info) ? Object.keys(this.info)[0] : undefined
+    return TurnFailure.nameOf(this.info)
   }
   /** The HTTP status with which the model's provider answered, if the server told it. */
   get httpStatus(): number | undefined {
-    const info: unknown = this.info
-    const detail = Predicate.isObject(info) ? Object.values(info)[0] : undefined
-    return Predicate.hasProperty(detail, "httpStatusCode") && Predicate.isNumber(detail.httpStatusCode)
-      ? detail.httpStatusCode
-      : undefined
+    return TurnFailure.statusOf(this.info)
   }
   /**
-   * True when the model or the way to it failed, so that a new turn on the same thread may succeed. A provider that
-   * refused the request (400 to 499, except 408 and 429) will refuse it again.
+   * True when the model or the way to it failed in a way that may pass, so that a new turn on the same thread may succeed.
+   * It says nothing of what the failed turn did: its commands and patches stay done, and the model of the new turn sees
+   * them.
    */
   get isRetryable(): boolean {
-    const status = this.httpStatus
-    const refused = status !== undefined && status >= 400 && status < 500 && status !== 408 && status !== 429
-    const name = this.infoName
-    return name !== undefined && transientInfos.has(name) && !refused
+    return TurnFailure.isTransient(this.reason)
   }
 }
 

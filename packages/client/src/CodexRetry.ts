@@ -12,8 +12,9 @@ const upTo = (pause: Duration.Input, longest: Duration.Input) =>
   Schedule.min([Schedule.exponential(pause), Schedule.spaced(longest)]).pipe(Schedule.jittered)
 
 /**
- * Whether the same call may succeed when it is made again: a request that an overloaded server did not admit, a thread
- * that another process had, a turn that failed because the model or the way to it did. False for every other value.
+ * Whether the same call may succeed when it is made again: a server that cannot be reached yet, a request that was not sent
+ * or not admitted, a thread that another process has, a turn whose `reason` is `streamBroken`, `network`, `overloaded` or
+ * `rateLimit`. False for every other value, and for every request whose outcome is unknown.
  *
  * @category guards
  * @since 0.1.0
@@ -54,9 +55,11 @@ export const overload = {
 }
 
 /**
- * Options for `Effect.retry`: {@link isRetryable} errors, five attempts in all, after 1, 2, 4 and 8 seconds, each ±20 %. A
- * failed turn that is run again is a new turn on the same thread: the model sees what the first one did.
- * That stays done, also where the items of the failed turn do not tell of it.
+ * Options for `Effect.retry`: {@link isRetryable} errors, five attempts in all, after 1, 2, 4 and 8 seconds, each ±20 %.
+ *
+ * A failed turn that is run again is a new turn on the same thread, with the same input. The commands and patches of the
+ * failed one are neither undone nor repeated by the library; its model sees them, and may do more. Do not retry a prompt that
+ * must not be acted upon twice.
  *
  * @category schedules
  * @since 0.1.0

@@ -197,6 +197,6 @@ describe("each error", () => {
 
   it("shows control characters of others as escapes", () => {
     const { message } = new CodexError.RpcError({ ...rpc, detail: "\u001b[2Jall\u202egone\u0085\r\nnext\tline" })
-    assert.include(message, "\\u001b[2Jall\\u202egone\\u0085\\u000d\nnext\tline")
+    assert.include(message, "\\u{1b}[2Jall\\u{202e}gone\\u{85}\\u{d}\nnext\tline")
   })
 })

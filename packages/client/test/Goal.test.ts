@@ -18,6 +18,7 @@ const goalsOf = Effect.fnUntraced(function*(rpc: AppServerRpc.AppServerRpc["Serv
   const turns = yield* ThreadRoute.make(rpc, stopGrace)
   return Goal.make(rpc, threadId, {
     stopGrace,
+    limits: turns.limits,
     exclusively: Semaphore.makeUnsafe(1).withPermit,
     toWire,
     handle: (state, interrupt) => Turn.make(rpc, { ...turns, interrupt: () => interrupt }, state, toWire)
@@ -55,7 +56,8 @@ const connect = Effect.gen(function*() {
   const counted: AppServerRpc.AppServerRpc["Service"] = {
     ...rpc,
     observe: (id, observer) =>
-      Effect.andThen(
+      // The client itself listens to what belongs to no thread.
+      id === undefined ? rpc.observe(id, observer) : Effect.andThen(
         Effect.acquireRelease(
           Effect.sync(() => observers.count++),
           () => Effect.sync(() => observers.count--)

@@ -1,10 +1,20 @@
 /** Errors the way they really happen, on the real codex binary; the others are in RealCodex.test.ts and Threads.test.ts. */
-import { ApprovalMode, AppServerRpc, Codex, CodexError, Sandbox, ServerRequests } from "@effect-codex/client"
+import {
+  ApprovalMode,
+  AppServerRpc,
+  Codex,
+  CodexError,
+  CodexRetry,
+  Sandbox,
+  ServerRequests
+} from "@effect-codex/client"
 import type { Methods } from "@effect-codex/protocol"
 import { ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, type Scope, Stream } from "effect"
+import { DateTime, Effect, Layer, Option, type Scope, Stream } from "effect"
 import { kindOf } from "./support/kindOf.ts"
+
+const { failed, httpFailure, incomplete, truncated } = ScriptedModel
 
 type Services = Codex.Codex | AppServerRpc.AppServerRpc | ScriptedModel.ScriptedModel
 
@@ -120,23 +130,126 @@ describe("errors of turns", () => {
     })
   )
 
+  const inAnHour = Math.floor(Date.now() / 1000) + 3600
+  const usage = (used: number, resetsAt: number, which: "primary" | "secondary") => ({
+    [`x-codex-${which}-used-percent`]: String(used),
+    [`x-codex-${which}-window-minutes`]: "300",
+    [`x-codex-${which}-reset-at`]: String(resetsAt)
+  })
   const failures: ReadonlyArray<
-    readonly [name: string, answer: ScriptedModel.Answer, info: string, retryable: boolean]
+    readonly [
+      name: string,
+      answer: ScriptedModel.Answer,
+      info: string,
+      reason: CodexError.TurnFailed["reason"],
+      retryable: boolean,
+      message: RegExp
+    ]
   > = [
-    ["HTTP 500", ScriptedModel.httpFailure(500), "internalServerError", true],
-    ["HTTP 403", ScriptedModel.httpFailure(403, "forbidden"), "httpConnectionFailed", false],
-    ["a quota that is used up", ScriptedModel.failed("insufficient_quota", "enough"), "usageLimitExceeded", false],
+    ["HTTP 500", httpFailure(500), "internalServerError", "overloaded", true, /high demand.* Try again later/],
+    [
+      "HTTP 503",
+      httpFailure(503, "busy"),
+      "httpConnectionFailed",
+      "overloaded",
+      true,
+      /HTTP 503\): .*: busy\. Try again/
+    ],
+    ["HTTP 403", httpFailure(403, "forbidden"), "httpConnectionFailed", "forbidden", false, /: forbidden\. Check/],
+    [
+      "nobody is logged in",
+      httpFailure(401, { error: { message: "Missing bearer or basic authentication in header" } }),
+      "httpConnectionFailed",
+      "login",
+      false,
+      /^The turn failed \(login, HTTP 401\): [^:]*: Missing bearer or basic authentication in header\. Log in with/
+    ],
+    [
+      "a request that is refused, with a body of JSON",
+      httpFailure(400, { error: { message: "Unknown \u001b[31mparameter:\n'x'", type: "invalid_request_error" } }),
+      "other",
+      "badRequest",
+      false,
+      /as invalid: Unknown \\u\{1b\}\[31mparameter: 'x'\. Check/
+    ],
+    [
+      "a model that is not there",
+      httpFailure(404, { error: { message: "The model `x` does not exist", code: "model_not_found" } }),
+      "modelNotFound",
+      "modelNotFound",
+      false,
+      /: The model `x` does not exist\. Choose one/
+    ],
+    [
+      "a model that is not for the account",
+      httpFailure(400, { detail: "The 'x' model is not supported when using Codex with a ChatGPT account." }),
+      "other",
+      "modelNotFound",
+      false,
+      /with a ChatGPT account\. Choose one/
+    ],
+    [
+      "too many requests",
+      httpFailure(429, { error: { message: "slow" } }),
+      "responseTooManyFailedAttempts",
+      "rateLimit",
+      true,
+      /429 Too Many Requests\. Try again later/
+    ],
+    [
+      "a quota that is used up",
+      failed("insufficient_quota", "enough"),
+      "usageLimitExceeded",
+      "usageLimit",
+      false,
+      /Quota/
+    ],
     [
       "a context that is full",
-      ScriptedModel.failed("context_length_exceeded", "too long"),
+      failed("context_length_exceeded", "too long"),
       "contextWindowExceeded",
-      false
+      "contextFull",
+      false,
+      /Run `thread\.compact`/
     ],
-    ["a model at its capacity", ScriptedModel.failed("server_is_overloaded", "busy"), "serverOverloaded", true],
-    ["a rate limit", ScriptedModel.failed("rate_limit_exceeded", "slow down"), "rateLimitExceeded", true],
-    ["a stream that breaks off", ScriptedModel.truncated("end", ["half"]), "other", false]
+    [
+      "a model at its capacity",
+      failed("server_is_overloaded", "busy"),
+      "serverOverloaded",
+      "overloaded",
+      true,
+      /another/
+    ],
+    ["a policy", failed("cyber_policy", "flagged"), "cyberPolicy", "policy", false, /: flagged\. Change the prompt/],
+    [
+      "a filter",
+      incomplete("content_filter", ["half"]),
+      "other",
+      "policy",
+      false,
+      /content_filter\. Change the prompt/
+    ],
+    [
+      "an answer that is too long",
+      incomplete("max_output_tokens", ["half"]),
+      "other",
+      "outputLimit",
+      false,
+      /Ask for less/
+    ],
+    [
+      "a stream that breaks off",
+      truncated("end", ["half"]),
+      "other",
+      "streamBroken",
+      true,
+      /: stream closed .*Try again/
+    ],
+    ["a stream that is cut", truncated("cut", ["half"]), "other", "streamBroken", true, /network error.*Try again/],
+    ["a stream that is empty", truncated("end"), "other", "streamBroken", true, /Try again/],
+    ["a server that gives up", failed("server_error", "boom"), "other", "streamBroken", true, /: boom\. Try again/]
   ]
-  for (const [name, answer, info, retryable] of failures) {
+  for (const [name, answer, info, reason, retryable, message] of failures) {
     real(
       `TurnFailed: ${name}`,
       Effect.gen(function*() {
@@ -144,8 +257,74 @@ describe("errors of turns", () => {
         const error = yield* Effect.flip((yield* newThread()).run("go"))
         assert.instanceOf(error, CodexError.TurnFailed)
         assert.strictEqual(error.infoName, info)
+        assert.strictEqual(error.reason, reason)
         assert.strictEqual(error.isRetryable, retryable)
+        assert.match(error.message, message)
+        assert.notInclude(error.message, "url:")
+        assert.isTrue(Option.isNone(error.resetsAt))
       })
     )
   }
+
+  real(
+    "TurnFailed: a usage limit says when it is reset",
+    Effect.gen(function*() {
+      yield* enqueue(httpFailure(429, { error: { type: "usage_limit_reached", resets_at: inAnHour } }, {
+        headers: { ...usage(100, inAnHour, "primary"), ...usage(40, inAnHour + 7200, "secondary") }
+      }))
+      const error = yield* Effect.flip((yield* newThread()).run("go"))
+      assert.instanceOf(error, CodexError.TurnFailed)
+      assert.deepInclude(error, { reason: "usageLimit", isRetryable: false })
+      assert.deepStrictEqual(Option.map(error.resetsAt, DateTime.toEpochMillis), Option.some(inAnHour * 1000))
+      assert.include(error.message, `It resets at ${new Date(inAnHour * 1000).toISOString()}. Wait for the reset`)
+    })
+  )
+
+  real(
+    "TurnFailed: a rate limit says when to try again",
+    Effect.gen(function*() {
+      yield* enqueue(failed("rate_limit_exceeded", "Rate limit reached. Please try again in 1m30s."))
+      const error = yield* Effect.flip((yield* newThread()).run("go"))
+      assert.instanceOf(error, CodexError.TurnFailed)
+      assert.deepInclude(error, { infoName: "rateLimitExceeded", reason: "rateLimit", isRetryable: true })
+      const end = Option.map(error.result.completedAt, DateTime.addDuration("90 seconds"))
+      assert.deepStrictEqual(
+        Option.map(error.resetsAt, DateTime.toEpochMillis),
+        Option.map(end, DateTime.toEpochMillis)
+      )
+    })
+  )
+})
+
+describe("CodexRetry.transient", () => {
+  real(
+    "runs a turn again whose stream broke off, and what its commands did is not done twice",
+    Effect.gen(function*() {
+      const { received } = yield* ScriptedModel.ScriptedModel
+      yield* enqueue(
+        ScriptedModel.exec("echo once >> done.txt"),
+        truncated("cut", ["half"]),
+        truncated("end"),
+        "Done."
+      )
+      const thread = yield* newThread({ sandbox: Sandbox.fullAccess })
+      const result = yield* Effect.retry(thread.run("Append once."), CodexRetry.transient)
+      assert.deepStrictEqual(result.finalResponse, Option.some("Done."))
+      // The command ran in the first turn; the model of the last one sees it and its output.
+      assert.deepStrictEqual(result.items.map(({ type }) => type), ["userMessage", "agentMessage"])
+      const requests = yield* received(4)
+      assert.include(JSON.stringify(requests[3]?.body), "echo once >> done.txt")
+    })
+  )
+
+  real(
+    "does not run a turn again that the provider refused",
+    Effect.gen(function*() {
+      const { requests } = yield* ScriptedModel.ScriptedModel
+      yield* enqueue(httpFailure(400, { error: { message: "no" } }), "never")
+      const error = yield* Effect.flip(Effect.retry((yield* newThread()).run("go"), CodexRetry.transient))
+      assert.strictEqual(error._tag, "TurnFailed")
+      assert.strictEqual((yield* requests).length, 1)
+    })
+  )
 })

@@ -780,9 +780,12 @@ describe("events of a thread", () => {
       const counted = AppServerRpc.AppServerRpc.of({
         ...rpc,
         observe: (id, observer) =>
-          Effect.acquireRelease(Effect.sync(() => observers++), () => Effect.sync(() => observers--)).pipe(
-            Effect.andThen(rpc.observe(id, observer))
-          )
+          // The client itself listens to what belongs to no thread.
+          id === undefined ?
+            rpc.observe(id, observer) :
+            Effect.acquireRelease(Effect.sync(() => observers++), () => Effect.sync(() => observers--)).pipe(
+              Effect.andThen(rpc.observe(id, observer))
+            )
       })
       const context = yield* Layer.build(
         Codex.layer().pipe(

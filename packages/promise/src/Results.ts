@@ -105,3 +105,22 @@ export interface Page<A> {
  */
 export const partialResult = (error: CodexError): TurnResult | undefined =>
   "result" in error ? internal.turnResult(error.result) : undefined
+
+/**
+ * When the limit is reset that a `TurnFailed` with the reason `usageLimit` or `rateLimit` ran into. Undefined if the server
+ * did not tell it, and for other errors.
+ *
+ * **Example** (How long to wait)
+ *
+ * ```ts
+ * import { resetsAt, TurnFailed } from "@effect-codex/promise"
+ *
+ * export const secondsToWait = (error: unknown) =>
+ *   error instanceof TurnFailed ? ((resetsAt(error)?.getTime() ?? 0) - Date.now()) / 1000 : 0
+ * ```
+ *
+ * @category combinators
+ * @since 0.1.0
+ */
+export const resetsAt = (error: CodexError): Date | undefined =>
+  error._tag === "TurnFailed" ? internal.date(error.resetsAt) : undefined

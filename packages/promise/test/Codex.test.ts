@@ -7,6 +7,7 @@ import {
   Input,
   isCodexError,
   partialResult,
+  resetsAt,
   Sandbox,
   type Thread,
   tool,
@@ -157,6 +158,17 @@ describe("a turn", () => {
     assert.strictEqual(partial?.status, "failed")
     assert.include(partial?.error?.message ?? "", "boom")
     assert.includeMembers(partial?.items.map(({ type }) => type) ?? [], ["commandExecution"])
+    assert.deepStrictEqual([error.reason, error.isRetryable, resetsAt(error)], ["streamBroken", true, undefined])
+  })
+
+  real("that runs into a limit tells as a date when it is reset", async ({ codex, model }) => {
+    const reset = Math.floor(Date.now() / 1000) + 3600
+    const limit = { error: { type: "usage_limit_reached", resets_at: reset } }
+    const headers = { "x-codex-primary-used-percent": "100", "x-codex-primary-reset-at": String(reset) }
+    await model.enqueue(httpFailure(429, limit, { headers }))
+    const error = await rejection((await codex.startThread()).run("Fail."))
+    if (!(error instanceof TurnFailed)) return assert.fail(String(error))
+    assert.deepStrictEqual([error.reason, resetsAt(error)], ["usageLimit", new Date(reset * 1000)])
   })
 
   real("answers in a shape: JSON Schema with a decoder, Standard Schema, Effect Schema", async ({ codex, model }) => {

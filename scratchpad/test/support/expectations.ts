@@ -152,7 +152,7 @@ export const expectations: Record<string, Expectation> = {
   "promise: 6. Get a typed answer (1)": { answers: [`{ "lines": ["x"] }`, `{ "lines": [3, 7] }`], prints: "3,7" },
   "promise: 7. Handle errors (1)": {
     answers: [ScriptedModel.httpFailure(500)],
-    prints: "internalServerError true\nTurnFailed 1"
+    prints: "overloaded true\nTurnFailed 1"
   },
   "promise: 8. Go on later (1)": { answers: ["Yes.", "7."], prints: "7.\nRemember the number 7." },
   "promise: 9. Accounts (1)": { answers: [], env: { OPENAI_API_KEY: "sk-docs" }, prints: "apiKey" },

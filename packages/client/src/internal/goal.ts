@@ -34,6 +34,7 @@ import type { Raw } from "../ServerNotification.ts"
 import type { Overrides } from "../ServerRequests.ts"
 import type { Turn } from "../Turn.ts"
 import type { ToWire } from "./inputItems.ts"
+import type { Windows } from "./rateLimits.ts"
 import { defined, duration } from "./settings.ts"
 import * as StoredTurn from "./storedTurn.ts"
 import * as Terminals from "./terminals.ts"
@@ -316,6 +317,8 @@ export interface Options {
   readonly handlers?: Overrides | undefined
   /** How long the goal may be silent. Default: for ever. */
   readonly stallTimeout?: Duration.Input | undefined
+  /** The limits of the account. */
+  readonly limits: () => Windows
   /** The handle of a turn that is interrupted in this way. Its `steer` is replaced. */
   readonly handle: (state: TurnState, interrupt: Effect.Effect<void, RequestError>) => Turn
   readonly toWire: ToWire
@@ -492,13 +495,13 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
   /** In a scope of its own, so that a start that fails or is interrupted is stopped on the spot. */
   const start = Effect.fnUntraced(function*(
     params: Omit<SetParams, "threadId">,
-    turnOptions: Omit<TurnStateOptions, "rpc"> & { readonly stallTimeout: Duration.Input | undefined }
+    turnOptions: Omit<TurnStateOptions, "rpc" | "limits"> & { readonly stallTimeout: Duration.Input | undefined }
   ): Effect.fn.Return<readonly [GoalState, TurnState], RequestError | ThreadBusy, Scope.Scope> {
     const stallTimeout = yield* duration("stallTimeout", turnOptions.stallTimeout ?? options.stallTimeout)
     const goals = runningOf(rpc)
     const active = activeTurnId(rpc, threadId)
     if (active !== undefined) return yield* new ThreadBusy({ threadId, activeTurnId: active, delivered: false })
-    const state = new GoalState(threadId, { ...turnOptions, rpc })
+    const state = new GoalState(threadId, { ...turnOptions, rpc, limits: options.limits })
     const turn = yield* Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
         const scope = yield* Scope.fork(yield* Effect.scope)

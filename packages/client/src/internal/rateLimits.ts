@@ -18,6 +18,8 @@ type Limits = Received.GetAccountRateLimitsResponse
 type Limit = Received.RateLimitSnapshot
 type Window = Received.RateLimitWindow
 
+export type Windows = Pick<Limit, "primary" | "secondary">
+
 export interface RateLimits {
   readonly current: () => Limits | undefined
   /** Takes in what was read, which is all there is. */
@@ -173,3 +175,15 @@ export const follow = Effect.fnUntraced(function*(
     changes
   }
 })
+
+/** The windows of the account's own limit, for the turns that fail with them. */
+export const windowsOf = (limits: Limits | undefined): Windows =>
+  limits?.rateLimits ?? { primary: null, secondary: null }
+
+/** When the limits that are reached are reset, as milliseconds. */
+export const resetOf = ({ primary, secondary }: Windows): number | undefined => {
+  const resets = [primary, secondary].flatMap((window) =>
+    window !== null && window.usedPercent >= 100 && typeof window.resetsAt === "number" ? [window.resetsAt * 1000] : []
+  )
+  return resets.length === 0 ? undefined : Math.max(...resets)
+}

@@ -91,3 +91,62 @@ export const refusedAnswerOf = (line: string): string | undefined => {
     ?? /^(dynamic tool response) was invalid (.*)$/.exec(said) ?? []
   return type === undefined || reason === undefined ? undefined : `${type}: ${withoutValues(reason)}`
 }
+
+// =============================================================================
+// Turns that failed
+// =============================================================================
+
+// What a provider says has no bound. Nothing of more than this is looked at or shown.
+const longest = 500
+
+/** Why a turn failed, where codex 0.169.0 says so in its text alone. */
+export const turnFailure = (
+  text: string
+): "streamBroken" | "policy" | "outputLimit" | "modelNotFound" | "badRequest" | "resources" | undefined => {
+  const detail = text.slice(0, longest)
+  if (/application network policy is unavailable|Too many open files|os error 24\b/.test(detail)) return "resources"
+  if (/Incomplete response returned, reason: content_filter|^Invalid prompt: .*safety/s.test(detail)) return "policy"
+  if (/Incomplete response returned, reason: /.test(detail)) return "outputLimit"
+  if (detail.startsWith("stream disconnected before completion: ")) return "streamBroken"
+  if (/\bmodel\b.* (?:is not supported|does not exist)/is.test(detail)) return "modelNotFound"
+  // The body of an answer with status 400, as it is.
+  return detail.startsWith("{") || detail.startsWith("Invalid prompt: ") ? "badRequest" : undefined
+}
+
+const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** After how many milliseconds the provider wants to be asked again: `try again in 1.5s`, `in 6m0s`, `in 2 seconds`. */
+export const retryAfter = (detail: string): number | undefined => {
+  const after = /try again in ((?:\d+(?:\.\d+)?\s?(?:ms|s|m|h|d)[a-z]*\s?)+)/i.exec(detail.slice(0, longest))
+  if (after === null) return undefined
+  return [...after[1]!.matchAll(/(\d+(?:\.\d+)?)\s?(ms|s|m|h|d)/gi)].reduce(
+    (sum, [, count, unit]) => sum + Number(count) * units[unit!.toLowerCase()]!,
+    0
+  )
+}
+
+const unwrapped = (text: string): string => {
+  if (!text.startsWith("{") || text.length > 65_536) return text
+  try {
+    const body: unknown = JSON.parse(text)
+    const error = member(body, "error")
+    const found = [member(error, "message"), member(body, "message"), member(body, "detail"), error]
+    return found.find((value) => typeof value === "string") ?? text
+  } catch {
+    return text
+  }
+}
+
+const member = (u: unknown, key: string): unknown =>
+  typeof u === "object" && u !== null ? Reflect.get(u, key) : undefined
+
+/** The words of the provider in the text of a failed turn: without codex's frame, in one line, of a bounded length. */
+export const plain = (detail: string): string => {
+  const bare = detail
+    .replace(/^(?:stream disconnected before completion|rate limit exceeded): /, "")
+    .replace(/^unexpected status \d+ [^:]*: /, "")
+    .replace(/, url: \S+$/, "")
+  const line = unwrapped(bare).trim().replace(/\s+/g, " ")
+  const cut = line.length > longest ? `${line.slice(0, longest)}…` : line
+  return cut === "" || /[.!?…]$/.test(cut) ? cut : `${cut}.`
+}

@@ -144,6 +144,7 @@ export const make = (
     stopGrace: client.stopGrace,
     stallTimeout: defaults.stallTimeout ?? client.stallTimeout,
     handlers,
+    limits: turns.limits,
     exclusively: turns.exclusively(id),
     toWire: client.toWire,
     handle: (state, interrupt) => Turn.make(rpc, { ...turns, interrupt: () => interrupt }, state, client.toWire)

@@ -24,6 +24,7 @@ import { AppServerTimeout, ThreadBusy, TransportError } from "../CodexError.ts"
 import type { Raw } from "../ServerNotification.ts"
 import type { Overrides } from "../ServerRequests.ts"
 import * as AfterRestart from "./afterRestart.ts"
+import * as RateLimits from "./rateLimits.ts"
 import * as StoredTurn from "./storedTurn.ts"
 import * as Terminals from "./terminals.ts"
 import type { TurnStateOptions } from "./turnState.ts"
@@ -339,7 +340,7 @@ interface Steer {
   readonly refuse: (activeTurnId: string) => SettingsNotApplied | undefined
 }
 
-export interface StartOptions extends Omit<TurnStateOptions, "rpc"> {
+export interface StartOptions extends Omit<TurnStateOptions, "rpc" | "limits"> {
   /** What to do when a turn runs already. A message is needed to steer. */
   readonly whenBusy: "fail" | "queue" | Steer
   /** How long the turn may be silent. */
@@ -360,6 +361,8 @@ export interface Turns {
   readonly interrupt: (turn: TurnState) => Effect.Effect<void, RequestError | ThreadBusy>
   /** Runs an effect while no turn of the thread is being started. */
   readonly exclusively: (threadId: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** The limits of the account. */
+  readonly limits: () => RateLimits.Windows
 }
 
 const closed = () => new TransportError({ reason: "closed", detail: "the layer's scope has ended." })
@@ -391,6 +394,8 @@ export const make = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Turns, never, Scope.Scope> {
   const scope = yield* Effect.scope
   const inBackground = yield* FiberSet.makeRuntime<never, void>()
+  const known = yield* RateLimits.follow(rpc)
+  const limits = () => RateLimits.windowsOf(known.current())
   const routes = yield* RcMap.make({
     lookup: Effect.fnUntraced(function*(threadId: string) {
       const route = new ThreadRoute(threadId, {
@@ -490,7 +495,7 @@ export const make = Effect.fnUntraced(function*(
     if (!isOpen) return yield* closed()
     const route = yield* RcMap.get(routes, threadId)
     const { stallTimeout, whenBusy, ...turnOptions } = startOptions
-    const options: TurnStateOptions = { ...turnOptions, rpc }
+    const options: TurnStateOptions = { ...turnOptions, rpc, limits }
 
     // Interrupting this does not undo the request: what was sent is waited for and then stopped.
     const startNow = Effect.uninterruptibleMask((restore) =>
@@ -590,5 +595,5 @@ export const make = Effect.fnUntraced(function*(
       )
     )
 
-  return { start, interrupt, exclusively }
+  return { start, interrupt, exclusively, limits }
 })

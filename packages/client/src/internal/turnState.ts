@@ -22,6 +22,9 @@ import type { TurnResult } from "../TurnResult.ts"
 import { finalResponse, plan } from "../TurnResult.ts"
 import { guardOf } from "./guard.ts"
 import { CompactLog, done, Mailbox, slowReader } from "./mailbox.ts"
+import * as RateLimits from "./rateLimits.ts"
+import * as ServerTexts from "./serverTexts.ts"
+import * as TurnFailure from "./turnFailure.ts"
 import * as Usage from "./usage.ts"
 
 export type StreamError = ConnectionError | EventsOverflow
@@ -38,6 +41,8 @@ export interface TurnStateOptions {
   /** For what the server asks during the turn. Default: those of the client. */
   readonly handlers?: Overrides | undefined
   readonly rpc: Pick<AppServerRpc["Service"], "decode" | "modelOf" | "report">
+  /** The limits of the account. */
+  readonly limits: () => RateLimits.Windows
 }
 
 // The events of a turn that is given up just end; its result says why.
@@ -392,23 +397,35 @@ export class TurnState {
     }
   }
 
+  // By the clock of the server, which says when the turn ended. A limit that was reset before is not the one.
+  private resetsAt(
+    failed: Pick<TurnFailed, "info" | "detail">,
+    completedAt: Option.Option<DateTime.Utc>
+  ): Option.Option<DateTime.Utc> {
+    const reason = TurnFailure.reasonOf(failed)
+    if (Option.isNone(completedAt) || (reason !== "usageLimit" && reason !== "rateLimit")) return Option.none()
+    const end = DateTime.toEpochMillis(completedAt.value)
+    const after = ServerTexts.retryAfter(failed.detail)
+    const reset = after === undefined ? RateLimits.resetOf(this.options.limits()) : end + after
+    return reset === undefined || reset < end ? Option.none() : DateTime.make(reset)
+  }
+
   /** The result of a completed or interrupted turn. An unknown status is no success. */
   readonly result: Effect.Effect<TurnResult, TurnFailed | End> = Effect.suspend(() =>
     Effect.flatMap(this.awaitEnd, () => {
       const result = this.partialResult
       if (result.status === "completed" || result.status === "interrupted") return Effect.succeed(result)
       const error = Option.getOrUndefined(result.error)
-      return Effect.fail(
-        new TurnFailed({
-          threadId: this.threadId,
-          turnId: this.id,
-          detail: error?.message ?? (result.status === "failed"
-            ? "the server gave no reason."
-            : `it ended with the status ${result.status}, which this version of effect-codex does not know.`),
-          info: error?.codexErrorInfo ?? null,
-          result
-        })
-      )
+      const failed = {
+        threadId: this.threadId,
+        turnId: this.id,
+        detail: error?.message ?? (result.status === "failed"
+          ? "the server gave no reason."
+          : `it ended with the status ${result.status}, which this version of effect-codex does not know.`),
+        info: error?.codexErrorInfo ?? null,
+        result
+      }
+      return Effect.fail(new TurnFailed({ ...failed, resetsAt: this.resetsAt(failed, result.completedAt) }))
     })
   )
 }

@@ -6,7 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import type { Goal, Page, TurnResult } from "../Results.ts"
 
-const date = (time: Option.Option<DateTime.Utc>): Date | undefined =>
+export const date = (time: Option.Option<DateTime.Utc>): Date | undefined =>
   Option.getOrUndefined(Option.map(time, DateTime.toDateUtc))
 
 export const turnResult = <A>(result: EffectTurnResult.TurnResult<A>): TurnResult<A> => ({

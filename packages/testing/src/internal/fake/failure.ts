@@ -31,6 +31,7 @@ const statusTexts: Readonly<Record<number, string>> = {
   404: "Not Found",
   408: "Request Timeout",
   409: "Conflict",
+  413: "Payload Too Large",
   418: "I'm a teapot",
   422: "Unprocessable Entity",
   502: "Bad Gateway",
@@ -63,6 +64,9 @@ export const ofHttp = ({ body, status }: HttpFailure, url: string): Received.Tur
         "internalServerError"
       )
   }
+  if (status === 404 && memberOf(body, "code") === "model_not_found") {
+    return error(memberOf(body, "message") ?? "", "modelNotFound")
+  }
   const text = memberOf(body, "message") ?? (body === null ? "Unknown error" : JSON.stringify(body))
   const name = statusTexts[status] ?? "<unknown status code>"
   return error(`unexpected status ${status} ${name}: ${text}, url: ${url}/responses`, {
@@ -93,6 +97,8 @@ export const ofEnd = (end: End): Received.TurnError | undefined => {
               "retrying.",
             "contextWindowExceeded"
           )
+        case "cyber_policy":
+          return error(end.message, "cyberPolicy")
         case "insufficient_quota":
           return error("Quota exceeded. Check your plan and billing details.", "usageLimitExceeded")
         case "invalid_prompt":

@@ -1,0 +1,136 @@
+/** Why a turn failed, in plain words, and what to do then. */
+import * as Predicate from "effect/Predicate"
+import * as ServerTexts from "./serverTexts.ts"
+
+export type Reason = keyof typeof meanings
+
+/** What each reason says, and what to do next. */
+const meanings = {
+  login: [
+    "the model's provider does not accept the login",
+    "Log in with `Auth.loginApiKey` or `Auth.loginChatgpt` (or `codex login`); a provider of your own gets its key from " +
+    "its `env_key`. Then start a new turn."
+  ],
+  forbidden: [
+    "the model's provider refuses this account access",
+    "Check that the account or key may use the model, and the network's country and proxy."
+  ],
+  usageLimit: ["the usage limit of the account is reached", "Wait for the reset, buy credits, or use another account."],
+  rateLimit: ["the model's provider got too many requests", "Try again later, or run fewer turns at a time."],
+  contextFull: [
+    "the model's context window is full",
+    "Run `thread.compact`, or start a new thread."
+  ],
+  outputLimit: [
+    "the model's answer was cut at its longest length",
+    "Ask for less at a time; the same prompt is likely to end the same way."
+  ],
+  network: [
+    "the model's provider could not be reached",
+    "Check the network, the proxy and the provider's `base_url`, then try again."
+  ],
+  streamBroken: [
+    "the answer of the model broke off",
+    "Try again: a new turn on the thread goes on from what is there."
+  ],
+  overloaded: ["the model's provider is overloaded or failing", "Try again later, or with another model."],
+  policy: [
+    "the model's provider refuses the request by its policy",
+    "Change the prompt: a repetition is refused again."
+  ],
+  badRequest: [
+    "the model's provider refuses the request as invalid",
+    "Check the model, its settings, the output schema and the tools; a repetition is refused again."
+  ],
+  modelNotFound: [
+    "the model does not exist, or the account may not use it",
+    "Choose one of `codex.models()`."
+  ],
+  resources: [
+    "codex has run out of file descriptors",
+    "Raise the limit of the app-server process (`ulimit -n`), or load fewer threads at a time, and start the process again."
+  ],
+  other: ["codex gave no reason that is known here", "Look at what the turn did before you run it again."]
+} as const
+
+const policies: ReadonlySet<string | undefined> = new Set([
+  "cyberPolicy",
+  "bioPolicy",
+  "misalignmentPolicyViolation",
+  "inferenceHookDenied"
+])
+
+const byName = new Map<string | undefined, Reason>([
+  ["contextWindowExceeded", "contextFull"],
+  ["usageLimitExceeded", "usageLimit"],
+  ["rateLimitExceeded", "rateLimit"],
+  ["modelNotFound", "modelNotFound"],
+  ["unauthorized", "login"],
+  ["badRequest", "badRequest"],
+  ["serverOverloaded", "overloaded"],
+  ["internalServerError", "overloaded"],
+  ["flexUnavailable", "overloaded"],
+  ["policyCapacityUnavailable", "overloaded"],
+  ["responseStreamDisconnected", "streamBroken"],
+  ["httpConnectionFailed", "network"],
+  ["responseStreamConnectionFailed", "network"],
+  ["responseTooManyFailedAttempts", "network"]
+])
+
+const byStatus = (status: number): Reason => {
+  if (status === 401) return "login"
+  if (status === 403) return "forbidden"
+  if (status === 429) return "rateLimit"
+  if (status === 408 || status >= 500) return "overloaded"
+  return "badRequest"
+}
+
+export interface Failure {
+  /** codex's information on the error. */
+  readonly info: unknown
+  readonly detail: string
+}
+
+/** The name of codex's information on an error, which is a string or an object with one key. */
+export const nameOf = (info: unknown): string | undefined => {
+  if (typeof info === "string") return info
+  return Predicate.isObject(info) ? Object.keys(info)[0] : undefined
+}
+
+/** The HTTP status with which the provider answered. */
+export const statusOf = (info: unknown): number | undefined => {
+  const of = Predicate.isObject(info) ? Object.values(info)[0] : undefined
+  return Predicate.hasProperty(of, "httpStatusCode") && Predicate.isNumber(of.httpStatusCode)
+    ? of.httpStatusCode
+    : undefined
+}
+
+export const reasonOf = ({ detail, info }: Failure): Reason => {
+  const name = nameOf(info)
+  const status = statusOf(info)
+  if (policies.has(name)) return "policy"
+  // What a text says is more exact than the name `other` or the status 400.
+  const told = ServerTexts.turnFailure(detail)
+  if (status !== undefined) return status === 400 || status === 404 ? told ?? byStatus(status) : byStatus(status)
+  return name === undefined || name === "other" ? told ?? "other" : byName.get(name) ?? "other"
+}
+
+const transients: ReadonlySet<Reason> = new Set<Reason>(["rateLimit", "network", "streamBroken", "overloaded"])
+
+export const isTransient = (reason: Reason): boolean => transients.has(reason)
+
+/** @param resetsAt when a limit is reset, as text. */
+export const message = (failure: Failure, resetsAt: string | undefined): string => {
+  const reason = reasonOf(failure)
+  const [what, next] = meanings[reason]
+  const text = ServerTexts.plain(failure.detail)
+  const code = statusOf(failure.info)
+  const name = nameOf(failure.info)
+  // A name that is not known here may tell a reader more than `other` does.
+  const isNews = reason === "other" && name !== undefined && name !== "other"
+  const more = code !== undefined ? `, HTTP ${code}` : isNews ? `, ${JSON.stringify(name.slice(0, 60))}` : ""
+  const said = text === "" ? "." : `: ${text}`
+  return `The turn failed (${reason}${more}): ${what}${said} ${
+    resetsAt === undefined ? "" : `It resets at ${resetsAt}. `
+  }${next}`
+}
