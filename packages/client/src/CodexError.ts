@@ -12,14 +12,16 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import { isStateDatabaseLocked } from "./internal/serverTexts.ts"
+import * as ServerTexts from "./internal/serverTexts.ts"
 import { identifierOf, TaggedError } from "./internal/taggedError.ts"
 import * as TurnFailure from "./internal/turnFailure.ts"
 import type * as Received from "./Received.ts"
 import type { TurnResult } from "./TurnResult.ts"
 
+const sentence = (text: string): string => /[.!?…]\s*$/.test(text) ? text.trimEnd() : `${text.trimEnd()}.`
+
 const lastLines = (lines: ReadonlyArray<string>): string => {
-  const shown = lines.slice(-12)
+  const shown = ServerTexts.withoutBacktraces(lines).slice(-12)
   return shown.length === 0 ? "" : `\nThe last lines of its stderr:\n${shown.map((line) => `  ${line}`).join("\n")}`
 }
 
@@ -83,6 +85,8 @@ export class AppServerStartError
   )
 {
   override get message(): string {
+    const reason = this.reason
+    const advice = ServerTexts.startAdvice(reason ?? this.detail)
     const what = this.option !== undefined
       ? `Change the option \`${this.option}\`.`
       : this.isStateDatabaseLocked
@@ -90,10 +94,19 @@ export class AppServerStartError
         this.stderr.some((line) => line.includes("locked")) ? "keeps" : "probably keeps"
       } a database in ` +
         `the CODEX_HOME locked. Try again, or give each program a CODEX_HOME of its own.`
+      : advice !== undefined
+      ? advice
+      : reason !== undefined
+      ? `Its last lines on stderr may say more.`
       : /^(?:wss?|unix):/.test(this.executable)
       ? `It was reached at ${this.executable}. Check that a codex app-server listens there.`
       : `The executable was ${this.executable}. Check that it is a codex binary and that it runs with "app-server --help".`
-    return `codex app-server did not start (${this.phase}): ${this.detail} ${what}${lastLines(this.stderr)}`
+    const why = reason === undefined ? this.detail : `${reason} (${this.detail.replace(/\.$/, "")}.)`
+    return `codex app-server did not start (${this.phase}): ${why} ${what}${lastLines(this.stderr)}`
+  }
+  /** What codex said before it ended, without a backtrace. Undefined if it said nothing that looks like a reason. */
+  get reason(): string | undefined {
+    return ServerTexts.reasonOfExit(this.stderr)
   }
   /**
    * Whether codex ended because another program kept a database in the `CODEX_HOME` locked. codex 0.169.0 waits for each
@@ -101,7 +114,7 @@ export class AppServerStartError
    * before say only that they could not open it, which is taken for the same.
    */
   get isStateDatabaseLocked(): boolean {
-    return this.stderr.some(isStateDatabaseLocked)
+    return this.stderr.some(ServerTexts.isStateDatabaseLocked)
   }
   get isRetryable(): boolean {
     return this.isStateDatabaseLocked
@@ -174,8 +187,14 @@ export class AppServerExited
   })
 {
   override get message(): string {
-    return `codex app-server ${this.howItEnded}. A new one is started by building the layer again, or by the layer's ` +
-      `option \`restart\`; resume threads by id.${lastLines(this.stderr)}`
+    const reason = this.reason === undefined ? "" : ` ${this.reason}`
+    const advice = reason !== "" && ServerTexts.isOutOfDescriptors(reason) ? ` ${ServerTexts.descriptorsAdvice}` : ""
+    return `codex app-server ${this.howItEnded}.${reason}${advice} A new one is started by building the layer again, or ` +
+      `by the layer's option \`restart\`; resume threads by id.${lastLines(this.stderr)}`
+  }
+  /** What codex said before it ended, without a backtrace: an error or a panic. Undefined if it said neither. */
+  get reason(): string | undefined {
+    return ServerTexts.reasonOfExit(this.stderr)
   }
   /** Such as `ended with exit code 1` or `was ended by SIGKILL`. */
   get howItEnded(): string {
@@ -270,7 +289,7 @@ const rpcFields = {
 }
 
 const rpcMessage = (error: { readonly method: string; readonly code: number; readonly detail: string }): string =>
-  `codex app-server refused ${error.method} (${error.code}): ${error.detail}`
+  `codex app-server refused ${error.method} (${error.code}): ${sentence(error.detail)}`
 
 /**
  * The server is overloaded and did not admit the request (-32001). Trying again after a pause is safe.
@@ -287,6 +306,15 @@ export class ServerOverloaded extends TaggedError<ServerOverloaded>("@effect-cod
   }
   readonly isRetryable = true
 }
+
+const rpcAdvice = {
+  invalidRequest: "Change what it names before you send it again.",
+  methodNotFound: "The server, or its thread store, does not support it: use another call, or another codex.",
+  invalidParams: "Change what it names before you send it again.",
+  internal: "What codex writes to stderr may say more; look at what was done before you send it again.",
+  parse: "Update codex or this library.",
+  unexpected: "Look at `code` and `data`; what was done is unknown."
+} as const
 
 /**
  * Any other refusal of the server: one whose text has no meaning of its own here. `reason` names its code.
@@ -305,7 +333,8 @@ export class ServerOverloaded extends TaggedError<ServerOverloaded>("@effect-cod
  */
 export class RpcError extends TaggedError<RpcError>("@effect-codex/client/CodexError/RpcError")("RpcError", rpcFields) {
   override get message(): string {
-    return rpcMessage(this)
+    const advice = ServerTexts.isOutOfDescriptors(this.detail) ? ServerTexts.descriptorsAdvice : rpcAdvice[this.reason]
+    return `${rpcMessage(this)} ${advice}`
   }
   get reason(): "invalidRequest" | "methodNotFound" | "invalidParams" | "internal" | "parse" | "unexpected" {
     switch (this.code) {
@@ -544,7 +573,9 @@ export class DecodeError
   })
 {
   override get message(): string {
-    return `The answer to ${this.method} is not what the protocol says: ${this.issue}. The request took effect; if the ` +
+    return `The answer to ${this.method} is not what the protocol says: ${
+      sentence(this.issue)
+    } The request took effect; if the ` +
       `server is newer than this library, update the library.`
   }
   readonly isRetryable = false
@@ -857,7 +888,9 @@ export class OutputInvalid
   })
 {
   override get message(): string {
-    return `The answer of turn ${this.turnId} does not fit the schema: ${this.issue} Set \`repair\` to let the model try ` +
+    return `The answer of turn ${this.turnId} does not fit the schema: ${
+      sentence(this.issue)
+    } Set \`repair\` to let the model try ` +
       `again on the same thread.`
   }
   readonly isRetryable = false

@@ -3,6 +3,9 @@
  * without the errors that are made of them, because those ask it too.
  */
 
+// What others say has no bound. Nothing of more than this is looked at or shown.
+const longest = 500
+
 /** What the text of a JSON-RPC error means, by the tag of the error. */
 export const meaningOf = (
   detail: string
@@ -93,18 +96,82 @@ export const refusedAnswerOf = (line: string): string | undefined => {
 }
 
 // =============================================================================
-// Turns that failed
+// What the process writes to stderr
 // =============================================================================
 
-// What a provider says has no bound. Nothing of more than this is looked at or shown.
-const longest = 500
+/**
+ * codex has no file descriptor left. A turn then fails because of a proxy that could not be started, whose text does not say
+ * why.
+ */
+export const isOutOfDescriptors = (text: string): boolean =>
+  /\(os error 24\)|No file descriptors available|Too many open files|application network policy is unavailable/.test(
+    text
+  )
+
+/** What to do when {@link isOutOfDescriptors}. */
+export const descriptorsAdvice =
+  "codex has run out of file descriptors: raise the limit of its process (`ulimit -n`), or load fewer threads at a time, " +
+  "and start it again."
+
+const isFrame = (line: string): boolean => /^\s*(?:\d+: |at )/.test(line)
+
+const withoutColours = (line: string): string => line.replace(/\u001b\[[0-9;]*m/g, "")
+
+const isBacktrace = (line: string): boolean => /^\s*stack backtrace:\s*$/i.test(line)
+
+/** Without colours, and without the backtraces that `RUST_BACKTRACE` adds. */
+export const withoutBacktraces = (stderr: ReadonlyArray<string>): ReadonlyArray<string> => {
+  let inBacktrace = false
+  return stderr.map(withoutColours).filter((line) => {
+    if (isBacktrace(line)) inBacktrace = true
+    else if (inBacktrace && !isFrame(line) && line.trim() !== "") inBacktrace = false
+    return !inBacktrace && !/^note: (?:run with|Some details)/.test(line) && line.trim() !== ""
+  })
+}
+
+/** Why the process ended, by the last lines that say so: the error of its `main`, of its arguments, or a panic. */
+export const reasonOfExit = (stderr: ReadonlyArray<string>): string | undefined => {
+  const lines = stderr.map(withoutColours)
+  const at = lines.findLastIndex((line) => /^(?:error: |thread '.*' (?:\(\d+\) )?panicked at )/i.test(line))
+  if (at < 0) return undefined
+  const isEnd = (line: string) => line.trim() === "" || isBacktrace(line) || line.startsWith("note: ")
+  const end = lines.findIndex((line, i) => i > at && isEnd(line))
+  const said = lines.slice(at, Math.min(end < 0 ? lines.length : end, at + 6)).join(" ").replace(/^error: /i, "")
+  const text = said.trim().replace(/\s+/g, " ").slice(0, longest).trimEnd()
+  return text === "" ? undefined : /[.!?]$/.test(text) ? text : `${text}.`
+}
+
+/** What to do about a start that failed for this reason. */
+export const startAdvice = (reason: string): string | undefined => {
+  if (isOutOfDescriptors(reason)) return descriptorsAdvice
+  if (/CODEX_HOME/.test(reason)) {
+    return "Give it a `CODEX_HOME` that is a folder it can read and write; codex creates only the default one."
+  }
+  if (/Permission denied|Read-only file system/.test(reason)) {
+    return "Let codex read and write what it names, or give it another `CODEX_HOME`."
+  }
+  if (/^unexpected argument|^unrecognized |^invalid value|^the argument /.test(reason)) {
+    return "Correct the option `args`, or use a codex that knows them."
+  }
+  if (
+    /^(?:invalid type|unknown variant|unknown field|missing field|TOML parse error|failed to parse)|\bin `[\w.]+`\.?$/
+      .test(reason)
+  ) {
+    return "Correct that setting in `configOverrides` or in the `config.toml` of the `CODEX_HOME`."
+  }
+  return undefined
+}
+
+// =============================================================================
+// Turns that failed
+// =============================================================================
 
 /** Why a turn failed, where codex 0.169.0 says so in its text alone. */
 export const turnFailure = (
   text: string
 ): "streamBroken" | "policy" | "outputLimit" | "modelNotFound" | "badRequest" | "resources" | undefined => {
   const detail = text.slice(0, longest)
-  if (/application network policy is unavailable|Too many open files|os error 24\b/.test(detail)) return "resources"
+  if (isOutOfDescriptors(detail)) return "resources"
   if (/Incomplete response returned, reason: content_filter|^Invalid prompt: .*safety/s.test(detail)) return "policy"
   if (/Incomplete response returned, reason: /.test(detail)) return "outputLimit"
   if (detail.startsWith("stream disconnected before completion: ")) return "streamBroken"
