@@ -15,7 +15,8 @@ import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
-import type { AppServerStartError, CodexError, ConnectionError, InvalidArgument, RequestError } from "./CodexError.ts"
+import type { AppServerStartError, CodexError, ConnectionError, InvalidArgument } from "./CodexError.ts"
+import type { RequestErrorOf } from "./internal/answers.ts"
 import * as CapturedServices from "./internal/capturedServices.ts"
 import { implementation } from "./internal/load.ts"
 import type * as ServerInfo from "./ServerInfo.ts"
@@ -222,7 +223,7 @@ export class AppServerRpc extends Context.Service<AppServerRpc, {
     method: M,
     params: ClientRequests[M]["params"],
     options?: RequestOptions
-  ) => Effect.Effect<ClientRequests[M]["result"], RequestError>
+  ) => Effect.Effect<ClientRequests[M]["result"], RequestErrorOf<M>>
   /** Sends a notification. */
   readonly notify: <M extends keyof ClientNotifications>(
     method: M,

@@ -17,7 +17,7 @@ import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { AppServerRpc } from "./AppServerRpc.ts"
-import type { ConnectionError, LoginError, LoginFailed, RequestError } from "./CodexError.ts"
+import type { CallError, ConnectionError, LoginError, LoginFailed, LoginRequired } from "./CodexError.ts"
 import { implementation } from "./internal/load.ts"
 import type * as Received from "./Received.ts"
 import type * as Sent from "./Sent.ts"
@@ -43,7 +43,7 @@ export interface PendingLogin {
    */
   readonly wait: Effect.Effect<void, LoginFailed | ConnectionError>
   /** Cancels the attempt, so that `wait` fails with the reason `cancelled`. Does nothing once the attempt is over. */
-  readonly cancel: Effect.Effect<void, RequestError>
+  readonly cancel: Effect.Effect<void, CallError>
 }
 
 /**
@@ -192,7 +192,7 @@ export interface ExternalTokensOptions {
  */
 export class Auth extends Context.Service<Auth, {
   /** Who is logged in, if anybody, and whether the model's provider needs a login. */
-  readonly account: (options?: AccountOptions) => Effect.Effect<Received.GetAccountResponse, RequestError>
+  readonly account: (options?: AccountOptions) => Effect.Effect<Received.GetAccountResponse, CallError>
   /**
    * Logs in with an API key, without asking OpenAI whether it is valid: a wrong key fails the next turn. White space around
    * the key is dropped.
@@ -210,12 +210,12 @@ export class Auth extends Context.Service<Auth, {
   /** Starts a login with a code, which needs the network at once. Otherwise as `loginChatgpt`. */
   readonly loginDeviceCode: Effect.Effect<DeviceCodeLogin, LoginError, Scope.Scope>
   /** Forgets the login, also where it is stored, and ends a login that is under way. */
-  readonly logout: Effect.Effect<void, RequestError>
+  readonly logout: Effect.Effect<void, CallError>
   /**
    * Asks the server, and that ChatGPT, what is left of the account's rate limits. Fails with `LoginRequired` without a
    * ChatGPT login. To know it all the time read {@link rateLimitChanges}, which asks nobody.
    */
-  readonly rateLimits: Effect.Effect<Received.GetAccountRateLimitsResponse, RequestError>
+  readonly rateLimits: Effect.Effect<Received.GetAccountRateLimitsResponse, CallError | LoginRequired>
   /**
    * What is left of the account's rate limits: first what is known, if anything is, and then each time that it changes. That
    * is what `rateLimits` gave last, with what the server has told since: it does so with each answer of the model, and only
@@ -239,7 +239,9 @@ export class Auth extends Context.Service<Auth, {
    */
   readonly rateLimitChanges: Stream.Stream<Received.GetAccountRateLimitsResponse, ConnectionError>
   /** The tokens that the account or a thread used. Fails with `LoginRequired` without a ChatGPT login. */
-  readonly usage: (options?: UsageOptions) => Effect.Effect<Received.GetAccountTokenUsageResponse, RequestError>
+  readonly usage: (
+    options?: UsageOptions
+  ) => Effect.Effect<Received.GetAccountTokenUsageResponse, CallError | LoginRequired>
   /**
    * Changes of the account from now on. Each run of the stream has a mailbox of its own; it fails with the connection's
    * cause after the last change.

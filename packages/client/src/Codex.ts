@@ -14,7 +14,7 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as ApprovalMode from "./ApprovalMode.ts"
 import type { AppServerRpc } from "./AppServerRpc.ts"
-import type { RequestError, SettingsNotApplied } from "./CodexError.ts"
+import type { CallError, RequestError, SettingsNotApplied, ThreadCallError, ThreadInUse } from "./CodexError.ts"
 import type { DynamicTools } from "./DynamicTools.ts"
 import { implementation } from "./internal/load.ts"
 import type * as Received from "./Received.ts"
@@ -299,28 +299,28 @@ export class Codex extends Context.Service<Codex, {
    * })
    * ```
    */
-  readonly listThreads: (options?: ListThreadsOptions) => Stream.Stream<ThreadInfo, RequestError>
+  readonly listThreads: (options?: ListThreadsOptions) => Stream.Stream<ThreadInfo, CallError>
   /** One page of {@link listThreads}, from a `cursor` of another page or from the beginning. */
   readonly listThreadsPage: (
     options?: ListThreadsOptions & { readonly cursor?: string | undefined }
-  ) => Effect.Effect<Page<ThreadInfo>, RequestError>
+  ) => Effect.Effect<Page<ThreadInfo>, CallError>
   /** `Thread.read` of a thread that need not be loaded. Fails with `ThreadNotFound` for an unknown id. */
   readonly readThread: (
     threadId: string,
     options?: { readonly includeTurns?: boolean | undefined }
-  ) => Effect.Effect<ThreadInfo, RequestError>
+  ) => Effect.Effect<ThreadInfo, ThreadCallError>
   /** Takes a thread out of the ordinary lists and unloads it; a running turn is interrupted (measured). */
-  readonly archiveThread: (threadId: string) => Effect.Effect<void, RequestError>
+  readonly archiveThread: (threadId: string) => Effect.Effect<void, ThreadCallError | ThreadInUse>
   /**
    * Undoes {@link archiveThread}. The server does not load the thread (measured); the handle resumes it before its first
    * turn, with what is stored. To give it settings, {@link resumeThread} it. Fails with `ThreadNotPersisted` for a thread
    * that is not archived.
    */
-  readonly unarchiveThread: (threadId: string) => Effect.Effect<Thread, RequestError>
+  readonly unarchiveThread: (threadId: string) => Effect.Effect<Thread, ThreadCallError | ThreadInUse>
   /** Deletes a thread for good. Fails with `RpcError` while the history of a fork refers to it (measured). */
-  readonly deleteThread: (threadId: string) => Effect.Effect<void, RequestError>
+  readonly deleteThread: (threadId: string) => Effect.Effect<void, ThreadCallError | ThreadInUse>
   /** The models of all pages. They are few and looked through as a whole, so this is no stream. */
-  readonly models: (options?: ModelsOptions) => Effect.Effect<ReadonlyArray<Received.Model>, RequestError>
+  readonly models: (options?: ModelsOptions) => Effect.Effect<ReadonlyArray<Received.Model>, CallError>
 }>()("@effect-codex/client/Codex") {}
 
 /**

@@ -582,6 +582,29 @@ export class DecodeError
 }
 
 /**
+ * What a request that is about no thread can fail with.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type CallError =
+  | ConnectionError
+  | AppServerTimeout
+  | ServerOverloaded
+  | RpcError
+  | ExperimentalRequired
+  | InvalidArgument
+  | DecodeError
+
+/**
+ * What a request about a thread can fail with.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ThreadCallError = CallError | ThreadNotFound | ThreadNotPersisted
+
+/**
  * What any request can fail with.
  *
  * @category models

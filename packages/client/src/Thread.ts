@@ -17,6 +17,8 @@ import type {
   RequestError,
   SettingsNotApplied,
   ThreadBusy,
+  ThreadCallError,
+  ThreadInUse,
   TurnEndError,
   TurnInterrupted
 } from "./CodexError.ts"
@@ -273,19 +275,19 @@ export interface Thread extends Goals {
    */
   readonly read: (
     options?: { readonly includeTurns?: boolean | undefined }
-  ) => Effect.Effect<ThreadInfo, RequestError>
+  ) => Effect.Effect<ThreadInfo, ThreadCallError>
   /** What the thread does at the moment, asked of the server. For its changes read {@link events}. */
-  readonly status: Effect.Effect<ThreadStatus, RequestError>
+  readonly status: Effect.Effect<ThreadStatus, ThreadCallError>
   /**
    * The turns of all pages, read as the stream is. `ThreadNotPersisted` before the thread's first turn, or `RpcError`
    * (`methodNotFound`) once {@link read} has asked for them (measured).
    */
-  readonly turns: (options?: ListTurnsOptions) => Stream.Stream<Received.Turn, RequestError>
+  readonly turns: (options?: ListTurnsOptions) => Stream.Stream<Received.Turn, ThreadCallError>
   /**
    * The items of all pages, each with its turn, read as the stream is. `RpcError` (`methodNotFound`) before the thread's
    * first turn (measured).
    */
-  readonly items: (options?: ListItemsOptions) => Stream.Stream<Received.ThreadItemEntry, RequestError>
+  readonly items: (options?: ListItemsOptions) => Stream.Stream<Received.ThreadItemEntry, ThreadCallError>
   /**
    * Everything the server tells of the thread from the moment that the stream runs, of all its turns. Each run of the
    * stream has a mailbox of its own, as `Turn.events` has; without one nothing is kept. It ends with the connection's
@@ -313,7 +315,7 @@ export interface Thread extends Goals {
   /** A new thread with this one's history, and this handle's sandbox, approval mode, folder, handlers and tools. {@link Codex.forkThread} says more. */
   readonly fork: (options?: ForkThreadOptions) => Effect.Effect<Thread, RequestError | SettingsNotApplied>
   /** Takes the thread out of the ordinary lists and unloads it; a running turn is interrupted (measured). */
-  readonly archive: Effect.Effect<void, RequestError>
+  readonly archive: Effect.Effect<void, ThreadCallError | ThreadInUse>
   /**
    * Takes a turn and every later one out of the history, for good. What they did to files stays. Called rollback in older
    * versions of the protocol.
@@ -338,5 +340,5 @@ export interface Thread extends Goals {
    * that was started with `config: { thread_unload_delay_secs: 0 }`, or a server that was, lets go within milliseconds
    * (measured on codex 0.169).
    */
-  readonly unsubscribe: Effect.Effect<Received.ThreadUnsubscribeStatus, RequestError>
+  readonly unsubscribe: Effect.Effect<Received.ThreadUnsubscribeStatus, ThreadCallError>
 }

@@ -65,6 +65,20 @@ describe("JSON-RPC errors", () => {
   })
 })
 
+describe("a meaning that a method cannot have", () => {
+  it("is a coincidence of the text", () => {
+    const lost = { code: -32600, message: "thread not found: 01a2" }
+    assert.deepInclude(fromReply("model/list", lost), { _tag: "RpcError", reason: "invalidRequest" })
+    assert.strictEqual(fromReply("thread/read", lost)._tag, "ThreadNotFound")
+    assert.strictEqual(fromReply("some/method", lost)._tag, "ThreadNotFound")
+    const login = { code: -32600, message: "chatgpt authentication required to read token usage" }
+    assert.strictEqual(fromReply("account/usage/read", login)._tag, "LoginRequired")
+    assert.strictEqual(fromReply("account/read", login)._tag, "RpcError")
+    const gate = { code: -32600, message: "model/list requires experimentalApi capability" }
+    assert.strictEqual(fromReply("model/list", gate)._tag, "ExperimentalRequired")
+  })
+})
+
 describe("logins", () => {
   const starts: ReadonlyArray<readonly [error: unknown, expected: Record<string, unknown>]> = [
     [

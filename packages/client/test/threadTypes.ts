@@ -1,5 +1,5 @@
 /** What the signatures of threads have to say. Checked by `npm run check`; nothing here runs. */
-import { type Codex, type CodexError, Sandbox, type Thread } from "@effect-codex/client"
+import { type Auth, type Codex, type CodexError, Sandbox, type Thread } from "@effect-codex/client"
 import type { Effect, Stream } from "effect"
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
@@ -22,15 +22,15 @@ void codex.listThreads({ cursor: "c" })
 void thread.updateSettings({ outputSchema: {} })
 void codex.startThread({ model: undefined, sandbox: Sandbox.readOnly })
 
-holds<Equal<ReturnType<typeof codex.listThreads>, Stream.Stream<Thread.ThreadInfo, CodexError.RequestError>>>()
+holds<Equal<ReturnType<typeof codex.listThreads>, Stream.Stream<Thread.ThreadInfo, CodexError.CallError>>>()
 holds<
   Equal<
     ReturnType<typeof codex.listThreadsPage>,
-    Effect.Effect<Codex.Page<Thread.ThreadInfo>, CodexError.RequestError>
+    Effect.Effect<Codex.Page<Thread.ThreadInfo>, CodexError.CallError>
   >
 >()
 holds<Equal<ReturnType<Thread.Thread["setName"]>, Effect.Effect<void, CodexError.RequestError>>>()
-holds<Equal<Thread.Thread["status"], Effect.Effect<Thread.ThreadStatus, CodexError.RequestError>>>()
+holds<Equal<Thread.Thread["status"], Effect.Effect<Thread.ThreadStatus, CodexError.ThreadCallError>>>()
 // Reading notifications makes no request, so nothing but the end of the connection ends it.
 holds<Equal<Thread.Thread["events"], Stream.Stream<Thread.ThreadEvent, CodexError.ConnectionError>>>()
 
@@ -54,3 +54,27 @@ export const nameOf = (event: Thread.ThreadEvent) => {
       return undefined
   }
 }
+
+// Each method fails with what it can fail with.
+type ErrorsOf<T> = T extends (...args: never) => infer R ? ErrorsOf<R>
+  : T extends Effect.Effect<unknown, infer E, infer _> ? E
+  : T extends Stream.Stream<unknown, infer E, infer _> ? E
+  : never
+type Service = Codex.Codex["Service"]
+type Account = Auth.Auth["Service"]
+holds<Equal<ErrorsOf<Service["models"]>, CodexError.CallError>>()
+holds<Equal<ErrorsOf<Service["readThread"]>, CodexError.ThreadCallError>>()
+holds<Equal<ErrorsOf<Service["archiveThread"]>, CodexError.ThreadCallError>>()
+holds<Equal<ErrorsOf<Service["unarchiveThread"]>, CodexError.ThreadCallError>>()
+holds<Equal<ErrorsOf<Service["deleteThread"]>, CodexError.ThreadCallError>>()
+holds<Equal<ErrorsOf<Thread.Thread["read"]>, CodexError.ThreadCallError>>()
+holds<Equal<ErrorsOf<Thread.Thread["turns"]>, CodexError.ThreadCallError>>()
+holds<Equal<ErrorsOf<Thread.Thread["items"]>, CodexError.ThreadCallError>>()
+holds<Equal<ErrorsOf<Thread.Thread["archive"]>, CodexError.ThreadCallError>>()
+holds<Equal<ErrorsOf<Thread.Thread["unsubscribe"]>, CodexError.ThreadCallError>>()
+holds<Equal<ErrorsOf<Account["account"]>, CodexError.CallError>>()
+holds<Equal<ErrorsOf<Account["logout"]>, CodexError.CallError>>()
+holds<Equal<ErrorsOf<Account["rateLimits"]>, CodexError.CallError | CodexError.LoginRequired>>()
+holds<Equal<ErrorsOf<Account["usage"]>, CodexError.CallError | CodexError.LoginRequired>>()
+holds<"TurnMismatch" extends CodexError.ThreadCallError["_tag"] ? false : true>()
+holds<"InputTooLarge" extends CodexError.CallError["_tag"] ? false : true>()

@@ -21,7 +21,7 @@ import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
-import type { Options, RestartSchedule, ThreadObserver } from "../AppServerRpc.ts"
+import type { Options, RequestOptions, RestartSchedule, ThreadObserver } from "../AppServerRpc.ts"
 import { AppServerRpc, DefaultRequestTimeout } from "../AppServerRpc.ts"
 import type { CodexError, ConnectionError, RequestError } from "../CodexError.ts"
 import { AppServerStartError, AppServerTimeout, DecodeError, InvalidArgument, TransportError } from "../CodexError.ts"
@@ -30,6 +30,7 @@ import * as ServerInfo from "../ServerInfo.ts"
 import type { Raw } from "../ServerNotification.ts"
 import * as ServerRequests from "../ServerRequests.ts"
 import type { Transport } from "../Transport.ts"
+import type { RequestErrorOf } from "./answers.ts"
 import * as Cancellation from "./cancellation.ts"
 import * as Capabilities from "./capabilities.ts"
 import * as Deadlines from "./deadlines.ts"
@@ -523,7 +524,11 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     return Effect.interruptible(ended).pipe(Effect.timeoutOption(cancelWithin), Effect.asVoid)
   }
 
-  const requestWith: AppServerRpc["Service"]["request"] = (method, params, requestOptions) => {
+  const requestWith = <M extends keyof ClientRequests>(
+    method: M,
+    params: ClientRequests[M]["params"],
+    requestOptions: RequestOptions | undefined
+  ): Effect.Effect<ClientRequests[M]["result"], RequestError> => {
     const entry = Object.hasOwn(clientRequests, method) ? clientRequests[method] : undefined
     if (entry === undefined) {
       return Effect.fail(new InvalidArgument({ argument: "method", detail: `the protocol has no request ${method}.` }))
@@ -550,8 +555,16 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     return Effect.flatMap(Establishing, (own) => own === connection ? exchanged : inFlight.withPermit(exchanged))
   }
 
-  const request: AppServerRpc["Service"]["request"] = (method, params, requestOptions) =>
-    Effect.suspend(() => requestWith(method, params, requestOptions))
+  const request: AppServerRpc["Service"]["request"] = <M extends keyof ClientRequests>(
+    method: M,
+    params: ClientRequests[M]["params"],
+    requestOptions?: RequestOptions
+  ) =>
+    // The replies are mapped to errors by the table that this type is made of.
+    Effect.suspend(() => requestWith(method, params, requestOptions)) as Effect.Effect<
+      ClientRequests[M]["result"],
+      RequestErrorOf<M>
+    >
 
   const notify: AppServerRpc["Service"]["notify"] = (method, params) =>
     Effect.andThen(

@@ -12,7 +12,7 @@ import * as Fiber from "effect/Fiber"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import type { AppServerRpc } from "../AppServerRpc.ts"
-import type { ConnectionError, LoginError, RequestError } from "../CodexError.ts"
+import type { CallError, ConnectionError, LoginError } from "../CodexError.ts"
 import { LoginFailed, TransportError } from "../CodexError.ts"
 import { fromLoginEnd } from "./rpcErrors.ts"
 
@@ -20,7 +20,7 @@ export interface Attempt<A> {
   /** What the person needs to go on. */
   readonly reply: A
   readonly wait: Effect.Effect<void, LoginFailed | ConnectionError>
-  readonly cancel: Effect.Effect<void, RequestError>
+  readonly cancel: Effect.Effect<void, CallError>
 }
 
 /**

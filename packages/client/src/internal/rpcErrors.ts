@@ -5,6 +5,7 @@
 import * as Predicate from "effect/Predicate"
 import type { ReplyError } from "../CodexError.ts"
 import * as CodexError from "../CodexError.ts"
+import { canMean } from "./answers.ts"
 import * as ServerTexts from "./serverTexts.ts"
 
 const field = (u: unknown, key: string): unknown => Predicate.hasProperty(u, key) ? u[key] : undefined
@@ -56,7 +57,10 @@ export const fromReply = (method: string, error: unknown): ReplyError => {
   if (fields.code === -32001 || (fields.code <= -32000 && fields.code >= -32099 && marksOverload(data))) {
     return new CodexError.ServerOverloaded(fields)
   }
-  return fromText(fields) ?? new CodexError.RpcError(fields)
+  const meaning = fromText(fields)
+  return meaning !== undefined && (meaning._tag === "ExperimentalRequired" || canMean(method, meaning._tag))
+    ? meaning
+    : new CodexError.RpcError(fields)
 }
 
 // =============================================================================
