@@ -7,6 +7,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from "effect/StandardSchema"
 import { InvalidArgument } from "./CodexError.ts"
@@ -154,6 +155,13 @@ const isEffectSchema = <A>(output: Output<A>): output is Schema.ConstraintCodec<
 /** Throws for what cannot be sent. */
 const compile = <A>(internal: typeof StrictJsonSchema, output: Output<A>): StrictJsonSchema.Strict<A> => {
   if (isEffectSchema(output)) return internal.fromSchema(output)
+  const given: unknown = output
+  if (!Predicate.hasProperty(given, "~standard") && !Predicate.hasProperty(given, "decode")) {
+    throw new Error(
+      "It is no schema. Give an Effect Schema, a Standard Schema, or for a JSON Schema `{ jsonSchema, decode }`: the " +
+        "decoder says what the answer becomes. `outputSchema` takes a JSON Schema alone and leaves the answer a text."
+    )
+  }
   const { jsonSchema, read } = internal.fromJsonSchema(ForeignSchema.jsonSchemaOf(output))
   return { jsonSchema, read: (value) => Effect.flatMap(read(value), (value) => ForeignSchema.decode(output, value)) }
 }

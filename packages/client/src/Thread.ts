@@ -34,6 +34,15 @@ import type { Turn } from "./Turn.ts"
 import type { TurnResult } from "./TurnResult.ts"
 
 /**
+ * How long the model thinks before it answers. Which of them a model takes says `codex.models()`; any other text is for
+ * models that are newer than this library.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export type Effort = "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | (string & {})
+
+/**
  * How a turn is run. Except for `outputSchema`, `cyberAccessProgram`, `handlers`, `stallTimeout`, `whenBusy` and
  * `maxUnreadBytes` the server keeps what is given here for the later turns of the thread (measured); what is left out stays
  * as it is.
@@ -43,7 +52,7 @@ import type { TurnResult } from "./TurnResult.ts"
  */
 export interface TurnOptions {
   readonly model?: string | undefined
-  readonly effort?: Sent.ReasoningEffort | undefined
+  readonly effort?: Effort | undefined
   readonly summary?: Sent.ReasoningSummary | undefined
   readonly cwd?: string | undefined
   readonly sandbox?: Sandbox | undefined
@@ -155,7 +164,7 @@ export interface ListItemsOptions {
  */
 export interface UpdateSettingsOptions {
   readonly model?: string | undefined
-  readonly effort?: Sent.ReasoningEffort | undefined
+  readonly effort?: Effort | undefined
   readonly summary?: Sent.ReasoningSummary | undefined
   /** The folder that the agent works in. It also selects the default environments of that folder. */
   readonly cwd?: string | undefined

@@ -172,6 +172,19 @@ const hostile = (message?: string): never => {
   throw new Error(message ?? "hostile")
 }
 
+describe("an output that is no schema", () => {
+  it.effect("says what to give instead", () =>
+    Effect.gen(function*() {
+      for (const wrong of [{ type: "object" }, "object", null, 3]) {
+        // @ts-expect-error a JSON Schema without a decoder, and less
+        const error = yield* Effect.flip(Output.prepare(wrong))
+        assert.strictEqual(error._tag, "InvalidArgument")
+        assert.include(error.message, "Invalid output: It is no schema. Give an Effect Schema")
+        assert.include(error.message, "`{ jsonSchema, decode }`")
+      }
+    }))
+})
+
 describe("Output", () => {
   describe("an Effect Schema", () => {
     for (const [name, schema] of Object.entries(schemas)) {

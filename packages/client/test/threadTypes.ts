@@ -78,3 +78,7 @@ holds<Equal<ErrorsOf<Account["rateLimits"]>, CodexError.CallError | CodexError.L
 holds<Equal<ErrorsOf<Account["usage"]>, CodexError.CallError | CodexError.LoginRequired>>()
 holds<"TurnMismatch" extends CodexError.ThreadCallError["_tag"] ? false : true>()
 holds<"InputTooLarge" extends CodexError.CallError["_tag"] ? false : true>()
+
+// An editor completes the known efforts, and any other is taken.
+holds<Equal<Extract<Thread.Effort, "high" | "xhigh">, "high" | "xhigh">>()
+void thread.run("x", { effort: "brandNew" })
