@@ -241,8 +241,7 @@ const references = names.map((name) =>
  *
  * export const fixedTime = CodexNode.layer().pipe(
  *   Layer.provide(ServerRequests.layer({
- *     // oxlint-disable-next-line no-restricted-properties -- codex asks for the date
-  "currentTime/read": () => Effect.succeed({ currentTimeAt: 1_700_000_000 })
+ *     "currentTime/read": () => Effect.succeed({ currentTimeAt: 1_700_000_000 })
  *   }))
  * )
  * ```

@@ -25,7 +25,7 @@ const { exec, functionCall } = ScriptedModel
 
 /** The functions among options, by their paths. */
 type Callbacks<T, Path extends string = ""> = T extends (...args: never) => unknown ? Path
-  : T extends ReadonlyArray<unknown> | AbortSignal ? never
+  : T extends string | ReadonlyArray<unknown> | AbortSignal ? never
   : T extends object ? { [K in keyof T & string]: Callbacks<T[K], `${Path}.${K}`> }[keyof T & string]
   : never
 

@@ -320,7 +320,7 @@ export const expectations: Record<string, Expectation> = {
     effect: "Effect.map(example.update([process.cwd()]), ([{ status }]) => status)",
     prints: "completed"
   },
-  "AGENTS: 9. Retry only what is safe, and look before you run again (1)": {
+  "AGENTS: 10. Retry only what is safe, and look before you run again (1)": {
     answers: ["Updated."],
     effect: `Effect.gen(function*() {
       const thread = yield* (yield* Codex.Codex).startThread()
@@ -329,7 +329,7 @@ export const expectations: Record<string, Expectation> = {
     })`,
     prints: "done before"
   },
-  "AGENTS: 10. Test without a model, and keep secrets redacted (1)": {
+  "AGENTS: 11. Test without a model, and keep secrets redacted (1)": {
     answers: [],
     effect: "Effect.map(example.test, (types) => types.join())",
     prints: "userMessage,commandExecution,agentMessage"
