@@ -789,7 +789,8 @@ describe("turns on codex 0.169", () => {
         assert.include(errors[0]!.error.message, "1/2")
         const error = yield* Effect.flip(turn.result)
         assert.instanceOf(error, CodexError.TurnFailed)
-        assert.include(error.message, errors[2]!.error.message)
+        assert.strictEqual(error.detail, errors[2]!.error.message)
+        assert.strictEqual(error.reason, "streamBroken")
         assert.strictEqual((yield* thread.status).type, "systemError")
         // A stream that breaks once is a retry that is heard of, and no error.
         yield* model.enqueue(broken)

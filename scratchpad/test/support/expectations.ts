@@ -287,6 +287,11 @@ export const expectations: Record<string, Expectation> = {
     effect: "example.program",
     prints: "nobody waits for the reply to request 2"
   },
+  "observability: Odd things (2)": {
+    answers: [],
+    effect: `Effect.map(${onThread("missing")}, (names) => names.length + " missing")`,
+    prints: "0 missing"
+  },
   "AGENTS: 1. Make one client and provide it at the edge (1)": { answers: ["Hello."], prints: "Hello." },
   "AGENTS: 2. Say what the agent may touch (1)": {
     answers: [escalated, "I may not."],
@@ -318,6 +323,15 @@ export const expectations: Record<string, Expectation> = {
   "AGENTS: 8. Run one turn at a time on a thread, and threads side by side (1)": {
     answers: ["Updated."],
     effect: "Effect.map(example.update([process.cwd()]), ([{ status }]) => status)",
+    prints: "completed"
+  },
+  "AGENTS: 9. Ask for a sandbox and an approval mode on the handle that runs (1)": {
+    answers: ["Written.", "Reviewed."],
+    effect: `Effect.gen(function*() {
+      const thread = yield* (yield* Codex.Codex).startThread({ sandbox: Sandbox.workspaceWrite })
+      yield* thread.run("Change it.")
+      return (yield* example.review(thread.id)).status
+    })`,
     prints: "completed"
   },
   "AGENTS: 10. Retry only what is safe, and look before you run again (1)": {
