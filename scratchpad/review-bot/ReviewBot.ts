@@ -15,9 +15,7 @@ export class Review extends Schema.Class<Review>("Review")({
 }) {}
 
 export type ReviewError =
-  | CodexError.RequestError
-  | CodexError.SettingsNotApplied
-  | CodexError.ThreadBusy
+  | CodexError.TurnStartError
   | CodexError.TurnEndError
   | CodexError.TurnInterrupted
   | CodexError.OutputInvalid

@@ -14,7 +14,7 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as ApprovalMode from "./ApprovalMode.ts"
 import type { AppServerRpc } from "./AppServerRpc.ts"
-import type { CallError, RequestError, SettingsNotApplied, ThreadCallError, ThreadInUse } from "./CodexError.ts"
+import type { CallError, ResumeError, SettingsNotApplied, ThreadCallError, ThreadInUse } from "./CodexError.ts"
 import type { DynamicTools } from "./DynamicTools.ts"
 import { implementation } from "./internal/load.ts"
 import type * as Received from "./Received.ts"
@@ -259,12 +259,13 @@ export class Codex extends Context.Service<Codex, {
   /** What the server said of itself: its version, its home, its platform. */
   readonly serverInfo: ServerInfo
   /**
-   * Starts a thread. Nothing of it is stored before its first turn or its name. Fails with `SettingsNotApplied` if the
-   * server says that it holds something else than was asked for.
+   * Starts a thread. Nothing of it is stored before its first turn or its name. Fails with `InvalidArgument` for options
+   * that are known to be wrong, such as a folder that is not there, with `RpcError` for those that the server refuses, and
+   * with `SettingsNotApplied` if the server says that it holds something else than was asked for.
    */
   readonly startThread: (
     options?: StartThreadOptions
-  ) => Effect.Effect<Thread, RequestError | SettingsNotApplied>
+  ) => Effect.Effect<Thread, CallError | SettingsNotApplied>
   /**
    * Loads a stored thread, also one that another process wrote. Fails with `ThreadNotPersisted` for an unknown id and for
    * a thread without a turn or a name, with `RpcError` for an archived one, with `ThreadInUse` while another process has it,
@@ -274,15 +275,16 @@ export class Codex extends Context.Service<Codex, {
   readonly resumeThread: (
     threadId: string,
     options?: ResumeThreadOptions
-  ) => Effect.Effect<Thread, RequestError | SettingsNotApplied>
+  ) => Effect.Effect<Thread, ResumeError>
   /**
    * Makes a new thread with the history of another, which stays as it is; of a running turn the fork has what there is,
-   * as interrupted. Fails with `ThreadNotPersisted` when nothing of the thread is stored.
+   * as interrupted. Fails with `ThreadNotPersisted` when nothing of the thread is stored, with `RpcError` for an archived
+   * one, and with `SettingsNotApplied` when an option cannot hold. Another process may have the thread.
    */
   readonly forkThread: (
     threadId: string,
     options?: ForkThreadOptions
-  ) => Effect.Effect<Thread, RequestError | SettingsNotApplied>
+  ) => Effect.Effect<Thread, ThreadCallError | SettingsNotApplied>
   /**
    * The stored threads of all pages, read as the stream is. A server that gives the same cursor twice ends it with
    * `DecodeError`.
@@ -309,7 +311,11 @@ export class Codex extends Context.Service<Codex, {
     threadId: string,
     options?: { readonly includeTurns?: boolean | undefined }
   ) => Effect.Effect<ThreadInfo, ThreadCallError>
-  /** Takes a thread out of the ordinary lists and unloads it; a running turn is interrupted (measured). */
+  /**
+   * Takes a thread out of the ordinary lists and unloads it; a running turn is interrupted (measured). Fails with
+   * `ThreadNotPersisted` for an unknown id and for a thread that is archived already, and with `ThreadInUse` while another
+   * process has it.
+   */
   readonly archiveThread: (threadId: string) => Effect.Effect<void, ThreadCallError | ThreadInUse>
   /**
    * Undoes {@link archiveThread}. The server does not load the thread (measured); the handle resumes it before its first
@@ -317,7 +323,10 @@ export class Codex extends Context.Service<Codex, {
    * that is not archived.
    */
   readonly unarchiveThread: (threadId: string) => Effect.Effect<Thread, ThreadCallError | ThreadInUse>
-  /** Deletes a thread for good. Fails with `RpcError` while the history of a fork refers to it (measured). */
+  /**
+   * Deletes a thread for good. Fails with `ThreadNotPersisted` for an unknown id, with `RpcError` while the history of a fork
+   * refers to it, and with `ThreadInUse` while another process has it (measured).
+   */
   readonly deleteThread: (threadId: string) => Effect.Effect<void, ThreadCallError | ThreadInUse>
   /** The models of all pages. They are few and looked through as a whole, so this is no stream. */
   readonly models: (options?: ModelsOptions) => Effect.Effect<ReadonlyArray<Received.Model>, CallError>

@@ -605,7 +605,32 @@ export type CallError =
 export type ThreadCallError = CallError | ThreadNotFound | ThreadNotPersisted
 
 /**
- * What any request can fail with.
+ * What a request about a running turn can fail with: `Turn.steer` and `Turn.interrupt`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TurnCallError = CallError | ThreadNotFound | NoActiveTurn | TurnMismatch
+
+/**
+ * What loading a stored thread can fail with: `Codex.resumeThread`, and what runs the agent on a thread, which a handle
+ * resumes first when the server may have let go of it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ResumeError = ThreadCallError | ThreadInUse | SettingsNotApplied
+
+/**
+ * What the start of a turn with a message can fail with: `Thread.turn`, and `Thread.run` before its turn runs.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TurnStartError = ResumeError | InputTooLarge | ThreadBusy
+
+/**
+ * What any request can fail with, whatever it asks for. `AppServerRpc.request` has the errors of its method.
  *
  * @category models
  * @since 0.1.0

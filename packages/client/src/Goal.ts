@@ -8,7 +8,7 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import type { RequestError, SettingsNotApplied, ThreadBusy, TurnEndError, TurnInterrupted } from "./CodexError.ts"
+import type { CallError, ResumeError, ThreadBusy, ThreadNotFound, TurnEndError, TurnInterrupted } from "./CodexError.ts"
 import type * as Received from "./Received.ts"
 import type { Turn } from "./Turn.ts"
 import type { TurnResult } from "./TurnResult.ts"
@@ -112,13 +112,14 @@ export interface Goals {
    *   any request (a rule of the Python SDK and of the server), and for an ephemeral thread, which cannot have a goal
    * - `ThreadBusy` when a turn or another goal of the thread runs; its `activeTurnId` is empty if that is not known
    * - `ThreadNotFound` when the server has not loaded the thread: it would keep the goal and begin no turn (measured)
+   * - what `Codex.resumeThread` fails with, when the thread has to be resumed first
    * - `RpcError` when goals are switched off in codex's configuration (`[features] goals = false`)
    * - `AppServerTimeout` (of `turn/started`) when no turn begins; the goal is then paused
    */
   readonly startGoal: (
     objective: string,
     options?: GoalOptions
-  ) => Effect.Effect<Turn, RequestError | SettingsNotApplied | ThreadBusy, Scope.Scope>
+  ) => Effect.Effect<Turn, ResumeError | ThreadBusy, Scope.Scope>
   /**
    * `startGoal` to its end. Succeeds only if the last turn was completed and none failed. Interrupting it pauses the goal,
    * interrupts the turn and waits a bounded time.
@@ -126,18 +127,18 @@ export interface Goals {
   readonly runGoal: (
     objective: string,
     options?: GoalOptions
-  ) => Effect.Effect<TurnResult, RequestError | SettingsNotApplied | ThreadBusy | TurnEndError | TurnInterrupted>
+  ) => Effect.Effect<TurnResult, ResumeError | ThreadBusy | TurnEndError | TurnInterrupted>
   /**
    * Takes up the thread's goal again, for instance after it was paused or interrupted; otherwise as `startGoal`. Fails with
    * `RpcError` when the thread has no goal.
    */
   readonly resumeGoal: (
     options?: ResumeGoalOptions
-  ) => Effect.Effect<Turn, RequestError | SettingsNotApplied | ThreadBusy, Scope.Scope>
-  /** The thread's goal as the server has it now. */
-  readonly goal: Effect.Effect<Option.Option<Goal>, RequestError>
+  ) => Effect.Effect<Turn, ResumeError | ThreadBusy, Scope.Scope>
+  /** The thread's goal as the server has it now. Fails with `RpcError` for an ephemeral thread (measured). */
+  readonly goal: Effect.Effect<Option.Option<Goal>, CallError | ThreadNotFound>
   /** Lets the running turn end and starts no other. Fails with `RpcError` when the thread has no goal. */
-  readonly pauseGoal: Effect.Effect<Goal, RequestError>
-  /** Forgets the goal and lets the running turn end. Succeeds with whether there was one. */
-  readonly clearGoal: Effect.Effect<boolean, RequestError>
+  readonly pauseGoal: Effect.Effect<Goal, CallError | ThreadNotFound>
+  /** Forgets the goal and lets the running turn end. Succeeds with whether there was one. Fails as {@link goal}. */
+  readonly clearGoal: Effect.Effect<boolean, CallError | ThreadNotFound>
 }

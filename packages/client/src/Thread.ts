@@ -12,15 +12,17 @@ import type * as Stream from "effect/Stream"
 import type { ApprovalMode } from "./ApprovalMode.ts"
 import type { ForkThreadOptions } from "./Codex.ts"
 import type {
+  CallError,
   ConnectionError,
   OutputInvalid,
-  RequestError,
+  ResumeError,
   SettingsNotApplied,
   ThreadBusy,
   ThreadCallError,
   ThreadInUse,
   TurnEndError,
-  TurnInterrupted
+  TurnInterrupted,
+  TurnStartError
 } from "./CodexError.ts"
 import type { Goals } from "./Goal.ts"
 import type { Input } from "./Input.ts"
@@ -200,6 +202,9 @@ export interface StructuredOutput<A> {
 /**
  * A handle on a thread. It holds nothing open: there is nothing to close.
  *
+ * What needs the thread loaded resumes it first where the server may not have it: by a process that was started since, and
+ * for a turn after {@link Thread.unsubscribe}. It then fails as `Codex.resumeThread` does if that is not possible.
+ *
  * **Example** (Two turns of one conversation, the second read-only)
  *
  * ```ts
@@ -226,6 +231,14 @@ export interface Thread extends Goals {
      *
      * With `output` the model has to answer in that shape, and the result holds the decoded answer.
      *
+     * Fails with
+     * - `ThreadBusy` while another turn or a goal of the thread runs: see `whenBusy`
+     * - `InvalidArgument` and `InputTooLarge` for what is known to be wrong before a turn runs
+     * - `ThreadNotFound` once the thread was archived or deleted
+     * - `TurnFailed`, `TurnStalled` and `TurnOutcomeUnknown`, as the turn ended
+     * - `TurnInterrupted` when the turn was interrupted by a handle, a cancelled approval or another client
+     * - `OutputInvalid` when the answer does not fit, with `output` alone
+     *
      * **Example** (A typed answer)
      *
      * ```ts
@@ -245,33 +258,31 @@ export interface Thread extends Goals {
     <A>(
       input: Input,
       options: TurnOptions & StructuredOutput<A>
-    ): Effect.Effect<
-      TurnResult<A>,
-      RequestError | SettingsNotApplied | ThreadBusy | TurnEndError | TurnInterrupted | OutputInvalid
-    >
+    ): Effect.Effect<TurnResult<A>, TurnStartError | TurnEndError | TurnInterrupted | OutputInvalid>
     (
       input: Input,
       options?: TurnOptions
-    ): Effect.Effect<TurnResult, RequestError | SettingsNotApplied | ThreadBusy | TurnEndError | TurnInterrupted>
+    ): Effect.Effect<TurnResult, TurnStartError | TurnEndError | TurnInterrupted>
   }
-  /** Starts a turn and returns its handle as soon as the server has accepted it. */
-  readonly turn: (
-    input: Input,
-    options?: TurnOptions
-  ) => Effect.Effect<Turn, RequestError | SettingsNotApplied | ThreadBusy, Scope.Scope>
+  /**
+   * Starts a turn and returns its handle as soon as the server has accepted it. Fails as {@link Thread.run} does before its
+   * turn runs.
+   */
+  readonly turn: (input: Input, options?: TurnOptions) => Effect.Effect<Turn, TurnStartError, Scope.Scope>
   /**
    * Starts the server's own review of the changes in the thread's folder: what is not committed, what a branch adds, one
    * commit, or what the instructions say. The review is the text of the item `exitedReviewMode` and the final answer. It
-   * cannot be steered (`RpcError`).
+   * cannot be steered (`RpcError`). Fails as {@link Thread.turn} does, and with `RpcError` for an empty branch or empty
+   * instructions.
    */
   readonly review: (
     target: Sent.ReviewTarget,
     options?: { readonly whenBusy?: "fail" | "queue" | undefined }
-  ) => Effect.Effect<Turn, RequestError | SettingsNotApplied | ThreadBusy, Scope.Scope>
+  ) => Effect.Effect<Turn, ResumeError | ThreadBusy, Scope.Scope>
   /** Starts to compact the thread's history, as the server does by itself when the context is full. It is a turn too. */
   readonly compact: (
     options?: { readonly whenBusy?: "fail" | "queue" | undefined }
-  ) => Effect.Effect<Turn, RequestError | SettingsNotApplied | ThreadBusy, Scope.Scope>
+  ) => Effect.Effect<Turn, ResumeError | ThreadBusy, Scope.Scope>
 
   // ---------------------------------------------------------------------------
   // The thread itself
@@ -319,27 +330,40 @@ export interface Thread extends Goals {
    * ```
    */
   readonly events: Stream.Stream<ThreadEvent, ConnectionError>
-  /** Names the thread, which also stores one that has no turn yet. The server refuses an empty name. */
-  readonly setName: (name: string) => Effect.Effect<void, RequestError>
-  /** A new thread with this one's history, and this handle's sandbox, approval mode, folder, handlers and tools. {@link Codex.forkThread} says more. */
-  readonly fork: (options?: ForkThreadOptions) => Effect.Effect<Thread, RequestError | SettingsNotApplied>
-  /** Takes the thread out of the ordinary lists and unloads it; a running turn is interrupted (measured). */
+  /**
+   * Names the thread, which also stores one that has no turn yet. Fails with `RpcError` for an empty name and for an
+   * ephemeral thread, and with `ThreadNotPersisted` once the thread was archived or deleted (measured).
+   */
+  readonly setName: (name: string) => Effect.Effect<void, ThreadCallError | ThreadInUse>
+  /**
+   * A new thread with this one's history, and this handle's sandbox, approval mode, folder, handlers and tools.
+   * {@link Codex.forkThread} says more, also how it fails.
+   */
+  readonly fork: (options?: ForkThreadOptions) => Effect.Effect<Thread, ThreadCallError | SettingsNotApplied>
+  /**
+   * Takes the thread out of the ordinary lists and unloads it; a running turn is interrupted (measured). Fails with
+   * `ThreadNotPersisted` when it is archived already, or deleted, and with `ThreadInUse` while another process has it.
+   */
   readonly archive: Effect.Effect<void, ThreadCallError | ThreadInUse>
   /**
    * Takes a turn and every later one out of the history, for good. What they did to files stays. Called rollback in older
-   * versions of the protocol.
+   * versions of the protocol. Fails with `RpcError` for an unknown turn and for an ephemeral thread, and with
+   * `ThreadNotPersisted` before anything of the thread is stored (measured).
    */
-  readonly revert: (beforeTurnId: string) => Effect.Effect<void, RequestError>
+  readonly revert: (beforeTurnId: string) => Effect.Effect<void, ThreadCallError | ThreadInUse>
   /**
    * Appends items of the Responses API to what the model sees of the history, such as
    * `{ type: "message", role: "user", content: [{ type: "input_text", text: "..." }] }`. They are no items of a turn.
+   * Fails with `InvalidArgument` for an image that codex does not take, with `RpcError` for what is no such item, and with
+   * `ThreadNotFound` once the thread was archived or deleted.
    */
-  readonly inject: (items: ReadonlyArray<Schema.Json>) => Effect.Effect<void, RequestError>
+  readonly inject: (items: ReadonlyArray<Schema.Json>) => Effect.Effect<void, ThreadCallError | ThreadInUse>
   /**
    * Changes settings for the turns to come, without a turn. A turn that runs keeps its own. Other handles of the thread
-   * keep to the sandbox and the approval mode that they were given.
+   * keep to the sandbox and the approval mode that they were given. Fails with `InvalidArgument` for options that exclude
+   * each other and for a folder that is not there, and with `ThreadNotFound` once the thread was archived or deleted.
    */
-  readonly updateSettings: (options: UpdateSettingsOptions) => Effect.Effect<void, RequestError>
+  readonly updateSettings: (options: UpdateSettingsOptions) => Effect.Effect<void, ThreadCallError | ThreadInUse>
   /**
    * Asks the server to tell this connection nothing more of the thread, which lets it unload the thread when it is idle. A
    * turn that is running is not heard of any more, and so does not end here. A later turn of a handle of this client
@@ -349,5 +373,5 @@ export interface Thread extends Goals {
    * that was started with `config: { thread_unload_delay_secs: 0 }`, or a server that was, lets go within milliseconds
    * (measured on codex 0.169).
    */
-  readonly unsubscribe: Effect.Effect<Received.ThreadUnsubscribeStatus, ThreadCallError>
+  readonly unsubscribe: Effect.Effect<Received.ThreadUnsubscribeStatus, CallError>
 }

@@ -8,9 +8,9 @@ import type * as Stream from "effect/Stream"
 import type {
   ConnectionError,
   EventsOverflow,
-  InvalidArgument,
-  RequestError,
+  InputTooLarge,
   ThreadBusy,
+  TurnCallError,
   TurnEndError
 } from "./CodexError.ts"
 import type { Input } from "./Input.ts"
@@ -112,16 +112,21 @@ export interface Turn {
   readonly usage: Stream.Stream<Received.ThreadTokenUsage, ConnectionError | EventsOverflow>
   /**
    * Waits for the end. Succeeds when the turn was completed or interrupted (`status` says which), and needs no reader of
-   * `events`. `ThreadBusy` means that another client's turn was running and has taken the input.
+   * `events`. Fails with `TurnFailed`, `TurnStalled` or `TurnOutcomeUnknown`, as it ended. `ThreadBusy` means that another client's turn was running and has taken the input.
    */
   readonly result: Effect.Effect<TurnResult, TurnEndError | ThreadBusy | ConnectionError>
-  /** Says more to the agent while the turn runs. Fails with `NoActiveTurn` when it is over. */
-  readonly steer: (input: Input) => Effect.Effect<void, RequestError | InvalidArgument>
+  /**
+   * Says more to the agent while the turn runs. Fails with `NoActiveTurn` before the server has begun the turn and when it is
+   * over, with `TurnMismatch` when another turn runs by then, and with `RpcError` for a review, which takes no input.
+   */
+  readonly steer: (input: Input) => Effect.Effect<void, TurnCallError | InputTooLarge>
   /**
    * Interrupts the turn. Succeeds when the server has taken it, or when the turn is over anyway; `result` then succeeds
    * with the status `interrupted`. Waits until the server has begun the turn, because it takes no interrupt before.
+   * Fails with `NoActiveTurn` or `TurnMismatch` when the server refuses for longer than `Codex.Options.stopGrace` and does not
+   * tell that the turn is over, and with `ThreadBusy` as {@link Turn.result} does.
    */
-  readonly interrupt: Effect.Effect<void, RequestError | ThreadBusy>
+  readonly interrupt: Effect.Effect<void, TurnCallError | ThreadBusy>
   /**
    * {@link interrupt}, and ends the commands that the turn left running, which an interrupt alone does not: codex ends the
    * one that the turn waits for if it gets to it within 100 ms, and none that is in the background (measured). Gives the
@@ -129,6 +134,6 @@ export interface Turn {
    */
   readonly interruptWithTerminals: Effect.Effect<
     ReadonlyArray<Received.ThreadBackgroundTerminal>,
-    RequestError | ThreadBusy
+    TurnCallError | ThreadBusy
   >
 }

@@ -178,6 +178,35 @@ describe("a reply", () => {
     }))
 })
 
+describe("a thread that was just started or forked", () => {
+  it.effect("is neither unknown nor in use, whatever the text of a refusal says", () =>
+    Effect.gen(function*() {
+      const { codex, server } = yield* connect()
+      const refusals = [`thread not found: ${threadId}`, `thread ${threadId} already has an active writer`]
+      for (const [index, detail] of refusals.entries()) {
+        const isFork = index === 1
+        const opening = yield* Effect.forkScoped(Effect.flip(
+          isFork
+            ? codex.forkThread(threadId, { sandbox: Sandbox.readOnly })
+            : codex.startThread({ sandbox: Sandbox.readOnly })
+        ))
+        yield* Effect.flatMap(server.expect(isFork ? "thread/fork" : "thread/start"), (request) =>
+          server.reply(request, threadOpened({ sandbox: "workspace-write" })))
+        yield* Effect.flatMap(server.expect("config/read"), (request) =>
+          server.refuse(request, -32603, "no"))
+        const update = yield* server.next
+        assert.strictEqual(update.method, "thread/settings/update")
+        yield* isFork ? server.reply(update, {}) : server.refuse(update, -32600, detail)
+        if (isFork) {
+          yield* Effect.flatMap(server.expect("thread/resume"), (request) => server.refuse(request, -32600, detail))
+        }
+        yield* Effect.flatMap(server.expect("thread/unsubscribe"), (request) =>
+          server.reply(request, { status: "unsubscribed" }))
+        assert.deepInclude(yield* Fiber.join(opening), { _tag: "RpcError", reason: "invalidRequest", detail })
+      }
+    }))
+})
+
 describe("folders", () => {
   it("are the same however they are spelled", () => {
     for (

@@ -90,6 +90,65 @@ describe("errors of requests", () => {
   )
 
   real(
+    "each request about a thread has the meanings that its errors list, and no other",
+    Effect.gen(function*() {
+      const input = (text: string) => [{ type: "text" as const, text, text_elements: [] }]
+      const item = { type: "message", role: "user", content: [{ type: "input_text", text: "x" }] }
+      const meant = <E extends CodexError.CodexError, R>(refused: Effect.Effect<unknown, E, R>) =>
+        Effect.map(Effect.flip(refused), kindOf)
+      const unknown = "01a204a6-7a20-7f20-96b9-d324ba3d05aa"
+      const archived = yield* newThread()
+      yield* enqueue("ok")
+      yield* archived.run("go")
+      yield* archived.archive
+      for (const threadId of [unknown, archived.id]) {
+        const notLoaded = yield* Effect.all({
+          "turn/start": meant(request("turn/start", { threadId, input: input("x") })),
+          "turn/steer": meant(request("turn/steer", { threadId, expectedTurnId: "x", input: input("x") })),
+          "turn/interrupt": meant(request("turn/interrupt", { threadId, turnId: "x" })),
+          "review/start": meant(request("review/start", { threadId, target: { type: "uncommittedChanges" } })),
+          "thread/compact/start": meant(request("thread/compact/start", { threadId })),
+          "thread/settings/update": meant(request("thread/settings/update", { threadId, model: "x" })),
+          "thread/inject_items": meant(request("thread/inject_items", { threadId, items: [item] })),
+          "thread/revert": meant(request("thread/revert", { threadId, beforeTurnId: unknown })),
+          "thread/goal/get": meant(request("thread/goal/get", { threadId })),
+          "thread/goal/set": meant(request("thread/goal/set", { threadId, objective: "x" })),
+          "thread/goal/clear": meant(request("thread/goal/clear", { threadId })),
+          "thread/backgroundTerminals/list": meant(request("thread/backgroundTerminals/list", { threadId })),
+          "thread/backgroundTerminals/terminate": meant(
+            request("thread/backgroundTerminals/terminate", { threadId, processId: "1" })
+          )
+        })
+        assert.deepStrictEqual([...new Set(Object.values(notLoaded))], ["ThreadNotFound"], JSON.stringify(notLoaded))
+        assert.strictEqual(yield* meant(request("thread/name/set", { threadId, name: "x" })), "ThreadNotPersisted")
+        assert.deepStrictEqual(yield* request("thread/unsubscribe", { threadId }), { status: "notLoaded" })
+      }
+      const [resumed, forked] = ["thread/resume", "thread/fork"] as const
+      assert.strictEqual(yield* meant(request(resumed, { threadId: unknown })), "ThreadNotPersisted")
+      assert.strictEqual(yield* meant(request(forked, { threadId: unknown })), "ThreadNotPersisted")
+      assert.strictEqual(yield* meant(request(resumed, { threadId: archived.id })), "RpcError: invalidRequest")
+      assert.strictEqual(yield* meant(request(forked, { threadId: archived.id })), "RpcError: invalidRequest")
+
+      const { id: threadId } = yield* newThread()
+      const tooLong = input("x".repeat(1_048_577))
+      assert.strictEqual(yield* meant(request("turn/start", { threadId, input: tooLong })), "InputTooLarge")
+      const steer = { threadId, expectedTurnId: "x" }
+      assert.strictEqual(yield* meant(request("turn/steer", { ...steer, input: tooLong })), "InputTooLarge")
+      assert.strictEqual(yield* meant(request("turn/steer", { ...steer, input: input("x") })), "NoActiveTurn")
+      assert.strictEqual(yield* meant(request("turn/interrupt", { threadId, turnId: "x" })), "NoActiveTurn")
+      assert.strictEqual(
+        yield* meant(request("thread/revert", { threadId, beforeTurnId: unknown })),
+        "ThreadNotPersisted"
+      )
+
+      const ephemeral = yield* newThread({ ephemeral: true })
+      for (const call of [ephemeral.setName("x"), ephemeral.revert(unknown), ephemeral.goal]) {
+        assert.strictEqual(yield* meant<CodexError.CodexError, never>(call), "RpcError: invalidRequest")
+      }
+    })
+  )
+
+  real(
     "AppServerTimeout: a request that takes longer than it may",
     Effect.gen(function*() {
       const error = yield* Effect.flip(

@@ -74,6 +74,19 @@ describe("a meaning that a method cannot have", () => {
     const login = { code: -32600, message: "chatgpt authentication required to read token usage" }
     assert.strictEqual(fromReply("account/usage/read", login)._tag, "LoginRequired")
     assert.strictEqual(fromReply("account/read", login)._tag, "RpcError")
+    const unstored = { code: -32600, message: "no rollout found for thread id 01a2" }
+    assert.strictEqual(fromReply("thread/resume", unstored)._tag, "ThreadNotPersisted")
+    assert.strictEqual(fromReply("turn/start", unstored)._tag, "RpcError")
+    const idle = { code: -32600, message: "no active turn to steer" }
+    assert.strictEqual(fromReply("turn/steer", idle)._tag, "NoActiveTurn")
+    assert.strictEqual(fromReply("review/start", idle)._tag, "RpcError")
+    const inUse = { code: -32600, message: "thread 01a2 already has an active writer" }
+    assert.strictEqual(fromReply("thread/resume", inUse)._tag, "ThreadInUse")
+    assert.strictEqual(fromReply("thread/fork", inUse)._tag, "RpcError")
+    const data = { input_error_code: "input_too_large", max_chars: 1, actual_chars: 2 }
+    const long = { code: -32602, message: "Input exceeds the maximum length of 1 characters.", data }
+    assert.strictEqual(fromReply("turn/start", long)._tag, "InputTooLarge")
+    assert.deepInclude(fromReply("thread/compact/start", long), { _tag: "RpcError", reason: "invalidParams", data })
     const gate = { code: -32600, message: "model/list requires experimentalApi capability" }
     assert.strictEqual(fromReply("model/list", gate)._tag, "ExperimentalRequired")
   })

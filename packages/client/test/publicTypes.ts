@@ -30,9 +30,7 @@ void thread.run(["two", Input.text("pieces")], { sandbox: Sandbox.workspaceWrite
 type ErrorOf<T> = T extends Effect.Effect<infer _A, infer E, infer _R> ? E : never
 
 type RunError =
-  | CodexError.RequestError
-  | CodexError.SettingsNotApplied
-  | CodexError.ThreadBusy
+  | CodexError.TurnStartError
   | CodexError.TurnEndError
   | CodexError.TurnInterrupted
 
@@ -51,17 +49,13 @@ holds<
 holds<
   Equal<
     ErrorOf<ReturnType<Codex.Codex["Service"]["startThread"]>>,
-    CodexError.RequestError | CodexError.SettingsNotApplied
+    CodexError.CallError | CodexError.SettingsNotApplied
   >
 >()
 holds<
   Equal<
     ReturnType<Thread.Thread["turn"]>,
-    Effect.Effect<
-      Turn.Turn,
-      CodexError.RequestError | CodexError.SettingsNotApplied | CodexError.ThreadBusy,
-      Scope.Scope
-    >
+    Effect.Effect<Turn.Turn, CodexError.TurnStartError, Scope.Scope>
   >
 >()
 holds<Equal<Turn.Turn["text"], Stream.Stream<string, CodexError.ConnectionError | CodexError.EventsOverflow>>>()

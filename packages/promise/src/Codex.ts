@@ -225,7 +225,8 @@ export class Codex implements AsyncDisposable {
 
   /**
    * Starts a thread. Nothing of it is stored before its first turn or its name. Rejects with `InvalidArgument` for options
-   * that this client knows to be wrong, such as a tool's name, and with `RpcError` for those that the server refuses.
+   * that this client knows to be wrong, such as a tool's name, with `RpcError` for those that the server refuses, and with
+   * `SettingsNotApplied` if the server says that it holds something else than was asked for.
    */
   startThread(options?: StartThreadOptions): Promise<Thread> {
     return this.#thread(
@@ -236,7 +237,8 @@ export class Codex implements AsyncDisposable {
 
   /**
    * Loads a stored thread. Rejects with `ThreadNotPersisted` for an unknown id and for a thread without a turn or a name,
-   * with `RpcError` for an archived one, and with `ThreadInUse` while another process has it.
+   * with `RpcError` for an archived one, with `ThreadInUse` while another process has it, and with `SettingsNotApplied` when
+   * an option cannot hold.
    */
   resumeThread(threadId: string, options?: ResumeThreadOptions): Promise<Thread> {
     return this.#thread(
@@ -247,7 +249,7 @@ export class Codex implements AsyncDisposable {
 
   /**
    * Makes a new thread with the history of another, which stays as it is. Rejects with `ThreadNotPersisted` when nothing of
-   * the thread is stored.
+   * the thread is stored, with `RpcError` for an archived one, and with `SettingsNotApplied` when an option cannot hold.
    */
   forkThread(threadId: string, options?: ForkThreadOptions): Promise<Thread> {
     return this.#thread(

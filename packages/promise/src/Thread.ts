@@ -140,7 +140,9 @@ export interface Thread {
   /**
    * Starts a turn and gives its handle as soon as the server has accepted it. Rejects with `ThreadBusy` when a turn of the
    * thread is running and `whenBusy` is not given, with `ThreadNotFound` for a thread that was archived or deleted, with
-   * `InputTooLarge`, and with `InvalidArgument` for an input or options that this client knows to be wrong.
+   * `InputTooLarge`, and with `InvalidArgument` for an input or options that this client knows to be wrong. A thread that
+   * has to be resumed first, after {@link Thread.unsubscribe} or by a process that was started since, rejects as
+   * `Codex.resumeThread` does.
    */
   readonly turn: (input: Input, options?: TurnOptions) => Promise<Turn>
   /**
@@ -149,7 +151,10 @@ export interface Thread {
    * with `RpcError` for an empty branch or empty instructions.
    */
   readonly review: (target: Sent.ReviewTarget, options?: WhenBusy) => Promise<Turn>
-  /** Starts to compact the thread's history, as the server does by itself when the context is full. It is a turn too. */
+  /**
+   * Starts to compact the thread's history, as the server does by itself when the context is full. It is a turn too, and
+   * rejects as {@link Thread.turn} does.
+   */
   readonly compact: (options?: WhenBusy) => Promise<Turn>
 
   /**
@@ -168,18 +173,21 @@ export interface Thread {
   readonly items: (options?: Client.ListItemsOptions) => Readable<Received.ThreadItemEntry>
   /** Everything the server tells of the thread from the moment that it is read, of all its turns. */
   readonly events: Readable<Client.ThreadEvent>
-  /** Names the thread, which also stores one that has no turn yet. The server refuses an empty name. */
+  /**
+   * Names the thread, which also stores one that has no turn yet. Rejects with `RpcError` for an empty name and for an
+   * ephemeral thread, and with `ThreadNotPersisted` once the thread was archived or deleted.
+   */
   readonly setName: (name: string, options?: CallOptions) => Promise<void>
-  /** A new thread with this one's history and this handle's handlers and tools. */
+  /** A new thread with this one's history and this handle's handlers and tools. Rejects as `Codex.forkThread` does. */
   readonly fork: (options?: ForkThreadOptions) => Promise<Thread>
   /**
    * Takes the thread out of the ordinary lists and unloads it; a running turn is interrupted. Rejects with
-   * `ThreadNotPersisted` when it is archived already, or deleted.
+   * `ThreadNotPersisted` when it is archived already, or deleted, and with `ThreadInUse` while another process has it.
    */
   readonly archive: (options?: CallOptions) => Promise<void>
   /**
    * Takes a turn and every later one out of the history, for good. What they did to files stays. Rejects with
-   * `RpcError` for an unknown turn, and with `ThreadNotPersisted` before the first turn: the server then forgets the
+   * `RpcError` for an unknown turn and for an ephemeral thread, and with `ThreadNotPersisted` before the first turn: the server then forgets the
    * thread (measured on codex 0.169).
    */
   readonly revert: (beforeTurnId: string, options?: CallOptions) => Promise<void>
@@ -189,7 +197,10 @@ export interface Thread {
    * with `RpcError` for what is no such item, and for none.
    */
   readonly inject: (items: Parameters<Client.Thread["inject"]>[0], options?: CallOptions) => Promise<void>
-  /** Changes settings for the turns to come, without a turn. */
+  /**
+   * Changes settings for the turns to come, without a turn. Rejects with `InvalidArgument` for options that exclude each
+   * other and for a folder that is not there, and with `ThreadNotFound` once the thread was archived or deleted.
+   */
   readonly updateSettings: (options: Client.UpdateSettingsOptions & CallOptions) => Promise<void>
   /** Asks the server to tell this connection nothing more of the thread, which lets it unload the thread when it is idle. */
   readonly unsubscribe: (options?: CallOptions) => Promise<Received.ThreadUnsubscribeStatus>
@@ -207,7 +218,7 @@ export interface Thread {
    * there is none, otherwise as {@link Thread.startGoal}.
    */
   readonly resumeGoal: (options?: ResumeGoalOptions) => Promise<Turn>
-  /** The thread's goal as the server has it now. */
+  /** The thread's goal as the server has it now. Rejects with `RpcError` for an ephemeral thread. */
   readonly goal: (options?: CallOptions) => Promise<Goal | undefined>
   /** Lets the running turn end and starts no other. Rejects with `RpcError` when there is no goal. */
   readonly pauseGoal: (options?: CallOptions) => Promise<Goal>

@@ -77,7 +77,10 @@ export interface Turn extends AsyncDisposable {
    * signal ends the waiting, not the turn.
    */
   readonly result: (options?: CallOptions) => Promise<TurnResult>
-  /** Says more to the agent while the turn runs. Rejects with `NoActiveTurn` when it is over. */
+  /**
+   * Says more to the agent while the turn runs. Rejects with `NoActiveTurn` before the server has begun the turn and when it
+   * is over, with `TurnMismatch` when another turn runs by then, with `InputTooLarge`, and with `RpcError` for a review.
+   */
   readonly steer: (input: Input, options?: CallOptions) => Promise<void>
   /** Interrupts the turn. Resolves when the server has taken it, or when the turn is over anyway. */
   readonly interrupt: (options?: CallOptions) => Promise<void>

@@ -6,13 +6,7 @@
 import * as Approvals from "@effect-codex/client/Approvals"
 import * as Auth from "@effect-codex/client/Auth"
 import * as Codex from "@effect-codex/client/Codex"
-import type {
-  RequestError,
-  SettingsNotApplied,
-  ThreadBusy,
-  TurnEndError,
-  TurnInterrupted
-} from "@effect-codex/client/CodexError"
+import type { TurnEndError, TurnInterrupted, TurnStartError } from "@effect-codex/client/CodexError"
 import { OutputInvalid } from "@effect-codex/client/CodexError"
 import type { Input } from "@effect-codex/client/Input"
 import * as Output from "@effect-codex/client/Output"
@@ -296,7 +290,7 @@ export const mockAuth = (members: Partial<Auth.Auth["Service"]>): Layer.Layer<Au
   })
 }
 
-type RunError = RequestError | SettingsNotApplied | ThreadBusy | TurnEndError | TurnInterrupted
+type RunError = TurnStartError | TurnEndError | TurnInterrupted
 
 /**
  * What stands for `Thread.run` in a mock. Its result has no `output`: the thread decodes the final answer with the schema of

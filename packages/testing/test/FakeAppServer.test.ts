@@ -3,7 +3,7 @@ import { AppServerRpc, Auth, Codex, CodexError, DynamicTools, Transport } from "
 import { Methods } from "@effect-codex/protocol"
 import { Contract, Expect, FakeAppServer, Faults, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Context, Duration, Effect, Fiber, Layer, Option, Schema, Sink, Stdio, Stream } from "effect"
+import { Clock, Context, Duration, Effect, Fiber, Layer, Option, Schema, type Scope, Sink, Stdio, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { layerFake } from "./contractServers.ts"
 
@@ -258,7 +258,7 @@ describe("FakeAppServer", () => {
         thread.revert(turn.id),
         thread.inject([]),
         auth.usage()
-      ], (call) => Effect.flip(Effect.asVoid(call)))
+      ], (call: Effect.Effect<unknown, CodexError.CodexError, Scope.Scope>) => Effect.flip(call))
       assert.deepStrictEqual(undone.map(said), [
         "thread/backgroundTerminals/list",
         "review/start",

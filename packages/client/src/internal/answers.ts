@@ -4,27 +4,48 @@ import type * as CodexError from "../CodexError.ts"
 
 type Meaning = Exclude<CodexError.ReplyError["_tag"], CodexError.CallError["_tag"]>
 
+const loaded = ["ThreadNotFound"] as const
 const thread = ["ThreadNotFound", "ThreadNotPersisted"] as const
 const written = [...thread, "ThreadInUse"] as const
+const running = ["ThreadNotFound", "NoActiveTurn", "TurnMismatch"] as const
 
 export const answers = {
+  "initialize": [],
+  "config/read": [],
   "model/list": [],
   "account/read": [],
   "account/logout": [],
+  "account/login/start": [],
   "account/login/cancel": [],
   "account/rateLimits/read": ["LoginRequired"],
   "account/usage/read": ["LoginRequired"],
   "thread/start": [],
   "thread/list": [],
   "thread/loaded/list": [],
+  // Of a thread that it does not know it says so in its result.
+  "thread/unsubscribe": [],
   "thread/read": thread,
   "thread/turns/list": thread,
   "thread/items/list": thread,
+  "thread/fork": thread,
+  "thread/name/set": thread,
+  "thread/revert": thread,
+  "thread/resume": written,
   "thread/archive": written,
   "thread/unarchive": written,
   "thread/delete": written,
-  "thread/unsubscribe": thread,
-  "thread/goal/get": thread
+  "thread/inject_items": loaded,
+  "thread/settings/update": loaded,
+  "thread/goal/get": loaded,
+  "thread/goal/set": loaded,
+  "thread/goal/clear": loaded,
+  "thread/backgroundTerminals/list": loaded,
+  "thread/backgroundTerminals/terminate": loaded,
+  "thread/compact/start": loaded,
+  "review/start": loaded,
+  "turn/start": [...loaded, "InputTooLarge"],
+  "turn/steer": [...running, "InputTooLarge"],
+  "turn/interrupt": running
 } as const satisfies { readonly [M in keyof ClientRequests]?: ReadonlyArray<Meaning> }
 
 type Answers = typeof answers

@@ -18,7 +18,7 @@ import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import type * as Tracer from "effect/Tracer"
 import type { AppServerRpc, ThreadObserver } from "../AppServerRpc.ts"
-import type { ConnectionError, RequestError } from "../CodexError.ts"
+import type { ConnectionError, RequestError, ThreadCallError, TurnCallError } from "../CodexError.ts"
 import {
   AppServerTimeout,
   InvalidArgument,
@@ -320,7 +320,7 @@ export interface Options {
   /** The limits of the account. */
   readonly limits: () => Windows
   /** The handle of a turn that is interrupted in this way. Its `steer` is replaced. */
-  readonly handle: (state: TurnState, interrupt: Effect.Effect<void, RequestError>) => Turn
+  readonly handle: (state: TurnState, interrupt: Effect.Effect<void, TurnCallError>) => Turn
   readonly toWire: ToWire
   /** Keeps turns from being started on the thread while a goal is. Default: nothing does. */
   readonly exclusively?: (<A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>) | undefined
@@ -398,7 +398,7 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
     return yield* new ThreadBusy({ threadId, activeTurnId: active ?? "", delivered: false })
   })
 
-  const interruptTurn = (state: GoalState, turnId: string, isRetry = false): Effect.Effect<void, RequestError> =>
+  const interruptTurn = (state: GoalState, turnId: string, isRetry = false): Effect.Effect<void, TurnCallError> =>
     rpc.request("turn/interrupt", { threadId, turnId }).pipe(
       Effect.asVoid,
       Effect.catchTags({
@@ -412,7 +412,7 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
 
   // The goal first: the server starts another turn only while it is active. When it cannot be paused the turn is
   // interrupted all the same. A server that refuses to pause has no goal to pause any more.
-  const interrupt = (state: GoalState, pauseTimeout?: Duration.Duration): Effect.Effect<void, RequestError> =>
+  const interrupt = (state: GoalState, pauseTimeout?: Duration.Duration): Effect.Effect<void, TurnCallError> =>
     Effect.suspend(() =>
       state.isOver ? Effect.void : state.interruptWith(Effect.gen(function*() {
         const pausing = yield* setGoal({ status: "paused" }, pauseTimeout).pipe(
@@ -467,7 +467,7 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
   const begin = Effect.fnUntraced(function*(
     params: Omit<SetParams, "threadId">,
     state: GoalState
-  ): Effect.fn.Return<TurnState, RequestError | ThreadBusy, Scope.Scope> {
+  ): Effect.fn.Return<TurnState, ThreadCallError | ThreadBusy, Scope.Scope> {
     yield* rpc.observe(threadId, state)
     yield* checkThread
     // Otherwise what an earlier goal has used counts for the new one.
@@ -496,7 +496,7 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
   const start = Effect.fnUntraced(function*(
     params: Omit<SetParams, "threadId">,
     turnOptions: Omit<TurnStateOptions, "rpc" | "limits"> & { readonly stallTimeout: Duration.Input | undefined }
-  ): Effect.fn.Return<readonly [GoalState, TurnState], RequestError | ThreadBusy, Scope.Scope> {
+  ): Effect.fn.Return<readonly [GoalState, TurnState], ThreadCallError | ThreadBusy, Scope.Scope> {
     const stallTimeout = yield* duration("stallTimeout", turnOptions.stallTimeout ?? options.stallTimeout)
     const goals = runningOf(rpc)
     const active = activeTurnId(rpc, threadId)

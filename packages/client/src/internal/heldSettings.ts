@@ -7,7 +7,7 @@ import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import type { AppServerRpc } from "../AppServerRpc.ts"
-import { type RequestError, SettingsNotApplied } from "../CodexError.ts"
+import { type ResumeError, type RpcError, SettingsNotApplied } from "../CodexError.ts"
 import type { Sandbox } from "../Sandbox.ts"
 import { containsPath, isRelative, samePath } from "./paths.ts"
 import { defined } from "./settings.ts"
@@ -269,7 +269,7 @@ export const ensure = Effect.fnUntraced(function*(
   asking: Asked,
   told: Told,
   when: "fresh" | "loaded"
-): Effect.fn.Return<Told, RequestError | SettingsNotApplied> {
+): Effect.fn.Return<Told, ResumeError> {
   let asked = asking
   let wrong = differences(asked, told, when)
   if (wrong.some(({ isTold, setting }) => isTold && (setting === "sandbox" || setting === "runtimeWorkspaceRoots"))) {
@@ -284,7 +284,7 @@ export const ensure = Effect.fnUntraced(function*(
   yield* rpc.request("thread/settings/update", { threadId, ...update }).pipe(
     Effect.catchTag(
       "RpcError",
-      (error): Effect.Effect<never, RequestError | SettingsNotApplied> =>
+      (error): Effect.Effect<never, RpcError | SettingsNotApplied> =>
         Effect.fail(error.reason === "methodNotFound" ? failed(threadId, wrong) : error)
     )
   )

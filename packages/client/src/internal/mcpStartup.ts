@@ -6,7 +6,7 @@ import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import type { AppServerRpc } from "../AppServerRpc.ts"
-import { AppServerTimeout, type RequestError } from "../CodexError.ts"
+import { AppServerTimeout } from "../CodexError.ts"
 import { defined } from "./settings.ts"
 
 export interface McpStartup {
@@ -61,10 +61,10 @@ const requiredBy = (config: unknown, overrides: Sent.ThreadStartParams["config"]
 /** Makes a request for a thread name the MCP servers that it waits for if it times out. */
 export const nameRequired =
   (rpc: AppServerRpc["Service"], params: Pick<Sent.ThreadStartParams, "config" | "cwd">) =>
-  <A>(request: Effect.Effect<A, RequestError>): Effect.Effect<A, RequestError> =>
-    Effect.catchTag(
+  <A, E>(request: Effect.Effect<A, E | AppServerTimeout>): Effect.Effect<A, E | AppServerTimeout> =>
+    Effect.catchIf(
       request,
-      "AppServerTimeout",
+      (error): error is AppServerTimeout => Predicate.isTagged(error, "AppServerTimeout"),
       ({ method, timeout }) =>
         rpc.request("config/read", defined({ cwd: params.cwd }), { timeout: "2 seconds" }).pipe(
           Effect.map(({ config }) => requiredBy(config, params.config)),

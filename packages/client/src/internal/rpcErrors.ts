@@ -63,6 +63,10 @@ export const fromReply = (method: string, error: unknown): ReplyError => {
     : new CodexError.RpcError(fields)
 }
 
+/** The refusal as any other, where its text cannot mean what it seems to. */
+export const withoutMeaning = ({ code, data, detail, method }: ReplyError): CodexError.RpcError =>
+  new CodexError.RpcError({ method, code, detail, ...(data === undefined ? {} : { data }) })
+
 // =============================================================================
 // Logins
 // =============================================================================

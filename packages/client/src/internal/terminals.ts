@@ -2,7 +2,7 @@
 import type * as Received from "@effect-codex/protocol/Received"
 import * as Effect from "effect/Effect"
 import type { AppServerRpc } from "../AppServerRpc.ts"
-import type { RequestError } from "../CodexError.ts"
+import type { CallError, ThreadNotFound } from "../CodexError.ts"
 import type { TurnState } from "./turnState.ts"
 
 type Rpc = AppServerRpc["Service"]
@@ -12,7 +12,7 @@ export const end = Effect.fnUntraced(function*(
   rpc: Rpc,
   threadId: string,
   itemIds: ReadonlySet<string>
-): Effect.fn.Return<ReadonlyArray<Received.ThreadBackgroundTerminal>, RequestError> {
+): Effect.fn.Return<ReadonlyArray<Received.ThreadBackgroundTerminal>, CallError | ThreadNotFound> {
   const { data } = yield* rpc.request("thread/backgroundTerminals/list", { threadId })
   return yield* Effect.filter(data.filter(({ itemId }) => itemIds.has(itemId)), ({ processId }) =>
     Effect.map(

@@ -3,7 +3,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type { AppServerRpc } from "../AppServerRpc.ts"
 import type { ForkThreadOptions, ThreadSettings } from "../Codex.ts"
-import type { RequestError, SettingsNotApplied } from "../CodexError.ts"
+import type { SettingsNotApplied, ThreadCallError, ThreadInUse } from "../CodexError.ts"
 import { ThreadBusy } from "../CodexError.ts"
 import type { DynamicTools } from "../DynamicTools.ts"
 import type { Handler, Overrides } from "../ServerRequests.ts"
@@ -68,7 +68,7 @@ export const fork = Effect.fnUntraced(function*(
   threadId: string,
   options: ForkThreadOptions | undefined,
   source?: ThreadDefaults
-): Effect.fn.Return<Thread, RequestError | SettingsNotApplied> {
+): Effect.fn.Return<Thread, ThreadCallError | SettingsNotApplied> {
   const { id, told } = yield* threadCalls.fork(client.rpc, client.opened, threadId, options)
   return make(client, id, defaultsOf(options, told, source))
 })
@@ -108,7 +108,7 @@ export const make = (
   // A process that was started since has not loaded the thread.
   const revive = Effect.flatMap(rpc.connected, () => rpc.restarts === restarts ? Effect.void : resume)
   // What does not run the agent needs the thread loaded, whatever it holds. The next turn looks at it again.
-  const revived = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | RequestError> =>
+  const revived = <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E | ThreadCallError | ThreadInUse> =>
     Effect.andThen(Effect.catchTag(revive, "SettingsNotApplied", () => threadCalls.rejoin(rpc, id)), effect)
   // The server runs a turn of a thread that the connection left, and tells it nothing: the turn would never end here.
   const subscribe = Effect.andThen(revive, Effect.suspend(() => unheard.has(id) ? resume : Effect.void))

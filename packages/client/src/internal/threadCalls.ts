@@ -5,13 +5,14 @@ import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import type { AppServerRpc } from "../AppServerRpc.ts"
 import type { ForkThreadOptions, ResumeThreadOptions, StartThreadOptions, ThreadSettings } from "../Codex.ts"
-import { DecodeError, InvalidArgument, type RequestError, type SettingsNotApplied } from "../CodexError.ts"
+import { DecodeError, InvalidArgument, type ResumeError } from "../CodexError.ts"
 import type { Sandbox } from "../Sandbox.ts"
 import type { Thread } from "../Thread.ts"
 import * as Held from "./heldSettings.ts"
 import { nameRequired } from "./mcpStartup.ts"
 import { injectedProblem } from "./media.ts"
 import { observedEvents } from "./observedEvents.ts"
+import { withoutMeaning } from "./rpcErrors.ts"
 import { allSent, defined, permissions } from "./settings.ts"
 import * as Untold from "./untoldSettings.ts"
 
@@ -110,6 +111,14 @@ const orLeave = (rpc: Rpc, threadId: string) => <A, E>(effect: Effect.Effect<A, 
     () => Effect.ignore(rpc.request("thread/unsubscribe", { threadId }, { timeout: "2 seconds" }))
   )
 
+/** A thread that was just made is loaded here and known to nobody else, so that a refusal cannot mean anything else. */
+const ofNew = <A>(effect: Effect.Effect<A, ResumeError>) =>
+  Effect.catchTag(
+    effect,
+    ["ThreadNotFound", "ThreadNotPersisted", "ThreadInUse"],
+    (error) => Effect.fail(withoutMeaning(error))
+  )
+
 export const start = Effect.fnUntraced(function*(rpc: Rpc, opened: Untold.Opened, options: StartThreadOptions) {
   const { asked, params, untold } = yield* threadSettings(options)
   const own: Omit<StartThreadOptions, keyof ThreadSettings> = options
@@ -142,7 +151,7 @@ export const start = Effect.fnUntraced(function*(rpc: Rpc, opened: Untold.Opened
   const { id } = reply.thread
   // The provider may take another model then, which is what the option asks for.
   const compared = allowProviderModelFallback === true ? { ...asked, model: undefined } : asked
-  const told = yield* Held.ensure(rpc, id, compared, reply, "fresh").pipe(orLeave(rpc, id))
+  const told = yield* Held.ensure(rpc, id, compared, reply, "fresh").pipe(ofNew, orLeave(rpc, id))
   opened.set(id, untold)
   return { id, told }
 })
@@ -170,7 +179,7 @@ export const resume = Effect.fnUntraced(function*(
   opened: Untold.Opened,
   threadId: string,
   options: ResumeThreadOptions = empty
-): Effect.fn.Return<{ readonly id: string; readonly told: Held.Told }, RequestError | SettingsNotApplied> {
+): Effect.fn.Return<{ readonly id: string; readonly told: Held.Told }, ResumeError> {
   const { asked, params, untold } = yield* threadSettings(options)
   const own: Omit<ResumeThreadOptions, keyof ThreadSettings> = options
   const { personality, ...rest } = own
@@ -239,7 +248,7 @@ export const fork = Effect.fnUntraced(function*(
     if (Untold.differing(untold, source).includes(Untold.developer) && (yield* hasTurn(rpc, id))) {
       return yield* Untold.keptByHistory(id)
     }
-    const told = yield* Held.ensure(rpc, id, asked, reply, "fresh")
+    const told = yield* ofNew(Held.ensure(rpc, id, asked, reply, "fresh"))
     opened.set(id, defined({ baseInstructions, [Untold.developer]: instructions, ...untold }))
     return { id, told }
   }).pipe(orLeave(rpc, id))

@@ -19,7 +19,13 @@ import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type * as Tracer from "effect/Tracer"
 import type { AppServerRpc, RequestOptions, ThreadObserver } from "../AppServerRpc.ts"
-import type { ConnectionError, RequestError, SettingsNotApplied } from "../CodexError.ts"
+import type {
+  ConnectionError,
+  InputTooLarge,
+  SettingsNotApplied,
+  TurnCallError,
+  TurnStartError
+} from "../CodexError.ts"
 import { AppServerTimeout, ThreadBusy, TransportError } from "../CodexError.ts"
 import type { Raw } from "../ServerNotification.ts"
 import type { Overrides } from "../ServerRequests.ts"
@@ -332,8 +338,6 @@ const clientIdOf = (params: unknown): string | undefined => {
   return item?.type === "userMessage" && typeof item.clientId === "string" ? item.clientId : undefined
 }
 
-export type StartError = RequestError | SettingsNotApplied | ThreadBusy
-
 interface Steer {
   readonly steer: ClientRequests["turn/steer"]["params"]["input"]
   /** Why the message must not be said to this turn. */
@@ -354,11 +358,11 @@ export interface Turns {
    */
   readonly start: (
     threadId: string,
-    request: (options: RequestOptions) => Effect.Effect<string | undefined, RequestError>,
+    request: (options: RequestOptions) => Effect.Effect<string | undefined, TurnStartError>,
     options: StartOptions
-  ) => Effect.Effect<TurnState, StartError, Scope.Scope>
+  ) => Effect.Effect<TurnState, TurnStartError, Scope.Scope>
   /** Interrupts a turn. Nothing happens when it is over. */
-  readonly interrupt: (turn: TurnState) => Effect.Effect<void, RequestError | ThreadBusy>
+  readonly interrupt: (turn: TurnState) => Effect.Effect<void, TurnCallError | ThreadBusy>
   /** Runs an effect while no turn of the thread is being started. */
   readonly exclusively: (threadId: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /** The limits of the account. */
@@ -367,7 +371,7 @@ export interface Turns {
 
 const closed = () => new TransportError({ reason: "closed", detail: "the layer's scope has ended." })
 
-const asksAgain = (error: RequestError): boolean => {
+const asksAgain = (error: TurnCallError): boolean => {
   switch (error._tag) {
     case "NoActiveTurn":
     case "TurnMismatch":
@@ -418,7 +422,7 @@ export const make = Effect.fnUntraced(function*(
 
   // The server refuses to interrupt a turn that it has accepted but not begun (measured on 0.169.0), and the turn then
   // runs to its end. So the beginning is waited for, and a refusal while the turn is not over is asked again.
-  const interrupt = (turn: TurnState): Effect.Effect<void, RequestError | ThreadBusy> =>
+  const interrupt = (turn: TurnState): Effect.Effect<void, TurnCallError | ThreadBusy> =>
     Deferred.await(turn.started).pipe(
       Effect.timeoutOption(stopGrace),
       Effect.andThen(
@@ -458,7 +462,7 @@ export const make = Effect.fnUntraced(function*(
     id: string,
     input: ClientRequests["turn/steer"]["params"]["input"],
     options: TurnStateOptions
-  ): Effect.Effect<TurnState, RequestError, Scope.Scope> =>
+  ): Effect.Effect<TurnState, TurnCallError | InputTooLarge, Scope.Scope> =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
         const turn = route.open(id, { ...options, clientId: undefined })
@@ -553,7 +557,7 @@ export const make = Effect.fnUntraced(function*(
       })
     )
 
-    const startOrSteer: Effect.Effect<TurnState, StartError, Scope.Scope> = Effect.suspend(() => {
+    const startOrSteer: Effect.Effect<TurnState, TurnStartError, Scope.Scope> = Effect.suspend(() => {
       const active = route.activeTurnId
       if (active === undefined) return startNow
       if (whenBusy === "fail") return Effect.fail(busy(route, active))

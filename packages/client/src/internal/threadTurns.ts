@@ -5,7 +5,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import type { AppServerRpc } from "../AppServerRpc.ts"
-import type { RequestError, ThreadBusy, TurnEndError } from "../CodexError.ts"
+import type { CallError, DecodeError, ThreadNotFound, TurnEndError, TurnStartError } from "../CodexError.ts"
 import { OutputInvalid, SettingsNotApplied, TurnInterrupted } from "../CodexError.ts"
 import type { Input } from "../Input.ts"
 import * as Output from "../Output.ts"
@@ -14,6 +14,7 @@ import type { TurnResult } from "../TurnResult.ts"
 import type { CheckFolders } from "./folders.ts"
 import type { ToWire } from "./inputItems.ts"
 import * as Kept from "./keptSettings.ts"
+import { withoutMeaning } from "./rpcErrors.ts"
 import { duration, turnSettings } from "./settings.ts"
 import type { ThreadDefaults } from "./thread.ts"
 import type { Turns } from "./threadRoute.ts"
@@ -21,12 +22,12 @@ import * as Turn from "./turn.ts"
 import type { TurnState } from "./turnState.ts"
 
 // The turn runs, whatever else of the reply does not fit: nobody would stop it if this failed.
-const startedId = (
-  request: Effect.Effect<{ readonly turn: { readonly id: string } }, RequestError>
-): Effect.Effect<string, RequestError> =>
+const startedId = <E>(
+  request: Effect.Effect<{ readonly turn: { readonly id: string } }, E | DecodeError>
+): Effect.Effect<string, E | DecodeError> =>
   request.pipe(
     Effect.map(({ turn }) => turn.id),
-    Effect.catchTag("DecodeError", (error) => {
+    Effect.catchIf((error): error is DecodeError => Predicate.isTagged(error, "DecodeError"), (error) => {
       const turn = Predicate.hasProperty(error.raw, "turn") ? error.raw.turn : undefined
       return Predicate.hasProperty(turn, "id") && Predicate.isString(turn.id)
         ? Effect.succeed(turn.id)
@@ -59,7 +60,7 @@ interface Settings {
   readonly current: () => Kept.Kept
   readonly keep: (given: Kept.Kept) => void
   /** Makes the thread hold it, for a turn whose request carries no settings. */
-  readonly enforce: Effect.Effect<void, RequestError>
+  readonly enforce: Effect.Effect<void, CallError | ThreadNotFound>
 }
 
 export const make = (
@@ -94,7 +95,7 @@ export const make = (
     input: Input,
     options: TurnOptions | undefined,
     events: boolean
-  ): Effect.fn.Return<TurnState, RequestError | SettingsNotApplied | ThreadBusy, Scope.Scope> {
+  ): Effect.fn.Return<TurnState, TurnStartError, Scope.Scope> {
     const given = yield* turnSettings(options ?? {})
     const items = yield* toWire(input)
     yield* checkFolders(options)
@@ -139,7 +140,7 @@ export const make = (
     const turnOptions = { ...options, outputSchema: jsonSchema }
     const attempt = Effect.fnUntraced(function*(input: Input): Effect.fn.Return<
       TurnResult<A>,
-      RequestError | SettingsNotApplied | ThreadBusy | TurnEndError | TurnInterrupted | OutputInvalid
+      TurnStartError | TurnEndError | TurnInterrupted | OutputInvalid
     > {
       const result = yield* runOnce(input, turnOptions)
       const invalid = (text: string | null, issue: string) =>
@@ -163,12 +164,12 @@ export const make = (
     options: TurnOptions & StructuredOutput<A>
   ): Effect.Effect<
     TurnResult<A>,
-    RequestError | SettingsNotApplied | ThreadBusy | TurnEndError | TurnInterrupted | OutputInvalid
+    TurnStartError | TurnEndError | TurnInterrupted | OutputInvalid
   >
   function run(
     input: Input,
     options?: TurnOptions
-  ): Effect.Effect<TurnResult, RequestError | SettingsNotApplied | ThreadBusy | TurnEndError | TurnInterrupted>
+  ): Effect.Effect<TurnResult, TurnStartError | TurnEndError | TurnInterrupted>
   function run(input: Input, options?: TurnOptions & Partial<StructuredOutput<unknown>>) {
     const output = options?.output
     return Effect.withSpan(
@@ -191,6 +192,8 @@ export const make = (
           whenBusy: options?.whenBusy ?? "fail"
         })
       ),
+      // Nothing but a message has a length that is checked.
+      Effect.catchTag("InputTooLarge", (error) => Effect.fail(withoutMeaning(error))),
       Effect.map((state) => Turn.make(rpc, turns, state, toWire))
     )
 
