@@ -1,4 +1,5 @@
 /** A thread that runs a turn already, in memory. */
+import type { CodexError } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Option, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -259,6 +260,20 @@ describe("a start whose reply names no turn", () => {
 })
 
 describe("a thread with a goal", () => {
+  it.effect("is asked nothing for a goal that cannot be set", () =>
+    Effect.gen(function*() {
+      const { rpc, server, thread } = yield* Fake.connectThread()
+      const calls: ReadonlyArray<Effect.Effect<unknown, CodexError.CodexError, Scope.Scope>> = [
+        thread.startGoal(" "),
+        thread.runGoal("Do it.", { tokenBudget: -1 })
+      ]
+      for (const call of calls) {
+        assert.strictEqual((yield* Effect.flip(call))._tag, "InvalidArgument")
+      }
+      yield* Effect.forkScoped(rpc.request("model/list", {}))
+      assert.strictEqual((yield* server.next).method, "model/list")
+    }))
+
   it.effect("takes no turn, also between two turns of the goal, until the goal is over", () =>
     Effect.gen(function*() {
       const { server, thread } = yield* Fake.connectThread()

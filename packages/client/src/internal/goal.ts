@@ -18,7 +18,7 @@ import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import type * as Tracer from "effect/Tracer"
 import type { AppServerRpc, ThreadObserver } from "../AppServerRpc.ts"
-import type { ConnectionError, RequestError, ThreadCallError, TurnCallError } from "../CodexError.ts"
+import type { ConnectionError, RequestError, ResumeError, ThreadCallError, TurnCallError } from "../CodexError.ts"
 import {
   AppServerTimeout,
   InvalidArgument,
@@ -322,6 +322,8 @@ export interface Options {
   /** The handle of a turn that is interrupted in this way. Its `steer` is replaced. */
   readonly handle: (state: TurnState, interrupt: Effect.Effect<void, TurnCallError>) => Turn
   readonly toWire: ToWire
+  /** Makes the thread ready for the goal, once its arguments are known to be right. Default: nothing. */
+  readonly ready?: Effect.Effect<void, ResumeError> | undefined
   /** Keeps turns from being started on the thread while a goal is. Default: nothing does. */
   readonly exclusively?: (<A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>) | undefined
 }
@@ -496,11 +498,12 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
   const start = Effect.fnUntraced(function*(
     params: Omit<SetParams, "threadId">,
     turnOptions: Omit<TurnStateOptions, "rpc" | "limits"> & { readonly stallTimeout: Duration.Input | undefined }
-  ): Effect.fn.Return<readonly [GoalState, TurnState], ThreadCallError | ThreadBusy, Scope.Scope> {
+  ): Effect.fn.Return<readonly [GoalState, TurnState], ResumeError | ThreadBusy, Scope.Scope> {
     const stallTimeout = yield* duration("stallTimeout", turnOptions.stallTimeout ?? options.stallTimeout)
     const goals = runningOf(rpc)
     const active = activeTurnId(rpc, threadId)
     if (active !== undefined) return yield* new ThreadBusy({ threadId, activeTurnId: active, delivered: false })
+    yield* options.ready ?? Effect.void
     const state = new GoalState(threadId, { ...turnOptions, rpc, limits: options.limits })
     const turn = yield* Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {

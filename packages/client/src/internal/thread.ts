@@ -145,6 +145,7 @@ export const make = (
     stallTimeout: defaults.stallTimeout ?? client.stallTimeout,
     handlers,
     limits: turns.limits,
+    ready: Effect.andThen(subscribe, enforce),
     exclusively: turns.exclusively(id),
     toWire: client.toWire,
     handle: (state, interrupt) => Turn.make(rpc, { ...turns, interrupt: () => interrupt }, state, client.toWire)
@@ -169,9 +170,6 @@ export const make = (
         revived(Effect.tap(calls.updateSettings(options), Effect.sync(() => keep(options))))
       ),
     ...goals,
-    startGoal: (...args) => Effect.andThen(Effect.andThen(subscribe, enforce), goals.startGoal(...args)),
-    runGoal: (...args) => Effect.andThen(Effect.andThen(subscribe, enforce), goals.runGoal(...args)),
-    resumeGoal: (...args) => Effect.andThen(Effect.andThen(subscribe, enforce), goals.resumeGoal(...args)),
     fork: Effect.fn("Thread.fork")(function*(options) {
       yield* client.checkFolders(options)
       // The fork would take them from the thread, which somebody else may have changed.
