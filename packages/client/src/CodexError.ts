@@ -375,7 +375,8 @@ export class ThreadNotFound
 }
 
 /**
- * The thread exists but nothing of it was stored yet: a thread is stored by its first turn or by its name.
+ * Nothing is stored under this id, where the request needs it: the id is unknown, the thread has had neither a turn nor a name,
+ * it was deleted, or it is archived. What needs a thread that is loaded fails with {@link ThreadNotFound} instead.
  *
  * @category rpc
  * @since 0.1.0
