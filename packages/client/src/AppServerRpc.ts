@@ -5,7 +5,6 @@
  * @since 0.1.0
  */
 import type { ClientNotifications, ClientRequests } from "@effect-codex/protocol/Methods"
-import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -19,6 +18,7 @@ import type { AppServerStartError, CodexError, ConnectionError, InvalidArgument 
 import type { RequestErrorOf } from "./internal/answers.ts"
 import * as CapturedServices from "./internal/capturedServices.ts"
 import { implementation } from "./internal/load.ts"
+import type * as Sent from "./Sent.ts"
 import type * as ServerInfo from "./ServerInfo.ts"
 import type { Raw, ServerNotification } from "./ServerNotification.ts"
 import type * as ServerRequests from "./ServerRequests.ts"

@@ -2,6 +2,7 @@
  * Recorded turns of the real server, changed in every way that another version may change them: the turn still ends as the
  * server said, what does not fit is delivered as such, and the connection lives on.
  */
+import { ApprovalMode } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Option, Scope, Stream } from "effect"
 import * as Fs from "node:fs"
@@ -110,16 +111,28 @@ interface Session {
   readonly turnId: string
   readonly status: string
   readonly text: Option.Option<string>
+  /** What the thread was started with. */
+  readonly approvalMode: ApprovalMode.ApprovalMode
 }
+
+const modes = [ApprovalMode.denyAll, ApprovalMode.autoReview, ApprovalMode.ask, ApprovalMode.untrusted]
 
 const sessionOf = (name: string, all: ReadonlyArray<Frame>, text: Option.Option<string>): Session => {
   const from = all.findIndex(({ method }) => method === "thread/start")
   const frames = all.slice(from, all.findIndex(({ method }) => method === "turn/completed") + 1)
   const reply = (method: string) => frames.find((frame) => frame.method === method)?.result as never
-  const { thread } = reply("thread/start") as { readonly thread: { readonly id: string } }
+  const { approvalPolicy, approvalsReviewer, thread } = reply("thread/start") as {
+    readonly approvalPolicy: string
+    readonly approvalsReviewer: string
+    readonly thread: { readonly id: string }
+  }
+  const approvalMode = modes.find(({ policy, reviewer = "user" }) =>
+    policy === approvalPolicy && reviewer === approvalsReviewer
+  )
+  assert(approvalMode !== undefined)
   const { turn } = reply("turn/start") as { readonly turn: { readonly id: string } }
   const last = frames.at(-1)?.params as { readonly turn: { readonly status: string } }
-  return { name, frames, threadId: thread.id, turnId: turn.id, status: last.turn.status, text }
+  return { name, frames, threadId: thread.id, turnId: turn.id, status: last.turn.status, text, approvalMode }
 }
 
 const sessions: ReadonlyArray<Session> = [
@@ -190,10 +203,15 @@ const play = Effect.fnUntraced(function*({ codex, server }: Connected, session: 
   const none = { turn: "none", status: "none", text: Option.none(), events: [], answers: [] }
   const frames = session.frames.map((frame) => frame === drift.frame ? drift.by : frame)
 
-  const starting = yield* Effect.forkChild(Effect.exit(codex.startThread()))
+  const starting = yield* Effect.forkChild(Effect.exit(codex.startThread({ approvalMode: session.approvalMode })))
   const asked = yield* server.expect("thread/start")
   yield* server.send(encode(frames[0]!, asked.id))
-  const thread = yield* Fiber.join(starting)
+  // A reply that tells other settings than were asked for makes the client set them, and look again at what holds.
+  const tellAgain = Effect.flatMap(
+    server.expect("thread/resume"),
+    (again) => server.send(encode(session.frames[0]!, again.id))
+  )
+  const thread = yield* Effect.raceFirst(Fiber.join(starting), Effect.forever(tellAgain))
   if (Exit.isFailure(thread)) return { ...none, thread: tagOf(thread) } satisfies Told
 
   const scope = yield* Scope.make()

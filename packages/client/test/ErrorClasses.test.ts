@@ -54,6 +54,7 @@ const samples = {
   RpcError: new CodexError.RpcError(rpc),
   ThreadNotFound: new CodexError.ThreadNotFound(rpc),
   ThreadNotPersisted: new CodexError.ThreadNotPersisted(rpc),
+  ThreadInUse: new CodexError.ThreadInUse(rpc),
   NoActiveTurn: new CodexError.NoActiveTurn(rpc),
   TurnMismatch: new CodexError.TurnMismatch({ ...rpc, expected: "a", actual: "b" }),
   ExperimentalRequired: new CodexError.ExperimentalRequired(rpc),

@@ -204,7 +204,7 @@ describe("the model that answers", () => {
   it.effect("of a thread that was started with another one is told", () =>
     Effect.gen(function*() {
       const { codex, diagnostics, send, server } = yield* told()
-      const starting = yield* Effect.forkScoped(codex.startThread({ model: "gpt-9" }))
+      const starting = yield* Effect.forkScoped(codex.startThread({ model: "gpt-9", allowProviderModelFallback: true }))
       yield* Effect.flatMap(server.expect("thread/start"), (asked) => server.reply(asked, Fake.threadStarted()))
       yield* Fiber.join(starting)
       yield* send()

@@ -149,6 +149,10 @@ describe("a silent turn", () => {
         )
         yield* TestClock.adjust("80 seconds")
         assert.deepInclude(yield* server.next, { id: 0 })
+        // Shows that the answer was read, and is no progress of the turn.
+        yield* server.send(
+          Fake.notification("serverRequest/resolved", { threadId: Fake.threadId, requestId: 0, ...origin })
+        )
         yield* TestClock.adjust("59 seconds")
         // Nothing was looked up yet.
         yield* Effect.forkScoped(rpc.request("model/list", {}))
