@@ -70,7 +70,7 @@ const expectations: Record<string, Expectation> = {
     prints: ["listed: true, turns: 2", "archived: Two words", "the fork has 3 turns", "compaction: completed"]
   },
   "07-image.ts": {
-    prints: ["Red.", /^Invalid input: /],
+    prints: ["Red.", /^Invalid input\[1\]: /],
     asked: ([request]) => assert.isTrue(hasImage(request))
   },
   "08-local-image.ts": {

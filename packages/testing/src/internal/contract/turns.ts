@@ -268,7 +268,7 @@ export const cases: ReadonlyArray<Case> = [
       yield* second.reached
       yield* Stream.runDrain(Stream.take(turn.text, 1))
       yield* turn.steer("left")
-      yield* equal("the text", (yield* Stream.runCollect(turn.text)).join(""), "one two")
+      yield* equal("the text", (yield* Stream.runCollect(turn.text)).join(""), "one \n\ntwo")
       yield* equal("the status", (yield* turn.result).status, "completed")
       yield* equal("late steering", (yield* Effect.flip(turn.steer("late")))._tag, "NoActiveTurn")
     })
