@@ -82,7 +82,8 @@ const undeclaredOf = (manifest: Manifest, folder: string): ReadonlyArray<string>
   const declared = new Set(
     [manifest.dependencies, manifest.peerDependencies].flatMap((names) => Object.keys(names ?? {}))
   )
-  const imported = Fs.globSync("dist/**/*.{js,d.ts}", { cwd: folder }).flatMap((file) =>
+  // A bundle contains what it uses, in which texts can look like imports.
+  const imported = Fs.globSync("dist/**/*.{js,d.ts}", { cwd: folder, exclude: ["dist/bundle/**"] }).flatMap((file) =>
     Fs.readFileSync(Path.join(folder, file), "utf8").split("\n").filter((line) => !/^ *(\*|\/)/.test(line)).flatMap((
       line
     ) => [...line.matchAll(/\b(?:from|import)[ (]*"((?:@[\w-]+\/)?[\w-]+)/g)].map((match) => match[1]!))
@@ -97,6 +98,7 @@ const checkPackages = async (project: string): Promise<void> => {
     .filter((folder) => manifestOf(folder).private !== true).sort()
   const tsc = Path.join(root, "node_modules", ".bin", "tsc")
   run(tsc, ["-b", ...folders.map((folder) => Path.join(folder, "tsconfig.src.json"))], root)
+  run(process.execPath, [Path.join(root, "packages/promise/scripts/bundle.ts")], root)
   say("built")
 
   const packed = JSON.parse(

@@ -64,7 +64,8 @@ if (unknown.length > 0 || !(rounds >= 1) || !isDrawable) {
 
 const measure = async (): Promise<ReadonlyArray<Figure>> => {
   const packages = Path.resolve(import.meta.dirname, "..", "..")
-  if (["node", "promise"].some((name) => !Fs.existsSync(Path.join(packages, name, "dist", "index.js")))) {
+  const built = ["node/dist/index.js", "promise/dist/bundle/codex-sdk.js"]
+  if (!built.every((file) => Fs.existsSync(Path.join(packages, file)))) {
     say("The packages are not built: run `npm run build` first.")
     process.exit(2)
   }

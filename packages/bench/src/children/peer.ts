@@ -46,5 +46,12 @@ if (answers.length !== threads * turns || wrong > 0) {
 }
 // Then every codex process has ended, and its CPU time is known.
 process.once("exit", () => {
-  tell({ ...sample, codexProcesses: codexProcesses.count(), codexCpuMs: endedChildrenCpuMs() })
+  const codexCpuMs = endedChildrenCpuMs()
+  const { system, user } = process.cpuUsage()
+  tell({
+    ...sample,
+    codexProcesses: codexProcesses.count(),
+    codexCpuMs,
+    scriptCpuMs: (user + system) / 1000 + codexCpuMs
+  })
 })

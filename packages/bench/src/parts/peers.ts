@@ -13,15 +13,22 @@ const packages = {
 
 const deltas = 20
 
+const commands = (threads: number, turns: number, names: ReadonlyArray<keyof typeof packages>) =>
+  Object.fromEntries(names.map((name) => [name, {
+    script: child("peer"),
+    args: [packages[name], ...[threads, turns, deltas].map(String)]
+  }]))
+
 /** With a model and a home that are new, so that none finds what another left. */
 const runOnce = async (command: Command): Promise<Sample> => {
   const [sample] = await staged(async ({ childEnv, executable, workspace }) => {
     let memory = () => Number.NaN
+    const start = performance.now()
     const sample = await run(
       { ...command, args: [...command.args ?? [], executable], env: childEnv, cwd: workspace },
       (pid) => memory = Processes.watchMemory(pid)
     )
-    return { ...sample, allMiB: memory() }
+    return { ...sample, allMiB: memory(), scriptMs: performance.now() - start }
   })
   return sample
 }
@@ -41,12 +48,7 @@ export const peers: Part = {
     ) {
       const all = threads * turns
       const samples = await inTurn(
-        Object.fromEntries(
-          Object.entries(packages).map(([name, specifier]) => [name, {
-            script: child("peer"),
-            args: [specifier, ...[threads, turns, deltas].map(String)]
-          }])
-        ),
+        commands(threads, turns, ["@openai/codex-sdk", "ours, the drop-in", "ours, Effect"]),
         // A round takes long, and what it compares is far apart.
         Math.min(rounds, 5),
         runOnce
@@ -74,6 +76,25 @@ export const peers: Part = {
       if (!Processes.isTold) continue
       add(": peak memory of client and codex", "MiB", ({ allMiB }) => allMiB!)
       add(": CPU of client and codex", "ms/turn", ({ codexCpuMs, cpuMs }) => (cpuMs + codexCpuMs!) / all)
+    }
+    // From the start of Node to its end, with the import, which is most of what differs.
+    const scripts = await inTurn(
+      commands(1, 1, ["@openai/codex-sdk", "ours, the drop-in"]),
+      quick ? 3 : Math.max(rounds, 11),
+      runOnce
+    )
+    const floor = scripts["@openai/codex-sdk"]!
+    for (const [name, of] of Object.entries(scripts)) {
+      const add = (what: string, value: (sample: Sample) => number) =>
+        figures.push({
+          part: "peers",
+          name: `${name}, a script of one turn: ${what}`,
+          value: spread(of.map(value)),
+          unit: "ms",
+          ratio: of === floor ? undefined : ratios(of, floor, value)
+        })
+      add("time", ({ scriptMs }) => scriptMs!)
+      if (Processes.isTold) add("CPU of it and codex", ({ scriptCpuMs }) => scriptCpuMs!)
     }
     return figures
   }
