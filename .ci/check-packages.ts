@@ -82,11 +82,10 @@ const undeclaredOf = (manifest: Manifest, folder: string): ReadonlyArray<string>
   const declared = new Set(
     [manifest.dependencies, manifest.peerDependencies].flatMap((names) => Object.keys(names ?? {}))
   )
-  // A bundle contains what it uses, in which texts can look like imports.
-  const imported = Fs.globSync("dist/**/*.{js,d.ts}", { cwd: folder, exclude: ["dist/bundle/**"] }).flatMap((file) =>
+  const imported = Fs.globSync("dist/**/*.{js,d.ts}", { cwd: folder }).flatMap((file) =>
     Fs.readFileSync(Path.join(folder, file), "utf8").split("\n").filter((line) => !/^ *(\*|\/)/.test(line)).flatMap((
       line
-    ) => [...line.matchAll(/\b(?:from|import)[ (]*"((?:@[\w-]+\/)?[\w-]+)/g)].map((match) => match[1]!))
+    ) => [...line.matchAll(/(?<!\.)\b(?:from|import)[ (]*"((?:@[\w-]+\/)?[\w-]+)/g)].map((match) => match[1]!))
   )
   return [...new Set(imported)].filter((name) => name !== "node" && name !== manifest.name && !declared.has(name))
 }

@@ -2,7 +2,7 @@ import * as Client from "@effect-codex/client"
 import { CodexError, Elicitation, ServerRequests, type TurnResult, UserInput } from "@effect-codex/client"
 import * as Testing from "@effect-codex/testing"
 import { Cassette, Contract, Expect } from "@effect-codex/testing"
-import { assert, describe, it } from "@effect/vitest"
+import { assert, describe, it, vi } from "@effect/vitest"
 import { Cause, Effect, Option, Predicate, Schema } from "effect"
 import { Console } from "node:console"
 import { readFileSync } from "node:fs"
@@ -128,6 +128,17 @@ describe("the classes of errors", () => {
       assert.isFalse(CodexError.isCodexError(new Foreign()))
       assert.strictEqual(CodexError.isCodexError(error), constructor.name in CodexError)
     }
+  })
+
+  it("have the errors of another copy of the library as instances", async () => {
+    vi.resetModules()
+    const copy = await import("@effect-codex/client")
+    assert.notStrictEqual<unknown>(copy.CodexError.RpcError, CodexError.RpcError)
+    const error = new copy.CodexError.RpcError(rpc)
+    assert.instanceOf(error, CodexError.RpcError)
+    assert.instanceOf(samples.RpcError, copy.CodexError.RpcError)
+    assert.notInstanceOf(error, CodexError.AppServerExited)
+    assert.notInstanceOf({ ...error }, CodexError.RpcError)
   })
 
   it("have tags that no error of Effect has which stands in an error channel by itself", async () => {

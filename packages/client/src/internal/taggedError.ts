@@ -40,6 +40,8 @@ const printable = <C>(base: C, identifier: string, tag: string): C => {
       return json(this)
     })
   })
+  // A bundle, such as the drop-in of the promise package, has classes of its own, and its user another copy of them.
+  Object.defineProperty(base, Symbol.hasInstance, constant((u: unknown) => identifierOf(u) === identifier))
   // A proxy and not a subclass, because the type of a subclass of a class that is not known cannot be written down.
   return new Proxy(base, {
     construct(target, args, newTarget) {
