@@ -44,7 +44,9 @@ const start = ({ apiKey, baseUrl, codexPathOverride, config, configOverrides, en
     env: { ...inherited, ...own, [originator]: own[originator] || "codex_sdk_ts" },
     // The app-server does not read the variable, as `codex exec` does.
     apiKey: (apiKey || own["CODEX_API_KEY"])?.trim() || undefined,
-    onLog: () => {}
+    onLog: () => {},
+    // Its warning would go nowhere.
+    checkLogin: false
   } as const
   return new Codex(options)
 }
