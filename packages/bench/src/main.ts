@@ -11,7 +11,7 @@ import { holds, judged } from "./measure.ts"
 import { endToEnd } from "./parts/endToEnd.ts"
 import { imports } from "./parts/imports.ts"
 import { lines } from "./parts/lines.ts"
-import { peers } from "./parts/peers.ts"
+import { peers, script } from "./parts/peers.ts"
 import { pipeline } from "./parts/pipeline.ts"
 import { growth, outputs, realistic } from "./parts/realistic.ts"
 import { requests, start } from "./parts/requests.ts"
@@ -28,6 +28,7 @@ const parts: ReadonlyArray<Part> = [
   start,
   endToEnd,
   peers,
+  script,
   imports,
   sizes,
   realistic,

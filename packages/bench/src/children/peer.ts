@@ -46,12 +46,5 @@ if (answers.length !== threads * turns || wrong > 0) {
 }
 // Then every codex process has ended, and its CPU time is known.
 process.once("exit", () => {
-  const codexCpuMs = endedChildrenCpuMs()
-  const { system, user } = process.cpuUsage()
-  tell({
-    ...sample,
-    codexProcesses: codexProcesses.count(),
-    codexCpuMs,
-    scriptCpuMs: (user + system) / 1000 + codexCpuMs
-  })
+  tell({ ...sample, codexProcesses: codexProcesses.count(), codexCpuMs: endedChildrenCpuMs() })
 })

@@ -1,9 +1,10 @@
 /** The same program on `@openai/codex-sdk`, on the drop-in and on the Effect face, with the real codex binary. */
+import { join } from "node:path"
 import type { Sample } from "../children/sample.ts"
 import type { Command, Figure, Part, Spread } from "../measure.ts"
 import { child, costs, inTurn, ratios, run, spread } from "../measure.ts"
 import * as Processes from "../processes.ts"
-import { staged } from "../stage.ts"
+import { answerOf, promptOf, staged } from "../stage.ts"
 
 const packages = {
   "@openai/codex-sdk": "@openai/codex-sdk",
@@ -13,22 +14,22 @@ const packages = {
 
 const deltas = 20
 
-const commands = (threads: number, turns: number, names: ReadonlyArray<keyof typeof packages>) =>
-  Object.fromEntries(names.map((name) => [name, {
-    script: child("peer"),
-    args: [packages[name], ...[threads, turns, deltas].map(String)]
-  }]))
-
 /** With a model and a home that are new, so that none finds what another left. */
 const runOnce = async (command: Command): Promise<Sample> => {
   const [sample] = await staged(async ({ childEnv, executable, workspace }) => {
     let memory = () => Number.NaN
     const start = performance.now()
+    const cpuStart = Processes.endedChildrenCpuMs()
     const sample = await run(
       { ...command, args: [...command.args ?? [], executable], env: childEnv, cwd: workspace },
       (pid) => memory = Processes.watchMemory(pid)
     )
-    return { ...sample, allMiB: memory(), scriptMs: performance.now() - start }
+    return {
+      ...sample,
+      allMiB: memory(),
+      scriptMs: performance.now() - start,
+      scriptCpuMs: Processes.endedChildrenCpuMs() - cpuStart
+    }
   })
   return sample
 }
@@ -48,7 +49,12 @@ export const peers: Part = {
     ) {
       const all = threads * turns
       const samples = await inTurn(
-        commands(threads, turns, ["@openai/codex-sdk", "ours, the drop-in", "ours, Effect"]),
+        Object.fromEntries(
+          Object.entries(packages).map(([name, specifier]) => [name, {
+            script: child("peer"),
+            args: [specifier, ...[threads, turns, deltas].map(String)]
+          }])
+        ),
         // A round takes long, and what it compares is far apart.
         Math.min(rounds, 5),
         runOnce
@@ -77,9 +83,20 @@ export const peers: Part = {
       add(": peak memory of client and codex", "MiB", ({ allMiB }) => allMiB!)
       add(": CPU of client and codex", "ms/turn", ({ codexCpuMs, cpuMs }) => (cpuMs + codexCpuMs!) / all)
     }
-    // From the start of Node to its end, with the import, which is most of what differs.
+    return figures
+  }
+}
+
+/** A script of one turn from the start of Node to its end, with the import, which is most of what differs. */
+export const script: Part = {
+  name: "script",
+  run: async ({ quick, rounds }) => {
+    const figures: Array<Figure> = []
     const scripts = await inTurn(
-      commands(1, 1, ["@openai/codex-sdk", "ours, the drop-in"]),
+      Object.fromEntries((["@openai/codex-sdk", "ours, the drop-in"] as const).map((name) => [name, {
+        script: join(import.meta.dirname, "..", "children", "oneTurn.mjs"),
+        args: [packages[name], promptOf(deltas), answerOf(deltas)]
+      }])),
       quick ? 3 : Math.max(rounds, 11),
       runOnce
     )
@@ -87,8 +104,8 @@ export const peers: Part = {
     for (const [name, of] of Object.entries(scripts)) {
       const add = (what: string, value: (sample: Sample) => number) =>
         figures.push({
-          part: "peers",
-          name: `${name}, a script of one turn: ${what}`,
+          part: "script",
+          name: `${name}: ${what}`,
           value: spread(of.map(value)),
           unit: "ms",
           ratio: of === floor ? undefined : ratios(of, floor, value)

@@ -1,0 +1,17 @@
+/**
+ * A script of one turn on a package with the surface of `@openai/codex-sdk`. It is not in TypeScript, because Node would load
+ * a compiler first.
+ */
+const [specifier, prompt, expected, codexPathOverride] = process.argv.slice(2)
+const { Codex } = await import(specifier)
+const thread = new Codex({ codexPathOverride }).startThread({ skipGitRepoCheck: true })
+const { finalResponse } = await thread.run(prompt)
+if (finalResponse !== expected) throw new Error(`the answer is ${finalResponse}`)
+
+const { system, user } = process.cpuUsage()
+const sample = {
+  ms: performance.now(),
+  cpuMs: (user + system) / 1000,
+  peakMiB: process.resourceUsage().maxRSS / 1024
+}
+process.stdout.write(JSON.stringify(sample))
