@@ -124,7 +124,7 @@ export const argv = (
   const { args, configOverrides = [], credentialsStore } = options
   const store = credentialsStore === undefined ? [] : [`cli_auth_credentials_store="${credentialsStore}"`]
   return args ?? [
-    ...[...ConfigOverrides.encode(configOverrides).texts, ...store].flatMap((override) => ["--config", override]),
+    ...[...ConfigOverrides.encode(configOverrides).texts, ...store].map((override) => `--config=${override}`),
     "app-server",
     "--listen",
     "stdio://"

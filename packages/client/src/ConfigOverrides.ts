@@ -89,7 +89,18 @@ const encodeKey = (key: string): string => /^[\w-]+$/.test(key) ? key : encodeSt
 
 type Report = (problem: Omit<Problem, "index">) => void
 
-const encodeValue = (value: unknown, path: string, report: Report): string => {
+// Far beyond a configuration; a value that contains itself goes on for ever.
+const maxDepth = 64
+
+const encodeValue = (value: unknown, path: string, report: Report, depth = 0): string => {
+  if (depth > maxDepth) {
+    report({
+      path: `${path.slice(0, 100)}…`,
+      reason: "unsupported",
+      detail: `it is nested more than ${maxDepth} deep.`
+    })
+    return "\"\""
+  }
   if (typeof value === "string") return encodeString(value)
   if (typeof value === "boolean") return String(value)
   if (typeof value === "number") {
@@ -97,11 +108,14 @@ const encodeValue = (value: unknown, path: string, report: Report): string => {
     return encodeNumber(value)
   }
   if (Array.isArray(value)) {
-    return `[${value.map((item, index) => encodeValue(item, `${path}[${index}]`, report)).join(", ")}]`
+    // Not `map`, which leaves out what a sparse list does not have.
+    return `[${
+      Array.from(value, (item, index) => encodeValue(item, `${path}[${index}]`, report, depth + 1)).join(", ")
+    }]`
   }
   if (isTable(value)) {
     const entries = entriesOf(value).map(([key, child]) =>
-      `${checkedKey(key, path, report)} = ${encodeValue(child, `${path}.${key}`, report)}`
+      `${checkedKey(key, path, report)} = ${encodeValue(child, `${path}.${key}`, report, depth + 1)}`
     )
     return `{${entries.join(", ")}}`
   }
@@ -119,11 +133,11 @@ const checkedKey = (key: string, path: string, report: Report): string => {
 }
 
 // codex cuts the path at each dot and the override at the first equals sign, and knows no quotes there.
-const isPlainKey = (key: string): boolean => key !== "" && key === key.trim() && !/[.="']/.test(key)
+const isPlainKey = (key: string): boolean => key !== "" && key === key.trim() && !/[.="'\0]/.test(key)
 
 const isPlainPath = (path: string): boolean => path.split(".").every(isPlainKey)
 
-const encodeTable = (table: Table, prefix: string, report: Report): ReadonlyArray<string> =>
+const encodeTable = (table: Table, prefix: string, report: Report, depth = 0): ReadonlyArray<string> =>
   entriesOf(table).flatMap(([key, value]) => {
     const path = `${prefix}${key}`
     if (key === "") report({ path: prefix.replace(/\.$/, ""), reason: "emptyKey", detail: "a key is empty." })
@@ -132,9 +146,9 @@ const encodeTable = (table: Table, prefix: string, report: Report): ReadonlyArra
     }
     const entries = isTable(value) ? entriesOf(value) : []
     // One by one where that is possible, because a whole table takes the place of earlier overrides below it.
-    return isTable(value) && entries.length > 0 && entries.every(([key]) => isPlainKey(key))
-      ? encodeTable(value, `${path}.`, report)
-      : [`${path}=${encodeValue(value, path, report)}`]
+    return isTable(value) && depth < maxDepth && entries.length > 0 && entries.every(([key]) => isPlainKey(key))
+      ? encodeTable(value, `${path}.`, report, depth + 1)
+      : [`${path}=${encodeValue(value, path, report, depth)}`]
   })
 
 // =============================================================================
@@ -188,7 +202,14 @@ const isToml = (value: string): boolean => {
   return end !== -1 && /^\s*(?:#[^\n]*)?$/.test(value.slice(end))
 }
 
+// The checks of a text recurse in the engine of regular expressions, and a command line takes no more.
+const maxText = 100_000
+
 const checkText = (text: string, report: Report): void => {
+  if (text.length > maxText || text.includes("\0")) {
+    const detail = text.includes("\0") ? "it contains NUL." : `it is longer than ${maxText} characters.`
+    return report({ path: "", reason: "unsupported", detail })
+  }
   const equals = text.indexOf("=")
   if (equals === -1) return report({ path: "", reason: "noEquals", detail: "it is not of the form key=value." })
   const path = text.slice(0, equals).trim()

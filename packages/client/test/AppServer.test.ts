@@ -48,10 +48,8 @@ const isGone = (pid: number) => assert.throws(() => process.kill(pid, 0), /ESRCH
 describe("the argument list", () => {
   it("has the overrides before app-server, or is what was given", () => {
     assert.deepStrictEqual(AppServer.argv({ configOverrides: ["a=1", "b.c=\"x\""] }), [
-      "--config",
-      "a=1",
-      "--config",
-      "b.c=\"x\"",
+      "--config=a=1",
+      "--config=b.c=\"x\"",
       "app-server",
       "--listen",
       "stdio://"

@@ -225,8 +225,8 @@ describe("where logins are kept", () => {
   it("is an override of the configuration, and left to it by default", () => {
     assert.notInclude(AppServer.argv({}).join(" "), "cli_auth_credentials_store")
     assert.deepStrictEqual(
-      AppServer.argv({ configOverrides: ["model=\"x\""], credentialsStore: "ephemeral" }).slice(0, 4),
-      ["--config", "model=\"x\"", "--config", "cli_auth_credentials_store=\"ephemeral\""]
+      AppServer.argv({ configOverrides: ["model=\"x\""], credentialsStore: "ephemeral" }).slice(0, 2),
+      ["--config=model=\"x\"", "--config=cli_auth_credentials_store=\"ephemeral\""]
     )
   })
 })

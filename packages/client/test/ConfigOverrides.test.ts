@@ -163,7 +163,7 @@ describe("a text", () => {
       Effect.gen(function*() {
         const { env, workspace } = yield* CodexHome.CodexHome
         const started = (override: string) => {
-          const args = ["--config", override, "app-server", "--listen", "stdio://"]
+          const args = [`--config=${override}`, "app-server", "--listen", "stdio://"]
           return Effect.gen(function*() {
             const rpc = yield* AppServerRpc.AppServerRpc
             return (yield* rpc.request("config/read", {})).config

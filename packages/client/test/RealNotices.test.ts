@@ -198,7 +198,7 @@ describe("an MCP server", () => {
         for (const { message, reason, server, threadId } of told) {
           assert.strictEqual(threadId, thread.id)
           assert.include(message, `the MCP server ${server} `)
-          assert.match(reason, /connection closed|No such file or directory|Transport closed$/)
+          assert.match(reason, /^MCP client for `\w+` failed to start: .|Transport closed$/)
         }
         const { data } = yield* rpc.request("mcpServerStatus/list", { threadId: thread.id, detail: "toolsAndAuthOnly" })
         assert.deepStrictEqual(data.map(({ name, runtimeStatus }) => [name, runtimeStatus]), [

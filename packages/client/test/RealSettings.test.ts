@@ -1,9 +1,11 @@
 /** What was asked of a thread and what it does, on the real codex binary: commands that write, and what the server holds. */
 import { ApprovalMode, AppServerRpc, Codex, CodexError, Sandbox, type Thread } from "@effect-codex/client"
 import { CodexHome, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, type Scope, Stream } from "effect"
+import { Effect, Layer, type Scope, Stream } from "effect"
 import { existsSync, mkdirSync, symlinkSync } from "node:fs"
+import * as LossyCodex from "./support/lossyCodex.ts"
 
 const services = Effect.gen(function*() {
   const model = yield* ScriptedModel.ScriptedModel
@@ -243,6 +245,68 @@ describe("a handle", () => {
       const unarchived = yield* codex.unarchiveThread(thread.id)
       assert.deepStrictEqual((yield* unarchived.run("two")).status, "completed")
     }))
+})
+
+describe("a call that fails", () => {
+  real("leaves a loaded thread as it was", ({ codex, held, model, writes }) =>
+    Effect.gen(function*() {
+      const thread = yield* codex.startThread({ sandbox: Sandbox.readOnly, approvalMode: never })
+      yield* model.enqueue("ok")
+      yield* thread.run("go")
+      const plain = yield* codex.resumeThread(thread.id)
+      const asked = { sandbox: Sandbox.fullAccess, serviceTier: "no-such-tier" }
+      yield* notApplied(codex.resumeThread(thread.id, asked))
+      assert.strictEqual((yield* held(thread.id)).sandbox.type, "readOnly")
+      assert.isFalse(yield* writes(plain, "after"))
+    }))
+
+  real("leaves a thread that is not loaded as it was stored", ({ codex, model, writes }) =>
+    Effect.gen(function*() {
+      const thread = yield* codex.startThread({ sandbox: Sandbox.readOnly, approvalMode: never })
+      yield* model.enqueue("ok")
+      yield* thread.run("go")
+      yield* codex.archiveThread(thread.id)
+      const plain = yield* codex.unarchiveThread(thread.id)
+      const asked = { sandbox: Sandbox.fullAccess, developerInstructions: "other" }
+      yield* notApplied(codex.resumeThread(thread.id, asked))
+      assert.isFalse(yield* writes(plain, "after"))
+    }))
+})
+
+describe("a reply that is lost", () => {
+  const writesOn = Effect.fnUntraced(function*(thread: Thread.Thread, name: string, options?: Thread.TurnOptions) {
+    const model = yield* ScriptedModel.ScriptedModel
+    const { workspace } = yield* CodexHome.CodexHome
+    yield* model.enqueue(ScriptedModel.exec(`touch ${workspace}/${name}`), "done")
+    yield* thread.run("go", options)
+    return existsSync(`${workspace}/${name}`)
+  })
+  const open = { sandbox: Sandbox.fullAccess, approvalMode: never }
+  const home = CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer()), Layer.provideMerge(NodeServices.layer))
+
+  it.live("of a turn leaves its stricter sandbox to the turns that follow", () =>
+    Effect.gen(function*() {
+      const codex = yield* LossyCodex.connect((frame) => /^\{"id":\d+,"result":\{"turn":/.test(frame))
+      const thread = yield* codex.startThread(open)
+      assert.isFalse(yield* writesOn(thread, "first", { sandbox: Sandbox.readOnly }))
+      assert.isFalse(yield* writesOn(thread, "second"))
+    }).pipe(Effect.scoped, Effect.provide(home)), 60_000)
+
+  it.live(
+    "of updateSettings leaves the stricter sandbox to the turns that follow, and no looser one",
+    () =>
+      Effect.gen(function*() {
+        const codex = yield* LossyCodex.connect((frame) => /^\{"id":\d+,"result":\{\}\}$/.test(frame))
+        const thread = yield* codex.startThread(open)
+        assert.isTrue(yield* writesOn(thread, "first"))
+        const error = yield* Effect.flip(thread.updateSettings({ sandbox: Sandbox.readOnly }))
+        assert.strictEqual(error._tag, "AppServerTimeout")
+        assert.isFalse(yield* writesOn(thread, "second"))
+        yield* Effect.flip(thread.updateSettings({ sandbox: Sandbox.fullAccess }))
+        assert.isFalse(yield* writesOn(thread, "third"))
+      }).pipe(Effect.scoped, Effect.provide(home)),
+    60_000
+  )
 })
 
 describe("a message that steers a turn", () => {

@@ -77,7 +77,7 @@ describe("a start that fails", () => {
 
   inHome("because there are no file descriptors", (home) =>
     Effect.gen(function*() {
-      const { message } = yield* startError(home, { executable: yield* limited(home, 30) })
+      const { message } = yield* startError(home, { executable: yield* limited(home, 10) })
       assert.match(message, /\(os error 24\)\. .*codex has run out of file descriptors: raise .*`ulimit -n`/)
     }))
 })

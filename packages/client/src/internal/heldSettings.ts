@@ -114,7 +114,8 @@ const isSamePolicy = (asked: Sent.SandboxPolicy, told: Told, when: When): boolea
       return member(held, "networkAccess") === (asked.networkAccess ?? false) &&
         member(held, "excludeSlashTmp") === (asked.excludeSlashTmp ?? false) &&
         (member(held, "excludeTmpdirEnvVar") === true || asked.excludeTmpdirEnvVar !== true) &&
-        (when === "changed" && heldRoots.includes("/tmp") || heldRoots.every((root) => containsPath(allowed, root))) &&
+        heldRoots.filter((root) => !containsPath(allowed, root)).length <=
+          (when === "changed" && heldRoots.includes("/tmp") ? 1 : 0) &&
         roots.every((root) => containsPath([...heldRoots, ...workspace], root))
     }
   }
@@ -262,22 +263,25 @@ const configured = (rpc: Rpc, cwd: string | undefined) =>
     Effect.orElseSucceed((): { readonly [key: string]: unknown } => ({}))
   )
 
-/** Compares, changes what differs, and reads again. Succeeds with what holds. */
-export const ensure = Effect.fnUntraced(function*(
+const isSafety = ({ setting }: Difference): boolean =>
+  setting === "sandbox" || setting === "permissions" || setting === "approvalMode"
+
+const withoutSafety: Asked = {
+  sandbox: undefined,
+  permissions: undefined,
+  approvalPolicy: undefined,
+  approvalsReviewer: undefined
+}
+
+/** Changes what differs, and reads again. */
+const apply = Effect.fnUntraced(function*(
   rpc: Rpc,
   threadId: string,
-  asking: Asked,
+  asked: Asked,
   told: Told,
   when: "fresh" | "loaded"
 ): Effect.fn.Return<Told, ResumeError> {
-  let asked = asking
-  let wrong = differences(asked, told, when)
-  if (wrong.some(({ isTold, setting }) => isTold && (setting === "sandbox" || setting === "runtimeWorkspaceRoots"))) {
-    asked = { ...asked, details: { ...yield* configured(rpc, told.cwd), ...asked.details } }
-    wrong = differences(asked, told, when)
-  }
-  const fixed = wrong.filter(({ isTold, update }) => isTold && update === undefined)
-  if (fixed.length > 0) return yield* failed(threadId, fixed)
+  const wrong = differences(asked, told, when)
   const update: Update = {}
   for (const difference of wrong) Object.assign(update, difference.update)
   if (Object.keys(update).length === 0) return told
@@ -294,5 +298,29 @@ export const ensure = Effect.fnUntraced(function*(
   )
   const still = now === undefined ? wrong : differences(asked, now, "changed")
   const isWrong = still.filter(({ isTold }) => isTold)
-  return isWrong.length === 0 ? now ?? told : yield* failed(threadId, isWrong)
+  if (isWrong.length > 0) return yield* failed(threadId, isWrong)
+  // What was sent, and not what somebody else may have made of it since.
+  return { ...now ?? told, ...defined({ sandbox: update.sandboxPolicy ?? undefined }) }
+})
+
+/** Compares, changes what differs, and reads again. Succeeds with what holds. */
+export const ensure = Effect.fnUntraced(function*(
+  rpc: Rpc,
+  threadId: string,
+  asking: Asked,
+  told: Told,
+  when: "fresh" | "loaded"
+): Effect.fn.Return<Told, ResumeError> {
+  let asked = asking
+  let wrong = differences(asked, told, when)
+  if (wrong.some(({ isTold, setting }) => isTold && (setting === "sandbox" || setting === "runtimeWorkspaceRoots"))) {
+    asked = { ...asked, details: { ...yield* configured(rpc, told.cwd), ...asked.details } }
+    wrong = differences(asked, told, when)
+  }
+  const fixed = wrong.filter(({ isTold, update }) => isTold && update === undefined)
+  if (fixed.length > 0) return yield* failed(threadId, fixed)
+  // A change that fails must not have loosened anything: what decides about safety comes last.
+  const isMixed = wrong.some(isSafety) && wrong.some((one) => one.isTold && !isSafety(one))
+  const before = isMixed ? yield* apply(rpc, threadId, { ...asked, ...withoutSafety }, told, when) : told
+  return yield* apply(rpc, threadId, asked, before, when)
 })

@@ -64,3 +64,22 @@ export const params = ({ approvalMode, cwd, environments, permissions, sandbox }
 
 export const turnParams = (kept: Kept) =>
   defined({ ...params(kept), runtimeWorkspaceRoots: kept.runtimeWorkspaceRoots })
+
+/** How much the commands may touch; unknown for a profile, or where the thread decides. */
+const reach = ({ approvalMode, sandbox }: Kept): number | undefined => {
+  const policy = approvalMode?.bypassesSandbox === true ? fullAccess.policy : sandbox?.policy
+  switch (policy?.type) {
+    case "readOnly":
+      return policy.networkAccess === true ? undefined : 0
+    case "dangerFullAccess":
+      return 2
+    default:
+      return undefined
+  }
+}
+
+/** Whether one allows no more than the other for certain. */
+export const isNoLooser = (kept: Kept, before: Kept): boolean => {
+  const [now, then] = [reach(kept), reach(before)]
+  return now === 0 || then === 2 || (now !== undefined && now === then)
+}

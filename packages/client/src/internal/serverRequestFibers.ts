@@ -27,6 +27,7 @@ import { defaults, Refusal } from "../ServerRequests.ts"
 import * as Frame from "./frame.ts"
 import { guardOf, issueOf } from "./guard.ts"
 import { toolAnswer } from "./media.ts"
+import { visible } from "./visibleText.ts"
 
 export type RequestId = string | number
 
@@ -141,7 +142,7 @@ const maxWaiting = 4096
 const maxAnswered = 4096
 const maxItems = 4096
 
-const quoted = (name: string): string => name.length > 100 ? `${name.slice(0, 100)}…` : name
+const quoted = (name: string): string => visible(name, 100)
 
 // A wrong image would spoil the thread: the model refuses it in every later request, too.
 const shown = (method: Method, answer: unknown, report: (text: string) => void): unknown =>

@@ -1,6 +1,9 @@
 /** A thread's handle, and what it gives to each of its turns. */
+import * as Cause from "effect/Cause"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import type { AppServerRpc } from "../AppServerRpc.ts"
 import type { ForkThreadOptions, ThreadSettings } from "../Codex.ts"
 import type { SettingsNotApplied, ThreadCallError, ThreadInUse } from "../CodexError.ts"
@@ -63,6 +66,9 @@ export const defaultsOf = (
   stallTimeout: options?.stallTimeout ?? source?.stallTimeout
 })
 
+/** The server may have done what was asked. */
+const unknownOutcomes: ReadonlySet<string> = new Set(["AppServerTimeout", "AppServerExited", "TransportError"])
+
 export const fork = Effect.fnUntraced(function*(
   client: Client,
   threadId: string,
@@ -90,9 +96,22 @@ export const make = (
     }
   let { kept } = defaults
   let restarts = state === undefined ? rpc.restarts : undefined
-  const keep = (given: Kept.Kept) => {
-    kept = Kept.keep(kept, given)
-  }
+  /**
+   * Keeps settings from when they are sent: their reply may be lost, and what is asked for last counts. A refusal takes them
+   * back; so does an outcome that is not known, if they could be looser.
+   */
+  const keeping = (given: Kept.Kept) => <A, E extends { readonly _tag: string }>(request: Effect.Effect<A, E>) =>
+    Effect.suspend(() => {
+      const before = kept
+      const asked = kept = Kept.keep(kept, given)
+      return Effect.onExit(request, (exit) =>
+        Effect.sync(() => {
+          if (Exit.isSuccess(exit) || kept !== asked) return
+          const error = Cause.findErrorOption(exit.cause)
+          const isRefused = Option.isSome(error) && !unknownOutcomes.has(error.value._tag)
+          if (isRefused || !Kept.isNoLooser(asked, before)) kept = before
+        }))
+    })
 
   const resume = Effect.suspend(() => {
     const now = rpc.restarts
@@ -158,7 +177,7 @@ export const make = (
       id,
       { ...defaults, handlers, stallTimeout: defaults.stallTimeout ?? client.stallTimeout },
       client,
-      { current: () => kept, keep, enforce }
+      { current: () => kept, keeping, enforce }
     ),
     ...calls,
     setName: (name) => revived(calls.setName(name)),
@@ -167,7 +186,7 @@ export const make = (
     updateSettings: (options) =>
       Effect.andThen(
         client.checkFolders(options),
-        revived(Effect.tap(calls.updateSettings(options), Effect.sync(() => keep(options))))
+        revived(keeping(options)(calls.updateSettings(options)))
       ),
     ...goals,
     fork: Effect.fn("Thread.fork")(function*(options) {

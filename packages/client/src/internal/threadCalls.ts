@@ -106,9 +106,9 @@ export const threadSettings = Effect.fnUntraced(function*(options: ThreadSetting
 
 /** Gives a thread up that is not what was asked for, so that the server need not keep it. */
 const orLeave = (rpc: Rpc, threadId: string) => <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Effect.tapError(
+  Effect.onError(
     effect,
-    () => Effect.ignore(rpc.request("thread/unsubscribe", { threadId }, { timeout: "2 seconds" }))
+    () => Effect.ignore(Effect.interruptible(rpc.request("thread/unsubscribe", { threadId }, { timeout: "2 seconds" })))
   )
 
 /** A thread that was just made is loaded here and known to nobody else, so that a refusal cannot mean anything else. */
@@ -189,6 +189,10 @@ export const resume = Effect.fnUntraced(function*(
   const isOther = different.length > 0 || Untold.differing(held, untold).length > 0
   const wasLoaded = isOther && (yield* isLoaded(rpc, threadId).pipe(nameRequired(rpc, params)))
   if (wasLoaded && different.length > 0) return yield* Untold.keptByLoaded(threadId, different)
+  // Before the thread is loaded with the rest of what was asked, which would stay.
+  if (different.includes(Untold.developer) && (yield* hasTurn(rpc, threadId))) {
+    return yield* Untold.keptByHistory(threadId)
+  }
   // The history can be large and is read page by page by those who want it.
   const reply = yield* rpc.request("thread/resume", {
     threadId,
@@ -196,9 +200,6 @@ export const resume = Effect.fnUntraced(function*(
     ...params,
     ...defined({ personality })
   }).pipe(nameRequired(rpc, params))
-  if (different.includes(Untold.developer) && (yield* hasTurn(rpc, threadId))) {
-    return yield* Untold.keptByHistory(threadId)
-  }
   const told = yield* Held.ensure(rpc, threadId, asked, reply, "loaded")
   if (isOther && !wasLoaded) {
     const instructions = held[Untold.developer]

@@ -58,7 +58,10 @@ const optionOf: { readonly [name: string]: string } = {
 /** What the thread's handle keeps for its turns. */
 interface Settings {
   readonly current: () => Kept.Kept
-  readonly keep: (given: Kept.Kept) => void
+  /** Keeps settings for the turns that follow, unless their request is refused. */
+  readonly keeping: (
+    given: Kept.Kept
+  ) => <A, E extends { readonly _tag: string }>(request: Effect.Effect<A, E>) => Effect.Effect<A, E>
   /** Makes the thread hold it, for a turn whose request carries no settings. */
   readonly enforce: Effect.Effect<void, CallError | ThreadNotFound>
 }
@@ -107,12 +110,14 @@ export const make = (
         const kept = Kept.keep(settings.current(), options ?? {})
         const all = { ...given, ...Kept.turnParams(kept) }
         const params: Params = { threadId, clientUserMessageId: clientId, input: items, ...all }
-        return Effect.tap(startedId(rpc.request("turn/start", params, requestOptions)), (id) =>
-          Effect.sync(() => {
-            // They stay for the turns that follow.
-            if (options !== undefined) settings.keep(options)
-            last = { id, given: all }
-          }))
+        return startedId(rpc.request("turn/start", params, requestOptions)).pipe(
+          settings.keeping(options ?? {}),
+          Effect.tap((id) =>
+            Effect.sync(() => {
+              last = { id, given: all }
+            })
+          )
+        )
       })
     const whenBusy = options?.whenBusy ?? "fail"
     return yield* turns.start(threadId, request, {
@@ -121,7 +126,12 @@ export const make = (
       handlers: { ...handlers, ...options?.handlers },
       maxUnreadBytes: options?.maxUnreadBytes,
       stallTimeout: yield* duration("stallTimeout", options?.stallTimeout ?? stallTimeout),
-      whenBusy: whenBusy === "steer" ? { steer: items, refuse: steerable(given) } : whenBusy
+      whenBusy: whenBusy === "steer"
+        ? {
+          steer: items,
+          refuse: steerable(given)
+        }
+        : whenBusy
     })
   })
 
