@@ -78,15 +78,19 @@ interface Env {
 type Call = (env: Env) => Effect.Effect<Fiber.Fiber<unknown, unknown>, unknown, Scope.Scope>
 
 /** Waits for a notification that the protocol does not have. */
-const untold = (rpc: Env["rpc"]) =>
+const untold = (rpc: Env["rpc"], method: string) =>
   Effect.forkChild(
-    rpc.notifications.pipe(Stream.filter(({ _tag }) => _tag === "Unknown"), Stream.runHead, Effect.ignore),
+    rpc.notifications.pipe(
+      Stream.filter((notification) => notification._tag === "Unknown" && notification.method === method),
+      Stream.runHead,
+      Effect.ignore
+    ),
     { startImmediately: true }
   )
 
 const calls: Record<string, Call> = {
   "a request that is never answered": Effect.fnUntraced(function*({ rpc }) {
-    const heard = yield* untold(rpc)
+    const heard = yield* untold(rpc, "tests/heard")
     const fiber = yield* Effect.forkScoped(rpc.request("model/list", {}))
     yield* Fiber.join(heard)
     return fiber
@@ -142,7 +146,7 @@ const endings: Record<string, Ending> = {
     outcome: "TransportError",
     // A broken pipe is noticed by who writes.
     bring: Effect.fnUntraced(function*(env) {
-      const closed = yield* untold(env.rpc)
+      const closed = yield* untold(env.rpc, "tests/closed")
       yield* signal("SIGUSR2")(env)
       yield* Fiber.join(closed)
       yield* Effect.ignore(env.rpc.notify("initialized", undefined))
@@ -175,7 +179,9 @@ const connect = Effect.fnUntraced(function*(mark: string, onSignal: string) {
     Layer.fresh(CodexNode.layer({
       executable: process.execPath,
       args: ["-e", program(onSignal), mark],
-      shutdownGrace: "300 millis"
+      shutdownGrace: "300 millis",
+      // The process is to be asked for nothing else than what is looked at here.
+      checkLogin: false
     }))
   )
   const { pid } = Context.get(context, AppServer.AppServer)
