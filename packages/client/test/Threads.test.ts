@@ -501,7 +501,10 @@ describe("what is sent", () => {
           "thread/resume",
           opened,
           {
-            before: [["thread/read", { thread: { ...thread, status: { type: "notLoaded" } }, readState: null }]],
+            before: [
+              ["thread/read", { thread: { ...thread, status: { type: "notLoaded" } }, readState: null }],
+              noTurns
+            ],
             after: [noTurns]
           }
         ),

@@ -167,11 +167,11 @@ const isLoaded = (rpc: Rpc, threadId: string) =>
     Effect.catchTag(["ThreadNotFound", "ThreadNotPersisted"], () => Effect.succeed(false))
   )
 
-/** Whether a thread has had a turn; also where the server does not say. */
-const hasTurn = (rpc: Rpc, threadId: string) =>
+/** Whether a thread has had a turn, and what to take it for where the server does not say. */
+const hasTurn = (rpc: Rpc, threadId: string, otherwise: boolean) =>
   rpc.request("thread/turns/list", { threadId, limit: 1 }).pipe(
     Effect.map(({ data }) => data.length > 0),
-    Effect.orElseSucceed(() => true)
+    Effect.orElseSucceed(() => otherwise)
   )
 
 export const resume = Effect.fnUntraced(function*(
@@ -190,9 +190,8 @@ export const resume = Effect.fnUntraced(function*(
   const wasLoaded = isOther && (yield* isLoaded(rpc, threadId).pipe(nameRequired(rpc, params)))
   if (wasLoaded && different.length > 0) return yield* Untold.keptByLoaded(threadId, different)
   // Before the thread is loaded with the rest of what was asked, which would stay.
-  if (different.includes(Untold.developer) && (yield* hasTurn(rpc, threadId))) {
-    return yield* Untold.keptByHistory(threadId)
-  }
+  const givesInstructions = different.includes(Untold.developer)
+  if (givesInstructions && (yield* hasTurn(rpc, threadId, false))) return yield* Untold.keptByHistory(threadId)
   // The history can be large and is read page by page by those who want it.
   const reply = yield* rpc.request("thread/resume", {
     threadId,
@@ -200,6 +199,7 @@ export const resume = Effect.fnUntraced(function*(
     ...params,
     ...defined({ personality })
   }).pipe(nameRequired(rpc, params))
+  if (givesInstructions && (yield* hasTurn(rpc, threadId, true))) return yield* Untold.keptByHistory(threadId)
   const told = yield* Held.ensure(rpc, threadId, asked, reply, "loaded")
   if (isOther && !wasLoaded) {
     const instructions = held[Untold.developer]
@@ -246,7 +246,7 @@ export const fork = Effect.fnUntraced(function*(
   const source = opened.get(threadId)
   const { baseInstructions, [Untold.developer]: instructions } = source
   return yield* Effect.gen(function*() {
-    if (Untold.differing(untold, source).includes(Untold.developer) && (yield* hasTurn(rpc, id))) {
+    if (Untold.differing(untold, source).includes(Untold.developer) && (yield* hasTurn(rpc, id, true))) {
       return yield* Untold.keptByHistory(id)
     }
     const told = yield* ofNew(Held.ensure(rpc, id, asked, reply, "fresh"))
