@@ -176,3 +176,15 @@ describe("a text", () => {
     60_000
   )
 })
+
+describe("an override of an odd shape", () => {
+  it("is a problem, and never an exception", () => {
+    const cycle: Record<string, ConfigOverrides.Value> = {}
+    cycle["itself"] = [cycle]
+    const sparse = ["a"]
+    sparse[2] = "b"
+    const odd = [cycle, { notify: sparse }, "a=\0", "a=\"" + "x".repeat(200_000) + "\""]
+    const indices = ConfigOverrides.encode(odd).problems.map(({ index }) => index)
+    assert.deepStrictEqual([...new Set(indices)], [0, 1, 2, 3])
+  })
+})
