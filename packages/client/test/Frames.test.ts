@@ -1,7 +1,7 @@
 /** What leaves can be read by codex, and an answer that it did not read does not leave a turn open, in memory. */
 import { AppServerRpc, type CodexError, DynamicTools, ServerRequests, Transport } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Logger, Schema, Stream } from "effect"
+import { Context, Deferred, Effect, Fiber, Layer, Logger, Schema, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Fake from "./fakeServer.ts"
 
@@ -227,7 +227,9 @@ describe("an answer that the server does not show to have read", () => {
   it.effect.each([
     ["its item", Fake.itemCompleted("turn-1", { type: "dynamicToolCall", id: "call-1" })],
     ["its turn", Fake.completed("turn-1")],
-    ["the request", Fake.notification("serverRequest/resolved", { threadId: Fake.threadId, requestId: 7 })]
+    ["the request", Fake.notification("serverRequest/resolved", { threadId: Fake.threadId, requestId: 7 })],
+    ["all turns", Fake.notification("thread/status/changed", { threadId: Fake.threadId, status: { type: "idle" } })],
+    ["the thread", Fake.notification("thread/closed", { threadId: Fake.threadId })]
   ])("is followed by nothing once the server has ended %s", ([, frame]) =>
     Effect.gen(function*() {
       const connected = yield* answering
@@ -235,6 +237,49 @@ describe("an answer that the server does not show to have read", () => {
       yield* connected.server.next
       yield* connected.server.send(frame)
       yield* alive(connected)
+      yield* TestClock.adjust("1 hour")
+      yield* alive(connected)
+    }))
+
+  const unsubscribe = Effect.fnUntraced(function*({ rpc, server }: Effect.Success<typeof answering>) {
+    const request = yield* Effect.forkChild(rpc.request("thread/unsubscribe", { threadId: Fake.threadId }))
+    yield* server.reply(yield* server.expect("thread/unsubscribe"), { status: "unsubscribed" })
+    yield* Fiber.join(request)
+  })
+
+  it.effect("is followed by nothing once the thread is unsubscribed, and by an error once it is heard of again", () =>
+    Effect.gen(function*() {
+      const connected = yield* answering
+      const { server } = connected
+      yield* server.send(call)
+      yield* server.next
+      yield* unsubscribe(connected)
+      yield* TestClock.adjust("1 hour")
+      yield* alive(connected)
+      yield* server.send(Fake.ask("item/tool/call", 9))
+      yield* server.next
+      yield* TestClock.adjust("10 seconds")
+      assert.deepStrictEqual(yield* server.next, { id: 9, error: { code: -32603, message: said } })
+    }))
+
+  it.effect("is followed by nothing when its handler has unsubscribed the thread", () =>
+    Effect.gen(function*() {
+      const asked = yield* Deferred.make<void>()
+      const goOn = yield* Deferred.make<void>()
+      const connected = yield* Fake.connect({
+        handlers: {
+          "item/commandExecution/requestApproval": () =>
+            Deferred.succeed(asked, undefined).pipe(
+              Effect.andThen(Deferred.await(goOn)),
+              Effect.as({ decision: "accept" as const })
+            )
+        }
+      })
+      yield* connected.server.send(Fake.ask("item/commandExecution/requestApproval", 0))
+      yield* Deferred.await(asked)
+      yield* unsubscribe(connected)
+      yield* Deferred.succeed(goOn, undefined)
+      assert.deepStrictEqual((yield* connected.server.next).result, { decision: "accept" })
       yield* TestClock.adjust("1 hour")
       yield* alive(connected)
     }))

@@ -124,6 +124,27 @@ describe("frames that are nested too deeply", () => {
     }))
 })
 
+describe("the name of a method that a terminal would obey", () => {
+  const lines: Array<string> = []
+  const hostile = `item/\u001b[2J\r\n\u202eINFO all is well\u0007${"x".repeat(2000)}`
+  const shown = `item/\\u{1b}[2J\\u{d}\\u{a}\\u{202e}INFO all is well\\u{7}`
+
+  it.effect("is one short line without escapes in the log and in the answer", () =>
+    Effect.gen(function*() {
+      const connected = yield* Fake.connectThread()
+      yield* connected.server.send(Fake.frame({ id: 1, method: hostile, params: {} }))
+      const answer = yield* connected.server.next
+      assert.include(answer.error?.message, `does not know the method ${shown}`)
+      yield* alive(connected)
+      const line = lines.find((line) => line.includes("unknown method")) ?? ""
+      assert.include(line, `the server sent a request of the unknown method ${shown}`)
+      assert.match(line, /^[\x20-\x7e]{80,250}… \(\d+ more characters\)$/)
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(Logger.layer([Logger.make(({ message }) => void lines.push(String(message)))]))
+    ))
+})
+
 describe("the names of what objects inherit", () => {
   it.effect("are methods that nobody knows", () =>
     Effect.gen(function*() {

@@ -1,8 +1,18 @@
 /** What leaves, on the real codex: it reads all of it, what it does not read is told, and no turn waits for it for ever. */
-import { AppServerRpc, Codex, DynamicTools, Transport } from "@effect-codex/client"
+import {
+  ApprovalMode,
+  Approvals,
+  AppServerRpc,
+  Codex,
+  DynamicTools,
+  Sandbox,
+  type Thread,
+  Transport
+} from "@effect-codex/client"
 import { Faults, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Logger, Option, Schema, type Scope, Stream } from "effect"
+import { Deferred, Effect, Fiber, Layer, Logger, Option, Schema, type Scope, Stream } from "effect"
+import { TestClock } from "effect/testing"
 import * as Processes from "./support/processes.ts"
 
 type Services = Codex.Codex | AppServerRpc.AppServerRpc | ScriptedModel.ScriptedModel
@@ -135,6 +145,46 @@ describe("a frame that codex drops", () => {
       })
     ]).pipe(Layer.provide(Logger.layer([Logger.make(({ message }) => void log.push(String(message)))])))
   )
+})
+
+describe("an answer whose reading codex does not show", () => {
+  const told: Array<string> = []
+  it.effect("because its handler has unsubscribed the thread, is taken for read", () =>
+    Effect.gen(function*() {
+      const { codex, model, rpc } = yield* services
+      yield* model.enqueue(ScriptedModel.exec("touch probe.txt"), "done")
+      const idle = rpc.notifications.pipe(
+        Stream.filter(({ _tag, params }) =>
+          _tag === "thread/status/changed" && JSON.stringify(params).includes(`{"type":"idle"}`)
+        ),
+        Stream.runHead
+      )
+      const ended = yield* Effect.forkScoped(idle, { startImmediately: true })
+      const started = yield* Deferred.make<Thread.Thread>()
+      const handlers = yield* Approvals.make({
+        command: () =>
+          Deferred.await(started).pipe(
+            Effect.flatMap(({ unsubscribe }) => unsubscribe),
+            Effect.as("accept" as const)
+          )
+      })
+      const thread = yield* codex.startThread({
+        approvalMode: ApprovalMode.untrusted,
+        sandbox: Sandbox.workspaceWrite,
+        handlers
+      })
+      yield* Deferred.succeed(started, thread)
+      yield* thread.turn("go")
+      yield* Fiber.join(ended)
+      yield* TestClock.adjust("1 minute")
+      yield* thread.read()
+      assert.deepStrictEqual((yield* model.requests).length, 2)
+      assert.deepStrictEqual(told.filter((line) => line.includes("has not read")), [])
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(ScriptedCodex.layer()),
+      Effect.provide(Logger.layer([Logger.make(({ message }) => void told.push(String(message)))]))
+    ), 60_000)
 })
 
 describe("an answer of a shape that codex does not take", () => {

@@ -102,6 +102,7 @@ const followed: ReadonlySet<string> = new Set<keyof ServerNotifications>([
   "thread/closed",
   "thread/settings/updated",
   "thread/started",
+  "thread/status/changed",
   "thread/tokenUsage/updated",
   "turn/completed",
   "turn/started"
@@ -300,6 +301,10 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
       connection.mcpStartup.closed(threadId)
       notices.threadClosed(threadId)
       models.closed(threadId)
+      serving.idle(threadId)
+    } else if (method === "thread/status/changed") {
+      const { status } = params as { readonly status?: { readonly type?: unknown } | null }
+      if (status?.type === "idle") serving.idle(threadId)
     } else if (method === "error") {
       notices.turnError(threadId, params)
     } else if (method === "model/rerouted") {
@@ -484,6 +489,8 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
             Effect.forkChild(connection.transport.send(frame.success), { startImmediately: true }),
             (sending) =>
               Effect.onExitPrimitive(Deferred.await(reply), (exit) => {
+                const unsubscribed = method === "thread/unsubscribe" ? threadIdOf(params) : undefined
+                if (unsubscribed !== undefined) serving.unsubscribed(unsubscribed)
                 const isSent = sending.pollUnsafe() !== undefined
                 if (cancellable !== undefined && isSent && isGivenUp(exit)) {
                   const forgotten = Effect.ensuring(

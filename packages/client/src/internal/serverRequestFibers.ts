@@ -52,6 +52,10 @@ export interface ServerRequestFibers {
   readonly itemStarted: (threadId: string, params: unknown) => void
   readonly itemCompleted: (threadId: string, params: unknown) => void
   readonly turnEnded: (threadId: string, turnId: string) => void
+  /** No turn of the thread waits for an answer. */
+  readonly idle: (threadId: string) => void
+  /** The server tells nothing of the thread any more, until it asks something of it again. */
+  readonly unsubscribed: (threadId: string) => void
   /** The connection is lost. What was asked of those threads may be asked again on the next one, and waits for that. */
   readonly lost: (mayGoOn: (threadId: string) => boolean) => void
   /** What still waits to be asked again of a thread will not be. */
@@ -141,6 +145,7 @@ interface Unread {
 const maxWaiting = 4096
 const maxAnswered = 4096
 const maxItems = 4096
+const maxUntold = 4096
 
 const quoted = (name: string): string => visible(name, 100)
 
@@ -213,6 +218,8 @@ export const make = Effect.fnUntraced(function*(options: {
   const unread = new Map<RequestId, Unread>()
   let isWatching = false
   const clock = yield* Clock.Clock
+  /** The threads of which the server shows nothing. */
+  const untold = new Set<string>()
   /** What a lost connection asked and the next one has not asked again yet, with the answer once there is one. */
   const lost = new Map<RequestId, string | undefined>()
   const items = new Map<string, Map<string, { readonly turnId: string | undefined; readonly item: unknown }>>()
@@ -228,6 +235,8 @@ export const make = Effect.fnUntraced(function*(options: {
   const sendAnswer = ({ id, method, params }: Message, frame: string): Effect.Effect<void> => {
     const itemId = method === "item/tool/call" ? stringOf(params, "callId") : undefined
     if (itemId === undefined && !resolvedWhenRead.has(method)) return send(frame)
+    const { threadId } = originOf(params)
+    if (threadId !== undefined && untold.has(threadId)) return send(frame)
     const entry: Unread = { itemId, method, dropped: dropped().count }
     unread.set(id, entry)
     return Effect.map(send(frame), () => {
@@ -321,6 +330,12 @@ export const make = Effect.fnUntraced(function*(options: {
     unread.delete(oldest!)
   }
 
+  const expectNothing = (threadId: string) => {
+    for (const id of unread.keys()) {
+      if (known.get(id)?.origin.threadId === threadId) unread.delete(id)
+    }
+  }
+
   const dropItem = (threadId: string, id: string) => {
     const ofThread = items.get(threadId)
     if (ofThread?.delete(id) !== true) return
@@ -365,6 +380,7 @@ export const make = Effect.fnUntraced(function*(options: {
       const { id } = message
       if (takeUp(message)) return
       const origin = originOf(message.params)
+      if (origin.threadId !== undefined) untold.delete(origin.threadId)
       const fiber = fork(
         id,
         Effect.ensuring(
@@ -416,6 +432,12 @@ export const make = Effect.fnUntraced(function*(options: {
       for (const [id, item] of items.get(threadId) ?? []) {
         if (item.turnId === turnId) dropItem(threadId, id)
       }
+    },
+    idle: expectNothing,
+    unsubscribed(threadId) {
+      untold.add(threadId)
+      if (untold.size > maxUntold) untold.delete(untold.values().next().value!)
+      expectNothing(threadId)
     },
     open(isMeant) {
       return [...known.values()].flatMap(({ fiber, message, origin }) =>
