@@ -69,7 +69,7 @@ describe("a command", () => {
 
   it("that is too long is cut, and says so", () => {
     const long = inWords(command({ command: `${"x".repeat(1_002)}\n${lines(100)}` }), false)
-    assert.strictEqual(long[1], `    ${"x".repeat(1_000)}… (2 characters more)`)
+    assert.strictEqual(long[1], `    ${"x".repeat(1_000)}… (2 more characters)`)
     assert.deepStrictEqual([long.length, long.at(-1)], [62, "    … and 42 lines more"])
   })
 })

@@ -9,14 +9,13 @@ import type {
   PermissionsRequest
 } from "@effect-codex/client/Approvals"
 import { withoutShell } from "@effect-codex/client/Approvals"
+import { visible } from "@effect-codex/client/internal/visibleText"
 
 type Permissions = PermissionsRequest["permissions"]
 type Change = NonNullable<FileChangeRequest["changes"]>[number]
 
 /** How many lines of a diff, or of a command, are shown. */
 const shownLines = 60
-/** How much of a line is shown. */
-const shownCharacters = 1000
 
 export const describe = (request: ApprovalRequest, colors: boolean): ReadonlyArray<string> => {
   const paint = colors ? painted : plain
@@ -141,20 +140,6 @@ const plain: Paint = (_, text) => text
 const styleOf = (line: string): Style =>
   line.startsWith("@@") ? "cyan" : line.startsWith("+") ? "green" : line.startsWith("-") ? "red" : undefined
 
-/**
- * What a terminal would obey, and what would look like something else than it is, is shown as what it is: a person
- * decides on what stands here.
- */
-export const visible = (text: string): string => {
-  const shown = text.replace(
-    // oxlint-disable-next-line no-control-regex
-    /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g,
-    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`
-  )
-  const rest = shown.length - shownCharacters
-  return rest > 0 ? `${shown.slice(0, shownCharacters)}… (${count(rest, "character")} more)` : shown
-}
-
 const linesOf = (text: string): ReadonlyArray<string> => {
   const lines = text.split(/\r?\n/)
   return lines.at(-1) === "" ? lines.slice(0, -1) : lines
@@ -173,8 +158,8 @@ const cut = (lines: ReadonlyArray<string>, what: string, room = shownLines): Rea
   const rest = lines.length - room
   // One line more takes as much room as the note.
   return rest <= 1
-    ? lines.map(visible)
-    : [...lines.slice(0, room).map(visible), `… and ${count(rest, what)} more`]
+    ? lines.map((line) => visible(line))
+    : [...lines.slice(0, room).map((line) => visible(line)), `… and ${count(rest, what)} more`]
 }
 
 const count = (n: number, what: string): string => `${n.toLocaleString("en-US")} ${what}${n === 1 ? "" : "s"}`

@@ -1,5 +1,6 @@
 /** What does not fit a schema, for the model to read. */
 import type { StandardSchemaV1 } from "effect/StandardSchema"
+import { beginning } from "./visibleText.ts"
 
 const pathText = (path: StandardSchemaV1.Issue["path"]): string =>
   (path ?? []).reduce<string>((text, segment) => {
@@ -14,7 +15,7 @@ const shown = 5
 export const issueText = (issues: ReadonlyArray<StandardSchemaV1.Issue>): string => {
   const texts = issues.slice(0, shown).map(({ message, path }) => {
     const at = pathText(path)
-    return `${at === "" ? "" : `at ${at}: `}${String(message).replace(/\s+/g, " ").slice(0, 300)}`
+    return `${at === "" ? "" : `at ${at}: `}${beginning(String(message).replace(/\s+/g, " "), 300)}`
   })
   if (texts.length === 0) return "it was refused without a reason"
   return texts.join("; ") + (issues.length > shown ? `; and ${issues.length - shown} more` : "")

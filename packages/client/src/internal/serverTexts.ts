@@ -2,6 +2,7 @@
  * The one place that knows what the texts of codex mean, where nothing but a text says it (measured on codex 0.169.0). It is
  * without the errors that are made of them, because those ask it too.
  */
+import { beginning } from "./visibleText.ts"
 
 // What others say has no bound. Nothing of more than this is looked at or shown.
 const longest = 500
@@ -137,7 +138,7 @@ export const reasonOfExit = (stderr: ReadonlyArray<string>): string | undefined 
   const isEnd = (line: string) => line.trim() === "" || isBacktrace(line) || line.startsWith("note: ")
   const end = lines.findIndex((line, i) => i > at && isEnd(line))
   const said = lines.slice(at, Math.min(end < 0 ? lines.length : end, at + 6)).join(" ").replace(/^error: /i, "")
-  const text = said.trim().replace(/\s+/g, " ").slice(0, longest).trimEnd()
+  const text = beginning(said.trim().replace(/\s+/g, " "), longest).trimEnd()
   return text === "" ? undefined : /[.!?]$/.test(text) ? text : `${text}.`
 }
 
@@ -214,6 +215,6 @@ export const plain = (detail: string): string => {
     .replace(/^unexpected status \d+ [^:]*: /, "")
     .replace(/, url: \S+$/, "")
   const line = unwrapped(bare).trim().replace(/\s+/g, " ")
-  const cut = line.length > longest ? `${line.slice(0, longest)}…` : line
+  const cut = line.length > longest ? `${beginning(line, longest)}…` : line
   return cut === "" || /[.!?…]$/.test(cut) ? cut : `${cut}.`
 }

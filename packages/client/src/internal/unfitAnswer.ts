@@ -1,5 +1,7 @@
+import { beginning } from "./visibleText.ts"
+
 const shown = (answer: unknown): string => {
-  if (typeof answer === "string") return JSON.stringify(answer.length > 100 ? `${answer.slice(0, 100)}…` : answer)
+  if (typeof answer === "string") return JSON.stringify(answer.length > 100 ? `${beginning(answer, 100)}…` : answer)
   if (answer === undefined) return "nothing"
   return typeof answer === "object" && answer !== null ? "an object" : String(answer)
 }
