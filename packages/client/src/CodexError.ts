@@ -723,8 +723,8 @@ const Retry = Schema.declare((u: unknown): u is Received.TurnError | null => u !
 })
 
 /**
- * The turn ran and failed. `reason` says why, `info` is the server's decoded `codexErrorInfo`, `detail` is its text as it
- * came, and `result` is what the turn did until then.
+ * The turn ran and failed. `reason` says why, `info` is the server's decoded `codexErrorInfo`, `detail` is its text
+ * without what looks like a key, and `result` is what the turn did until then.
  *
  * | `reason` | | `isRetryable` |
  * | --- | --- | --- |

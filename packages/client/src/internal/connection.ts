@@ -16,6 +16,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
@@ -39,6 +40,7 @@ import * as DiagnosticLog from "./diagnosticLog.ts"
 import * as Frame from "./frame.ts"
 import { guardOf, issueOf } from "./guard.ts"
 import * as HandlerLookup from "./handlerLookup.ts"
+import { redactTurnError } from "./keys.ts"
 import { done, Mailbox, slowReader } from "./mailbox.ts"
 import * as McpStartup from "./mcpStartup.ts"
 import * as Notices from "./notices.ts"
@@ -107,6 +109,14 @@ const followed: ReadonlySet<string> = new Set<keyof ServerNotifications>([
   "turn/completed",
   "turn/started"
 ])
+
+/** Before anybody sees what a provider says of a failure. */
+const redactErrors = (params: unknown): void => {
+  if (Predicate.hasProperty(params, "error")) redactTurnError(params.error)
+  if (Predicate.hasProperty(params, "turn") && Predicate.hasProperty(params.turn, "error")) {
+    redactTurnError(params.turn.error)
+  }
+}
 
 /** How long the end of a request waits for the end of its work. */
 const cancelWithin = Duration.seconds(2)
@@ -240,6 +250,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
   // up a string that was just parsed costs more than comparing it.
   let lastMethod = ""
   let isLastFollowed = false
+  let mayQuoteKey = false
   let lastThreadId: string | undefined
   let lastObserved: Observed | undefined
   const deltaFrames = new DeltaFrames()
@@ -249,7 +260,9 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     if (method !== lastMethod) {
       lastMethod = method
       isLastFollowed = followed.has(method)
+      mayQuoteKey = method === "error" || method === "turn/completed"
     }
+    if (mayQuoteKey) redactErrors(params)
     const threadId = threadIdOf(params)
     if (threadId !== lastThreadId) {
       lastThreadId = threadId

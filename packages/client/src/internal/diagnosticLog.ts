@@ -8,8 +8,10 @@ import type { Diagnostic, Diagnostics } from "../AppServerRpc.ts"
 import * as Metrics from "../Metrics.ts"
 import type { Raw, ServerNotification } from "../ServerNotification.ts"
 import { decode as decodeRaw } from "./decodeNotification.ts"
+import { withoutKeys } from "./keys.ts"
 import { byAttributes } from "./requestTelemetry.ts"
 import * as ServerTexts from "./serverTexts.ts"
+import { beginning, visibleLines } from "./visibleText.ts"
 
 export interface DiagnosticLog {
   readonly counts: Effect.Effect<Diagnostics>
@@ -38,6 +40,8 @@ const maxUnread = 256
 
 const kindOf = byAttributes(Metrics.diagnostics, (kind: Diagnostic["_tag"]) => ({ kind }))
 
+const safe = (message: string): string => visibleLines(withoutKeys(message))
+
 export const make: Effect.Effect<DiagnosticLog, never, Scope.Scope> = Effect.gen(function*() {
   const context = yield* Effect.context<never>()
   const counts = { dropped: 0, garbage: 0, unmatchedReplies: 0, unknown: 0, undecodable: 0 }
@@ -47,13 +51,19 @@ export const make: Effect.Effect<DiagnosticLog, never, Scope.Scope> = Effect.gen
   let isEnded = false
 
   const log = yield* Queue.sliding<string>(maxUnread)
-  yield* Queue.take(log).pipe(Effect.flatMap(Effect.logWarning), Effect.forever, Effect.forkScoped)
+  yield* Queue.take(log).pipe(
+    Effect.flatMap((message) => Effect.logWarning(safe(message))),
+    Effect.forever,
+    Effect.forkScoped
+  )
 
   const count = (kind: Diagnostic["_tag"]): void => {
     kindOf(kind).updateUnsafe(1, context)
   }
   const publish = (diagnostic: Diagnostic): void => {
-    for (const watcher of watchers) Queue.offerUnsafe(watcher, diagnostic)
+    if (watchers.size === 0) return
+    const told = { ...diagnostic, message: safe(diagnostic.message) }
+    for (const watcher of watchers) Queue.offerUnsafe(watcher, told)
   }
   const tell = (diagnostic: Diagnostic): void => {
     count(diagnostic._tag)
@@ -106,7 +116,7 @@ export const make: Effect.Effect<DiagnosticLog, never, Scope.Scope> = Effect.gen
     decode,
     garbage(frame) {
       counts.garbage++
-      const line = frame.slice(0, 200)
+      const line = withoutKeys(beginning(frame, 200))
       tell({
         _tag: "GarbageLine",
         message: `codex app-server wrote a line that is no message of the protocol: ${line}`,

@@ -4,6 +4,7 @@
  */
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import { withoutKeys, withoutKeysIn } from "./keys.ts"
 import { visibleLines } from "./visibleText.ts"
 
 const IdentifierKey = "~@effect-codex/error"
@@ -12,10 +13,12 @@ const IdentifierKey = "~@effect-codex/error"
 export const identifierOf = (u: unknown): string | undefined =>
   Predicate.hasProperty(u, IdentifierKey) && Predicate.isString(u[IdentifierKey]) ? u[IdentifierKey] : undefined
 
+const safe = (text: string): string => visibleLines(withoutKeys(text))
+
 // A cause can be anything, also what JSON does not take.
 const causeText = (cause: unknown): string => {
   try {
-    return visibleLines(String(cause))
+    return safe(String(cause))
   } catch {
     return "unknown"
   }
@@ -24,6 +27,18 @@ const causeText = (cause: unknown): string => {
 const json = (error: Error): unknown => {
   const { cause, ...fields } = { ...error }
   return { ...fields, message: error.message, ...(cause === undefined ? {} : { cause: causeText(cause) }) }
+}
+
+/** The fields that hold what others said. */
+const quotes = ["detail", "issue", "closeReason", "stderr", "data"]
+
+const withoutKeysOf = (fields: unknown): unknown => {
+  if (!Predicate.isObject(fields)) return fields
+  const quoted = quotes.filter((name) => Object.hasOwn(fields, name))
+  return quoted.length === 0 ? fields : {
+    ...fields,
+    ...Object.fromEntries(quoted.map((name) => [name, withoutKeysIn(Reflect.get(fields, name))]))
+  }
 }
 
 const constant = (value: unknown): PropertyDescriptor => ({ value, configurable: true, writable: true })
@@ -45,10 +60,11 @@ const printable = <C>(base: C, identifier: string, tag: string): C => {
   // A proxy and not a subclass, because the type of a subclass of a class that is not known cannot be written down.
   return new Proxy(base, {
     construct(target, args, newTarget) {
-      const error: Error = Reflect.construct(target, args, newTarget)
+      const [fields, ...rest] = args
+      const error: Error = Reflect.construct(target, [withoutKeysOf(fields), ...rest], newTarget)
       // One that is a field of the error is there already, and is what somebody wants to send.
       if (!Object.hasOwn(error, "message")) {
-        Object.defineProperty(error, "message", constant(visibleLines(error.message)))
+        Object.defineProperty(error, "message", constant(safe(error.message)))
       }
       return error
     }

@@ -21,6 +21,7 @@ import type { Overrides } from "../ServerRequests.ts"
 import type { TurnResult } from "../TurnResult.ts"
 import { finalResponse, plan } from "../TurnResult.ts"
 import { guardOf } from "./guard.ts"
+import { redactTurnError } from "./keys.ts"
 import { CompactLog, done, Mailbox, slowReader } from "./mailbox.ts"
 import * as RateLimits from "./rateLimits.ts"
 import * as ServerTexts from "./serverTexts.ts"
@@ -373,6 +374,8 @@ export class TurnState {
       )
     }
     const error = turn["error"]
+    // A stored turn is not told by a notification.
+    redactTurnError(error)
     const status = turn["status"]
     return {
       id: this.id,
