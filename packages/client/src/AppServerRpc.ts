@@ -14,7 +14,7 @@ import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
-import type { AppServerStartError, CodexError, ConnectionError, InvalidArgument } from "./CodexError.ts"
+import type { AppServerStartError, CodexError, ConnectionError, DecodeError, InvalidArgument } from "./CodexError.ts"
 import type { RequestErrorOf } from "./internal/answers.ts"
 import * as CapturedServices from "./internal/capturedServices.ts"
 import { implementation } from "./internal/load.ts"
@@ -40,8 +40,26 @@ export interface RequestOptions {
    * methods whose answer comes when some work is done (such as `command/exec`).
    */
   readonly timeout?: Duration.Input | undefined
-  /** Called when the request leaves the queue and is handed to the transport. */
-  readonly onSent?: (() => void) | undefined
+  /**
+   * Called with the request's id when it leaves the queue, right before it is handed to the transport: so nothing is missed
+   * that the server tells by that id. It must not wait and must not throw.
+   */
+  readonly onSent?: ((id: number) => void) | undefined
+}
+
+/**
+ * How a single request is made that this client may not know.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface RawRequestOptions extends RequestOptions {
+  /**
+   * The request that ends the work of this one, which has this id. It is sent when the caller is interrupted, or its
+   * `timeout` has passed, before the answer has come; the end is then waited for up to 2 seconds. Default: what
+   * {@link AppServerRpc}'s `request` sends for the method, or nothing.
+   */
+  readonly cancel?: ((id: number) => { readonly method: string; readonly params?: unknown } | undefined) | undefined
 }
 
 /**
@@ -224,6 +242,31 @@ export class AppServerRpc extends Context.Service<AppServerRpc, {
     params: ClientRequests[M]["params"],
     options?: RequestOptions
   ) => Effect.Effect<ClientRequests[M]["result"], RequestErrorOf<M>>
+  /**
+   * Sends a request that this client need not know, such as one of a newer codex. Neither the method nor the params nor the
+   * result are checked, but that what is sent is JSON that codex can read (`InvalidArgument`). Limits, interruption and
+   * errors are those of `request`, which is to be preferred where it knows the method.
+   *
+   * **Example** (A method of a newer codex that tells its results by the id of the request)
+   *
+   * ```ts
+   * import { AppServerRpc } from "@effect-codex/client"
+   * import { Effect } from "effect"
+   *
+   * export const search = Effect.fn(function*(searchTerm: string, onSent: (id: number) => void) {
+   *   const rpc = yield* AppServerRpc.AppServerRpc
+   *   return yield* rpc.requestRaw("thread/search/stream", { searchTerm }, {
+   *     onSent,
+   *     cancel: (requestId) => ({ method: "thread/search/stream/cancel", params: { requestId } })
+   *   })
+   * })
+   * ```
+   */
+  readonly requestRaw: <M extends string>(
+    method: M,
+    params?: unknown,
+    options?: RawRequestOptions
+  ) => Effect.Effect<unknown, Exclude<RequestErrorOf<M>, DecodeError>>
   /** Sends a notification. */
   readonly notify: <M extends keyof ClientNotifications>(
     method: M,
@@ -247,7 +290,7 @@ export class AppServerRpc extends Context.Service<AppServerRpc, {
   /** Looks at the params of a notification that an observer got. Never fails; counts what it does not understand. */
   readonly decode: (notification: Raw) => ServerNotification
   /** The requests of the server whose handlers run here, of a turn and of the subagents that work for it. */
-  readonly openServerRequests: (threadId: string, turnId: string) => ReadonlyArray<ServerRequests.Method>
+  readonly openServerRequests: (threadId: string, turnId: string) => ReadonlyArray<string>
   /**
    * Ends the handlers of what was asked of a thread on a connection that was lost, and was not asked again on the next
    * one. For who has resumed the thread: what is asked again comes before the answer to a request that follows.

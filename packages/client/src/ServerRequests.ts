@@ -30,14 +30,16 @@ import type * as Received from "./Received.ts"
 
 /**
  * Fails a handler so that the server gets a JSON-RPC error with this message instead of a result. For an approval the
- * server then marks the item as failed and tells the model so; the turn goes on (measured).
+ * server then marks the item as failed and tells the model so; the turn goes on (measured). `code` is for what a newer
+ * server may tell apart; default: -32603.
  *
  * @category errors
  * @since 0.1.0
  */
 export class Refusal
   extends TaggedError<Refusal>("@effect-codex/client/ServerRequests/Refusal")("ServerRequestRefusal", {
-    message: Schema.String
+    message: Schema.String,
+    code: Schema.optionalKey(Schema.Int)
   })
 {}
 
@@ -84,6 +86,39 @@ export type Handler<M extends Method, R = never> = (
   request: Request<M>
 ) => Effect.Effect<Protocol[M]["result"], unknown, R>
 
+/**
+ * A request of the server as it came: nothing of it is checked.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RawRequest {
+  /** The server's id of the request, unique within the connection. */
+  readonly id: string | number
+  readonly method: string
+  readonly params: unknown
+  /** The item that the request is about, if its params name one (`itemId`) and this connection heard of its start. */
+  readonly item: Received.ThreadItem | undefined
+}
+
+/**
+ * Handles a request that this client need not know, such as one of a newer codex. The answer may be any JSON (`undefined` is
+ * sent as `null`), and nobody checks it. All else is as with a {@link Handler}; one that fails with something other than a
+ * {@link Refusal} answers with a JSON-RPC error where the method is unknown.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type RawHandler<R = never> = (request: RawRequest) => Effect.Effect<unknown, unknown, R>
+
+interface Raw<R> {
+  /**
+   * Handlers of requests that the protocol does not have, by their method; without one they are refused (-32601). One of a
+   * method that it has goes before the checked handler beside it: for params of a newer codex that do not fit.
+   */
+  readonly raw?: { readonly [method: string]: RawHandler<R> | undefined } | undefined
+}
+
 interface McpToolApproval<R> {
   /**
    * The approval of a call of an MCP server's tool, which codex sends as an elicitation without fields. Where there is none,
@@ -98,7 +133,7 @@ interface McpToolApproval<R> {
  * @category models
  * @since 0.1.0
  */
-export type Handlers<R = never> = { readonly [M in Method]: Handler<M, R> } & McpToolApproval<R>
+export type Handlers<R = never> = { readonly [M in Method]: Handler<M, R> } & McpToolApproval<R> & Raw<R>
 
 /**
  * Handlers for some of the requests.
@@ -106,7 +141,10 @@ export type Handlers<R = never> = { readonly [M in Method]: Handler<M, R> } & Mc
  * @category models
  * @since 0.1.0
  */
-export type Overrides<R = never> = { readonly [M in Method]?: Handler<M, R> | undefined } & McpToolApproval<R>
+export type Overrides<R = never> =
+  & { readonly [M in Method]?: Handler<M, R> | undefined }
+  & McpToolApproval<R>
+  & Raw<R>
 
 /**
  * What the handlers of a record require.
@@ -115,8 +153,9 @@ export type Overrides<R = never> = { readonly [M in Method]?: Handler<M, R> | un
  * @since 0.1.0
  */
 export type Services<H extends object> = {
-  [K in keyof H]-?: NonNullable<H[K]> extends (...request: never) => Effect.Effect<infer _A, infer _E, infer R> ? R :
-    never
+  [K in keyof H]-?: NonNullable<H[K]> extends (...request: never) => Effect.Effect<infer _A, infer _E, infer R> ? R
+    : NonNullable<H[K]> extends infer Raw extends object ? Services<Raw>
+    : never
 }[keyof H]
 
 // =============================================================================
@@ -199,12 +238,17 @@ const required = <H extends Overrides<unknown>>(handlers: H) => handlers as Over
 export const capture = <R>(handlers: Overrides<R>): Effect.Effect<Overrides, never, R> =>
   Effect.contextWith((context: Context.Context<R>) => {
     const provide = CapturedServices.provider(context)
-    return Effect.succeed(Object.fromEntries(
-      entries<R>(handlers).map(([name, handler]) => [name, (request: Request<Method>) => provide(handler(request))])
-    ))
+    return Effect.succeed({
+      ...Object.fromEntries(
+        entries<R>(handlers).map(([name, handler]) => [name, (request: Request<Method>) => provide(handler(request))])
+      ),
+      raw: Object.fromEntries(
+        rawEntries(handlers).map(([method, handler]) => [method, (request: RawRequest) => provide(handler(request))])
+      )
+    })
   })
 
-type Name = keyof Handlers
+type Name = Exclude<keyof Handlers, "raw">
 
 const names: ReadonlyArray<Name> = [...Object.keys(defaults) as ReadonlyArray<Method>, "mcpToolApproval"]
 
@@ -214,6 +258,9 @@ const entries = <R = never>(handlers: Overrides<unknown>): Array<readonly [Name,
     const handler = handlers[name] as Handler<Method, R> | undefined
     return handler === undefined ? [] : [[name, handler] as const]
   })
+
+const rawEntries = <R>({ raw }: Overrides<R>): Array<readonly [method: string, RawHandler<R>]> =>
+  Object.entries(raw ?? {}).flatMap(([method, handler]) => handler === undefined ? [] : [[method, handler] as const])
 
 // =============================================================================
 // Layers
@@ -228,6 +275,11 @@ const references = names.map((name) =>
     })
   ] as const
 )
+
+const rawPrefix = "@effect-codex/client/ServerRequests/raw/"
+
+const rawReference = (method: string) =>
+  Context.Reference<RawHandler | undefined>(`${rawPrefix}${method}`, { defaultValue: () => undefined })
 
 /**
  * Replaces some of a client's handlers. Provide it to the client's layer, which reads the handlers when it is built.
@@ -257,10 +309,14 @@ export const layerOf = <R>(handlers: Overrides<R>): Layer.Layer<never, never, R>
   Layer.effectContext(
     Effect.map(capture(handlers), (provided) => {
       const given = new Map(entries(provided))
-      return references.reduce((context, [name, reference]) => {
+      const typed = references.reduce((context, [name, reference]) => {
         const handler = given.get(name)
         return handler === undefined ? context : Context.add(context, reference, handler)
       }, Context.empty())
+      return rawEntries(provided).reduce(
+        (context, [method, handler]) => Context.add(context, rawReference(method), handler),
+        typed
+      )
     })
   )
 
@@ -276,7 +332,12 @@ export const current: Effect.Effect<Handlers> = Effect.contextWith((context: Con
     ...Object.fromEntries(references.flatMap(([name, reference]) => {
       const handler = Context.get(context, reference)
       return handler === undefined ? [] : [[name, handler]]
-    }))
+    })),
+    raw: Object.fromEntries(
+      [...context.mapUnsafe].flatMap(([key, handler]) =>
+        key.startsWith(rawPrefix) ? [[key.slice(rawPrefix.length), handler as RawHandler]] : []
+      )
+    )
   })
 )
 

@@ -543,6 +543,93 @@ describe("reads that follow at once", () => {
     }))
 })
 
+describe("raw requests", () => {
+  it.effect("send any method with any params, and give whatever comes back", () =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* Fake.connect()
+      const exchanges: ReadonlyArray<readonly [method: string, params: unknown, result: unknown]> = [
+        ["thread/dream", { depth: 3 }, "a text"],
+        ["thread/dream", undefined, null],
+        ["thread/dream", [1], undefined],
+        // Known, with params and a result that do not fit.
+        ["thread/read", { threadId: 1 }, { thread: "gone" }],
+        ["toString", null, [1]]
+      ]
+      for (const [method, params, result] of exchanges) {
+        const asking = yield* Effect.forkScoped(rpc.requestRaw(method, params))
+        const request = yield* server.expect(method)
+        assert.deepStrictEqual(request.params, params)
+        yield* server.reply(request, result)
+        assert.deepStrictEqual(yield* Fiber.join(asking), result)
+      }
+    }))
+
+  it.effect("are refused here only when codex could not read them", () =>
+    Effect.gen(function*() {
+      const { rpc } = yield* Fake.connect()
+      const nan = yield* Effect.flip(rpc.requestRaw("thread/dream", { depth: NaN }))
+      assert.strictEqual(nan._tag, "InvalidArgument")
+      assert.include(nan.message, "`depth` is NaN, which JSON does not have")
+      // A program without types.
+      const wrong = 1 as unknown as string
+      const nameless = yield* Effect.flip(rpc.requestRaw(wrong))
+      assert.include(nameless.message, "it is not a text")
+    }))
+
+  it.effect("fail as others do: refused, timed out, with the connection", () =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* Fake.connect({ rpc: { maxInFlight: 1 } })
+      const refused = yield* Effect.forkScoped(Effect.flip(rpc.requestRaw("thread/dream")))
+      yield* Effect.flatMap(server.expect("thread/dream"), (request) => server.refuse(request, -32600, "no dreams"))
+      const error = yield* Fiber.join(refused)
+      assert.instanceOf(error, CodexError.RpcError)
+      assert.include(error.message, "codex app-server refused thread/dream (-32600): no dreams.")
+
+      const slow = yield* Effect.forkScoped(Effect.exit(rpc.requestRaw("thread/dream", {}, { timeout: "1 second" })))
+      yield* server.expect("thread/dream")
+      // It has the only place.
+      const next = yield* Effect.forkScoped(Effect.exit(rpc.requestRaw("thread/wake")))
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(tagOf(yield* Fiber.join(slow)), "AppServerTimeout")
+      yield* server.expect("thread/wake")
+      yield* server.close(new CodexError.AppServerExited({ code: 1, signal: null, stderr: [] }))
+      assert.strictEqual(tagOf(yield* Fiber.join(next)), "AppServerExited")
+    }))
+
+  it.effect("tell their id before they are sent, and that is what ends their work", () =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* Fake.connect()
+      const ids: Array<number> = []
+      const asking = yield* Effect.forkChild(rpc.requestRaw("thread/dream", {}, {
+        onSent: (id) => void ids.push(id),
+        cancel: (requestId) => ({ method: "thread/wake", params: { requestId } })
+      }))
+      const { id } = yield* server.expect("thread/dream")
+      assert.deepStrictEqual(ids, [id])
+      const interrupting = yield* Effect.forkChild(Fiber.interrupt(asking))
+      const cancel = yield* server.expect("thread/wake")
+      assert.deepStrictEqual(cancel.params, { requestId: id })
+      yield* server.reply(cancel, {})
+      yield* server.send(Fake.frame({ id, error: { code: -32603, message: "cancelled" } }))
+      yield* Fiber.join(interrupting)
+    }))
+
+  it.effect("of a known method end its work as the checked ones do, if its params are those of the protocol", () =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* Fake.connect()
+      const watching = yield* Effect.forkChild(rpc.requestRaw("fs/watch", { watchId: "w", path: "/" }))
+      const { id } = yield* server.expect("fs/watch")
+      const interrupting = yield* Effect.forkChild(Fiber.interrupt(watching))
+      assert.deepStrictEqual((yield* server.expect("fs/unwatch")).params, { watchId: "w" })
+      yield* server.send(Fake.frame({ id, result: {} }))
+      yield* Fiber.join(interrupting)
+
+      const odd = yield* Effect.forkChild(rpc.requestRaw("command/exec"))
+      yield* server.expect("command/exec")
+      yield* Fiber.interrupt(odd)
+    }))
+})
+
 describe("requests of the server", () => {
   it.effect("get the safe default when nobody handles them", () =>
     Effect.gen(function*() {

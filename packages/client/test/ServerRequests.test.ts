@@ -205,6 +205,117 @@ describe("spans", () => {
     }))
 })
 
+describe("raw handlers", () => {
+  const dream = (id: string | number, params: unknown = {}) => Fake.frame({ id, method: "thread/dream", params })
+
+  it.effect("answer what the protocol does not have with any JSON", () =>
+    Effect.gen(function*() {
+      const answers: Array<unknown> = [{ depth: 3 }, "a text", [], null, false, undefined]
+      const asked: Array<ServerRequests.RawRequest> = []
+      const { server } = yield* Fake.connect({
+        handlers: {
+          raw: {
+            "thread/dream": (request) => {
+              asked.push(request)
+              return Effect.sync(() => answers[asked.length - 1])
+            }
+          }
+        }
+      })
+      for (const [index, answer] of answers.entries()) {
+        yield* server.send(dream(`d${index}`, [index]))
+        assert.deepStrictEqual(yield* server.next, { id: `d${index}`, result: answer ?? null } as Fake.Message)
+      }
+      assert.deepStrictEqual(asked[1], { id: "d1", method: "thread/dream", params: [1], item: undefined })
+    }))
+
+  it.effect("refuse with a code of their own, and what goes wrong in one is reported and refused", () =>
+    Effect.gen(function*() {
+      const ends: ReadonlyArray<Effect.Effect<unknown, unknown>> = [
+        Effect.fail(new ServerRequests.Refusal({ message: "not now", code: -32001 })),
+        Effect.fail(new ServerRequests.Refusal({ message: "not now" })),
+        Effect.die(new Error("boom")),
+        Effect.succeed({ depth: Infinity }),
+        Effect.succeed(() => 1)
+      ]
+      const log = yield* logged(Effect.gen(function*() {
+        const { server } = yield* Fake.connect({
+          handlers: { raw: { "thread/dream": ({ id }) => ends[Number(id)]! } }
+        })
+        const errors: Array<unknown> = []
+        for (const id of ends.keys()) {
+          yield* server.send(dream(id))
+          errors.push((yield* server.next).error)
+        }
+        const failed = { code: -32603, message: "The client cannot answer this request." }
+        assert.deepStrictEqual(errors, [
+          { code: -32001, message: "not now" },
+          { code: -32603, message: "not now" },
+          failed,
+          failed,
+          failed
+        ])
+      }))
+      assert.include(log, "the handler of thread/dream failed: Error: boom")
+      assert.include(log, "gave an answer that cannot be sent: `depth` is Infinity")
+      assert.include(log, "gave an answer that does not fit the protocol: it is no JSON; the request is refused.")
+    }))
+
+  it.effect("of the nearest place answer, and go before the checked handler beside them", () =>
+    Effect.gen(function*() {
+      const raw = (answer: string): ServerRequests.Overrides => ({
+        raw: {
+          "thread/dream": () => Effect.succeed(answer),
+          "item/commandExecution/requestApproval": () => Effect.succeed({ decision: answer })
+        }
+      })
+      const { server } = yield* running({
+        client: { ...decide("cancel"), ...raw("of the client") },
+        turn: decide("accept")
+      })
+      // Its params do not fit.
+      yield* server.send(ask(0, { turnId: "turn-2", startedAtMs: "now" }))
+      assert.deepStrictEqual((yield* server.next).result, { decision: "of the client" })
+      yield* server.send(ask(1))
+      assert.deepStrictEqual((yield* server.next).result, { decision: "accept" })
+      yield* server.send(dream(2, { threadId: Fake.threadId, turnId: "turn-1" }))
+      assert.strictEqual((yield* server.next).result, "of the client")
+    }))
+
+  it.effect("are interrupted with the turn that asks, as others are", () =>
+    Effect.gen(function*() {
+      const interrupted = yield* Deferred.make<void>()
+      const { server } = yield* running({
+        turn: {
+          raw: {
+            "thread/dream": () => Effect.onInterrupt(Effect.never, () => Deferred.succeed(interrupted, undefined))
+          }
+        }
+      })
+      yield* server.send(dream(0, { threadId: Fake.threadId, turnId: "turn-1" }), Fake.completed("turn-1"))
+      yield* Deferred.await(interrupted)
+    }))
+
+  it.effect("of layers for different methods are merged in any order, with the services that they require", () =>
+    Effect.gen(function*() {
+      const layers = [
+        ServerRequests.layer({ raw: { "thread/dream": () => Effect.map(Policy, ({ decision }) => decision) } }),
+        ServerRequests.layer({ raw: { "thread/wake": () => Effect.succeed("awake") } })
+      ] as const
+      for (const merged of [Layer.merge(...layers), Layer.merge(layers[1], layers[0])]) {
+        const { raw } = yield* ServerRequests.current.pipe(
+          Effect.provide(merged),
+          Effect.provideService(Policy, { decision: "accept" })
+        )
+        const answers = yield* Effect.forEach(
+          ["thread/dream", "thread/wake"],
+          (method) => raw?.[method]?.({ id: 1, method, params: {}, item: undefined }) ?? Effect.die(method)
+        )
+        assert.deepStrictEqual(answers, ["accept", "awake"])
+      }
+    }))
+})
+
 describe("a handler", () => {
   it.effect("that fails with anything is reported, and the default answers", () =>
     Effect.gen(function*() {

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type { Capabilities, Diagnostic } from "@effect-codex/client/AppServerRpc"
+import type { Capabilities, Diagnostic, RawRequestOptions } from "@effect-codex/client/AppServerRpc"
 import { AppServerRpc } from "@effect-codex/client/AppServerRpc"
 import type { TokensRequest } from "@effect-codex/client/Auth"
 import * as Client from "@effect-codex/client/Codex"
@@ -322,6 +322,33 @@ export class Codex implements AsyncDisposable {
     { signal, ...options }: CallOptions & { readonly timeout?: Time | undefined } = {}
   ): Promise<ClientRequests[M]["result"]> {
     return this.#host.run(Effect.flatMap(AppServerRpc, (rpc) => rpc.request(method, params, options)), signal)
+  }
+
+  /**
+   * Sends a request that this client need not know, such as one of a newer codex, and gives what comes back: neither is
+   * checked. `onSent` gets the id of the request right before it is sent; when the signal aborts, or the time is over, before
+   * the answer is there, the request that `cancel` names ends its work. Rejects as {@link request} does.
+   *
+   * **Example** (A method of a newer codex)
+   *
+   * ```ts
+   * import { Codex } from "@effect-codex/promise"
+   *
+   * export const search = (codex: Codex, searchTerm: string, signal: AbortSignal) =>
+   *   codex.requestRaw("thread/search/stream", { searchTerm }, {
+   *     signal,
+   *     cancel: (requestId) => ({ method: "thread/search/stream/cancel", params: { requestId } })
+   *   })
+   * ```
+   */
+  requestRaw(
+    method: string,
+    params?: unknown,
+    { signal, ...options }: CallOptions & Omit<RawRequestOptions, "timeout"> & {
+      readonly timeout?: Time | undefined
+    } = {}
+  ): Promise<unknown> {
+    return this.#host.run(Effect.flatMap(AppServerRpc, (rpc) => rpc.requestRaw(method, params, options)), signal)
   }
 
   /**

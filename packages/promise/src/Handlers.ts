@@ -110,4 +110,9 @@ export interface Handlers {
         | undefined
     }
     | undefined
+  /**
+   * Requests that the protocol does not have, such as those of a newer codex, by their method, which are refused otherwise.
+   * Neither the params nor the answer, any JSON, are checked.
+   */
+  readonly raw?: { readonly [method: string]: Handler<ServerRequests.RawRequest, unknown> | undefined } | undefined
 }

@@ -79,6 +79,35 @@ describe("a turn", () => {
     assert.strictEqual((await model.requests())[0]?.model, "a \"model\"")
   })
 
+  real("sends requests that it does not know, and ends their work by their id", async ({ codex, model }) => {
+    assert.deepStrictEqual(await codex.requestRaw("thread/loaded/list", {}), { data: [], nextCursor: null })
+    const error: unknown = await codex.requestRaw("thread/dream", { depth: 3 }).catch((error: unknown) => error)
+    assert.instanceOf(error, CodexError.RpcError)
+    await model.enqueue("Hello!", text(["on ", await gate()]))
+    const thread = await codex.startThread()
+    const { id } = await thread.run("Say hello.")
+    const controller = new AbortController()
+    const ids = new Set<number>()
+    const sample = codex.requestRaw("thread/sample", {
+      threadId: thread.id,
+      expectedTurnId: id,
+      prompt: "and now?"
+    }, {
+      signal: controller.signal,
+      onSent: (id) => ids.add(id),
+      cancel: (requestId) => {
+        ids.add(requestId)
+        return { method: "thread/sample/cancel", params: { requestId } }
+      }
+    })
+    await model.received(2)
+    controller.abort(new Error("enough"))
+    const reason: unknown = await sample.catch((error: unknown) => error)
+    assert.strictEqual(String(reason), "Error: enough")
+    assert.strictEqual(await model.outcome(1), "abandoned")
+    assert.strictEqual(ids.size, 1)
+  })
+
   real("is streamed to several readers, at any time", async ({ codex, model }) => {
     await model.enqueue([reasoning(["I ", "think."]), text(["Hel", "lo!"])])
     const thread = await codex.startThread()

@@ -6,8 +6,8 @@ type Method = keyof ClientRequests
 type Params<M extends Method> = ClientRequests[M]["params"]
 
 export interface Cancel {
-  readonly method: Method
-  readonly params: unknown
+  readonly method: string
+  readonly params?: unknown
 }
 
 interface Way<M extends Method> {

@@ -22,7 +22,7 @@ import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
-import type { Options, RequestOptions, RestartSchedule, ThreadObserver } from "../AppServerRpc.ts"
+import type { Options, RawRequestOptions, RequestOptions, RestartSchedule, ThreadObserver } from "../AppServerRpc.ts"
 import { AppServerRpc, DefaultRequestTimeout } from "../AppServerRpc.ts"
 import type { CodexError, ConnectionError, RequestError } from "../CodexError.ts"
 import { AppServerStartError, AppServerTimeout, DecodeError, InvalidArgument, TransportError } from "../CodexError.ts"
@@ -86,7 +86,7 @@ interface Pending {
   readonly method: string
   /** Monotonic, in nanoseconds. */
   readonly sentAt: bigint
-  readonly reply: Deferred.Deferred<Reply, RequestError>
+  readonly reply: Deferred.Deferred<Reply, Exclude<RequestError, DecodeError>>
   /** In milliseconds, as the monotonic time at which it has passed. */
   readonly timeout: number
   readonly expiresAt: number
@@ -223,9 +223,15 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
   let connection: Connection
   const serving = yield* ServerRequestFibers.make({
     handlerOf: (method, origin, params) => {
-      const handler = lookup.handlerOf(method, origin, params)
-      if (handler === ServerRequests.defaults[method]) notices.undecided(method)
-      return telemetry.handler(method, handler)
+      const found = lookup.handlerOf(method, origin, params)
+      if (found === undefined) return undefined
+      const handler = telemetry.handler(method, found)
+      const { undecided } = found
+      if (undecided === undefined) return { ...found, handler }
+      return {
+        ...found,
+        handler: (request) => Effect.andThen(Effect.sync(() => notices.undecided(undecided)), handler(request))
+      }
     },
     spanOf: lookup.spanOf,
     onRejected: telemetry.rejected,
@@ -474,9 +480,9 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     method: string,
     params: unknown,
     timeout: Duration.Input,
-    onSent: (() => void) | undefined,
-    canBeCancelled = true
-  ): Effect.Effect<Reply, RequestError> =>
+    onSent?: (id: number) => void,
+    cancellableOf?: (id: number) => Cancellation.Cancellable | undefined
+  ): Effect.Effect<Reply, Exclude<RequestError, DecodeError>> =>
     Effect.flatMap(
       connected(Duration.isFinite(Duration.fromInputUnsafe(timeout)) ? timeout : defaultTimeout),
       () =>
@@ -484,18 +490,18 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
           const id = ++lastId
           const span = Context.getOption(fiber.context, Tracer.ParentSpan)
           const trace = Option.isNone(span) ? undefined : RequestTelemetry.traceOf(span.value)
-          const cancellable = canBeCancelled ? Cancellation.of(method, params, id) : undefined
+          const cancellable = cancellableOf?.(id)
           const frame = Frame.encode(
             { id, method, params: cancellable?.params ?? params, trace },
             connection.transport.maxSendBytes
           )
           if (Result.isFailure(frame)) return unsendable(`params of ${method}`, frame.failure)
-          const reply = Deferred.makeUnsafe<Reply, RequestError>()
+          onSent?.(id)
+          const reply = Deferred.makeUnsafe<Reply, Exclude<RequestError, DecodeError>>()
           const millis = Duration.toMillis(timeout)
           const sentAt = clock.monotonicTimeNanosUnsafe()
           const expiresAt = Number(sentAt) / 1e6 + millis
           pending.set(id, { method, reply, sentAt, timeout: millis, expiresAt })
-          onSent?.()
           deadlines.add(expiresAt)
           // Next to the waiting for its reply, because a connection that takes nothing must not outlast the deadline.
           return Effect.flatMap(
@@ -524,13 +530,13 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
   /** Asks for the end of the work of a request, and waits a short time for the reply, which then comes. */
   const endWork = (
     { afterReply, cancel }: Cancellation.Cancellable,
-    reply: Deferred.Deferred<Reply, RequestError>
+    reply: Pending["reply"]
   ): Effect.Effect<void> => {
     const ask = (result?: unknown): Effect.Effect<void> => {
       const asked = cancel(result)
       return asked === undefined
         ? Effect.void
-        : Effect.ignore(exchange(asked.method, asked.params, cancelWithin, undefined, false))
+        : Effect.ignore(exchange(asked.method, asked.params, cancelWithin))
     }
     const ended = afterReply
       ? Effect.ignore(Effect.flatMap(Deferred.await(reply), ({ result }) => ask(result)))
@@ -544,6 +550,33 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     return Effect.interruptible(ended).pipe(Effect.timeoutOption(cancelWithin), Effect.asVoid)
   }
 
+  /** Sends what was checked, and reads the result. */
+  const requestUnchecked = <A, E extends DecodeError>(
+    method: string,
+    params: unknown,
+    requestOptions: RequestOptions | undefined,
+    cancellableOf: (id: number) => Cancellation.Cancellable | undefined,
+    read: (result: unknown) => Result.Result<A, E>
+  ): Effect.Effect<A, Exclude<RequestError, DecodeError> | E> => {
+    const unlimited = waiting.has(method)
+    const timeout = requestOptions?.timeout ?? (unlimited ? Duration.infinity : defaultTimeout)
+    const exchanged = telemetry.request(
+      method,
+      Effect.flatMap(
+        exchange(method, params, timeout, requestOptions?.onSent, cancellableOf),
+        ({ result, seconds }): Effect.Effect<A, E> => {
+          const decoded = read(result)
+          telemetry.answered(method, seconds, Result.isSuccess(decoded) ? "ok" : decoded.failure._tag)
+          return Effect.fromResult(decoded)
+        }
+      )
+    )
+    // An interrupt must get through when everything else is stuck, and what makes the connection when everything waits for it.
+    if (unlimited || method === "turn/interrupt") return exchanged
+    if (isConnected()) return inFlight.withPermit(exchanged)
+    return Effect.flatMap(Establishing, (own) => own === connection ? exchanged : inFlight.withPermit(exchanged))
+  }
+
   const requestWith = <M extends keyof ClientRequests>(
     method: M,
     params: ClientRequests[M]["params"],
@@ -551,29 +584,44 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
   ): Effect.Effect<ClientRequests[M]["result"], RequestError> => {
     const entry = Object.hasOwn(clientRequests, method) ? clientRequests[method] : undefined
     if (entry === undefined) {
-      return Effect.fail(new InvalidArgument({ argument: "method", detail: `the protocol has no request ${method}.` }))
+      const detail = `the protocol has no request ${method}. If the server knows it, send it with \`requestRaw\`.`
+      return Effect.fail(new InvalidArgument({ argument: "method", detail }))
     }
     if (!guardOf(entry.params)(params)) {
       const issue = issueOf(entry.params, params)
       return Effect.fail(new InvalidArgument({ argument: `params of ${method}`, detail: issue }))
     }
-    const unlimited = waiting.has(method)
-    const timeout = requestOptions?.timeout ?? (unlimited ? Duration.infinity : defaultTimeout)
-    const exchanged = telemetry.request(
+    return requestUnchecked(
       method,
-      Effect.flatMap(exchange(method, params, timeout, requestOptions?.onSent), ({ result, seconds }) => {
-        const fits = guardOf(entry.result)(result)
-        telemetry.answered(method, seconds, fits ? "ok" : "DecodeError")
-        return fits
-          ? Effect.succeed(result)
-          : Effect.fail(new DecodeError({ method, issue: issueOf(entry.result, result), raw: result }))
-      })
+      params,
+      requestOptions,
+      (id) => Cancellation.of(method, params, id),
+      (result) =>
+        guardOf(entry.result)(result)
+          ? Result.succeed(result)
+          : Result.fail(new DecodeError({ method, issue: issueOf(entry.result, result), raw: result }))
     )
-    // An interrupt must get through when everything else is stuck, and what makes the connection when everything waits for it.
-    if (unlimited || method === "turn/interrupt") return exchanged
-    if (isConnected()) return inFlight.withPermit(exchanged)
-    return Effect.flatMap(Establishing, (own) => own === connection ? exchanged : inFlight.withPermit(exchanged))
   }
+
+  const requestRaw = <M extends string>(
+    method: M,
+    params?: unknown,
+    requestOptions?: RawRequestOptions
+  ) =>
+    Effect.suspend(() => {
+      // A frame whose method is no text is dropped without an answer.
+      if (typeof method !== "string") return unsendable("method", "it is not a text")
+      const cancel = requestOptions?.cancel
+      const cancellableOf = (id: number): Cancellation.Cancellable | undefined => {
+        if (cancel !== undefined) return { params, afterReply: false, cancel: () => cancel(id) }
+        const entry = Object.hasOwn(clientRequests, method) ? clientRequests[method as keyof ClientRequests] : undefined
+        return entry !== undefined && guardOf<unknown>(entry.params)(params)
+          ? Cancellation.of(method, params, id)
+          : undefined
+      }
+      return requestUnchecked(method, params, requestOptions, cancellableOf, Result.succeed)
+      // The replies are mapped to errors by the table that this type is made of.
+    }) as Effect.Effect<unknown, Exclude<RequestErrorOf<M>, DecodeError>>
 
   const request: AppServerRpc["Service"]["request"] = <M extends keyof ClientRequests>(
     method: M,
@@ -721,6 +769,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
         () => Effect.sync(() => restartEffects.delete(effect))
       )),
     request,
+    requestRaw,
     notify,
     decode: diagnostics.decode,
     report: diagnostics.report,

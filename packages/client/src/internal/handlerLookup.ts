@@ -2,9 +2,12 @@
  * Finds the handler of a request of the server: of its turn, else of the turn that its agent works for, else the one that
  * was installed last, else the client's.
  */
+import { serverRequests } from "@effect-codex/protocol/Methods"
 import * as Predicate from "effect/Predicate"
 import type * as Tracer from "effect/Tracer"
-import type { Handler, Handlers, Method, Overrides } from "../ServerRequests.ts"
+import type { Handlers, Method, Overrides, RawHandler } from "../ServerRequests.ts"
+import { defaults } from "../ServerRequests.ts"
+import { guardOf } from "./guard.ts"
 import { isMcpToolApproval } from "./mcpToolApproval.ts"
 import type { Origin } from "./serverRequestFibers.ts"
 
@@ -13,8 +16,20 @@ interface TurnRef {
   readonly turnId: string
 }
 
+/** A handler, and how to treat it. */
+export interface Found {
+  readonly handler: RawHandler
+  /** Neither its params nor its answer are checked. */
+  readonly isRaw: boolean
+  /** The method, where nobody has given a handler and the default answers. */
+  readonly undecided: Method | undefined
+  /** Whether the server is to get this answer. */
+  readonly fits: (answer: unknown) => boolean
+}
+
 export interface HandlerLookup {
-  readonly handlerOf: (method: Method, origin: Origin, params: unknown) => Handler<Method>
+  /** Undefined where nobody knows the method. */
+  readonly handlerOf: (method: string, origin: Origin, params: unknown) => Found | undefined
   /** The span of the turn that a request is of, or of the one that its agent works for. */
   readonly spanOf: (origin: Origin) => Tracer.AnySpan | undefined
   /** The turn that a request is of, and the one that its agent works for. */
@@ -30,6 +45,11 @@ export interface HandlerLookup {
   readonly install: (overrides: Overrides) => void
   readonly remove: (overrides: Overrides) => void
 }
+
+const isMethod = (name: string): name is Method => Object.hasOwn(serverRequests, name)
+
+/** The rest of what JSON does not have is found when the answer is written. */
+const isAny = (answer: unknown): boolean => typeof answer !== "function" && typeof answer !== "symbol"
 
 // Far beyond the turns that run at once. A server that never completes one must not fill the memory.
 const maxRoots = 4096
@@ -57,15 +77,29 @@ export const make = (
   }
 
   return {
-    handlerOf(method, origin, params) {
-      const isToolApproval = method === "mcpServer/elicitation/request" && isMcpToolApproval(params)
-      const of = (overrides: Overrides) => (isToolApproval ? overrides.mcpToolApproval : undefined) ?? overrides[method]
-      for (const overrides of nearest(origin)) {
-        const handler = of(overrides)
-        // The request that it is called with is the one of its method.
-        if (handler !== undefined) return handler as Handler<Method>
+    handlerOf(name, origin, params) {
+      const isToolApproval = name === "mcpServer/elicitation/request" && isMcpToolApproval(params)
+      const of = (overrides: Overrides): Found | undefined => {
+        const { raw } = overrides
+        const rawHandler = raw !== undefined && Object.hasOwn(raw, name) ? raw[name] : undefined
+        if (rawHandler !== undefined) return { handler: rawHandler, isRaw: true, undecided: undefined, fits: isAny }
+        if (!isMethod(name)) return undefined
+        const handler = (isToolApproval ? overrides.mcpToolApproval : undefined) ?? overrides[name]
+        return handler === undefined
+          ? undefined
+          // The request that it is called with is the one of its method.
+          : {
+            handler: handler as RawHandler,
+            isRaw: false,
+            undecided: handler === defaults[name] ? name : undefined,
+            fits: guardOf<unknown>(serverRequests[name].result)
+          }
       }
-      return of(handlers) as Handler<Method>
+      for (const overrides of nearest(origin)) {
+        const found = of(overrides)
+        if (found !== undefined) return found
+      }
+      return of(handlers)
     },
     spanOf({ threadId, turnId }) {
       const own = threadId === undefined ? undefined : spanOfTurn(threadId, turnId)

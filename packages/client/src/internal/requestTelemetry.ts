@@ -1,5 +1,5 @@
 /** Spans and metrics of the requests of both sides. Neither params nor results nor texts of errors get into a span. */
-import { serverRequests } from "@effect-codex/protocol/Methods"
+import { clientRequests, serverRequests } from "@effect-codex/protocol/Methods"
 import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -11,9 +11,9 @@ import * as Option from "effect/Option"
 import * as Tracer from "effect/Tracer"
 import type { RequestError } from "../CodexError.ts"
 import * as Metrics from "../Metrics.ts"
-import type { Handler, Method } from "../ServerRequests.ts"
+import type { RawHandler } from "../ServerRequests.ts"
 import { Refusal } from "../ServerRequests.ts"
-import { guardOf } from "./guard.ts"
+import type { Found } from "./handlerLookup.ts"
 import * as Monotonic from "./monotonic.ts"
 
 /** A metric for each of few keys, which is made once. */
@@ -29,6 +29,9 @@ export const byAttributes = <K extends string, Input, State>(
   }
 }
 
+/** Both sides may send as many methods as they like, and a metric is to have few. */
+const few = (method: string, known: object): string => Object.hasOwn(known, method) ? method : "unknown"
+
 const answeredIn = byAttributes(Metrics.requestDuration, (method: string) => ({ method, outcome: "ok" }))
 
 type Outcome = "answered" | "refused" | "default" | "interrupted"
@@ -41,11 +44,11 @@ export const traceOf = (span: Tracer.AnySpan): { readonly traceparent: string } 
   return span._tag === "Span" && Option.isSome(span.parent) ? traceOf(span.parent.value) : undefined
 }
 
-const inSpan = <A>(
+const inSpan = <A, E extends RequestError>(
   method: string,
   clock: Clock.Clock,
-  request: Effect.Effect<A, RequestError>
-): Effect.Effect<A, RequestError> =>
+  request: Effect.Effect<A, E>
+): Effect.Effect<A, E> =>
   Effect.flatMap(
     Effect.makeSpan(`AppServerRpc.${method}`, {
       kind: "client",
@@ -72,28 +75,30 @@ export const make = (clock: Clock.Clock, context: Context.Context<never>, handle
   const longest = Duration.toMillis(handlerTimeout)
 
   /** Called by the reader, which never waits. The outcome is `ok` or the tag of an error. */
-  const answered = (method: string, seconds: number, outcome: string): void => {
+  const answered = (name: string, seconds: number, outcome: string): void => {
+    const method = few(name, clientRequests)
     const metric = outcome === "ok"
       ? answeredIn(method)
       : Metric.withAttributes(Metrics.requestDuration, { method, outcome })
     metric.updateUnsafe(seconds, context)
   }
 
-  const request = <A>(method: string, exchanged: Effect.Effect<A, RequestError>): Effect.Effect<A, RequestError> =>
+  const request = <A, E extends RequestError>(method: string, exchanged: Effect.Effect<A, E>): Effect.Effect<A, E> =>
     // Nobody sees what the native tracer makes.
     Effect.flatMap(
       Tracer.Tracer,
       (tracer) => tracer === Tracer.nativeTracer ? exchanged : inSpan(method, clock, exchanged)
     )
 
-  const handler = <M extends Method>(method: M, handler: Handler<M>): Handler<M> => (asked) =>
+  const handler = (name: string, { fits, handler }: Found): RawHandler => (asked) =>
     Effect.suspend(() => {
+      const method = few(name, serverRequests)
       const start = Monotonic.millis(clock)
       const count = (outcome: Outcome) =>
         Metric.update(Metric.withAttributes(Metrics.serverRequests, { method, outcome }), 1)
       return Effect.onExit(Effect.suspend(() => handler(asked)), (exit) => {
         if (Exit.isSuccess(exit)) {
-          return count(guardOf<unknown>(serverRequests[method].result)(exit.value) ? "answered" : "default")
+          return count(fits(exit.value) ? "answered" : "default")
         }
         // A handler that has used up its time is interrupted too, and the default answers.
         if (Cause.hasInterruptsOnly(exit.cause)) {
@@ -103,10 +108,9 @@ export const make = (clock: Clock.Clock, context: Context.Context<never>, handle
       })
     })
 
-  /** A server may send as many methods as it likes, and a metric is to have few. */
-  const rejected = (method: string): void => {
-    const known = Object.hasOwn(serverRequests, method) ? method : "unknown"
-    Metric.withAttributes(Metrics.serverRequests, { method: known, outcome: "rejected" }).updateUnsafe(1, context)
+  const rejected = (name: string): void => {
+    const method = few(name, serverRequests)
+    Metric.withAttributes(Metrics.serverRequests, { method, outcome: "rejected" }).updateUnsafe(1, context)
   }
 
   return { answered, request, handler, rejected }

@@ -22,10 +22,11 @@ import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import type * as Tracer from "effect/Tracer"
-import type { Handler, Method, Request } from "../ServerRequests.ts"
+import type { Method, RawHandler, RawRequest } from "../ServerRequests.ts"
 import { defaults, Refusal } from "../ServerRequests.ts"
 import * as Frame from "./frame.ts"
 import { guardOf, issueOf } from "./guard.ts"
+import type { Found } from "./handlerLookup.ts"
 import { toolAnswer } from "./media.ts"
 import { visible } from "./visibleText.ts"
 
@@ -62,7 +63,7 @@ export interface ServerRequestFibers {
   readonly settled: (threadId: string) => void
   readonly ended: () => void
   /** The requests whose handlers run, of those origins. */
-  readonly open: (isMeant: (origin: Origin) => boolean) => ReadonlyArray<Method>
+  readonly open: (isMeant: (origin: Origin) => boolean) => ReadonlyArray<string>
 }
 
 const stringOf = (u: unknown, key: string): string | undefined =>
@@ -150,39 +151,47 @@ const maxUntold = 4096
 const quoted = (name: string): string => visible(name, 100)
 
 // A wrong image would spoil the thread: the model refuses it in every later request, too.
-const shown = (method: Method, answer: unknown, report: (text: string) => void): unknown =>
+const shown = (method: string, answer: unknown, report: (text: string) => void): unknown =>
   method === "item/tool/call" && guardOf(Sent.DynamicToolCallResponse)(answer)
     ? toolAnswer(answer, (problem) => report(`a tool answered with what codex does not take: ${problem}`))
     : answer
 
-const handle = Effect.fnUntraced(function*<M extends Method>(
-  handler: Handler<M>,
-  request: Request<M>,
+const isMethod = (name: string): name is Method => Object.hasOwn(serverRequests, name)
+
+const handle = Effect.fnUntraced(function*(
+  { fits, handler, isRaw }: Found,
+  request: RawRequest,
   timeout: Duration.Input,
   maxBytes: number | undefined,
   report: (text: string) => void
 ) {
-  const { id } = request
-  const { result } = serverRequests[request.method]
+  const { id, method } = request
   const exit = yield* Effect.exit(Effect.timeoutOption(Effect.suspend(() => handler(request)), timeout))
   let problem: string
   if (Exit.isFailure(exit)) {
     const error = Cause.squash(exit.cause)
-    if (error instanceof Refusal) return frameOf(id, refused(-32603, error.message))
+    if (error instanceof Refusal) return frameOf(id, refused(error.code ?? -32603, error.message))
     problem = `failed: ${Cause.pretty(exit.cause)}`
   } else if (Option.isNone(exit.value)) {
     problem = `did not answer within ${Duration.format(Duration.fromInputUnsafe(timeout))}`
-  } else if (guardOf(result)(exit.value.value)) {
-    const frame = Frame.encode({ id, result: shown(request.method, exit.value.value, report) }, maxBytes)
+  } else if (fits(exit.value.value)) {
+    // A reply without a result is none.
+    const frame = Frame.encode({ id, result: shown(method, exit.value.value ?? null, report) }, maxBytes)
     if (Result.isSuccess(frame)) return frame.success
     problem = `gave an answer that cannot be sent: ${frame.failure}`
   } else {
-    problem = `gave an answer that does not fit the protocol: ${issueOf(result, exit.value.value)}`
+    const issue = isRaw || !isMethod(method)
+      ? "it is no JSON"
+      : issueOf<unknown>(serverRequests[method].result, exit.value.value)
+    problem = `gave an answer that does not fit the protocol: ${issue}`
   }
-  report(`the handler of ${request.method} ${problem}; the default answers instead.`)
+  const instead = isMethod(method) ? "the default answers instead" : "the request is refused"
+  report(`the handler of ${quoted(method)} ${problem}; ${instead}.`)
+  if (!isMethod(method)) return frameOf(id, refused(-32603, "The client cannot answer this request."))
   // The default says that there is no such tool, and here is one.
-  if (request.method === "item/tool/call") return frameOf(id, { result: toolFailed })
-  const reply = yield* defaults[request.method](request).pipe(
+  if (method === "item/tool/call") return frameOf(id, { result: toolFailed })
+  // The other defaults do not look at the params, which nobody may have checked.
+  const reply = yield* (defaults[method] as RawHandler)(request).pipe(
     Effect.match({
       onSuccess: (result) => ({ result }),
       onFailure: (error) =>
@@ -193,7 +202,7 @@ const handle = Effect.fnUntraced(function*<M extends Method>(
 })
 
 export const make = Effect.fnUntraced(function*(options: {
-  readonly handlerOf: (method: Method, origin: Origin, params: unknown) => Handler<Method>
+  readonly handlerOf: (method: string, origin: Origin, params: unknown) => Found | undefined
   /** The span that a request's span belongs below, if any. */
   readonly spanOf: (origin: Origin) => Tracer.AnySpan | undefined
   /** A request that no handler is asked for was answered with an error. */
@@ -285,35 +294,35 @@ export const make = Effect.fnUntraced(function*(options: {
       onRejected(name)
       return answer(frameOf(id, refused(code, message)))
     }
-    if (!Object.hasOwn(serverRequests, name)) {
+    const found = handlerOf(name, origin, params)
+    if (found === undefined) {
       return reject(
         -32601,
         `This client does not know the method ${quoted(name)}.`,
         `the server sent a request of the unknown method ${quoted(name)}`
       )
     }
-    const method = name as Method
     if (known.size - answered.size >= maxWaiting) {
       return reject(
         -32603,
         "Too many requests wait for an answer.",
-        `${maxWaiting} requests of the server wait for an answer; another one, ${method}, is refused`
+        `${maxWaiting} requests of the server wait for an answer; another one, ${quoted(name)}, is refused`
       )
     }
-    const schema = serverRequests[method].params
-    if (!guardOf<unknown>(schema)(params)) {
+    const schema = found.isRaw || !isMethod(name) ? undefined : serverRequests[name].params
+    if (schema !== undefined && !guardOf<unknown>(schema)(params)) {
       const issue = issueOf<unknown>(schema, params)
       return reject(
         -32602,
-        `The params of ${method} do not fit: ${issue}`,
-        `the params of the server's request ${method} do not fit the protocol: ${issue}`
+        `The params of ${name} do not fit: ${issue}`,
+        `the params of the server's request ${name} do not fit the protocol: ${issue}`
       )
     }
-    const request = { id, method, params, item: itemOf(origin.threadId, params) } as Request<Method>
+    const request = { id, method: name, params, item: itemOf(origin.threadId, params) }
     // A span keeps its result, and an answer may be a secret: so it is sent within the span.
-    return handle(handlerOf(method, origin, params), request, timeout, maxSendBytes(), report).pipe(
+    return handle(found, request, timeout, maxSendBytes(), report).pipe(
       Effect.flatMap(answer),
-      Effect.withSpan(`ServerRequests.${method}`, {
+      Effect.withSpan(`ServerRequests.${quoted(name)}`, {
         parent: spanOf(origin),
         attributes: { "codex.thread.id": origin.threadId, "codex.turn.id": origin.turnId }
       })
@@ -441,9 +450,7 @@ export const make = Effect.fnUntraced(function*(options: {
     },
     open(isMeant) {
       return [...known.values()].flatMap(({ fiber, message, origin }) =>
-        isMeant(origin) && fiber.pollUnsafe() === undefined && Object.hasOwn(serverRequests, message.method)
-          ? [message.method as Method]
-          : []
+        isMeant(origin) && fiber.pollUnsafe() === undefined ? [message.method] : []
       )
     },
     lost(mayGoOn) {

@@ -43,9 +43,9 @@ const approvals = (
 }
 
 // The one place where a record of handlers is taken apart: its members have types of their own.
-type Any = Handler<ServerRequests.Request<ServerRequests.Method>, never>
+type Any = Handler<ServerRequests.RawRequest, never>
 
-const requests = (within: Within, given: NonNullable<Handlers["requests"]>): ServerRequests.Overrides =>
+const byMethod = (within: Within, given: NonNullable<Handlers["requests"] | Handlers["raw"]>) =>
   Object.fromEntries(
     Object.entries(given).flatMap(([method, handler]) =>
       handler === undefined ? [] : [[method, fromAsync(within)(handler as Any)] as const]
@@ -54,7 +54,7 @@ const requests = (within: Within, given: NonNullable<Handlers["requests"]>): Ser
 
 /** The friendlier handlers win over those of the protocol's methods. */
 export const overrides = Effect.fnUntraced(function*(
-  { approvals: approval, elicitation, requests: given, userInput }: Handlers
+  { approvals: approval, elicitation, raw, requests, userInput }: Handlers
 ): Effect.fn.Return<ServerRequests.Overrides, InvalidArgument> {
   if (userInput !== undefined && userInput !== "firstOption" && typeof userInput !== "function") {
     return yield* unfit("userInput", `"firstOption" or a function`)
@@ -62,7 +62,8 @@ export const overrides = Effect.fnUntraced(function*(
   const within = yield* CallerContext
   const effect = fromAsync(within)
   return {
-    ...given && requests(within, given),
+    ...requests && byMethod(within, requests),
+    ...raw && { raw: byMethod(within, raw) },
     ...elicitation && (yield* Elicitation.make(effect(elicitation))),
     ...approval && (yield* approvals(within, approval)),
     ...userInput === "firstOption"

@@ -7,15 +7,17 @@ import * as ServerRequests from "@effect-codex/client/ServerRequests"
 import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import * as ScriptedModel from "../../ScriptedModel.ts"
-import type { Case } from "./model.ts"
+import { type Case, Wire } from "./model.ts"
 import {
   answering,
   ended,
   enqueue,
   equal,
   fact,
+  mark,
   refusal,
   request,
   runTurn,
@@ -205,6 +207,58 @@ export const cases: ReadonlyArray<Case> = [
       yield* equal("what the model is told", yield* told, [
         `exec_command failed: CreateProcess { message: "Rejected(\\"approval request failed\\")" }`
       ])
+    })
+  ),
+
+  fact(
+    "approval, question and tool: an answer of another shape is none, and the turn goes on",
+    Effect.gen(function*() {
+      const cases: ReadonlyArray<
+        readonly [
+          method: string,
+          call: ScriptedModel.Answer,
+          told: string,
+          status: string | undefined
+        ]
+      > = [
+        [
+          "item/commandExecution/requestApproval",
+          ScriptedModel.exec("touch odd"),
+          `exec_command failed: CreateProcess { message: "Rejected(\\"approval request failed\\")" }`,
+          "failed"
+        ],
+        ["item/fileChange/requestApproval", patch("odd.txt"), "approval request failed", "declined"],
+        ["item/tool/requestUserInput", question, `{"answers":{}}`, undefined],
+        ["item/permissions/requestApproval", permissions({ network: { enabled: true } }), none, undefined],
+        [
+          "item/tool/call",
+          ScriptedModel.functionCall("lookup", { id: "A" }),
+          "dynamic tool response was invalid",
+          "failed"
+        ]
+      ]
+      const threadId = yield* startThread({
+        ...lookup,
+        sandbox: "read-only",
+        approvalPolicy: "untrusted",
+        config: { ...curious.config, ...permissive.config }
+      })
+      for (const [method, call, expected, status] of cases) {
+        for (const answer of [{ decision: "perhaps" }, null]) {
+          const given = answering({ raw: { [method]: () => Effect.succeed(answer) } })
+          const since = yield* mark
+          yield* enqueue(call, "done")
+          yield* Effect.scoped(Effect.andThen(given, runTurn(threadId)))
+          yield* equal(`what the model is told after an odd answer to ${method}`, (yield* told).at(-1), expected)
+          const statuses = (yield* (yield* Wire).frames).slice(since).flatMap(({ message: { method, params } }) =>
+            method === "item/completed" && Predicate.hasProperty(params, "item") &&
+              Predicate.hasProperty(params.item, "status")
+              ? [params.item.status]
+              : []
+          )
+          yield* equal(`how an item ends after an odd answer to ${method}`, statuses[0], status)
+        }
+      }
     })
   ),
 

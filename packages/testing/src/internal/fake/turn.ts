@@ -427,7 +427,7 @@ const applyPatch = Effect.fnUntraced(function*(
     if (decision === "cancel") return cancelled
     if (decision !== "accept" && decision !== "acceptForSession") {
       completed(told, { ...item, status: "declined" }, startedAtMs)
-      return "patch rejected by user"
+      return decision === "decline" ? "patch rejected by user" : "approval request failed"
     }
   }
   completed(told, { ...item, status: "completed" }, startedAtMs)
