@@ -124,6 +124,11 @@ export const expectations: Record<string, Expectation> = {
     effect: "Effect.map(example.loadedThreads, (threads) => threads.length)",
     prints: "0"
   },
+  "getting-started: 11. Types (3)": {
+    answers: [],
+    effect: "Effect.map(Effect.flip(example.dream), ({ _tag }) => _tag)",
+    prints: "dream 2\nRpcError"
+  },
   "getting-started: 12. Without Effect (1)": {
     answers: [exec("ls"), text(["Not", "hing."])],
     prints: "Nothing.\ncompleted"
