@@ -15,6 +15,7 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { field, isArray, isObject } from "./internal/json.ts"
+import { pictureOfAnswer, pictureOfRequest, shortened } from "./internal/pictures.ts"
 import { type ModelRequest, ScriptedModel } from "./ScriptedModel.ts"
 
 // =============================================================================
@@ -150,14 +151,34 @@ const pictureOf = (requests: ScriptedModel["Service"]["requests"], expected: str
     Effect.map((picture) => new ExpectationFailed({ expected, picture }))
   )
 
-const pictureOfRequest = (request: ModelRequest): string =>
-  [
-    JSON.stringify(shortened(request.prompt)),
-    ...request.toolOutputs.map(({ callId, output }) => `${callId} gave ${JSON.stringify(shortened(output))}`),
-    `${request.tools.length} tools`
-  ].join(", ")
-
-const shortened = (text: string, length = 120): string => text.length > length ? `${text.slice(0, length)}…` : text
+/**
+ * Fails if the script has answers that no request asked for: a turn was shorter than the test believes, or never ran. Use it
+ * at the end of a test; nothing checks it by itself, because some scripts hold an answer ready that may not be wanted.
+ *
+ * **Example** (All of the script is played)
+ *
+ * ```ts
+ * import { Codex } from "@effect-codex/client"
+ * import { Expect, ScriptedCodex } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const test = Effect.gen(function*() {
+ *   const thread = yield* (yield* Codex.Codex).startThread()
+ *   yield* thread.run("Say hello.")
+ *   yield* Expect.noAnswersLeft // 1 answer of the script was not asked for: "Goodbye!".
+ * }).pipe(Effect.provide(ScriptedCodex.layer({ model: { answers: ["Hello!", "Goodbye!"] } })))
+ * ```
+ *
+ * @category model
+ * @since 0.1.0
+ */
+export const noAnswersLeft: Effect.Effect<void, ExpectationFailed, ScriptedModel> = Effect.gen(function*() {
+  const { remaining, requests } = yield* ScriptedModel
+  const left = yield* remaining
+  if (left.length === 0) return
+  const what = left.length === 1 ? "1 answer of the script was" : `${left.length} answers of the script were`
+  return yield* yield* pictureOf(requests, `${what} not asked for: ${left.map(pictureOfAnswer).join("; ")}.`)
+})
 
 /**
  * What the model was told, without the protocol around it.

@@ -312,6 +312,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
     model: ScriptedModel.ScriptedModel.of({
       url,
       enqueue: script.enqueue,
+      remaining: script.remaining,
       requests: script.requests,
       received: script.received,
       receivedWhere: script.receivedWhere

@@ -24,7 +24,7 @@ import * as Layer from "effect/Layer"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
-import type * as Schema from "effect/Schema"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Http from "node:http"
@@ -193,6 +193,7 @@ export interface Reply {
   readonly usage: Usage
   /** The model that the provider names as the one that answers. Undefined: it names none. */
   readonly model: string | undefined
+  readonly headers: Readonly<Record<string, string>>
   readonly end: End
 }
 
@@ -217,6 +218,15 @@ export interface HttpFailure {
  * @since 0.1.0
  */
 export type Answer = string | Part | ReadonlyArray<string | Part> | Reply | HttpFailure
+
+/**
+ * An answer of a script: the answer itself, or a function that makes it of the request that it answers. A function is for
+ * what the script cannot know before, such as what a command printed or the id of a subagent.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ScriptedAnswer = Answer | ((request: ModelRequest) => Answer | Effect.Effect<Answer>)
 
 const deltas = (text: string | ReadonlyArray<string | Pause>): ReadonlyArray<string | Pause> =>
   typeof text === "string" ? [text] : text
@@ -312,6 +322,94 @@ export const exec = (
 ): FunctionCall => functionCall("exec_command", { cmd, ...options.args }, { callId: options.callId })
 
 /**
+ * Starts a subagent, by a call of codex's `spawn_agent`. codex answers at once with the subagent's id, and the subagent asks
+ * this model too: `message` is the `prompt` of its first request. `args` adds to the tool's arguments, such as `agent_type`.
+ *
+ * **When to use**
+ *
+ * In a test of a program that shows or counts what subagents do, on the real codex. {@link waitAgents} waits for them.
+ *
+ * **Gotchas**
+ *
+ * The agent and its subagent ask at the same time, in any order. Answer them by `request.prompt` with the option `answer`
+ * of {@link layer}: answers in a row would go to whoever asks first.
+ *
+ * **Example** (A subagent that counts)
+ *
+ * ```ts
+ * import { ScriptedModel } from "@effect-codex/testing"
+ *
+ * export const ModelLive = ScriptedModel.layer({
+ *   answer: (request) => {
+ *     if (request.prompt === "Count the files.") return "There are three."
+ *     switch (request.toolOutputs.length) {
+ *       case 0:
+ *         return ScriptedModel.spawnAgent("Count the files.")
+ *       case 1:
+ *         return ScriptedModel.waitAgents(request)
+ *       default:
+ *         return "My subagent counted three files."
+ *     }
+ *   }
+ * })
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const spawnAgent = (
+  message: string,
+  options: { readonly callId?: string | undefined; readonly args?: JsonObject | undefined } = {}
+): FunctionCall =>
+  functionCall("spawn_agent", { message, ...options.args }, { callId: options.callId, namespace: agentTools })
+
+/**
+ * Waits for subagents, by a call of codex's `wait_agent`: for those that were spawned since the prompt of the request. `timeout`
+ * is how long the tool waits, 30 seconds unless given. `spawnAgent` has an example.
+ *
+ * @see {@link spawnAgent}
+ * @category constructors
+ * @since 0.1.0
+ */
+export const waitAgents = (
+  request: ModelRequest,
+  options: { readonly callId?: string | undefined; readonly timeout?: Duration.Input | undefined } = {}
+): FunctionCall =>
+  functionCall("wait_agent", {
+    targets: agentIds(request),
+    timeout_ms: Duration.toMillis(Duration.fromInputUnsafe(options.timeout ?? "30 seconds"))
+  }, { callId: options.callId, namespace: agentTools })
+
+/**
+ * The ids of the subagents that were spawned since the prompt of the request, as `spawn_agent` gave them: for calls of
+ * `send_input` and `close_agent`.
+ *
+ * **Example** (Saying more to a subagent)
+ *
+ * ```ts
+ * import { ScriptedModel } from "@effect-codex/testing"
+ *
+ * export const answer = (request: ScriptedModel.ModelRequest) =>
+ *   ScriptedModel.functionCall(
+ *     "send_input",
+ *     { target: ScriptedModel.agentIds(request)[0] ?? "", message: "And the folders." },
+ *     { namespace: "multi_agent_v1" }
+ *   )
+ * ```
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const agentIds = (request: ModelRequest): ReadonlyArray<string> =>
+  request.toolOutputs.flatMap(({ output }) =>
+    Option.toArray(Option.map(decodeSpawned(output), ({ agent_id }) => agent_id))
+  )
+
+const agentTools = "multi_agent_v1"
+
+const decodeSpawned = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Struct({ agent_id: Schema.String })))
+
+/**
  * An output item given as raw JSON (`{ type, id, … }`), sent as added and done.
  *
  * **Example** (A search of the web)
@@ -396,13 +494,15 @@ export const gate: Effect.Effect<Gate> = Effect.sync(() => {
 
 /**
  * A streamed response of several parts. `end` defaults to a completed response, `usage` to zeros, `id` to a unique one.
- * `model` names another model than the one that was asked, which codex tells as `model/rerouted`.
+ * `model` names another model than the one that was asked, which codex tells as `model/rerouted`. `headers` are those of the
+ * HTTP response: codex reads rate limits from them.
  *
  * ```ts
  * import { ScriptedModel } from "@effect-codex/testing"
  *
  * export const answer = ScriptedModel.reply([ScriptedModel.reasoning("Let me look."), ScriptedModel.exec("ls")], {
- *   usage: { input: 100, cached: 40, output: 20, reasoning: 5 }
+ *   usage: { input: 100, cached: 40, output: 20, reasoning: 5 },
+ *   headers: { "x-codex-primary-used-percent": "80", "x-codex-primary-window-minutes": "300" }
  * })
  * ```
  *
@@ -415,6 +515,7 @@ export const reply = (
     readonly id?: string | undefined
     readonly usage?: Usage | undefined
     readonly model?: string | undefined
+    readonly headers?: Readonly<Record<string, string>> | undefined
     readonly end?: End | undefined
   } = {}
 ): Reply => ({
@@ -423,6 +524,7 @@ export const reply = (
   id: options.id,
   usage: options.usage ?? {},
   model: options.model,
+  headers: options.headers ?? {},
   end: options.end ?? { _tag: "Completed" }
 })
 
@@ -573,7 +675,9 @@ export class ScriptedModel extends Context.Service<ScriptedModel, {
   /** The base URL for codex's `model_providers.<id>.base_url`, such as `http://127.0.0.1:41234/v1`. */
   readonly url: string
   /** Adds answers; each is given once, in order, to the requests as they arrive. */
-  readonly enqueue: (...answers: ReadonlyArray<Answer>) => Effect.Effect<void>
+  readonly enqueue: (...answers: ReadonlyArray<ScriptedAnswer>) => Effect.Effect<void>
+  /** The answers that no request has asked for yet. `Expect.noAnswersLeft` fails a test over them. */
+  readonly remaining: Effect.Effect<ReadonlyArray<ScriptedAnswer>>
   /** All requests so far, oldest first. They are kept until the model's scope closes. */
   readonly requests: Effect.Effect<ReadonlyArray<ModelRequest>>
   /** Waits until at least `count` requests have arrived, and gives all requests. */
@@ -594,9 +698,10 @@ export class ScriptedModel extends Context.Service<ScriptedModel, {
  */
 export interface Options {
   /** Answers to begin with, as if enqueued. */
-  readonly answers?: ReadonlyArray<Answer> | undefined
+  readonly answers?: ReadonlyArray<ScriptedAnswer> | undefined
   /**
-   * Answers the requests for which nothing is queued. Without it they are refused with status 400 and a body that says so.
+   * Answers the requests for which nothing is queued. Without it they are refused with status 400, and the turn fails with a
+   * message that says which request that was and what to add.
    */
   readonly answer?: ((request: ModelRequest, index: number) => Answer | Effect.Effect<Answer>) | undefined
 }
@@ -666,7 +771,7 @@ export const make = Effect.fnUntraced(function*(
       ),
       {
         contentType: "text/event-stream",
-        headers: answer.model === undefined ? {} : { "openai-model": answer.model }
+        headers: { ...answer.headers, ...answer.model === undefined ? {} : { "openai-model": answer.model } }
       }
     )
   })
@@ -692,6 +797,7 @@ export const make = Effect.fnUntraced(function*(
   return ScriptedModel.of({
     url: `${NetAddress.formatUrlUnsafe(server.address)}/v1`,
     enqueue: script.enqueue,
+    remaining: script.remaining,
     requests: script.requests,
     received: script.received,
     receivedWhere: script.receivedWhere

@@ -1,11 +1,11 @@
-import { CodexHome } from "@effect-codex/testing/CodexHome"
-import * as ScriptedModel from "@effect-codex/testing/ScriptedModel"
+import { Codex } from "@effect-codex/client"
+import { CodexHome, Expect, FakeAppServer, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Option, Redacted, type Schema, Scope, Tracer } from "effect"
+import { Effect, Exit, Fiber, type Layer, Option, Redacted, type Schema, Scope, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import * as Fs from "node:fs/promises"
 import { dirname, join } from "node:path"
-import * as Codex from "./support/codex.ts"
+import * as Wire from "./support/codex.ts"
 import { withCodex } from "./support/live.ts"
 
 const {
@@ -28,7 +28,7 @@ describe("ScriptedModel with codex", () => {
   it.live("streams a text delta by delta, with its usage", () =>
     Effect.gen(function*() {
       const model = yield* ScriptedModel.ScriptedModel
-      const codex = yield* Codex.start()
+      const codex = yield* Wire.start()
       yield* model.enqueue(reply([text(["Hel", "lo ", "🌍"], { id: "m1", phase: "final_answer" })], {
         usage: { input: 100, cached: 40, output: 20, reasoning: 5 }
       }))
@@ -68,7 +68,7 @@ describe("ScriptedModel with codex", () => {
   it.live("shows reasoning, runs a command, and gets its output", () =>
     Effect.gen(function*() {
       const model = yield* ScriptedModel.ScriptedModel
-      const codex = yield* Codex.start()
+      const codex = yield* Wire.start()
       yield* model.enqueue(
         [reasoning(["I look ", "around."], { content: "raw" }), exec("printf 'a%sb' 1; exit 3", { callId: "call-1" })],
         [text("working", { phase: "commentary" }), text("done", { phase: "final_answer" })]
@@ -101,14 +101,14 @@ describe("ScriptedModel with codex", () => {
   it.live("finds the prompt among what codex tells the model in the user's name", () =>
     Effect.gen(function*() {
       const model = yield* ScriptedModel.ScriptedModel
-      const { workspace } = yield* CodexHome
+      const { workspace } = yield* CodexHome.CodexHome
       const skill = join(workspace, ".agents", "skills", "greeting", "SKILL.md")
       yield* Effect.promise(async () => {
         await Fs.mkdir(dirname(skill), { recursive: true })
         await Fs.writeFile(skill, "---\nname: greeting\ndescription: how to greet\n---\nSay hello.")
         await Fs.writeFile(join(workspace, "AGENTS.md"), "Be nice.")
       })
-      const codex = yield* Codex.start()
+      const codex = yield* Wire.start()
       yield* model.enqueue(exec("true"), "one", "two")
       const threadId = yield* codex.startThread()
       yield* codex.turnCompleted(yield* codex.startTurn(threadId, "<p>first</p>"))
@@ -129,7 +129,7 @@ describe("ScriptedModel with codex", () => {
   it.live("answers concurrent turns by their prompts, and passes on the output schema and the key", () =>
     Effect.gen(function*() {
       const model = yield* ScriptedModel.ScriptedModel
-      const codex = yield* Codex.start()
+      const codex = yield* Wire.start()
       const outputSchema = { type: "object", properties: {}, required: [], additionalProperties: false }
       const run = Effect.fnUntraced(function*(prompt: string) {
         const threadId = yield* codex.startThread()
@@ -159,7 +159,7 @@ describe("ScriptedModel with codex", () => {
   it.live("fails in every way the real API fails", () =>
     Effect.gen(function*() {
       const model = yield* ScriptedModel.ScriptedModel
-      const codex = yield* Codex.start()
+      const codex = yield* Wire.start()
       const error = (code: string) => ({ error: { message: "no", type: "x", code } })
       const cases: ReadonlyArray<
         readonly [name: string, ScriptedModel.Answer, codexErrorInfo: Schema.Json, message: string]
@@ -200,7 +200,7 @@ describe("ScriptedModel with codex", () => {
         const completed = yield* codex.turnCompleted(turn)
         assert.strictEqual(completed?.status, "failed", name)
         if (name === "nothing queued") {
-          assert.include(completed?.error?.message, `the script has no answer for request ${cases.length - 1}`)
+          assert.include(completed?.error?.message, `The script has no answer for request ${cases.length}`)
         } else {
           assert.deepStrictEqual(completed?.error?.codexErrorInfo, codexErrorInfo, name)
           assert.include(completed?.error?.message, message, name)
@@ -214,7 +214,7 @@ describe("ScriptedModel with codex", () => {
   it.live("what came before a cut reaches codex", () =>
     Effect.gen(function*() {
       const model = yield* ScriptedModel.ScriptedModel
-      const codex = yield* Codex.start()
+      const codex = yield* Wire.start()
       yield* model.enqueue(truncated("cut", ["half an answer"]), "second try")
       const turn = yield* codex.startTurn(yield* codex.startThread(), "go")
       assert.strictEqual((yield* codex.turnCompleted(turn))?.status, "completed")
@@ -230,7 +230,7 @@ describe("ScriptedModel with codex", () => {
   it.live("holds an answer at a gate and goes on when it is released", () =>
     Effect.gen(function*() {
       const model = yield* ScriptedModel.ScriptedModel
-      const codex = yield* Codex.start()
+      const codex = yield* Wire.start()
       const head = yield* gate
       const middle = yield* gate
       yield* model.enqueue([head, text(["Hel", middle, "lo"])])
@@ -251,7 +251,7 @@ describe("ScriptedModel with codex", () => {
   it.live("sees that an interrupted turn hangs up", () =>
     Effect.gen(function*() {
       const model = yield* ScriptedModel.ScriptedModel
-      const codex = yield* Codex.start()
+      const codex = yield* Wire.start()
       const before = yield* gate
       const middle = yield* gate
       const threadId = yield* codex.startThread()
@@ -272,7 +272,7 @@ describe("ScriptedModel with codex", () => {
   it.live("sends raw items, and calls of any tool with any arguments", () =>
     Effect.gen(function*() {
       const model = yield* ScriptedModel.ScriptedModel
-      const codex = yield* Codex.start()
+      const codex = yield* Wire.start()
       yield* model.enqueue(
         [functionCall("no_such_tool", "{ not json", { callId: "call-1" })],
         [item({
@@ -290,6 +290,78 @@ describe("ScriptedModel with codex", () => {
         ["raw-1", "raw item"]
       ])
     }).pipe(withCodex()))
+})
+
+type Scripted = (model?: ScriptedModel.Options) => Layer.Layer<Codex.Codex | ScriptedModel.ScriptedModel, unknown>
+
+describe.each<readonly [string, Scripted]>([
+  ["codex", (model) => ScriptedCodex.layer({ model })],
+  ["the fake", (model) => FakeAppServer.layer({ model, exec: () => ({ output: "hello\n" }) })]
+])("a script, with %s", (_, layer) => {
+  const run = (prompt: string) =>
+    Effect.gen(function*() {
+      const thread = yield* (yield* Codex.Codex).startThread()
+      return yield* thread.run(prompt)
+    })
+
+  it.live("that has no answer fails the turn with the request that came and what to add", () =>
+    Effect.gen(function*() {
+      const none = yield* Effect.flip(run("Say hello."))
+      assert.strictEqual(none._tag, "TurnFailed")
+      assert.match(
+        none.message,
+        new RegExp(
+          "^The turn failed \\(badRequest\\): The script has no answer for request 1: no answers were given\\. Add one to " +
+            "`answers` or with `enqueue`, or give the function `answer`\\. A turn makes one request, and one more after each " +
+            "call of a tool\\. What came as request 1: \"Say hello\\.\", \\d+ tools\\.$"
+        )
+      )
+      const model = yield* ScriptedModel.ScriptedModel
+      yield* model.enqueue(exec("echo hello", { callId: "call-1" }))
+      const { message } = yield* Effect.flip(run("Look."))
+      assert.include(message, "no answer for request 3: its answer is used.")
+      assert.match(message, /What came as request 3: "Look\.", call-1 gave ".*", \d+ tools\.$/)
+    }).pipe(Effect.provide(layer())))
+
+  it.live("that dies says at which request", () =>
+    Effect.gen(function*() {
+      const { message } = yield* Effect.flip(run("go"))
+      assert.match(message, /^The turn failed \(badRequest\): The script died at request 1: Error: oops/)
+    }).pipe(Effect.provide(layer({ answer: () => Effect.die(new Error("oops")) }))))
+
+  it.live("makes an answer of the request that it answers", () =>
+    Effect.gen(function*() {
+      const { finalResponse } = yield* run("What?")
+      assert.deepStrictEqual(finalResponse, Option.some("You asked What? and I heard hello."))
+      yield* Expect.noAnswersLeft
+    }).pipe(Effect.provide(layer({
+      answers: [
+        ({ prompt }) => exec(`echo hello # ${prompt}`),
+        ({ prompt, toolOutputs: [heard] }) =>
+          Effect.succeed(`You asked ${prompt} and I heard ${/hello/.exec(heard?.output ?? "")?.[0]}.`)
+      ]
+    }))))
+
+  it.live("that has answers left says which, and what came", () =>
+    Effect.gen(function*() {
+      yield* run("Say hello.")
+      const { message } = yield* Effect.flip(Expect.noAnswersLeft)
+      const outcome = /(?<= → ).*/.exec(message)?.[0]
+      assert.strictEqual(
+        message.replace(/\d+ tools/, "N tools"),
+        `5 answers of the script were not asked for: "Goodbye!"; exec_command {"cmd":"ls"}; HTTP 500; "a", gate, "bc", ` +
+          `Truncated; a function. Instead there was:\n  1. "Say hello.", N tools → ${outcome}`
+      )
+    }).pipe(Effect.provide(layer({
+      answers: [
+        "Hello!",
+        "Goodbye!",
+        exec("ls"),
+        httpFailure(500),
+        truncated("cut", ["a", Effect.runSync(gate), text(["b", "c"])]),
+        () => "later"
+      ]
+    }))))
 })
 
 describe("ScriptedModel alone", () => {
@@ -391,7 +463,7 @@ const post = (url: string, prompt: string): Promise<Response> =>
     })
   })
 
-const itemsOf = (messages: ReadonlyArray<Codex.Message>, type: string) =>
+const itemsOf = (messages: ReadonlyArray<Wire.Message>, type: string) =>
   messages.flatMap((message) =>
     message.method === "item/completed" && message.params?.item?.type === type ? [message.params.item] : []
   )

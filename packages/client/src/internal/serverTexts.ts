@@ -181,6 +181,9 @@ export const turnFailure = (
   return detail.startsWith("{") || detail.startsWith("Invalid prompt: ") ? "badRequest" : undefined
 }
 
+/** A request that the script of a test cannot answer. The text says what to do, and a user's advice would mislead. */
+export const isOfScript = (detail: string): boolean => detail.endsWith(`"type":"scripted_model","code":"script"}}`)
+
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 /** After how many milliseconds the provider wants to be asked again: `try again in 1.5s`, `in 6m0s`, `in 2 seconds`. */

@@ -124,6 +124,7 @@ export const message = (failure: Failure, resetsAt: string | undefined): string 
   const reason = reasonOf(failure)
   const [what, next] = meanings[reason]
   const text = ServerTexts.plain(failure.detail)
+  if (ServerTexts.isOfScript(failure.detail)) return `The turn failed (${reason}): ${text}`
   const code = statusOf(failure.info)
   const name = nameOf(failure.info)
   // A name that is not known here may tell a reader more than `other` does.

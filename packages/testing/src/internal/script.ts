@@ -3,19 +3,31 @@ import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { Answer, HttpFailure, ModelRequest, Options, Reply, ScriptedModel } from "../ScriptedModel.ts"
+import type {
+  Answer,
+  HttpFailure,
+  ModelRequest,
+  Options,
+  Reply,
+  ScriptedAnswer,
+  ScriptedModel
+} from "../ScriptedModel.ts"
+import { pictureOfRequest } from "./pictures.ts"
 
-export interface Script extends Pick<ScriptedModel["Service"], "enqueue" | "requests" | "received" | "receivedWhere"> {
+export interface Script
+  extends Pick<ScriptedModel["Service"], "enqueue" | "remaining" | "requests" | "received" | "receivedWhere">
+{
   /** Adds a request to the list, under the next index. */
   readonly record: (make: (index: number) => ModelRequest) => Effect.Effect<ModelRequest>
   /** What the script answers to a request. */
   readonly answer: (request: ModelRequest) => Effect.Effect<Reply | HttpFailure>
 }
 
+// The client knows the code, and leaves it to the message to say what to do.
 const refusal = (message: string): HttpFailure => ({
   _tag: "HttpFailure",
   status: 400,
-  body: { error: { message, type: "scripted_model", code: null } },
+  body: { error: { message, type: "scripted_model", code: "script" } },
   headers: {},
   pauses: []
 })
@@ -25,11 +37,26 @@ const normalize = (answer: Answer): Reply | HttpFailure => {
     return answer
   }
   const parts = typeof answer === "string" || "_tag" in answer ? [answer] : answer
-  return { _tag: "Reply", parts, id: undefined, usage: {}, model: undefined, end: { _tag: "Completed" } }
+  return { _tag: "Reply", parts, id: undefined, usage: {}, model: undefined, headers: {}, end: { _tag: "Completed" } }
+}
+
+const noAnswer = (request: ModelRequest, given: number): HttpFailure => {
+  const nth = `request ${request.index + 1}`
+  const used = given === 0
+    ? "no answers were given"
+    : given === 1
+    ? "its answer is used"
+    : `its ${given} answers are used`
+  return refusal(
+    `The script has no answer for ${nth}: ${used}. Add one to \`answers\` or with \`enqueue\`, or give the function ` +
+      `\`answer\`. A turn makes one request, and one more after each call of a tool. What came as ${nth}: ` +
+      pictureOfRequest(request)
+  )
 }
 
 export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Return<Script> {
   const queue = [...options.answers ?? []]
+  let given = queue.length
   const requests: Array<ModelRequest> = []
   const waiting = new Set<() => void>()
 
@@ -47,7 +74,12 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     })
 
   return {
-    enqueue: (...answers) => Effect.sync(() => void queue.push(...answers)),
+    enqueue: (...answers) =>
+      Effect.sync(() => {
+        queue.push(...answers)
+        given += answers.length
+      }),
+    remaining: Effect.sync(() => [...queue]),
     requests: Effect.sync(() => [...requests]),
     received: (count) => until((all) => all.length >= count),
     receivedWhere: (predicate) =>
@@ -61,18 +93,16 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
       }),
     answer: (request) =>
       Effect.suspend((): Effect.Effect<Answer> => {
-        const queued = queue.shift()
-        if (queued !== undefined) return Effect.succeed(queued)
-        if (options.answer === undefined) {
-          return Effect.succeed(refusal(`the script has no answer for request ${request.index}`))
-        }
-        const answer = options.answer(request, request.index)
+        const scripted: ScriptedAnswer | undefined = queue.shift() ??
+          (options.answer && ((request) => options.answer!(request, request.index)))
+        if (scripted === undefined) return Effect.succeed(noAnswer(request, given))
+        const answer = typeof scripted === "function" ? scripted(request) : scripted
         return Effect.isEffect(answer) ? answer : Effect.succeed(answer)
       }).pipe(
         Effect.catchCause((cause) =>
           Cause.hasInterruptsOnly(cause)
             ? Effect.failCause(cause)
-            : Effect.succeed(refusal(`the script died at request ${request.index}: ${Cause.pretty(cause)}`))
+            : Effect.succeed(refusal(`The script died at request ${request.index + 1}: ${Cause.pretty(cause)}`))
         ),
         Effect.map(normalize)
       )

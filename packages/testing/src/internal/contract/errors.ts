@@ -12,6 +12,14 @@ const windows = (params: unknown): ReadonlyArray<unknown> => {
   return ["primary", "secondary"].map((name) => Predicate.hasProperty(limit, name) ? limit[name] : undefined)
 }
 
+/** The windows of all rate limits that the client was told. */
+const toldWindows = Effect.fnUntraced(function*(since: number) {
+  const frames = (yield* (yield* Wire).frames).slice(since)
+  return frames.flatMap(({ message: { method, params } }) =>
+    method === "account/rateLimits/updated" ? [windows(params)] : []
+  )
+})
+
 const coded = (code: string) => ({ error: { message: "no", type: "x", code } })
 
 const failures: ReadonlyArray<readonly [name: string, answer: ScriptedModel.Answer, info: unknown, message: string]> = [
@@ -184,20 +192,34 @@ export const cases: ReadonlyArray<Case> = [
       const threadId = yield* startThread()
       yield* runTurn(threadId)
       yield* runTurn(threadId)
-      const frames = (yield* (yield* Wire).frames).slice(since)
-      yield* equal(
-        "the windows",
-        frames.flatMap(({ message: { method, params } }) =>
-          method === "account/rateLimits/updated" ? [windows(params)] : []
-        ),
+      yield* equal("the windows", yield* toldWindows(since), [
         [
-          [
-            { usedPercent: 100, windowDurationMins: 300, resetsAt: 1_900_000_000 },
-            { usedPercent: 7, windowDurationMins: null, resetsAt: null }
-          ],
-          [null, null]
-        ]
+          { usedPercent: 100, windowDurationMins: 300, resetsAt: 1_900_000_000 },
+          { usedPercent: 7, windowDurationMins: null, resetsAt: null }
+        ],
+        [null, null]
+      ])
+    })
+  ),
+
+  fact(
+    "rate limits: answers of the model tell the windows of their headers, each for itself",
+    Effect.gen(function*() {
+      const headers = {
+        "x-codex-primary-used-percent": "80.5",
+        "x-codex-primary-window-minutes": "300",
+        "x-codex-primary-reset-at": "1900000000"
+      }
+      const since = yield* mark
+      yield* enqueue(
+        ScriptedModel.reply([ScriptedModel.exec("echo hello")], { headers }),
+        ScriptedModel.reply(["hello"], { headers: { "x-codex-secondary-used-percent": "7" } })
       )
+      yield* runTurn(yield* startThread())
+      yield* equal("the windows", yield* toldWindows(since), [
+        [{ usedPercent: 81, windowDurationMins: 300, resetsAt: 1_900_000_000 }, null],
+        [null, { usedPercent: 7, windowDurationMins: null, resetsAt: null }]
+      ])
     })
   ),
 

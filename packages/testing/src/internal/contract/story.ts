@@ -24,7 +24,7 @@ export const check = (what: string, holds: boolean): Effect.Effect<void, Contrac
 export const request = <M extends keyof ClientRequests>(method: M, params: ClientRequests[M]["params"]) =>
   Effect.flatMap(AppServerRpc.AppServerRpc, (rpc) => rpc.request(method, params))
 
-export const enqueue = (...answers: ReadonlyArray<ScriptedModel.Answer>) =>
+export const enqueue = (...answers: ReadonlyArray<ScriptedModel.ScriptedAnswer>) =>
   Effect.flatMap(ScriptedModel.ScriptedModel, (model) => model.enqueue(...answers))
 
 /** What the model was told of its last calls. */

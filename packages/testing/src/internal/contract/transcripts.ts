@@ -1242,7 +1242,7 @@ export const transcripts: { readonly [name: string]: ReadonlyArray<string> } = {
     "item/started userMessage go",
     "item/completed userMessage go",
     "thread/status/changed systemError",
-    "error willRetry=false codexErrorInfo=other message={\"error\":{\"message\":\"the script has no answer for request N\",\"type\":\"scripted_model\",\"code\":null}}",
+    "error willRetry=false codexErrorInfo=other message={\"error\":{\"message\":\"The script has no answer for request N\",\"type\":\"scripted_model\",\"code\":\"script\"}}",
     "thread/readState/changed",
     "turn/completed status=failed itemsView=notLoaded []",
     "in any order: warning"

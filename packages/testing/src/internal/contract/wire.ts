@@ -46,7 +46,7 @@ export const normalize = (frames: ReadonlyArray<Frame>): ReadonlyArray<Json> => 
       })
       .replace(/https?:\/\/[^/\s]+\/v1\b/g, "<url>")
       .replace(/^(msg|rs|call|fc)-\d+-/, "$1-N-")
-      .replace(/(script has no answer for request) \d+/, "$1 N")
+      .replace(/(script has no answer for request) \d+(?:[^"\\]|\\.)*/, "$1 N")
   }
   const visit = (value: unknown, key = ""): unknown => {
     if (typeof value === "number" && times.has(key)) return 0

@@ -194,7 +194,11 @@ const windowOf = (headers: Readonly<Record<string, string>>, name: string): Rece
   const usedPercent = numberOf("used-percent")
   return usedPercent === null
     ? null
-    : { usedPercent, windowDurationMins: numberOf("window-minutes"), resetsAt: numberOf("reset-at") }
+    : {
+      usedPercent: Math.round(usedPercent),
+      windowDurationMins: numberOf("window-minutes"),
+      resetsAt: numberOf("reset-at")
+    }
 }
 
 const tellRateLimits = (connection: Connection, headers: Readonly<Record<string, string>> = {}): void =>
@@ -606,11 +610,11 @@ const sample = Effect.fnUntraced(function*(
   /** Waits unless the turn is steered, which makes codex hang up. */
   const unlessSteered = <A>(effect: Effect.Effect<A>): Effect.Effect<A | undefined> =>
     Effect.raceFirst(effect, Effect.as(Deferred.await(turn.steered), undefined))
+  let streaming: Reply | undefined
   // With the end of each response that has begun, whatever the end is.
-  let isStreaming = false
   const tellEnd = (): void => {
-    if (isStreaming) tellRateLimits(connection)
-    isStreaming = false
+    if (streaming !== undefined) tellRateLimits(connection, streaming.headers)
+    streaming = undefined
   }
   /** False when codex hangs up. */
   const pause = (pause: Pause): Effect.Effect<boolean> =>
@@ -633,7 +637,7 @@ const sample = Effect.fnUntraced(function*(
     const head = reply.parts.findIndex((part) => !Sse.isPause(part))
     for (const [index, given] of reply.parts.entries()) {
       if (index === head) {
-        isStreaming = true
+        streaming = reply
         tellReroute(told, reply)
         if (turn.pending.length > 0) return steered
       }
@@ -727,12 +731,12 @@ const sample = Effect.fnUntraced(function*(
         }
       }
     }
-    isStreaming = true
+    streaming = reply
     const error = Failure.ofEnd(reply.end)
     if (reply.end._tag === "Failed" && reply.end.code === "context_length_exceeded") {
       tellEnd()
       fillContext(told)
-      tellRateLimits(connection)
+      tellRateLimits(connection, reply.headers)
     } else if (error === undefined || (reply.end._tag === "Incomplete" && reply.end.reason === "max_output_tokens")) {
       updateUsage(told, reply.usage, error === undefined)
       tellEnd()
