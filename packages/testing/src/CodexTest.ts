@@ -14,8 +14,10 @@ import * as ServerRequests from "@effect-codex/client/ServerRequests"
 import type { StructuredOutput, Thread, TurnOptions } from "@effect-codex/client/Thread"
 import type { Turn } from "@effect-codex/client/Turn"
 import type { TurnResult } from "@effect-codex/client/TurnResult"
+import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
@@ -161,14 +163,22 @@ export const settle: Effect.Effect<void> = VirtualTime.settle
 export const advance = (duration: Duration.Input): Effect.Effect<void> =>
   settle.pipe(Effect.andThen(TestClock.adjust(duration)), Effect.andThen(settle))
 
+// Of real milliseconds. What ends an effect needs a few.
+const endWithin = 250
+
 /**
  * Runs an effect and lets the time of the `TestClock` pass, from one sleep to the next, until it ends: what takes no time
  * takes none, and the clock then shows how long the rest took.
  *
  * **When to use**
  *
- * For a program that sleeps, retries or times out, when the test does not need to look in between. Ends the test with a
- * defect when the effect has not ended `within` a span of the test's time; default: one day.
+ * For a program that sleeps, retries or times out, when the test does not need to look in between.
+ *
+ * **Details**
+ *
+ * Ends the test with a defect that says what was going on when the effect has not ended `within` a span of the test's time
+ * (default: one day) or of real time (`realTime`, default: 30 seconds), as one that repeats something every millisecond does
+ * not. An effect that cannot be interrupted is then left behind.
  *
  * **Example** (A retry after an overload, in no time)
  *
@@ -188,19 +198,36 @@ export const advance = (duration: Duration.Input): Effect.Effect<void> =>
  */
 export const eventually = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
-  options?: { readonly within?: Duration.Input | undefined }
+  options?: { readonly within?: Duration.Input | undefined; readonly realTime?: Duration.Input | undefined }
 ): Effect.Effect<A, E, R> =>
-  Effect.suspend(() => {
+  Effect.gen(function*() {
     const within = Duration.fromInputUnsafe(options?.within ?? Duration.days(1))
-    const tooLong = Effect.suspend(() =>
-      Effect.die(
-        new Error(
-          `The effect did not end within ${Duration.format(within)} of the test's time. It waits for something else ` +
-            `than time, or needs a longer \`within\`.`
-        )
+    const realTime = Duration.fromInputUnsafe(options?.realTime ?? Duration.seconds(30))
+    const startedAt = yield* Clock.currentTimeMillis
+    const framesBefore = VirtualTime.passedFrames()
+    // Not a child: nobody waits for one that cannot be interrupted.
+    const fiber = yield* Effect.forkDetach(effect, { startImmediately: true })
+    const limit = Effect.raceFirst(
+      Effect.as(advance(within), `${Duration.format(within)} of the test's time`),
+      Effect.as(VirtualTime.realTime(Duration.toMillis(realTime)), `${Duration.format(realTime)} of real time`)
+    )
+    const first = yield* Effect.raceFirst(Fiber.await(fiber), limit).pipe(
+      Effect.onInterrupt(() => Fiber.interrupt(fiber))
+    )
+    if (typeof first !== "string") return yield* first
+    const passed = Duration.format(Duration.millis((yield* Clock.currentTimeMillis) - startedAt))
+    const frames = VirtualTime.passedFrames() - framesBefore
+    fiber.interruptUnsafe()
+    yield* Effect.raceFirst(Fiber.await(fiber), VirtualTime.realTime(endWithin))
+    return yield* Effect.die(
+      new Error(
+        `The effect did not end within ${first}. Meanwhile ${passed} of the test's time and ${frames} frames between the ` +
+          "client and the fake passed: it waits for something else than time, repeats something without end, or needs a " +
+          `longer \`within\` or \`realTime\`.${
+            fiber.pollUnsafe() === undefined ? " It does not let itself be interrupted either, and runs on." : ""
+          }`
       )
     )
-    return Effect.raceFirst(effect, Effect.andThen(advance(within), tooLong))
   })
 
 // =============================================================================

@@ -80,6 +80,56 @@ describe("the time of a test", () => {
       assert.include(String(Exit.isFailure(exit) && Cause.squash(exit.cause)), "within 1h of the test's time")
     }))
 
+  const endless = [
+    [
+      "sleeps for a millisecond, again and again",
+      Effect.forever(Effect.sleep(1)),
+      /[1-9].* of the test's time and 0 frames/
+    ],
+    ["does something, again and again", Effect.forever(Effect.yieldNow), / 1d of the test's time and 0 frames/],
+    [
+      "starts threads, again and again",
+      Effect.provide(
+        Effect.forever(Effect.flatMap(Codex.Codex, (codex) => codex.startThread())),
+        Live
+      ),
+      / 0 of the test's time and [1-9]\d* frames/
+    ]
+  ] as const
+
+  it.effect.each(endless)("ends a test that %s", ([, effect, expected]) =>
+    Effect.gen(function*() {
+      const exit = yield* Effect.exit(CodexTest.eventually(effect, { realTime: "1 second" }))
+      const text = String(Exit.isFailure(exit) && Cause.squash(exit.cause))
+      assert.include(text, "The effect did not end within ")
+      assert.match(text, expected)
+      assert.notInclude(text, "interrupted either")
+    }))
+
+  it.effect("ends a test that cannot be interrupted", () =>
+    Effect.gen(function*() {
+      const stubborn = Effect.uninterruptible(Effect.never)
+      const exit = yield* Effect.exit(CodexTest.eventually(stubborn, { within: "1 hour" }))
+      const text = String(Exit.isFailure(exit) && Cause.squash(exit.cause))
+      assert.include(text, "within 1h of the test's time. Meanwhile 1h of the test's time and 0 frames")
+      assert.include(text, "It does not let itself be interrupted either, and runs on.")
+    }))
+
+  it.effect("ends with the test, and what it has begun with it", () =>
+    Effect.gen(function*() {
+      let isReleased = false
+      const held = Effect.ensuring(
+        Effect.never,
+        Effect.sync(() => {
+          isReleased = true
+        })
+      )
+      const fiber = yield* Effect.forkChild(CodexTest.eventually(held), { startImmediately: true })
+      yield* CodexTest.settle
+      yield* Fiber.interrupt(fiber)
+      assert.isTrue(isReleased)
+    }))
+
   it.effect("stands still while a test looks at what its program has done so far", () =>
     Effect.gen(function*() {
       const thread = yield* (yield* Codex.Codex).startThread()

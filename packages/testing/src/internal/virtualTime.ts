@@ -8,13 +8,16 @@ import * as Effect from "effect/Effect"
 
 let frames = 0
 
+/** How many frames have passed so far. */
+export const passedFrames = (): number => frames
+
 /** A frame has passed between a client and a fake. */
 export const framePassed = (): void => {
   frames++
 }
 
 // Captured, because tests replace the timers of the platform.
-const { setImmediate = undefined, setTimeout } = globalThis
+const { clearTimeout, setImmediate = undefined, setTimeout } = globalThis
 
 const round = Effect.callback<void>((resume) => {
   const next = () => resume(Effect.void)
@@ -37,3 +40,10 @@ export const settle: Effect.Effect<void> = Effect.suspend(() => {
     }
   })
 })
+
+/** Waits by the clock on the wall. */
+export const realTime = (millis: number): Effect.Effect<void> =>
+  Effect.callback<void>((resume) => {
+    const timer = setTimeout(() => resume(Effect.void), millis)
+    return Effect.sync(() => clearTimeout(timer))
+  })
