@@ -38,6 +38,7 @@ import * as Stream from "effect/Stream"
 import type { ConnectionError } from "./CodexError.ts"
 import { AppServerExited, AppServerStartError, CodexExecutableNotFound, TransportError } from "./CodexError.ts"
 import * as ConfigOverrides from "./ConfigOverrides.ts"
+import * as OptionKinds from "./internal/options.ts"
 
 /**
  * How the process ended: an exit code, or the signal that ended it.
@@ -155,7 +156,7 @@ const notSpawned = (
   { executable }: Options,
   detail: string,
   more: { readonly option?: string; readonly cause?: unknown }
-) => new AppServerStartError({ phase: "spawn", executable, detail, stderr: [], ...more })
+) => new AppServerStartError({ phase: "spawn", executable: String(executable), detail, stderr: [], ...more })
 
 const wrongFolder = (options: Options, problem: string, cause: unknown) =>
   notSpawned(options, `the folder ${options.cwd} ${problem}`, { option: "cwd", cause })
@@ -272,6 +273,10 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   CodexExecutableNotFound | AppServerStartError,
   ChildProcessSpawner.ChildProcessSpawner | Scope.Scope
 > {
+  const problem = OptionKinds.problemOf(options, OptionKinds.ofProcess)
+  if (problem !== undefined) {
+    return yield* notSpawned(options, problem.message, { option: problem.argument, cause: problem })
+  }
   const grace = Duration.fromInputUnsafe(options.shutdownGrace ?? Duration.seconds(2))
   const stderrLines = options.stderrLines ?? 400
   const wrongOverride = overrideError(options)

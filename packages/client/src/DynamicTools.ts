@@ -584,8 +584,24 @@ const specsOf = (entries: ReadonlyArray<Entry<unknown>>) => {
 // No name has a space.
 const keyOf = (namespace: string | null, tool: string): string => `${namespace ?? ""} ${tool}`
 
+/** What a program without types may get wrong. */
+const isWhole = (entry: unknown): boolean =>
+  Predicate.hasProperty(entry, TypeId) &&
+  Predicate.hasProperty(entry, "name") && Predicate.isString(entry.name) &&
+  Predicate.hasProperty(entry, "description") && Predicate.isString(entry.description) &&
+  (entry[TypeId] !== "Namespace" ||
+    (Predicate.hasProperty(entry, "tools") && Array.isArray(entry.tools) && entry.tools.every(isWhole)))
+
 const compile = <R>(entries: ReadonlyArray<Entry<R>>): Effect.Effect<DynamicTools, InvalidArgument, R> =>
   Effect.contextWith((context: Context.Context<R>) => {
+    if (!entries.every(isWhole)) {
+      return Effect.fail(
+        new InvalidArgument({
+          argument: "tools",
+          detail: "expected what `tool` and `namespace` make, each with a name and a description."
+        })
+      )
+    }
     const known = new Map(entries.flatMap((entry) =>
       isTool(entry)
         ? [[keyOf(null, entry.name), entry] as const]

@@ -269,9 +269,16 @@ export class Codex implements AsyncDisposable {
 
   /** One page of {@link listThreads}, from a `cursor` of another page or from the beginning. */
   listThreadsPage(
-    { signal, ...options }: Client.ListThreadsOptions & CallOptions & { readonly cursor?: string | undefined } = {}
+    options?: Client.ListThreadsOptions & CallOptions & { readonly cursor?: string | undefined }
   ): Promise<Page<ThreadInfo>> {
-    return this.#call((codex) => Effect.map(codex.listThreadsPage(options), results.page), { signal })
+    return this.#call(
+      (codex) =>
+        Effect.flatMap(
+          thread.withoutSignal(options),
+          (given) => Effect.map(codex.listThreadsPage(given), results.page)
+        ),
+      options
+    )
   }
 
   /** What the server keeps of a thread, which need not be loaded. Rejects with `ThreadNotFound` for an unknown id. */
@@ -308,8 +315,11 @@ export class Codex implements AsyncDisposable {
   }
 
   /** The models of all pages. */
-  models({ signal, ...options }: Client.ModelsOptions & CallOptions = {}): Promise<ReadonlyArray<Received.Model>> {
-    return this.#call((codex) => codex.models(options), { signal })
+  models(options?: Client.ModelsOptions & CallOptions): Promise<ReadonlyArray<Received.Model>> {
+    return this.#call(
+      (codex) => Effect.flatMap(thread.withoutSignal(options), (given) => codex.models(given)),
+      options
+    )
   }
 
   /**

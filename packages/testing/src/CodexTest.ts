@@ -203,7 +203,7 @@ export const eventually = <A, E, R>(
   Effect.gen(function*() {
     const within = Duration.fromInputUnsafe(options?.within ?? Duration.days(1))
     const realTime = Duration.fromInputUnsafe(options?.realTime ?? Duration.seconds(30))
-    const startedAt = yield* Clock.currentTimeMillis
+    const startedAt = yield* Clock.monotonicTimeNanos
     const framesBefore = VirtualTime.passedFrames()
     // Not a child: nobody waits for one that cannot be interrupted.
     const fiber = yield* Effect.forkDetach(effect, { startImmediately: true })
@@ -215,7 +215,7 @@ export const eventually = <A, E, R>(
       Effect.onInterrupt(() => Fiber.interrupt(fiber))
     )
     if (typeof first !== "string") return yield* first
-    const passed = Duration.format(Duration.millis((yield* Clock.currentTimeMillis) - startedAt))
+    const passed = Duration.format(Duration.nanos((yield* Clock.monotonicTimeNanos) - startedAt))
     const frames = VirtualTime.passedFrames() - framesBefore
     fiber.interruptUnsafe()
     yield* Effect.raceFirst(Fiber.await(fiber), VirtualTime.realTime(endWithin))

@@ -4,6 +4,7 @@ import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Effect from "effect/Effect"
 import type { Options } from "../AppServerRpc.ts"
 import { InvalidArgument } from "../CodexError.ts"
+import * as OptionKinds from "./options.ts"
 
 /** Without these a turn, a goal or a login never ends here, or its result is wrong. */
 const needed: ReadonlySet<string> = new Set<keyof ServerNotifications>([
@@ -21,9 +22,14 @@ const needed: ReadonlySet<string> = new Set<keyof ServerNotifications>([
   "turn/started"
 ])
 
+const isList = OptionKinds.texts.fits
+
 export const of = (options: Options | undefined): Effect.Effect<Sent.InitializeCapabilities, InvalidArgument> => {
   const given = options?.capabilities ?? {}
-  const missed = given.optOutNotificationMethods?.filter((method) => needed.has(method)) ?? []
+  // Another type is refused with the request.
+  const missed = !isList(given.optOutNotificationMethods)
+    ? []
+    : given.optOutNotificationMethods?.filter((method) => needed.has(method)) ?? []
   if (missed.length > 0) {
     return Effect.fail(
       new InvalidArgument({

@@ -14,6 +14,7 @@ import * as ServerRequests from "../ServerRequests.ts"
 import * as Folders from "./folders.ts"
 import * as InputItems from "./inputItems.ts"
 import * as LoginNotice from "./loginNotice.ts"
+import * as OptionKinds from "./options.ts"
 import { defined } from "./settings.ts"
 import * as Thread from "./thread.ts"
 import * as threadCalls from "./threadCalls.ts"
@@ -25,7 +26,9 @@ export const make = Effect.fnUntraced(function*(
   options?: Options
 ): Effect.fn.Return<Codex["Service"], never, AppServerRpc | Scope.Scope> {
   const rpc = yield* AppServerRpc
-  const stopGrace = Duration.fromInputUnsafe(options?.stopGrace ?? Duration.seconds(10))
+  // A client that is made cannot fail, so each thread tells what is wrong with the client's options.
+  const problem = OptionKinds.problemOf(options, OptionKinds.ofClient)
+  const stopGrace = Duration.fromInputUnsafe(problem === undefined && options?.stopGrace || Duration.seconds(10))
   const turns = yield* ThreadRoute.make(rpc, stopGrace)
 
   const { "item/tool/call": toolCall } = yield* ServerRequests.current
@@ -44,6 +47,8 @@ export const make = Effect.fnUntraced(function*(
     inBackground: yield* FiberSet.makeRuntime<never, void>()
   }
 
+  const check = (given: ThreadSettings | undefined) =>
+    problem === undefined ? OptionKinds.check(given, OptionKinds.ofThread) : Effect.fail(problem)
   const checkLogin = options?.checkLogin === true ? LoginNotice.make(rpc, client.inBackground) : () => {}
   // What the server says of logins is of its own provider.
   const opened = (settings: ThreadSettings | undefined) =>
@@ -64,6 +69,7 @@ export const make = Effect.fnUntraced(function*(
       return rpc.serverInfo
     },
     startThread: Effect.fn("Codex.startThread")(function*(options) {
+      yield* check(options)
       const given = { approvalMode: ApprovalMode.autoReview, ...defined(options ?? {}) }
       yield* checkFolders(options)
       const { id, told } = yield* threadCalls.start(rpc, client.opened, given)
@@ -85,6 +91,7 @@ export const make = Effect.fnUntraced(function*(
       return Thread.make(client, id, Thread.defaultsOf(given, told))
     }),
     resumeThread: Effect.fn("Codex.resumeThread")(function*(threadId, options) {
+      yield* check(options)
       yield* checkFolders(options)
       const { id, told } = yield* threadCalls.resume(rpc, client.opened, threadId, options)
       client.unheard.delete(id)
@@ -92,13 +99,15 @@ export const make = Effect.fnUntraced(function*(
       return Thread.make(client, id, Thread.defaultsOf(options, told))
     }),
     forkThread: Effect.fn("Codex.forkThread")((threadId, options) =>
-      checkFolders(options).pipe(
+      check(options).pipe(
+        Effect.andThen(checkFolders(options)),
         Effect.andThen(Thread.fork(client, threadId, options)),
         Effect.tap(opened(options))
       )
     ),
-    listThreads: (options) => threadCalls.pages("thread/list", options?.pageSize, (at) => list(options, at)),
+    listThreads: (options) => threadCalls.pages("thread/list", options, options?.pageSize, (at) => list(options, at)),
     listThreadsPage: Effect.fn("Codex.listThreadsPage")(function*(options) {
+      yield* OptionKinds.check(options, OptionKinds.none)
       const { backwardsCursor, data, nextCursor } = yield* list(options, {
         cursor: options?.cursor,
         limit: options?.pageSize
@@ -125,7 +134,7 @@ export const make = Effect.fnUntraced(function*(
     ),
     models: Effect.fn("Codex.models")((options) =>
       Stream.runCollect(
-        threadCalls.pages("model/list", undefined, (at) =>
+        threadCalls.pages("model/list", options, undefined, (at) =>
           rpc.request("model/list", defined({ includeHidden: false, ...options, ...at })))
       )
     )

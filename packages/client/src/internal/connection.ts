@@ -44,6 +44,7 @@ import { redactTurnError } from "./keys.ts"
 import { done, Mailbox, slowReader } from "./mailbox.ts"
 import * as McpStartup from "./mcpStartup.ts"
 import * as Notices from "./notices.ts"
+import * as OptionKinds from "./options.ts"
 import * as RequestTelemetry from "./requestTelemetry.ts"
 import * as RpcErrors from "./rpcErrors.ts"
 import * as ServerRequestFibers from "./serverRequestFibers.ts"
@@ -173,7 +174,9 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
   options: Options | undefined,
   restart: RestartSchedule | undefined
 ): Effect.fn.Return<AppServerRpc["Service"], AppServerStartError | E, Scope.Scope> {
-  const handlerTimeout = yield* ServerRequests.HandlerTimeout
+  const givenHandlerTimeout = yield* ServerRequests.HandlerTimeout
+  // One that is none is told by the handshake.
+  const handlerTimeout = OptionKinds.time.fits(givenHandlerTimeout) ? givenHandlerTimeout : Duration.zero
   const defaultTimeout = yield* DefaultRequestTimeout
 
   const pending = new Map<number, Pending>()
@@ -558,6 +561,8 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     cancellableOf: (id: number) => Cancellation.Cancellable | undefined,
     read: (result: unknown) => Result.Result<A, E>
   ): Effect.Effect<A, Exclude<RequestError, DecodeError> | E> => {
+    const problem = OptionKinds.problemOf(requestOptions, { timeout: OptionKinds.time })
+    if (problem !== undefined) return Effect.fail(problem)
     const unlimited = waiting.has(method)
     const timeout = requestOptions?.timeout ?? (unlimited ? Duration.infinity : defaultTimeout)
     const exchanged = telemetry.request(
@@ -650,8 +655,9 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
   // ---------------------------------------------------------------------------
 
   const clientInfo = { ...defaultClientInfo, ...options?.clientInfo }
+  const given = { ...options, handlerTimeout: givenHandlerTimeout, requestTimeout: defaultTimeout }
   const handshake = Effect.flatMap(
-    Capabilities.of(options),
+    Effect.andThen(OptionKinds.check(given, OptionKinds.ofConnection), Capabilities.of(options)),
     (capabilities) =>
       request("initialize", { clientInfo: { ...clientInfo, title: clientInfo.title ?? null }, capabilities }, {
         timeout: options?.initializeTimeout ?? Duration.seconds(30)

@@ -34,6 +34,7 @@ import type { Raw } from "../ServerNotification.ts"
 import type { Overrides } from "../ServerRequests.ts"
 import type { Turn } from "../Turn.ts"
 import type { ToWire } from "./inputItems.ts"
+import * as OptionKinds from "./options.ts"
 import type { Windows } from "./rateLimits.ts"
 import { defined, duration } from "./settings.ts"
 import * as StoredTurn from "./storedTurn.ts"
@@ -356,9 +357,6 @@ const checked = (objective: string, options: GoalOptions | undefined) => {
     return invalid("objective", `it has ${length} characters and the server takes ${maxObjectiveLength}.`)
   }
   const tokenBudget = options?.tokenBudget
-  if (tokenBudget !== undefined && !(Number.isSafeInteger(tokenBudget) && tokenBudget > 0)) {
-    return invalid("tokenBudget", "expected a positive integer.")
-  }
   return Effect.succeed({ objective: trimmed, ...defined({ tokenBudget }) })
 }
 
@@ -554,10 +552,12 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
 
   return {
     startGoal: Effect.fn("Thread.startGoal")(function*(objective, goalOptions) {
+      yield* OptionKinds.check(goalOptions, OptionKinds.ofGoal)
       const params = yield* checked(objective, goalOptions)
       return handleOf(...yield* start(params, { events: true, ...given(goalOptions) }))
     }),
     runGoal: Effect.fn("Thread.runGoal")(function*(objective, goalOptions) {
+      yield* OptionKinds.check(goalOptions, OptionKinds.ofGoal)
       const params = yield* checked(objective, goalOptions)
       const [, turn] = yield* start(params, { events: false, ...given(goalOptions) })
       yield* Effect.annotateCurrentSpan({ "codex.thread.id": threadId, "codex.turn.id": turn.id })
@@ -566,6 +566,7 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
       return result
     }, Effect.scoped),
     resumeGoal: Effect.fn("Thread.resumeGoal")(function*(goalOptions) {
+      yield* OptionKinds.check(goalOptions, OptionKinds.ofGoal)
       return handleOf(...yield* start({}, { events: true, ...given(goalOptions) }))
     }),
     goal: Effect.map(

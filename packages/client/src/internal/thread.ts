@@ -16,6 +16,7 @@ import * as goal from "./goal.ts"
 import type { Told } from "./heldSettings.ts"
 import type { ToWire } from "./inputItems.ts"
 import * as Kept from "./keptSettings.ts"
+import * as OptionKinds from "./options.ts"
 import { defined } from "./settings.ts"
 import * as threadCalls from "./threadCalls.ts"
 import type { Turns } from "./threadRoute.ts"
@@ -184,12 +185,13 @@ export const make = (
     revert: (beforeTurnId) => revived(calls.revert(beforeTurnId)),
     inject: (items) => revived(calls.inject(items)),
     updateSettings: (options) =>
-      Effect.andThen(
-        client.checkFolders(options),
-        revived(keeping(options)(calls.updateSettings(options)))
+      OptionKinds.checkArgument("options", options, OptionKinds.record).pipe(
+        Effect.andThen(Effect.suspend(() => client.checkFolders(options))),
+        Effect.andThen(Effect.suspend(() => revived(keeping(options)(calls.updateSettings(options)))))
       ),
     ...goals,
     fork: Effect.fn("Thread.fork")(function*(options) {
+      yield* OptionKinds.check(options, OptionKinds.ofThread)
       yield* client.checkFolders(options)
       // The fork would take them from the thread, which somebody else may have changed.
       const { environments: _, ...settings } = Kept.keep(kept, options ?? {})

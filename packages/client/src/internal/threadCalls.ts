@@ -12,6 +12,7 @@ import * as Held from "./heldSettings.ts"
 import { nameRequired } from "./mcpStartup.ts"
 import { injectedProblem } from "./media.ts"
 import { observedEvents } from "./observedEvents.ts"
+import * as OptionKinds from "./options.ts"
 import { withoutMeaning } from "./rpcErrors.ts"
 import { allSent, defined, permissions } from "./settings.ts"
 import * as Untold from "./untoldSettings.ts"
@@ -29,13 +30,16 @@ const largestPage = 100
  */
 export const pages = <A, E>(
   method: string,
+  options: object | undefined,
   pageSize: number | undefined,
   page: (at: { readonly cursor?: string; readonly limit?: number }) => Effect.Effect<
     { readonly data: ReadonlyArray<A>; readonly nextCursor: string | null | undefined },
     E
   >
-): Stream.Stream<A, E | DecodeError> =>
-  Stream.suspend(() => {
+): Stream.Stream<A, E | DecodeError | InvalidArgument> =>
+  Stream.suspend((): Stream.Stream<A, E | DecodeError | InvalidArgument> => {
+    const problem = OptionKinds.problemOf(options, OptionKinds.none)
+    if (problem !== undefined) return Stream.fail(problem)
     const seen = new Set<string>()
     return Stream.paginate<string | undefined, A, E | DecodeError>(undefined, (cursor) => {
       if (cursor !== undefined) {
@@ -45,8 +49,10 @@ export const pages = <A, E>(
         seen.add(cursor)
       }
       const limit = pageSize ?? (cursor === undefined ? undefined : largestPage)
-      return Effect.map(page(defined({ cursor, limit })), ({ data, nextCursor }) =>
-        [data, Option.fromNullishOr(nextCursor)] as const)
+      return Effect.map(
+        page(defined({ cursor, limit })),
+        ({ data, nextCursor }) => [data, Option.fromNullishOr(nextCursor)] as const
+      )
     })
   })
 
@@ -257,7 +263,11 @@ export const fork = Effect.fnUntraced(function*(
 
 export const read = (rpc: Rpc, threadId: string, options?: { readonly includeTurns?: boolean | undefined }) =>
   Effect.map(
-    rpc.request("thread/read", { threadId, ...defined({ includeTurns: options?.includeTurns }) }),
+    OptionKinds.check(options, OptionKinds.none).pipe(Effect.andThen(
+      Effect.suspend(() =>
+        rpc.request("thread/read", { threadId, ...defined({ includeTurns: options?.includeTurns }) })
+      )
+    )),
     ({ thread }) => thread
   )
 
@@ -270,14 +280,14 @@ export const make = (rpc: Rpc, threadId: string, onRestored: () => void): Pick<
   status: Effect.map(read(rpc, threadId), ({ status }) => status),
   turns: (options) =>
     // A turn with all of its items can be large.
-    pages("thread/turns/list", options?.pageSize ?? (options?.itemsView === "full" ? 25 : undefined), (at) =>
+    pages("thread/turns/list", options, options?.pageSize ?? (options?.itemsView === "full" ? 25 : undefined), (at) =>
       rpc.request("thread/turns/list", {
         threadId,
         ...at,
         ...defined({ sortDirection: options?.sortDirection, itemsView: options?.itemsView })
       })),
   items: (options) =>
-    pages("thread/items/list", options?.pageSize, (at) =>
+    pages("thread/items/list", options, options?.pageSize, (at) =>
       rpc.request("thread/items/list", {
         threadId,
         ...at,
@@ -289,6 +299,7 @@ export const make = (rpc: Rpc, threadId: string, onRestored: () => void): Pick<
     Effect.asVoid(rpc.request("thread/revert", { threadId, beforeTurnId }))
   ),
   inject: Effect.fn("Thread.inject")(function*(items) {
+    yield* OptionKinds.checkArgument("items", items, OptionKinds.list)
     for (const [index, item] of items.entries()) {
       const detail = injectedProblem(item)
       if (detail !== undefined) yield* new InvalidArgument({ argument: `items[${index}]`, detail })

@@ -14,6 +14,7 @@ import type { TurnResult } from "../TurnResult.ts"
 import type { CheckFolders } from "./folders.ts"
 import type { ToWire } from "./inputItems.ts"
 import * as Kept from "./keptSettings.ts"
+import * as OptionKinds from "./options.ts"
 import { withoutMeaning } from "./rpcErrors.ts"
 import { duration, turnSettings } from "./settings.ts"
 import type { ThreadDefaults } from "./thread.ts"
@@ -99,6 +100,7 @@ export const make = (
     options: TurnOptions | undefined,
     events: boolean
   ): Effect.fn.Return<TurnState, TurnStartError, Scope.Scope> {
+    yield* OptionKinds.check(options, OptionKinds.ofTurn)
     const given = yield* turnSettings(options ?? {})
     const items = yield* toWire(input)
     yield* checkFolders(options)
@@ -146,6 +148,7 @@ export const make = (
   }, Effect.scoped)
 
   const runWithOutput = Effect.fnUntraced(function*<A>(input: Input, options: TurnOptions & StructuredOutput<A>) {
+    yield* OptionKinds.check(options, OptionKinds.ofTurn)
     const { decode, jsonSchema } = yield* Output.prepare(options.output)
     const turnOptions = { ...options, outputSchema: jsonSchema }
     const attempt = Effect.fnUntraced(function*(input: Input): Effect.fn.Return<
@@ -192,7 +195,8 @@ export const make = (
     request: Parameters<Turns["start"]>[1],
     options: { readonly whenBusy?: "fail" | "queue" | undefined } | undefined
   ) =>
-    duration("stallTimeout", stallTimeout).pipe(
+    OptionKinds.check(options, OptionKinds.ofReview).pipe(
+      Effect.andThen(duration("stallTimeout", stallTimeout)),
       Effect.flatMap((stallTimeout) =>
         turns.start(threadId, request, {
           events: true,

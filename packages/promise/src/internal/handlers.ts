@@ -1,6 +1,7 @@
 import * as Approvals from "@effect-codex/client/Approvals"
 import { InvalidArgument } from "@effect-codex/client/CodexError"
 import * as Elicitation from "@effect-codex/client/Elicitation"
+import * as OptionKinds from "@effect-codex/client/internal/options"
 import type * as ServerRequests from "@effect-codex/client/ServerRequests"
 import * as UserInput from "@effect-codex/client/UserInput"
 import * as Effect from "effect/Effect"
@@ -24,6 +25,13 @@ export const fromAsync =
 const unfit = (handler: string, expected: string) =>
   Effect.fail(new InvalidArgument({ argument: "handlers", detail: `${handler} has to be ${expected}.` }))
 
+const ofApprovals: OptionKinds.Kinds = {
+  command: OptionKinds.callback,
+  fileChange: OptionKinds.callback,
+  mcpTool: OptionKinds.callback,
+  permissions: OptionKinds.callback
+}
+
 const approvals = (
   within: Within,
   given: NonNullable<Handlers["approvals"]>
@@ -33,6 +41,8 @@ const approvals = (
   if (given === "decline") return Effect.succeed(Approvals.deny)
   if (!Predicate.isObjectKeyword(given)) return unfit("approvals", `"accept", "decline", a function or functions`)
   if (typeof given === "function") return Approvals.allow(effect(given))
+  const wrong = OptionKinds.problemOf(given, ofApprovals)
+  if (wrong !== undefined) return unfit(`approvals.${wrong.argument}`, OptionKinds.callback.expected)
   const { command, fileChange, mcpTool, permissions } = given
   return Approvals.make({
     command: command && effect(command),
@@ -54,8 +64,16 @@ const byMethod = (within: Within, given: NonNullable<Handlers["requests"] | Hand
 
 /** The friendlier handlers win over those of the protocol's methods. */
 export const overrides = Effect.fnUntraced(function*(
-  { approvals: approval, elicitation, raw, requests, userInput }: Handlers
+  handlers: Handlers
 ): Effect.fn.Return<ServerRequests.Overrides, InvalidArgument> {
+  yield* OptionKinds.checkArgument("handlers", handlers, OptionKinds.record)
+  const { approvals: approval, elicitation, raw, requests, userInput } = handlers
+  if (elicitation !== undefined && !OptionKinds.callback.fits(elicitation)) {
+    return yield* unfit("elicitation", OptionKinds.callback.expected)
+  }
+  for (const [name, given] of Object.entries({ raw, requests })) {
+    if (given !== undefined && !OptionKinds.functions.fits(given)) yield* unfit(name, OptionKinds.functions.expected)
+  }
   if (userInput !== undefined && userInput !== "firstOption" && typeof userInput !== "function") {
     return yield* unfit("userInput", `"firstOption" or a function`)
   }
@@ -65,7 +83,7 @@ export const overrides = Effect.fnUntraced(function*(
     ...requests && byMethod(within, requests),
     ...raw && { raw: byMethod(within, raw) },
     ...elicitation && (yield* Elicitation.make(effect(elicitation))),
-    ...approval && (yield* approvals(within, approval)),
+    ...approval !== undefined && (yield* approvals(within, approval)),
     ...userInput === "firstOption"
       ? UserInput.firstOption
       : userInput && (yield* UserInput.make(effect(userInput)))

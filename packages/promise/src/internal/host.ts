@@ -5,12 +5,13 @@
 import type * as AppServerRpc from "@effect-codex/client/AppServerRpc"
 import type * as Auth from "@effect-codex/client/Auth"
 import type * as Codex from "@effect-codex/client/Codex"
-import { TransportError } from "@effect-codex/client/CodexError"
+import { InvalidArgument, TransportError } from "@effect-codex/client/CodexError"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Layer from "effect/Layer"
 import * as ManagedRuntime from "effect/ManagedRuntime"
+import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import { CallerContext, current } from "./callerContext.ts"
 import { scheduler } from "./scheduler.ts"
@@ -37,6 +38,11 @@ const closedError = () => new TransportError({ reason: "closed", detail: "this C
 const rejectionOf = (cause: Cause.Cause<unknown>): unknown =>
   Cause.hasInterruptsOnly(cause) ? closedError() : Cause.squash(cause)
 
+const signalProblem = (signal: unknown): InvalidArgument | undefined =>
+  signal === undefined || signal === null || Predicate.hasProperty(signal, "addEventListener")
+    ? undefined
+    : new InvalidArgument({ argument: "signal", detail: "expected an AbortSignal." })
+
 export class Host {
   readonly #layer: Layer.Layer<Services, unknown>
   #session: Session | undefined
@@ -61,6 +67,8 @@ export class Host {
     return handled(
       new Promise((resolve, reject) => {
         if (this.isClosed) return reject(closedError())
+        const problem = signalProblem(signal)
+        if (problem !== undefined) return reject(problem)
         if (signal?.aborted === true) return reject(signal.reason)
         const session = this.#open()
         const fiber = session.runtime.runFork(Effect.provideService(effect, CallerContext, current()), { scheduler })

@@ -1,6 +1,7 @@
 import * as AppServerRpc from "@effect-codex/client/AppServerRpc"
 import * as Auth from "@effect-codex/client/Auth"
 import { AppServerConnectError, InvalidArgument } from "@effect-codex/client/CodexError"
+import * as OptionKinds from "@effect-codex/client/internal/options"
 import * as ServerRequests from "@effect-codex/client/ServerRequests"
 import * as CodexNode from "@effect-codex/node/CodexNode"
 import * as Config from "effect/Config"
@@ -24,6 +25,45 @@ const schedule = ({ attempts, firstPause, longestPause }: RestartOptions): AppSe
     ]),
     Schedule.recurs(attempts ?? 10)
   ])
+
+const ofCodex: OptionKinds.Kinds = {
+  ...OptionKinds.ofProcess,
+  ...OptionKinds.ofConnection,
+  ...OptionKinds.ofClient,
+  apiKey: OptionKinds.text,
+  chatgptTokens: OptionKinds.callback,
+  checkFiles: OptionKinds.flag,
+  connect: OptionKinds.record,
+  handlers: OptionKinds.record,
+  maxFrameBytes: OptionKinds.count,
+  onLog: OptionKinds.callback,
+  restart: OptionKinds.either(OptionKinds.flag, OptionKinds.record)
+}
+
+const ofRestart: OptionKinds.Kinds = {
+  attempts: OptionKinds.countOrNone,
+  firstPause: OptionKinds.time,
+  longestPause: OptionKinds.time
+}
+
+const ofConnect: OptionKinds.Kinds = {
+  allowInsecure: OptionKinds.flag,
+  connectTimeout: OptionKinds.time,
+  headers: OptionKinds.environment,
+  token: OptionKinds.either(OptionKinds.text, OptionKinds.callback),
+  unixSocket: OptionKinds.either(OptionKinds.text, { expected: "true", fits: (u) => u === true }),
+  url: OptionKinds.text
+}
+
+const checked = Effect.fnUntraced(function*(options: CodexOptions) {
+  yield* OptionKinds.check(options, ofCodex)
+  const { connect, restart } = options
+  if (typeof restart === "object") yield* OptionKinds.check(restart, ofRestart)
+  yield* OptionKinds.check(connect, ofConnect)
+  if (connect !== undefined && !("url" in connect) && !("unixSocket" in connect)) {
+    yield* new InvalidArgument({ argument: "connect", detail: "give one of `url` and `unixSocket`." })
+  }
+})
 
 const words = (u: unknown): string =>
   typeof u === "string" ? u : u instanceof Error ? u.message : JSON.stringify(u) ?? String(u)
@@ -60,6 +100,7 @@ export const layer = (
 ): Layer.Layer<Services, unknown> => {
   const within = current()
   return Layer.unwrap(Effect.gen(function*() {
+    yield* checked(options)
     const { apiKey, chatgptTokens, connect, handlers, handlerTimeout, onLog, requestTimeout, restart, ...rest } =
       options
     if (apiKey !== undefined && chatgptTokens !== undefined) {

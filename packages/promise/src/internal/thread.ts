@@ -1,8 +1,10 @@
 import type { Input } from "@effect-codex/client/Input"
+import * as OptionKinds from "@effect-codex/client/internal/options"
 import type { StructuredOutput, Thread as ClientThread } from "@effect-codex/client/Thread"
 import type { TurnResult as ClientTurnResult } from "@effect-codex/client/TurnResult"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type { CallOptions } from "../Options.ts"
 import type { TurnResult } from "../Results.ts"
 import type { Thread, ThreadExtras, TurnOptions } from "../Thread.ts"
 import { CallerContext, output as outputWithin } from "./callerContext.ts"
@@ -17,12 +19,19 @@ import { startTurn } from "./turn.ts"
 export const settings = <O extends ThreadExtras>(options: O | undefined) => {
   const { handlers, signal: _, tools: given, ...rest } = { ...options }
   return Effect.gen(function*() {
+    yield* OptionKinds.check(options, OptionKinds.none)
     return {
       ...rest,
-      handlers: handlers && (yield* overrides(handlers)),
-      tools: given && (yield* tools(given))
+      handlers: handlers === undefined ? undefined : yield* overrides(handlers),
+      tools: given === undefined ? undefined : yield* tools(given)
     }
   })
+}
+
+/** The options without those of the call itself. */
+export const withoutSignal = <O extends CallOptions>(options: O | undefined) => {
+  const { signal: _, ...given } = { ...options }
+  return Effect.as(OptionKinds.check(options, OptionKinds.none), given)
 }
 
 export const make = (host: Host, thread: ClientThread): Thread => {
@@ -31,13 +40,14 @@ export const make = (host: Host, thread: ClientThread): Thread => {
   function run(input: Input, options?: TurnOptions & Partial<StructuredOutput<unknown>>): Promise<TurnResult<unknown>> {
     const { output, repair, ...turnOptions } = { ...options }
     return host.run(
-      Effect.flatMap(
-        Effect.all([settings(turnOptions), CallerContext]),
-        ([given, within]): Effect.Effect<ClientTurnResult<unknown>, unknown> =>
-          output === undefined
-            ? thread.run(input, given)
-            : thread.run(input, { ...given, output: outputWithin(within, output), repair })
-      ).pipe(
+      OptionKinds.check(options, OptionKinds.none).pipe(
+        Effect.andThen(Effect.all([settings(turnOptions), CallerContext])),
+        Effect.flatMap(
+          ([given, within]): Effect.Effect<ClientTurnResult<unknown>, unknown> =>
+            output === undefined
+              ? thread.run(input, given)
+              : thread.run(input, { ...given, output: outputWithin(within, output), repair })
+        ),
         Effect.map(results.turnResult)
       ),
       options?.signal
@@ -68,7 +78,16 @@ export const make = (host: Host, thread: ClientThread): Thread => {
     archive: (options) => host.run(thread.archive, options?.signal),
     revert: (beforeTurnId, options) => host.run(thread.revert(beforeTurnId), options?.signal),
     inject: (items, options) => host.run(thread.inject(items), options?.signal),
-    updateSettings: ({ signal, ...options }) => host.run(thread.updateSettings(options), signal),
+    updateSettings: (options) => {
+      const { signal, ...given } = { ...options }
+      return host.run(
+        Effect.andThen(
+          OptionKinds.checkArgument("options", options, OptionKinds.record),
+          thread.updateSettings(given)
+        ),
+        signal
+      )
+    },
     unsubscribe: (options) => host.run(thread.unsubscribe, options?.signal),
     startGoal: (objective, options) => startTurn(host, thread.startGoal(objective, options), options?.signal),
     runGoal: (objective, options) =>

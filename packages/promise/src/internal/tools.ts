@@ -75,10 +75,15 @@ const one = (given: Tool): Effect.Effect<DynamicTools.Tool, InvalidArgument> => 
   return build ?? new InvalidArgument({ argument: "tools", detail: "expected what tool() made." })
 }
 
+const invalid = new InvalidArgument({
+  argument: "tools",
+  detail: "expected a list of what tool() and toolNamespace() made."
+})
+
 const entry = (given: Tool | ToolNamespace): Effect.Effect<DynamicTools.Entry, InvalidArgument> =>
   Predicate.hasProperty(given, "tools")
     ? Effect.map(
-      Effect.forEach(given.tools, one),
+      Array.isArray(given.tools) ? Effect.forEach(given.tools, one) : Effect.fail(invalid),
       (tools) => DynamicTools.namespace(given.name, given.description, tools)
     )
     : one(given)
@@ -86,4 +91,6 @@ const entry = (given: Tool | ToolNamespace): Effect.Effect<DynamicTools.Entry, I
 export const tools = (
   given: ReadonlyArray<Tool | ToolNamespace>
 ): Effect.Effect<DynamicTools.DynamicTools, InvalidArgument> =>
-  Effect.flatMap(Effect.forEach(given, entry), (entries) => DynamicTools.make(entries))
+  Array.isArray(given)
+    ? Effect.flatMap(Effect.forEach(given, entry), (entries) => DynamicTools.make(entries))
+    : Effect.fail(invalid)
