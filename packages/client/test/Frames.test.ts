@@ -141,6 +141,67 @@ describe("params that codex could not read", () => {
       yield* alive(connected)
     }))
 
+  const twice = (levels: number): unknown =>
+    Array.from({ length: levels }).reduce<unknown>((inner) => [inner, inner], ["x"])
+  const never = new Promise(() => {})
+  const silent: ReadonlyArray<readonly [what: string, value: unknown, detail: string]> = [
+    ["a function", { f: () => 1 }, "`more.f` is a function"],
+    ["a symbol", [Symbol("s")], "`more.0` is a symbol"],
+    ["a Map", { m: new Map([["a", 1]]) }, "`more.m` is a Map or a Set"],
+    ["a Set", new Set([1]), "`more` is a Map or a Set"],
+    ["bytes", { b: new Uint8Array(2) }, "`more.b` is bytes"],
+    ["a Buffer", Buffer.from("a"), "`more` is bytes"],
+    ["a RegExp", /x/, "`more` is of the class RegExp"],
+    ["an Error", { e: new Error("x") }, "`more.e` is of the class Error"],
+    ["a promise", never, "`more` is a promise"],
+    ["what `toJSON` says of another", { t: { toJSON: () => ({ n: Number.NaN }) } }, "`more.t.n` is NaN"],
+    [
+      "a `toJSON` that says nothing",
+      { t: { toJSON: () => undefined } },
+      "`more.t` is an object whose `toJSON` gives nothing"
+    ],
+    ["a `toJSON` without end", { t: { toJSON: () => nested(200) } }, "nested more than 127 levels deep"],
+    ["objects that come again without number", twice(100), "is more than the 50000000 values"]
+  ]
+
+  it.effect.each(silent)(
+    "are those with %s, which JSON would change without a word",
+    ([, more, detail]) =>
+      Effect.gen(function*() {
+        const connected = yield* Fake.connect()
+        for (
+          const request of [{ method: "thread/list", params: { limit: 1, more } }, {
+            method: "thread/start",
+            params: { config: { more } }
+          }] as const
+        ) {
+          const error = yield* Effect.flip(connected.rpc.request(request.method, request.params as never))
+          assert.strictEqual(error._tag, "InvalidArgument")
+          assert.include(
+            error.message,
+            detail.replace("`more", request.method === "thread/list" ? "`more" : "`config.more")
+          )
+        }
+        yield* alive(connected)
+      })
+  )
+
+  it.effect("are not those that share objects, or say themselves what they are", () =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* Fake.connect()
+      const more = {
+        twice: twice(10),
+        at: new Date(0),
+        none: undefined,
+        bare: Object.assign(Object.create(null), { a: 1 })
+      }
+      yield* Effect.forkScoped(rpc.request("thread/list", { limit: 1, more } as never))
+      assert.deepStrictEqual((yield* server.expect("thread/list")).params, {
+        limit: 1,
+        more: { twice: twice(10), at: "1970-01-01T00:00:00.000Z", bare: { a: 1 } }
+      })
+    }))
+
   it.effect("are those that are longer than the connection takes, and so is an answer", () =>
     Effect.gen(function*() {
       const { rpc, server } = yield* connectOver({ maxSendBytes: 1000 }, {

@@ -484,7 +484,8 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     params: unknown,
     timeout: Duration.Input,
     onSent?: (id: number) => void,
-    cancellableOf?: (id: number) => Cancellation.Cancellable | undefined
+    cancellableOf?: (id: number) => Cancellation.Cancellable | undefined,
+    isChecked = false
   ): Effect.Effect<Reply, Exclude<RequestError, DecodeError>> =>
     Effect.flatMap(
       connected(Duration.isFinite(Duration.fromInputUnsafe(timeout)) ? timeout : defaultTimeout),
@@ -496,7 +497,8 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
           const cancellable = cancellableOf?.(id)
           const frame = Frame.encode(
             { id, method, params: cancellable?.params ?? params, trace },
-            connection.transport.maxSendBytes
+            connection.transport.maxSendBytes,
+            isChecked
           )
           if (Result.isFailure(frame)) return unsendable(`params of ${method}`, frame.failure)
           onSent?.(id)
@@ -568,7 +570,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     const exchanged = telemetry.request(
       method,
       Effect.flatMap(
-        exchange(method, params, timeout, requestOptions?.onSent, cancellableOf),
+        exchange(method, params, timeout, requestOptions?.onSent, cancellableOf, true),
         ({ result, seconds }): Effect.Effect<A, E> => {
           const decoded = read(result)
           telemetry.answered(method, seconds, Result.isSuccess(decoded) ? "ok" : decoded.failure._tag)
@@ -592,6 +594,9 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
       const detail = `the protocol has no request ${method}. If the server knows it, send it with \`requestRaw\`.`
       return Effect.fail(new InvalidArgument({ argument: "method", detail }))
     }
+    // First, because a schema looks at what comes again and again as often as it comes.
+    const unwritable = Frame.problemOf(params)
+    if (unwritable !== undefined) return unsendable(`params of ${method}`, unwritable)
     if (!guardOf(entry.params)(params)) {
       const issue = issueOf(entry.params, params)
       return Effect.fail(new InvalidArgument({ argument: `params of ${method}`, detail: issue }))
@@ -616,6 +621,8 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     Effect.suspend(() => {
       // A frame whose method is no text is dropped without an answer.
       if (typeof method !== "string") return unsendable("method", "it is not a text")
+      const unwritable = Frame.problemOf(params)
+      if (unwritable !== undefined) return unsendable(`params of ${method}`, unwritable)
       const cancel = requestOptions?.cancel
       const cancellableOf = (id: number): Cancellation.Cancellable | undefined => {
         if (cancel !== undefined) return { params, afterReply: false, cancel: () => cancel(id) }
