@@ -5,6 +5,9 @@
  * `isRetryable` whether the same call may succeed when it is simply made again. A method's error channel lists only the
  * classes that it can really fail with, so `Effect.catchTag` and `Effect.catchTags` are checked by the compiler.
  *
+ * `structuredClone` and `postMessage` keep the message and the stack alone, because they keep no class. What goes to another
+ * thread or process is better sent as JSON: `JSON.stringify` writes the tag, the fields and the message.
+ *
  * @since 0.1.0
  */
 import * as DateTime from "effect/DateTime"

@@ -183,6 +183,14 @@ describe("each error", () => {
       const clone = structuredClone(error)
       assert.instanceOf(clone, Error)
       assert.deepStrictEqual([clone.message, clone.stack], [message, error.stack])
+      assert.notProperty(clone, "_tag")
+    })
+
+    it(`${name} keeps its tag, its message and its fields in a clone of its JSON`, () => {
+      const clone: unknown = structuredClone(JSON.parse(JSON.stringify(error)))
+      assert.deepInclude(clone, { _tag: tag, message })
+      const fields = Object.entries(error).flatMap(([field, value]) => value === undefined ? [] : [field])
+      assert.includeMembers(Object.keys(Object(clone)), fields)
     })
 
     it(`${name} is JSON with its tag, its message and its fields`, () => {
