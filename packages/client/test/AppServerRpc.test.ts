@@ -1,6 +1,6 @@
 import { AppServerRpc, CodexError, type ServerNotification, ServerRequests, Transport } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Logger, Queue, Schedule, Scope, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Logger, Queue, References, Schedule, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
@@ -388,6 +388,30 @@ describe("notifications", () => {
       const { server } = yield* Effect.provide(Fake.connect(), Logger.layer([logger]))
       yield* server.send(Fake.notification("configWarning", { summary: "Invalid configuration; using defaults." }))
       assert.include(yield* Deferred.await(logged), "Invalid configuration")
+    }))
+
+  it.effect("about a sandbox that cannot be made are warnings, and about one that codex has brought are not", () =>
+    Effect.gen(function*() {
+      const logged = yield* Queue.unbounded<string>()
+      const logger = Logger.make<unknown, void>(({ logLevel, message }) =>
+        void Queue.offerUnsafe(logged, `${logLevel} ${message}`)
+      )
+      const { server } = yield* Fake.connect().pipe(
+        Effect.provide(Logger.layer([logger])),
+        Effect.provideService(References.MinimumLogLevel, "Debug")
+      )
+      const summaries = [
+        "Codex could not find bubblewrap on PATH. Install bubblewrap with your OS package manager. See the sandbox " +
+        "prerequisites: https://example.com. Codex will use the bundled bubblewrap in the meantime.",
+        "Codex could not find bubblewrap on PATH. Commands run without a sandbox.",
+        "Codex's Linux sandbox uses bubblewrap and needs access to create user namespaces."
+      ]
+      for (const summary of summaries) yield* server.send(Fake.notification("configWarning", { summary }))
+      const levels = ["Debug", "Warn", "Warn"]
+      assert.deepStrictEqual(
+        yield* Queue.takeN(logged, 3),
+        summaries.map((summary, i) => `${levels[i]} codex: ${summary}`)
+      )
     }))
 
   it.effect("that nobody reads in time are reported as a warning", () =>

@@ -3,7 +3,7 @@ import { ApprovalMode, Approvals, AppServerRpc, Codex, CodexError } from "@effec
 import { CodexNode } from "@effect-codex/node"
 import { CodexHome, FakeAppServer, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Option, Stream } from "effect"
+import { Effect, Fiber, Layer, Logger, Option, Queue, References, Stream } from "effect"
 
 type Server = readonly [
   name: string,
@@ -52,6 +52,34 @@ const connected = (url: string, home?: CodexHome.Options) =>
   Layer.unwrap(
     Effect.map(CodexHome.CodexHome, ({ env, workspace }) => CodexNode.layer({ cwd: workspace, env }))
   ).pipe(Layer.provideMerge(CodexHome.layerUrl(url, home)))
+
+// Where else there is a sandbox, codex says nothing of this.
+if (process.platform === "linux") {
+  describe("a machine without a bubblewrap of its own", () => {
+    const logged = Effect.runSync(Queue.unbounded<string>())
+    const logger = Logger.make<unknown, void>(({ logLevel, message }) =>
+      void Queue.offerUnsafe(logged, `${logLevel} ${message}`)
+    )
+
+    it.live("is told to who asks, and not in the log, because codex has brought one", () =>
+      Effect.gen(function*() {
+        const warning = yield* diagnostics("ServerWarning")
+        const [told] = yield* warning
+        assert.match(told?.summary ?? "", /^Codex could not find bubblewrap on PATH\./)
+        const rpc = yield* AppServerRpc.AppServerRpc
+        rpc.report("the first line of the log")
+        assert.strictEqual(yield* Queue.take(logged), "Warn the first line of the log")
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(
+          ScriptedCodex.layer({ codex: { env: { PATH: "/nowhere" } } }).pipe(
+            Layer.provide(Logger.layer([logger])),
+            Layer.provide(Layer.succeed(References.MinimumLogLevel, "Info"))
+          )
+        )
+      ))
+  })
+}
 
 describe("a model that refuses connections", () => {
   // codex waits 5, 10, 20 and 40 seconds, then a minute each, between attempts that take some time too.

@@ -50,12 +50,8 @@ export const make: Effect.Effect<DiagnosticLog, never, Scope.Scope> = Effect.gen
   const warnings: Array<Diagnostic> = []
   let isEnded = false
 
-  const log = yield* Queue.sliding<string>(maxUnread)
-  yield* Queue.take(log).pipe(
-    Effect.flatMap((message) => Effect.logWarning(safe(message))),
-    Effect.forever,
-    Effect.forkScoped
-  )
+  const log = yield* Queue.sliding<Effect.Effect<void>>(maxUnread)
+  yield* Queue.take(log).pipe(Effect.flatten, Effect.forever, Effect.forkScoped)
 
   const count = (kind: Diagnostic["_tag"]): void => {
     kindOf(kind).updateUnsafe(1, context)
@@ -68,7 +64,9 @@ export const make: Effect.Effect<DiagnosticLog, never, Scope.Scope> = Effect.gen
   const tell = (diagnostic: Diagnostic): void => {
     count(diagnostic._tag)
     publish(diagnostic)
-    Queue.offerUnsafe(log, diagnostic.message)
+    const isRemark = diagnostic._tag === "ServerWarning" && ServerTexts.isRemark(diagnostic.summary)
+    const line = Effect.suspend(() => (isRemark ? Effect.logDebug : Effect.logWarning)(safe(diagnostic.message)))
+    Queue.offerUnsafe(log, line)
   }
 
   const decode = (raw: Raw): ServerNotification => {

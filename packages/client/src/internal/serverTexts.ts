@@ -62,6 +62,13 @@ export const isStateDatabaseLocked = (line: string): boolean =>
   /failed to initialize (?:sqlite )?state runtime.*database is locked/.test(line) ||
   /failed to initialize state runtime at (?:[A-Za-z]:)?[^:]*$/.test(line)
 
+/**
+ * A warning that asks nothing of a user: codex has brought a bubblewrap, and commands run in the same sandbox. That it
+ * cannot make one (no user namespaces, WSL1) is another warning.
+ */
+export const isRemark = (summary: string): boolean =>
+  /^Codex could not find bubblewrap on PATH\. .*Codex will use the bundled bubblewrap in the meantime\.$/.test(summary)
+
 // =============================================================================
 // The log, which codex writes to stderr
 // =============================================================================
