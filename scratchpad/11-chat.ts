@@ -18,10 +18,11 @@ const program = Effect.gen(function*() {
     yield* write(`\n(${Option.match(usage, { onNone: () => "?", onSome: ({ turn }) => turn.totalTokens })} tokens)\n`)
   }, Effect.scoped)
 
+  yield* write("Each line is a turn. An empty line, exit, or the end of stdin ends the chat.\n")
   yield* stdio.stdin.pipe(
     Stream.decodeText,
     Stream.splitLines,
-    Stream.takeWhile((line) => line !== "exit"),
+    Stream.takeWhile((line) => line !== "" && line !== "exit"),
     Stream.runForEach(say)
   )
 })

@@ -6,7 +6,7 @@ import { Console, Effect, Option } from "effect"
 
 const program = Effect.gen(function*() {
   const codex = yield* Codex.Codex
-  const thread = yield* codex.startThread({ sandbox: Sandbox.workspaceWrite })
+  const thread = yield* codex.startThread({ sandbox: Sandbox.readOnly })
 
   // When the time is up the goal is paused and the turn is interrupted; `resumeGoal` would go on with it.
   const result = yield* thread.runGoal("Write a haiku and improve it until you like it.", { tokenBudget: 200_000 })

@@ -1,5 +1,11 @@
 // Without Effect: the text as it is written, approvals, a typed answer, and a turn that takes too long.
 import { ApprovalMode, Codex, Sandbox } from "@effect-codex/promise"
+import { mkdtempSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+
+const folder = mkdtempSync(join(tmpdir(), "haiku-"))
+process.once("exit", () => rmSync(folder, { recursive: true, force: true }))
 
 await using codex = await Codex.start({
   handlers: {
@@ -12,7 +18,11 @@ await using codex = await Codex.start({
     }
   }
 })
-const thread = await codex.startThread({ approvalMode: ApprovalMode.untrusted, sandbox: Sandbox.workspaceWrite })
+const thread = await codex.startThread({
+  cwd: folder,
+  approvalMode: ApprovalMode.untrusted,
+  sandbox: Sandbox.workspaceWrite
+})
 
 const turn = await thread.turn("Write a haiku to haiku.txt, then delete every other file of this folder.")
 for await (const piece of turn.text) console.log(`+ ${piece}`)

@@ -4,9 +4,9 @@ import { Effect } from "effect"
 
 export interface Script {
   /** All of them are asked for. */
-  readonly answers: ReadonlyArray<ScriptedModel.Answer>
+  readonly answers: ReadonlyArray<ScriptedModel.ScriptedAnswer>
   /** Further ones, which the example may interrupt before they are asked for. */
-  readonly optional?: ReadonlyArray<ScriptedModel.Answer>
+  readonly optional?: ReadonlyArray<ScriptedModel.ScriptedAnswer>
 }
 
 const { exec, functionCall, httpFailure, reply, text } = ScriptedModel
@@ -17,6 +17,12 @@ const endless = Effect.runSync(Effect.map(ScriptedModel.gate, (gate) => text(["1
 
 const patch = (name: string) =>
   exec(`apply_patch <<'EOF'\n*** Begin Patch\n*** Add File: ${name}\n+hello\n*** End Patch\nEOF`)
+
+/** What became of the patch and the command of an example with approvals, as codex told the model. */
+const decided = ({ toolOutputs }: ScriptedModel.ModelRequest): string => {
+  const [isWritten, isDeleted] = toolOutputs.map(({ output }) => !output.includes("rejected"))
+  return `${isWritten ? "Written" : "Not written"}, and the rest ${isDeleted ? "is deleted" : "stays"}.`
+}
 
 export const scripts: { readonly [example: string]: Script } = {
   "hello.ts": { answers: ["Hello!"] },
@@ -48,7 +54,7 @@ export const scripts: { readonly [example: string]: Script } = {
   "14-steer-and-interrupt.ts": { answers: [endless, "You told me to."], optional: [endless, endless] },
   "15-login.ts": { answers: [] },
   "16-goal.ts": { answers: ["A first haiku.", functionCall("update_goal", { status: "complete" }), "A better haiku."] },
-  "17-approvals.ts": { answers: [patch("haiku.txt"), exec("rm -rf other"), "Written, and the rest stays."] },
+  "17-approvals.ts": { answers: [patch("haiku.txt"), exec("rm -rf other"), decided] },
   "18-tools.ts": {
     answers: [
       functionCall("weather", { town: "Linz" }),

@@ -1,6 +1,6 @@
 /** Runs an example with your Codex login, or with the offline model where there is none: `npm run example 12`. */
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { Effect, Option } from "effect"
+import { Effect, FileSystem, Option } from "effect"
 import { spawn } from "node:child_process"
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
@@ -13,9 +13,10 @@ import { scripts } from "./answers.ts"
 const folder = join(import.meta.dirname, "..")
 
 // In the group of this process, so that it may read the terminal and a Ctrl-C reaches it.
-const run = (file: string, env: Readonly<Record<string, string | undefined>>) =>
+const run = (file: string, cwd: string, env: Readonly<Record<string, string | undefined>> = {}) =>
   Effect.callback<number>((resume) => {
     const child = spawn(process.execPath, ["--conditions=@effect-codex/source", join(folder, file)], {
+      cwd,
       env: { ...process.env, ...env },
       stdio: "inherit"
     })
@@ -37,11 +38,15 @@ const program = Effect.gen(function*() {
     yield* line(`Which example? Give the beginning of its name, npm run example 01:\n  ${files.join("\n  ")}`)
     return 1
   }
-  if (Option.isSome(yield* Effect.scoped(configured))) return yield* run(file, {})
+  if (Option.isSome(yield* Effect.scoped(configured))) {
+    // Not in the repository: the agent may change what is in its folder.
+    const fs = yield* FileSystem.FileSystem
+    return yield* run(file, yield* fs.makeTempDirectoryScoped({ prefix: "codex-example-" }))
+  }
   yield* line("No Codex login (`npx codex login`) was found: the example uses an offline model, which is a script.")
   const { answers, optional = [] } = scripts[file] ?? { answers: [] }
-  const { env } = yield* OfflineModel.home([...answers, ...optional])
-  return yield* run(file, env)
+  const { env, workspace } = yield* OfflineModel.home([...answers, ...optional])
+  return yield* run(file, workspace, env)
 }).pipe(Effect.scoped)
 
 program.pipe(

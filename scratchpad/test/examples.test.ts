@@ -17,13 +17,11 @@ interface Expectation {
   /** Whether it logs in through the browser. */
   readonly browser?: true
   /** What the example reads. */
-  readonly stdin?: string
+  readonly stdin?: string | undefined
   /** The lines that the example prints, without what codex warns of, which depends on the machine. */
   readonly prints: ReadonlyArray<string | RegExp>
   /** What each further line looks like. Default: there is none. */
   readonly rest?: RegExp
-  /** What the example leaves in its folder. */
-  readonly files?: ReadonlyArray<string>
   /** What it sends to an OpenTelemetry collector. */
   readonly collected?: (collector: Collector.Collector) => void
   /** What the model was asked. */
@@ -32,6 +30,8 @@ interface Expectation {
 
 const hasImage = (request: ScriptedModel.ModelRequest | undefined) =>
   JSON.stringify(request?.input).includes("data:image/png;base64,iVBOR")
+
+const hint = "Each line is a turn. An empty line, exit, or the end of stdin ends the chat."
 
 const expectations: Record<string, Expectation> = {
   "hello.ts": {
@@ -92,7 +92,7 @@ const expectations: Record<string, Expectation> = {
   },
   "11-chat.ts": {
     stdin: "Hello\nWhich colour?\nexit\n",
-    prints: ["Hello!", "(120 tokens)", "Green, of course.", "(120 tokens)"]
+    prints: [hint, "Hello!", "(120 tokens)", "Green, of course.", "(120 tokens)"]
   },
   "12-structured-output.ts": {
     prints: ["Linz: 213000, on the Danube", "Eisenstadt: 16000", /^\{ "name": "Rattenberg" \} does not fit: .+/],
@@ -128,9 +128,9 @@ const expectations: Record<string, Expectation> = {
       "",
       /^May I add .*haiku\.txt\?$/,
       /^May I run "rm -rf other" in .*\?$/,
-      "Written, and the rest stays."
-    ],
-    files: ["haiku.txt"]
+      "Written, and the rest stays.",
+      "files: haiku.txt"
+    ]
   },
   "18-tools.ts": {
     prints: ["asked for Linz", "asked for Rust", "In Linz it has 21 degrees; of Rust I know nothing."],
@@ -171,10 +171,26 @@ const expectations: Record<string, Expectation> = {
   },
   "21-promise.ts": {
     prints: [/^declined: .*rm -rf other/, "+ Written, ", "+ and the rest stays.", "completed", "5-7-5", "TimeoutError"],
-    files: ["haiku.txt"],
     asked: (requests) => assert.match(JSON.stringify(requests[4]?.prompt), /syllables/)
   }
 }
+
+/** What the examples that read stdin print when something else stands there; undefined: stdin is at its end. */
+const typed: ReadonlyArray<readonly [name: string, stdin: string | undefined, prints: Expectation["prints"]]> = [
+  ["11-chat.ts", undefined, [hint]],
+  ["11-chat.ts", "Hello\n\n", [hint, "Hello!", "(120 tokens)"]],
+  ...[
+    [undefined, "Not written, and the rest stays.", "files: "],
+    ["y\n", "Written, and the rest stays.", "files: haiku.txt"],
+    ["no\ny\n", "Not written, and the rest is deleted.", "files: "]
+  ].map(([stdin, answer, files]) =>
+    [
+      "17-approvals.ts",
+      stdin,
+      ["hello", "", /^May I add .*haiku\.txt\?$/, /^May I run "rm -rf other" in .*\?$/, answer!, files!]
+    ] as const
+  )
+]
 
 const assertPrinted = ({ code, lines, said }: Effect.Success<ReturnType<typeof run>>, expectation: Expectation) => {
   const isLine = (line: string | undefined, expected: string | RegExp | undefined) =>
@@ -203,7 +219,7 @@ const check = Effect.fnUntraced(function*(name: string, expectation: Expectation
   const requests = yield* model.requests
   assert.isAtLeast(requests.length, answers.length)
   expectation.asked?.(requests)
-  assert.deepStrictEqual(yield* fs.readDirectory(home.workspace), [...expectation.files ?? []])
+  assert.deepStrictEqual(yield* fs.readDirectory(home.workspace), [])
 })
 
 /** The home of somebody who has never heard of codex. */
@@ -244,8 +260,17 @@ describe.concurrent("examples", () => {
   it("have answers of the offline model, all of them", () =>
     assert.sameMembers(Object.keys(scripts), Object.keys(expectations)))
 
-  for (const [name, expectation] of Object.entries(expectations)) {
-    it.live(`${name}, without a login`, () => {
+  const withoutLogin: ReadonlyArray<readonly [title: string, name: string, Expectation]> = [
+    ...Object.entries(expectations).map(([name, expectation]) => [name, name, expectation] as const),
+    ...typed.map(([name, stdin, prints]) =>
+      [`${name}, ${stdin === undefined ? "with nothing" : JSON.stringify(stdin)} on stdin`, name, {
+        stdin,
+        prints
+      }] as const
+    )
+  ]
+  for (const [title, name, expectation] of withoutLogin) {
+    it.live(`${title}, without a login`, () => {
       const program = Effect.scoped(Effect.gen(function*() {
         const home = yield* newcomer
         const program = yield* Effect.provideService(
@@ -259,7 +284,7 @@ describe.concurrent("examples", () => {
           "No Codex login (`npx codex login`) was found: the example uses an offline model, which is a script.\n"
         )
         assert.deepStrictEqual(readdirSync(home.path), ["workspace"])
-        assert.deepStrictEqual(readdirSync(home.workspace), [...expectation.files ?? []])
+        assert.deepStrictEqual(readdirSync(home.workspace), [])
       })).pipe(Effect.provide(NodeServices.layer))
       return expectation.browser === true ? Effect.provide(program, BrowserLogin.layerExclusive) : program
     })

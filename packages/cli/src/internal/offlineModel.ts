@@ -30,7 +30,7 @@ export const answer = (request: ScriptedModel.ModelRequest): ScriptedModel.Answe
  * A home for codex with this model behind it, private to this process and removed with the scope, also when the process does
  * not wait for that. `answers` are given before this model has answers of its own.
  */
-export const home = Effect.fnUntraced(function*(answers: ReadonlyArray<ScriptedModel.Answer> = []) {
+export const home = Effect.fnUntraced(function*(answers: ReadonlyArray<ScriptedModel.ScriptedAnswer> = []) {
   const services = yield* Layer.build(
     CodexHome.layer().pipe(Layer.provide(ScriptedModel.layer({ answer, answers })))
   )
