@@ -47,8 +47,17 @@ export class CodexExecutableNotFound
   )
 {
   override get message(): string {
-    return `No codex executable was found. Install it (npm install @openai/codex), set CODEX_BIN, or give the option ` +
-      `\`executable\`. Tried:${this.tried.map(({ place, problem }) => `\n  ${place}: ${problem}`).join("")}`
+    const tried = this.tried.map(({ place, problem }) => `\n  ${place}: ${problem}`).join("")
+    const last = this.tried.at(-1)
+    // What the user has chosen is the last thing that is tried.
+    const chosen = last === undefined ? null : /^(CODEX_BIN|the option `executable`) \(/.exec(last.place)
+    const [reason, advice] = last === undefined || chosen === null
+      ? ["", "Install it (npm install @openai/codex), set CODEX_BIN, or give the option `executable`."]
+      : [
+        ` ${last.place.replace(/^the/, "The")}: ${last.problem}.`,
+        `Correct ${chosen[1]}, or leave it out to use the installed @openai/codex or the \`codex\` on PATH.`
+      ]
+    return `No codex executable was found.${reason}${tried === "" ? " " : ` Tried:${tried}\n`}${advice}`
   }
   readonly isRetryable = false
 }

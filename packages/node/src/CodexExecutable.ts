@@ -220,7 +220,7 @@ export const find = Effect.fnUntraced(function*(
       )
   })
 
-  const onPath = Effect.fnUntraced(function*(name: string) {
+  const onPath = Effect.fnUntraced(function*(name: string, place = `${name} on PATH`) {
     const value = options?.path ?? (yield* variable("PATH")) ?? (windows ? yield* variable("Path") : undefined)
     const folders = (value ?? "").split(windows ? ";" : ":").filter((folder) => folder !== "")
     const extensions = windows && path.extname(name) === ""
@@ -235,8 +235,8 @@ export const find = Effect.fnUntraced(function*(
       }
     }
     return failed(
-      `${name} on PATH`,
-      folders.length === 0 ? "PATH is not set" : `it is in none of its folders: ${folders.join(", ")}`
+      place,
+      folders.length === 0 ? "PATH is not set" : `it is in no folder of PATH: ${folders.join(", ")}`
     )
   })
 
@@ -247,7 +247,7 @@ export const find = Effect.fnUntraced(function*(
   const explicit = Effect.fnUntraced(function*(value: string, source: "option" | "CODEX_BIN") {
     const isPath = (windows ? /[\\/]/ : /\//).test(value)
     const place = `${source === "option" ? "the option `executable`" : source} (${value})`
-    const found = isPath ? yield* fromFile(path.resolve(value), place) : yield* onPath(value)
+    const found = isPath ? yield* fromFile(path.resolve(value), place) : yield* onPath(value, place)
     return found === undefined ? yield* notFound : { ...found, source }
   })
 

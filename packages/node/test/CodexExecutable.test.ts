@@ -138,7 +138,7 @@ cases("CodexExecutable.find, explicit", {
     files: { "bin/codex": "program" },
     env: { PATH: "$/bin" },
     options: { executable: "my-codex" },
-    tried: ["my-codex on PATH: it is in none of its folders: $/bin"]
+    tried: ["the option `executable` (my-codex): it is in no folder of PATH: $/bin"]
   },
   "starts the program of npm's launcher instead of the launcher": {
     files: {
@@ -286,7 +286,7 @@ cases("CodexExecutable.find, PATH", {
       "not installed",
       "$/a/codex: it is a directory",
       "$/b/codex: it is not executable",
-      "codex on PATH: it is in none of its folders: $/a, $/b"
+      "codex on PATH: it is in no folder of PATH: $/a, $/b"
     ]
   },
   "starts the program of a global npm installation": {
@@ -392,6 +392,36 @@ describe("CodexExecutable.find", () => {
         pathFolder: exe.replace("bin\\codex.exe", "codex-path")
       })
     }).pipe(Effect.provide(NodeFileSystem.layer)))
+
+  const message = (env: object, options?: CodexExecutable.Options) =>
+    Effect.flip(CodexExecutable.find(options)).pipe(
+      Effect.map((error) => error.message),
+      Effect.provide(NodeLive),
+      Effect.provideService(ConfigProvider.ConfigProvider, ConfigProvider.fromUnknown(env))
+    )
+
+  it.effect("says why first, then what it has tried, then what to do", () =>
+    Effect.gen(function*() {
+      assert.strictEqual(
+        yield* message({ CODEX_BIN: "/nope" }),
+        `No codex executable was found. CODEX_BIN (/nope): it does not exist. Tried:
+  the option \`executable\`: it is not given
+  CODEX_BIN (/nope): it does not exist
+Correct CODEX_BIN, or leave it out to use the installed @openai/codex or the \`codex\` on PATH.`
+      )
+      assert.match(
+        yield* message({ CODEX_BIN: "nope", PATH: "/a" }),
+        /^No codex executable was found\. CODEX_BIN \(nope\): it is in no folder of PATH: \/a\. Tried:/
+      )
+      assert.match(
+        yield* message({}, { executable: "/nope" }),
+        /^No codex executable was found\. The option `executable` \(\/nope\): it does not exist\.[^]*\nCorrect the option `executable`, /
+      )
+      assert.match(
+        yield* message({ PATH: "/a" }, { from: [] }),
+        /^No codex executable was found\. Tried:[^]*\nInstall it \(npm install @openai\/codex\), set CODEX_BIN, or give [^\n]*$/
+      )
+    }))
 
   it.effect("fails when the configuration cannot be read", () =>
     Effect.gen(function*() {

@@ -2,9 +2,10 @@
 import * as Effect from "effect/Effect"
 import type { AppServerRpc } from "../AppServerRpc.ts"
 
+// What `codex exec` reads from its environment the app-server does not (measured on codex 0.169.0).
 const message = "nobody is logged in to codex, and its model provider needs a login: turns will fail. Log in with " +
-  "`codex login` or `effect-codex login`, or give a key: `Auth.layerApiKey(Config.Redacted(\"CODEX_API_KEY\"))`, in the " +
-  "promise package the option `apiKey`."
+  "`codex login` or `effect-codex login`, or give a key: `Auth.layerApiKey(Config.Redacted(\"OPENAI_API_KEY\"))`, in the " +
+  "promise package the option `apiKey`. The app-server reads neither OPENAI_API_KEY nor CODEX_API_KEY by itself."
 
 /** Asks in the background, the first time that it is called. */
 export const make = (
