@@ -17,6 +17,7 @@ import type * as Tracer from "effect/Tracer"
 import type { AppServerStartError, CodexError, ConnectionError, DecodeError, InvalidArgument } from "./CodexError.ts"
 import type { RequestErrorOf } from "./internal/answers.ts"
 import * as CapturedServices from "./internal/capturedServices.ts"
+import type { Told } from "./internal/heldSettings.ts"
 import { implementation } from "./internal/load.ts"
 import type * as Sent from "./Sent.ts"
 import type * as ServerInfo from "./ServerInfo.ts"
@@ -298,8 +299,8 @@ export class AppServerRpc extends Context.Service<AppServerRpc, {
   readonly settleServerRequests: (threadId: string) => void
   /** The MCP servers of a thread that the server has said to be starting, and nothing else of them since then. */
   readonly startingMcpServers: (threadId: string) => ReadonlyArray<string>
-  /** The model that the turns of a thread ask, as far as the server has told it. */
-  readonly modelOf: (threadId: string) => string | undefined
+  /** What a thread holds, as far as the server has told it. The same object until it tells more. */
+  readonly settingsOf: (threadId: string) => Told | undefined
   /** Reports something odd of a kind of its own, as {@link report} does. */
   readonly tell: (diagnostic: Diagnostic) => void
   /**

@@ -64,7 +64,8 @@ export const ask: ApprovalMode = make("ask", "on-request", "user")
 export const untrusted: ApprovalMode = make("untrusted", "untrusted", "user")
 
 /**
- * Nothing is asked and there is no sandbox. For a machine that is itself a sandbox. It cannot be combined with a sandbox.
+ * Nothing is asked and there is no sandbox. For a machine that is itself a sandbox. It cannot be combined with a sandbox,
+ * and a thread's handle takes another mode after it only together with a sandbox.
  *
  * @category constructors
  * @since 0.1.0

@@ -905,7 +905,8 @@ export class ThreadBusy extends TaggedError<ThreadBusy>("@effect-codex/client/Co
 
 /**
  * The server holds other settings than those that were asked for, and they could not be changed. `settings` names each:
- * the option, what was asked, and what holds. No handle was made, so nothing runs with settings that were not asked for.
+ * the option, what was asked, what holds, and what to do. Nothing runs with it: no handle was made, or the message was not
+ * said. Only a review or a turn of a goal had begun, because somebody else changed the thread right before, and was stopped.
  *
  * The values are for people to read. Of `config` and the instructions only the names are told, because they may hold
  * secrets.

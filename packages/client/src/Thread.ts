@@ -77,8 +77,8 @@ export interface TurnOptions {
   /**
    * What happens when a turn of the thread is running already. `fail`, the default, fails with `ThreadBusy`. `queue` waits
    * for the thread to be free, in the order of the calls. `steer` says the input to the running turn: the handle is then
-   * one more on that turn, and closing its scope does not interrupt it. Settings of this call that the running turn does
-   * not have are `SettingsNotApplied`, and nothing is said. Its events begin with the steering when the turn
+   * one more on that turn, and closing its scope does not interrupt it. If the running turn does not have what this call or
+   * this handle asks for, that is `SettingsNotApplied`, and nothing is said. Its events begin with the steering when the turn
    * was started by `run`, which keeps none, or by somebody else. The handlers of the running turn stay.
    */
   readonly whenBusy?: "fail" | "queue" | "steer" | undefined
@@ -360,8 +360,9 @@ export interface Thread extends Goals {
   readonly inject: (items: ReadonlyArray<Schema.Json>) => Effect.Effect<void, ThreadCallError | ThreadInUse>
   /**
    * Changes settings for the turns to come, without a turn. A turn that runs keeps its own. Other handles of the thread
-   * keep to the sandbox and the approval mode that they were given. Fails with `InvalidArgument` for options that exclude
-   * each other and for a folder that is not there, and with `ThreadNotFound` once the thread was archived or deleted.
+   * keep to the sandbox and the approval mode that they were given. A turn that was begun before this call runs without
+   * them, unless it waits for another turn. Fails with `InvalidArgument` for options that exclude each other, for a folder
+   * that is not there, and for another mode than `ApprovalMode.dangerouslyBypass` after that one without a sandbox, and with `ThreadNotFound` once the thread was archived or deleted.
    */
   readonly updateSettings: (options: UpdateSettingsOptions) => Effect.Effect<void, ThreadCallError | ThreadInUse>
   /**

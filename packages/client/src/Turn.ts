@@ -9,6 +9,7 @@ import type {
   ConnectionError,
   EventsOverflow,
   InputTooLarge,
+  SettingsNotApplied,
   ThreadBusy,
   TurnCallError,
   TurnEndError
@@ -112,9 +113,11 @@ export interface Turn {
   readonly usage: Stream.Stream<Received.ThreadTokenUsage, ConnectionError | EventsOverflow>
   /**
    * Waits for the end. Succeeds when the turn was completed or interrupted (`status` says which), and needs no reader of
-   * `events`. Fails with `TurnFailed`, `TurnStalled` or `TurnOutcomeUnknown`, as it ended. `ThreadBusy` means that another client's turn was running and has taken the input.
+   * `events`. Fails with `TurnFailed`, `TurnStalled` or `TurnOutcomeUnknown`, as it ended. `ThreadBusy` means that another
+   * client's turn was running and has taken the input. `SettingsNotApplied` means that a review or a turn of a goal began
+   * with other settings than its handle was asked for, because somebody else had changed the thread, and was stopped.
    */
-  readonly result: Effect.Effect<TurnResult, TurnEndError | ThreadBusy | ConnectionError>
+  readonly result: Effect.Effect<TurnResult, TurnEndError | ThreadBusy | SettingsNotApplied | ConnectionError>
   /**
    * Says more to the agent while the turn runs. Fails with `NoActiveTurn` before the server has begun the turn and when it is
    * over, with `TurnMismatch` when another turn runs by then, and with `RpcError` for a review, which takes no input.

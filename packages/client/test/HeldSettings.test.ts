@@ -1,7 +1,7 @@
 /** What the server says that a thread holds, against what was asked: replies that the real server does not give. */
 import { CodexError, Sandbox } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Effect, Fiber, Result } from "effect"
 import * as Held from "../src/internal/heldSettings.ts"
 import { samePath } from "../src/internal/paths.ts"
 import { allSent } from "../src/internal/settings.ts"
@@ -92,11 +92,34 @@ describe("a reply", () => {
         "loaded",
         config,
         ["thread/settings/update", {}],
+        ["thread/resume", threadOpened({ sandbox: "workspace-write" })],
+        ["thread/settings/update", {}],
         ["thread/resume", threadOpened({ sandbox: "workspace-write" })]
       )
       assert.deepStrictEqual(settingsOf(failed), [
         ["sandbox", JSON.stringify(readOnly), JSON.stringify(workspaceWrite)]
       ])
+      assert.include(
+        Result.isFailure(failed.result) ? failed.result.failure.message : "",
+        "Either somebody else changes the thread at the same time: try again. Or something stronger decides, such as the " +
+          "server's requirements: ask for what holds, or change the configuration."
+      )
+    }))
+
+  it.effect("that tells of somebody else's change in between has the settings sent again", () =>
+    Effect.gen(function*() {
+      const raced = yield* ensure(
+        { sandbox: Sandbox.readOnly },
+        { sandbox: workspaceWrite },
+        "loaded",
+        config,
+        ["thread/settings/update", {}],
+        ["thread/resume", threadOpened({ sandbox: "danger-full-access" })],
+        ["thread/settings/update", {}],
+        ["thread/resume", threadOpened({ sandbox: "read-only" })]
+      )
+      assert.deepStrictEqual(settingsOf(raced), [])
+      assert.deepStrictEqual(raced.sent[3], { threadId, sandboxPolicy: readOnly })
     }))
 
   it.effect("that is unknown, stricter, or of a profile of the configuration is not what was asked", () =>
@@ -167,6 +190,7 @@ describe("a reply", () => {
         "thread/resume",
         (request) => server.refuse(request, -32600, `no rollout found for thread id ${threadId}`)
       )
+      yield* answer("thread/delete", (request) => server.refuse(request, -32600, "thread is not persisted"))
       yield* answer("thread/unsubscribe", (request) => server.reply(request, { status: "unsubscribed" }))
       const error = yield* Fiber.join(starting)
       assert.strictEqual(error._tag, "SettingsNotApplied")
@@ -200,8 +224,7 @@ describe("a thread that was just started or forked", () => {
         if (isFork) {
           yield* Effect.flatMap(server.expect("thread/resume"), (request) => server.refuse(request, -32600, detail))
         }
-        yield* Effect.flatMap(server.expect("thread/unsubscribe"), (request) =>
-          server.reply(request, { status: "unsubscribed" }))
+        yield* Effect.flatMap(server.expect("thread/delete"), (request) => server.reply(request, {}))
         assert.deepInclude(yield* Fiber.join(opening), { _tag: "RpcError", reason: "invalidRequest", detail })
       }
     }))

@@ -106,6 +106,33 @@ describe("a codex process that is killed", () => {
   )
 
   live(
+    "loads a thread again for all of its handles, whichever comes first",
+    Effect.gen(function*() {
+      const model = yield* ScriptedModel.ScriptedModel
+      const codex = yield* Codex.Codex
+      const rpc = yield* AppServerRpc.AppServerRpc
+      const { workspace } = yield* CodexHome.CodexHome
+      yield* model.enqueue("one", "two", "three")
+      const thread = yield* codex.startThread({
+        config: { web_search: "disabled" },
+        runtimeWorkspaceRoots: [workspace],
+        sandbox: Sandbox.workspaceWriteWith({ networkAccess: true })
+      })
+      yield* thread.run("first")
+      const other = yield* codex.resumeThread(thread.id)
+      yield* kill()
+      yield* other.run("second")
+      const { runtimeWorkspaceRoots, sandbox } = yield* rpc.request("thread/resume", {
+        threadId: thread.id,
+        excludeTurns: true
+      })
+      assert.deepStrictEqual(runtimeWorkspaceRoots, [workspace])
+      assert.deepInclude(sandbox, { type: "workspaceWrite", networkAccess: true })
+      assert.strictEqual((yield* thread.run("third")).status, "completed")
+    })
+  )
+
+  live(
     "takes its turn with it, whose outcome is unknown and which is not run again",
     Effect.gen(function*() {
       const { model, thread, turn } = yield* waitingTurn

@@ -3,9 +3,10 @@ import { ApprovalMode, AppServerRpc, Codex, CodexError, Sandbox, type Thread } f
 import { CodexHome, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, type Scope, Stream } from "effect"
+import { Deferred, Effect, Fiber, Layer, Schema, type Scope, Stream } from "effect"
 import { existsSync, mkdirSync, symlinkSync } from "node:fs"
 import * as LossyCodex from "./support/lossyCodex.ts"
+import * as MeddledCodex from "./support/meddledCodex.ts"
 
 const services = Effect.gen(function*() {
   const model = yield* ScriptedModel.ScriptedModel
@@ -273,6 +274,229 @@ describe("a call that fails", () => {
     }))
 })
 
+const full = { type: "dangerFullAccess" } as const
+const home = CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer()), Layer.provideMerge(NodeServices.layer))
+
+describe("a turn that the server starts", () => {
+  const look = { type: "custom", instructions: "look" } as const
+  const loosenBefore = (method: string) => {
+    let threadId = ""
+    return {
+      on: (id: string) => {
+        threadId = id
+      },
+      meddle: (frame: string) =>
+        frame.includes(`"${method}"`)
+          ? { before: MeddledCodex.frame("thread/settings/update", { threadId, sandboxPolicy: full }) }
+          : undefined
+    }
+  }
+
+  it.live("as a review is stopped when somebody loosens the thread right before it", () =>
+    Effect.gen(function*() {
+      const model = yield* ScriptedModel.ScriptedModel
+      const loosen = loosenBefore("review/start")
+      const { codex } = yield* MeddledCodex.connect(loosen.meddle)
+      const thread = yield* codex.startThread({ sandbox: Sandbox.readOnly, approvalMode: never })
+      loosen.on(thread.id)
+      yield* model.enqueue("ok", ScriptedModel.text(["wait", yield* ScriptedModel.gate]))
+      yield* thread.run("go")
+      const error = yield* notApplied(Effect.flatMap(thread.review(look), (turn) => turn.result))
+      assert.strictEqual(
+        error.message,
+        `Thread ${thread.id} does not hold what was asked: sandbox (asked {"type":"readOnly","networkAccess":false}, ` +
+          "holds {\"type\":\"dangerFullAccess\"}). Somebody else changed the thread right before the turn began, and the " +
+          "turn was stopped: look at what it did, then start it again."
+      )
+      assert.strictEqual((yield* thread.status).type, "idle")
+    }).pipe(Effect.scoped, Effect.provide(home)), 60_000)
+
+  it.live("for a goal is stopped when somebody loosens the thread right before it", () =>
+    Effect.gen(function*() {
+      const model = yield* ScriptedModel.ScriptedModel
+      const loosen = loosenBefore("thread/goal/set")
+      const { codex } = yield* MeddledCodex.connect(loosen.meddle)
+      const thread = yield* codex.startThread({ sandbox: Sandbox.readOnly, approvalMode: never })
+      loosen.on(thread.id)
+      yield* model.enqueue("ok", ScriptedModel.text(["wait", yield* ScriptedModel.gate]))
+      yield* thread.run("go")
+      yield* notApplied(thread.runGoal("touch it"))
+    }).pipe(Effect.scoped, Effect.provide(home)), 60_000)
+
+  it.live("later for a goal is stopped when the thread could not be made stricter again", () =>
+    Effect.gen(function*() {
+      const model = yield* ScriptedModel.ScriptedModel
+      let isLost = false
+      const { codex, rpc } = yield* MeddledCodex.connect((frame) =>
+        isLost && frame.includes("\"thread/settings/update\"") && frame.includes("readOnly") ? { isLost } : undefined
+      )
+      const thread = yield* codex.startThread({ sandbox: Sandbox.readOnly, approvalMode: never })
+      const [first, second] = [yield* ScriptedModel.gate, yield* ScriptedModel.gate]
+      yield* model.enqueue("ok", ScriptedModel.text(["one", first]), ScriptedModel.text(["two", second]))
+      yield* thread.run("go")
+      const turn = yield* thread.startGoal("touch it")
+      yield* first.reached
+      isLost = true
+      yield* rpc.request("thread/settings/update", { threadId: thread.id, sandboxPolicy: full })
+      yield* first.release
+      yield* notApplied(turn.result)
+    }).pipe(Effect.scoped, Effect.provide(home)), 60_000)
+
+  real(
+    "later for a goal runs as it was asked to, whoever changed the thread meanwhile",
+    ({ codex, model, rpc, workspace }) =>
+      Effect.gen(function*() {
+        const thread = yield* codex.startThread({ sandbox: Sandbox.readOnly, approvalMode: never })
+        const gate = yield* ScriptedModel.gate
+        yield* model.enqueue("ok", ScriptedModel.text(["one", gate]))
+        yield* thread.run("go")
+        const turn = yield* thread.startGoal("touch it")
+        yield* gate.reached
+        const restored = yield* rpc.notifications.pipe(
+          Stream.filter((told) =>
+            told._tag === "thread/settings/updated" && told.params.threadSettings.sandboxPolicy.type === "readOnly"
+          ),
+          Stream.take(1),
+          Stream.runDrain,
+          Effect.forkScoped({ startImmediately: true })
+        )
+        yield* rpc.request("thread/settings/update", { threadId: thread.id, sandboxPolicy: full })
+        yield* Fiber.join(restored)
+        yield* model.enqueue(
+          ScriptedModel.exec(`touch ${workspace}/aimed`),
+          ScriptedModel.functionCall("update_goal", { status: "complete" }),
+          "done"
+        )
+        yield* gate.release
+        assert.strictEqual((yield* turn.result).status, "completed")
+        assert.isFalse(existsSync(`${workspace}/aimed`))
+      })
+  )
+
+  real(
+    "for a goal takes what its own handle asks for meanwhile",
+    ({ codex, model, workspace }) =>
+      Effect.gen(function*() {
+        const thread = yield* codex.startThread({ sandbox: Sandbox.readOnly, approvalMode: never })
+        const gate = yield* ScriptedModel.gate
+        yield* model.enqueue(
+          ScriptedModel.text(["one", gate]),
+          ScriptedModel.exec(`touch ${workspace}/aimed`),
+          ScriptedModel.functionCall("update_goal", { status: "complete" }),
+          "done"
+        )
+        const turn = yield* thread.startGoal("touch it")
+        yield* gate.reached
+        yield* thread.updateSettings({ sandbox: Sandbox.workspaceWrite })
+        yield* gate.release
+        assert.strictEqual((yield* turn.result).status, "completed")
+        assert.isTrue(existsSync(`${workspace}/aimed`))
+      })
+  )
+
+  real(
+    "has the workspace roots that its handle was given",
+    ({ codex, held, model, rpc, workspace }) =>
+      Effect.gen(function*() {
+        const outside = `${workspace}/../outside`
+        mkdirSync(outside)
+        const thread = yield* codex.startThread({
+          approvalMode: never,
+          runtimeWorkspaceRoots: [workspace],
+          sandbox: Sandbox.workspaceWrite
+        })
+        yield* model.enqueue("ok")
+        yield* thread.run("go")
+        yield* rpc.request("thread/settings/update", {
+          threadId: thread.id,
+          environments: [{ environmentId: "local", cwd: workspace, runtimeWorkspaceRoots: [workspace, outside] }]
+        })
+        yield* model.enqueue(ScriptedModel.exec(`touch ${workspace}/inside ${outside}/reviewed`), "fine")
+        yield* Effect.flatMap(thread.review(look), (turn) => turn.result)
+        assert.deepStrictEqual(
+          [existsSync(`${workspace}/inside`), existsSync(`${outside}/reviewed`)],
+          [true, false]
+        )
+        assert.deepStrictEqual((yield* held(thread.id)).runtimeWorkspaceRoots, [workspace])
+      })
+  )
+})
+
+describe("updateSettings", () => {
+  real("does not overtake a run that was forked before it", ({ codex, model, workspace }) =>
+    Effect.gen(function*() {
+      const thread = yield* codex.startThread({ sandbox: Sandbox.readOnly, approvalMode: never })
+      yield* model.enqueue(ScriptedModel.exec(`touch ${workspace}/overtaken`), "done")
+      const run = yield* Effect.forkChild(thread.run("go", { cwd: workspace }))
+      yield* thread.updateSettings({ sandbox: Sandbox.fullAccess })
+      yield* Fiber.join(run)
+      assert.isFalse(existsSync(`${workspace}/overtaken`))
+    }))
+
+  real("does not wait for a run that waits itself", ({ codex, model }) =>
+    Effect.gen(function*() {
+      const thread = yield* codex.startThread()
+      const gate = yield* ScriptedModel.gate
+      yield* model.enqueue(ScriptedModel.text(["wait", gate]), "two")
+      const turn = yield* thread.turn("one")
+      yield* gate.reached
+      const queued = yield* Effect.forkChild(thread.run("two", { whenBusy: "queue" }))
+      yield* thread.updateSettings({ sandbox: Sandbox.readOnly })
+      yield* gate.release
+      yield* turn.result
+      assert.strictEqual((yield* Fiber.join(queued)).status, "completed")
+    }))
+
+  real(
+    "and a turn do not leave a thread without a sandbox unless that is said",
+    ({ codex, writes }) =>
+      Effect.gen(function*() {
+        const thread = yield* codex.startThread({ approvalMode: ApprovalMode.dangerouslyBypass })
+        assert.isTrue(yield* writes(thread, "bypassed"))
+        for (
+          const call of [
+            thread.updateSettings({ approvalMode: never }),
+            thread.run("go", { approvalMode: ApprovalMode.ask }),
+            thread.fork({ approvalMode: never })
+          ]
+        ) {
+          const error = yield* Effect.flip<unknown, CodexError.CodexError, never>(call)
+          assert.strictEqual(
+            error.message,
+            "Invalid sandbox: the thread has ApprovalMode.dangerouslyBypass, which stands for no sandbox. Say with the new " +
+              "mode which sandbox holds from now on, such as Sandbox.workspaceWrite, or Sandbox.fullAccess to go on without one."
+          )
+        }
+        yield* thread.updateSettings({ approvalMode: never, sandbox: Sandbox.readOnly })
+        assert.isFalse(yield* writes(thread, "denied"))
+      })
+  )
+})
+
+describe("a start that does not end in a handle", () => {
+  real("leaves no thread behind when it fails", ({ codex, rpc }) =>
+    Effect.gen(function*() {
+      yield* notApplied(codex.startThread({ serviceTier: "no-such-tier" }))
+      const thread = yield* codex.startThread()
+      yield* thread.run("go")
+      yield* notApplied(codex.forkThread(thread.id, { serviceTier: "no-such-tier" }))
+      assert.deepStrictEqual((yield* rpc.request("thread/loaded/list", {})).data, [thread.id])
+    }))
+
+  it.live("leaves no thread behind when it is interrupted", () =>
+    Effect.gen(function*() {
+      const sent = yield* Deferred.make<void>()
+      const { codex, rpc } = yield* MeddledCodex.connect((frame) => {
+        if (frame.includes("\"thread/start\"")) Deferred.doneUnsafe(sent, Effect.void)
+        return undefined
+      })
+      const starting = yield* Effect.forkChild(codex.startThread())
+      yield* Deferred.await(sent)
+      yield* Fiber.interrupt(starting)
+      assert.deepStrictEqual((yield* rpc.request("thread/loaded/list", {})).data, [])
+    }).pipe(Effect.scoped, Effect.provide(home)), 60_000)
+})
+
 describe("a reply that is lost", () => {
   const writesOn = Effect.fnUntraced(function*(thread: Thread.Thread, name: string, options?: Thread.TurnOptions) {
     const model = yield* ScriptedModel.ScriptedModel
@@ -282,7 +506,6 @@ describe("a reply that is lost", () => {
     return existsSync(`${workspace}/${name}`)
   })
   const open = { sandbox: Sandbox.fullAccess, approvalMode: never }
-  const home = CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer()), Layer.provideMerge(NodeServices.layer))
 
   it.live("of a turn leaves its stricter sandbox to the turns that follow", () =>
     Effect.gen(function*() {
@@ -326,6 +549,64 @@ describe("a message that steers a turn", () => {
         assert.strictEqual((yield* turn.result).status, "completed")
       })
   )
+
+  real(
+    "is refused when the turn of another handle is looser than its own handle was asked to be",
+    ({ codex, model }) =>
+      Effect.gen(function*() {
+        const thread = yield* codex.startThread({ sandbox: Sandbox.readOnly })
+        yield* model.enqueue("ok")
+        yield* thread.run("go")
+        const other = yield* codex.resumeThread(thread.id)
+        const gate = yield* ScriptedModel.gate
+        yield* model.enqueue(ScriptedModel.text(["wait", gate]), "done")
+        const turn = yield* other.turn("go", { sandbox: Sandbox.fullAccess, approvalMode: never })
+        const error = yield* notApplied(thread.turn("and", { whenBusy: "steer" }))
+        assert.deepStrictEqual(error.settings, [{
+          setting: "sandbox",
+          asked: JSON.stringify(Sandbox.readOnly.policy),
+          holds: JSON.stringify(full),
+          advice:
+            "A turn that runs keeps its settings: set `whenBusy` to \"queue\", or steer it with a handle that asks " +
+            "for none of them."
+        }])
+        yield* gate.reached
+        yield* gate.release
+        yield* turn.result
+      })
+  )
+
+  real(
+    "is taken by the turn of another handle that runs as its own was asked to, whatever the default approval mode",
+    ({ codex, model }) =>
+      Effect.gen(function*() {
+        const thread = yield* codex.startThread({ sandbox: Sandbox.readOnly })
+        yield* model.enqueue("ok")
+        yield* thread.run("go")
+        const other = yield* codex.resumeThread(thread.id)
+        const gate = yield* ScriptedModel.gate
+        yield* model.enqueue(ScriptedModel.text(["wait", gate]), "done")
+        const turn = yield* other.turn("go", { approvalMode: never })
+        yield* thread.turn("and", { whenBusy: "steer" })
+        yield* gate.reached
+        yield* gate.release
+        assert.strictEqual((yield* turn.result).status, "completed")
+      })
+  )
+
+  real("is refused with an output schema that the turn has not", ({ codex, model }) =>
+    Effect.gen(function*() {
+      const thread = yield* codex.startThread()
+      const gate = yield* ScriptedModel.gate
+      yield* model.enqueue(ScriptedModel.text(["wait", gate]))
+      const turn = yield* thread.turn("go")
+      const output = Schema.Struct({ lines: Schema.Array(Schema.String) })
+      const error = yield* notApplied(thread.run("and", { whenBusy: "steer", output }))
+      assert.deepStrictEqual(error.settings.map(({ setting }) => setting), ["outputSchema"])
+      yield* gate.reached
+      yield* gate.release
+      yield* turn.result
+    }))
 })
 
 describe("a thread that is started or forked", () => {

@@ -44,7 +44,10 @@ holds<Equal<Effect.Success<typeof typed>["output"], { readonly at?: DateTime.Utc
 holds<Equal<ErrorOf<typeof typed>, RunError | CodexError.OutputInvalid>>()
 
 holds<
-  Equal<ErrorOf<Turn.Turn["result"]>, CodexError.TurnEndError | CodexError.ThreadBusy | CodexError.ConnectionError>
+  Equal<
+    ErrorOf<Turn.Turn["result"]>,
+    CodexError.TurnEndError | CodexError.ThreadBusy | CodexError.SettingsNotApplied | CodexError.ConnectionError
+  >
 >()
 holds<
   Equal<

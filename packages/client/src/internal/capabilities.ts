@@ -6,7 +6,7 @@ import type { Options } from "../AppServerRpc.ts"
 import { InvalidArgument } from "../CodexError.ts"
 import * as OptionKinds from "./options.ts"
 
-/** Without these a turn, a goal or a login never ends here, or its result is wrong. */
+/** Without these a turn, a goal or a login never ends here, its result is wrong, or it may run looser than was asked. */
 const needed: ReadonlySet<string> = new Set<keyof ServerNotifications>([
   "account/login/completed",
   "error",
@@ -16,6 +16,7 @@ const needed: ReadonlySet<string> = new Set<keyof ServerNotifications>([
   "thread/closed",
   "thread/goal/cleared",
   "thread/goal/updated",
+  "thread/settings/updated",
   "thread/status/changed",
   "thread/tokenUsage/updated",
   "turn/completed",

@@ -19,6 +19,7 @@ import { defined } from "./settings.ts"
 import * as Thread from "./thread.ts"
 import * as threadCalls from "./threadCalls.ts"
 import * as ThreadRoute from "./threadRoute.ts"
+import { Started } from "./threadTurns.ts"
 import { Opened } from "./untoldSettings.ts"
 import { visible } from "./visibleText.ts"
 
@@ -44,6 +45,7 @@ export const make = Effect.fnUntraced(function*(
     checkFolders,
     toWire: InputItems.make(files),
     opened: new Opened(rpc),
+    started: new Started(),
     inBackground: yield* FiberSet.makeRuntime<never, void>()
   }
 
@@ -88,7 +90,8 @@ export const make = Effect.fnUntraced(function*(
           reason: "fallback"
         })
       }
-      return Thread.make(client, id, Thread.defaultsOf(given, told))
+      const isDefaultMode = options?.approvalMode === undefined ? true : undefined
+      return Thread.make(client, id, Thread.defaultsOf({ ...given, isDefaultMode }, told))
     }),
     resumeThread: Effect.fn("Codex.resumeThread")(function*(threadId, options) {
       yield* check(options)

@@ -49,7 +49,7 @@ import * as RequestTelemetry from "./requestTelemetry.ts"
 import * as RpcErrors from "./rpcErrors.ts"
 import * as ServerRequestFibers from "./serverRequestFibers.ts"
 import * as Supervisor from "./supervisor.ts"
-import * as ThreadModels from "./threadModels.ts"
+import * as ToldSettings from "./toldSettings.ts"
 import { version } from "./version.ts"
 
 const defaultClientInfo = { name: "effect_codex", title: "effect-codex", version }
@@ -207,7 +207,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
   )
   const clock = yield* Clock.Clock
   const notices = Notices.make(clock, diagnostics.tell)
-  const models = ThreadModels.make()
+  const settings = ToldSettings.make()
   const secondsSince = (nanos: bigint): number => Number(clock.monotonicTimeNanosUnsafe() - nanos) / 1e9
   const telemetry = RequestTelemetry.make(clock, context, handlerTimeout)
   const deadlines = yield* Deadlines.make(clock, (now) => {
@@ -322,7 +322,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     } else if (method === "thread/closed") {
       connection.mcpStartup.closed(threadId)
       notices.threadClosed(threadId)
-      models.closed(threadId)
+      settings.closed(threadId)
       serving.idle(threadId)
     } else if (method === "thread/status/changed") {
       const { status } = params as { readonly status?: { readonly type?: unknown } | null }
@@ -332,7 +332,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     } else if (method === "model/rerouted") {
       notices.rerouted(threadId, params)
     } else if (method === "thread/started" || method === "thread/settings/updated") {
-      models.updated(threadId, params)
+      settings.updated(threadId, params, clock.monotonicTimeNanosUnsafe())
     }
   }
 
@@ -356,7 +356,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     const error = message.error !== undefined && message.error !== null
       ? RpcErrors.fromReply(request.method, message.error)
       : undefined
-    if (error === undefined && ThreadModels.isTold(request.method)) models.replied(message.result)
+    if (error === undefined && ToldSettings.isTold(request.method)) settings.replied(message.result, request.sentAt)
     const seconds = secondsSince(request.sentAt)
     if (error !== undefined) telemetry.answered(request.method, seconds, error._tag)
     const exit = error === undefined ? Exit.succeed({ result: message.result, seconds }) : Exit.fail(error)
@@ -788,7 +788,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     report: diagnostics.report,
     openServerRequests: (threadId, turnId) => serving.open((origin) => lookup.isFor(origin, threadId, turnId)),
     settleServerRequests: serving.settled,
-    modelOf: models.of,
+    settingsOf: settings.of,
     tell: diagnostics.tell,
     startingMcpServers: (threadId) => connection.mcpStartup.starting(threadId),
     ended: Deferred.await(ended),

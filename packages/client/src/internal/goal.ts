@@ -75,6 +75,11 @@ class GoalState implements ThreadObserver {
   current: string | undefined
   last: string | undefined
   private readonly options: TurnStateOptions
+  /** Makes the thread hold again what the goal was to run with. Must not wait. */
+  private readonly restore: (() => void) | undefined
+  private mayRestore = true
+  /** What the thread holds may be something else than before. */
+  private isChanged = false
   private readonly turnIds = new Set<string>()
   turn: TurnState | undefined
   private startedAt: number | undefined
@@ -87,9 +92,10 @@ class GoalState implements ThreadObserver {
   private changed: Deferred.Deferred<void> | undefined
   private end: ConnectionError | undefined
 
-  constructor(threadId: string, options: TurnStateOptions) {
+  constructor(threadId: string, options: TurnStateOptions, restore?: () => void) {
     this.threadId = threadId
     this.options = options
+    this.restore = restore
   }
 
   /** The id that the goal's turn is known by. */
@@ -164,6 +170,10 @@ class GoalState implements ThreadObserver {
     const params = membersOf(event.params)
     const turn = membersOf(params["turn"])
     if (event._tag.startsWith("thread/goal/")) return this.onGoal(event._tag, params)
+    if (event._tag === "thread/settings/updated") {
+      this.isChanged = true
+      return
+    }
     const id = params["turnId"] ?? turn["id"]
     if (typeof id !== "string") return
     if (event._tag === "turn/started") return this.onStarted(id, turn, event, bytes)
@@ -178,6 +188,7 @@ class GoalState implements ThreadObserver {
   }
 
   onReadEnd(): void {
+    if (this.isChanged && !this.isOver) this.onSettings()
     if (this.turn === undefined) return
     this.turn.onReadEnd()
     Deferred.doneUnsafe(this.begun, Exit.succeed(this.turn))
@@ -215,14 +226,25 @@ class GoalState implements ThreadObserver {
     this.settle()
   }
 
+  // The server begins the next turn with what the thread holds. Once for each turn, because it may have been told in vain.
+  private onSettings(): void {
+    this.isChanged = false
+    const { refuse, rpc } = this.options
+    if (!this.mayRestore || refuse?.(rpc.settingsOf(this.threadId)) === undefined) return
+    this.mayRestore = false
+    this.restore?.()
+  }
+
   private onStarted(id: string, turn: Members, event: Raw, bytes: number): void {
     if (this.turnIds.has(id)) return
     this.turnIds.add(id)
     this.current = id
     this.last = id
+    this.mayRestore = true
     if (this.turn !== undefined) {
       this.turn.runningId = id
       this.turn.frames++
+      this.turn.begins()
       return
     }
     this.startedAt = numberOf(turn["startedAt"])
@@ -232,6 +254,8 @@ class GoalState implements ThreadObserver {
 
   private onCompleted(id: string, turn: Members, bytes: number): void {
     if (this.current === id) this.current = undefined
+    this.mayRestore = true
+    this.isChanged = true
     this.completion = turn
     this.completionBytes = bytes
     if (turn["status"] !== "completed" && turn["status"] !== "interrupted") this.failed ??= turn
@@ -325,6 +349,10 @@ export interface Options {
   readonly toWire: ToWire
   /** Makes the thread ready for the goal, once its arguments are known to be right. Default: nothing. */
   readonly ready?: Effect.Effect<void, ResumeError> | undefined
+  /** Why a turn of the goal must not run with what the thread holds. Default: it may run with anything. */
+  readonly refuse?: TurnStateOptions["refuse"]
+  /** Called when somebody else has changed what the next turn of the goal runs with. Must not wait. */
+  readonly restore?: (() => void) | undefined
   /** Keeps turns from being started on the thread while a goal is. Default: nothing does. */
   readonly exclusively?: (<A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>) | undefined
 }
@@ -428,6 +456,14 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
   // Stopping has a bound, of which no silence may use up all.
   const share = Duration.divideUnsafe(stopGrace, 4)
 
+  const interruptAndWait = (state: GoalState, turn: TurnState): Effect.Effect<void> =>
+    Effect.ignore(interrupt(state, share)).pipe(
+      Effect.andThen(state.awaitEnd),
+      Effect.andThen(Terminals.endLeft(rpc, turn)),
+      Effect.timeoutOption(stopGrace),
+      Effect.ignore
+    )
+
   /** For a goal of which nothing is heard. */
   const watch = (state: GoalState, turn: TurnState, stallTimeout: Duration.Duration) =>
     Watchdog.watch({
@@ -441,12 +477,7 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
         state.settleFrom(stored, goal)
         return state.isOver
       }).pipe(Effect.orElseSucceed(() => false)),
-      stop: Effect.ignore(interrupt(state, share)).pipe(
-        Effect.andThen(state.awaitEnd),
-        Effect.andThen(Terminals.endLeft(rpc, turn)),
-        Effect.timeoutOption(stopGrace),
-        Effect.ignore
-      )
+      stop: interruptAndWait(state, turn)
     })
 
   // Runs in finalizers, which nothing can interrupt: so it has a bound of its own.
@@ -502,7 +533,8 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
     const active = activeTurnId(rpc, threadId)
     if (active !== undefined) return yield* new ThreadBusy({ threadId, activeTurnId: active, delivered: false })
     yield* options.ready ?? Effect.void
-    const state = new GoalState(threadId, { ...turnOptions, rpc, limits: options.limits })
+    const { limits, refuse, restore } = options
+    const state = new GoalState(threadId, { ...turnOptions, rpc, limits, refuse }, restore)
     const turn = yield* Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
         const scope = yield* Scope.fork(yield* Effect.scope)
@@ -525,6 +557,7 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
         if (stallTimeout !== undefined) {
           yield* Effect.forkIn(Effect.interruptible(watch(state, turn, stallTimeout)), scope)
         }
+        yield* Effect.forkIn(Effect.interruptible(turn.endRefused(interruptAndWait(state, turn))), scope)
         return turn
       })
     )

@@ -31,21 +31,26 @@ export interface Asked {
 }
 
 /** What the server says. An older server may leave out any of it. */
-export type Told = Partial<
-  Pick<
-    Received.ThreadResumeResponse,
-    | "activePermissionProfile"
-    | "approvalPolicy"
-    | "approvalsReviewer"
-    | "cwd"
-    | "model"
-    | "modelProvider"
-    | "reasoningEffort"
-    | "runtimeWorkspaceRoots"
-    | "sandbox"
-    | "serviceTier"
-  >
->
+export type Told =
+  & {
+    readonly [
+      K in
+        | "activePermissionProfile"
+        | "approvalPolicy"
+        | "approvalsReviewer"
+        | "cwd"
+        | "model"
+        | "modelProvider"
+        | "reasoningEffort"
+        | "runtimeWorkspaceRoots"
+        | "sandbox"
+        | "serviceTier"
+    ]?: Received.ThreadResumeResponse[K] | undefined
+  }
+  & {
+    /** Where the commands run, the primary first. */
+    readonly environments?: ReadonlyArray<Received.ThreadEnvironment> | undefined
+  }
 
 type Update = Omit<Sent.ThreadSettingsUpdateParams, "threadId">
 
@@ -129,6 +134,8 @@ const reviewer = (name: string | undefined) => name === "guardian_subagent" ? "a
 
 const tier = (name: string | null | undefined) => name === "fast" ? "priority" : name
 
+export const effortSetting = "config.model_reasoning_effort"
+
 const differences = (asked: Asked, told: Told, when: When): ReadonlyArray<Difference> => {
   const found: Array<Difference> = []
   const compare = <A>(
@@ -209,7 +216,7 @@ const differences = (asked: Asked, told: Told, when: When): ReadonlyArray<Differ
     (serviceTier) => ({ serviceTier })
   )
   compare(
-    "config.model_reasoning_effort",
+    effortSetting,
     asked.effort,
     told.reasoningEffort,
     (effort) => told.reasoningEffort === effort,
@@ -218,22 +225,47 @@ const differences = (asked: Asked, told: Told, when: When): ReadonlyArray<Differ
   return found
 }
 
-const adviceFor = ({ update }: Difference): string =>
+const stronger = "omething stronger decides, such as the server's requirements: ask for what holds, or change the " +
+  "configuration."
+
+/** Nobody else knows a thread that was just made. */
+const adviceFor = ({ update }: Difference, when: When): string =>
   update === undefined
     ? "A loaded thread keeps this: leave the setting out, unsubscribe everyone and resume it once it is unloaded, or " +
       "start or fork a thread."
-    : "Something stronger decides, such as the server's requirements: ask for what holds, or change the configuration."
+    : when === "fresh"
+    ? `S${stronger}`
+    : `Either somebody else changes the thread at the same time: try again. Or s${stronger}`
 
-const failed = (threadId: string, wrong: ReadonlyArray<Difference>) =>
+const failed = (
+  threadId: string,
+  wrong: ReadonlyArray<Difference>,
+  advice: (one: Difference) => string
+) =>
   new SettingsNotApplied({
     threadId,
     settings: wrong.map((one) => ({
       setting: one.setting,
       asked: one.asked,
       holds: one.holds,
-      advice: adviceFor(one)
+      advice: advice(one)
     }))
   })
+
+/** Whether a turn runs with what was asked for, by what the server had told of its thread when the turn began. */
+export const notHeld = (
+  threadId: string,
+  asked: Asked,
+  told: Told | undefined,
+  options: {
+    /** Whether a setting that the server has not told is one that does not hold. */
+    readonly untold: boolean
+    readonly advice: string
+  }
+): SettingsNotApplied | undefined => {
+  const wrong = differences(asked, told ?? {}, "changed").filter(({ isTold }) => isTold || options.untold)
+  return wrong.length === 0 ? undefined : failed(threadId, wrong, () => options.advice)
+}
 
 /**
  * The sandbox that each turn is sent: what the server holds, where the configuration gave the details. The workspace is
@@ -273,15 +305,16 @@ const withoutSafety: Asked = {
   approvalsReviewer: undefined
 }
 
-/** Changes what differs, and reads again. */
+/** Changes what differs, and reads again: once more if somebody else may have changed it in between. */
 const apply = Effect.fnUntraced(function*(
   rpc: Rpc,
   threadId: string,
   asked: Asked,
   told: Told,
-  when: "fresh" | "loaded"
+  when: When
 ): Effect.fn.Return<Told, ResumeError> {
   const wrong = differences(asked, told, when)
+  const advice = (one: Difference) => adviceFor(one, when)
   const update: Update = {}
   for (const difference of wrong) Object.assign(update, difference.update)
   if (Object.keys(update).length === 0) return told
@@ -289,7 +322,7 @@ const apply = Effect.fnUntraced(function*(
     Effect.catchTag(
       "RpcError",
       (error): Effect.Effect<never, RpcError | SettingsNotApplied> =>
-        Effect.fail(error.reason === "methodNotFound" ? failed(threadId, wrong) : error)
+        Effect.fail(error.reason === "methodNotFound" ? failed(threadId, wrong, advice) : error)
     )
   )
   // Nothing is stored of a thread that has had no turn, and an ephemeral one is never: they cannot be read like this.
@@ -298,7 +331,11 @@ const apply = Effect.fnUntraced(function*(
   )
   const still = now === undefined ? wrong : differences(asked, now, "changed")
   const isWrong = still.filter(({ isTold }) => isTold)
-  if (isWrong.length > 0) return yield* failed(threadId, isWrong)
+  if (isWrong.length > 0) {
+    return yield* now === undefined || when !== "loaded" || isWrong.some(({ update }) => update === undefined)
+      ? failed(threadId, isWrong, advice)
+      : apply(rpc, threadId, asked, now, "changed")
+  }
   // What was sent, and not what somebody else may have made of it since.
   return { ...now ?? told, ...defined({ sandbox: update.sandboxPolicy ?? undefined }) }
 })
@@ -318,7 +355,7 @@ export const ensure = Effect.fnUntraced(function*(
     wrong = differences(asked, told, when)
   }
   const fixed = wrong.filter(({ isTold, update }) => isTold && update === undefined)
-  if (fixed.length > 0) return yield* failed(threadId, fixed)
+  if (fixed.length > 0) return yield* failed(threadId, fixed, (one) => adviceFor(one, when))
   // A change that fails must not have loosened anything: what decides about safety comes last.
   const isMixed = wrong.some(isSafety) && wrong.some((one) => one.isTold && !isSafety(one))
   const before = isMixed ? yield* apply(rpc, threadId, { ...asked, ...withoutSafety }, told, when) : told

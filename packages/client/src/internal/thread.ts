@@ -1,5 +1,6 @@
 /** A thread's handle, and what it gives to each of its turns. */
 import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -13,7 +14,7 @@ import type { Handler, Overrides } from "../ServerRequests.ts"
 import type { Thread } from "../Thread.ts"
 import type { CheckFolders } from "./folders.ts"
 import * as goal from "./goal.ts"
-import type { Told } from "./heldSettings.ts"
+import { notHeld, type Told } from "./heldSettings.ts"
 import type { ToWire } from "./inputItems.ts"
 import * as Kept from "./keptSettings.ts"
 import * as OptionKinds from "./options.ts"
@@ -22,7 +23,7 @@ import * as threadCalls from "./threadCalls.ts"
 import type { Turns } from "./threadRoute.ts"
 import * as threadTurns from "./threadTurns.ts"
 import * as Turn from "./turn.ts"
-import type { Opened } from "./untoldSettings.ts"
+import { type Opened, unstored } from "./untoldSettings.ts"
 
 /**
  * What a handle gives to each of its turns.
@@ -52,6 +53,7 @@ interface Client {
   readonly checkFolders: CheckFolders
   readonly toWire: ToWire
   readonly opened: Opened
+  readonly started: threadTurns.Started
   readonly inBackground: (effect: Effect.Effect<void>) => void
 }
 
@@ -61,7 +63,7 @@ export const defaultsOf = (
   source?: ThreadDefaults
 ): ThreadDefaults => ({
   kept: Kept.confirmed(Kept.keep({}, options ?? {}), told),
-  config: threadCalls.unstoredConfig(options),
+  config: unstored(options?.config),
   handlers: options?.handlers ?? source?.handlers,
   tools: options?.tools ?? source?.tools,
   stallTimeout: options?.stallTimeout ?? source?.stallTimeout
@@ -73,7 +75,7 @@ const unknownOutcomes: ReadonlySet<string> = new Set(["AppServerTimeout", "AppSe
 export const fork = Effect.fnUntraced(function*(
   client: Client,
   threadId: string,
-  options: ForkThreadOptions | undefined,
+  options: (ForkThreadOptions & Kept.Kept) | undefined,
   source?: ThreadDefaults
 ): Effect.fn.Return<Thread, ThreadCallError | SettingsNotApplied> {
   const { id, told } = yield* threadCalls.fork(client.rpc, client.opened, threadId, options)
@@ -96,6 +98,9 @@ export const make = (
       "item/tool/call": tools.handler(defaults.handlers?.["item/tool/call"] ?? client.toolCall)
     }
   let { kept } = defaults
+  client.opened.ask(id, kept)
+  /** What was kept before a change of which the server has not told yet. */
+  let changing: ReadonlyArray<{ readonly before: Kept.Kept; readonly told: Told | undefined }> = []
   let restarts = state === undefined ? rpc.restarts : undefined
   /**
    * Keeps settings from when they are sent: their reply may be lost, and what is asked for last counts. A refusal takes them
@@ -105,8 +110,11 @@ export const make = (
     Effect.suspend(() => {
       const before = kept
       const asked = kept = Kept.keep(kept, given)
+      const now = rpc.settingsOf(id)
+      changing = [...changing.filter(({ told }) => told === now), { before, told: now }]
       return Effect.onExit(request, (exit) =>
         Effect.sync(() => {
+          if (Exit.isSuccess(exit)) client.opened.ask(id, given)
           if (Exit.isSuccess(exit) || kept !== asked) return
           const error = Cause.findErrorOption(exit.cause)
           const isRefused = Option.isSome(error) && !unknownOutcomes.has(error.value._tag)
@@ -114,11 +122,32 @@ export const make = (
         }))
     })
 
+  /** Refuses what would leave the thread without a sandbox. */
+  const checked = (given: Kept.Kept) => <A, E, R>(request: Effect.Effect<A, E, R>) =>
+    Effect.suspend(() => Effect.andThen(Kept.checkBypass(kept, given), request))
+
+  const earlier = new Set<Deferred.Deferred<void>>()
+  /** Until it is done with, what changes the settings of the thread waits for it. */
+  const inOrder: threadTurns.Settings["inOrder"] = (use) =>
+    Effect.suspend(() => {
+      const sent = Deferred.makeUnsafe<void>()
+      earlier.add(sent)
+      const done = () => {
+        earlier.delete(sent)
+        Deferred.doneUnsafe(sent, Exit.void)
+      }
+      return Effect.ensuring(use(done), Effect.sync(done))
+    })
+  const afterEarlier = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    Effect.suspend(() =>
+      Effect.andThen(Effect.forEach([...earlier], (sent) => Deferred.await(sent), { discard: true }), effect)
+    )
+
   const resume = Effect.suspend(() => {
     const now = rpc.restarts
-    const { environments: _, ...settings } = kept
+    const own = defined({ ...Kept.settings(kept), config: defaults.config })
     return Effect.map(
-      threadCalls.resume(rpc, client.opened, id, defined({ ...settings, config: defaults.config })),
+      threadCalls.resume(rpc, client.opened, id, own, client.opened.again(id, own)),
       () => {
         restarts = now
         unheard.delete(id)
@@ -134,11 +163,23 @@ export const make = (
   const subscribe = Effect.andThen(revive, Effect.suspend(() => unheard.has(id) ? resume : Effect.void))
   /** For turns that the server starts with what the thread holds. */
   const enforce = Effect.suspend(() => {
-    const params = Kept.params(kept)
+    const params = Kept.updateParams(kept, rpc.settingsOf(id))
     return Object.keys(params).length === 0
       ? Effect.void
       : Effect.asVoid(rpc.request("thread/settings/update", { threadId: id, ...params }))
   })
+  /** Why a turn that the server has started must not run. It may have begun before a change of our own was taken. */
+  const refuse = (held: Told | undefined): SettingsNotApplied | undefined => {
+    const wrong = (kept: Kept.Kept) =>
+      notHeld(id, Kept.asked(kept), held, {
+        untold: false,
+        advice:
+          "Somebody else changed the thread right before the turn began, and the turn was stopped: look at what it " +
+          "did, then start it again."
+      })
+    const one = wrong(kept)
+    return changing.some(({ before, told }) => told === held && wrong(before) === undefined) ? undefined : one
+  }
   const turns: Turns = {
     ...client.turns,
     start: (threadId, request, options) =>
@@ -148,9 +189,11 @@ export const make = (
           return Effect.andThen(subscribe, client.turns.start(threadId, request, options))
         }
         // The goal owns the thread, also between two of its turns; its handle steers it.
-        return options.whenBusy === "queue"
-          ? Effect.andThen(goal.awaitIdle(rpc, id), turns.start(threadId, request, options))
-          : Effect.fail(new ThreadBusy({ threadId, activeTurnId, delivered: false }))
+        if (options.whenBusy !== "queue") {
+          return Effect.fail(new ThreadBusy({ threadId, activeTurnId, delivered: false }))
+        }
+        options.onWait?.()
+        return Effect.andThen(goal.awaitIdle(rpc, id), turns.start(threadId, request, options))
       })
   }
   const calls = threadCalls.make(rpc, id, () =>
@@ -166,6 +209,8 @@ export const make = (
     handlers,
     limits: turns.limits,
     ready: Effect.andThen(subscribe, enforce),
+    refuse,
+    restore: () => client.inBackground(Effect.ignore(enforce)),
     exclusively: turns.exclusively(id),
     toWire: client.toWire,
     handle: (state, interrupt) => Turn.make(rpc, { ...turns, interrupt: () => interrupt }, state, client.toWire)
@@ -178,7 +223,7 @@ export const make = (
       id,
       { ...defaults, handlers, stallTimeout: defaults.stallTimeout ?? client.stallTimeout },
       client,
-      { current: () => kept, keeping, enforce }
+      { checked, current: () => kept, keeping, enforce, inOrder, refuse, started: client.started }
     ),
     ...calls,
     setName: (name) => revived(calls.setName(name)),
@@ -187,12 +232,17 @@ export const make = (
     updateSettings: (options) =>
       OptionKinds.checkArgument("options", options, OptionKinds.record).pipe(
         Effect.andThen(Effect.suspend(() => client.checkFolders(options))),
-        Effect.andThen(Effect.suspend(() => revived(keeping(options)(calls.updateSettings(options)))))
+        // A turn that was forked before this begins first, and its request is sent first.
+        Effect.andThen(Effect.yieldNow),
+        Effect.andThen(Effect.suspend(() =>
+          afterEarlier(revived(checked(options)(keeping(options)(calls.updateSettings(options)))))
+        ))
       ),
     ...goals,
     fork: Effect.fn("Thread.fork")(function*(options) {
       yield* OptionKinds.check(options, OptionKinds.ofThread)
       yield* client.checkFolders(options)
+      yield* Kept.checkBypass(kept, options ?? {})
       // The fork would take them from the thread, which somebody else may have changed.
       const { environments: _, ...settings } = Kept.keep(kept, options ?? {})
       return yield* fork(client, id, { ...options, ...settings }, defaults)

@@ -1,9 +1,11 @@
 /** What is asked of a thread beside its turns. What was not given is not sent. */
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
-import type { AppServerRpc } from "../AppServerRpc.ts"
+import type { AppServerRpc, RequestOptions } from "../AppServerRpc.ts"
 import type { ForkThreadOptions, ResumeThreadOptions, StartThreadOptions, ThreadSettings } from "../Codex.ts"
 import { DecodeError, InvalidArgument, type ResumeError } from "../CodexError.ts"
 import type { Sandbox } from "../Sandbox.ts"
@@ -110,11 +112,44 @@ export const threadSettings = Effect.fnUntraced(function*(options: ThreadSetting
   return { asked, params, untold: Untold.of(options) }
 })
 
-/** Gives a thread up that is not what was asked for, so that the server need not keep it. */
-const orLeave = (rpc: Rpc, threadId: string) => <A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Effect.onError(
-    effect,
-    () => Effect.ignore(Effect.interruptible(rpc.request("thread/unsubscribe", { threadId }, { timeout: "2 seconds" })))
+/** What a request that is given up may still need. */
+const leaveWithin = "2 seconds"
+
+/** Nobody knows the thread, so that it is deleted: that unloads it at once. The server refuses it for an ephemeral one. */
+const leave = (rpc: Rpc, threadId: string): Effect.Effect<void> =>
+  Effect.asVoid(rpc.request("thread/delete", { threadId })).pipe(
+    Effect.catchTag("RpcError", () => Effect.asVoid(rpc.request("thread/unsubscribe", { threadId }))),
+    Effect.interruptible,
+    // In a fiber of its own, because the one that leaves may be interrupted.
+    Effect.timeoutOption(leaveWithin),
+    Effect.ignore
+  )
+
+/** Makes a thread and uses it; gives it up if that fails or is interrupted, also while the server is making it. */
+const making = <A extends { readonly thread: { readonly id: string } }, E, B, E2>(
+  rpc: Rpc,
+  request: (options: RequestOptions) => Effect.Effect<A, E>,
+  use: (reply: A) => Effect.Effect<B, E2>
+): Effect.Effect<B, E | E2> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      let sent = false
+      const onSent = () => {
+        sent = true
+      }
+      const asking = yield* Effect.forkChild(Effect.interruptible(request({ onSent })))
+      // Interrupting this does not undo what was sent.
+      const giveUp = Effect.suspend(() =>
+        sent ? Effect.timeoutOption(Effect.interruptible(Fiber.await(asking)), leaveWithin) : Effect.succeedNone
+      ).pipe(
+        Effect.flatMap((late) =>
+          Option.isSome(late) && Exit.isSuccess(late.value) ? leave(rpc, late.value.value.thread.id) : Effect.void
+        ),
+        Effect.andThen(Fiber.interrupt(asking))
+      )
+      const reply = yield* Effect.onInterrupt(restore(Fiber.join(asking)), () => giveUp)
+      return yield* Effect.onError(restore(use(reply)), () => leave(rpc, reply.thread.id))
+    })
   )
 
 /** A thread that was just made is loaded here and known to nobody else, so that a refusal cannot mean anything else. */
@@ -140,7 +175,7 @@ export const start = Effect.fnUntraced(function*(rpc: Rpc, opened: Untold.Opened
     ...rest
   } = own
   allSent(rest)
-  const reply = yield* rpc.request("thread/start", {
+  const all = {
     ...params,
     ...defined({
       allowProviderModelFallback,
@@ -153,13 +188,19 @@ export const start = Effect.fnUntraced(function*(rpc: Rpc, opened: Untold.Opened
       sessionStartSource,
       threadSource
     })
-  }).pipe(nameRequired(rpc, params))
-  const { id } = reply.thread
+  }
   // The provider may take another model then, which is what the option asks for.
   const compared = allowProviderModelFallback === true ? { ...asked, model: undefined } : asked
-  const told = yield* Held.ensure(rpc, id, compared, reply, "fresh").pipe(ofNew, orLeave(rpc, id))
-  opened.set(id, untold)
-  return { id, told }
+  return yield* making(
+    rpc,
+    (requestOptions) => rpc.request("thread/start", all, requestOptions).pipe(nameRequired(rpc, params)),
+    Effect.fnUntraced(function*(reply) {
+      const { id } = reply.thread
+      const told = yield* ofNew(Held.ensure(rpc, id, compared, reply, "fresh"))
+      opened.set(id, untold)
+      return { id, told }
+    })
+  )
 })
 
 /** Hears of a thread that is loaded, and leaves it as it is. */
@@ -180,21 +221,25 @@ const hasTurn = (rpc: Rpc, threadId: string, otherwise: boolean) =>
     Effect.orElseSucceed(() => otherwise)
   )
 
+/** @param again what the thread is loaded with instead, if it is not loaded. Default: the options. */
 export const resume = Effect.fnUntraced(function*(
   rpc: Rpc,
   opened: Untold.Opened,
   threadId: string,
-  options: ResumeThreadOptions = empty
+  options: ResumeThreadOptions = empty,
+  again?: ThreadSettings
 ): Effect.fn.Return<{ readonly id: string; readonly told: Held.Told }, ResumeError> {
-  const { asked, params, untold } = yield* threadSettings(options)
+  const given = yield* threadSettings(options)
   const own: Omit<ResumeThreadOptions, keyof ThreadSettings> = options
   const { personality, ...rest } = own
   allSent(rest)
   const held = opened.get(threadId)
-  const different = Untold.differing(untold, held)
-  const isOther = different.length > 0 || Untold.differing(held, untold).length > 0
-  const wasLoaded = isOther && (yield* isLoaded(rpc, threadId).pipe(nameRequired(rpc, params)))
+  const different = Untold.differing(given.untold, held)
+  const isOther = different.length > 0 || Untold.differing(held, given.untold).length > 0
+  const wasLoaded = (isOther || again !== undefined) &&
+    (yield* isLoaded(rpc, threadId).pipe(nameRequired(rpc, given.params)))
   if (wasLoaded && different.length > 0) return yield* Untold.keptByLoaded(threadId, different)
+  const { asked, params, untold } = again === undefined || wasLoaded ? given : yield* threadSettings(again)
   // Before the thread is loaded with the rest of what was asked, which would stay.
   const givesInstructions = different.includes(Untold.developer)
   if (givesInstructions && (yield* hasTurn(rpc, threadId, false))) return yield* Untold.keptByHistory(threadId)
@@ -207,21 +252,12 @@ export const resume = Effect.fnUntraced(function*(
   }).pipe(nameRequired(rpc, params))
   if (givesInstructions && (yield* hasTurn(rpc, threadId, true))) return yield* Untold.keptByHistory(threadId)
   const told = yield* Held.ensure(rpc, threadId, asked, reply, "loaded")
-  if (isOther && !wasLoaded) {
+  if ((isOther || again !== undefined) && !wasLoaded) {
     const instructions = held[Untold.developer]
     opened.set(threadId, { ...untold, ...instructions !== undefined && { [Untold.developer]: instructions } })
   }
   return { id: reply.thread.id, told }
 })
-
-/**
- * The overrides of the configuration that a cold resume has to be given again, because the server does not store them. It
- * does store the model and the effort of the last turn (measured on 0.169).
- */
-export const unstoredConfig = (options: ThreadSettings | undefined): ThreadSettings["config"] => {
-  const { model: _, model_reasoning_effort: __, ...config } = options?.config ?? {}
-  return Object.keys(config).length === 0 ? undefined : config
-}
 
 export const fork = Effect.fnUntraced(function*(
   rpc: Rpc,
@@ -241,24 +277,30 @@ export const fork = Effect.fnUntraced(function*(
     ...rest
   } = own
   allSent(rest)
-  const reply = yield* rpc.request("thread/fork", {
+  const all = {
     threadId,
     // An ephemeral fork is refused without it.
     excludeTurns: true,
     ...params,
     ...defined({ attachToSource, beforeTurnId, deferGoalContinuation, ephemeral, lastTurnId, threadSource })
-  }).pipe(nameRequired(rpc, params))
-  const { id } = reply.thread
-  const source = opened.get(threadId)
-  const { baseInstructions, [Untold.developer]: instructions } = source
-  return yield* Effect.gen(function*() {
-    if (Untold.differing(untold, source).includes(Untold.developer) && (yield* hasTurn(rpc, id, true))) {
-      return yield* Untold.keptByHistory(id)
-    }
-    const told = yield* ofNew(Held.ensure(rpc, id, asked, reply, "fresh"))
-    opened.set(id, defined({ baseInstructions, [Untold.developer]: instructions, ...untold }))
-    return { id, told }
-  }).pipe(orLeave(rpc, id))
+  }
+  const request = (requestOptions: RequestOptions) =>
+    rpc.request("thread/fork", all, requestOptions).pipe(nameRequired(rpc, params))
+  return yield* making(
+    rpc,
+    request,
+    Effect.fnUntraced(function*(reply) {
+      const { id } = reply.thread
+      const source = opened.get(threadId)
+      const { baseInstructions, [Untold.developer]: instructions } = source
+      if (Untold.differing(untold, source).includes(Untold.developer) && (yield* hasTurn(rpc, id, true))) {
+        return yield* Untold.keptByHistory(id)
+      }
+      const told = yield* ofNew(Held.ensure(rpc, id, asked, reply, "fresh"))
+      opened.set(id, defined({ baseInstructions, [Untold.developer]: instructions, ...untold }))
+      return { id, told }
+    })
+  )
 })
 
 export const read = (rpc: Rpc, threadId: string, options?: { readonly includeTurns?: boolean | undefined }) =>

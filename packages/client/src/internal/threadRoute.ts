@@ -30,6 +30,7 @@ import { AppServerTimeout, ThreadBusy, TransportError } from "../CodexError.ts"
 import type { Raw } from "../ServerNotification.ts"
 import type { Overrides } from "../ServerRequests.ts"
 import * as AfterRestart from "./afterRestart.ts"
+import type { Told } from "./heldSettings.ts"
 import * as RateLimits from "./rateLimits.ts"
 import * as StoredTurn from "./storedTurn.ts"
 import * as Terminals from "./terminals.ts"
@@ -68,6 +69,8 @@ class ThreadRoute implements ThreadObserver {
   readonly gate = Semaphore.makeUnsafe(1)
   starting: Starting | undefined
   activeTurnId: string | undefined
+  /** What the thread held when its last turn began. */
+  private held: { readonly turnId: string; readonly settings: Told | undefined } | undefined
   private readonly turns = new Map<string, TurnState>()
   private readonly touched: Array<TurnState> = []
   private readonly afterRead: Array<() => void> = []
@@ -75,15 +78,17 @@ class ThreadRoute implements ThreadObserver {
   private last: TurnState | undefined
   private end: ConnectionError | undefined
 
+  private readonly rpc: Pick<AppServerRpc["Service"], "settingsOf">
   private readonly onQuiet: (turn: TurnState) => void
   readonly onRestored: () => void
   isLost = false
 
-  constructor(threadId: string, calls: {
+  constructor(threadId: string, rpc: Pick<AppServerRpc["Service"], "settingsOf">, calls: {
     readonly onQuiet: (turn: TurnState) => void
     readonly onRestored: (route: ThreadRoute) => void
   }) {
     this.threadId = threadId
+    this.rpc = rpc
     this.onQuiet = calls.onQuiet
     this.onRestored = () => {
       this.isLost = false
@@ -111,6 +116,7 @@ class ThreadRoute implements ThreadObserver {
         if (roots !== undefined && roots.size < maxOpened) roots.set(root, id)
       }
       this.activeTurnId = id
+      this.held = { turnId: id, settings: this.rpc.settingsOf(this.threadId) }
     }
     const turn = this.last?.id === id ? this.last : this.find(id)
     if (event._tag !== "item/agentMessage/delta") this.watch(event, id, turn)
@@ -255,6 +261,11 @@ class ThreadRoute implements ThreadObserver {
     return this.turns.get(id)
   }
 
+  /** What the thread held when a turn began, if that was heard. */
+  heldBy(turnId: string): Told | undefined {
+    return this.held?.turnId === turnId ? this.held.settings : undefined
+  }
+
   /** The state of a turn, which is opened if there is none. */
   open(id: string, options: TurnStateOptions): TurnState {
     const known = this.turns.get(id) ?? this.underRoot(id)
@@ -340,8 +351,8 @@ const clientIdOf = (params: unknown): string | undefined => {
 
 interface Steer {
   readonly steer: ClientRequests["turn/steer"]["params"]["input"]
-  /** Why the message must not be said to this turn. */
-  readonly refuse: (activeTurnId: string) => SettingsNotApplied | undefined
+  /** Why the message must not be said to this turn, which began with what the thread held. */
+  readonly refuse: (activeTurnId: string, held: Told | undefined) => SettingsNotApplied | undefined
 }
 
 export interface StartOptions extends Omit<TurnStateOptions, "rpc" | "limits"> {
@@ -349,6 +360,8 @@ export interface StartOptions extends Omit<TurnStateOptions, "rpc" | "limits"> {
   readonly whenBusy: "fail" | "queue" | Steer
   /** How long the turn may be silent. */
   readonly stallTimeout: Duration.Duration | undefined
+  /** Called when the turn has to wait for another one. Default: nobody wants to know. */
+  readonly onWait?: (() => void) | undefined
 }
 
 export interface Turns {
@@ -402,7 +415,7 @@ export const make = Effect.fnUntraced(function*(
   const limits = () => RateLimits.windowsOf(known.current())
   const routes = yield* RcMap.make({
     lookup: Effect.fnUntraced(function*(threadId: string) {
-      const route = new ThreadRoute(threadId, {
+      const route = new ThreadRoute(threadId, rpc, {
         onQuiet: (turn) => inBackground(Watchdog.settleQuiet(rpc, turn)),
         onRestored: (route) => inBackground(AfterRestart.settle(rpc, route, route.running, inBackground))
       })
@@ -435,7 +448,7 @@ export const make = Effect.fnUntraced(function*(
       }),
       Effect.asVoid,
       Effect.raceFirst(turn.awaitEnd),
-      Effect.catchTag(["TurnStalled", "TurnOutcomeUnknown"], () => Effect.void)
+      Effect.catchTag(["SettingsNotApplied", "TurnStalled", "TurnOutcomeUnknown"], () => Effect.void)
     )
 
   // Runs in finalizers, which nothing can interrupt: so it has a bound of its own.
@@ -498,7 +511,7 @@ export const make = Effect.fnUntraced(function*(
   const start: Turns["start"] = Effect.fnUntraced(function*(threadId, makeRequest, startOptions) {
     if (!isOpen) return yield* closed()
     const route = yield* RcMap.get(routes, threadId)
-    const { stallTimeout, whenBusy, ...turnOptions } = startOptions
+    const { onWait, stallTimeout, whenBusy, ...turnOptions } = startOptions
     const options: TurnStateOptions = { ...turnOptions, rpc, limits }
 
     // Interrupting this does not undo the request: what was sent is waited for and then stopped.
@@ -532,6 +545,9 @@ export const make = Effect.fnUntraced(function*(
             const turn = route.claim(reply.value, options)
             yield* TurnTelemetry.follow(turn, scope)
             yield* Effect.addFinalizer(() => letGo(route, turn))
+            if (options.refuse !== undefined) {
+              yield* Effect.forkScoped(Effect.interruptible(turn.endRefused(stop(turn))))
+            }
             if (stallTimeout !== undefined) {
               yield* Effect.forkScoped(
                 Effect.interruptible(Watchdog.watch({ rpc, turn, stallTimeout, stop: stop(turn) }))
@@ -557,27 +573,37 @@ export const make = Effect.fnUntraced(function*(
       })
     )
 
+    /** Begins anew once the turn has begun, where it has not. */
+    const awaitBegun = <A, E, R>(id: string, otherwise: Effect.Effect<A, E, R>) =>
+      Effect.suspend((): Effect.Effect<A | TurnState, E | TurnStartError, R | Scope.Scope> => {
+        const turn = route.get(id)
+        return turn === undefined || turn.hasBegun || turn.isEnded ? otherwise : Effect.andThen(
+          Effect.raceFirst(Deferred.await(turn.started), Effect.exit(turn.awaitEnd)),
+          startOrSteer
+        )
+      })
+
     const startOrSteer: Effect.Effect<TurnState, TurnStartError, Scope.Scope> = Effect.suspend(() => {
       const active = route.activeTurnId
       if (active === undefined) return startNow
       if (whenBusy === "fail") return Effect.fail(busy(route, active))
-      if (whenBusy === "queue") return Effect.andThen(route.awaitIdle(), startOrSteer)
-      const refused = whenBusy.refuse(active)
-      if (refused !== undefined) return Effect.fail(refused)
+      if (whenBusy === "queue") {
+        onWait?.()
+        return Effect.andThen(route.awaitIdle(), startOrSteer)
+      }
+      const refused = whenBusy.refuse(active, route.heldBy(active))
+      // What it runs with is known once it begins.
+      if (refused !== undefined) return awaitBegun(active, Effect.fail(refused))
       return Effect.catchTags(steer(route, active, whenBusy.steer, options), {
         NoActiveTurn: () =>
-          Effect.suspend(() => {
-            const turn = route.get(active)
-            // It is accepted but not begun, or it is over.
-            if (turn !== undefined && !turn.hasBegun && !turn.isEnded) {
-              return Effect.andThen(
-                Effect.raceFirst(Deferred.await(turn.started), Effect.exit(turn.awaitEnd)),
-                startOrSteer
-              )
-            }
-            if (route.activeTurnId === active) route.activeTurnId = undefined
-            return startOrSteer
-          }),
+          // It is accepted but not begun, or it is over.
+          awaitBegun(
+            active,
+            Effect.suspend(() => {
+              if (route.activeTurnId === active) route.activeTurnId = undefined
+              return startOrSteer
+            })
+          ),
         TurnMismatch: (error) =>
           Effect.suspend(() => {
             route.activeTurnId = error.actual
@@ -588,6 +614,8 @@ export const make = Effect.fnUntraced(function*(
 
     // Those who do not want to wait are not to wait for those who do.
     if (whenBusy === "fail" && route.activeTurnId !== undefined) return yield* busy(route, route.activeTurnId)
+    // The gate may be held by a turn that waits.
+    if (route.activeTurnId !== undefined) onWait?.()
     return yield* route.gate.withPermit(startOrSteer)
   })
 

@@ -5,20 +5,28 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import type { AppServerRpc } from "../AppServerRpc.ts"
-import type { CallError, DecodeError, ThreadNotFound, TurnEndError, TurnStartError } from "../CodexError.ts"
+import type {
+  CallError,
+  DecodeError,
+  InvalidArgument,
+  ThreadNotFound,
+  TurnEndError,
+  TurnStartError
+} from "../CodexError.ts"
 import { OutputInvalid, SettingsNotApplied, TurnInterrupted } from "../CodexError.ts"
 import type { Input } from "../Input.ts"
 import * as Output from "../Output.ts"
 import type { StructuredOutput, Thread, TurnOptions } from "../Thread.ts"
 import type { TurnResult } from "../TurnResult.ts"
 import type { CheckFolders } from "./folders.ts"
+import * as Held from "./heldSettings.ts"
 import type { ToWire } from "./inputItems.ts"
 import * as Kept from "./keptSettings.ts"
 import * as OptionKinds from "./options.ts"
 import { withoutMeaning } from "./rpcErrors.ts"
-import { duration, turnSettings } from "./settings.ts"
+import { defined, duration, turnSettings } from "./settings.ts"
 import type { ThreadDefaults } from "./thread.ts"
-import type { Turns } from "./threadRoute.ts"
+import type { StartOptions, Turns } from "./threadRoute.ts"
 import * as Turn from "./turn.ts"
 import type { TurnState } from "./turnState.ts"
 
@@ -38,27 +46,66 @@ const startedId = <E>(
 
 type Params = ClientRequests["turn/start"]["params"]
 
-/** The settings of a turn that a message which steers it does not carry. */
-const steered = [
-  "approvalPolicy",
-  "approvalsReviewer",
-  "sandboxPolicy",
-  "cwd",
-  "model",
-  "effort",
-  "serviceTier",
-  "summary"
-] as const
+/** What a turn was started with. */
+interface Sent {
+  readonly id: string
+  readonly asked: Held.Asked
+  readonly untold: Untold
+}
 
-const optionOf: { readonly [name: string]: string } = {
-  approvalPolicy: "approvalMode",
-  approvalsReviewer: "approvalMode",
-  sandboxPolicy: "sandbox"
+/** What no notification tells of a turn. */
+type Untold = Pick<Partial<Params>, "cyberAccessProgram" | "outputSchema" | "summary">
+
+const untoldOf = ({ cyberAccessProgram, outputSchema, summary }: Partial<Params>): Untold =>
+  defined({ cyberAccessProgram, outputSchema, summary })
+
+const askedOf = (kept: Kept.Kept, { effort, model, serviceTier }: Partial<Params>): Held.Asked => ({
+  ...Kept.asked(kept),
+  ...defined({ effort: effort ?? undefined, model: model ?? undefined, serviceTier: serviceTier ?? undefined })
+})
+
+// A turn that was forgotten is one that a message with settings of its own does not steer.
+const maxThreads = 1024
+
+/** The last turn that this client has started on each thread. */
+export class Started {
+  private readonly threads = new Map<string, Sent>()
+
+  of(threadId: string, turnId: string): Sent | undefined {
+    const sent = this.threads.get(threadId)
+    return sent?.id === turnId ? sent : undefined
+  }
+
+  set(threadId: string, sent: Sent): void {
+    this.threads.delete(threadId)
+    this.threads.set(threadId, sent)
+    const [oldest] = this.threads.keys()
+    if (this.threads.size > maxThreads && oldest !== undefined) this.threads.delete(oldest)
+  }
+}
+
+/** The members that are others than those of an object. */
+const differing = <A extends object>(members: A, other: object | undefined): Partial<A> => {
+  const found: Partial<A> = { ...members }
+  for (const [name, value] of Object.entries(other ?? {})) {
+    const key = name as keyof A
+    if (JSON.stringify(members[key]) === JSON.stringify(value)) delete found[key]
+  }
+  return found
 }
 
 /** What the thread's handle keeps for its turns. */
-interface Settings {
+export interface Settings {
   readonly current: () => Kept.Kept
+  /** Runs a request unless it would leave the thread without a sandbox. */
+  readonly checked: (
+    given: Kept.Kept
+  ) => <A, E, R>(request: Effect.Effect<A, E, R>) => Effect.Effect<A, E | InvalidArgument, R>
+  /** Later changes of the settings wait until the turn's request is sent, or is known to wait for another turn. */
+  readonly inOrder: <A, E, R>(use: (sent: () => void) => Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+  /** Why a turn must not run with what the thread held when it began. */
+  readonly refuse: (held: Held.Told | undefined) => SettingsNotApplied | undefined
+  readonly started: Started
   /** Keeps settings for the turns that follow, unless their request is refused. */
   readonly keeping: (
     given: Kept.Kept
@@ -75,30 +122,37 @@ export const make = (
   { checkFolders, toWire }: { readonly checkFolders: CheckFolders; readonly toWire: ToWire },
   settings: Settings
 ): Pick<Thread, "run" | "turn" | "review" | "compact"> => {
-  /** The last turn that this handle has started, and the settings that it was sent. */
-  let last: { readonly id: string; readonly given: Partial<Params> } | undefined
-
-  /** What a turn that runs would have to be, to be steered by a message with these settings. */
-  const steerable = (given: Partial<Params>) => (activeTurnId: string): SettingsNotApplied | undefined => {
-    const held: Partial<Params> = last?.id === activeTurnId ? last.given : {}
-    const wrong = steered.filter((name) =>
-      given[name] !== undefined && JSON.stringify(given[name]) !== JSON.stringify(held[name])
-    )
-    return wrong.length === 0 ? undefined : new SettingsNotApplied({
-      threadId,
-      settings: wrong.map((name) => ({
-        setting: optionOf[name] ?? name,
-        asked: JSON.stringify(given[name]),
-        holds: `what turn ${activeTurnId} was started with`,
-        advice: "A turn that runs keeps its settings: steer it without them, or set `whenBusy` to \"queue\"."
+  /** Why a message must not be said to a turn: it asks for what the turn does not have. */
+  const refuseSteer =
+    (given: Partial<Params>, options: TurnOptions | undefined) =>
+    (turnId: string, held: Held.Told | undefined): SettingsNotApplied | undefined => {
+      const sent = settings.started.of(threadId, turnId)
+      const advice =
+        "A turn that runs keeps its settings: set `whenBusy` to \"queue\", or steer it with a handle that asks " +
+        "for none of them."
+      const asked = askedOf(Kept.keep(Kept.explicit(settings.current()), options ?? {}), given)
+      const told = Held.notHeld(threadId, differing(asked, sent?.asked), held, { untold: true, advice })
+      const untold = Object.entries(differing(untoldOf(given), sent?.untold)).map(([setting, value]) => ({
+        setting,
+        asked: JSON.stringify(value),
+        holds: `what turn ${turnId} was started with`,
+        advice
       }))
-    })
-  }
+      const wrong = [...told?.settings ?? [], ...untold]
+      return wrong.length === 0 ? undefined : new SettingsNotApplied({
+        threadId,
+        settings: wrong.map((one) => one.setting === Held.effortSetting ? { ...one, setting: "effort" } : one)
+      })
+    }
 
-  const start = Effect.fnUntraced(function*(
+  const start = (input: Input, options: TurnOptions | undefined, events: boolean) =>
+    settings.inOrder((sent) => startWith(input, options, events, sent))
+
+  const startWith = Effect.fnUntraced(function*(
     input: Input,
     options: TurnOptions | undefined,
-    events: boolean
+    events: boolean,
+    sent: () => void
   ): Effect.fn.Return<TurnState, TurnStartError, Scope.Scope> {
     yield* OptionKinds.check(options, OptionKinds.ofTurn)
     const given = yield* turnSettings(options ?? {})
@@ -110,17 +164,23 @@ export const make = (
     const request = (requestOptions: Parameters<typeof rpc.request>[2]) =>
       Effect.suspend(() => {
         const kept = Kept.keep(settings.current(), options ?? {})
-        const all = { ...given, ...Kept.turnParams(kept) }
-        const params: Params = { threadId, clientUserMessageId: clientId, input: items, ...all }
+        const params: Params = {
+          threadId,
+          clientUserMessageId: clientId,
+          input: items,
+          ...given,
+          ...Kept.turnParams(kept)
+        }
+        sent()
         return startedId(rpc.request("turn/start", params, requestOptions)).pipe(
           settings.keeping(options ?? {}),
           Effect.tap((id) =>
             Effect.sync(() => {
-              last = { id, given: all }
+              settings.started.set(threadId, { id, asked: askedOf(kept, given), untold: untoldOf(given) })
             })
           )
         )
-      })
+      }).pipe(settings.checked(options ?? {}))
     const whenBusy = options?.whenBusy ?? "fail"
     return yield* turns.start(threadId, request, {
       clientId,
@@ -128,12 +188,8 @@ export const make = (
       handlers: { ...handlers, ...options?.handlers },
       maxUnreadBytes: options?.maxUnreadBytes,
       stallTimeout: yield* duration("stallTimeout", options?.stallTimeout ?? stallTimeout),
-      whenBusy: whenBusy === "steer"
-        ? {
-          steer: items,
-          refuse: steerable(given)
-        }
-        : whenBusy
+      onWait: sent,
+      whenBusy: whenBusy === "steer" ? { steer: items, refuse: refuseSteer(given, options) } : whenBusy
     })
   })
 
@@ -193,7 +249,8 @@ export const make = (
 
   const other = (
     request: Parameters<Turns["start"]>[1],
-    options: { readonly whenBusy?: "fail" | "queue" | undefined } | undefined
+    options: { readonly whenBusy?: "fail" | "queue" | undefined } | undefined,
+    rest: Pick<StartOptions, "onWait" | "refuse"> = {}
   ) =>
     OptionKinds.check(options, OptionKinds.ofReview).pipe(
       Effect.andThen(duration("stallTimeout", stallTimeout)),
@@ -203,7 +260,8 @@ export const make = (
           handlers,
           maxUnreadBytes: undefined,
           stallTimeout,
-          whenBusy: options?.whenBusy ?? "fail"
+          whenBusy: options?.whenBusy ?? "fail",
+          ...rest
         })
       ),
       // Nothing but a message has a length that is checked.
@@ -217,13 +275,19 @@ export const make = (
     }),
     run,
     review: Effect.fn("Thread.review")(function*(target, options) {
-      return yield* other(
-        (requestOptions) =>
-          Effect.andThen(
-            settings.enforce,
-            startedId(rpc.request("review/start", { threadId, target }, requestOptions))
-          ),
-        options
+      return yield* settings.inOrder((sent) =>
+        other(
+          (requestOptions) =>
+            Effect.andThen(
+              settings.enforce,
+              Effect.suspend(() => {
+                sent()
+                return startedId(rpc.request("review/start", { threadId, target }, requestOptions))
+              })
+            ),
+          options,
+          { onWait: sent, refuse: settings.refuse }
+        )
       )
     }),
     compact: Effect.fn("Thread.compact")(function*(options) {

@@ -14,13 +14,14 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
 import type { AppServerRpc } from "../AppServerRpc.ts"
-import type { ConnectionError, ThreadBusy, TurnOutcomeUnknown, TurnStalled } from "../CodexError.ts"
+import type { ConnectionError, SettingsNotApplied, ThreadBusy, TurnOutcomeUnknown, TurnStalled } from "../CodexError.ts"
 import { EventsOverflow, TurnFailed } from "../CodexError.ts"
 import type { Raw, TurnEvent } from "../ServerNotification.ts"
 import type { Overrides } from "../ServerRequests.ts"
 import type { TurnResult } from "../TurnResult.ts"
 import { finalResponse, plan } from "../TurnResult.ts"
 import { guardOf } from "./guard.ts"
+import type { Told } from "./heldSettings.ts"
 import { redactTurnError } from "./keys.ts"
 import { CompactLog, done, Mailbox, slowReader } from "./mailbox.ts"
 import * as RateLimits from "./rateLimits.ts"
@@ -31,7 +32,7 @@ import * as Usage from "./usage.ts"
 export type StreamError = ConnectionError | EventsOverflow
 
 /** Why the state of a turn ends without the turn's completion. */
-export type End = ConnectionError | ThreadBusy | TurnStalled | TurnOutcomeUnknown
+export type End = ConnectionError | SettingsNotApplied | ThreadBusy | TurnStalled | TurnOutcomeUnknown
 
 export interface TurnStateOptions {
   /** The id that this client gave the message that starts the turn. */
@@ -41,14 +42,17 @@ export interface TurnStateOptions {
   readonly maxUnreadBytes: number | undefined
   /** For what the server asks during the turn. Default: those of the client. */
   readonly handlers?: Overrides | undefined
-  readonly rpc: Pick<AppServerRpc["Service"], "decode" | "modelOf" | "report">
+  readonly rpc: Pick<AppServerRpc["Service"], "decode" | "report" | "settingsOf">
   /** The limits of the account. */
   readonly limits: () => RateLimits.Windows
+  /** Why the turn must not run with what its thread holds. Default: it may run with anything. */
+  readonly refuse?: ((held: Told | undefined) => SettingsNotApplied | undefined) | undefined
 }
 
 // The events of a turn that is given up just end; its result says why.
 const endOfEvents = (cause: End) =>
-  cause._tag === "ThreadBusy" || cause._tag === "TurnStalled" || cause._tag === "TurnOutcomeUnknown"
+  cause._tag === "ThreadBusy" || cause._tag === "SettingsNotApplied" || cause._tag === "TurnStalled" ||
+    cause._tag === "TurnOutcomeUnknown"
     ? done
     : Exit.fail(cause)
 
@@ -85,6 +89,8 @@ export class TurnState {
   span: Tracer.Span | undefined
   /** How the turn ends if it has to be interrupted. */
   verdict: End | undefined
+  /** The turn runs with what it was not to run with. */
+  private readonly refused = Deferred.makeUnsafe<SettingsNotApplied>()
   /**
    * Set when frames of the turn were missed, and called instead of taking its end: what the server has stored fills the
    * gap.
@@ -138,8 +144,13 @@ export class TurnState {
   get outcome(): string {
     if (this.endedBy !== undefined) return this.endedBy._tag
     const status = this.completion?.["status"]
-    if (status === "interrupted" && this.verdict !== undefined) return this.verdict._tag
+    if (this.verdict !== undefined && this.isJudged) return this.verdict._tag
     return status === "completed" || status === "failed" || status === "interrupted" ? status : "unknown"
+  }
+
+  /** It ends as the verdict says: a turn that was refused also if it was faster than its interrupt. */
+  private get isJudged(): boolean {
+    return this.completion?.["status"] === "interrupted" || this.verdict?._tag === "SettingsNotApplied"
   }
 
   /** How many frames told that the turn goes on. That codex tries again what has failed is none. */
@@ -188,9 +199,10 @@ export class TurnState {
     this.log?.readEnded()
     if (this.hasBegun || this.completion !== undefined) Deferred.doneUnsafe(this.started, Exit.void)
     if (this.completion !== undefined) {
-      const isVerdict = this.verdict !== undefined && this.completion["status"] === "interrupted"
-      Deferred.doneUnsafe(this.ended, isVerdict ? Exit.fail(this.verdict!) : Exit.void)
+      const verdict = this.isJudged ? this.verdict : undefined
+      Deferred.doneUnsafe(this.ended, verdict === undefined ? Exit.void : Exit.fail(verdict))
     }
+    if (this.verdict?._tag === "SettingsNotApplied") Deferred.doneUnsafe(this.refused, Exit.succeed(this.verdict))
     if (this.heard !== this.progress) {
       this.heard = this.progress
       this.onHeard?.()
@@ -210,6 +222,21 @@ export class TurnState {
       reader.flush()
     }
     Deferred.doneUnsafe(this.ended, Exit.fail(cause))
+  }
+
+  /** A turn of the server begins that belongs to this one. */
+  begins(): void {
+    const held = this.options.rpc.settingsOf(this.threadId)
+    this.model ??= held?.model
+    this.verdict ??= this.options.refuse?.(held)
+  }
+
+  /** Stops the turn once it is refused. */
+  endRefused(stop: Effect.Effect<void>): Effect.Effect<void> {
+    return Effect.flatMap(
+      Deferred.await(this.refused),
+      (error) => Effect.andThen(stop, Effect.sync(() => this.onEnd(error)))
+    )
   }
 
   /** Takes in what the server has stored of the turn, whose beginning was not heard. */
@@ -265,9 +292,9 @@ export class TurnState {
     const params = event.params as Readonly<Record<string, unknown>>
     switch (event._tag) {
       case "turn/started":
-        this.hasBegun = true
         // Settings that change from here on are those of the turns that follow.
-        this.model ??= this.options.rpc.modelOf(this.threadId)
+        if (!this.hasBegun) this.begins()
+        this.hasBegun = true
         return
       case "model/rerouted":
         if (Predicate.isString(params["toModel"])) this.model = params["toModel"]
@@ -385,7 +412,7 @@ export class TurnState {
       startedAt: seconds(turn["startedAt"]),
       completedAt: seconds(turn["completedAt"]),
       duration: Option.map(finite(turn["durationMs"]), Duration.millis),
-      model: Option.fromUndefinedOr(this.model ?? this.options.rpc.modelOf(this.threadId)),
+      model: Option.fromUndefinedOr(this.model ?? this.options.rpc.settingsOf(this.threadId)?.model),
       finalResponse: finalResponse(items),
       plan: plan(items),
       output: undefined,

@@ -717,6 +717,11 @@ export const cases: ReadonlyArray<Case> = [
         yield* refusal(request("thread/resume", { threadId, excludeTurns: true })),
         `-32600 no rollout found for thread id ${threadId}`
       )
+      yield* equal(
+        "deleting",
+        yield* refusal(request("thread/delete", { threadId })),
+        `-32600 thread is not persisted and cannot be deleted: ${threadId}`
+      )
     })
   ),
 

@@ -728,6 +728,9 @@ export const handlers: Handlers = {
     if (thread === undefined || !(thread.isStored || connection.loaded.has(thread.id))) {
       return yield* Refused.noRollout(params.threadId)
     }
+    if (thread.ephemeral) {
+      return yield* Refused.invalidRequest(`thread is not persisted and cannot be deleted: ${thread.id}`)
+    }
     yield* unlessWritten(server, thread.id)
     yield* unload(server, thread.id)
     if ([...threads.values()].some((other) => other.forkedFromId === thread.id && other.inheritedTurns > 0)) {

@@ -1,0 +1,38 @@
+/** The real codex, with somebody else on the connection who says something right before a frame of the client. */
+import { AppServer, AppServerRpc, Codex, Transport } from "@effect-codex/client"
+import * as CodexExecutable from "@effect-codex/node/CodexExecutable"
+import { CodexHome } from "@effect-codex/testing"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Context, Effect, Layer } from "effect"
+
+/** A request of somebody else. */
+export const frame = (method: string, params: object): string => JSON.stringify({ id: 1_000_000, method, params })
+
+/** @param meddle what is said before a frame of the client, and whether that frame is kept back. */
+export const connect = Effect.fnUntraced(function*(
+  meddle: (frame: string) => { readonly before?: string | undefined; readonly isLost?: boolean } | undefined
+) {
+  const { env, workspace } = yield* CodexHome.CodexHome
+  const { executable } = yield* CodexExecutable.find()
+  const meddled = Layer.effect(
+    Transport.Transport,
+    Effect.map(Transport.Transport, (transport) => ({
+      ...transport,
+      send: (frame: string) => {
+        const { before, isLost } = meddle(frame) ?? {}
+        const said = before === undefined ? Effect.void : transport.send(before)
+        return isLost === true ? said : Effect.andThen(said, transport.send(frame))
+      }
+    }))
+  )
+  const context = yield* Layer.build(
+    Codex.layer().pipe(
+      Layer.provideMerge(AppServerRpc.layer()),
+      Layer.provide(meddled),
+      Layer.provide(Transport.layerStdio()),
+      Layer.provide(AppServer.layer({ executable, cwd: workspace, env })),
+      Layer.provide(NodeServices.layer)
+    )
+  )
+  return { codex: Context.get(context, Codex.Codex), rpc: Context.get(context, AppServerRpc.AppServerRpc) }
+})
