@@ -37,7 +37,8 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { ConnectionError } from "./CodexError.ts"
 import { AppServerExited, AppServerStartError, CodexExecutableNotFound, TransportError } from "./CodexError.ts"
-import * as ConfigOverrides from "./ConfigOverrides.ts"
+import type * as ConfigOverrides from "./ConfigOverrides.ts"
+import * as Launch from "./internal/launch.ts"
 import * as OptionKinds from "./internal/options.ts"
 
 /**
@@ -119,23 +120,13 @@ export interface Options {
  * @category constructors
  * @since 0.1.0
  */
-export const argv = (
+export const argv: (
   options: Pick<Options, "args" | "configOverrides" | "credentialsStore">
-): ReadonlyArray<string> => {
-  const { args, configOverrides = [], credentialsStore } = options
-  const store = credentialsStore === undefined ? [] : [`cli_auth_credentials_store="${credentialsStore}"`]
-  return args ?? [
-    ...[...ConfigOverrides.encode(configOverrides).texts, ...store].map((override) => `--config=${override}`),
-    "app-server",
-    "--listen",
-    "stdio://"
-  ]
-}
+) => ReadonlyArray<string> = Launch.argv
 
 // The value is not quoted: it may be a secret.
 const overrideError = (options: Options): AppServerStartError | undefined => {
-  if (options.args !== undefined || options.configOverrides === undefined) return undefined
-  const [problem] = ConfigOverrides.encode(options.configOverrides).problems
+  const problem = Launch.overrideProblem(options)
   if (problem === undefined) return undefined
   const { detail, index, path } = problem
   return notSpawned(options, path === "" ? detail : `the override of ${path}: ${detail}`, {

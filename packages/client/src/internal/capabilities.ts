@@ -4,6 +4,7 @@ import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Effect from "effect/Effect"
 import type { Options } from "../AppServerRpc.ts"
 import { InvalidArgument } from "../CodexError.ts"
+import * as Launch from "./launch.ts"
 import * as OptionKinds from "./options.ts"
 
 /** Without these a turn, a goal or a login never ends here, its result is wrong, or it may run looser than was asked. */
@@ -26,11 +27,9 @@ const needed: ReadonlySet<string> = new Set<keyof ServerNotifications>([
 const isList = OptionKinds.texts.fits
 
 export const of = (options: Options | undefined): Effect.Effect<Sent.InitializeCapabilities, InvalidArgument> => {
-  const given = options?.capabilities ?? {}
+  const optedOut = options?.capabilities?.optOutNotificationMethods
   // Another type is refused with the request.
-  const missed = !isList(given.optOutNotificationMethods)
-    ? []
-    : given.optOutNotificationMethods?.filter((method) => needed.has(method)) ?? []
+  const missed = isList(optedOut) ? optedOut?.filter((method) => needed.has(method)) ?? [] : []
   if (missed.length > 0) {
     return Effect.fail(
       new InvalidArgument({
@@ -39,9 +38,5 @@ export const of = (options: Options | undefined): Effect.Effect<Sent.InitializeC
       })
     )
   }
-  return Effect.succeed({
-    requestAttestation: false,
-    ...given,
-    experimentalApi: options?.experimentalApi ?? true
-  })
+  return Effect.succeed(Launch.capabilities(options))
 }

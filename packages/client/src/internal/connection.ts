@@ -41,6 +41,7 @@ import * as Frame from "./frame.ts"
 import { guardOf, issueOf } from "./guard.ts"
 import * as HandlerLookup from "./handlerLookup.ts"
 import { redactTurnError } from "./keys.ts"
+import * as Launch from "./launch.ts"
 import { done, Mailbox, slowReader } from "./mailbox.ts"
 import * as McpStartup from "./mcpStartup.ts"
 import * as Notices from "./notices.ts"
@@ -50,9 +51,6 @@ import * as RpcErrors from "./rpcErrors.ts"
 import * as ServerRequestFibers from "./serverRequestFibers.ts"
 import * as Supervisor from "./supervisor.ts"
 import * as ToldSettings from "./toldSettings.ts"
-import { version } from "./version.ts"
-
-const defaultClientInfo = { name: "effect_codex", title: "effect-codex", version }
 
 // Their answer comes when something is done that has no bound of its own. They take no place among the requests in
 // flight, because the server admits them at once and they would keep it for as long as they last.
@@ -661,12 +659,12 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
   // Connections
   // ---------------------------------------------------------------------------
 
-  const clientInfo = { ...defaultClientInfo, ...options?.clientInfo }
+  const clientInfo = Launch.clientInfo(options?.clientInfo)
   const given = { ...options, handlerTimeout: givenHandlerTimeout, requestTimeout: defaultTimeout }
   const handshake = Effect.flatMap(
     Effect.andThen(OptionKinds.check(given, OptionKinds.ofConnection), Capabilities.of(options)),
     (capabilities) =>
-      request("initialize", { clientInfo: { ...clientInfo, title: clientInfo.title ?? null }, capabilities }, {
+      request("initialize", Launch.initialize(clientInfo, capabilities), {
         timeout: options?.initializeTimeout ?? Duration.seconds(30)
       })
   ).pipe(Effect.tap(notify("initialized", undefined)))
