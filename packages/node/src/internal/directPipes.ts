@@ -11,11 +11,18 @@ import * as Effect from "effect/Effect"
 import type { ChildProcess } from "node:child_process"
 import { subscribe, unsubscribe } from "node:diagnostics_channel"
 import type { Readable, Writable } from "node:stream"
+import * as AdoptedProcess from "./adoptedProcess.ts"
+import * as EarlyProcess from "./earlyProcess.ts"
 
 const isNews = (message: unknown): message is { readonly process: ChildProcess } =>
   typeof message === "object" && message !== null && "process" in message
 
 export const spawn: typeof AppServer.Spawn.Service = Effect.fnUntraced(function*(command) {
+  const early = yield* AdoptedProcess.adopt(command)
+  if (early !== undefined) {
+    const { child, handle } = early
+    return { handle, pipes: greeted(pipesOf(child.stdin, child.stdout)) }
+  }
   const children: Array<ChildProcess> = []
   const note = (message: unknown): void => {
     if (isNews(message)) children.push(message.process)
@@ -37,6 +44,23 @@ const { clearImmediate, setImmediate } = globalThis
 /** Node reads 64 KiB at a time, and after a full read at once again, before it does anything else. */
 const fullRead = 65_536
 const nothing = new Uint8Array(0)
+
+/**
+ * The pipes of an early process, which was told the first text before: that is not written again. Nothing is read before, as
+ * the reply is for somebody who has asked.
+ */
+const greeted = (pipes: AppServer.Pipes): AppServer.Pipes => {
+  const asked = Deferred.makeUnsafe<void>()
+  return {
+    ...pipes,
+    read: (onChunk) => Effect.andThen(Deferred.await(asked), pipes.read(onChunk)),
+    write: (text) =>
+      Effect.suspend(() => {
+        const isFirst = Deferred.doneUnsafe(asked, Effect.void)
+        return isFirst && text === EarlyProcess.greeting ? Effect.void : pipes.write(text)
+      })
+  }
+}
 
 const pipesOf = (stdin: Writable, stdout: Readable): AppServer.Pipes => {
   stdout.unpipe()
