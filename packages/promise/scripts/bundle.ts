@@ -8,6 +8,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 
 const root = join(import.meta.dirname, "..", "..", "..")
+const implementation = join(root, "packages", "client", "src", "internal", "implementation.ts")
 const outdir = join(import.meta.dirname, "..", "dist", "bundle")
 
 /** The drop-in starts its own codex, so that the WebSocket, which is CommonJS, would be dead code. */
@@ -16,6 +17,19 @@ const withoutWebSocket: Plugin = {
   setup: ({ onLoad }) =>
     onLoad({ filter: /[\\/]internal[\\/]nodeWebSocket\.ts$/ }, () => ({
       contents: `throw new Error("the drop-in for @openai/codex-sdk connects to no WebSocket")`
+    }))
+}
+
+/**
+ * The client loads its implementation when a layer is built, because codex starts meanwhile. Here codex starts before anything
+ * of that is loaded, so that the turns bring the implementation along.
+ */
+const withImplementation: Plugin = {
+  name: "with implementation",
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /[\\/]internal[\\/]sdk[\\/]run\.ts$/ }, ({ path }) => ({
+      contents: `${readFileSync(path, "utf8")}\nexport * as implementation from ${JSON.stringify(implementation)}`,
+      loader: "ts"
     }))
 }
 
@@ -32,7 +46,7 @@ const { metafile } = await build({
   target: "node22.19",
   conditions: ["@effect-codex/source"],
   chunkNames: "[name]-[hash]",
-  plugins: [withoutWebSocket],
+  plugins: [withoutWebSocket, withImplementation],
   metafile: true,
   logLevel: "warning"
 })

@@ -4,8 +4,8 @@
  *
  * @since 0.1.0
  */
-import { run } from "./internal/sdk/run.ts"
-import { Servers } from "./internal/sdk/servers.ts"
+import { start } from "./internal/sdk/early.ts"
+import type * as Turns from "./internal/sdk/run.ts"
 import type {
   ApprovalMode,
   CodexOptions,
@@ -61,7 +61,17 @@ export type {
   WebSearchMode
 }
 
-const servers = new Servers()
+let loading: Promise<typeof Turns> | undefined
+
+const load = async (): Promise<typeof Turns> => {
+  const loaded: typeof Turns | undefined = await import("./internal/sdk/run.ts")
+  // As in `load.ts` of the client.
+  if (loaded !== undefined) return loaded
+  throw new Error(
+    "The bundler has put the client behind the top-level `await` of the program, where it is never reached: let it split " +
+      "the code, or start the program without a top-level `await`."
+  )
+}
 
 /**
  * Starts and resumes threads. All with the same options share one app-server, which starts with their first turn and ends
@@ -146,17 +156,24 @@ export class Thread {
   }
 
   async *#events(input: Input, turnOptions: TurnOptions): AsyncGenerator<ThreadEvent> {
-    for await (
-      const event of run(servers, {
-        codexOptions: this.#codexOptions,
-        threadOptions: this.#options,
-        turnOptions,
-        input,
-        threadId: this.#id
-      })
-    ) {
-      if (event.type === "thread.started") this.#id = event.thread_id
-      yield event
+    const given = {
+      codexOptions: this.#codexOptions,
+      threadOptions: this.#options,
+      turnOptions,
+      input,
+      threadId: this.#id
+    }
+    // Before the first turn most of the time goes into loading the client, and codex starts meanwhile.
+    const endUnused = loading === undefined ? start(given) : () => {}
+    try {
+      const { run } = await (loading ??= load())
+      for await (const event of run(given)) {
+        endUnused()
+        if (event.type === "thread.started") this.#id = event.thread_id
+        yield event
+      }
+    } finally {
+      endUnused()
     }
   }
 }

@@ -7,7 +7,7 @@ import { ChildProcess as ChildProcessOf } from "effect/process"
 import * as ChildProcess from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { compare } from "../scripts/twentyTurns.ts"
-import { count, newMark } from "./support/real.ts"
+import { count, newMark, until } from "./support/real.ts"
 
 describe("a program", () => {
   it.live(
@@ -52,6 +52,46 @@ describe("a program", () => {
       ),
     60_000
   )
+
+  for (
+    const [how, said] of [
+      ["runs", "Hello!\ncodex starts, Effect loads\n"],
+      ["aborts", "AbortError\ncodex starts, Effect loads\n"],
+      ["is refused", "Error\nEffect loads\n"],
+      ["exits", "codex starts\n"]
+    ] as const
+  ) {
+    it.live(
+      `on the drop-in whose first turn ${how} starts codex before Effect is loaded, and leaves none behind`,
+      () =>
+        Effect.gen(function*() {
+          const home = yield* CodexHome.CodexHome
+          const mark = newMark()
+          const program = fileURLToPath(new URL("support/sdkEarly.ts", import.meta.url))
+          const child = yield* ChildProcessOf.make(process.execPath, [
+            "--conditions=@effect-codex/source",
+            program,
+            how,
+            mark
+          ], {
+            cwd: home.workspace,
+            env: home.env,
+            extendEnv: true,
+            stdin: "ignore",
+            stderr: "inherit"
+          })
+          assert.strictEqual(yield* Stream.mkString(Stream.decodeText(child.stdout)), said)
+          assert.strictEqual(yield* child.exitCode, 0)
+          yield* Effect.promise(() => until(() => count(mark) === 0))
+        }).pipe(
+          Effect.scoped,
+          Effect.provide(CodexHome.layer()),
+          Effect.provide(ScriptedModel.layer({ answers: ["Hello!"] })),
+          Effect.provide(NodeServices.layer)
+        ),
+      60_000
+    )
+  }
 
   it.live("whose timers are mocked works all the same, and ends by itself", () =>
     Effect.gen(function*() {

@@ -1,6 +1,6 @@
 /** A turn of the drop-in, as the events of the SDK. */
 import { existsSync } from "node:fs"
-import { dirname, join, resolve } from "node:path"
+import { resolve } from "node:path"
 import {
   ApprovalMode,
   AppServerExited,
@@ -16,20 +16,10 @@ import {
   TurnFailed,
   type TurnOptions
 } from "../../index.ts"
+import { check, exited, preamble, type Run } from "./checks.ts"
 import { Events } from "./events.ts"
-import type { Server, Servers } from "./servers.ts"
+import { type Server, Servers } from "./servers.ts"
 import type * as Sdk from "./types.ts"
-
-interface Run {
-  readonly codexOptions: Sdk.CodexOptions
-  readonly threadOptions: Sdk.ThreadOptions
-  readonly turnOptions: Sdk.TurnOptions
-  readonly input: Sdk.Input
-  readonly threadId: string | null
-}
-
-const isJsonObject = (u: unknown): u is { readonly [key: string]: never } =>
-  typeof u === "object" && u !== null && !Array.isArray(u)
 
 /** What the SDK rejects with, since it kills its process. */
 const abortError = (signal: AbortSignal) =>
@@ -37,11 +27,6 @@ const abortError = (signal: AbortSignal) =>
     name: "AbortError",
     code: "ABORT_ERR"
   })
-
-/** As the SDK says it, so that a program that looks at the words goes on to find them. */
-const exited = (detail: string, cause?: unknown) => new Error(`Codex Exec exited with ${detail}`, { cause })
-
-const preamble = "code 1: Reading prompt from stdin...\n"
 
 const failure = (error: unknown): unknown => {
   if (!isCodexError(error)) return error
@@ -53,9 +38,6 @@ const failure = (error: unknown): unknown => {
   const how = error.signal === null ? `code ${error.code ?? 1}` : `signal ${error.signal}`
   return exited(`${how}: ${error.stderr.join("\n")}`, error)
 }
-
-const isInRepository = (folder: string): boolean =>
-  existsSync(join(folder, ".git")) || (dirname(folder) !== folder && isInRepository(dirname(folder)))
 
 const sandboxes: { readonly [mode: string]: Sandbox.Sandbox } = {
   "read-only": Sandbox.readOnly,
@@ -152,18 +134,12 @@ const isOf = (event: ThreadEvent, turnId: string): boolean => {
 
 const isConnectionError = (error: unknown) => error instanceof AppServerExited || error instanceof TransportError
 
-export async function* run(servers: Servers, given: Run): AsyncGenerator<Sdk.ThreadEvent> {
-  const { codexOptions, input, threadOptions, turnOptions } = given
-  const { cyberAccessProgram, outputSchema, signal } = turnOptions
-  if (outputSchema !== undefined && !isJsonObject(outputSchema)) {
-    throw new Error("outputSchema must be a plain JSON object")
-  }
-  if (threadOptions.skipGitRepoCheck !== true && !isInRepository(resolve(threadOptions.workingDirectory ?? "."))) {
-    throw exited(`${preamble}Not inside a trusted directory and --skip-git-repo-check was not specified.\n`)
-  }
-  if (threadOptions.approvalPolicy === "untrusted") {
-    throw exited(`code 1: Error: approval_policy = "untrusted" is no longer supported; remove this setting\n`)
-  }
+const servers = new Servers()
+
+export async function* run(given: Run): AsyncGenerator<Sdk.ThreadEvent> {
+  const { codexOptions, input, turnOptions } = given
+  const { cyberAccessProgram, signal } = turnOptions
+  const outputSchema = check(given)
   const { release, server } = servers.acquire(codexOptions)
   const events = new Events()
   let told: AsyncIterator<ThreadEvent> | undefined

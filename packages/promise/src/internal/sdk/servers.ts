@@ -5,7 +5,7 @@
 import { Codex } from "../../Codex.ts"
 import { handled } from "../host.ts"
 import { inBackground } from "../layer.ts"
-import { flatten } from "./overrides.ts"
+import { serverOptions } from "./serverOptions.ts"
 import type { CodexOptions } from "./types.ts"
 
 export interface Server {
@@ -25,25 +25,10 @@ interface Shared extends Server {
 // Longer than what lies between two turns of a program that waits for nobody, and short enough for one that is done.
 const idle = 250
 
-const originator = "CODEX_INTERNAL_ORIGINATOR_OVERRIDE"
-
-// An empty string is none, as for the SDK: it is what an unset secret of a pipeline comes as.
-const start = ({ apiKey, baseUrl, codexPathOverride, config, configOverrides, env }: CodexOptions): Codex => {
-  const own = env ?? process.env
-  const inherited = env === undefined
-    ? {}
-    : Object.fromEntries(Object.keys(process.env).map((name) => [name, undefined]))
+const start = (codexOptions: CodexOptions): Codex => {
   const options = {
+    ...serverOptions(codexOptions),
     [inBackground]: true,
-    executable: codexPathOverride || undefined,
-    configOverrides: [
-      ...config === undefined ? [] : flatten(config),
-      ...configOverrides ?? [],
-      ...baseUrl ? [`openai_base_url=${JSON.stringify(baseUrl)}`] : []
-    ],
-    env: { ...inherited, ...own, [originator]: own[originator] || "codex_sdk_ts" },
-    // The app-server does not read the variable, as `codex exec` does.
-    apiKey: (apiKey || own["CODEX_API_KEY"])?.trim() || undefined,
     onLog: () => {},
     // Its warning would go nowhere.
     checkLogin: false
