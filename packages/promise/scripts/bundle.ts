@@ -47,6 +47,10 @@ const { metafile } = await build({
   conditions: ["@effect-codex/source"],
   chunkNames: "[name]-[hash]",
   plugins: [withoutWebSocket, withImplementation],
+  // A tenth of the import. Names stay, and lines too, so that a stack can be read.
+  minifyWhitespace: true,
+  minifySyntax: true,
+  lineLimit: 160,
   metafile: true,
   logLevel: "warning"
 })
