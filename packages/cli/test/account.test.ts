@@ -1,3 +1,4 @@
+import { ServerInfo } from "@effect-codex/client"
 import { CodexExecutable } from "@effect-codex/node"
 import * as ScriptedModel from "@effect-codex/testing/ScriptedModel"
 import { assert, describe, it } from "@effect/vitest"
@@ -236,7 +237,7 @@ require("node:readline").createInterface({ input: process.stdin }).on("line", (l
   appendFileSync(${JSON.stringify(log)}, JSON.stringify([method, params]) + "\\n")
   if (method === "initialize") {
     send({ id, result: {
-      userAgent: "effect_codex/0.169.0 (Debian 12.0.0; x86_64) xterm (effect_codex; 0.0.0)",
+      userAgent: "effect_codex/${ServerInfo.testedRange.newest}.0 (Debian 12.0.0; x86_64) xterm (effect_codex; 0.0.0)",
       codexHome: "/home/someone/.codex", platformFamily: "unix", platformOs: "linux"
     } })
   }

@@ -361,6 +361,7 @@ describe("the questions", () => {
           threadId: "thread",
           turnId: "turn",
           serverName: "files",
+          environmentId: null,
           message: "Allow it?",
           requestedSchema: { type: "object", properties: {} },
           _meta: { codex_approval_kind: "mcp_tool_call", tool_name: "change", tool_params: { file: "a.txt" }, persist }

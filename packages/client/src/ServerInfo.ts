@@ -49,7 +49,7 @@ export const fromInitialize = (response: Received.InitializeResponse, clientName
  * @category models
  * @since 0.1.0
  */
-export const testedRange = { oldest: "0.162", newest: "0.169" } as const
+export const testedRange = { oldest: "0.162", newest: "0.171" } as const
 
 /**
  * How the server's version stands to the {@link testedRange}. Only the first two numbers count: codex adds to its protocol

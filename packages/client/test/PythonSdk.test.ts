@@ -599,7 +599,7 @@ describe("goals", () => {
   )
 })
 
-describe("turns on codex 0.169", () => {
+describe("turns on the pinned codex", () => {
   const writing = (turn: Turn.Turn) => turn.text.pipe(Stream.take(1), Stream.runDrain)
 
   real(

@@ -2,7 +2,7 @@ import { CodexError } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
 import { fromLoginEnd, fromLoginStart, fromReply } from "../src/internal/rpcErrors.ts"
 
-// Texts as codex 0.169.0 sends them; `contract.test.ts` meets the common ones on the real binary.
+// Texts as codex sends them; `contract.test.ts` meets the common ones on the real binary.
 const cases: ReadonlyArray<readonly [error: unknown, expected: Record<string, unknown>]> = [
   [{ code: -32001, message: "Server overloaded; retry later." }, { _tag: "ServerOverloaded", isRetryable: true }],
   [{ code: -32000, message: "busy", data: "server_overloaded" }, { _tag: "ServerOverloaded" }],

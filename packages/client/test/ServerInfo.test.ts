@@ -7,6 +7,11 @@ import { join } from "node:path"
 import * as Fake from "./fakeServer.ts"
 
 const { initialized } = Fake
+const { newest, oldest } = ServerInfo.testedRange
+/** The version whose second number is this much higher. */
+const beside = (version: string, by: number): string => `0.${Number(version.split(".")[1]) + by}`
+const before = `${beside(oldest, -1)}.9`
+const after = `${beside(newest, 1)}.0-alpha.1`
 
 const version = (userAgent: string, clientName: string) =>
   ServerInfo.fromInitialize({ ...initialized, userAgent }, clientName).version
@@ -14,9 +19,9 @@ const version = (userAgent: string, clientName: string) =>
 describe("ServerInfo", () => {
   it("reads the version after the client's own name, whatever that holds", () => {
     for (const name of ["probe", "my/app", "my app", "a/1.2.3 b/c", ""]) {
-      assert.strictEqual(version(`${name}/0.169.0 (Debian 12.0.0; x86_64) xterm (${name}; 0.0.1)`, name), "0.169.0")
+      assert.strictEqual(version(`${name}/7.8.9 (Debian 12.0.0; x86_64) xterm (${name}; 0.0.1)`, name), "7.8.9")
     }
-    assert.strictEqual(version("probe/0.170.0-alpha.3 (x)", "probe"), "0.170.0-alpha.3")
+    assert.strictEqual(version("probe/7.8.9-alpha.3 (x)", "probe"), "7.8.9-alpha.3")
   })
 
   it("has no version when the user agent has none", () => {
@@ -26,13 +31,12 @@ describe("ServerInfo", () => {
 
   it("compares the server with the tested versions, whose newest is that of the schemas", () => {
     const compare = (version: string) => ServerInfo.compareToTested({ ...initialized, version })
-    const { newest, oldest } = ServerInfo.testedRange
     assert.isTrue(Methods.codexVersion.startsWith(`${newest}.`))
-    for (const version of [`${oldest}.0`, `${oldest}.9`, "0.165.0", `${newest}.0`, `${newest}.7`]) {
+    for (const version of [`${oldest}.0`, `${oldest}.9`, `${newest}.0`, `${newest}.7`]) {
       assert.strictEqual(compare(version), "tested", version)
     }
-    for (const version of ["0.161.9", "0.99.0", "0.1.0"]) assert.strictEqual(compare(version), "older", version)
-    for (const version of ["0.170.0-alpha.1", "0.1000.0", "1.0.0"]) {
+    for (const version of [before, "0.99.0", "0.1.0"]) assert.strictEqual(compare(version), "older", version)
+    for (const version of [after, "0.1000.0", "1.0.0"]) {
       assert.strictEqual(compare(version), "newer", version)
     }
     assert.strictEqual(compare(""), "unknown")
@@ -53,7 +57,7 @@ describe("ServerInfo", () => {
       const logger = Logger.make<unknown, void>(({ logLevel, message }) => {
         if (logLevel === "Warn") logged.push(String(message))
       })
-      const userAgent = initialized.userAgent.replace("0.169.0", version)
+      const userAgent = initialized.userAgent.replace(Methods.codexVersion, version)
       const server = yield* Fake.make
       const making = yield* AppServerRpc.make().pipe(
         Effect.provideService(Transport.Transport, server.client),
@@ -68,13 +72,13 @@ describe("ServerInfo", () => {
 
   it.effect("is reported outside of the tested versions alone, with what they are", () =>
     Effect.gen(function*() {
-      for (const version of ["0.162.0", "0.166.0", "0.169.3", "unknown"]) {
+      for (const version of [`${oldest}.0`, `${newest}.3`, "unknown"]) {
         assert.deepStrictEqual(yield* warnings(version), [], version)
       }
-      for (const [version, age] of [["0.161.0", "older"], ["0.170.0-alpha.1", "newer"]]) {
+      for (const [version, age] of [[before, "older"], [after, "newer"]]) {
         const [warning, ...others] = yield* warnings(version!)
         assert.include(warning, `codex ${version} is ${age}`)
-        assert.include(warning, "0.162 to 0.169")
+        assert.include(warning, `${oldest} to ${newest}`)
         if (age === "newer") assert.include(warning, "What it has added is passed on as it comes.")
         assert.deepStrictEqual(others, [])
       }
@@ -83,9 +87,9 @@ describe("ServerInfo", () => {
   it.effect("is reported once for each version, or not at all to who says so", () =>
     Effect.gen(function*() {
       const warnedOf = new Set<string>()
-      assert.lengthOf(yield* warnings("0.170.0", warnedOf), 1)
-      assert.lengthOf(yield* warnings("0.170.0", warnedOf), 0)
-      assert.lengthOf(yield* warnings("0.171.0", warnedOf), 1)
-      assert.lengthOf(yield* warnings("0.172.0", { has: () => true, add: () => {} }), 0)
+      assert.lengthOf(yield* warnings(after, warnedOf), 1)
+      assert.lengthOf(yield* warnings(after, warnedOf), 0)
+      assert.lengthOf(yield* warnings("0.1000.0", warnedOf), 1)
+      assert.lengthOf(yield* warnings("0.1001.0", { has: () => true, add: () => {} }), 0)
     }))
 })

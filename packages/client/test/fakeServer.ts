@@ -1,5 +1,6 @@
 /** The server's end of a connection in memory, driven by a test step by step. */
 import { AppServerRpc, Codex, Sandbox, ServerRequests, Transport } from "@effect-codex/client"
+import * as Methods from "@effect-codex/protocol/Methods"
 import { Effect, Fiber, Layer, Logger, Predicate, Queue, References, type Scope } from "effect"
 
 export interface Message {
@@ -56,7 +57,7 @@ export const make: Effect.Effect<FakeServer, never, Scope.Scope> = Effect.gen(fu
 })
 
 export const initialized = {
-  userAgent: "effect_codex/0.169.0 (Debian 12.0.0; x86_64) xterm (effect_codex; 0.0.0)",
+  userAgent: `effect_codex/${Methods.codexVersion} (Debian 12.0.0; x86_64) xterm (effect_codex; 0.0.0)`,
   codexHome: "/home/someone/.codex",
   platformFamily: "unix",
   platformOs: "linux"
@@ -190,7 +191,7 @@ export const threadStarted = (id = threadId) => ({
     status: { type: "idle" },
     path: null,
     cwd: "/workspace",
-    cliVersion: "0.169.0",
+    cliVersion: Methods.codexVersion,
     originator: "probe",
     source: "vscode",
     canAcceptDirectInput: true,

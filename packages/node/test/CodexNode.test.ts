@@ -19,6 +19,7 @@ import {
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Util from "node:util"
+import { codexVersion } from "../../client/test/support/codexVersion.ts"
 import { CodexNode } from "../src/index.ts"
 import { tree } from "./support/files.ts"
 import { ended, isRunning, pidIn, pidsIn } from "./support/processes.ts"
@@ -44,7 +45,7 @@ setInterval(() => {}, 1_000_000)
 createInterface({ input: process.stdin }).on("line", (line) => {
   const { id, method } = JSON.parse(line)
   if (method !== "initialize") return
-  const result = { userAgent: "x/0.169.0", codexHome: "/", platformFamily: "unix", platformOs: "linux" }
+  const result = { userAgent: "x/${codexVersion}", codexHome: "/", platformFamily: "unix", platformOs: "linux" }
   process.stdout.write(JSON.stringify({ id, result }) + "\\n")
 })
 `
@@ -92,7 +93,7 @@ describe("CodexNode.layer on the real binary", () => {
     it.live(`tells the version to the client "${name}"`, () =>
       Effect.gen(function*() {
         const { serverInfo } = yield* Codex.Codex
-        assert.strictEqual(serverInfo.version, "0.169.0")
+        assert.strictEqual(serverInfo.version, codexVersion)
         assert.isTrue(serverInfo.userAgent.startsWith(`${name}/`))
       }).pipe(Effect.provide(real({ clientInfo: { name, version: "1.2.3" } }))), 20_000)
   }
@@ -371,7 +372,7 @@ describe("CodexNode.layerConfig", () => {
       const [executable, version] = yield* Effect.gen(function*() {
         return [(yield* AppServer.AppServer).executable, (yield* Codex.Codex).serverInfo.version]
       }).pipe(Effect.provide(layer))
-      assert.deepStrictEqual([executable, version], [stubborn, "0.169.0"])
+      assert.deepStrictEqual([executable, version], [stubborn, codexVersion])
     }).pipe(Effect.provide(NodeServices.layer)), 20_000)
 
   it.live("takes one Config of all options", () =>

@@ -22,6 +22,7 @@ import {
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as Util from "node:util"
+import { codexVersion } from "../../client/test/support/codexVersion.ts"
 import { CodexNode } from "../src/index.ts"
 import { isRunning } from "./support/processes.ts"
 import { badServer, httpServer, onTcp, onUnix, proxy, removeLeftovers } from "./support/servers.ts"
@@ -73,7 +74,7 @@ describe("a server with a capability token", () => {
   it.live("lets in who has it, also through variables, and nobody else", () =>
     Effect.gen(function*() {
       const { url } = yield* started
-      assert.strictEqual(yield* version({ url, token: Redacted.make(secret) }), "0.169.0")
+      assert.strictEqual(yield* version({ url, token: Redacted.make(secret) }), codexVersion)
       const provider = ConfigProvider.fromUnknown({ MY_URL: url, MY_TOKEN: `${secret}\n` })
       const fromConfig = Effect.provide(
         Codex.Codex,
@@ -81,7 +82,7 @@ describe("a server with a capability token", () => {
           Layer.provide(ConfigProvider.layer(provider))
         )
       )
-      assert.strictEqual((yield* fromConfig).serverInfo.version, "0.169.0")
+      assert.strictEqual((yield* fromConfig).serverInfo.version, codexVersion)
 
       const missing = yield* refused({ url })
       assert.deepInclude(missing, { reason: "unauthorized", status: 401, isRetryable: false, address: `${url}/` })
@@ -110,7 +111,7 @@ describe("the transport", () => {
           Effect.provide(Transport.layerWebSocket({ url, token: Redacted.make(token) })),
           Effect.provide(platform)
         )
-      assert.strictEqual((yield* connect("t0ken")).serverInfo.version, "0.169.0")
+      assert.strictEqual((yield* connect("t0ken")).serverInfo.version, codexVersion)
       const error = yield* Effect.flip(connect("wr0ng"))
       assert.deepInclude(error, { _tag: "AppServerConnectError", ...refusal })
       assert.include(error.message, "token")
@@ -135,7 +136,7 @@ describe("a server with signed tokens", () => {
         "0"
       ])
       const good = { secret, issuer: "me", audience: "you" }
-      assert.strictEqual(yield* version({ url, token: Transport.signedBearer(good) }), "0.169.0")
+      assert.strictEqual(yield* version({ url, token: Transport.signedBearer(good) }), codexVersion)
       const answers = [
         [{ ...good, lifetime: "-10 seconds" }, "expired websocket jwt"],
         [{ ...good, issuer: "you" }, "issuer mismatch"],
@@ -166,7 +167,7 @@ describe("the real server", () => {
       yield* close
       assert.deepInclude(yield* rpc.ended, { _tag: "TransportError", reason: "closed" })
       assert.isTrue(isRunning(pid))
-      assert.strictEqual(yield* version({ url }), "0.169.0")
+      assert.strictEqual(yield* version({ url }), codexVersion)
     }).pipe(Effect.scoped, Effect.provide(home)), 60_000)
 
   it.live("that is told to end ends the connection", () =>
@@ -270,7 +271,7 @@ describe("the real server", () => {
         Codex.Codex,
         CodexNode.layerUnixSocket().pipe(Layer.provide(provider))
       )
-      assert.deepStrictEqual(serverInfo.version, "0.169.0")
+      assert.deepStrictEqual(serverInfo.version, codexVersion)
     }).pipe(
       Effect.scoped,
       Effect.ensuring(Effect.sync(removeLeftovers)),
@@ -294,7 +295,7 @@ describe("the real server", () => {
         Effect.forkScoped({ startImmediately: true })
       )
       yield* onUnix(path)
-      assert.strictEqual((yield* Fiber.join(waiting)).serverInfo.version, "0.169.0")
+      assert.strictEqual((yield* Fiber.join(waiting)).serverInfo.version, codexVersion)
       assert.include(attempts, "AppServerConnectError")
     }).pipe(Effect.scoped, Effect.ensuring(Effect.sync(removeLeftovers)), Effect.provide(home)), 60_000)
 })

@@ -1,12 +1,12 @@
 /** Recognises the unions of serde: enums, objects with a tag, and variants that are strings or objects of one key. */
-import { type Definitions, lookup, type ObjectType, type Type } from "./model.ts"
+import { type Definitions, type Literal, lookup, type ObjectType, type Type } from "./model.ts"
 
 export type Union =
-  | { readonly kind: "enum"; readonly values: ReadonlyArray<string> }
+  | { readonly kind: "enum"; readonly values: ReadonlyArray<Literal> }
   | { readonly kind: "tagged"; readonly tag: string; readonly tags: ReadonlyArray<string> }
   | {
     readonly kind: "variants"
-    readonly values: ReadonlyArray<string>
+    readonly values: ReadonlyArray<Literal>
     readonly keys: ReadonlyArray<string>
     readonly objects: ReadonlyArray<ObjectType>
   }
@@ -14,7 +14,7 @@ export type Union =
 
 const isObject = (type: Type): type is ObjectType => type.kind === "object"
 
-const values = (members: ReadonlyArray<Type>): ReadonlyArray<string> =>
+const values = (members: ReadonlyArray<Type>): ReadonlyArray<Literal> =>
   members.flatMap((member) => member.kind === "literal" ? [member.value] : [])
 
 /** codex itself opens a few unions with `string` and `{ [key: string]: unknown }`. */
@@ -30,7 +30,7 @@ export const classify = (union: ReadonlyArray<Type>): Union => {
   if (objects.length > 1 && objects.length === members.length) {
     for (const { name } of objects[0]?.fields ?? []) {
       const tags = objects.map((object) => object.fields.find((field) => field.name === name && !field.optional)?.type)
-        .flatMap((type) => type?.kind === "literal" ? [type.value] : [])
+        .flatMap((type) => type?.kind === "literal" && typeof type.value === "string" ? [type.value] : [])
       if (tags.length === objects.length) return { kind: "tagged", tag: name, tags: [...new Set(tags)] }
     }
     return { kind: "plain" }

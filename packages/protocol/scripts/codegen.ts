@@ -4,24 +4,27 @@
  */
 import * as fs from "node:fs"
 import * as path from "node:path"
-import { withGenerated } from "./codex.ts"
+import { findBinary, withGenerated } from "./codex.ts"
 import { crossCheck } from "./crossCheck.ts"
 import { emit } from "./emit.ts"
 import { findMethods } from "./methods.ts"
-import { rename } from "./names.ts"
-import { normalize } from "./normalize.ts"
-import { allowOlder } from "./older.ts"
-import { parse } from "./parse.ts"
+import { readOlder, withOlder } from "./older.ts"
+import { readProtocol } from "./protocol.ts"
 import { findSides } from "./reach.ts"
 
 const source = path.join(import.meta.dirname, "..", "src")
 
-const modules = withGenerated((generated) => {
-  const definitions = normalize(rename(parse(generated.types)))
-  const methods = findMethods(definitions, rename(parse(generated.stableTypes)))
+const modules = withGenerated(findBinary(), (generated) => {
+  const { definitions, methods, stable, version } = readProtocol(generated)
   crossCheck(definitions, methods, generated.jsonSchemas)
-  const sides = findSides(definitions, methods)
-  return emit(generated.codexVersion, allowOlder(definitions, sides.sent), methods, sides)
+  const older = readOlder()
+  const received = withOlder(definitions, older, path.join(generated.folder, "older"))
+  // What is sent is as today, but for what today has no more.
+  const sent = new Map([...received].map(([id, definition]) => [id, definitions.get(id) ?? definition]))
+  const all = findMethods(received, stable)
+  const sides = findSides(received, all)
+  for (const what of sides.opaque) console.error(`Read as unknown: ${what}`)
+  return emit(version, { sent, received }, all, sides)
 })
 
 const read = (file: string): string | undefined => {

@@ -1,4 +1,4 @@
-/** Runs the pinned codex binary, which knows its own protocol. */
+/** Runs a codex binary, which knows its own protocol. */
 import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import { createRequire } from "node:module"
@@ -14,21 +14,24 @@ const triples: Record<string, string> = {
   "win32-arm64": "aarch64-pc-windows-msvc"
 }
 
-const require = createRequire(import.meta.url)
-
-/** The native binary: the npm launcher would only be one process more. */
-export const findBinary = (): string => {
+/**
+ * The native binary of the `@openai/codex` that `from` would import, by default the pinned one: the npm launcher would only
+ * be one process more.
+ */
+export const findBinary = (from: string = import.meta.filename): string => {
   const platform = `${process.platform}-${process.arch}`
   const triple = triples[platform]
   if (triple === undefined) throw new Error(`codex has no binary for ${platform}`)
   // The platform package is a dependency of @openai/codex, so it is resolved from there.
-  const fromCodex = createRequire(require.resolve("@openai/codex/package.json"))
+  const fromCodex = createRequire(createRequire(from).resolve("@openai/codex/package.json"))
   const folder = path.dirname(fromCodex.resolve(`@openai/codex-${platform}/package.json`))
   return path.join(folder, "vendor", triple, "bin", process.platform === "win32" ? "codex.exe" : "codex")
 }
 
 export interface Generated {
   readonly codexVersion: string
+  /** Holds the others, and whatever else is needed while they are there. */
+  readonly folder: string
   /** The TypeScript files with the experimental methods and fields. */
   readonly types: string
   /** The TypeScript files without them. */
@@ -38,13 +41,12 @@ export interface Generated {
 }
 
 /** Calls `use` with what the binary generates; everything is gone when it returns. */
-export const withGenerated = <A>(use: (generated: Generated) => A): A => {
+export const withGenerated = <A>(binary: string, use: (generated: Generated) => A): A => {
   // codex refuses to put its helper programs under the system's temporary folder.
   const root = fs.mkdtempSync(path.join(os.homedir(), ".effect-codex-codegen-"))
   try {
     const home = path.join(root, "home")
     fs.mkdirSync(home)
-    const binary = findBinary()
     const codex = (...args: ReadonlyArray<string>): string =>
       execFileSync(binary, args, { encoding: "utf8", env: { ...process.env, CODEX_HOME: home } })
     const generate = (command: string, folder: string, ...flags: ReadonlyArray<string>): string => {
@@ -53,6 +55,7 @@ export const withGenerated = <A>(use: (generated: Generated) => A): A => {
       return out
     }
     return use({
+      folder: root,
       codexVersion: codex("--version").trim().replace(/^\S+\s+/, ""),
       types: generate("generate-ts", "types", "--experimental"),
       stableTypes: generate("generate-ts", "stable"),

@@ -20,9 +20,9 @@ const emitSchemas = (definitions: Definitions, ids: ReadonlySet<string>, form: F
     .join("")
 }
 
-const emitMethods = (definitions: Definitions, methods: Methods): string => {
-  const closed = makePrinter(definitions, "closed")
-  const open = makePrinter(definitions, "open")
+const emitMethods = (definitions: { readonly sent: Definitions; readonly received: Definitions }, methods: Methods) => {
+  const closed = makePrinter(definitions.sent, "closed")
+  const open = makePrinter(definitions.received, "open")
   const printers = { Sent: closed, Received: open }
   type Module = keyof typeof printers
 
@@ -34,7 +34,7 @@ const emitMethods = (definitions: Definitions, methods: Methods): string => {
   const printType = (module: Module, type: Type): string => qualified(module, type, printers[module].printType)
 
   const printLazy = (module: Module, type: Type): string => {
-    if (type.kind === "ref") return `${module}.${lookup(definitions, type.id).name}`
+    if (type.kind === "ref") return `${module}.${lookup(definitions.received, type.id).name}`
     if (type.kind === "undefined") return "none"
     const members = type.kind === "union" ? type.members : [type]
     const schemas = members.map((member) => qualified(module, member, printers[module].printSchema))
@@ -130,7 +130,7 @@ ${values.join(",\n")}
 /** The generated modules: file name and text. */
 export const emit = (
   codexVersion: string,
-  definitions: Definitions,
+  definitions: { readonly sent: Definitions; readonly received: Definitions },
   methods: Methods,
   sides: Sides
 ): ReadonlyMap<string, string> =>
@@ -142,7 +142,7 @@ export const emit = (
       }\
 import * as Schema from "effect/Schema"
 import { type Lazy, lazy } from "./Lazy.ts"
-${emitSchemas(definitions, sides.sent, "closed")}`
+${emitSchemas(definitions.sent, sides.sent, "closed")}`
     ],
     [
       "Received.ts",
@@ -166,7 +166,7 @@ import {
 } from "./internal/open.ts"
 import { type Lazy, lazy } from "./Lazy.ts"
 import type { UnknownMember, UnknownVariant } from "./Open.ts"
-${emitSchemas(definitions, sides.received, "open")}`
+${emitSchemas(definitions.received, sides.received, "open")}`
     ],
     [
       "Methods.ts",

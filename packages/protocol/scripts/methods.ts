@@ -25,8 +25,8 @@ export const envelopes: ReadonlyArray<string> = [
 ]
 
 /**
- * codex does not say which result belongs to which method. It is named like the params (`XParams`, `XResponse`) but for
- * these.
+ * codex does not say which result belongs to which method. It is named like the params (`XParams`, `XResponse`) or like
+ * the method (`x/y`, `XYResponse`), but for these. A result that is not found is `unknown`.
  */
 const results: ReadonlyMap<string, string> = new Map([
   ["account/gatewayOAuth/cancel", "GatewayOAuthCancelResponse"],
@@ -37,12 +37,8 @@ const results: ReadonlyMap<string, string> = new Map([
   ["config/batchWrite", "ConfigWriteResponse"],
   ["config/mcpServer/reload", "McpServerRefreshResponse"],
   ["config/value/write", "ConfigWriteResponse"],
-  ["configRequirements/read", "ConfigRequirementsReadResponse"],
   ["externalAgentConfig/import/readHistories", "ExternalAgentConfigImportHistoriesReadResponse"],
-  ["memory/reset", "MemoryResetResponse"],
-  ["remoteControl/status/read", "RemoteControlStatusReadResponse"],
-  ["rollout/compress", "RolloutCompressResponse"],
-  ["windowsSandbox/readiness", "WindowsSandboxReadinessResponse"]
+  ["modelProvider/default/set", "ConfigWriteResponse"]
 ])
 
 const messages = (definitions: Definitions, envelope: string): ReadonlyMap<string, Type> => {
@@ -51,7 +47,9 @@ const messages = (definitions: Definitions, envelope: string): ReadonlyMap<strin
   return new Map(members.map((member) => {
     if (member.kind !== "object") throw new Error(`${envelope} has a member that is no object`)
     const method = field(member, "method")
-    if (method?.kind !== "literal") throw new Error(`${envelope} has a member without a method`)
+    if (method?.kind !== "literal" || typeof method.value !== "string") {
+      throw new Error(`${envelope} has a member without a method`)
+    }
     return [method.value, field(member, "params") ?? { kind: "undefined" }]
   }))
 }
@@ -67,20 +65,17 @@ export const findMethods = (definitions: Definitions, stableDefinitions: Definit
   for (const definition of definitions.values()) {
     if (definition.name.endsWith("Response")) responses.set(definition.name, definition)
   }
-  const unclaimed = new Set(responses.keys())
-  const unused = new Set(results.keys())
 
   const resultOf = (method: string, params: Type): Type => {
     const [paramsId] = refsOf(params)
-    const derived = paramsId === undefined
-      ? undefined
-      : lookup(definitions, paramsId).name.replace(/Params$/, "Response")
-    const name = results.get(method) ?? derived
-    unused.delete(method)
-    const response = name === undefined ? undefined : responses.get(name)
-    if (response === undefined) throw new Error(`The result of ${method} is unknown: add it to scripts/methods.ts`)
-    unclaimed.delete(response.name)
-    return { kind: "ref", id: response.id }
+    const likeParams = paramsId === undefined ? "" : lookup(definitions, paramsId).name.replace(/Params$/, "Response")
+    const words = method.split("/").map((word) => word.slice(0, 1).toUpperCase() + word.slice(1))
+    const named = results.get(method)
+    const names = named === undefined ? [likeParams, `${words.join("")}Response`] : [named]
+    const [response] = names.flatMap((name) => responses.get(name) ?? [])
+    return response === undefined
+      ? { kind: "opaque", what: `the result of ${method} (name it in scripts/methods.ts)` }
+      : { kind: "ref", id: response.id }
   }
 
   const read = (envelope: string, isRequest: boolean): ReadonlyArray<Method> => {
@@ -93,15 +88,10 @@ export const findMethods = (definitions: Definitions, stableDefinitions: Definit
     })).sort((a, b) => a.name < b.name ? -1 : 1)
   }
 
-  const methods: Methods = {
+  return {
     clientRequests: read("ClientRequest", true),
     serverRequests: read("ServerRequest", true),
     serverNotifications: read("ServerNotification", false),
     clientNotifications: read("ClientNotification", false)
   }
-  if (unclaimed.size > 0 || unused.size > 0) {
-    const names = [...unclaimed, ...unused].join(", ")
-    throw new Error(`Results without a method, or methods that are gone: ${names}. See scripts/methods.ts`)
-  }
-  return methods
 }

@@ -1,8 +1,12 @@
 /** What the generator knows about a type of the protocol. */
 
+export type Literal = string | number | boolean
+
 export type Type =
   | { readonly kind: "string" | "boolean" | "number" | "integer" | "null" | "undefined" | "unknown" }
-  | { readonly kind: "literal"; readonly value: string }
+  | { readonly kind: "literal"; readonly value: Literal }
+  /** What this generator cannot read: `unknown` where it is received, an error where it is sent. */
+  | { readonly kind: "opaque"; readonly what: string }
   | { readonly kind: "ref"; readonly id: string }
   | { readonly kind: "array"; readonly item: Type }
   | { readonly kind: "record"; readonly value: Type }

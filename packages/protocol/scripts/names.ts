@@ -1,25 +1,20 @@
 /** Gives every definition a name of its own. */
+import * as path from "node:path"
 import type { Definition, Definitions } from "./model.ts"
 
-/** Definitions of the first protocol whose name means something else in v2: they are suffixed with `Core`. */
-export const collisions: ReadonlyArray<string> = [
-  "ExecPolicyAmendment",
-  "NetworkPolicyAmendment",
-  "NetworkPolicyRuleAction",
-  "SessionSource",
-  "WebSearchAction"
-]
+/** Whether the first protocol and v2 have different definitions of this name. */
+export const isInBoth = (definitions: Definitions, id: string): boolean =>
+  definitions.has(id.startsWith("v2/") ? path.posix.basename(id) : `v2/${id}`)
 
+/** A name of the first protocol that means something else in v2 is suffixed with `Core`. */
 export const rename = (definitions: Definitions): Definitions => {
-  const byName = Map.groupBy(definitions.values(), (definition) => definition.name)
-  const found = [...byName].filter(([, same]) => same.length > 1).map(([name]) => name).sort()
-  if (found.join() !== collisions.join()) {
-    throw new Error(`The names used twice are now ${found.join(", ")}: see scripts/names.ts`)
-  }
   const renamed = new Map<string, Definition>()
+  const owners = new Map<string, string>()
   for (const [id, definition] of definitions) {
-    const name = collisions.includes(id) ? `${id}Core` : definition.name
-    if (name !== definition.name && byName.has(name)) throw new Error(`${name} is the name of another definition`)
+    const name = !id.startsWith("v2/") && isInBoth(definitions, id) ? `${definition.name}Core` : definition.name
+    const owner = owners.get(name)
+    if (owner !== undefined) throw new Error(`${id} and ${owner} are both called ${name}: see scripts/names.ts`)
+    owners.set(name, id)
     renamed.set(id, { ...definition, name })
   }
   return renamed

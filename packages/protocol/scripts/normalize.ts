@@ -17,22 +17,24 @@ export const normalize = (definitions: Definitions): Definitions => {
     }
   }
 
-  const merge = (left: Type, right: Type): ObjectType => {
+  const merge = (left: Type, right: Type): Type => {
     const a = objectOf(left)
     const b = objectOf(right)
+    if (a === undefined || b === undefined) {
+      return { kind: "opaque", what: `an intersection of a ${left.kind} and a ${right.kind}` }
+    }
     const twice = a.fields.find((field) => b.fields.some((other) => other.name === field.name))
     const rest = a.rest ?? b.rest
     if (twice !== undefined || (a.rest !== undefined && b.rest !== undefined)) {
-      throw new Error(`An intersection defines ${twice?.name ?? "the other keys"} twice`)
+      return { kind: "opaque", what: `an intersection that defines ${twice?.name ?? "the other keys"} twice` }
     }
     const fields = [...a.fields, ...b.fields]
     return rest === undefined ? { kind: "object", fields } : { kind: "object", fields, rest }
   }
 
-  const objectOf = (type: Type): ObjectType => {
+  const objectOf = (type: Type): ObjectType | undefined => {
     if (type.kind === "object") return type
-    if (type.kind === "record") return { kind: "object", fields: [], rest: type.value }
-    throw new Error(`An intersection has a member that is a ${type.kind}`)
+    return type.kind === "record" ? { kind: "object", fields: [], rest: type.value } : undefined
   }
 
   const clean = (type: Type): Type => {

@@ -1,31 +1,97 @@
 /**
- * Keys that older servers do not send, although today's types have them always: found by comparing the types that those
- * versions generate (0.150 to 0.166).
+ * What older servers send and today's types do not have, or have always. `older.json` holds it, one entry for each
+ * definition that differs; `npm run upgrade-codex` adds what a new version took away.
  */
-import type { Definition, Definitions } from "./model.ts"
+import * as fs from "node:fs"
+import * as path from "node:path"
+import { envelopes } from "./methods.ts"
+import type { Definition, Definitions, Field, Type } from "./model.ts"
+import { parse } from "./parse.ts"
 
-export const olderKeys: { readonly [id: string]: ReadonlyArray<string> } = {
-  // Since 0.156 to 0.160.
-  "v2/ThreadStartResponse": ["disabledPluginIds"],
-  "v2/ThreadResumeResponse": ["disabledPluginIds"],
-  "v2/ThreadForkResponse": ["disabledPluginIds"],
-  "v2/ThreadSettings": ["disabledPluginIds"],
-  // Since 0.164 to 0.166.
-  "v2/ManagedHooksRequirements": ["PreModelRequest", "PostModelRequest"]
+export interface Older {
+  /** The last version of which this is known. */
+  readonly until: string
+  readonly id: string
+  /** Keys of today that these servers leave out. */
+  readonly lacks?: ReadonlyArray<string>
+  /** A TypeScript type: messages of an envelope, keys of an object, another shape, or a whole definition that is gone. */
+  readonly has?: string
 }
 
-/** Makes these keys optional. They are in definitions that are only received. */
-export const allowOlder = (definitions: Definitions, sent: ReadonlySet<string>): Definitions => {
-  const allowed = new Map<string, Definition>(definitions)
-  for (const [id, names] of Object.entries(olderKeys)) {
-    const definition = definitions.get(id)
-    if (definition?.type.kind !== "object" || sent.has(id)) throw new Error(`${id} is no object that is only received`)
-    const { fields, ...type } = definition.type
-    for (const name of names) {
-      if (!fields.some((field) => field.name === name)) throw new Error(`${id} has no key ${name}`)
+const file = path.join(import.meta.dirname, "older.json")
+
+export const readOlder = (): ReadonlyArray<Older> => JSON.parse(fs.readFileSync(file, "utf8"))
+
+export const writeOlder = (entries: ReadonlyArray<Older>): void =>
+  fs.writeFileSync(file, `[\n${entries.map((entry) => `  ${JSON.stringify(entry)}`).join(",\n")}\n]\n`)
+
+/** Reads the types of the entries, in which a definition is called by its name. */
+const parseTypes = (
+  definitions: Definitions,
+  entries: ReadonlyArray<Older>,
+  folder: string
+): ReadonlyMap<Older, Type> => {
+  const ids = new Map([...definitions.values()].map(({ id, name }) => [name, id]))
+  for (const { id } of entries) ids.set(path.posix.basename(id), id)
+  const typed = entries.filter((entry) => entry.has !== undefined)
+  typed.forEach((entry, index) => {
+    const names = [...new Set(entry.has?.match(/\w+/g))].flatMap((name) => ids.has(name) ? [[name, ids.get(name)]] : [])
+    const imports = names.map(([name, id]) => `import type { ${name} } from "./${id}"\n`)
+    fs.writeFileSync(path.join(folder, `older${index}.ts`), `${imports.join("")}export type Older = ${entry.has}\n`)
+  })
+  const parsed = parse(folder)
+  return new Map(typed.map((entry, index) => {
+    const type = parsed.get(`older${index}`)?.type
+    if (type === undefined) throw new Error(`${entry.id} has no type in older.json`)
+    return [entry, type]
+  }))
+}
+
+/** Adds what older servers send to the definitions of today. */
+export const withOlder = (definitions: Definitions, entries: ReadonlyArray<Older>, folder: string): Definitions => {
+  fs.mkdirSync(folder)
+  const types = parseTypes(definitions, entries, folder)
+  const all = new Map<string, Definition>(definitions)
+  for (const entry of entries) {
+    const doc = `/**\n * Only codex ${entry.until} and older.\n */`
+    const definition = all.get(entry.id)
+    const type = types.get(entry)
+    if (definition === undefined) {
+      if (type !== undefined) all.set(entry.id, { id: entry.id, name: path.posix.basename(entry.id), type, doc })
+      continue
     }
-    const optional = fields.map((field) => names.includes(field.name) ? { ...field, optional: true } : field)
-    allowed.set(id, { ...definition, type: { ...type, fields: optional } })
+    const lacking = lack(definition.type, entry.lacks ?? [])
+    const merged = type === undefined ? lacking : unite(entry.id, lacking, type, doc)
+    all.set(entry.id, { ...definition, type: merged })
   }
-  return allowed
+  return all
+}
+
+const lack = (type: Type, names: ReadonlyArray<string>): Type => {
+  switch (type.kind) {
+    case "object":
+      return {
+        ...type,
+        fields: type.fields.map((field) => names.includes(field.name) ? { ...field, optional: true } : field)
+      }
+    case "union":
+      return { ...type, members: type.members.map((member) => lack(member, names)) }
+    default:
+      return type
+  }
+}
+
+const unite = (id: string, today: Type, older: Type, doc: string): Type => {
+  if (envelopes.includes(id)) {
+    return { kind: "union", members: [today, older].flatMap((type) => type.kind === "union" ? type.members : [type]) }
+  }
+  // A union stays whole inside of the new one, so that its unknown members are still known by their tag.
+  if (today.kind !== "object" || older.kind !== "object") return { kind: "union", members: [today, older] }
+  const named = new Map(older.fields.map((field) => [field.name, field]))
+  const both = today.fields.map((field): Field => {
+    const other = named.get(field.name)
+    return other === undefined ? field : { ...field, type: { kind: "union", members: [field.type, other.type] } }
+  })
+  const gone = older.fields.filter(({ name }) => !today.fields.some((field) => field.name === name))
+  return { ...today, fields: [...both, ...gone.map((field): Field => ({ ...field, optional: true, doc }))] }
 }

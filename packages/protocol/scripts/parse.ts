@@ -16,13 +16,15 @@ const docOf = (node: Node, file: SourceFile): string | undefined => {
 
 const parseFile = (file: SourceFile, id: string): Definition | undefined => {
   const imports = new Map<string, string>()
+  const describe = (node: Node, what: string): string => `${id}: ${what}: ${file.text.slice(node.pos, node.end).trim()}`
   const fail = (node: Node, what: string): never => {
-    throw new Error(`${id}: ${what}: ${file.text.slice(node.pos, node.end).trim()}`)
+    throw new Error(describe(node, what))
   }
+  const opaque = (node: Node, what: string): Type => ({ kind: "opaque", what: describe(node, what) })
 
-  const fieldOf = (node: Node): Field => {
-    if (!is.isPropertySignatureDeclaration(node) || node.type === undefined) return fail(node, "not a property")
-    if (!is.isIdentifier(node.name) && !is.isStringLiteral(node.name)) return fail(node, "a property without a name")
+  const fieldOf = (node: Node): Field | undefined => {
+    if (!is.isPropertySignatureDeclaration(node) || node.type === undefined) return undefined
+    if (!is.isIdentifier(node.name) && !is.isStringLiteral(node.name)) return undefined
     return {
       name: node.name.text,
       type: typeOf(node.type),
@@ -52,14 +54,17 @@ const parseFile = (file: SourceFile, id: string): Definition | undefined => {
     if (is.isIntersectionTypeNode(node)) return { kind: "intersection", members: node.types.map(typeOf) }
     if (is.isMappedTypeNode(node)) {
       if (node.type === undefined || node.typeParameter.constraint?.kind !== SyntaxKind.StringKeyword) {
-        return fail(node, "a mapped type over something else than string")
+        return opaque(node, "a mapped type over something else than string")
       }
       return { kind: "record", value: typeOf(node.type) }
     }
     if (is.isLiteralTypeNode(node)) {
       if (node.literal.kind === SyntaxKind.NullKeyword) return { kind: "null" }
       if (is.isStringLiteral(node.literal)) return { kind: "literal", value: node.literal.text }
-      return fail(node, "an unknown literal")
+      const text = file.text.slice(node.pos, node.end).trim()
+      if (text === "true" || text === "false") return { kind: "literal", value: text === "true" }
+      if (/^-?\d+(\.\d+)?$/.test(text)) return { kind: "literal", value: Number(text) }
+      return opaque(node, "an unknown literal")
     }
     if (is.isTypeReferenceNode(node) && is.isIdentifier(node.typeName)) {
       const name = node.typeName.text
@@ -68,16 +73,19 @@ const parseFile = (file: SourceFile, id: string): Definition | undefined => {
       if (name === "Record" && second?.kind === SyntaxKind.NeverKeyword) return { kind: "object", fields: [] }
       // A definition may use its own name.
       const target = imports.get(name) ?? (name === path.posix.basename(id) ? id : undefined)
-      return target === undefined ? fail(node, "an unknown name") : { kind: "ref", id: target }
+      return target === undefined ? opaque(node, "an unknown name") : { kind: "ref", id: target }
     }
     if (is.isTypeLiteralNode(node)) {
       const [first] = node.members
       if (node.members.length === 1 && first !== undefined && is.isIndexSignatureDeclaration(first)) {
         return { kind: "record", value: typeOf(first.type) }
       }
-      return { kind: "object", fields: node.members.map(fieldOf) }
+      const fields = node.members.map(fieldOf)
+      return fields.every((field) => field !== undefined)
+        ? { kind: "object", fields }
+        : opaque(node, "an object with something else than properties")
     }
-    return fail(node, `an unknown construct (${SyntaxKind[node.kind]})`)
+    return opaque(node, `an unknown construct (${SyntaxKind[node.kind]})`)
   }
 
   let definition: Definition | undefined

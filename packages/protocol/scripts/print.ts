@@ -5,6 +5,7 @@ import {
   type Definitions,
   type Field,
   jsonValueId,
+  type Literal,
   lookup,
   type ObjectType,
   type Type
@@ -12,7 +13,15 @@ import {
 
 export type Form = "closed" | "open"
 
-const quote = (value: string): string => JSON.stringify(value)
+const quote = (value: Literal): string => JSON.stringify(value)
+
+/** What the open form takes for a literal: any value of its kind. */
+const openTypes = { string: "(string & {})", number: "(number & {})", boolean: "boolean" }
+const openSchemas = { string: "Schema.String", number: "Schema.Number", boolean: "Schema.Boolean" }
+
+const open = (table: typeof openTypes, values: ReadonlyArray<Literal>): ReadonlyArray<string> => [
+  ...new Set(values.map((value) => table[typeof value as keyof typeof openTypes]))
+]
 
 const key = (name: string): string => /^[A-Za-z_$][\w$]*$/.test(name) && name !== "__proto__" ? name : quote(name)
 
@@ -53,7 +62,7 @@ export const makePrinter = (definitions: Definitions, form: Form) => {
       case "integer":
         return "number"
       case "literal":
-        return isOpen ? `${quote(type.value)} | (string & {})` : quote(type.value)
+        return isOpen ? printMemberTypes([type]).join(" | ") : quote(type.value)
       case "ref":
         return lookup(definitions, type.id).name
       case "array":
@@ -65,11 +74,12 @@ export const makePrinter = (definitions: Definitions, form: Form) => {
       case "union": {
         const members = type.members.filter((member) => member.kind !== "null")
         const parts = printMemberTypes(members)
-        const all = members.length === type.members.length ? parts : [...parts, "null"]
-        return alternatives(all)
+        return alternatives(members.length === type.members.length ? parts : [...parts, "null"])
       }
       case "intersection":
         throw new Error("normalize.ts left an intersection")
+      case "opaque":
+        return "unknown"
       default:
         return type.kind
     }
@@ -81,7 +91,7 @@ export const makePrinter = (definitions: Definitions, form: Form) => {
     if (!isOpen) return members.map(literal)
     switch (union.kind) {
       case "enum":
-        return [...union.values.map(quote), "(string & {})"]
+        return [...union.values.map(quote), ...open(openTypes, union.values)]
       case "tagged":
         return [
           ...members.map((member) => member.kind === "object" ? printObjectType(member, union.tag) : printType(member)),
@@ -91,11 +101,13 @@ export const makePrinter = (definitions: Definitions, form: Form) => {
         return [
           ...union.values.map(quote),
           ...union.objects.map(printType),
-          "(string & {})",
+          ...open(openTypes, union.values),
           `UnknownVariant<${alternatives(union.keys.map(quote))}>`
         ]
       case "plain":
-        return members.map(literal)
+        return members.flatMap((member) =>
+          member.kind === "union" ? printMemberTypes(member.members) : [literal(member)]
+        )
     }
   }
 
@@ -127,9 +139,10 @@ export const makePrinter = (definitions: Definitions, form: Form) => {
       case "undefined":
         return "Schema.Undefined"
       case "unknown":
+      case "opaque":
         return "Schema.Unknown"
       case "literal":
-        return isOpen ? "Schema.String" : `Schema.Literal(${quote(type.value)})`
+        return isOpen ? open(openSchemas, [type.value]).join() : `Schema.Literal(${quote(type.value)})`
       case "ref":
         return `${lookup(definitions, type.id).name}()`
       case "array":
@@ -155,7 +168,11 @@ export const makePrinter = (definitions: Definitions, form: Form) => {
     const union = classify(members)
     const literals = members.flatMap((member) => member.kind === "literal" ? [quote(member.value)] : [])
     const rest = members.filter((member) => member.kind !== "literal")
-    if (union.kind === "enum") return isOpen ? "Schema.String" : list(literals, "Schema.Literals([", "])")
+    if (union.kind === "enum") {
+      if (!isOpen) return list(literals, "Schema.Literals([", "])")
+      const schemas = open(openSchemas, union.values)
+      return schemas.length === 1 ? schemas.join() : list(schemas, "Schema.Union([", "])")
+    }
     if (isOpen && union.kind === "tagged") {
       const objects = rest.map((member) => member.kind === "object" ? printObjectSchema(member, union.tag) : "")
       const tags = list(union.tags.map(quote), "[", "]")
@@ -163,7 +180,11 @@ export const makePrinter = (definitions: Definitions, form: Form) => {
     }
     if (isOpen && union.kind === "variants") {
       const unknown = `unknownVariant(${list(union.keys.map(quote), "[", "]")})`
-      return list(["Schema.String", ...union.objects.map(printSchema), unknown], "Schema.Union([", "])")
+      return list(
+        [...open(openSchemas, union.values), ...union.objects.map(printSchema), unknown],
+        "Schema.Union([",
+        "])"
+      )
     }
     const strings = literals.length === 0 ? [] : [list(literals, "Schema.Literals([", "])")]
     return list([...strings, ...rest.map(printSchema)], "Schema.Union([", "])")

@@ -5,9 +5,15 @@ import { type Definitions, lookup, type Type } from "./model.ts"
 export interface Sides {
   readonly sent: ReadonlySet<string>
   readonly received: ReadonlySet<string>
+  /** What is received and could not be read, so that it is `unknown`. */
+  readonly opaque: ReadonlySet<string>
 }
 
-const reach = (definitions: Definitions, roots: ReadonlyArray<Type>): Set<string> => {
+const reach = (
+  definitions: Definitions,
+  roots: ReadonlyArray<Type>,
+  onOpaque: (what: string) => void
+): Set<string> => {
   const reached = new Set<string>()
   const visit = (type: Type): void => {
     switch (type.kind) {
@@ -15,6 +21,8 @@ const reach = (definitions: Definitions, roots: ReadonlyArray<Type>): Set<string
         if (reached.has(type.id)) return
         reached.add(type.id)
         return visit(lookup(definitions, type.id).type)
+      case "opaque":
+        return onOpaque(type.what)
       case "array":
         return visit(type.item)
       case "record":
@@ -38,14 +46,17 @@ export const findSides = (definitions: Definitions, methods: Methods): Sides => 
     ...params(methods.clientRequests),
     ...params(methods.clientNotifications),
     ...results(methods.serverRequests)
-  ])
+  ], (what) => {
+    throw new Error(`What is sent has to be known exactly: ${what}`)
+  })
   // What no message uses is kept as received: a later server may send it inside a field of unknown type.
   const unused = [...definitions.keys()].filter((id) => !sent.has(id) && !envelopes.includes(id))
+  const opaque = new Set<string>()
   const received = reach(definitions, [
     ...results(methods.clientRequests),
     ...params(methods.serverNotifications),
     ...params(methods.serverRequests),
     ...unused.map((id): Type => ({ kind: "ref", id }))
-  ])
-  return { sent, received }
+  ], (what) => opaque.add(what))
+  return { sent, received, opaque }
 }

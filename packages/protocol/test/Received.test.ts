@@ -173,6 +173,22 @@ describe("guards", () => {
     assert.isUndefined(describeInput({ type: "agentMessage", id: "1" }))
   })
 
+  it("read what changed as the newest and as older servers send it", () => {
+    const isDisplay = Schema.is(Received.AgentMessageDisplay())
+    const older = { action: "hide", blockType: null, cyberTrustedAccess: null, checkTrustedContacts: null }
+    for (const display of [{ mode: "show", version: 1, trustedContacts: "skip" }, { mode: "new" }, older]) {
+      assert.isTrue(isDisplay(display), JSON.stringify(display))
+    }
+    assert.isTrue(isDisplay({ mode: "show", version: 2, trustedContacts: "skip" }))
+    for (const display of [{ mode: "show", version: "1", trustedContacts: "skip" }, { ...older, action: 1 }, {}]) {
+      assert.isFalse(isDisplay(display), JSON.stringify(display))
+    }
+    const project = { id: "p", name: "p", roots: [], metadata: {}, createdAt: 1, updatedAt: 1, recencyAt: null }
+    assert.isTrue(Schema.is(Received.Project())(project))
+    assert.isTrue(Schema.is(Received.Project())({ ...project, position: 1 }))
+    assert.isFalse(Schema.is(Received.Project())({ ...project, position: "1" }))
+  })
+
   it("narrow variants by key", () => {
     const status = (info: Received.CodexErrorInfo): number | null | undefined =>
       typeof info === "object" && "httpConnectionFailed" in info ? info.httpConnectionFailed.httpStatusCode : undefined

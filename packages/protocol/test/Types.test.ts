@@ -3,8 +3,8 @@ import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import { createRequire } from "node:module"
 import * as path from "node:path"
-import { withGenerated } from "../scripts/codex.ts"
-import { olderKeys } from "../scripts/older.ts"
+import { findBinary, withGenerated } from "../scripts/codex.ts"
+import { type Older, readOlder } from "../scripts/older.ts"
 import * as Received from "../src/Received.ts"
 import * as Sent from "../src/Sent.ts"
 
@@ -28,13 +28,14 @@ type Assert<T extends true> = T
 type Anything = { readonly [key: string]: unknown }
 
 // Readonly is dropped, bigint is number, intersections are flattened. What makes a received type open is dropped: the
-// member for strings, that for objects, and null as the value of an optional key.
+// members for strings and numbers, that for objects, and null as the value of an optional key.
 type Close<T, Received> =
   [GeneratedJson] extends [T] ? (unknown extends T ? "unknown" : "json") : CloseMember<T, Received>
 type CloseMember<T, Received> =
   T extends bigint ? number
   : T extends string ? ([Received, Equal<T, string & {}>] extends [true, true] ? never : T)
-  : T extends number | boolean | null | undefined ? T
+  : T extends number ? ([Received, Equal<T, number & {}>] extends [true, true] ? never : T)
+  : T extends boolean | null | undefined ? T
   : Equal<T, Record<string, never>> extends true ? "empty"
   : Equal<T, { readonly [key: string]: never }> extends true ? "empty"
   : Received extends true ? CloseObject<T>
@@ -67,9 +68,31 @@ const ids = (folder: string): ReadonlyArray<string> =>
     .map((name) => name.slice(0, -".ts".length))
     .sort()
 
+/** Writes what older servers send into the types of today. */
+const addOlder = (types: string, { has, id, lacks = [] }: Older): void => {
+  const file = path.join(types, `${id}.ts`)
+  if (has !== undefined && !fs.existsSync(file)) {
+    return fs.writeFileSync(file, `export type ${path.posix.basename(id)} = ${has};\n`)
+  }
+  const text = fs.readFileSync(file, "utf8")
+  const without = lacks.reduce((text, key) => text.replace(new RegExp(`\\b${key}: `), `${key}?: `), text)
+  const isObject = /= \{[^{}]*(\{[^{}]*\}[^{}]*)*\};\s*$/.test(text)
+  const imports = [...has?.matchAll(/CurrentTime\w+/g) ?? []].map(([name]) =>
+    `import type { ${name} } from "./v2/${name}"\n`
+  )
+  const added = has === undefined
+    ? without
+    : envelopes.includes(id)
+    ? without.replace(/;\s*$/, ` | ${has.replace("{", "{ id: RequestId,")};\n`)
+    : isObject
+    ? without.replace(/\};\s*$/, `${has.slice(1).replaceAll(/(\w+): /g, "$1?: ")};\n`)
+    : without.replace(/;\s*$/, ` | ${has};\n`)
+  fs.writeFileSync(file, `${imports.join("")}${added}`)
+}
+
 describe("Types", () => {
   it("equal those of the generator, all of them", () =>
-    withGenerated(({ types }) => {
+    withGenerated(findBinary(), ({ types }) => {
       const root = path.dirname(types)
       // codex leaves this one open itself, which hides its known values from TypeScript.
       const errorInfo = path.join(types, "v2", "CodexErrorInfo.ts")
@@ -77,11 +100,7 @@ describe("Types", () => {
       const closed = opened.replace(" | string | { [key: string]: unknown }", "")
       assert.notStrictEqual(closed, opened)
       fs.writeFileSync(errorInfo, closed)
-      for (const [id, keys] of Object.entries(olderKeys)) {
-        const file = path.join(types, `${id}.ts`)
-        const text = fs.readFileSync(file, "utf8")
-        fs.writeFileSync(file, keys.reduce((text, key) => text.replace(new RegExp(`\\b${key}: `), `${key}?: `), text))
-      }
+      for (const older of readOlder()) addOlder(types, older)
 
       const lines: Array<string> = []
       const compared = { Sent: new Set<string>(), Received: new Set<string>() }

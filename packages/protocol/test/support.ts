@@ -2,7 +2,7 @@ import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import * as fs from "node:fs"
 import * as path from "node:path"
-import { withGenerated } from "../scripts/codex.ts"
+import { findBinary, withGenerated } from "../scripts/codex.ts"
 import * as Methods from "../src/Methods.ts"
 import * as Received from "../src/Received.ts"
 
@@ -79,7 +79,7 @@ const isNullable = (schema: unknown): boolean => {
 
 /** The schemas of codex' own bundle, by name. */
 export const jsonSchemas = (): { readonly [name: string]: unknown } =>
-  withGenerated(({ jsonSchemas }) => {
+  withGenerated(findBinary(), ({ jsonSchemas }) => {
     const read = (name: string) =>
       membersOf(membersOf(JSON.parse(fs.readFileSync(path.join(jsonSchemas, name), "utf8")))["definitions"])
     return { ...read("codex_app_server_protocol.schemas.json"), ...read("codex_app_server_protocol.v2.schemas.json") }

@@ -9,6 +9,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect } from "effect"
 import * as Fs from "node:fs"
 import { fileURLToPath } from "node:url"
+import { codexVersion } from "../../client/test/support/codexVersion.ts"
 import { transcripts } from "../src/internal/contract/transcripts.ts"
 import { layerReal } from "../test/contractServers.ts"
 
@@ -39,7 +40,7 @@ const program = Effect.gen(function*() {
   )
   Fs.writeFileSync(
     file,
-    "/** What codex 0.169.0 sends in the cases of the contract. Written by scripts/record-contract.ts. */\n" +
+    `/** What codex ${codexVersion} sends in the cases of the contract. Written by scripts/record-contract.ts. */\n` +
       `export const transcripts: { readonly [name: string]: ReadonlyArray<string> } = {\n${entries.join(",\n")}\n}\n`
   )
 }).pipe(Effect.provide(layerReal))

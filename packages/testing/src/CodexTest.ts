@@ -14,6 +14,7 @@ import * as ServerRequests from "@effect-codex/client/ServerRequests"
 import type { StructuredOutput, Thread, TurnOptions } from "@effect-codex/client/Thread"
 import type { Turn } from "@effect-codex/client/Turn"
 import type { TurnResult } from "@effect-codex/client/TurnResult"
+import * as Methods from "@effect-codex/protocol/Methods"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -266,8 +267,8 @@ export const mockCodex = (members: Partial<Codex.Codex["Service"]>): Layer.Layer
   const no = (name: keyof Codex.Codex["Service"]) => missing(`Codex.${name}`, "mockCodex")
   return Layer.succeed(Codex.Codex, {
     serverInfo: {
-      version: "0.169.0",
-      userAgent: "effect_codex/0.169.0 (Linux 0.0.0; x86_64) terminal (effect_codex; 0.0.0)",
+      version: Methods.codexVersion,
+      userAgent: `effect_codex/${Methods.codexVersion} (Linux 0.0.0; x86_64) terminal (effect_codex; 0.0.0)`,
       codexHome: "/codex-home",
       platformFamily: "unix",
       platformOs: "linux"

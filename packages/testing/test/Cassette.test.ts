@@ -9,6 +9,7 @@ import {
   Sandbox,
   Transport
 } from "@effect-codex/client"
+import * as Methods from "@effect-codex/protocol/Methods"
 import { Cassette, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
@@ -282,12 +283,12 @@ describe("Cassette", () => {
   const sent = (frame: object) => ({ direction: "sent", frame })
   const received = (frame: object) => ({ direction: "received", frame })
   const handshake = [
-    { cassette: 1, codex: "0.169.0" },
+    { cassette: 1, codex: Methods.codexVersion },
     sent({ id: 1, method: "initialize", params: { clientInfo: { name: "effect_codex" } } }),
     received({
       id: 1,
       result: {
-        userAgent: "effect_codex/0.169.0 (Linux 0.0.0; x86_64) terminal (effect_codex; 0.0.0)",
+        userAgent: `effect_codex/${Methods.codexVersion} (Linux 0.0.0; x86_64) terminal (effect_codex; 0.0.0)`,
         codexHome: "<codex-home>",
         platformFamily: "unix",
         platformOs: "linux"

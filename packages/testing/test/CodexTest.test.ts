@@ -1,4 +1,5 @@
 import { Approvals, Auth, Codex, CodexError, ServerRequests } from "@effect-codex/client"
+import * as Methods from "@effect-codex/protocol/Methods"
 import { CodexTest, Expect, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Context, Effect, Exit, Fiber, Layer, Option, Schema, Stream } from "effect"
@@ -72,7 +73,7 @@ describe("mocks of one service", () => {
   it.effect("do what they were given, and end with the name of what they were not", () =>
     Effect.gen(function*() {
       const codex = yield* Codex.Codex
-      assert.strictEqual(codex.serverInfo.version, "0.169.0")
+      assert.strictEqual(codex.serverInfo.version, Methods.codexVersion)
       const thread = yield* codex.startThread()
       assert.strictEqual(Option.getOrNull((yield* thread.run("hi")).finalResponse), "Hello!")
       assert.strictEqual(

@@ -1,3 +1,4 @@
+import { ServerInfo } from "@effect-codex/client"
 import { CodexExecutable } from "@effect-codex/node"
 import { CodexHome } from "@effect-codex/testing"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -202,7 +203,7 @@ const urlOf = (address: string | Net.AddressInfo | null): string =>
   typeof address === "object" && address !== null ? `ws://127.0.0.1:${address.port}` : ""
 
 const initialized = {
-  userAgent: "x/0.169.0 (Debian 12.0.0; x86_64) xterm (x; 1)",
+  userAgent: `x/${ServerInfo.testedRange.newest}.0 (Debian 12.0.0; x86_64) xterm (x; 1)`,
   codexHome: "/",
   platformFamily: "unix",
   platformOs: "linux"

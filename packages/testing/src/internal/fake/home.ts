@@ -1,4 +1,5 @@
 /** What outlives a connection: the threads and the login, which the real server keeps in the CODEX_HOME. */
+import { codexVersion } from "@effect-codex/protocol/Methods"
 import type * as Received from "@effect-codex/protocol/Received"
 import type * as Sent from "@effect-codex/protocol/Sent"
 import type * as Schema from "effect/Schema"
@@ -178,7 +179,7 @@ export const threadOf = (
     ? null
     : `${home.path}/${thread.archived ? "archived_sessions" : "sessions"}/rollout-${thread.id}.jsonl`,
   cwd: thread.settings.cwd,
-  cliVersion: "0.169.0",
+  cliVersion: codexVersion,
   originator,
   source: "vscode",
   canAcceptDirectInput: status.type === "notLoaded" ? null : true,

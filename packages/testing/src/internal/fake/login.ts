@@ -22,7 +22,8 @@ const updated = (connection: Connection): void => {
   const { login } = connection.home
   connection.notify("account/updated", {
     authMode: login === undefined ? null : login.type === "apiKey" ? "apikey" : "chatgpt",
-    planType: login?.type === "chatgpt" ? login.planType : null
+    planType: login?.type === "chatgpt" ? login.planType : null,
+    reason: null
   })
 }
 

@@ -466,7 +466,7 @@ export const handlers: Handlers = {
     reply(opened(server, thread))
     connection.notify("thread/started", { thread: view(server, thread) })
     for (const [name, reason] of Object.entries(server.brokenMcpServers)) {
-      const of = { threadId: thread.id, name, failureReason: null }
+      const of = { threadId: thread.id, name, environmentId: null, failureReason: null }
       connection.notify("mcpServer/startupStatus/updated", { ...of, status: "starting", error: null })
       const error = `MCP client for \`${name}\` failed to start: MCP startup failed: ${reason}`
       connection.notify("mcpServer/startupStatus/updated", { ...of, status: "failed", error })

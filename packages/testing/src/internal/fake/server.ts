@@ -1,5 +1,5 @@
 /** Reads the frames of a client and answers them, one after the other. */
-import type { ClientRequests } from "@effect-codex/protocol/Methods"
+import { type ClientRequests, codexVersion } from "@effect-codex/protocol/Methods"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Path from "node:path"
@@ -72,7 +72,7 @@ const initialize = (server: Server, params: ClientRequests["initialize"]["params
   connection.isExperimental = capabilities?.experimentalApi === true
   connection.originator = clientInfo.name
   connection.userAgent =
-    `${clientInfo.name}/0.169.0 (Debian 12.0.0; x86_64) xterm (${clientInfo.name}; ${clientInfo.version})`
+    `${clientInfo.name}/${codexVersion} (Debian 12.0.0; x86_64) xterm (${clientInfo.name}; ${clientInfo.version})`
   return {
     userAgent: connection.userAgent,
     codexHome: connection.home.path,

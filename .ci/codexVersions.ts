@@ -1,0 +1,186 @@
+/** Other versions of codex than the pinned one: installing them, and running the tests on them that need codex. */
+import { execFileSync, spawnSync } from "node:child_process"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+
+export const root = Path.resolve(import.meta.dirname, "..")
+const cache = Path.join(root, "node_modules", ".cache", "compat")
+const isWindows = process.platform === "win32"
+
+/** The file that a version would be imported from. */
+export const importerOf = (version: string): string => Path.join(cache, version, "package.json")
+
+/** Installs a version below `node_modules/.cache/compat`, and gives the launcher of its package. */
+export const install = (version: string): string => {
+  const folder = Path.join(cache, version)
+  // The client finds the platform's executable from the launcher.
+  const launcher = Path.join(folder, "node_modules", "@openai", "codex", "bin", "codex.js")
+  if (!Fs.existsSync(launcher)) {
+    Fs.mkdirSync(folder, { recursive: true })
+    // npm would else take the workspace for the package to install into.
+    Fs.writeFileSync(importerOf(version), "{}\n")
+    const options = ["--prefix", folder, "--no-save", "--ignore-scripts", "--loglevel=error"]
+    execFileSync("npm", ["install", ...options, `@openai/codex@${version}`], {
+      stdio: ["ignore", "ignore", "inherit"],
+      shell: isWindows
+    })
+  }
+  // Even for this codex writes into its home.
+  const env = { ...process.env, CODEX_HOME: folder }
+  const told = execFileSync(process.execPath, [launcher, "--version"], { encoding: "utf8", env }).trim()
+  // A package without an executable for this platform would lead to the one that the repository has installed.
+  if (!told.endsWith(` ${version}`)) throw new Error(`the executable of ${version} says that it is ${told}`)
+  return launcher
+}
+
+export const uninstall = (version: string): void =>
+  Fs.rmSync(Path.join(cache, version), { recursive: true, force: true })
+
+/** Whether a file, or what it imports of its neighbours, starts codex. */
+const needsCodex = (file: string, seen = new Set<string>()): boolean => {
+  if (seen.has(file) || !Fs.existsSync(file)) return false
+  seen.add(file)
+  const text = Fs.readFileSync(file, "utf8")
+  return /\b(ScriptedCodex|CodexHome)\b/.test(text) ||
+    [...text.matchAll(/from "(\.[^"]+\.ts)"/g)].some(([, path]) =>
+      path!.includes("test/") || !path!.includes("src/")
+        ? needsCodex(Path.join(Path.dirname(file), path!), seen)
+        : false
+    )
+}
+
+/** Of these only the tests with "real" in their name need codex; the others say nothing of its version. */
+const mixed = /\/(client\/test\/(Goal|McpStartup|StalledTurn|Threads)|testing\/test\/Contract)\.test\.ts$/
+
+const testFiles = (only: string): ReadonlyArray<string> =>
+  Fs.globSync(["packages/{client,node,testing,promise,schema,cli}/test/*.test.ts", "scratchpad/test/**/*.test.ts"], {
+    cwd: root
+  })
+    .filter((file) => Path.basename(file).includes(only) && needsCodex(Path.join(root, file)))
+    .map((file) => file.replaceAll(Path.sep, "/")).sort()
+
+/** The contract stands for itself, everything else for its package. */
+const groupOf = (file: string): string =>
+  file.endsWith("/Contract.test.ts") ? "the contract" : file.replace(/^packages\//, "").split("/")[0]!
+
+interface Report {
+  readonly testResults: ReadonlyArray<{
+    readonly name: string
+    readonly message: string
+    readonly assertionResults: ReadonlyArray<{
+      readonly status: string
+      readonly fullName: string
+      readonly failureMessages: ReadonlyArray<string>
+    }>
+  }>
+}
+
+interface Outcome {
+  readonly file: string
+  readonly test: string
+  readonly isPassed: boolean
+  readonly reason: string
+}
+
+/** What a version passed of each group, and what failed. */
+export interface Result {
+  readonly version: string
+  readonly passed: Readonly<Record<string, string>>
+  readonly failures: ReadonlyArray<Outcome>
+}
+
+const firstLine = (text: string): string => text.split("\n", 1)[0]!.slice(0, 300)
+
+/** The first line of an error, and what the contract has and the server has not, or the other way round. */
+const reasonOf = (text: string): string =>
+  [firstLine(text), ...text.split("\n").filter((line) => /^ {2}[-+] /.test(line)).slice(0, 20)].join("\n    ")
+
+const run = (version: string, launcher: string, files: ReadonlyArray<string>): ReadonlyArray<Outcome> => {
+  const output = Path.join(cache, `${version}.report.json`)
+  Fs.rmSync(output, { force: true })
+  const names = new Set(files.map((file) => file.replace(/^packages\//, "").split("/")[0]!))
+  const projects = [...names].flatMap((name) => ["--project", name])
+  const options = ["--config", "vitest.workspace.ts", ...projects, "--maxWorkers", "1", "--reporter=json"]
+  const args = ["run", ...options, `--outputFile=${output}`, ...files]
+  spawnSync(Path.join(root, "node_modules", ".bin", "vitest"), args, {
+    cwd: root,
+    env: { ...process.env, CODEX_BIN: launcher, TEST_CODEX_VERSION: version },
+    stdio: "ignore",
+    shell: isWindows
+  })
+  const { testResults } = JSON.parse(Fs.readFileSync(output, "utf8")) as Report
+  return files.flatMap((file): ReadonlyArray<Outcome> => {
+    const result = testResults.find(({ name }) => name.replaceAll(Path.sep, "/").endsWith(`/${file}`))
+    // No test is skipped but those whose server did not start.
+    const tests = (result?.assertionResults ?? []).filter(({ fullName }) =>
+      !mixed.test(file) || /\breal\b/.test(fullName)
+    )
+    return tests.length === 0
+      ? [{ file, test: "*", isPassed: false, reason: firstLine(result?.message ?? "it did not run") }]
+      : tests.map(({ failureMessages, fullName, status }) => ({
+        file,
+        test: fullName,
+        isPassed: status === "passed",
+        reason: reasonOf(failureMessages[0] ?? "it was not run")
+      }))
+  })
+}
+
+/**
+ * Runs the tests that need codex on a version. Files with a failure are run once more, alone: on a busy machine a codex may
+ * be too slow for a test, and what counts is what it does.
+ */
+export const test = (version: string, launcher: string, only: string): Result => {
+  const first = run(version, launcher, testFiles(only))
+  const failing = [...new Set(first.flatMap(({ file, isPassed }) => isPassed ? [] : [file]))]
+  const again = new Map(failing.map((file) => [file, run(version, launcher, [file])]))
+  const outcomes = [...first.filter(({ file }) => !again.has(file)), ...[...again.values()].flat()]
+  const groups = Object.groupBy(outcomes, ({ file }) => groupOf(file))
+  const passed = Object.fromEntries(
+    Object.entries(groups).map(([group, list = []]) => [
+      group,
+      `${list.filter(({ isPassed }) => isPassed).length}/${list.length}`
+    ])
+  )
+  const result = { version, passed, failures: outcomes.filter(({ isPassed }) => !isPassed) }
+  Fs.writeFileSync(Path.join(cache, `${version}.json`), `${JSON.stringify(result, null, 2)}\n`)
+  return result
+}
+
+/** The cells of a table's line. */
+const cellsOf = (line: string): ReadonlyArray<string> => line.split("|").slice(1, -1).map((cell) => cell.trim())
+
+const lineOf = (cells: ReadonlyArray<string>): string => `| ${cells.join(" | ")} |`
+
+const newestFirst = (a: string, b: string): number => b.localeCompare(a, "en", { numeric: true })
+
+/** Puts the results into the table of the page, each as the column of its version. */
+export const addToPage = (results: ReadonlyArray<Result>): void => {
+  const file = Path.join(root, "docs", "compatibility.md")
+  const lines = Fs.readFileSync(file, "utf8").split("\n")
+  const begin = lines.findIndex((line, index) => /^\|\s+\|/.test(line) && lines[index + 1]?.startsWith("| -") === true)
+  const end = begin + lines.slice(begin).findIndex((line) => !line.startsWith("|"))
+  const [head, , ...rows] = lines.slice(begin, end).map(cellsOf)
+  const cells = new Map<string, Map<string, string>>()
+  const set = (group: string, version: string, cell: string) =>
+    cells.set(group, (cells.get(group) ?? new Map<string, string>()).set(version, cell))
+  for (const [group, ...row] of rows) row.forEach((cell, index) => set(group!, head![index + 1]!, cell))
+  for (const { passed, version } of results) {
+    for (const [group, cell] of Object.entries(passed)) set(group, version, cell)
+  }
+  const versions = [...new Set([...head!.slice(1), ...results.map(({ version }) => version)])].sort(newestFirst)
+  const table = [
+    lineOf(["", ...versions]),
+    lineOf(["-", ...versions.map(() => "-")]),
+    ...[...cells].map(([group, row]) => lineOf([group, ...versions.map((version) => row.get(version) ?? "-")]))
+  ]
+  Fs.writeFileSync(file, [...lines.slice(0, begin), ...table, ...lines.slice(end)].join("\n"))
+  spawnSync("npx", ["dprint", "fmt", "docs/compatibility.md"], { cwd: root, stdio: "ignore", shell: isWindows })
+}
+
+export const print = (results: ReadonlyArray<Result>): void => {
+  for (const { failures, version } of results) {
+    for (const { file, reason, test } of failures) console.log(`${version}  ${file}: ${test}\n    ${reason}`)
+  }
+  console.table(Object.fromEntries(results.map(({ passed, version }) => [version, passed])))
+}
