@@ -3,7 +3,7 @@
  * same ones, and another implementation of the transport can run them too.
  *
  * A case drives the server over the client, with a model whose answers it writes down, and compares what comes over the
- * wire, frame by frame, with what the real codex 0.169.0 sends. What the server sends of its own machine (ids, times,
+ * wire, frame by frame, with what the real codex 0.171.0 sends. What the server sends of its own machine (ids, times,
  * paths, process ids) is left out of the comparison.
  *
  * {@link cases} share a connection, {@link handshakeCases} get a new one each, {@link loginCases} are for a server whose

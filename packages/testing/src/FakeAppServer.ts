@@ -1,5 +1,5 @@
 /**
- * An app-server in memory: the protocol as codex 0.169.0 speaks it, without a process, a model or a file system. A script
+ * An app-server in memory: the protocol as codex 0.171.0 speaks it, without a process, a model or a file system. A script
  * says what the model answers, in the language of {@link ScriptedModel}: what runs with `ScriptedCodex.layer` on the real
  * binary runs here too, a thousand times faster and on the clock of the test.
  *

@@ -29,7 +29,8 @@ describe("Expect, with codex", () => {
 
       // A model that codex knows gets its tools otherwise.
       yield* model.enqueue("Known.")
-      yield* (yield* codex.startThread({ model: "gpt-6.1-sol" })).run("And you?")
+      const [listed] = yield* codex.models()
+      yield* (yield* codex.startThread({ model: listed!.id })).run("And you?")
       const known = Expect.told(
         yield* Expect.modelRequestWhere("of a known model", ({ prompt }) => prompt === "And you?")
       )

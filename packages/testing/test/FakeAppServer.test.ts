@@ -218,10 +218,11 @@ describe("FakeAppServer", () => {
 
       // A model that codex knows has other tools.
       yield* model.enqueue(ScriptedModel.functionCall("exec", {}, { namespace: "functions" }))
-      const thread = yield* (yield* Codex.Codex).startThread({ model: "gpt-6.1-sol" })
+      const [known] = yield* (yield* Codex.Codex).models()
+      const thread = yield* (yield* Codex.Codex).startThread({ model: known!.id })
       assert.include(
         (yield* Effect.flip(thread.run("go"))).message,
-        "FakeAppServer does not do the tool functions.exec of gpt-6.1-sol. "
+        `FakeAppServer does not do the tool functions.exec of ${known!.id}. `
       )
     }).pipe(Effect.provide(FakeAppServer.layer())))
 

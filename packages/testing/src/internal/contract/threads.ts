@@ -304,29 +304,29 @@ export const cases: ReadonlyArray<Case> = [
     "models: are listed page by page, the default one first, and hidden ones if that is asked for",
     Effect.gen(function*() {
       const { data: [first, ...others] } = yield* request("model/list", {})
-      const efforts = ["low", "medium", "high", "xhigh", "max", "ultra"]
+      // Which models there are depends on the version.
       yield* equal(
         "the default",
         [
-          first?.id,
           first?.isDefault,
-          first?.defaultReasoningEffort,
-          first?.supportedReasoningEfforts.map(({ reasoningEffort }) => reasoningEffort),
+          first?.supportedReasoningEfforts.some(({ reasoningEffort }) =>
+            reasoningEffort === first.defaultReasoningEffort
+          ),
           first?.inputModalities,
           others.some(({ isDefault }) => isDefault)
         ],
-        ["gpt-6.1-sol", true, "low", efforts, ["text", "image"], false]
+        [true, true, ["text", "image"], false]
       )
       const page = yield* request("model/list", { limit: 1 })
       const next = yield* request("model/list", { limit: 1, cursor: page.nextCursor })
       yield* equal("the pages", [page, next].map(({ data }) => data.map(({ id }) => id)), [
-        ["gpt-6.1-sol"],
-        ["gpt-6-astra"]
+        [first?.id],
+        [others[0]?.id]
       ])
       const hidden = (includeHidden: boolean) =>
         Effect.map(
           request("model/list", { includeHidden, limit: 100 }),
-          ({ data }) => data.flatMap(({ hidden, id }) => hidden ? [id] : []).includes("codex-auto-review")
+          ({ data }) => data.some(({ hidden }) => hidden)
         )
       yield* equal("hidden ones", [yield* hidden(false), yield* hidden(true)], [false, true])
       yield* equal(

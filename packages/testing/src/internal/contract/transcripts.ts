@@ -1,4 +1,4 @@
-/** What codex 0.169.0 sends in the cases of the contract. Written by scripts/record-contract.ts. */
+/** What codex 0.171.0 sends in the cases of the contract. Written by scripts/record-contract.ts. */
 export const transcripts: { readonly [name: string]: ReadonlyArray<string> } = {
   "turn: reasoning, a commentary and a final answer, delta by delta": [
     "-> thread/start",
@@ -576,13 +576,11 @@ export const transcripts: { readonly [name: string]: ReadonlyArray<string> } = {
     "turn/diff/updated diff=diff --git a/accepted.txt b/accepted.txt\nnew file mode 100644\nindex 0000000000000000000000000000000000000000..ce013625030ba8dba906f756967f9e9ca394464a\n--- /dev/null\n+++ b/accepted.txt\n@@ -0,0 +1 @@\n+hello",
     "thread/tokenUsage/updated last=0 total=0",
     "account/rateLimits/updated",
-    "turn/diff/updated diff=diff --git a/accepted.txt b/accepted.txt\nnew file mode 100644\nindex 0000000000000000000000000000000000000000..ce013625030ba8dba906f756967f9e9ca394464a\n--- /dev/null\n+++ b/accepted.txt\n@@ -0,0 +1 @@\n+hello",
     "item/started agentMessage id=msg-N-0 text=",
     "item/agentMessage/delta delta=done",
     "item/completed agentMessage id=msg-N-0 text=done",
     "thread/tokenUsage/updated last=0 total=0",
     "account/rateLimits/updated",
-    "turn/diff/updated diff=diff --git a/accepted.txt b/accepted.txt\nnew file mode 100644\nindex 0000000000000000000000000000000000000000..ce013625030ba8dba906f756967f9e9ca394464a\n--- /dev/null\n+++ b/accepted.txt\n@@ -0,0 +1 @@\n+hello",
     "thread/readState/changed",
     "thread/status/changed idle",
     "turn/completed status=completed itemsView=summary [agentMessage done]",
@@ -646,13 +644,11 @@ export const transcripts: { readonly [name: string]: ReadonlyArray<string> } = {
     "turn/diff/updated diff=diff --git a/written.txt b/written.txt\nnew file mode 100644\nindex 0000000000000000000000000000000000000000..ce013625030ba8dba906f756967f9e9ca394464a\n--- /dev/null\n+++ b/written.txt\n@@ -0,0 +1 @@\n+hello",
     "thread/tokenUsage/updated last=0 total=0",
     "account/rateLimits/updated",
-    "turn/diff/updated diff=diff --git a/written.txt b/written.txt\nnew file mode 100644\nindex 0000000000000000000000000000000000000000..ce013625030ba8dba906f756967f9e9ca394464a\n--- /dev/null\n+++ b/written.txt\n@@ -0,0 +1 @@\n+hello",
     "item/started agentMessage id=msg-N-0 text=",
     "item/agentMessage/delta delta=done",
     "item/completed agentMessage id=msg-N-0 text=done",
     "thread/tokenUsage/updated last=0 total=0",
     "account/rateLimits/updated",
-    "turn/diff/updated diff=diff --git a/written.txt b/written.txt\nnew file mode 100644\nindex 0000000000000000000000000000000000000000..ce013625030ba8dba906f756967f9e9ca394464a\n--- /dev/null\n+++ b/written.txt\n@@ -0,0 +1 @@\n+hello",
     "thread/readState/changed",
     "thread/status/changed idle",
     "turn/completed status=completed itemsView=summary [agentMessage done]",

@@ -167,13 +167,17 @@ const outputDelta = "item/commandExecution/outputDelta"
 export const sketch = (frames: ReadonlyArray<Frame>): ReadonlyArray<string> => {
   const lines: Array<string> = []
   const looseLines: Array<string> = []
+  let diff = ""
   for (const { error, from, method, of, params } of normalize(frames)) {
     if (from !== "server" || method === outputDelta) continue
     if (typeof method === "string") {
       const text = line(method, isObject(params) ? params : {}).trimEnd()
       if (loose.has(method)) looseLines.push(`in any order: ${text}`)
+      // How often a diff is told again that has not changed depends on the version of codex.
+      else if (method === "turn/diff/updated" && text === diff) continue
       // The real server now and then tells that a thread is unloaded twice.
       else if (text !== lines.at(-1) || !text.endsWith("notLoaded")) lines.push(text)
+      if (method === "turn/diff/updated") diff = text
     } else {
       lines.push(`-> ${show(of)}${error === undefined ? "" : ` ${members(error, ["code", "message"])}`}`)
     }

@@ -1,4 +1,4 @@
-/** What codex 0.169.0 makes of the commands of its model. Nothing is run here. */
+/** What codex 0.171.0 makes of the commands of its model. Nothing is run here. */
 import type * as Received from "@effect-codex/protocol/Received"
 import { createHash } from "node:crypto"
 

@@ -1,4 +1,4 @@
-/** How codex 0.169.0 tells a client that its model has failed. */
+/** How codex 0.171.0 tells a client that its model has failed. */
 import type * as Received from "@effect-codex/protocol/Received"
 import type { End, HttpFailure } from "../../ScriptedModel.ts"
 

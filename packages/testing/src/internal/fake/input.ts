@@ -1,4 +1,4 @@
-/** What the user gives, as the model is told of it by codex 0.169.0. */
+/** What the user gives, as the model is told of it by codex 0.171.0. */
 import type * as Received from "@effect-codex/protocol/Received"
 import type * as Sent from "@effect-codex/protocol/Sent"
 import type * as Schema from "effect/Schema"

@@ -1,4 +1,4 @@
-/** The models that codex 0.169.0 knows. */
+/** The models that codex 0.171.0 knows. */
 import type * as Received from "@effect-codex/protocol/Received"
 
 const efforts: ReadonlyArray<Received.ReasoningEffortOption> = [
@@ -39,15 +39,15 @@ const model = (
   ...more
 })
 
-/** The first two, and one that is hidden: enough for pages and for `includeHidden`. The real server lists twelve. */
+/** The first two, and one that is hidden: enough for pages and for `includeHidden`. The real server lists fourteen. */
 const listed: ReadonlyArray<Received.Model> = [
-  model("gpt-6.1-sol", "GPT-6.1-Sol", "Latest workhorse model for coding and everyday work.", {
-    availabilityNux: {
-      message: "Maximize usage with GPT-6.1 Sol. Try it on complex work for near-Astra performance at a lower cost."
-    },
-    isDefault: true
-  }),
-  model("gpt-6-astra", "GPT-6-Astra", "Frontier intelligence for the most demanding work.", {}),
+  model("gpt-6.2-sol", "GPT-6.2-Sol", "Fast, go-to model for coding and everyday work.", { isDefault: true }),
+  model(
+    "gpt-6.2-astra",
+    "GPT-6.2-Astra",
+    "Our most capable model for complex coding and professional work.",
+    {}
+  ),
   model("codex-auto-review", "Codex Auto Review", "Automatic approval review model for Codex.", {
     hidden: true,
     supportedReasoningEfforts: efforts,
@@ -59,6 +59,8 @@ const listed: ReadonlyArray<Received.Model> = [
 
 const known: ReadonlySet<string> = new Set([
   ...listed.map(({ id }) => id),
+  "gpt-6.1-sol",
+  "gpt-6-astra",
   "gpt-6-sol",
   "gpt-6-luna",
   "gpt-5.6-sol",

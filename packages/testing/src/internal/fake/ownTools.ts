@@ -1,4 +1,4 @@
-/** What codex 0.169.0 offers to the model beside the tools of the client. */
+/** What codex 0.171.0 offers to the model beside the tools of the client. */
 import type * as Sent from "@effect-codex/protocol/Sent"
 import type * as Schema from "effect/Schema"
 import type { FunctionCall } from "../../ScriptedModel.ts"

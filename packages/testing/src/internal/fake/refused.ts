@@ -1,4 +1,4 @@
-/** What the real server answers to requests that it does not carry out: its codes and its texts (codex 0.169.0). */
+/** What the real server answers to requests that it does not carry out: its codes and its texts (codex 0.171.0). */
 import * as Data from "effect/Data"
 
 /** The error member of a reply. */

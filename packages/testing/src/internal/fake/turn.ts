@@ -1,4 +1,4 @@
-/** A turn: what the model says and does, and what the client hears of it, in the order of codex 0.169.0. */
+/** A turn: what the model says and does, and what the client hears of it, in the order of codex 0.171.0. */
 import type * as Received from "@effect-codex/protocol/Received"
 import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Data from "effect/Data"
@@ -740,7 +740,7 @@ const sample = Effect.fnUntraced(function*(
     } else if (error === undefined || (reply.end._tag === "Incomplete" && reply.end.reason === "max_output_tokens")) {
       updateUsage(told, reply.usage, error === undefined)
       tellEnd()
-      tellDiff(told)
+      if (!calledTools) tellDiff(told)
     }
     return error === undefined ? { _tag: "Answered", calledTools, answer } : { _tag: "Failed", error }
   })
