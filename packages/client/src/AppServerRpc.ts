@@ -129,7 +129,7 @@ export interface Diagnostics {
  * - `ModelRetry`: codex does not reach the model and tries again, told once for each turn.
  * - `ModelRerouted`: another model than the one that was asked for answers, told once for each turn; of a thread that was
  *   started with another model `turnId` is undefined.
- * - `McpServerFailed`: an MCP server did not start, or ended in a call of one of its tools, told once for each thread.
+ * - `McpServerFailed`: an MCP server did not start, or ended in a call of one of its tools, told once for each thread and environment.
  * - `Undecided`: a request of the server got the default answer because no handler was given, told once for each method.
  * - `NotLoggedIn`: a thread was asked for, nobody is logged in, and the model provider needs it.
  * - `ConnectionLost`, `RestartFailed`, `ConnectionRestored`: the connection is made again, see {@link layerSupervised}.
@@ -178,6 +178,8 @@ export type Diagnostic =
     readonly _tag: "McpServerFailed"
     readonly message: string
     readonly threadId: string | undefined
+    /** The environment whose configuration has the server; undefined for one of the whole thread, and before codex 0.171. */
+    readonly environmentId: string | undefined
     readonly server: string
     readonly phase: "start" | "call"
     readonly reason: string
@@ -229,7 +231,7 @@ export class AppServerRpc extends Context.Service<AppServerRpc, {
    *
    * Interruption stops the waiting. What the request has begun is ended too where the protocol has a way, which is waited
    * for up to 2 seconds: the command of `command/exec` and the process of `process/spawn` are killed; `fuzzyFileSearch` and
-   * its sessions, `fs/watch`, `mcpServer/event/stream/start`, `thread/realtime/start`, `thread/sample`,
+   * its sessions, `fs/watch`, `mcpServer/event/stream/start`, `thread/realtime/start`, `thread/sample`, `thread/search`,
    * `userVerification/enroll` and `verify`, and `account/gatewayOAuth/login` are cancelled; so is `account/login/start`, in
    * the background, once its reply names the login. The same goes for a request whose `timeout` has passed. Others are not
    * undone.

@@ -112,6 +112,8 @@ export interface McpToolRequest extends Asked {
   readonly _tag: "McpTool"
   /** The name of the MCP server in the configuration. */
   readonly serverName: string
+  /** The environment whose configuration has the server; undefined for one of the whole thread, and before codex 0.171. */
+  readonly environmentId: string | undefined
   /** Empty on codex before 0.169, which names it in `message` alone. */
   readonly tool: string
   readonly title: string | undefined

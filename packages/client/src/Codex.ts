@@ -177,6 +177,11 @@ export interface ListThreadsOptions {
   readonly cwd?: string | ReadonlyArray<string> | undefined
   /** The threads of these providers; an empty list stands for all. */
   readonly modelProviders?: ReadonlyArray<string> | undefined
+  /**
+   * These threads alone, at most 100; an empty list stands for none. Codex before 0.171 reads all of them for it, and a page
+   * has what is left of the server's.
+   */
+  readonly includedThreadIds?: ReadonlyArray<string> | undefined
   /** A part of the title. */
   readonly searchTerm?: string | undefined
   /** Default: `created_at`. */
@@ -221,6 +226,47 @@ export interface Page<A> {
   /** Where to begin with the other `sortDirection` to read back from here. */
   readonly backwardsCursor: Option.Option<string>
 }
+
+/**
+ * Which threads are searched, and how.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface SearchThreadsOptions {
+  /** The archived threads alone. Default: false, the others alone. */
+  readonly archived?: boolean | undefined
+  /** The threads alone that the current ChatGPT account may see. Default: false. */
+  readonly currentAccountOnly?: boolean | undefined
+  /** The `nextCursor` of another search for the same. */
+  readonly cursor?: string | undefined
+  /** Whether the forks come too that were attached to a thread. Default: false. */
+  readonly includeAttachedThreads?: boolean | undefined
+  /** How many hits `Completed` has at most. Default: the server's choice. */
+  readonly pageSize?: number | undefined
+  /** Default: `created_at`. */
+  readonly sortKey?: Sent.ThreadSearchSortKey | undefined
+  /** Default: `desc`, the newest first. */
+  readonly sortDirection?: Sent.SortDirection | undefined
+  /** Where the threads come from. Default, and with an empty list: the interactive sources. */
+  readonly sourceKinds?: ReadonlyArray<Sent.ThreadSourceKind> | undefined
+}
+
+/**
+ * What {@link Codex.searchThreads} tells: hits so far, and the hits at the end. Each has the thread and the text around the
+ * place (`snippet`).
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ThreadSearchEvent =
+  | { readonly _tag: "Found"; readonly hits: ReadonlyArray<Received.ThreadSearchResult> }
+  | {
+    readonly _tag: "Completed"
+    readonly hits: ReadonlyArray<Received.ThreadSearchResult>
+    /** Where the next page begins; none after the last. */
+    readonly nextCursor: Option.Option<string>
+  }
 
 /**
  * Which models are listed.
@@ -306,6 +352,28 @@ export class Codex extends Context.Service<Codex, {
   readonly listThreadsPage: (
     options?: ListThreadsOptions & { readonly cursor?: string | undefined }
   ) => Effect.Effect<Page<ThreadInfo>, CallError>
+  /**
+   * The stored threads whose title or messages have this text: while the server searches, `Found` with what it has found so
+   * far, and at the end `Completed` with the hits in their order. The server tells few before the end, or none, and some may
+   * not be among the last: show them, and put those of `Completed` in their place. Leaving the stream ends the search on the
+   * server. Searching has no timeout. Before codex 0.171 the end alone is told. Fails with `RpcError` for an empty text and
+   * for one of more than 64 KiB.
+   *
+   * **Example** (The threads about a word)
+   *
+   * ```ts
+   * import { Codex } from "@effect-codex/client"
+   * import { Console, Effect, Stream } from "effect"
+   *
+   * export const about = Effect.fn("about")(function*(word: string) {
+   *   const codex = yield* Codex.Codex
+   *   yield* codex.searchThreads(word).pipe(
+   *     Stream.runForEach(({ _tag, hits }) => Console.log(_tag, hits.map(({ snippet }) => snippet)))
+   *   )
+   * })
+   * ```
+   */
+  readonly searchThreads: (query: string, options?: SearchThreadsOptions) => Stream.Stream<ThreadSearchEvent, CallError>
   /** `Thread.read` of a thread that need not be loaded. Fails with `ThreadNotFound` for an unknown id. */
   readonly readThread: (
     threadId: string,

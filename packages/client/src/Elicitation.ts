@@ -32,6 +32,8 @@ interface Asked {
   readonly turnId: string | undefined
   /** The name of the MCP server in the configuration. */
   readonly serverName: string
+  /** The environment whose configuration has the server; undefined for one of the whole thread, and before codex 0.171. */
+  readonly environmentId: string | undefined
   /** `_meta` of the MCP request, which codex hands on as it is. */
   readonly meta: Received.JsonValue
 }
@@ -500,6 +502,7 @@ const askedOf = (params: Received.McpServerElicitationRequestParams): Asked => (
   threadId: Fields.member(params, "threadId", Predicate.isString) ?? "",
   turnId: Fields.member(params, "turnId", Predicate.isString),
   serverName: Fields.member(params, "serverName", Predicate.isString) ?? "",
+  environmentId: Fields.member(params, "environmentId", Predicate.isString),
   meta: jsonMember(params, "_meta")
 })
 

@@ -42,7 +42,7 @@ const seen = Effect.fnUntraced(function*(frame: string) {
 const answer = (answer: Elicitation.Answer, frame: string) =>
   Effect.flatMap(Elicitation.make(() => Effect.succeed(answer)), (handlers) => Fake.answered(handlers, frame))
 
-const asked = { threadId: Fake.threadId, turnId: "turn-1", serverName: "files", meta: null }
+const asked = { threadId: Fake.threadId, turnId: "turn-1", serverName: "files", environmentId: undefined, meta: null }
 
 const names = { title: undefined, description: undefined, isRequired: false, default: undefined }
 
@@ -290,6 +290,7 @@ describe("a tool's approval", () => {
         threadId: Fake.threadId,
         turnId: "turn-1",
         serverName: "files",
+        environmentId: undefined,
         message: "Please.",
         tool: "change",
         title: "Change it",

@@ -45,6 +45,21 @@ describe("the MCP servers that are starting", () => {
         []
       )
       assert.deepStrictEqual(rpc.startingMcpServers("another thread"), ["other"])
+      // Two environments may have a server of the same name.
+      const of = (environmentId: string | null, status: string) =>
+        Fake.notification("mcpServer/startupStatus/updated", {
+          threadId: Fake.threadId,
+          name: "docs",
+          status,
+          environmentId,
+          error: null,
+          failureReason: null
+        })
+      assert.deepStrictEqual(
+        yield* starting(of(null, "starting"), of("a", "starting"), of("b", "starting"), of("a", "ready")),
+        ["docs", "docs (environment b)"]
+      )
+      assert.deepStrictEqual(yield* starting(of(null, "ready"), of("b", "failed")), [])
       const many = Array.from({ length: 5_000 }, (_, i) => status(`server ${i}`, "starting"))
       assert.strictEqual((yield* starting(...many)).length, 4_096)
     }))

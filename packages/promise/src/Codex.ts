@@ -25,7 +25,7 @@ import * as thread from "./internal/thread.ts"
 import type { Awaitable, CallOptions, Time } from "./Options.ts"
 import type { Readable } from "./Readable.ts"
 import type * as Received from "./Received.ts"
-import type { Page } from "./Results.ts"
+import type { Page, ThreadSearchEvent } from "./Results.ts"
 import type { ForkThreadOptions, ResumeThreadOptions, StartThreadOptions, Thread } from "./Thread.ts"
 
 /**
@@ -278,6 +278,22 @@ export class Codex implements AsyncDisposable {
           (given) => Effect.map(codex.listThreadsPage(given), results.page)
         ),
       options
+    )
+  }
+
+  /**
+   * The stored threads whose title or messages have this text: while the server searches, `Found` with what it has found so
+   * far, and at the end `Completed` with the hits in their order. The server tells few before the end, or none, and some may
+   * not be among the last. Leaving the loop ends the search on the server. Before codex 0.171 the end alone is told. Rejects
+   * with `RpcError` for an empty text and for one of more than 64 KiB.
+   */
+  searchThreads(query: string, options?: Client.SearchThreadsOptions): Readable<ThreadSearchEvent> {
+    return readable(
+      this.#host,
+      Stream.unwrap(Effect.map(Client.Codex, (codex) => codex.searchThreads(query, options))).pipe(
+        Stream.map(results.searchEvent)
+      ),
+      { isList: true }
     )
   }
 

@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+import type * as Client from "@effect-codex/client/Codex"
 import type { CodexError } from "@effect-codex/client/CodexError"
 import type { Goal as EffectGoal } from "@effect-codex/client/Goal"
 import type { TurnResult as EffectTurnResult, TurnUsage as EffectTurnUsage } from "@effect-codex/client/TurnResult"
@@ -80,6 +81,21 @@ export interface Page<A> {
   /** Where to begin with the other `sortDirection` to read back from here. */
   readonly backwardsCursor: string | undefined
 }
+
+/**
+ * What `Codex.searchThreads` tells: hits so far, and the hits at the end.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ThreadSearchEvent =
+  | Extract<Client.ThreadSearchEvent, { readonly _tag: "Found" }>
+  | {
+    readonly _tag: "Completed"
+    readonly hits: ReadonlyArray<Received.ThreadSearchResult>
+    /** Where the next page begins; undefined after the last. */
+    readonly nextCursor: string | undefined
+  }
 
 /**
  * What a turn did until it failed, from a `TurnFailed`, `TurnInterrupted`, `TurnStalled`, `TurnOutcomeUnknown` or

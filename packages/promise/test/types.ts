@@ -16,6 +16,7 @@ import type {
   PendingLogin,
   Readable,
   Thread,
+  ThreadSearchEvent,
   Turn,
   TurnResult,
   TurnUsage,
@@ -37,13 +38,14 @@ type Plain<T> = [T] extends [Option.Option<infer A>] ? Plain<A> | undefined
   : [T] extends [Client.TurnResult.TurnResult<infer A>] ? TurnResult<A>
   : [T] extends [Client.Goal.Goal] ? Goal
   : [T] extends [Client.Codex.Page<infer A>] ? Page<A>
+  : [T] extends [Client.Codex.ThreadSearchEvent] ? ThreadSearchEvent
   : [T] extends [Client.Auth.ChatgptLogin] ? ChatgptLogin
   : [T] extends [Client.Auth.DeviceCodeLogin] ? DeviceCodeLogin
   : T
 
 /** What a member gives: a promise of a value, or something to read. */
 type Gives<M> = M extends Effect.Effect<infer A, infer _E, infer _R> ? Promise<Plain<A>>
-  : M extends Stream.Stream<infer A, infer _E, infer _R> ? Readable<A>
+  : M extends Stream.Stream<infer A, infer _E, infer _R> ? Readable<Plain<A>>
   : M extends (...args: never) => infer Result ? Gives<Result>
   : M
 

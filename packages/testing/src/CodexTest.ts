@@ -278,6 +278,7 @@ export const mockCodex = (members: Partial<Codex.Codex["Service"]>): Layer.Layer
     forkThread: no("forkThread").method,
     listThreads: no("listThreads").streamMethod,
     listThreadsPage: no("listThreadsPage").method,
+    searchThreads: no("searchThreads").streamMethod,
     readThread: no("readThread").method,
     archiveThread: no("archiveThread").method,
     unarchiveThread: no("unarchiveThread").method,

@@ -22,6 +22,8 @@ export const answers = {
   "thread/start": [],
   "thread/list": [],
   "thread/loaded/list": [],
+  "thread/search": [],
+  "thread/search/stream": [],
   // Of a thread that it does not know it says so in its result.
   "thread/unsubscribe": [],
   "thread/read": thread,

@@ -47,6 +47,8 @@ const ways: { readonly [M in Method]?: Way<M> } = {
   "process/spawn": { cancel: ({ processHandle }) => by("process/kill", { processHandle }) },
   "thread/realtime/start": { cancel: ({ threadId }) => by("thread/realtime/stop", { threadId }) },
   "thread/sample": { cancel: (_params, id) => by("thread/sample/cancel", { requestId: id }) },
+  "thread/search": { cancel: (_params, id) => by("thread/search/cancel", { requestId: id }) },
+  "thread/search/stream": { cancel: (_params, id) => by("thread/search/stream/cancel", { requestId: id }) },
   "userVerification/enroll": { cancel: (_params, id) => by("userVerification/cancel", { requestId: id }) },
   "userVerification/verify": { cancel: (_params, id) => by("userVerification/cancel", { requestId: id }) }
 }

@@ -19,6 +19,7 @@ import { defined } from "./settings.ts"
 import * as Thread from "./thread.ts"
 import * as threadCalls from "./threadCalls.ts"
 import * as ThreadRoute from "./threadRoute.ts"
+import * as ThreadSearch from "./threadSearch.ts"
 import { Started } from "./threadTurns.ts"
 import { Opened } from "./untoldSettings.ts"
 import { visible } from "./visibleText.ts"
@@ -63,7 +64,12 @@ export const make = Effect.fnUntraced(function*(
     at: { readonly cursor?: string | undefined; readonly limit?: number | undefined }
   ) => {
     const { cursor: _, pageSize: __, ...filters } = options ?? {}
-    return rpc.request("thread/list", defined({ ...filters, ...at }))
+    const { includedThreadIds } = filters
+    const listed = rpc.request("thread/list", defined({ ...filters, ...at }))
+    // Servers before 0.171 pass over it and list all.
+    return includedThreadIds === undefined
+      ? listed
+      : Effect.map(listed, (page) => ({ ...page, data: page.data.filter(({ id }) => includedThreadIds.includes(id)) }))
   }
 
   return Codex.of({
@@ -121,6 +127,7 @@ export const make = Effect.fnUntraced(function*(
         backwardsCursor: Option.fromNullishOr(backwardsCursor)
       }
     }),
+    searchThreads: (query, options) => ThreadSearch.search(rpc, query, options),
     readThread: Effect.fn("Codex.readThread")((threadId, options) => threadCalls.read(rpc, threadId, options)),
     archiveThread: Effect.fn("Codex.archiveThread")((threadId) =>
       Effect.asVoid(rpc.request("thread/archive", { threadId }))

@@ -66,6 +66,8 @@ const waiting: ReadonlySet<string> = new Set<keyof ClientRequests>([
   "plugin/install",
   "thread/guardianReview",
   "thread/sample",
+  "thread/search",
+  "thread/search/stream",
   "userVerification/enroll",
   "userVerification/verify",
   "windowsSandbox/setupStart"

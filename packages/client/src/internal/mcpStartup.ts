@@ -1,5 +1,6 @@
 /**
- * What is known of MCP servers that are starting (measured on codex 0.162 and 0.169). The first turn of a thread waits a second
+ * What is known of MCP servers that are starting (measured on codex 0.162 and 0.169). Two environments of a thread may have
+ * a server of the same name. The first turn of a thread waits a second
  * for them. A thread is not there before those that are `required` have started, and until then the server tells nothing.
  */
 import type * as Sent from "@effect-codex/protocol/Sent"
@@ -24,12 +25,13 @@ export const make = (): McpStartup => {
   const servers = new Map<string, { readonly threadId: string; readonly name: string }>()
   return {
     updated(threadId, params) {
-      const { name, status } = params as { readonly name?: unknown; readonly status?: unknown }
+      const { environmentId, name, status } = params as { readonly [key: string]: unknown }
       if (!Predicate.isString(name)) return
-      const key = JSON.stringify([threadId, name])
+      const label = Predicate.isString(environmentId) ? `${name} (environment ${environmentId})` : name
+      const key = JSON.stringify([threadId, environmentId ?? null, name])
       servers.delete(key)
       if (status !== "starting") return
-      servers.set(key, { threadId, name })
+      servers.set(key, { threadId, name: label })
       if (servers.size <= maxStarting) return
       const [oldest] = servers.keys()
       servers.delete(oldest!)

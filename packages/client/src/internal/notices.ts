@@ -88,14 +88,18 @@ export const make = (clock: Clock.Clock, tell: (diagnostic: Diagnostic) => void)
     keep(turns, turnId, { startedAt: Monotonic.millis(clock), retry: false, reroute: false })
   const toldOf = (turnId: string): Told => turns.get(turnId) ?? begin(turnId)
 
-  const keyOf = (threadId: string | undefined, server: string) => JSON.stringify([threadId, server])
+  const keyOf = (threadId: string | undefined, environmentId: string | undefined, server: string) =>
+    JSON.stringify([threadId, environmentId, server])
   /** Whether nothing was told of the server and its thread since it was ready last. */
-  const isNews = (threadId: string | undefined, server: string): boolean => {
-    const key = keyOf(threadId, server)
+  const isNews = (threadId: string | undefined, environmentId: string | undefined, server: string): boolean => {
+    const key = keyOf(threadId, environmentId, server)
     if (servers.has(key)) return false
     keep(servers, key, threadId)
     return true
   }
+
+  const of = (environmentId: string | undefined): string =>
+    environmentId === undefined ? "" : ` of the environment ${name(environmentId)}`
 
   return {
     turnStarted(params) {
@@ -154,8 +158,9 @@ export const make = (clock: Clock.Clock, tell: (diagnostic: Diagnostic) => void)
       const server = textAt(params, "name")
       if (server === undefined) return
       const status = at(params, "status")
-      if (status === "ready") servers.delete(keyOf(threadId, server))
-      if (status !== "failed" || !isNews(threadId, server)) return
+      const environmentId = textAt(params, "environmentId")
+      if (status === "ready") servers.delete(keyOf(threadId, environmentId, server))
+      if (status !== "failed" || !isNews(threadId, environmentId, server)) return
       const error = quoted(textAt(params, "error") ?? "it gave no reason")
       const advice = textAt(params, "failureReason") === "reauthenticationRequired"
         ? `Log in to it again: codex mcp login ${name(server)}.`
@@ -163,11 +168,12 @@ export const make = (clock: Clock.Clock, tell: (diagnostic: Diagnostic) => void)
           `fail instead.`
       tell({
         _tag: "McpServerFailed",
-        message: `the MCP server ${name(server)} did not start, and ` +
+        message: `the MCP server ${name(server)}${of(environmentId)} did not start, and ` +
           `${
             threadId === undefined ? "codex" : `thread ${name(threadId)}`
           } goes on without its tools: ${error}. ${advice}`,
         threadId,
+        environmentId,
         server,
         phase: "start",
         reason: error
@@ -178,13 +184,16 @@ export const make = (clock: Clock.Clock, tell: (diagnostic: Diagnostic) => void)
       const server = textAt(item, "server")
       if (at(item, "type") !== "mcpToolCall" || server === undefined) return
       const text = textAt(at(item, "error"), "message")
-      if (text === undefined || !isMcpServerGone(text) || !isNews(threadId, server)) return
+      const environmentId = textAt(item, "environmentId")
+      if (text === undefined || !isMcpServerGone(text) || !isNews(threadId, environmentId, server)) return
       tell({
         _tag: "McpServerFailed",
-        message: `the MCP server ${name(server)} of thread ${name(threadId)} has ended in a call of ` +
+        message:
+          `the MCP server ${name(server)}${of(environmentId)} of thread ${name(threadId)} has ended in a call of ` +
           `${name(textAt(item, "tool") ?? "a tool")}, and further calls will fail: ${quoted(text)}. ` +
           `The request config/mcpServer/reload starts it again for the next turn.`,
         threadId,
+        environmentId,
         server,
         phase: "call",
         reason: quoted(text)

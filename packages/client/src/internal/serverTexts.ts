@@ -36,6 +36,10 @@ export const mismatchOf = (detail: string): { readonly expected: string; readonl
   return turns === null ? undefined : { expected: turns[1]!, actual: turns[2]! }
 }
 
+/** A request whose method the server does not have, because it is older. */
+export const isUnknownMethod = (detail: string, method: string): boolean =>
+  detail.startsWith(`Invalid request: unknown variant \`${method}\`, `)
+
 /** The login service, or ChatGPT's backend, could not be reached. */
 export const isUnreachable = (text: string): boolean =>
   /error sending request|^workspace routing discovery (?:failed|timed out)/.test(text)

@@ -4,7 +4,7 @@ import type * as EffectTurnResult from "@effect-codex/client/TurnResult"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
-import type { Goal, Page, TurnResult } from "../Results.ts"
+import type { Goal, Page, ThreadSearchEvent, TurnResult } from "../Results.ts"
 
 export const date = (time: Option.Option<DateTime.Utc>): Date | undefined =>
   Option.getOrUndefined(Option.map(time, DateTime.toDateUtc))
@@ -31,6 +31,9 @@ export const goal = (goal: EffectGoal.Goal): Goal => ({
   createdAt: date(goal.createdAt),
   updatedAt: date(goal.updatedAt)
 })
+
+export const searchEvent = (event: Codex.ThreadSearchEvent): ThreadSearchEvent =>
+  event._tag === "Found" ? event : { ...event, nextCursor: Option.getOrUndefined(event.nextCursor) }
 
 export const page = <A>({ backwardsCursor, data, nextCursor }: Codex.Page<A>): Page<A> => ({
   data,
