@@ -47,6 +47,7 @@ export const isNullable = (definitions: Definitions, type: Type): boolean => {
   switch (type.kind) {
     case "null":
     case "unknown":
+    case "opaque":
       return true
     case "ref":
       return isNullable(definitions, lookup(definitions, type.id).type)

@@ -69,7 +69,9 @@ const parseFile = (file: SourceFile, id: string): Definition | undefined => {
     if (is.isTypeReferenceNode(node) && is.isIdentifier(node.typeName)) {
       const name = node.typeName.text
       const [first, second] = node.typeArguments ?? []
-      if (name === "Array" && first !== undefined) return { kind: "array", item: typeOf(first) }
+      if ((name === "Array" || name === "ReadonlyArray") && first !== undefined) {
+        return { kind: "array", item: typeOf(first) }
+      }
       if (name === "Record" && second?.kind === SyntaxKind.NeverKeyword) return { kind: "object", fields: [] }
       // A definition may use its own name.
       const target = imports.get(name) ?? (name === path.posix.basename(id) ? id : undefined)
@@ -78,7 +80,9 @@ const parseFile = (file: SourceFile, id: string): Definition | undefined => {
     if (is.isTypeLiteralNode(node)) {
       const [first] = node.members
       if (node.members.length === 1 && first !== undefined && is.isIndexSignatureDeclaration(first)) {
-        return { kind: "record", value: typeOf(first.type) }
+        return first.type.kind === SyntaxKind.NeverKeyword
+          ? { kind: "object", fields: [] }
+          : { kind: "record", value: typeOf(first.type) }
       }
       const fields = node.members.map(fieldOf)
       return fields.every((field) => field !== undefined)

@@ -1,0 +1,72 @@
+/**
+ * Takes the repository to another version of codex: `npm run upgrade-codex -- [--dry-run] [--no-tests] [--from <version>]
+ * <version>`. It says what the protocol gained, lost and changed, pins the version, generates the protocol (and keeps what
+ * only the version before sends), and runs the tests that need codex on both versions, whose results it puts into
+ * docs/compatibility.md. `--dry-run` only says what changed, from the pinned version or another one.
+ */
+import { execFileSync } from "node:child_process"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import { parseArgs } from "node:util"
+import { addToPage, importerOf, install, print, root, test, uninstall } from "./codexVersions.ts"
+
+const { positionals: [version], values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    "dry-run": { type: "boolean", default: false },
+    "no-tests": { type: "boolean", default: false },
+    from: { type: "string" }
+  }
+})
+if (version === undefined) {
+  console.error("usage: npm run upgrade-codex -- [--dry-run] [--no-tests] [--from <version>] <codex version>")
+  process.exit(2)
+}
+
+const shell = process.platform === "win32"
+const step = (what: string, command: string, ...args: ReadonlyArray<string>): void => {
+  console.log(`\n== ${what}`)
+  execFileSync(command, args, { cwd: root, stdio: "inherit", shell })
+}
+
+const edit = (file: string, change: (text: string) => string): void => {
+  const path = Path.join(root, file)
+  const text = Fs.readFileSync(path, "utf8")
+  if (change(text) !== text) Fs.writeFileSync(path, change(text))
+}
+
+const minor = (version: string): string => version.split(".").slice(0, 2).join(".")
+
+const { devDependencies } = JSON.parse(Fs.readFileSync(Path.join(root, "package.json"), "utf8"))
+const from: string = values.from ?? devDependencies["@openai/codex"]
+const versions = [from, version] as const
+const launchers = versions.map(install)
+
+const compare = ["packages/protocol/scripts/compare.ts", ...versions.map(importerOf)]
+if (values["dry-run"]) {
+  step("What changed", process.execPath, ...compare)
+} else {
+  step("What changed", process.execPath, ...compare, "--write")
+  step("Pin it", "npm", "install", "--save-dev", "--save-exact", "--ignore-scripts", `@openai/codex@${version}`)
+  step("Generate the protocol", process.execPath, "packages/protocol/scripts/codegen.ts")
+  // The tests of ServerInfo compare these with the pinned version.
+  edit("packages/client/src/ServerInfo.ts", (text) => text.replace(/(newest: ")[^"]+/, `$1${minor(version)}`))
+  const pages = Fs.globSync(["*.md", "docs/*.md", "packages/*/*.md"], { cwd: root })
+  for (const page of pages) {
+    edit(page, (text) =>
+      text.replaceAll(`@openai/codex@${minor(from)}`, `@openai/codex@${minor(version)}`)
+        .replaceAll(/(codex 0\.\d+ to )0\.\d+/g, `$1${minor(version)}`)
+        .replace(/(is generated from codex )[\d.]+(?= )/, `$1${version}`))
+  }
+}
+if (!values["dry-run"] && !values["no-tests"]) {
+  console.log("\n== Run what needs codex on both")
+  const results = versions.map((version, index) => test(version, launchers[index]!, ""))
+  print(results)
+  addToPage(results)
+  process.exitCode = results.some(({ failures }) => failures.length > 0) ? 1 : 0
+}
+for (const version of versions) uninstall(version)
+if (!values["dry-run"]) {
+  console.log("\nLeft to do: npm run check, npm test, and a word in docs/compatibility.md on what differs.")
+}
