@@ -47,6 +47,7 @@ if (values["dry-run"]) {
   step("What changed", process.execPath, ...compare)
 } else {
   step("What changed", process.execPath, ...compare, "--write")
+  step("Format what was kept", "npx", "dprint", "fmt", "packages/protocol/scripts/older.json")
   step("Pin it", "npm", "install", "--save-dev", "--save-exact", "--ignore-scripts", `@openai/codex@${version}`)
   step("Generate the protocol", process.execPath, "packages/protocol/scripts/codegen.ts")
   // The tests of ServerInfo compare these with the pinned version.

@@ -81,16 +81,29 @@ const lack = (type: Type, names: ReadonlyArray<string>): Type => {
   }
 }
 
+const membersOf = (type: Type): ReadonlyArray<Type> => type.kind === "union" ? type.members : [type]
+
+const methodOf = (type: Type): Type | undefined =>
+  type.kind === "object" ? type.fields.find(({ name }) => name === "method")?.type : undefined
+
+const text = (type: Type | undefined): string => JSON.stringify(type ?? null).replaceAll("\"integer\"", "\"number\"")
+
+const isSame = (a: Type | undefined, b: Type | undefined): boolean => text(a) === text(b)
+
+/** What is back in today's version stays as it is. */
 const unite = (id: string, today: Type, older: Type, doc: string): Type => {
+  const members = membersOf(today)
   if (envelopes.includes(id)) {
-    return { kind: "union", members: [today, older].flatMap((type) => type.kind === "union" ? type.members : [type]) }
+    const isGone = (message: Type) => !members.some((member) => isSame(methodOf(member), methodOf(message)))
+    return { kind: "union", members: [...members, ...membersOf(older).filter(isGone)] }
   }
+  if (isSame(today, older) || members.some((member) => isSame(member, older))) return today
   // A union stays whole inside of the new one, so that its unknown members are still known by their tag.
   if (today.kind !== "object" || older.kind !== "object") return { kind: "union", members: [today, older] }
   const named = new Map(older.fields.map((field) => [field.name, field]))
   const both = today.fields.map((field): Field => {
     const other = named.get(field.name)
-    return other === undefined ? field : { ...field, type: { kind: "union", members: [field.type, other.type] } }
+    return other === undefined ? field : { ...field, type: unite(field.name, field.type, other.type, doc) }
   })
   const gone = older.fields.filter(({ name }) => !today.fields.some((field) => field.name === name))
   return { ...today, fields: [...both, ...gone.map((field): Field => ({ ...field, optional: true, doc }))] }
