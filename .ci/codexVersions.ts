@@ -56,8 +56,8 @@ const testFiles = (only: string): ReadonlyArray<string> =>
   Fs.globSync(["packages/{client,node,testing,promise,schema,cli}/test/*.test.ts", "scratchpad/test/**/*.test.ts"], {
     cwd: root
   })
-    .filter((file) => Path.basename(file).includes(only) && needsCodex(Path.join(root, file)))
-    .map((file) => file.replaceAll(Path.sep, "/")).sort()
+    .filter((file) => needsCodex(Path.join(root, file)))
+    .map((file) => file.replaceAll(Path.sep, "/")).filter((file) => file.includes(only)).sort()
 
 /** The contract stands for itself, everything else for its package. */
 const groupOf = (file: string): string =>

@@ -16,7 +16,7 @@ const { positionals: versions, values } = parseArgs({
   }
 })
 if (versions.length === 0) {
-  console.error("usage: npm run compat -- [--keep] [--only <text in a test file's name>] [--write] <codex version>...")
+  console.error("usage: npm run compat -- [--keep] [--only <text in a test file's path>] [--write] <codex version>...")
   process.exit(2)
 }
 

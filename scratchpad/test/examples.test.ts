@@ -229,7 +229,9 @@ const newcomer = Effect.gen(function*() {
   const workspace = join(path, "workspace")
   yield* fs.makeDirectory(workspace)
   const env = Object.fromEntries(
-    Object.keys(process.env).filter((name) => /^(?:CODEX|OPENAI)_|_PROXY$/i.test(name)).map((name) => [name, undefined])
+    Object.keys(process.env).filter((name) => /^(?:CODEX_(?!BIN$)|OPENAI_)|_PROXY$/i.test(name)).map((
+      name
+    ) => [name, undefined])
   )
   return CodexHome.CodexHome.of({ path, workspace, env: { ...env, HOME: path, USERPROFILE: path } })
 })

@@ -369,16 +369,15 @@ describe("a database in the home that another program keeps locked", () => {
 
       const warnings: Array<string> = []
       const unlock = Logger.make(({ message }) => {
+        // Others may come first, such as the one of a version that was not tested.
+        if (!String(message).includes("keeps a database in the CODEX_HOME locked")) return
         warnings.push(String(message))
         assert.deepStrictEqual(Processes.marked(mark), [])
         database.exec("ROLLBACK; PRAGMA locking_mode = NORMAL; SELECT * FROM sqlite_master")
       })
       const { building } = yield* open(home, mark).pipe(Effect.provide(Logger.layer([unlock])))
       yield* Fiber.join(building)
-      assert.strictEqual(
-        warnings.filter((text) => text.includes("keeps a database in the CODEX_HOME locked")).length,
-        1
-      )
+      assert.lengthOf(warnings, 1)
       assert.lengthOf(Processes.marked(mark), 1)
     }))
 })

@@ -450,8 +450,10 @@ describe("tools", () => {
         description: "not codex's own",
         inputSchema: { type: "object" }
       }))
-      // A model that codex knows to patch and to search: it has the most tools of its own.
-      const { thread: { id: threadId } } = yield* rpc.request("thread/start", { dynamicTools, model: "gpt-5.5" })
+      // Those before the multi-agent ones have the most tools of codex's own: it knows them to patch and to search.
+      const model = (yield* codex.models()).find(({ multiAgentVersion }) => multiAgentVersion === null)
+      assert(model !== undefined)
+      const { thread: { id: threadId } } = yield* rpc.request("thread/start", { dynamicTools, model: model.id })
       yield* rpc.request("thread/name/set", { threadId, name: "stored" })
       yield* enqueue("done")
       yield* (yield* codex.resumeThread(threadId)).run("go")

@@ -45,9 +45,11 @@ export interface Options {
   readonly env?: Readonly<Record<string, string>> | undefined
 }
 
-/** The environment of a program that knows nothing but this home. */
+/** The environment of a program that knows nothing but this home, and the codex that `npm run compat` tests. */
 export const environment = ({ env, home }: Options) => ({
-  ...Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(?:CODEX|OPENAI)_|_PROXY$/i.test(name))),
+  ...Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(?:CODEX_(?!BIN$)|OPENAI_)|_PROXY$/i.test(name))
+  ),
   HOME: home,
   USERPROFILE: home,
   ...env
