@@ -114,7 +114,7 @@ export interface McpToolRequest extends Asked {
   readonly serverName: string
   /** The environment whose configuration has the server; undefined for one of the whole thread, and before codex 0.171. */
   readonly environmentId: string | undefined
-  /** Empty on codex before 0.169, which names it in `message` alone. */
+  /** Empty on codex before 0.167, which names it in `message` alone. */
   readonly tool: string
   readonly title: string | undefined
   readonly description: string | undefined

@@ -86,7 +86,7 @@ export interface ToolApproval extends Asked {
   readonly _tag: "ToolApproval"
   /** Codex's question, for display. */
   readonly message: string
-  /** Empty on codex before 0.169, which names it in `message` alone. */
+  /** Empty on codex before 0.167, which names it in `message` alone. */
   readonly tool: string
   readonly title: string | undefined
   readonly description: string | undefined
