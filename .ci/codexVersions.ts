@@ -131,20 +131,20 @@ const run = (version: string, launcher: string, files: ReadonlyArray<string>): R
  * be too slow for a test, and what counts is what it does.
  */
 export const test = (version: string, launcher: string, only: string): Result => {
-  const first = run(version, launcher, testFiles(only))
-  const failing = [...new Set(first.flatMap(({ file, isPassed }) => isPassed ? [] : [file]))]
-  const again = new Map(failing.map((file) => [file, run(version, launcher, [file])]))
-  const outcomes = [...first.filter(({ file }) => !again.has(file)), ...[...again.values()].flat()]
-  const groups = Object.groupBy(outcomes, ({ file }) => groupOf(file))
-  const passed = Object.fromEntries(
-    Object.entries(groups).map(([group, list = []]) => [
-      group,
-      `${list.filter(({ isPassed }) => isPassed).length}/${list.length}`
-    ])
-  )
-  const result = { version, passed, failures: outcomes.filter(({ isPassed }) => !isPassed) }
-  Fs.writeFileSync(Path.join(cache, `${version}.json`), `${JSON.stringify(result, null, 2)}\n`)
-  return result
+  const passed: Record<string, string> = {}
+  const failures: Array<Outcome> = []
+  for (const [group, files = []] of Object.entries(Object.groupBy(testFiles(only), groupOf))) {
+    const first = run(version, launcher, files)
+    const failing = [...new Set(first.flatMap(({ file, isPassed }) => isPassed ? [] : [file]))]
+    const again = failing.flatMap((file) => run(version, launcher, [file]))
+    const outcomes = [...first.filter(({ file }) => !failing.includes(file)), ...again]
+    failures.push(...outcomes.filter(({ isPassed }) => !isPassed))
+    passed[group] = `${outcomes.filter(({ isPassed }) => isPassed).length}/${outcomes.length}`
+    console.log(`${version}  ${group}: ${passed[group]}`)
+    // What is known stays known if the rest is given up.
+    Fs.writeFileSync(Path.join(cache, `${version}.json`), `${JSON.stringify({ version, passed, failures }, null, 2)}\n`)
+  }
+  return { version, passed, failures }
 }
 
 /** The cells of a table's line. */
