@@ -10,6 +10,8 @@ const program = Effect.gen(function*() {
   yield* Console.log(`codex ${version}, ${platformOs} (${platformFamily}), home ${codexHome}`)
 
   for (const model of yield* codex.models()) {
+    // A model of a newer codex that does not fit the protocol has its id alone.
+    if ("raw" in model) continue
     const efforts = model.supportedReasoningEfforts.map(({ reasoningEffort }) => reasoningEffort)
     yield* Console.log(`${model.isDefault ? "*" : "-"} ${model.model}: ${efforts.join(", ")}`)
   }

@@ -8,7 +8,7 @@ const program = Effect.gen(function*() {
   const codex = yield* Codex.Codex
   const models = yield* codex.models()
   const model = models.find(({ isDefault }) => isDefault) ?? models[0]
-  if (model === undefined) return yield* Console.log("The server offers no model.")
+  if (model === undefined || "raw" in model) return yield* Console.log("The server offers no model.")
   const effort = model.supportedReasoningEfforts[0]?.reasoningEffort ?? model.defaultReasoningEffort
 
   const thread = yield* codex.startThread()

@@ -108,7 +108,7 @@ export interface Diagnostics {
   readonly unmatchedReplies: number
   /** Notifications of unknown methods, each time that a reader met one. */
   readonly unknown: number
-  /** Notifications whose params do not fit the protocol, each time that a reader met one. */
+  /** Notifications whose params do not fit the protocol, wholly or in part, each time that a reader met one; and replies. */
   readonly undecodable: number
 }
 
@@ -122,6 +122,7 @@ export interface Diagnostics {
  * - `UnmatchedReply`: a reply to a request that nobody waits for (any more), often because it came after the timeout.
  * - `UnknownNotification`, `UndecodableNotification`: a reader met a notification of a newer server, or one whose params do
  *   not fit.
+ * - `UndecodableReply`: a part of a reply does not fit, or what the call does not use; the call has succeeded with the rest.
  * - `SlowReader`: more than 64 MiB are unread.
  * - `ServerWarning`: the server found something wrong with its configuration.
  * - `HandlerProblem`: a request of the server was unknown or malformed, its handler failed or took too long, or the server
@@ -145,6 +146,12 @@ export type Diagnostic =
   | { readonly _tag: "UnknownNotification"; readonly message: string; readonly method: string }
   | {
     readonly _tag: "UndecodableNotification"
+    readonly message: string
+    readonly method: string
+    readonly issue: string
+  }
+  | {
+    readonly _tag: "UndecodableReply"
     readonly message: string
     readonly method: string
     readonly issue: string

@@ -260,10 +260,13 @@ export interface SearchThreadsOptions {
  * @since 0.1.0
  */
 export type ThreadSearchEvent =
-  | { readonly _tag: "Found"; readonly hits: ReadonlyArray<Received.ThreadSearchResult> }
+  | {
+    readonly _tag: "Found"
+    readonly hits: ReadonlyArray<Received.ThreadSearchResult | Received.Undecodable<Received.ThreadSearchResult>>
+  }
   | {
     readonly _tag: "Completed"
-    readonly hits: ReadonlyArray<Received.ThreadSearchResult>
+    readonly hits: ReadonlyArray<Received.ThreadSearchResult | Received.Undecodable<Received.ThreadSearchResult>>
     /** Where the next page begins; none after the last. */
     readonly nextCursor: Option.Option<string>
   }
@@ -332,8 +335,8 @@ export class Codex extends Context.Service<Codex, {
     options?: ForkThreadOptions
   ) => Effect.Effect<Thread, ThreadCallError | SettingsNotApplied>
   /**
-   * The stored threads of all pages, read as the stream is. A server that gives the same cursor twice ends it with
-   * `DecodeError`.
+   * The stored threads of all pages, read as the stream is. One that does not fit the protocol is an `Undecodable` with its
+   * id, and fails nothing. A server that gives the same cursor twice ends it with `DecodeError`.
    *
    * **Example** (The last ten threads of a folder)
    *
@@ -347,11 +350,13 @@ export class Codex extends Context.Service<Codex, {
    * })
    * ```
    */
-  readonly listThreads: (options?: ListThreadsOptions) => Stream.Stream<ThreadInfo, CallError>
+  readonly listThreads: (
+    options?: ListThreadsOptions
+  ) => Stream.Stream<ThreadInfo | Received.Undecodable<ThreadInfo>, CallError>
   /** One page of {@link listThreads}, from a `cursor` of another page or from the beginning. */
   readonly listThreadsPage: (
     options?: ListThreadsOptions & { readonly cursor?: string | undefined }
-  ) => Effect.Effect<Page<ThreadInfo>, CallError>
+  ) => Effect.Effect<Page<ThreadInfo | Received.Undecodable<ThreadInfo>>, CallError>
   /**
    * The stored threads whose title or messages have this text: while the server searches, `Found` with what it has found so
    * far, and at the end `Completed` with the hits in their order. The server tells few before the end, or none, and some may
@@ -397,7 +402,9 @@ export class Codex extends Context.Service<Codex, {
    */
   readonly deleteThread: (threadId: string) => Effect.Effect<void, ThreadCallError | ThreadInUse>
   /** The models of all pages. They are few and looked through as a whole, so this is no stream. */
-  readonly models: (options?: ModelsOptions) => Effect.Effect<ReadonlyArray<Received.Model>, CallError>
+  readonly models: (
+    options?: ModelsOptions
+  ) => Effect.Effect<ReadonlyArray<Received.Model | Received.Undecodable<Received.Model>>, CallError>
 }>()("@effect-codex/client/Codex") {}
 
 /**

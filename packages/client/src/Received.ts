@@ -17,4 +17,5 @@
  *
  * @since 0.1.0
  */
+export type { Undecodable } from "@effect-codex/protocol/Open"
 export type * from "@effect-codex/protocol/Received"

@@ -7,6 +7,8 @@ import * as Context from "effect/Context"
 import type * as Received from "./Received.ts"
 
 /**
+ * What the server does not say is empty.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -34,8 +36,8 @@ export interface ServerInfo {
  * @category constructors
  * @since 0.1.0
  */
-export const fromInitialize = (response: Received.InitializeResponse, clientName: string): ServerInfo => {
-  const { codexHome, platformFamily, platformOs, userAgent } = response
+export const fromInitialize = (response: Partial<Received.InitializeResponse>, clientName: string): ServerInfo => {
+  const { codexHome = "", platformFamily = "", platformOs = "", userAgent = "" } = response
   const rest = userAgent.startsWith(`${clientName}/`)
     ? userAgent.slice(clientName.length + 1)
     : userAgent.slice(userAgent.indexOf("/") + 1)

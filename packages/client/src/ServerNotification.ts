@@ -102,5 +102,5 @@ export interface Raw {
  */
 export const decode: Effect.Effect<(raw: Raw) => ServerNotification> = Effect.map(
   implementation,
-  ({ decode }) => decode
+  ({ decode }) => (raw) => decode(raw)
 )

@@ -90,7 +90,8 @@ export interface TurnOptions {
 }
 
 /**
- * What the server keeps of a thread. `turns` is empty unless they were asked for.
+ * What the server keeps of a thread. `turns` is empty unless they were asked for. A turn that does not fit the protocol is
+ * an `Undecodable` among them.
  *
  * @category models
  * @since 0.1.0
@@ -302,12 +303,19 @@ export interface Thread extends Goals {
    * The turns of all pages, read as the stream is. `ThreadNotPersisted` before the thread's first turn, or `RpcError`
    * (`methodNotFound`) once {@link read} has asked for them (measured).
    */
-  readonly turns: (options?: ListTurnsOptions) => Stream.Stream<Received.Turn, ThreadCallError>
+  readonly turns: (
+    options?: ListTurnsOptions
+  ) => Stream.Stream<Received.Turn | Received.Undecodable<Received.Turn>, ThreadCallError>
   /**
    * The items of all pages, each with its turn, read as the stream is. `RpcError` (`methodNotFound`) before the thread's
    * first turn (measured).
    */
-  readonly items: (options?: ListItemsOptions) => Stream.Stream<Received.ThreadItemEntry, ThreadCallError>
+  readonly items: (
+    options?: ListItemsOptions
+  ) => Stream.Stream<
+    Received.ThreadItemEntry | Received.Undecodable<Received.ThreadItemEntry>,
+    ThreadCallError
+  >
   /**
    * Everything the server tells of the thread from the moment that the stream runs, of all its turns. Each run of the
    * stream has a mailbox of its own, as `Turn.events` has; without one nothing is kept. It ends with the connection's

@@ -6,6 +6,7 @@
 import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
+import { membersOf, rawOf } from "./internal/members.ts"
 import type * as Received from "./Received.ts"
 
 /**
@@ -36,7 +37,8 @@ export interface TurnUsage {
  * **Details**
  *
  * `items` are the completed items in the order of their completion, the user's messages included (a rule of the Python
- * SDK). An item that is completed again stands there once, as it was completed last. Items are what codex tells, and it does
+ * SDK). An item that is completed again stands there once, as it was completed last. One that does not fit the protocol is an
+ * `Undecodable` with its id and what came; `finalResponse` and `plan` are found in it all the same. Items are what codex tells, and it does
  * not tell of every command that ran (measured): a result without items is no proof that the turn did nothing.
  *
  * `finalResponse` is the text of the last message of phase `final_answer`, else of the last message without a phase;
@@ -80,11 +82,11 @@ export interface TurnResult<out A = undefined> {
 export const finalResponse = (items: ReadonlyArray<Received.ThreadItem>): Option.Option<string> => {
   let withoutPhase: string | undefined
   for (let i = items.length - 1; i >= 0; i--) {
-    const item = items[i]!
-    if (item.type !== "agentMessage") continue
-    if (item.phase === "final_answer") return Option.some(item.text)
+    const { phase, text, type } = membersOf(rawOf(items[i]))
+    if (type !== "agentMessage" || typeof text !== "string") continue
+    if (phase === "final_answer") return Option.some(text)
     // A server that does not know phases leaves the key out.
-    if ((item.phase ?? null) === null) withoutPhase ??= item.text
+    if (typeof phase !== "string") withoutPhase ??= text
   }
   return Option.fromUndefinedOr(withoutPhase)
 }
@@ -96,6 +98,9 @@ export const finalResponse = (items: ReadonlyArray<Received.ThreadItem>): Option
  * @since 0.1.0
  */
 export const plan = (items: ReadonlyArray<Received.ThreadItem>): Option.Option<string> => {
-  const last = items.findLast((item) => item.type === "plan")
-  return last === undefined ? Option.none() : Option.some(last.text)
+  for (let i = items.length - 1; i >= 0; i--) {
+    const { text, type } = membersOf(rawOf(items[i]))
+    if (type === "plan" && typeof text === "string") return Option.some(text)
+  }
+  return Option.none()
 }

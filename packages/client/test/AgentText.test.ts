@@ -99,6 +99,51 @@ describe("text", () => {
       ...told("b", "T"),
       whole("b", "Two."),
       whole("a", "One.")
+    ]],
+    ["has messages that are written at the same time one after the other", "Hello world.\n\nGood day.\n\nBye.", [
+      begun("a"),
+      ...told("a", "Hello "),
+      begun("b"),
+      ...told("b", "Good "),
+      ...told("a", "world."),
+      begun("c"),
+      ...told("b", "day."),
+      ...told("c", "Bye."),
+      whole("b", "Good day."),
+      whole("a", "Hello world."),
+      whole("c", "Bye.")
+    ]],
+    ["has what waited for the end of a message that was lost", "Hello\n\nGood day.", [
+      begun("a"),
+      ...told("a", "Hello"),
+      ...told("b", "Good day."),
+      whole("b", "Good day.")
+    ]],
+    ["has what a message begins with, and its deltas repeat", "Hello world.", [
+      Fake.itemStarted(id, Fake.agentMessage("a", "Hello wor")),
+      ...told("a", "Hel", "lo world."),
+      whole("a", "Hello world.")
+    ]],
+    ["has what a message begins with, and its deltas go on with", "Hello world.", [
+      Fake.itemStarted(id, Fake.agentMessage("a", "Hello ")),
+      ...told("a", "world."),
+      whole("a", "Hello world.")
+    ]],
+    ["is not doubled when the beginning and the end of a message come twice", "One.\n\nTwo.", [
+      begun("a"),
+      begun("a"),
+      ...told("a", "One."),
+      whole("a", "One."),
+      whole("a", "One."),
+      begun("a"),
+      begun("b"),
+      ...told("b", "Two."),
+      begun("b"),
+      whole("b", "Two.")
+    ]],
+    ["has the messages whose events do not fit the protocol", "One.\n\nTwo.", [
+      Fake.notification("item/completed", { ...of, item: Fake.agentMessage("a", "One."), completedAtMs: "late" }),
+      Fake.itemCompleted(id, { ...Fake.agentMessage("b", "Two."), moderation: 7 })
     ]]
   ]
   it.effect.each(cases)("%s", ([, text, frames]) =>

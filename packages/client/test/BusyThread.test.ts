@@ -141,10 +141,41 @@ describe("a turn of another client", () => {
       const ours = yield* Effect.forkScoped(Effect.flip(thread.run("go")))
       const request = yield* server.expect("turn/start")
       // 0.169 answers with the id of the turn that is running.
-      yield* server.send(reply(request, "theirs"), userMessage("theirs", request.params?.["clientUserMessageId"]))
+      const ourId = request.params?.["clientUserMessageId"]
+      yield* server.send(reply(request, "theirs"), userMessage("theirs", ourId))
+      // Its beginning was not heard, which may have been lost: what it began with tells whose it is.
+      const list = yield* server.expect("thread/turns/list")
+      const items = ["their id", ourId].map((clientId) => ({
+        type: "userMessage",
+        id: clientId,
+        clientId,
+        content: []
+      }))
+      yield* server.reply(list, { data: [Fake.turn("theirs", "inProgress", { items })], nextCursor: null })
       assert.deepInclude(yield* Fiber.join(ours), { _tag: "ThreadBusy", activeTurnId: "theirs", delivered: true })
       yield* Effect.forkScoped(rpc.request("model/list", {}))
       yield* server.expect("model/list")
+    }))
+
+  it.effect("is told from our own whose beginning was not told", () =>
+    Effect.gen(function*() {
+      for (const isStored of [true, false]) {
+        const { server, thread } = yield* Fake.connectThread()
+        const ours = yield* Effect.forkScoped(thread.run("go"))
+        const next = yield* Effect.forkScoped(thread.run("next", { whenBusy: "queue" }))
+        const request = yield* server.expect("turn/start")
+        const ourId = request.params?.["clientUserMessageId"]
+        yield* server.send(reply(request, "ours"), userMessage("ours", ourId))
+        const list = yield* server.expect("thread/turns/list")
+        const items = [{ type: "userMessage", id: "u", clientId: ourId, content: [] }]
+        const data = isStored ? [Fake.turn("ours", "inProgress", { items })] : []
+        yield* server.reply(list, { data, nextCursor: null })
+        yield* server.send(Fake.itemCompleted("ours", Fake.agentMessage("a", "Done.")), Fake.completed("ours"))
+        assert.deepStrictEqual((yield* Fiber.join(ours)).finalResponse, Option.some("Done."))
+        const other = yield* server.expect("turn/start")
+        yield* server.send(reply(other, "turn-2"), Fake.started("turn-2"), Fake.completed("turn-2"))
+        assert.strictEqual((yield* Fiber.join(next)).id, "turn-2")
+      }
     }))
 
   it.effect("that takes our input while the server gives us an id that never begins is ThreadBusy", () =>
@@ -174,6 +205,50 @@ describe("a turn of another client that is over when the reply comes", () => {
       const next = yield* server.expect("turn/start")
       yield* server.send(reply(next, "turn-2"), Fake.started("turn-2"), Fake.completed("turn-2"))
       assert.strictEqual((yield* Fiber.join(other)).id, "turn-2")
+    }))
+})
+
+describe("a turn that is over", () => {
+  it.effect("does not run again because its beginning is told late or once more", () =>
+    Effect.gen(function*() {
+      const { server, thread } = yield* Fake.connectThread()
+      const scope = yield* Scope.make()
+      const starting = yield* Effect.forkScoped(Scope.provide(thread.turn("one"), scope))
+      const first = yield* server.expect("turn/start")
+      yield* server.send(reply(first, "turn-1"), Fake.started("turn-1"), Fake.completed("turn-1"))
+      assert.strictEqual((yield* (yield* Fiber.join(starting)).result).status, "completed")
+      for (const [n, whenBusy] of (["fail", "queue"] as const).entries()) {
+        yield* server.send(Fake.started("turn-1"))
+        const again = yield* Effect.forkScoped(thread.run("two", { whenBusy }))
+        const request = yield* server.expect("turn/start")
+        const id = `turn-${n + 2}`
+        yield* server.send(Fake.started("turn-1"), reply(request, id), Fake.started(id), Fake.completed(id))
+        assert.strictEqual((yield* Fiber.join(again)).id, id)
+      }
+      yield* Scope.close(scope, Exit.void)
+    }))
+
+  it.effect("leaves the thread free when its end is not told", () =>
+    Effect.gen(function*() {
+      const { server, thread } = yield* Fake.connectThread()
+      const queued = yield* Effect.forkScoped(
+        thread.run("waits", { whenBusy: "queue" }).pipe(
+          Effect.delay("1 second")
+        )
+      )
+      const running = yield* Effect.forkScoped(Effect.exit(thread.run("one")))
+      const request = yield* server.expect("turn/start")
+      yield* server.send(reply(request, "turn-1"), Fake.started("turn-1"))
+      yield* TestClock.adjust("1 second")
+      const status = { threadId: Fake.threadId, status: { type: "idle" } }
+      yield* server.send(Fake.notification("thread/status/changed", status))
+      yield* TestClock.adjust("2 seconds")
+      const list = yield* server.expect("thread/turns/list")
+      yield* server.reply(list, { data: [Fake.turn("turn-1", "completed")], nextCursor: null })
+      assert.isTrue(Exit.isSuccess(yield* Fiber.join(running)))
+      const next = yield* server.expect("turn/start")
+      yield* server.send(reply(next, "turn-2"), Fake.started("turn-2"), Fake.completed("turn-2"))
+      assert.strictEqual((yield* Fiber.join(queued)).id, "turn-2")
     }))
 })
 

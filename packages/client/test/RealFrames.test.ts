@@ -1,18 +1,10 @@
 /** What leaves, on the real codex: it reads all of it, what it does not read is told, and no turn waits for it for ever. */
-import {
-  ApprovalMode,
-  Approvals,
-  AppServerRpc,
-  Codex,
-  DynamicTools,
-  Sandbox,
-  type Thread,
-  Transport
-} from "@effect-codex/client"
+import { ApprovalMode, Approvals, AppServerRpc, Codex, DynamicTools, Sandbox, type Thread } from "@effect-codex/client"
 import { Faults, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Logger, Option, Schema, type Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { faulty } from "./support/faultyCodex.ts"
 import * as Processes from "./support/processes.ts"
 
 type Services = Codex.Codex | AppServerRpc.AppServerRpc | ScriptedModel.ScriptedModel
@@ -23,19 +15,6 @@ const real = (
   test: Effect.Effect<void, unknown, Services | Scope.Scope>,
   layer: Layer.Layer<Services, unknown> = ScriptedCodex.layer()
 ) => it.live(name, () => test.pipe(Effect.scoped, Effect.provide(layer)), 60_000)
-
-/** The client on a codex that gets some of its frames as they are made here. */
-const faulty = (rules: ReadonlyArray<Faults.Rule>): Layer.Layer<Services, unknown> =>
-  Codex.layer().pipe(
-    Layer.provideMerge(AppServerRpc.layer()),
-    Layer.provide(
-      Layer.effect(
-        Transport.Transport,
-        Effect.flatMap(Transport.Transport, (transport) => Faults.make(transport, rules))
-      )
-    ),
-    Layer.provideMerge(ScriptedCodex.layerTransport())
-  )
 
 /** An emoji that was cut in the middle. */
 const half = "a\u{1F600}".slice(0, 2)

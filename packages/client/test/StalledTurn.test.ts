@@ -270,6 +270,46 @@ describe("a turn whose thread is idle", () => {
     }))
 })
 
+describe("a turn of which nothing is heard", () => {
+  it.effect("is looked for after two minutes, and goes on unless its thread is known to be idle", () =>
+    Effect.gen(function*() {
+      const { run, server } = yield* running({})
+      for (const type of ["active", "waitingOnApproval"]) {
+        yield* TestClock.adjust("2 minutes")
+        const read = yield* server.expect("thread/read")
+        yield* server.reply(read, { thread: { ...Fake.threadStarted().thread, status: { type, activeFlags: [] } } })
+      }
+      yield* TestClock.adjust("2 minutes")
+      yield* Effect.flatMap(server.expect("thread/read"), (request) => server.reply(request, threadRead("idle")))
+      yield* TestClock.adjust("2 seconds")
+      yield* Effect.flatMap(
+        server.expect("thread/turns/list"),
+        (request) => server.reply(request, stored(Fake.turn("turn-1", "completed")))
+      )
+      assert.strictEqual((yield* Fiber.join(run))._tag, "Success")
+    }))
+
+  it.effect("goes on while it is stored with a status that is not known", () =>
+    Effect.gen(function*() {
+      const { run, server } = yield* running({})
+      const other = { threadId: Fake.threadId, status: { type: "idle" } }
+      yield* server.send(Fake.notification("thread/status/changed", other))
+      yield* TestClock.adjust("2 seconds")
+      yield* Effect.flatMap(
+        server.expect("thread/turns/list"),
+        (request) => server.reply(request, stored(Fake.turn("turn-1", "waitingOnApproval")))
+      )
+      yield* Effect.flatMap(server.expect("thread/read"), (request) => server.reply(request, threadRead("active")))
+      yield* server.send(
+        Fake.notification("thread/status/changed", { ...other, status: { type: "waitingOnApproval" } })
+      )
+      yield* TestClock.adjust("10 seconds")
+      assert.isUndefined(run.pollUnsafe())
+      yield* server.send(Fake.completed("turn-1"))
+      assert.strictEqual((yield* Fiber.join(run))._tag, "Success")
+    }))
+})
+
 describe("on the real server", () => {
   it.live("a turn whose end gets lost ends as it was stored", () =>
     Effect.gen(function*() {

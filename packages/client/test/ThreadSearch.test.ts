@@ -30,7 +30,7 @@ describe("real codex", () => {
         assert(last?._tag === "Completed")
         return {
           ids: last.hits.map(({ thread }) =>
-            thread.id
+            thread?.id
           ),
           nextCursor: last.nextCursor
         }

@@ -62,7 +62,7 @@ describe("real codex", () => {
         const info = yield* thread.read()
         assert.deepStrictEqual([info.id, info.name, info.preview, info.turns], [thread.id, "a name", "first", []])
         const whole = yield* codex.readThread(thread.id, { includeTurns: true })
-        assert.deepStrictEqual(whole.turns.map(({ items }) => items.map(({ type }) => type)), [
+        assert.deepStrictEqual(whole.turns.map(({ items }) => items?.map(({ type }) => type)), [
           ["userMessage", "agentMessage"],
           ["userMessage", "agentMessage"]
         ])
@@ -138,7 +138,7 @@ describe("real codex", () => {
       const items = yield* Stream.runCollect(thread.items({ pageSize: 1 }))
       assert.deepStrictEqual(items.map(({ turnId }) => turnId), turns.flatMap((id) => [id, id]))
       const second = yield* Stream.runCollect(thread.items({ turnId: turns[1]!, sortDirection: "desc" }))
-      assert.deepStrictEqual(second.map(({ item }) => item.type), ["agentMessage", "userMessage"])
+      assert.deepStrictEqual(second.map(({ item }) => item?.type), ["agentMessage", "userMessage"])
     }))
 
   real(

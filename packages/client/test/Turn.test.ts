@@ -247,7 +247,7 @@ describe("result", () => {
       ])
     }))
 
-  it.effect("has the items in the order of their completion, unknown ones too, and not those that are malformed", () =>
+  it.effect("has the items in the order of their completion, unknown ones and those that do not fit, too", () =>
     Effect.gen(function*() {
       const result = yield* finish(
         message("a"),
@@ -256,7 +256,13 @@ describe("result", () => {
         message("b"),
         Fake.completed(id, "completed", { items: [Fake.agentMessage("b", "b")], itemsView: "summary" })
       )
-      assert.deepStrictEqual(result.items.map((item) => item.type), ["agentMessage", "telepathy", "agentMessage"])
+      assert.deepStrictEqual(result.items.map((item) => item.type), [
+        "agentMessage",
+        "telepathy",
+        "undecodable",
+        "agentMessage"
+      ])
+      assert.deepInclude(result.items[2], { id: "no text", raw: { type: "agentMessage", id: "no text" } })
     }))
 
   it.effect("has an item that is completed again once, in its place, as it was completed last", () =>

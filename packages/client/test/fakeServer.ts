@@ -67,6 +67,8 @@ export const initialized = {
 export const connect = Effect.fnUntraced(function*(options?: {
   readonly rpc?: AppServerRpc.Options
   readonly handlers?: ServerRequests.Overrides
+  /** The answer to the handshake. Default: {@link initialized}. */
+  readonly initialized?: unknown
 }) {
   const server = yield* make
   const layer = Codex.layer().pipe(
@@ -75,7 +77,10 @@ export const connect = Effect.fnUntraced(function*(options?: {
     Layer.provide(ServerRequests.layer(options?.handlers ?? {}))
   )
   const starting = yield* Effect.forkScoped(Layer.build(layer))
-  yield* Effect.flatMap(server.expect("initialize"), (request) => server.reply(request, initialized))
+  yield* Effect.flatMap(
+    server.expect("initialize"),
+    (request) => server.reply(request, options?.initialized ?? initialized)
+  )
   const context = yield* Fiber.join(starting)
   const greeting = yield* server.next
   if (greeting.method !== "initialized") return yield* Effect.die(new Error(`no initialized: ${frame(greeting)}`))

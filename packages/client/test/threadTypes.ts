@@ -4,6 +4,7 @@ import {
   type Auth,
   type Codex,
   type CodexError,
+  type Received,
   Sandbox,
   type Thread,
   type Turn
@@ -32,11 +33,12 @@ void codex.listThreads({ cursor: "c" })
 void thread.updateSettings({ outputSchema: {} })
 void codex.startThread({ model: undefined, sandbox: Sandbox.readOnly })
 
-holds<Equal<ReturnType<typeof codex.listThreads>, Stream.Stream<Thread.ThreadInfo, CodexError.CallError>>>()
+type Listed = Thread.ThreadInfo | Received.Undecodable<Thread.ThreadInfo>
+holds<Equal<ReturnType<typeof codex.listThreads>, Stream.Stream<Listed, CodexError.CallError>>>()
 holds<
   Equal<
     ReturnType<typeof codex.listThreadsPage>,
-    Effect.Effect<Codex.Page<Thread.ThreadInfo>, CodexError.CallError>
+    Effect.Effect<Codex.Page<Listed>, CodexError.CallError>
   >
 >()
 holds<

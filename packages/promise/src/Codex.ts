@@ -259,7 +259,7 @@ export class Codex implements AsyncDisposable {
   }
 
   /** The stored threads of all pages, fetched as they are read. */
-  listThreads(options?: Client.ListThreadsOptions): Readable<ThreadInfo> {
+  listThreads(options?: Client.ListThreadsOptions): Readable<ThreadInfo | Received.Undecodable<ThreadInfo>> {
     return readable(
       this.#host,
       Stream.unwrap(Effect.map(Client.Codex, (codex) => codex.listThreads(options))),
@@ -270,7 +270,7 @@ export class Codex implements AsyncDisposable {
   /** One page of {@link listThreads}, from a `cursor` of another page or from the beginning. */
   listThreadsPage(
     options?: Client.ListThreadsOptions & CallOptions & { readonly cursor?: string | undefined }
-  ): Promise<Page<ThreadInfo>> {
+  ): Promise<Page<ThreadInfo | Received.Undecodable<ThreadInfo>>> {
     return this.#call(
       (codex) =>
         Effect.flatMap(
@@ -331,7 +331,9 @@ export class Codex implements AsyncDisposable {
   }
 
   /** The models of all pages. */
-  models(options?: Client.ModelsOptions & CallOptions): Promise<ReadonlyArray<Received.Model>> {
+  models(
+    options?: Client.ModelsOptions & CallOptions
+  ): Promise<ReadonlyArray<Received.Model | Received.Undecodable<Received.Model>>> {
     return this.#call(
       (codex) => Effect.flatMap(thread.withoutSignal(options), (given) => codex.models(given)),
       options

@@ -92,7 +92,7 @@ export type ThreadSearchEvent =
   | Extract<Client.ThreadSearchEvent, { readonly _tag: "Found" }>
   | {
     readonly _tag: "Completed"
-    readonly hits: ReadonlyArray<Received.ThreadSearchResult>
+    readonly hits: ReadonlyArray<Received.ThreadSearchResult | Received.Undecodable<Received.ThreadSearchResult>>
     /** Where the next page begins; undefined after the last. */
     readonly nextCursor: string | undefined
   }

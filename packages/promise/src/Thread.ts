@@ -168,9 +168,11 @@ export interface Thread {
   /** What the thread does at the moment, asked of the server. For its changes read {@link Thread.events}. */
   readonly status: (options?: CallOptions) => Promise<Client.ThreadStatus>
   /** The turns of all pages, fetched as they are read. */
-  readonly turns: (options?: Client.ListTurnsOptions) => Readable<Received.Turn>
+  readonly turns: (options?: Client.ListTurnsOptions) => Readable<Received.Turn | Received.Undecodable<Received.Turn>>
   /** The items of all pages, each with its turn, fetched as they are read. */
-  readonly items: (options?: Client.ListItemsOptions) => Readable<Received.ThreadItemEntry>
+  readonly items: (
+    options?: Client.ListItemsOptions
+  ) => Readable<Received.ThreadItemEntry | Received.Undecodable<Received.ThreadItemEntry>>
   /** Everything the server tells of the thread from the moment that it is read, of all its turns. */
   readonly events: Readable<Client.ThreadEvent>
   /**

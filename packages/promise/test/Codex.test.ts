@@ -619,7 +619,7 @@ describe("threads", () => {
     await again.revert(second.id)
     assert.strictEqual((await collect(again.turns())).length, 1)
     assert.includeMembers(
-      (await collect(again.items())).map(({ item }) => item.type),
+      (await collect(again.items())).map(({ item }) => item?.type),
       ["userMessage", "agentMessage"]
     )
     const fork = await thread.fork()

@@ -154,6 +154,7 @@ ${emitSchemas(definitions.sent, sides.sent, "closed")}`
       }\
 import * as Schema from "effect/Schema"
 import {
+  entry,
   json,
   mayMiss,
   nullable,
@@ -161,11 +162,12 @@ import {
   optional,
   string,
   structWithRest,
+  undecodable,
   unknownMember,
   unknownVariant
 } from "./internal/open.ts"
 import { type Lazy, lazy } from "./Lazy.ts"
-import type { UnknownMember, UnknownVariant } from "./Open.ts"
+import type { Undecodable, UnknownMember, UnknownVariant } from "./Open.ts"
 ${emitSchemas(definitions.received, sides.received, "open")}`
     ],
     [

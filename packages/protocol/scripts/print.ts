@@ -45,6 +45,11 @@ const alternatives = (types: ReadonlyArray<string>): string => {
   return line.length <= 80 && !line.includes("\n") ? line : types.map((type) => `\n  | ${indent(type, 1)}`).join("")
 }
 
+/** Unions whose members are read one by one. The lists whose entries are: the `data` of a reply, and the turns of a thread. */
+const readOneByOne = new Set(["v2/ThreadItem"])
+
+const isListOfEntries = (name: string): boolean => name === "data" || name === "turns"
+
 export const makePrinter = (definitions: Definitions, form: Form) => {
   const isOpen = form === "open"
 
@@ -85,6 +90,13 @@ export const makePrinter = (definitions: Definitions, form: Form) => {
     }
   }
 
+  /** The name of the type of the entries, if they are read one by one. */
+  const entriesOf = (field: Field): string | undefined => {
+    if (!isOpen || !isListOfEntries(field.name) || field.type.kind !== "array") return undefined
+    const { item } = field.type
+    return item.kind === "ref" ? lookup(definitions, item.id).name : undefined
+  }
+
   const printMemberTypes = (members: ReadonlyArray<Type>): ReadonlyArray<string> => {
     const union = classify(members)
     const literal = (member: Type): string => member.kind === "literal" ? quote(member.value) : printType(member)
@@ -117,7 +129,12 @@ export const makePrinter = (definitions: Definitions, form: Form) => {
     }
     const fields = object.fields.map((field) => {
       const isTag = field.name === tag && field.type.kind === "literal"
-      const type = isTag ? quote(field.type.value) : printType(withNull(field))
+      const entry = entriesOf(field)
+      const type = isTag
+        ? quote(field.type.value)
+        : entry === undefined
+        ? printType(withNull(field))
+        : `ReadonlyArray<${entry} | Undecodable<${entry}>>`
       return `${printDoc(field.doc)}readonly ${key(field.name)}${field.optional ? "?" : ""}:${afterColon(type)}`
     })
     const rest = object.rest === undefined ? "" : ` & ${printType({ kind: "record", value: object.rest })}`
@@ -205,6 +222,8 @@ export const makePrinter = (definitions: Definitions, form: Form) => {
   const printField = (field: Field, tag: string | undefined): string => {
     if (field.name === tag && field.type.kind === "literal") return `Schema.Literal(${quote(field.type.value)})`
     if (!isOpen) return field.optional ? `Schema.optionalKey(${printSchema(field.type)})` : printSchema(field.type)
+    const entry = entriesOf(field)
+    if (entry !== undefined) return `Schema.Array(entry(${entry}()))`
     const value = withoutNull(field.type)
     if (field.optional) return `optional(${printSchema(value)})`
     if (value !== field.type) return `nullable(${printSchema(value)})`
@@ -227,6 +246,14 @@ export const makePrinter = (definitions: Definitions, form: Form) => {
       return `${doc}export type JsonValue = number | string | boolean | ReadonlyArray<JsonValue> | ${object} | null
 
 export const JsonValue: Lazy<JsonValue> = ${isOpen ? "json" : "lazy(() => Schema.Json)"}\n`
+    }
+    if (isOpen && readOneByOne.has(definition.id)) {
+      return `${doc}export type ${name} =${printType(definition.type)}
+  | Undecodable
+
+export const ${name}: Lazy<${name}> = lazy(() =>
+  ${indent(printSchema(definition.type).replace(/\n\]\)$/, ",\n  undecodable\n])"), 1)}
+)\n`
     }
     return `${doc}export type ${name} =${afterColon(printType(definition.type))}
 

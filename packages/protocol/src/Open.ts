@@ -24,3 +24,24 @@ export type UnknownMember<K extends string> =
 export type UnknownVariant<K extends string> =
   & { readonly [P in K]?: never }
   & { readonly [key: string]: unknown }
+
+/**
+ * A value from the server that does not fit the protocol, in place of an item or of an entry of a list. What stands beside
+ * it is not touched by it.
+ *
+ * An item is told apart by its `type`, an entry of a list by `"raw" in entry`. The other keys of `A` can be read without
+ * looking first: they are undefined.
+ */
+export type Undecodable<A = { readonly [key: string]: unknown }> =
+  & UndecodableValue
+  & (string extends keyof A ? A : { readonly [K in Exclude<keyof A, keyof UndecodableValue>]?: undefined })
+
+export interface UndecodableValue {
+  readonly type: "undecodable"
+  /** The id of what it would be. Empty if none could be read. */
+  readonly id: string
+  /** As it came. */
+  readonly raw: unknown
+  /** What does not fit. */
+  readonly issue: string
+}

@@ -5,6 +5,7 @@
  */
 import * as Schema from "effect/Schema"
 import {
+  entry,
   json,
   mayMiss,
   nullable,
@@ -12,11 +13,12 @@ import {
   optional,
   string,
   structWithRest,
+  undecodable,
   unknownMember,
   unknownVariant
 } from "./internal/open.ts"
 import { type Lazy, lazy } from "./Lazy.ts"
-import type { UnknownMember, UnknownVariant } from "./Open.ts"
+import type { Undecodable, UnknownMember, UnknownVariant } from "./Open.ts"
 
 /**
  * A path that is guaranteed to be absolute and normalized (though it is not
@@ -612,12 +614,12 @@ export const AppLinksConfig: Lazy<AppLinksConfig> = lazy(() =>
  * EXPERIMENTAL - notification emitted when the app list changes.
  */
 export type AppListUpdatedNotification = {
-  readonly data: ReadonlyArray<AppInfo>
+  readonly data: ReadonlyArray<AppInfo | Undecodable<AppInfo>>
 }
 
 export const AppListUpdatedNotification: Lazy<AppListUpdatedNotification> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(AppInfo())
+    data: Schema.Array(entry(AppInfo()))
   })
 )
 
@@ -922,7 +924,7 @@ export const AppsInstalledResponse: Lazy<AppsInstalledResponse> = lazy(() =>
  * EXPERIMENTAL - app list response.
  */
 export type AppsListResponse = {
-  readonly data: ReadonlyArray<AppInfo>
+  readonly data: ReadonlyArray<AppInfo | Undecodable<AppInfo>>
   /**
    * Opaque cursor to pass to the next call to continue after the last item.
    * If None, there are no more items to return.
@@ -932,7 +934,7 @@ export type AppsListResponse = {
 
 export const AppsListResponse: Lazy<AppsListResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(AppInfo()),
+    data: Schema.Array(entry(AppInfo())),
     nextCursor: nullable(Schema.String)
   })
 )
@@ -1475,12 +1477,12 @@ export const CollaborationMode: Lazy<CollaborationMode> = lazy(() =>
  * EXPERIMENTAL - collaboration mode presets response.
  */
 export type CollaborationModeListResponse = {
-  readonly data: ReadonlyArray<CollaborationModeMask>
+  readonly data: ReadonlyArray<CollaborationModeMask | Undecodable<CollaborationModeMask>>
 }
 
 export const CollaborationModeListResponse: Lazy<CollaborationModeListResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(CollaborationModeMask())
+    data: Schema.Array(entry(CollaborationModeMask()))
   })
 )
 
@@ -2969,7 +2971,7 @@ export const ExperimentalFeatureEnablementSetResponse: Lazy<ExperimentalFeatureE
 )
 
 export type ExperimentalFeatureListResponse = {
-  readonly data: ReadonlyArray<ExperimentalFeature>
+  readonly data: ReadonlyArray<ExperimentalFeature | Undecodable<ExperimentalFeature>>
   /**
    * Opaque cursor to pass to the next call to continue after the last item.
    * If None, there are no more items to return.
@@ -2979,7 +2981,7 @@ export type ExperimentalFeatureListResponse = {
 
 export const ExperimentalFeatureListResponse: Lazy<ExperimentalFeatureListResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(ExperimentalFeature()),
+    data: Schema.Array(entry(ExperimentalFeature())),
     nextCursor: nullable(Schema.String)
   })
 )
@@ -3019,13 +3021,13 @@ export const ExternalAgentConfigImportCompletedNotification: Lazy<ExternalAgentC
 )
 
 export type ExternalAgentConfigImportHistoriesReadResponse = {
-  readonly data: ReadonlyArray<ExternalAgentConfigImportHistory>
+  readonly data: ReadonlyArray<ExternalAgentConfigImportHistory | Undecodable<ExternalAgentConfigImportHistory>>
   readonly connectors: ReadonlyArray<ExternalAgentImportedConnectorCandidate>
 }
 
 export const ExternalAgentConfigImportHistoriesReadResponse: Lazy<ExternalAgentConfigImportHistoriesReadResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(ExternalAgentConfigImportHistory()),
+    data: Schema.Array(entry(ExternalAgentConfigImportHistory())),
     connectors: Schema.Array(ExternalAgentImportedConnectorCandidate())
   })
 )
@@ -4652,12 +4654,12 @@ export const HooksListEntry: Lazy<HooksListEntry> = lazy(() =>
 )
 
 export type HooksListResponse = {
-  readonly data: ReadonlyArray<HooksListEntry>
+  readonly data: ReadonlyArray<HooksListEntry | Undecodable<HooksListEntry>>
 }
 
 export const HooksListResponse: Lazy<HooksListResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(HooksListEntry())
+    data: Schema.Array(entry(HooksListEntry()))
   })
 )
 
@@ -5031,7 +5033,7 @@ export type LegacyAppPathString = string
 export const LegacyAppPathString: Lazy<LegacyAppPathString> = string
 
 export type ListMcpServerStatusResponse = {
-  readonly data: ReadonlyArray<McpServerStatus>
+  readonly data: ReadonlyArray<McpServerStatus | Undecodable<McpServerStatus>>
   /**
    * Opaque cursor to pass to the next call to continue after the last item.
    * If None, there are no more items to return.
@@ -5041,7 +5043,7 @@ export type ListMcpServerStatusResponse = {
 
 export const ListMcpServerStatusResponse: Lazy<ListMcpServerStatusResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(McpServerStatus()),
+    data: Schema.Array(entry(McpServerStatus())),
     nextCursor: nullable(Schema.String)
   })
 )
@@ -6270,7 +6272,7 @@ export const ModelAvailabilityNux: Lazy<ModelAvailabilityNux> = lazy(() =>
 )
 
 export type ModelListResponse = {
-  readonly data: ReadonlyArray<Model>
+  readonly data: ReadonlyArray<Model | Undecodable<Model>>
   /**
    * Opaque cursor to pass to the next call to continue after the last item.
    * If None, there are no more items to return.
@@ -6280,7 +6282,7 @@ export type ModelListResponse = {
 
 export const ModelListResponse: Lazy<ModelListResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(Model()),
+    data: Schema.Array(entry(Model())),
     nextCursor: nullable(Schema.String)
   })
 )
@@ -6352,14 +6354,14 @@ export const ModelProviderError: Lazy<ModelProviderError> = lazy(() =>
 )
 
 export type ModelProviderListResponse = {
-  readonly data: ReadonlyArray<ModelProviderSummary>
+  readonly data: ReadonlyArray<ModelProviderSummary | Undecodable<ModelProviderSummary>>
   readonly defaultProviderId: string
   readonly canChangeDefault: boolean
 }
 
 export const ModelProviderListResponse: Lazy<ModelProviderListResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(ModelProviderSummary()),
+    data: Schema.Array(entry(ModelProviderSummary())),
     defaultProviderId: Schema.String,
     canChangeDefault: Schema.Boolean
   })
@@ -6893,7 +6895,7 @@ export type PathUri = string
 export const PathUri: Lazy<PathUri> = string
 
 export type PermissionProfileListResponse = {
-  readonly data: ReadonlyArray<PermissionProfileSummary>
+  readonly data: ReadonlyArray<PermissionProfileSummary | Undecodable<PermissionProfileSummary>>
   /**
    * Opaque cursor to pass to the next call to continue after the last item.
    * If None, there are no more items to return.
@@ -6903,7 +6905,7 @@ export type PermissionProfileListResponse = {
 
 export const PermissionProfileListResponse: Lazy<PermissionProfileListResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(PermissionProfileSummary()),
+    data: Schema.Array(entry(PermissionProfileSummary())),
     nextCursor: nullable(Schema.String)
   })
 )
@@ -7286,13 +7288,13 @@ export const PluginReconcileResponse: Lazy<PluginReconcileResponse> = lazy(() =>
 )
 
 export type PluginSearchResponse = {
-  readonly data: ReadonlyArray<PluginSearchResult>
+  readonly data: ReadonlyArray<PluginSearchResult | Undecodable<PluginSearchResult>>
   readonly nextCursor: string | null
 }
 
 export const PluginSearchResponse: Lazy<PluginSearchResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(PluginSearchResult()),
+    data: Schema.Array(entry(PluginSearchResult())),
     nextCursor: nullable(Schema.String)
   })
 )
@@ -7381,12 +7383,12 @@ export const PluginShareListItem: Lazy<PluginShareListItem> = lazy(() =>
 )
 
 export type PluginShareListResponse = {
-  readonly data: ReadonlyArray<PluginShareListItem>
+  readonly data: ReadonlyArray<PluginShareListItem | Undecodable<PluginShareListItem>>
 }
 
 export const PluginShareListResponse: Lazy<PluginShareListResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(PluginShareListItem())
+    data: Schema.Array(entry(PluginShareListItem()))
   })
 )
 
@@ -7786,13 +7788,13 @@ export const ProjectImportResponse: Lazy<ProjectImportResponse> = lazy(() =>
 )
 
 export type ProjectListResponse = {
-  readonly data: ReadonlyArray<Project>
+  readonly data: ReadonlyArray<Project | Undecodable<Project>>
   readonly nextCursor: string | null
 }
 
 export const ProjectListResponse: Lazy<ProjectListResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(Project()),
+    data: Schema.Array(entry(Project())),
     nextCursor: nullable(Schema.String)
   })
 )
@@ -8260,13 +8262,13 @@ export const RemoteControlClient: Lazy<RemoteControlClient> = lazy(() =>
 )
 
 export type RemoteControlClientsListResponse = {
-  readonly data: ReadonlyArray<RemoteControlClient>
+  readonly data: ReadonlyArray<RemoteControlClient | Undecodable<RemoteControlClient>>
   readonly nextCursor: string | null
 }
 
 export const RemoteControlClientsListResponse: Lazy<RemoteControlClientsListResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(RemoteControlClient()),
+    data: Schema.Array(entry(RemoteControlClient())),
     nextCursor: nullable(Schema.String)
   })
 )
@@ -9316,12 +9318,12 @@ export const SkillsListEntry: Lazy<SkillsListEntry> = lazy(() =>
 )
 
 export type SkillsListResponse = {
-  readonly data: ReadonlyArray<SkillsListEntry>
+  readonly data: ReadonlyArray<SkillsListEntry | Undecodable<SkillsListEntry>>
 }
 
 export const SkillsListResponse: Lazy<SkillsListResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(SkillsListEntry())
+    data: Schema.Array(entry(SkillsListEntry()))
   })
 )
 
@@ -9632,7 +9634,7 @@ export type Thread = {
    * For all other responses and notifications returning a Thread,
    * the turns field will be an empty list.
    */
-  readonly turns: ReadonlyArray<Turn>
+  readonly turns: ReadonlyArray<Turn | Undecodable<Turn>>
 }
 
 export const Thread: Lazy<Thread> = lazy(() =>
@@ -9669,7 +9671,7 @@ export const Thread: Lazy<Thread> = lazy(() =>
     gitInfo: nullable(GitInfo()),
     name: nullable(Schema.String),
     daybreakEnabled: nullable(Schema.Boolean),
-    turns: Schema.Array(Turn())
+    turns: Schema.Array(entry(Turn()))
   })
 )
 
@@ -9742,13 +9744,13 @@ export const ThreadAttachmentAddResponse: Lazy<ThreadAttachmentAddResponse> = la
  * One page of attachments associated with the requested thread.
  */
 export type ThreadAttachmentListResponse = {
-  readonly data: ReadonlyArray<ThreadAttachment>
+  readonly data: ReadonlyArray<ThreadAttachment | Undecodable<ThreadAttachment>>
   readonly nextCursor: string | null
 }
 
 export const ThreadAttachmentListResponse: Lazy<ThreadAttachmentListResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(ThreadAttachment()),
+    data: Schema.Array(entry(ThreadAttachment())),
     nextCursor: nullable(Schema.String)
   })
 )
@@ -9782,13 +9784,13 @@ export const ThreadAttachmentOwner: Lazy<ThreadAttachmentOwner> = lazy(() =>
  * One page of matching owners, including threads without their own user messages.
  */
 export type ThreadAttachmentOwnerListResponse = {
-  readonly data: ReadonlyArray<ThreadAttachmentOwner>
+  readonly data: ReadonlyArray<ThreadAttachmentOwner | Undecodable<ThreadAttachmentOwner>>
   readonly nextCursor: string | null
 }
 
 export const ThreadAttachmentOwnerListResponse: Lazy<ThreadAttachmentOwnerListResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(ThreadAttachmentOwner()),
+    data: Schema.Array(entry(ThreadAttachmentOwner())),
     nextCursor: nullable(Schema.String)
   })
 )
@@ -9848,7 +9850,7 @@ export type ThreadBackgroundTerminalsCleanResponse = { readonly [key: string]: u
 export const ThreadBackgroundTerminalsCleanResponse: Lazy<ThreadBackgroundTerminalsCleanResponse> = object
 
 export type ThreadBackgroundTerminalsListResponse = {
-  readonly data: ReadonlyArray<ThreadBackgroundTerminal>
+  readonly data: ReadonlyArray<ThreadBackgroundTerminal | Undecodable<ThreadBackgroundTerminal>>
   /**
    * Opaque cursor to pass to the next call to continue after the last item.
    * If None, there are no more items to return.
@@ -9858,7 +9860,7 @@ export type ThreadBackgroundTerminalsListResponse = {
 
 export const ThreadBackgroundTerminalsListResponse: Lazy<ThreadBackgroundTerminalsListResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(ThreadBackgroundTerminal()),
+    data: Schema.Array(entry(ThreadBackgroundTerminal())),
     nextCursor: nullable(Schema.String)
   })
 )
@@ -10589,6 +10591,7 @@ export type ThreadItem =
     readonly id: string
   }
   | UnknownMember<"type">
+  | Undecodable
 
 export const ThreadItem: Lazy<ThreadItem> = lazy(() =>
   Schema.Union([
@@ -10816,7 +10819,8 @@ export const ThreadItem: Lazy<ThreadItem> = lazy(() =>
       "enteredReviewMode",
       "exitedReviewMode",
       "contextCompaction"
-    ])
+    ]),
+    undecodable
   ])
 )
 
@@ -10851,7 +10855,7 @@ export const ThreadItemEntry: Lazy<ThreadItemEntry> = lazy(() =>
 )
 
 export type ThreadItemsListResponse = {
-  readonly data: ReadonlyArray<ThreadItemEntry>
+  readonly data: ReadonlyArray<ThreadItemEntry | Undecodable<ThreadItemEntry>>
   /**
    * Opaque cursor to pass to the next call to continue after the last item.
    * if None, there are no more items to return.
@@ -10866,7 +10870,7 @@ export type ThreadItemsListResponse = {
 
 export const ThreadItemsListResponse: Lazy<ThreadItemsListResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(ThreadItemEntry()),
+    data: Schema.Array(entry(ThreadItemEntry())),
     nextCursor: nullable(Schema.String),
     backwardsCursor: nullable(Schema.String)
   })
@@ -10876,17 +10880,17 @@ export const ThreadItemsListResponse: Lazy<ThreadItemsListResponse> = lazy(() =>
  * EXPERIMENTAL - persisted items returned in canonical stored order.
  */
 export type ThreadItemsReadResponse = {
-  readonly data: ReadonlyArray<ThreadItemEntry>
+  readonly data: ReadonlyArray<ThreadItemEntry | Undecodable<ThreadItemEntry>>
 }
 
 export const ThreadItemsReadResponse: Lazy<ThreadItemsReadResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(ThreadItemEntry())
+    data: Schema.Array(entry(ThreadItemEntry()))
   })
 )
 
 export type ThreadListResponse = {
-  readonly data: ReadonlyArray<Thread>
+  readonly data: ReadonlyArray<Thread | Undecodable<Thread>>
   /**
    * Local receipts for eligible threads on this page, keyed by thread ID.
    * Null means durable read state is unavailable; an absent key means that row is ineligible.
@@ -10908,7 +10912,7 @@ export type ThreadListResponse = {
 
 export const ThreadListResponse: Lazy<ThreadListResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(Thread()),
+    data: Schema.Array(entry(Thread())),
     readStates: nullable(Schema.Record(Schema.String, ThreadReadState())),
     nextCursor: nullable(Schema.String),
     backwardsCursor: nullable(Schema.String)
@@ -11071,7 +11075,7 @@ export const ThreadQueueDeleteResponse: Lazy<ThreadQueueDeleteResponse> = lazy((
 )
 
 export type ThreadQueueListResponse = {
-  readonly data: ReadonlyArray<QueuedSubmission>
+  readonly data: ReadonlyArray<QueuedSubmission | Undecodable<QueuedSubmission>>
   /**
    * Opaque cursor for the next page, or `null` when no submissions remain.
    */
@@ -11080,7 +11084,7 @@ export type ThreadQueueListResponse = {
 
 export const ThreadQueueListResponse: Lazy<ThreadQueueListResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(QueuedSubmission()),
+    data: Schema.Array(entry(QueuedSubmission())),
     nextCursor: nullable(Schema.String)
   })
 )
@@ -11520,7 +11524,7 @@ export const ThreadRealtimeItemTranscriptDeltaNotification: Lazy<ThreadRealtimeI
 )
 
 export type ThreadRealtimeListResponse = {
-  readonly data: ReadonlyArray<ThreadRealtimeEntry>
+  readonly data: ReadonlyArray<ThreadRealtimeEntry | Undecodable<ThreadRealtimeEntry>>
   readonly nextCursor: string | null
   readonly snapshotEnd: number
   /**
@@ -11532,7 +11536,7 @@ export type ThreadRealtimeListResponse = {
 
 export const ThreadRealtimeListResponse: Lazy<ThreadRealtimeListResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(ThreadRealtimeEntry()),
+    data: Schema.Array(entry(ThreadRealtimeEntry())),
     nextCursor: nullable(Schema.String),
     snapshotEnd: Schema.Number,
     projectedThroughItemIndex: Schema.Number,
@@ -11864,7 +11868,7 @@ export type ThreadSearchOccurrencesResponse = {
   /**
    * Occurrences in chronological message order.
    */
-  readonly data: ReadonlyArray<ThreadSearchOccurrence>
+  readonly data: ReadonlyArray<ThreadSearchOccurrence | Undecodable<ThreadSearchOccurrence>>
   /**
    * Opaque cursor to continue after the last returned occurrence.
    */
@@ -11873,7 +11877,7 @@ export type ThreadSearchOccurrencesResponse = {
 
 export const ThreadSearchOccurrencesResponse: Lazy<ThreadSearchOccurrencesResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(ThreadSearchOccurrence()),
+    data: Schema.Array(entry(ThreadSearchOccurrence())),
     nextCursor: nullable(Schema.String)
   })
 )
@@ -11888,18 +11892,18 @@ export const ThreadSearchOccurrencesResponse: Lazy<ThreadSearchOccurrencesRespon
  */
 export type ThreadSearchPartialNotification = {
   readonly requestId: RequestId
-  readonly data: ReadonlyArray<ThreadSearchResult>
+  readonly data: ReadonlyArray<ThreadSearchResult | Undecodable<ThreadSearchResult>>
 }
 
 export const ThreadSearchPartialNotification: Lazy<ThreadSearchPartialNotification> = lazy(() =>
   Schema.Struct({
     requestId: RequestId(),
-    data: Schema.Array(ThreadSearchResult())
+    data: Schema.Array(entry(ThreadSearchResult()))
   })
 )
 
 export type ThreadSearchResponse = {
-  readonly data: ReadonlyArray<ThreadSearchResult>
+  readonly data: ReadonlyArray<ThreadSearchResult | Undecodable<ThreadSearchResult>>
   /**
    * Opaque cursor to pass to the next call to continue after the last item.
    * if None, there are no more items to return.
@@ -11916,7 +11920,7 @@ export type ThreadSearchResponse = {
 
 export const ThreadSearchResponse: Lazy<ThreadSearchResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(ThreadSearchResult()),
+    data: Schema.Array(entry(ThreadSearchResult())),
     nextCursor: nullable(Schema.String),
     backwardsCursor: nullable(Schema.String)
   })
@@ -12038,7 +12042,7 @@ export const ThreadSectionDeleteResponse: Lazy<ThreadSectionDeleteResponse> = ob
  * One page of independently persisted thread sections.
  */
 export type ThreadSectionListResponse = {
-  readonly data: ReadonlyArray<ThreadSection>
+  readonly data: ReadonlyArray<ThreadSection | Undecodable<ThreadSection>>
   /**
    * Opaque cursor for the next page, or `null` when no sections remain.
    */
@@ -12047,7 +12051,7 @@ export type ThreadSectionListResponse = {
 
 export const ThreadSectionListResponse: Lazy<ThreadSectionListResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(ThreadSection()),
+    data: Schema.Array(entry(ThreadSection())),
     nextCursor: nullable(Schema.String)
   })
 )
@@ -12335,14 +12339,14 @@ export const ThreadTimelineEntry: Lazy<ThreadTimelineEntry> = lazy(() =>
  * EXPERIMENTAL - a bounded timeline page with its resolved opening voice state.
  */
 export type ThreadTimelineListResponse = {
-  readonly data: ReadonlyArray<ThreadTimelineEntry>
+  readonly data: ReadonlyArray<ThreadTimelineEntry | Undecodable<ThreadTimelineEntry>>
   readonly nextCursor: string | null
   readonly activeRealtimeSessionAtPageStart: string | null
 }
 
 export const ThreadTimelineListResponse: Lazy<ThreadTimelineListResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(ThreadTimelineEntry()),
+    data: Schema.Array(entry(ThreadTimelineEntry())),
     nextCursor: nullable(Schema.String),
     activeRealtimeSessionAtPageStart: nullable(Schema.String)
   })
@@ -12377,7 +12381,7 @@ export const ThreadTokenUsageUpdatedNotification: Lazy<ThreadTokenUsageUpdatedNo
 )
 
 export type ThreadTurnsListResponse = {
-  readonly data: ReadonlyArray<Turn>
+  readonly data: ReadonlyArray<Turn | Undecodable<Turn>>
   /**
    * Opaque cursor to pass to the next call to continue after the last turn.
    * if None, there are no more turns to return.
@@ -12394,7 +12398,7 @@ export type ThreadTurnsListResponse = {
 
 export const ThreadTurnsListResponse: Lazy<ThreadTurnsListResponse> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(Turn()),
+    data: Schema.Array(entry(Turn())),
     nextCursor: nullable(Schema.String),
     backwardsCursor: nullable(Schema.String)
   })
@@ -12842,14 +12846,14 @@ export const TurnSteerResponse: Lazy<TurnSteerResponse> = lazy(() =>
 )
 
 export type TurnsPage = {
-  readonly data: ReadonlyArray<Turn>
+  readonly data: ReadonlyArray<Turn | Undecodable<Turn>>
   readonly nextCursor: string | null
   readonly backwardsCursor: string | null
 }
 
 export const TurnsPage: Lazy<TurnsPage> = lazy(() =>
   Schema.Struct({
-    data: Schema.Array(Turn()),
+    data: Schema.Array(entry(Turn())),
     nextCursor: nullable(Schema.String),
     backwardsCursor: nullable(Schema.String)
   })

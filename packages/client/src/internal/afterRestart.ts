@@ -1,11 +1,12 @@
 /** What becomes of the turns that were running when the connection was lost, once there is another one. */
-import type * as Received from "@effect-codex/protocol/Received"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { AppServerRpc } from "../AppServerRpc.ts"
 import { TurnOutcomeUnknown } from "../CodexError.ts"
 import type { Raw } from "../ServerNotification.ts"
+import { membersOf } from "./members.ts"
 import * as StoredTurn from "./storedTurn.ts"
+import type { Stored } from "./storedTurn.ts"
 import * as ThreadCalls from "./threadCalls.ts"
 import type { TurnState } from "./turnState.ts"
 
@@ -31,11 +32,11 @@ const expectGap = (rpc: Rpc, turn: TurnState, inBackground: (effect: Effect.Effe
 }
 
 /** A turn whose process was killed is stored as interrupted, but without a time of its end (measured on 0.169). */
-const wasCut = (stored: Received.Turn | undefined): boolean =>
+const wasCut = (stored: Stored | undefined): boolean =>
   stored?.status === "interrupted" && typeof stored.completedAt !== "number"
 
-const hasEnded = (stored: Received.Turn | undefined): stored is Received.Turn =>
-  stored !== undefined && stored.status !== "inProgress" && !wasCut(stored)
+const hasEnded = (stored: Stored | undefined): stored is Stored =>
+  stored !== undefined && StoredTurn.isOver(stored) && !wasCut(stored)
 
 // How long a server that has gone on may take to store the end of a turn after it is idle.
 const storing = Schedule.spaced("100 millis").pipe(Schedule.upTo({ times: 20 }))
@@ -51,12 +52,10 @@ const settleTurns = Effect.fnUntraced(function*(
   if (running.length === 0 && activeTurnId === undefined) return
   const isOver = () => route.isLost || rpc.restarts !== restarts
 
-  const status = yield* rpc.request("thread/read", { threadId }).pipe(
-    Effect.map(({ thread }) => thread.status.type),
-    Effect.orElseSucceed(() => "unknown")
-  )
+  const status = yield* Effect.orElseSucceed(StoredTurn.threadStatus(rpc, threadId), () => undefined)
   if (isOver()) return
-  const isActive = status === "active"
+  const isIdle = membersOf(status)["type"] === "idle"
+  const isActive = status !== undefined && !StoredTurn.isQuiet(status)
   for (const turn of running) expectGap(rpc, turn, inBackground)
   // Before the turns are looked up, so that an end that comes in between is heard.
   if (isActive && running.length > 0) yield* Effect.ignore(ThreadCalls.rejoin(rpc, threadId))
@@ -64,8 +63,7 @@ const settleTurns = Effect.fnUntraced(function*(
     const stored = yield* StoredTurn.findById(rpc, threadId, turn.id).pipe(
       Effect.repeat({
         schedule: storing,
-        while: (stored) =>
-          !isOver() && !turn.isEnded && (status === "idle" ? !hasEnded(stored) : isActive && wasCut(stored))
+        while: (stored) => !isOver() && !turn.isEnded && (isIdle ? !hasEnded(stored) : isActive && wasCut(stored))
       })
     )
     if (isOver()) return

@@ -5,8 +5,11 @@
  * When the model's stream breaks in the middle of a message, codex never completes that message and lets the model write
  * another. A message that was whole when the stream broke stays, and the model goes on after it (both measured).
  */
+import * as Predicate from "effect/Predicate"
 import type { TurnEvent } from "../ServerNotification.ts"
 import type { MessagePiece } from "../Turn.ts"
+import { itemOf } from "./items.ts"
+import type { Members } from "./members.ts"
 
 /** What stands between two messages, and between two parts of reasoning. */
 const between = "\n\n"
@@ -17,24 +20,36 @@ interface Open {
   text: string
 }
 
+/** A message that is being written. */
+interface Begun extends Open {
+  /** What its beginning had of its text, as far as no delta has repeated it. */
+  unrepeated: string
+}
+
 /** What an event says of a message, or of whatever else the model writes. */
 type Said = Open & { readonly _tag: "Begun" | "More" | "Whole" }
 
-export const messageOf = (event: TurnEvent): Said | undefined => {
-  switch (event._tag) {
-    case "item/agentMessage/delta":
-      return { _tag: "More", itemId: event.params.itemId, phase: null, text: event.params.delta }
-    case "item/started":
-    case "item/completed": {
-      const { item } = event.params
-      if (item.type !== "agentMessage") return undefined
-      const isWhole = event._tag === "item/completed"
-      return { _tag: isWhole ? "Whole" : "Begun", itemId: item.id, phase: item.phase ?? null, text: item.text }
-    }
-    default:
-      return undefined
-  }
+const phaseOf = (item: Members): MessagePiece["phase"] => Predicate.isString(item["phase"]) ? item["phase"] : null
+
+const saidOf = (
+  event: TurnEvent,
+  type: string,
+  textOf: (item: Members) => string | undefined
+): Said | undefined => {
+  const item = itemOf(event)
+  if (item === undefined || item.raw["type"] !== type || !Predicate.isString(item.raw["id"])) return undefined
+  const text = textOf(item.raw)
+  const said = { itemId: item.raw["id"], phase: phaseOf(item.raw), text: text ?? "" }
+  if (!item.isCompleted) return { _tag: "Begun", ...said }
+  return text === undefined ? undefined : { _tag: "Whole", ...said }
 }
+
+const string = (u: unknown): string | undefined => Predicate.isString(u) ? u : undefined
+
+export const messageOf = (event: TurnEvent): Said | undefined =>
+  event._tag === "item/agentMessage/delta"
+    ? { _tag: "More", itemId: event.params.itemId, phase: null, text: event.params.delta }
+    : saidOf(event, "agentMessage", ({ text }) => string(text))
 
 export const reasoningOf = (event: TurnEvent): Said | undefined => {
   switch (event._tag) {
@@ -44,21 +59,19 @@ export const reasoningOf = (event: TurnEvent): Said | undefined => {
       const { itemId, summaryIndex } = event.params
       return summaryIndex > 0 ? { _tag: "More", itemId, phase: null, text: between } : undefined
     }
-    case "item/started":
-    case "item/completed": {
-      const { item } = event.params
-      if (item.type !== "reasoning") return undefined
-      const isWhole = event._tag === "item/completed"
-      return { _tag: isWhole ? "Whole" : "Begun", itemId: item.id, phase: null, text: item.summary.join(between) }
-    }
     default:
-      return undefined
+      return saidOf(
+        event,
+        "reasoning",
+        ({ summary }) => Array.isArray(summary) ? summary.filter(Predicate.isString).join(between) : undefined
+      )
   }
 }
 
 /** The pieces of what is said, for one reader. */
 export class Pieces {
-  private open: Open | undefined
+  /** Those that are being written; a message may begin before another has ended. */
+  private readonly begun = new Map<string, Begun>()
   private readonly completed = new Map<string, string>()
   private readonly saidBy: (event: TurnEvent) => Said | undefined
 
@@ -72,43 +85,78 @@ export class Pieces {
     if (said === undefined) return []
     const { itemId, phase, text } = said
     switch (said._tag) {
-      case "Begun":
-        return this.begin(itemId, phase)
-      case "More": {
-        // Whoever steers a turn may come in the middle of a message.
-        const before = this.open?.itemId === itemId ? [] : this.begin(itemId, null)
-        const { open } = this
-        if (text === "" || open === undefined) return before
-        open.text += text
-        const piece = { _tag: "Delta", itemId, phase: open.phase, text } as const
-        return before.length === 0 ? [piece] : [...before, piece]
+      case "Begun": {
+        if (this.begun.has(itemId)) return []
+        const message = this.begin(itemId, phase)
+        const pieces = this.add(message, text)
+        message.unrepeated = text
+        return pieces
       }
-      case "Whole":
-        if (this.open?.itemId === itemId) this.open = undefined
-        else if (this.completed.get(itemId) === text) return []
+      // Whoever steers a turn may come in the middle of a message.
+      case "More":
+        return this.add(this.begun.get(itemId) ?? this.begin(itemId, null), text)
+      case "Whole": {
+        const again = this.begun.delete(itemId) ? this.again(itemId, text) : []
+        if (this.completed.get(itemId) === text) return []
         this.completed.set(itemId, text)
-        return [{ _tag: "Completed", itemId, phase, text }]
+        return [...again, { _tag: "Completed", itemId, phase, text }]
+      }
     }
   }
 
   private abandon(): ReadonlyArray<MessagePiece> {
-    const { open } = this
-    this.open = undefined
-    return open === undefined ? [] : [{ _tag: "Abandoned", ...open }]
+    const abandoned = [...this.begun.values()]
+    this.begun.clear()
+    return abandoned.map(({ itemId, phase, text }) => ({ _tag: "Abandoned", itemId, phase, text }))
   }
 
-  private begin(itemId: string, phase: MessagePiece["phase"]): ReadonlyArray<MessagePiece> {
-    this.open = { itemId, phase, text: "" }
+  private begin(itemId: string, phase: MessagePiece["phase"]): Begun {
+    const message = { itemId, phase, text: "", unrepeated: "" }
+    this.begun.set(itemId, message)
+    return message
+  }
+
+  private add(message: Begun, said: string): ReadonlyArray<MessagePiece> {
+    const text = message.unrepeated === "" ? said : unrepeated(message, said)
+    if (text === "") return []
+    const { itemId, phase } = message
+    const again = this.again(itemId)
+    message.text += text
+    const piece = { _tag: "Delta", itemId, phase, text } as const
+    return again.length === 0 ? [piece] : [...again, piece]
+  }
+
+  /** A provider that gives each of its messages the same id. */
+  private again(itemId: string, other?: string): ReadonlyArray<MessagePiece> {
     const text = this.completed.get(itemId)
-    if (text === undefined) return []
-    // A provider that gives each of its messages the same id.
+    if (text === undefined || text === other) return []
     this.completed.delete(itemId)
-    return [{ _tag: "Abandoned", itemId, phase, text }]
+    return [{ _tag: "Abandoned", itemId, phase: null, text }]
   }
 }
 
-/** The pieces as one text, for one reader. It cannot take back what it has told. */
+/**
+ * What a delta adds. A message that begins with its text has it repeated by its deltas, from the start (measured); another
+ * server may go on where it began.
+ */
+const unrepeated = (message: Begun, said: string): string => {
+  const left = message.unrepeated
+  if (left.startsWith(said)) {
+    message.unrepeated = left.slice(said.length)
+    return ""
+  }
+  message.unrepeated = ""
+  return said.startsWith(left) ? said.slice(left.length) : said
+}
+
+/**
+ * The pieces as one text, for one reader. It cannot take back what it has told, so a message that begins in the middle of
+ * another waits for the end of that.
+ */
 export class Text {
+  /** The message that goes on. */
+  private speaker: string | undefined
+  private waiting: ReadonlyArray<MessagePiece> = []
   private itemId: string | undefined
   /** What was told of the last message. */
   private told = ""
@@ -117,7 +165,36 @@ export class Text {
   private readonly completed = new Set<string>()
 
   step(piece: MessagePiece): string {
+    if (this.speaker !== undefined && this.speaker !== piece.itemId) {
+      this.waiting = [...this.waiting, piece]
+      return ""
+    }
+    const text = this.tell(piece)
+    return this.waiting.length === 0 ? text : text + this.tellWaiting()
+  }
+
+  /** What is left when nothing follows. */
+  end(): string {
+    this.speaker = undefined
+    return this.tellWaiting()
+  }
+
+  private tellWaiting(): string {
+    let text = ""
+    for (;;) {
+      const next = this.waiting[0]?.itemId
+      if (next === undefined || this.speaker !== undefined) return text
+      const { waiting } = this
+      this.waiting = waiting.filter(({ itemId }) => itemId !== next)
+      for (const piece of waiting) {
+        if (piece.itemId === next) text += this.tell(piece)
+      }
+    }
+  }
+
+  private tell(piece: MessagePiece): string {
     const { itemId, text } = piece
+    this.speaker = piece._tag === "Delta" ? itemId : undefined
     switch (piece._tag) {
       case "Abandoned":
         if (this.again !== undefined || itemId === this.itemId) this.again = ""

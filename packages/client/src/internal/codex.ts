@@ -1,4 +1,5 @@
 /** The client behind `Codex`. */
+import * as Received from "@effect-codex/protocol/Received"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
@@ -22,6 +23,7 @@ import * as ThreadRoute from "./threadRoute.ts"
 import * as ThreadSearch from "./threadSearch.ts"
 import { Started } from "./threadTurns.ts"
 import { Opened } from "./untoldSettings.ts"
+import { call, using } from "./uses.ts"
 import { visible } from "./visibleText.ts"
 
 export const make = Effect.fnUntraced(function*(
@@ -65,7 +67,9 @@ export const make = Effect.fnUntraced(function*(
   ) => {
     const { cursor: _, pageSize: __, ...filters } = options ?? {}
     const { includedThreadIds } = filters
-    const listed = rpc.request("thread/list", defined({ ...filters, ...at }))
+    const listed = rpc.request("thread/list", defined({ ...filters, ...at })).pipe(
+      threadCalls.page(rpc, "thread/list", Received.ThreadListResponse)
+    )
     // Servers before 0.171 pass over it and list all.
     return includedThreadIds === undefined
       ? listed
@@ -129,23 +133,23 @@ export const make = Effect.fnUntraced(function*(
     }),
     searchThreads: (query, options) => ThreadSearch.search(rpc, query, options),
     readThread: Effect.fn("Codex.readThread")((threadId, options) => threadCalls.read(rpc, threadId, options)),
-    archiveThread: Effect.fn("Codex.archiveThread")((threadId) =>
-      Effect.asVoid(rpc.request("thread/archive", { threadId }))
-    ),
+    archiveThread: Effect.fn("Codex.archiveThread")((threadId) => call(rpc, "thread/archive", { threadId })),
     unarchiveThread: Effect.fn("Codex.unarchiveThread")((threadId) =>
       Effect.map(
-        rpc.request("thread/unarchive", { threadId }),
+        rpc.request("thread/unarchive", { threadId }).pipe(
+          using(rpc, "thread/unarchive", threadCalls.openedOf)
+        ),
         // The server does not load it: the handle resumes it before its first turn.
-        ({ thread }) => Thread.make(client, thread.id, Thread.defaultsOf(undefined, {}), { isLoaded: false })
+        ({ id }) => Thread.make(client, id, Thread.defaultsOf(undefined, {}), { isLoaded: false })
       )
     ),
-    deleteThread: Effect.fn("Codex.deleteThread")((threadId) =>
-      Effect.asVoid(rpc.request("thread/delete", { threadId }))
-    ),
+    deleteThread: Effect.fn("Codex.deleteThread")((threadId) => call(rpc, "thread/delete", { threadId })),
     models: Effect.fn("Codex.models")((options) =>
       Stream.runCollect(
         threadCalls.pages("model/list", options, undefined, (at) =>
-          rpc.request("model/list", defined({ includeHidden: false, ...options, ...at })))
+          rpc.request("model/list", defined({ includeHidden: false, ...options, ...at })).pipe(
+            threadCalls.page(rpc, "model/list", Received.ModelListResponse)
+          ))
       )
     )
   })

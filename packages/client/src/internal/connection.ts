@@ -7,6 +7,7 @@
  */
 import type { ClientRequests, ServerNotifications } from "@effect-codex/protocol/Methods"
 import { clientRequests } from "@effect-codex/protocol/Methods"
+import * as Received from "@effect-codex/protocol/Received"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -38,7 +39,7 @@ import * as Deadlines from "./deadlines.ts"
 import { DeltaFrames } from "./deltaFrames.ts"
 import * as DiagnosticLog from "./diagnosticLog.ts"
 import * as Frame from "./frame.ts"
-import { guardOf, issueOf } from "./guard.ts"
+import { fitted, guardOf, issueOf, parts } from "./guard.ts"
 import * as HandlerLookup from "./handlerLookup.ts"
 import { redactTurnError } from "./keys.ts"
 import * as Launch from "./launch.ts"
@@ -51,6 +52,7 @@ import * as RpcErrors from "./rpcErrors.ts"
 import * as ServerRequestFibers from "./serverRequestFibers.ts"
 import * as Supervisor from "./supervisor.ts"
 import * as ToldSettings from "./toldSettings.ts"
+import { undecodableReply, using } from "./uses.ts"
 
 // Their answer comes when something is done that has no bound of its own. They take no place among the requests in
 // flight, because the server admits them at once and they would keep it for as long as they last.
@@ -347,12 +349,13 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
   }
 
   const onReply = (id: unknown, message: { readonly result?: unknown; readonly error?: unknown }): void => {
-    const request = typeof id === "number" ? pending.get(id) : undefined
+    const number = typeof id === "string" && /^\d+$/.test(id) ? Number(id) : id
+    const request = typeof number === "number" ? pending.get(number) : undefined
     if (request === undefined) {
       diagnostics.unmatchedReply(id)
       return
     }
-    pending.delete(id as number)
+    pending.delete(number as number)
     const error = message.error !== undefined && message.error !== null
       ? RpcErrors.fromReply(request.method, message.error)
       : undefined
@@ -606,10 +609,15 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
       params,
       requestOptions,
       (id) => Cancellation.of(method, params, id),
-      (result) =>
-        guardOf(entry.result)(result)
-          ? Result.succeed(result)
-          : Result.fail(new DecodeError({ method, issue: issueOf(entry.result, result), raw: result }))
+      (result) => {
+        if (guardOf(entry.result)(result)) return Result.succeed(result)
+        const part = fitted(entry.result, result)
+        if (part === undefined) {
+          return Result.fail(new DecodeError({ method, issue: issueOf(entry.result, result), raw: result }))
+        }
+        diagnostics.tell(undecodableReply(method, part.issue))
+        return Result.succeed(part.value)
+      }
     )
   }
 
@@ -669,7 +677,10 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
       request("initialize", Launch.initialize(clientInfo, capabilities), {
         timeout: options?.initializeTimeout ?? Duration.seconds(30)
       })
-  ).pipe(Effect.tap(notify("initialized", undefined)))
+  ).pipe(
+    using(diagnostics, "initialize", (reply) => parts(Received.InitializeResponse, reply)),
+    Effect.tap(notify("initialized", undefined))
+  )
 
   const afterRestart = (effect: Effect.Effect<void>): Effect.Effect<void> =>
     Effect.map(Effect.exit(Effect.timeoutOption(effect, defaultTimeout)), (exit) => {

@@ -62,6 +62,7 @@ export const make: Effect.Effect<DiagnosticLog, never, Scope.Scope> = Effect.gen
     for (const watcher of watchers) Queue.offerUnsafe(watcher, told)
   }
   const tell = (diagnostic: Diagnostic): void => {
+    if (diagnostic._tag === "UndecodableReply" || diagnostic._tag === "UndecodableNotification") counts.undecodable++
     count(diagnostic._tag)
     publish(diagnostic)
     const isRemark = diagnostic._tag === "ServerWarning" && ServerTexts.isRemark(diagnostic.summary)
@@ -69,8 +70,16 @@ export const make: Effect.Effect<DiagnosticLog, never, Scope.Scope> = Effect.gen
     Queue.offerUnsafe(log, line)
   }
 
+  const undecodable = (method: string, issue: string): void => {
+    counts.undecodable++
+    count("UndecodableNotification")
+    if (watchers.size === 0) return
+    const message = `the params of ${method} do not fit the protocol: ${issue}`
+    publish({ _tag: "UndecodableNotification", message, method, issue })
+  }
+
   const decode = (raw: Raw): ServerNotification => {
-    const notification = decodeRaw(raw)
+    const notification = decodeRaw(raw, undecodable)
     if (notification._tag === "Unknown") {
       counts.unknown++
       count("UnknownNotification")
@@ -79,13 +88,7 @@ export const make: Effect.Effect<DiagnosticLog, never, Scope.Scope> = Effect.gen
         publish({ _tag: "UnknownNotification", message: `${method} is not known`, method })
       }
     } else if (notification._tag === "Undecodable") {
-      counts.undecodable++
-      count("UndecodableNotification")
-      if (watchers.size > 0) {
-        const { issue, method } = notification
-        const message = `the params of ${method} do not fit the protocol: ${issue}`
-        publish({ _tag: "UndecodableNotification", message, method, issue })
-      }
+      undecodable(notification.method, notification.issue)
     }
     return notification
   }

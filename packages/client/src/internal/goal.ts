@@ -34,6 +34,7 @@ import type { Raw } from "../ServerNotification.ts"
 import type { Overrides } from "../ServerRequests.ts"
 import type { Turn } from "../Turn.ts"
 import type { ToWire } from "./inputItems.ts"
+import { type Members, membersOf } from "./members.ts"
 import * as OptionKinds from "./options.ts"
 import type { Windows } from "./rateLimits.ts"
 import { defined, duration } from "./settings.ts"
@@ -42,13 +43,20 @@ import * as Terminals from "./terminals.ts"
 import type { TurnStateOptions } from "./turnState.ts"
 import { TurnState } from "./turnState.ts"
 import * as TurnTelemetry from "./turnTelemetry.ts"
+import { call, using } from "./uses.ts"
 import * as Watchdog from "./watchdog.ts"
 
 type Rpc = AppServerRpc["Service"]
 
-type Members = Readonly<Record<string, unknown>>
-
-const membersOf = (u: unknown): Members => Predicate.isReadonlyObject(u) ? u : {}
+/** The statuses of a goal that no turn follows. */
+const ends: ReadonlySet<string> = new Set<Received.ThreadGoalStatus | "cleared">([
+  "blocked",
+  "budgetLimited",
+  "cleared",
+  "complete",
+  "paused",
+  "usageLimited"
+])
 
 const numberOf = (u: unknown): number | undefined => typeof u === "number" && Number.isFinite(u) ? u : undefined
 
@@ -144,9 +152,9 @@ class GoalState implements ThreadObserver {
   }
 
   /** Takes in what the server has stored of the last turn and of the goal. */
-  settleFrom(stored: Received.Turn, goal: unknown): void {
+  settleFrom(stored: StoredTurn.Stored, goal: unknown): void {
     this.turn?.settleItems(stored)
-    this.onNotification({ _tag: "turn/completed", params: { threadId: this.threadId, turn: stored } }, 0)
+    this.onNotification({ _tag: "turn/completed", params: { threadId: this.threadId, turn: stored.turn } }, 0)
     this.onGoal(goal === null ? "thread/goal/cleared" : "thread/goal/updated", { goal })
     this.onReadEnd()
   }
@@ -177,7 +185,11 @@ class GoalState implements ThreadObserver {
     const id = params["turnId"] ?? turn["id"]
     if (typeof id !== "string") return
     if (event._tag === "turn/started") return this.onStarted(id, turn, event, bytes)
-    if (!this.turnIds.has(id)) return
+    if (!this.turnIds.has(id)) {
+      // The beginning was not told: no other turn can begin here.
+      if (event._tag !== "item/started") return
+      this.onStarted(id, turn, undefined, 0)
+    }
     if (event._tag === "turn/completed") return this.onCompleted(id, turn, bytes)
     const { turn: logical } = this
     if (logical === undefined) return
@@ -235,7 +247,7 @@ class GoalState implements ThreadObserver {
     this.restore?.()
   }
 
-  private onStarted(id: string, turn: Members, event: Raw, bytes: number): void {
+  private onStarted(id: string, turn: Members, event: Raw | undefined, bytes: number): void {
     if (this.turnIds.has(id)) return
     this.turnIds.add(id)
     this.current = id
@@ -249,7 +261,7 @@ class GoalState implements ThreadObserver {
     }
     this.startedAt = numberOf(turn["startedAt"])
     this.turn = new TurnState(this.threadId, id, this.options)
-    this.turn.onNotification(event, bytes)
+    if (event !== undefined) this.turn.onNotification(event, bytes)
   }
 
   private onCompleted(id: string, turn: Members, bytes: number): void {
@@ -270,8 +282,8 @@ class GoalState implements ThreadObserver {
     if (this.interrupting > 0) return
     // A server without goals runs the turn as any other, and nothing follows it.
     if (this.goal === undefined) return this.finish({ ...completion, status: "failed", error: notActivated })
-    // Whatever a newer server may call it: only while the goal is active does another turn follow.
-    if (this.goal !== "active") this.finish(this.failed ?? completion)
+    // Another turn follows while the goal is active, or is whatever else a newer server may call it.
+    if (ends.has(this.goal)) this.finish(this.failed ?? completion)
   }
 
   private finish(turn: Members): void {
@@ -404,31 +416,34 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
     rpc.request("thread/goal/set", { threadId, ...params }, { timeout })
 
   const checkThread = Effect.gen(function*() {
-    const { thread } = yield* rpc.request("thread/read", { threadId, includeTurns: false })
-    if (thread.ephemeral) {
+    const thread = yield* rpc.request("thread/read", { threadId, includeTurns: false }).pipe(
+      using(rpc, "thread/read", ({ thread }) => Predicate.isReadonlyObject(thread) ? membersOf(thread) : undefined)
+    )
+    if (thread["ephemeral"] === true) {
       return yield* new InvalidArgument({
         argument: "thread",
         detail: "an ephemeral thread cannot have a goal: start one without `ephemeral`."
       })
     }
-    const status: string = thread.status.type
+    const { type: status } = membersOf(thread["status"])
     // The server stores the goal of a thread that is not loaded and then begins no turn (measured).
     if (status === "notLoaded") {
       const detail = `thread not loaded: ${threadId}`
       return yield* new ThreadNotFound({ method: "thread/goal/set", code: -32600, detail })
     }
     // A thread whose last turn failed takes a goal as an idle one does (measured).
-    if (status === "idle" || status === "systemError") return
-    const active = yield* rpc.request("thread/turns/list", { threadId, limit: 1, itemsView: "notLoaded" }).pipe(
-      Effect.map(({ data }) => data[0]?.id),
+    if (StoredTurn.isQuiet(thread["status"])) return
+    const last = yield* StoredTurn.list(rpc, { threadId, limit: 1, itemsView: "notLoaded" }).pipe(
+      Effect.map(([last]) => last),
       Effect.orElseSucceed(() => undefined)
     )
-    return yield* new ThreadBusy({ threadId, activeTurnId: active ?? "", delivered: false })
+    // What an unknown status means, the last turn tells.
+    if (status !== "active" && (last === undefined || StoredTurn.isOver(last))) return
+    return yield* new ThreadBusy({ threadId, activeTurnId: last?.id ?? "", delivered: false })
   })
 
   const interruptTurn = (state: GoalState, turnId: string, isRetry = false): Effect.Effect<void, TurnCallError> =>
-    rpc.request("turn/interrupt", { threadId, turnId }).pipe(
-      Effect.asVoid,
+    call(rpc, "turn/interrupt", { threadId, turnId }).pipe(
       Effect.catchTags({
         NoActiveTurn: () =>
           state.current === undefined || state.current === turnId
@@ -444,6 +459,8 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
     Effect.suspend(() =>
       state.isOver ? Effect.void : state.interruptWith(Effect.gen(function*() {
         const pausing = yield* setGoal({ status: "paused" }, pauseTimeout).pipe(
+          using(rpc, "thread/goal/set", () => true),
+          Effect.asVoid,
           Effect.catchIf(isInvalidRequest, () => Effect.void),
           Effect.exit
         )
@@ -472,8 +489,10 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
       stallTimeout,
       settle: Effect.gen(function*() {
         const stored = state.last === undefined ? undefined : yield* StoredTurn.findById(rpc, threadId, state.last)
-        if (stored === undefined || stored.status === "inProgress") return false
-        const { goal } = yield* rpc.request("thread/goal/get", { threadId }, { timeout: share })
+        if (stored === undefined || !StoredTurn.isOver(stored)) return false
+        const { goal } = yield* rpc.request("thread/goal/get", { threadId }, { timeout: share }).pipe(
+          using(rpc, "thread/goal/get", (reply) => "goal" in reply ? reply : undefined)
+        )
         state.settleFrom(stored, goal)
         return state.isOver
       }).pipe(Effect.orElseSucceed(() => false)),
@@ -488,8 +507,7 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
       if (Option.exists(yield* Effect.timeoutOption(Fiber.await(setting), share), isRefusal)) return
       yield* Effect.ignore(interrupt(state, share))
       if (state.id === undefined) {
-        const { thread } = yield* rpc.request("thread/read", { threadId, includeTurns: false })
-        if (thread.status.type !== "active" && state.id === undefined) return
+        if (StoredTurn.isQuiet(yield* StoredTurn.threadStatus(rpc, threadId)) && state.id === undefined) return
       }
       yield* state.awaitEnd
       if (state.turn !== undefined) yield* Terminals.endLeft(rpc, state.turn)
@@ -502,10 +520,10 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
     yield* rpc.observe(threadId, state)
     yield* checkThread
     // Otherwise what an earlier goal has used counts for the new one.
-    if (params.objective !== undefined) yield* rpc.request("thread/goal/clear", { threadId })
+    if (params.objective !== undefined) yield* call(rpc, "thread/goal/clear", { threadId })
     // Interrupting this does not undo the request: what was sent is waited for and then stopped.
     const setting = yield* Effect.uninterruptible(Effect.gen(function*() {
-      const setting = yield* rpc.request("thread/goal/set", { threadId, ...params, status: "active" }, {
+      const setting = yield* call(rpc, "thread/goal/set", { threadId, ...params, status: "active" }, {
         onSent: () => {
           state.isSet = true
         }
@@ -568,7 +586,7 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
     ...options.handle(turn, interrupt(state)),
     steer: Effect.fn("Turn.steer")(function*(input) {
       const items = yield* options.toWire(input)
-      const steer = (turnId: string) => rpc.request("turn/steer", { threadId, expectedTurnId: turnId, input: items })
+      const steer = (turnId: string) => call(rpc, "turn/steer", { threadId, expectedTurnId: turnId, input: items })
       const current = yield* state.running()
       yield* steer(current).pipe(Effect.catchTags({
         NoActiveTurn: () => Effect.flatMap(state.running(current), steer),

@@ -7,6 +7,8 @@ import type { Lazy } from "@effect-codex/protocol/Lazy"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaJITCompiler from "effect/schema/SchemaJITCompiler"
+import type { Members } from "./members.ts"
+import { repair } from "./repair.ts"
 
 export type Guard<A> = (u: unknown) => u is A
 
@@ -43,13 +45,49 @@ export const guardOf = <A>(schema: Lazy<A>): Guard<A> => {
 const longest = 2_000
 
 /** What does not fit, in one line of text of at most 2,000 characters. */
-export const issueOf = <A>(schema: Lazy<A>, u: unknown): string => {
+export const issueOf = <A>(schema: Lazy<A>, u: unknown): string => issueWith(schema(), u)
+
+const issueWith = <A>(codec: Schema.Codec<A>, u: unknown): string => {
   try {
-    return Result.match(Schema.decodeUnknownResult(schema())(u), {
+    return Result.match(Schema.decodeUnknownResult(codec)(u), {
       onFailure: ({ message }) => message.slice(0, longest).replaceAll(/\s*\n\s*/g, " "),
       onSuccess: () => "no issue"
     })
   } catch {
     return "It is nested too deeply."
+  }
+}
+
+/**
+ * The known keys of an object whose values fit, each looked at by itself, and what does not fit in one of them taken apart.
+ * What does not fit is left out.
+ */
+export const parts = <A extends object>(schema: Lazy<A>, u: Members): Partial<A> => {
+  const { ast } = schema()
+  const fitting: { [key: PropertyKey]: unknown } = {}
+  for (const { name, type } of ast._tag === "Objects" ? ast.propertySignatures : []) {
+    if (!Object.hasOwn(u, name)) continue
+    const codec = Schema.make<Schema.Codec<unknown>>(type)
+    const { value } = repair(type, u[String(name)], issueWith)
+    if (Schema.is(codec)(value)) fitting[name] = value
+  }
+  // Each value was looked at by the schema of its key.
+  return fitting as Partial<A>
+}
+
+/**
+ * What does not fit as a whole, with `Undecodable` for each item and each entry of a list that does not. Undefined if something
+ * else does not fit.
+ */
+export const fitted = <A>(
+  schema: Lazy<A>,
+  u: unknown
+): { readonly value: A; readonly issue: string } | undefined => {
+  try {
+    const { replaced, value } = repair(schema().ast, u, issueWith)
+    const [first] = replaced
+    return first !== undefined && guardOf(schema)(value) ? { value, issue: first.issue } : undefined
+  } catch {
+    return undefined
   }
 }

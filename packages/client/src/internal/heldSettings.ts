@@ -2,15 +2,18 @@
  * Compares what was asked of a thread with what the server says that it holds. What differs is changed by
  * `thread/settings/update` and read again; what cannot be changed is an error.
  */
-import type * as Received from "@effect-codex/protocol/Received"
+import * as Received from "@effect-codex/protocol/Received"
 import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import type { AppServerRpc } from "../AppServerRpc.ts"
 import { type ResumeError, type RpcError, SettingsNotApplied } from "../CodexError.ts"
 import type { Sandbox } from "../Sandbox.ts"
+import { parts } from "./guard.ts"
+import type { Members } from "./members.ts"
 import { containsPath, isRelative, samePath } from "./paths.ts"
 import { defined } from "./settings.ts"
+import { call, using } from "./uses.ts"
 
 type Rpc = AppServerRpc["Service"]
 
@@ -51,6 +54,9 @@ export type Told =
     /** Where the commands run, the primary first. */
     readonly environments?: ReadonlyArray<Received.ThreadEnvironment> | undefined
   }
+
+/** What fits of a reply, each setting by itself. The rest is not told. */
+export const toldOf = (reply: Members): Told => parts(Received.ThreadStartResponse, reply)
 
 type Update = Omit<Sent.ThreadSettingsUpdateParams, "threadId">
 
@@ -291,7 +297,7 @@ export const heldSandbox = (sandbox: Sandbox, { cwd, runtimeWorkspaceRoots, sand
 /** What the configuration on the server adds to a sandbox. */
 const configured = (rpc: Rpc, cwd: string | undefined) =>
   rpc.request("config/read", defined({ cwd }), { timeout: "2 seconds" }).pipe(
-    Effect.map(({ config }) => workspaceWriteOf(config)),
+    using(rpc, "config/read", ({ config }) => workspaceWriteOf(config)),
     Effect.orElseSucceed((): { readonly [key: string]: unknown } => ({}))
   )
 
@@ -318,7 +324,7 @@ const apply = Effect.fnUntraced(function*(
   const update: Update = {}
   for (const difference of wrong) Object.assign(update, difference.update)
   if (Object.keys(update).length === 0) return told
-  yield* rpc.request("thread/settings/update", { threadId, ...update }).pipe(
+  yield* call(rpc, "thread/settings/update", { threadId, ...update }).pipe(
     Effect.catchTag(
       "RpcError",
       (error): Effect.Effect<never, RpcError | SettingsNotApplied> =>
@@ -327,6 +333,7 @@ const apply = Effect.fnUntraced(function*(
   )
   // Nothing is stored of a thread that has had no turn, and an ephemeral one is never: they cannot be read like this.
   const now = yield* rpc.request("thread/resume", { threadId, excludeTurns: true }).pipe(
+    using(rpc, "thread/resume", toldOf),
     Effect.catchTag("ThreadNotPersisted", () => Effect.succeed(undefined))
   )
   const still = now === undefined ? wrong : differences(asked, now, "changed")

@@ -14,7 +14,8 @@ export const end = Effect.fnUntraced(function*(
   itemIds: ReadonlySet<string>
 ): Effect.fn.Return<ReadonlyArray<Received.ThreadBackgroundTerminal>, CallError | ThreadNotFound> {
   const { data } = yield* rpc.request("thread/backgroundTerminals/list", { threadId })
-  return yield* Effect.filter(data.filter(({ itemId }) => itemIds.has(itemId)), ({ processId }) =>
+  const known = data.flatMap((terminal) => "raw" in terminal || !itemIds.has(terminal.itemId) ? [] : [terminal])
+  return yield* Effect.filter(known, ({ processId }) =>
     Effect.map(
       rpc.request("thread/backgroundTerminals/terminate", { threadId, processId }),
       ({ terminated }) => terminated

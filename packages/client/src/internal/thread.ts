@@ -24,6 +24,7 @@ import type { Turns } from "./threadRoute.ts"
 import * as threadTurns from "./threadTurns.ts"
 import * as Turn from "./turn.ts"
 import { type Opened, unstored } from "./untoldSettings.ts"
+import { call } from "./uses.ts"
 
 /**
  * What a handle gives to each of its turns.
@@ -166,7 +167,7 @@ export const make = (
     const params = Kept.updateParams(kept, rpc.settingsOf(id))
     return Object.keys(params).length === 0
       ? Effect.void
-      : Effect.asVoid(rpc.request("thread/settings/update", { threadId: id, ...params }))
+      : call(rpc, "thread/settings/update", { threadId: id, ...params })
   })
   /** Why a turn that the server has started must not run. It may have begun before a change of our own was taken. */
   const refuse = (held: Told | undefined): SettingsNotApplied | undefined => {
@@ -234,9 +235,9 @@ export const make = (
         Effect.andThen(Effect.suspend(() => client.checkFolders(options))),
         // A turn that was forked before this begins first, and its request is sent first.
         Effect.andThen(Effect.yieldNow),
-        Effect.andThen(Effect.suspend(() =>
-          afterEarlier(revived(checked(options)(keeping(options)(calls.updateSettings(options)))))
-        ))
+        Effect.andThen(
+          Effect.suspend(() => afterEarlier(revived(checked(options)(keeping(options)(calls.updateSettings(options))))))
+        )
       ),
     ...goals,
     fork: Effect.fn("Thread.fork")(function*(options) {

@@ -1,4 +1,6 @@
 /** What is asked of a thread beside its turns. What was not given is not sent. */
+import type { Lazy } from "@effect-codex/protocol/Lazy"
+import * as Received from "@effect-codex/protocol/Received"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -10,14 +12,18 @@ import type { ForkThreadOptions, ResumeThreadOptions, StartThreadOptions, Thread
 import { DecodeError, InvalidArgument, type ResumeError } from "../CodexError.ts"
 import type { Sandbox } from "../Sandbox.ts"
 import type { Thread } from "../Thread.ts"
+import { guardOf, parts } from "./guard.ts"
 import * as Held from "./heldSettings.ts"
 import { nameRequired } from "./mcpStartup.ts"
 import { injectedProblem } from "./media.ts"
+import { type Members, membersOf } from "./members.ts"
 import { observedEvents } from "./observedEvents.ts"
 import * as OptionKinds from "./options.ts"
 import { withoutMeaning } from "./rpcErrors.ts"
 import { allSent, defined, permissions } from "./settings.ts"
+import * as StoredTurn from "./storedTurn.ts"
 import * as Untold from "./untoldSettings.ts"
+import { call, using } from "./uses.ts"
 
 type Rpc = AppServerRpc["Service"]
 
@@ -69,6 +75,31 @@ const oneOf = (profile: string | undefined, sandbox: Sandbox | undefined): Effec
 
 const empty = {}
 
+/** The id of a thread, without which there is none, and what it holds as far as it is told. */
+export const openedOf = (reply: Members): { readonly id: string; readonly told: Held.Told } | undefined => {
+  const { id } = membersOf(reply["thread"])
+  return Predicate.isString(id) ? { id, told: Held.toldOf(reply) } : undefined
+}
+
+interface Page<A> {
+  readonly data: ReadonlyArray<A>
+  readonly nextCursor: string | null
+  readonly backwardsCursor?: string | null
+}
+
+/** A page of which entries and cursors are used. A cursor that is not understood must not end the list as if nothing followed. */
+export const page =
+  <A>(rpc: Rpc, method: string, schema: Lazy<Page<A>>) =>
+  <E>(request: Effect.Effect<Page<A>, E | DecodeError>): Effect.Effect<Page<A>, E | DecodeError> => {
+    const used = (reply: Members): Page<A> | undefined => {
+      const { backwardsCursor = null, data, nextCursor } = parts(schema, reply)
+      return data === undefined || nextCursor === undefined && (reply["nextCursor"] ?? null) !== null
+        ? undefined
+        : { data, nextCursor: nextCursor ?? null, backwardsCursor }
+    }
+    return Effect.catch(request, (error) => using(rpc, method, used)(Effect.fail(error)))
+  }
+
 /** What a thread is asked for: the request's params, and what of them the reply tells and does not tell. */
 export const threadSettings = Effect.fnUntraced(function*(options: ThreadSettings) {
   const { approvalPolicy, approvalsReviewer, sandbox } = yield* permissions(options)
@@ -117,8 +148,8 @@ const leaveWithin = "2 seconds"
 
 /** Nobody knows the thread, so that it is deleted: that unloads it at once. The server refuses it for an ephemeral one. */
 const leave = (rpc: Rpc, threadId: string): Effect.Effect<void> =>
-  Effect.asVoid(rpc.request("thread/delete", { threadId })).pipe(
-    Effect.catchTag("RpcError", () => Effect.asVoid(rpc.request("thread/unsubscribe", { threadId }))),
+  call(rpc, "thread/delete", { threadId }).pipe(
+    Effect.catchTag("RpcError", () => call(rpc, "thread/unsubscribe", { threadId })),
     Effect.interruptible,
     // In a fiber of its own, because the one that leaves may be interrupted.
     Effect.timeoutOption(leaveWithin),
@@ -126,7 +157,7 @@ const leave = (rpc: Rpc, threadId: string): Effect.Effect<void> =>
   )
 
 /** Makes a thread and uses it; gives it up if that fails or is interrupted, also while the server is making it. */
-const making = <A extends { readonly thread: { readonly id: string } }, E, B, E2>(
+const making = <A extends { readonly id: string }, E, B, E2>(
   rpc: Rpc,
   request: (options: RequestOptions) => Effect.Effect<A, E>,
   use: (reply: A) => Effect.Effect<B, E2>
@@ -143,12 +174,12 @@ const making = <A extends { readonly thread: { readonly id: string } }, E, B, E2
         sent ? Effect.timeoutOption(Effect.interruptible(Fiber.await(asking)), leaveWithin) : Effect.succeedNone
       ).pipe(
         Effect.flatMap((late) =>
-          Option.isSome(late) && Exit.isSuccess(late.value) ? leave(rpc, late.value.value.thread.id) : Effect.void
+          Option.isSome(late) && Exit.isSuccess(late.value) ? leave(rpc, late.value.value.id) : Effect.void
         ),
         Effect.andThen(Fiber.interrupt(asking))
       )
       const reply = yield* Effect.onInterrupt(restore(Fiber.join(asking)), () => giveUp)
-      return yield* Effect.onError(restore(use(reply)), () => leave(rpc, reply.thread.id))
+      return yield* Effect.onError(restore(use(reply)), () => leave(rpc, reply.id))
     })
   )
 
@@ -193,10 +224,14 @@ export const start = Effect.fnUntraced(function*(rpc: Rpc, opened: Untold.Opened
   const compared = allowProviderModelFallback === true ? { ...asked, model: undefined } : asked
   return yield* making(
     rpc,
-    (requestOptions) => rpc.request("thread/start", all, requestOptions).pipe(nameRequired(rpc, params)),
+    (requestOptions) =>
+      rpc.request("thread/start", all, requestOptions).pipe(
+        nameRequired(rpc, params),
+        using(rpc, "thread/start", openedOf)
+      ),
     Effect.fnUntraced(function*(reply) {
-      const { id } = reply.thread
-      const told = yield* ofNew(Held.ensure(rpc, id, compared, reply, "fresh"))
+      const { id } = reply
+      const told = yield* ofNew(Held.ensure(rpc, id, compared, reply.told, "fresh"))
       opened.set(id, untold)
       return { id, told }
     })
@@ -204,20 +239,19 @@ export const start = Effect.fnUntraced(function*(rpc: Rpc, opened: Untold.Opened
 })
 
 /** Hears of a thread that is loaded, and leaves it as it is. */
-export const rejoin = (rpc: Rpc, threadId: string) =>
-  Effect.asVoid(rpc.request("thread/resume", { threadId, excludeTurns: true }))
+export const rejoin = (rpc: Rpc, threadId: string) => call(rpc, "thread/resume", { threadId, excludeTurns: true })
 
 const isLoaded = (rpc: Rpc, threadId: string) =>
-  read(rpc, threadId).pipe(
-    Effect.map(({ status }) => status.type !== "notLoaded"),
+  StoredTurn.threadStatus(rpc, threadId).pipe(
+    Effect.map((status) => membersOf(status)["type"] !== "notLoaded"),
     // The request to resume it says what is wrong.
     Effect.catchTag(["ThreadNotFound", "ThreadNotPersisted"], () => Effect.succeed(false))
   )
 
 /** Whether a thread has had a turn, and what to take it for where the server does not say. */
 const hasTurn = (rpc: Rpc, threadId: string, otherwise: boolean) =>
-  rpc.request("thread/turns/list", { threadId, limit: 1 }).pipe(
-    Effect.map(({ data }) => data.length > 0),
+  StoredTurn.list(rpc, { threadId, limit: 1 }).pipe(
+    Effect.map((turns) => turns.length > 0),
     Effect.orElseSucceed(() => otherwise)
   )
 
@@ -249,14 +283,14 @@ export const resume = Effect.fnUntraced(function*(
     excludeTurns: true,
     ...params,
     ...defined({ personality })
-  }).pipe(nameRequired(rpc, params))
+  }).pipe(nameRequired(rpc, params), using(rpc, "thread/resume", openedOf))
   if (givesInstructions && (yield* hasTurn(rpc, threadId, true))) return yield* Untold.keptByHistory(threadId)
-  const told = yield* Held.ensure(rpc, threadId, asked, reply, "loaded")
+  const told = yield* Held.ensure(rpc, threadId, asked, reply.told, "loaded")
   if ((isOther || again !== undefined) && !wasLoaded) {
     const instructions = held[Untold.developer]
     opened.set(threadId, { ...untold, ...instructions !== undefined && { [Untold.developer]: instructions } })
   }
-  return { id: reply.thread.id, told }
+  return { id: reply.id, told }
 })
 
 export const fork = Effect.fnUntraced(function*(
@@ -285,18 +319,18 @@ export const fork = Effect.fnUntraced(function*(
     ...defined({ attachToSource, beforeTurnId, deferGoalContinuation, ephemeral, lastTurnId, threadSource })
   }
   const request = (requestOptions: RequestOptions) =>
-    rpc.request("thread/fork", all, requestOptions).pipe(nameRequired(rpc, params))
+    rpc.request("thread/fork", all, requestOptions).pipe(nameRequired(rpc, params), using(rpc, "thread/fork", openedOf))
   return yield* making(
     rpc,
     request,
     Effect.fnUntraced(function*(reply) {
-      const { id } = reply.thread
+      const { id } = reply
       const source = opened.get(threadId)
       const { baseInstructions, [Untold.developer]: instructions } = source
       if (Untold.differing(untold, source).includes(Untold.developer) && (yield* hasTurn(rpc, id, true))) {
         return yield* Untold.keptByHistory(id)
       }
-      const told = yield* ofNew(Held.ensure(rpc, id, asked, reply, "fresh"))
+      const told = yield* ofNew(Held.ensure(rpc, id, asked, reply.told, "fresh"))
       opened.set(id, defined({ baseInstructions, [Untold.developer]: instructions, ...untold }))
       return { id, told }
     })
@@ -319,7 +353,12 @@ export const make = (rpc: Rpc, threadId: string, onRestored: () => void): Pick<
   "read" | "status" | "turns" | "items" | "setName" | "archive" | "revert" | "inject" | "updateSettings" | "events"
 > => ({
   read: Effect.fn("Thread.read")((options) => read(rpc, threadId, options)),
-  status: Effect.map(read(rpc, threadId), ({ status }) => status),
+  status: rpc.request("thread/read", { threadId }).pipe(
+    using(rpc, "thread/read", ({ thread }) => {
+      const { status } = membersOf(thread)
+      return guardOf(Received.ThreadStatus)(status) ? status : undefined
+    })
+  ),
   turns: (options) =>
     // A turn with all of its items can be large.
     pages("thread/turns/list", options, options?.pageSize ?? (options?.itemsView === "full" ? 25 : undefined), (at) =>
@@ -327,26 +366,24 @@ export const make = (rpc: Rpc, threadId: string, onRestored: () => void): Pick<
         threadId,
         ...at,
         ...defined({ sortDirection: options?.sortDirection, itemsView: options?.itemsView })
-      })),
+      }).pipe(page(rpc, "thread/turns/list", Received.ThreadTurnsListResponse))),
   items: (options) =>
     pages("thread/items/list", options, options?.pageSize, (at) =>
       rpc.request("thread/items/list", {
         threadId,
         ...at,
         ...defined({ sortDirection: options?.sortDirection, turnId: options?.turnId })
-      })),
-  setName: Effect.fn("Thread.setName")((name) => Effect.asVoid(rpc.request("thread/name/set", { threadId, name }))),
-  archive: Effect.asVoid(rpc.request("thread/archive", { threadId })),
-  revert: Effect.fn("Thread.revert")((beforeTurnId) =>
-    Effect.asVoid(rpc.request("thread/revert", { threadId, beforeTurnId }))
-  ),
+      }).pipe(page(rpc, "thread/items/list", Received.ThreadItemsListResponse))),
+  setName: Effect.fn("Thread.setName")((name) => call(rpc, "thread/name/set", { threadId, name })),
+  archive: call(rpc, "thread/archive", { threadId }),
+  revert: Effect.fn("Thread.revert")((beforeTurnId) => call(rpc, "thread/revert", { threadId, beforeTurnId })),
   inject: Effect.fn("Thread.inject")(function*(items) {
     yield* OptionKinds.checkArgument("items", items, OptionKinds.list)
     for (const [index, item] of items.entries()) {
       const detail = injectedProblem(item)
       if (detail !== undefined) yield* new InvalidArgument({ argument: `items[${index}]`, detail })
     }
-    yield* rpc.request("thread/inject_items", { threadId, items })
+    yield* call(rpc, "thread/inject_items", { threadId, items })
   }),
   updateSettings: Effect.fn("Thread.updateSettings")(function*(options) {
     const { approvalPolicy, approvalsReviewer, sandbox } = yield* permissions(options)
@@ -364,7 +401,7 @@ export const make = (rpc: Rpc, threadId: string, onRestored: () => void): Pick<
       ...rest
     } = options
     allSent(rest)
-    yield* rpc.request("thread/settings/update", {
+    yield* call(rpc, "thread/settings/update", {
       threadId,
       ...defined({
         approvalPolicy,

@@ -31,12 +31,15 @@ import type { Raw } from "../ServerNotification.ts"
 import type { Overrides } from "../ServerRequests.ts"
 import * as AfterRestart from "./afterRestart.ts"
 import type { Told } from "./heldSettings.ts"
+import { membersOf } from "./members.ts"
 import * as RateLimits from "./rateLimits.ts"
 import * as StoredTurn from "./storedTurn.ts"
+import { clientIdOf, isQuiet } from "./storedTurn.ts"
 import * as Terminals from "./terminals.ts"
 import type { TurnStateOptions } from "./turnState.ts"
 import { TurnState } from "./turnState.ts"
 import * as TurnTelemetry from "./turnTelemetry.ts"
+import { call } from "./uses.ts"
 import * as Watchdog from "./watchdog.ts"
 
 const turnIdOf = (params: unknown): string | undefined => {
@@ -63,6 +66,9 @@ interface Starting {
   taker: string | undefined
 }
 
+/** Ids of turns that are over are kept because what is told of them may come late, or twice. */
+const maxOver = 64
+
 class ThreadRoute implements ThreadObserver {
   readonly threadId: string
   /** One start of a thread at a time, so that the frames of an unknown turn can only belong to it. */
@@ -72,6 +78,7 @@ class ThreadRoute implements ThreadObserver {
   /** What the thread held when its last turn began. */
   private held: { readonly turnId: string; readonly settings: Told | undefined } | undefined
   private readonly turns = new Map<string, TurnState>()
+  private readonly over = new Set<string>()
   private readonly touched: Array<TurnState> = []
   private readonly afterRead: Array<() => void> = []
   private idle: Deferred.Deferred<void> | undefined
@@ -79,17 +86,14 @@ class ThreadRoute implements ThreadObserver {
   private end: ConnectionError | undefined
 
   private readonly rpc: Pick<AppServerRpc["Service"], "settingsOf">
-  private readonly onQuiet: (turn: TurnState) => void
+  private readonly calls: RouteCalls
   readonly onRestored: () => void
   isLost = false
 
-  constructor(threadId: string, rpc: Pick<AppServerRpc["Service"], "settingsOf">, calls: {
-    readonly onQuiet: (turn: TurnState) => void
-    readonly onRestored: (route: ThreadRoute) => void
-  }) {
+  constructor(threadId: string, rpc: Pick<AppServerRpc["Service"], "settingsOf">, calls: RouteCalls) {
     this.threadId = threadId
     this.rpc = rpc
-    this.onQuiet = calls.onQuiet
+    this.calls = calls
     this.onRestored = () => {
       this.isLost = false
       calls.onRestored(this)
@@ -115,8 +119,10 @@ class ThreadRoute implements ThreadObserver {
         const roots = this.starting?.roots
         if (roots !== undefined && roots.size < maxOpened) roots.set(root, id)
       }
-      this.activeTurnId = id
-      this.held = { turnId: id, settings: this.rpc.settingsOf(this.threadId) }
+      if (!this.over.has(id)) {
+        this.activeTurnId = id
+        this.held = { turnId: id, settings: this.rpc.settingsOf(this.threadId) }
+      }
     }
     const turn = this.last?.id === id ? this.last : this.find(id)
     if (event._tag !== "item/agentMessage/delta") this.watch(event, id, turn)
@@ -182,10 +188,12 @@ class ThreadRoute implements ThreadObserver {
   // The thread is idle, and so its turn is over, whether or not the server tells it.
   private onStatus({ _tag, params }: Raw): void {
     if (_tag !== "thread/status/changed" && _tag !== "thread/closed") return
-    const turn = this.activeTurnId === undefined ? undefined : this.turns.get(this.activeTurnId)
-    if (turn === undefined || (_tag === "thread/status/changed" && isActive(params))) return
+    const id = this.activeTurnId
+    if (id === undefined || (_tag === "thread/status/changed" && !isQuiet(membersOf(params)["status"]))) return
+    const turn = this.turns.get(id)
     this.afterRead.push(() => {
-      if (!turn.isEnded) this.onQuiet(turn)
+      if (turn === undefined) this.calls.onQuiet(this, id)
+      else if (!turn.isEnded) this.calls.onQuietTurn(turn)
     })
   }
 
@@ -193,15 +201,24 @@ class ThreadRoute implements ThreadObserver {
     switch (event._tag) {
       case "turn/started": {
         const begun = this.starting?.begun
-        if (begun !== undefined) this.afterRead.push(() => Deferred.doneUnsafe(begun, Exit.succeed(id)))
+        if (begun !== undefined && !this.over.has(id)) {
+          this.afterRead.push(() => Deferred.doneUnsafe(begun, Exit.succeed(id)))
+        }
         return
       }
       case "turn/completed":
+        this.remember(id)
         if (this.activeTurnId === id || turn?.runningId === this.activeTurnId) this.becomeIdle()
         return
       case "item/started": {
-        const clientId = clientIdOf(event.params)
+        const { item } = membersOf(event.params)
+        const clientId = clientIdOf(item)
         if (clientId !== undefined) this.onMessage(id, clientId)
+        // The reply to the request for a compaction names no turn, and the turn's beginning may not be told.
+        const begun = this.starting?.begun
+        if (begun !== undefined && membersOf(item)["type"] === "contextCompaction") {
+          this.afterRead.push(() => Deferred.doneUnsafe(begun, Exit.succeed(id)))
+        }
       }
     }
   }
@@ -212,19 +229,27 @@ class ThreadRoute implements ThreadObserver {
       return
     }
     for (const turn of this.turns.values()) {
-      const busy = turn.options.clientId === clientId ? this.busyWith(turn, takerId) : undefined
-      if (busy === undefined) continue
+      if (turn.options.clientId !== clientId || (turn.id === takerId && turn.hasBegun)) continue
       this.activeTurnId = takerId
-      this.afterRead.push(() => turn.onEnd(busy))
+      this.afterRead.push(() => this.taken(turn, takerId))
     }
   }
 
   // A turn that was running unknown to us takes in the message that was to start one. The server then answers with the
-  // id of that turn (0.169), or with one that never begins (older ones).
-  private busyWith(turn: TurnState, takerId: string): ThreadBusy | undefined {
-    return turn.id === takerId && turn.hasBegun
-      ? undefined
-      : new ThreadBusy({ threadId: this.threadId, activeTurnId: takerId, delivered: true })
+  // id of that turn (0.169), or with one that never begins (older ones). But the beginning of our own may have been lost.
+  private taken(turn: TurnState, takerId: string): void {
+    if (turn.isEnded || (turn.id === takerId && turn.hasBegun)) return
+    const busy = new ThreadBusy({ threadId: this.threadId, activeTurnId: takerId, delivered: true })
+    if (turn.id === takerId) this.calls.onUnbegun(turn, busy)
+    else turn.onEnd(busy)
+  }
+
+  private remember(id: string): void {
+    this.over.add(id)
+    for (const oldest of this.over) {
+      if (this.over.size <= maxOver) return
+      this.over.delete(oldest)
+    }
   }
 
   private becomeIdle(): void {
@@ -271,6 +296,10 @@ class ThreadRoute implements ThreadObserver {
     const known = this.turns.get(id) ?? this.underRoot(id)
     if (known !== undefined) return known
     const turn = new TurnState(this.threadId, id, options)
+    turn.onSettled = () => {
+      this.remember(turn.id)
+      if (this.activeTurnId === turn.id || this.activeTurnId === turn.runningId) this.beIdle()
+    }
     this.turns.set(id, turn)
     if (this.end !== undefined) turn.onEnd(this.end)
     return turn
@@ -305,12 +334,11 @@ class ThreadRoute implements ThreadObserver {
   claim(id: string, options: TurnStateOptions): TurnState {
     const turn = this.open(id, options)
     const taker = this.starting?.taker
-    const busy = taker === undefined ? undefined : this.busyWith(turn, taker)
-    const active = this.turns.get(busy?.activeTurnId ?? id)
+    const active = this.turns.get(taker ?? id)
     turn.handles++
     this.activeTurnId = active?.isEnded === false ? active.id : undefined
     this.giveUp(turn)
-    if (busy !== undefined) turn.onEnd(busy)
+    if (taker !== undefined) this.taken(turn, taker)
     return turn
   }
 
@@ -335,19 +363,25 @@ class ThreadRoute implements ThreadObserver {
 }
 
 const rootOf = (params: unknown): string | undefined => {
-  const { turn } = params as { readonly turn?: { readonly rootTurnId?: unknown } }
-  return typeof turn?.rootTurnId === "string" ? turn.rootTurnId : undefined
+  const { rootTurnId } = membersOf(membersOf(params)["turn"])
+  return typeof rootTurnId === "string" ? rootTurnId : undefined
 }
 
-const isActive = (params: unknown): boolean => {
-  const { status } = params as { readonly status?: { readonly type?: unknown } | null }
-  return status?.type === "active"
+interface RouteCalls {
+  /** The thread is idle, and the end of its turn was not told: of one that there is a handle on, or of another. */
+  readonly onQuietTurn: (turn: TurnState) => void
+  readonly onQuiet: (route: ThreadRoute, turnId: string) => void
+  /** The turn has our message, and its beginning was not told. It is somebody else's if it had another message before. */
+  readonly onUnbegun: (turn: TurnState, busy: ThreadBusy) => void
+  readonly onRestored: (route: ThreadRoute) => void
 }
 
-const clientIdOf = (params: unknown): string | undefined => {
-  const { item } = params as { readonly item?: { readonly type?: unknown; readonly clientId?: unknown } | null }
-  return item?.type === "userMessage" && typeof item.clientId === "string" ? item.clientId : undefined
-}
+/** Whether the message with our id is the first of the turn. So it is taken to be where the server does not say. */
+const isOurs = (rpc: AppServerRpc["Service"], turn: TurnState): Effect.Effect<boolean> =>
+  Effect.map(StoredTurn.findById(rpc, turn.threadId, turn.id), (stored) => {
+    const first = stored?.items.find((item) => membersOf(item)["type"] === "userMessage")
+    return first === undefined || StoredTurn.clientIdOf(first) === turn.options.clientId
+  })
 
 interface Steer {
   readonly steer: ClientRequests["turn/steer"]["params"]["input"]
@@ -416,7 +450,18 @@ export const make = Effect.fnUntraced(function*(
   const routes = yield* RcMap.make({
     lookup: Effect.fnUntraced(function*(threadId: string) {
       const route = new ThreadRoute(threadId, rpc, {
-        onQuiet: (turn) => inBackground(Watchdog.settleQuiet(rpc, turn)),
+        onQuietTurn: (turn) => inBackground(Watchdog.settleQuiet(rpc, turn)),
+        onQuiet: (route, id) =>
+          inBackground(Effect.map(Effect.sleep(Watchdog.endGrace), () => {
+            if (route.activeTurnId === id) route.beIdle()
+          })),
+        onUnbegun: (turn, busy) =>
+          inBackground(
+            Effect.map(Effect.raceFirst(isOurs(rpc, turn), Effect.as(Effect.exit(turn.awaitEnd), true)), (ours) => {
+              if (ours) turn.joined(false)
+              else turn.onEnd(busy)
+            })
+          ),
         onRestored: (route) => inBackground(AfterRestart.settle(rpc, route, route.running, inBackground))
       })
       yield* rpc.observe(threadId, route)
@@ -439,7 +484,7 @@ export const make = Effect.fnUntraced(function*(
     Deferred.await(turn.started).pipe(
       Effect.timeoutOption(stopGrace),
       Effect.andThen(
-        Effect.suspend(() => rpc.request("turn/interrupt", { threadId: turn.threadId, turnId: turn.runningId }))
+        Effect.suspend(() => call(rpc, "turn/interrupt", { threadId: turn.threadId, turnId: turn.runningId }))
       ),
       Effect.retry({
         schedule: Schedule.spaced(retryPause),
@@ -481,7 +526,7 @@ export const make = Effect.fnUntraced(function*(
         const turn = route.open(id, { ...options, clientId: undefined })
         turn.handles++
         const release = Effect.sync(() => route.release(turn))
-        yield* restore(rpc.request("turn/steer", { threadId: route.threadId, expectedTurnId: id, input })).pipe(
+        yield* restore(call(rpc, "turn/steer", { threadId: route.threadId, expectedTurnId: id, input })).pipe(
           Effect.onError(() => release)
         )
         yield* Effect.addFinalizer(() => release)
@@ -548,11 +593,11 @@ export const make = Effect.fnUntraced(function*(
             if (options.refuse !== undefined) {
               yield* Effect.forkScoped(Effect.interruptible(turn.endRefused(stop(turn))))
             }
-            if (stallTimeout !== undefined) {
-              yield* Effect.forkScoped(
-                Effect.interruptible(Watchdog.watch({ rpc, turn, stallTimeout, stop: stop(turn) }))
-              )
-            }
+            yield* Effect.forkScoped(Effect.interruptible(
+              stallTimeout === undefined
+                ? Watchdog.askWhenSilent(rpc, turn)
+                : Watchdog.watch({ rpc, turn, stallTimeout, stop: stop(turn) })
+            ))
             return turn
           }
           route.giveUp()

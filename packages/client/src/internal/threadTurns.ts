@@ -5,14 +5,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import type { AppServerRpc } from "../AppServerRpc.ts"
-import type {
-  CallError,
-  DecodeError,
-  InvalidArgument,
-  ThreadNotFound,
-  TurnEndError,
-  TurnStartError
-} from "../CodexError.ts"
+import type { CallError, InvalidArgument, ThreadNotFound, TurnEndError, TurnStartError } from "../CodexError.ts"
 import { OutputInvalid, SettingsNotApplied, TurnInterrupted } from "../CodexError.ts"
 import type { Input } from "../Input.ts"
 import * as Output from "../Output.ts"
@@ -22,6 +15,7 @@ import type { CheckFolders } from "./folders.ts"
 import * as Held from "./heldSettings.ts"
 import type { ToWire } from "./inputItems.ts"
 import * as Kept from "./keptSettings.ts"
+import { type Members, membersOf } from "./members.ts"
 import * as OptionKinds from "./options.ts"
 import { withoutMeaning } from "./rpcErrors.ts"
 import { defined, duration, turnSettings } from "./settings.ts"
@@ -29,20 +23,13 @@ import type { ThreadDefaults } from "./thread.ts"
 import type { StartOptions, Turns } from "./threadRoute.ts"
 import * as Turn from "./turn.ts"
 import type { TurnState } from "./turnState.ts"
+import { call, using } from "./uses.ts"
 
 // The turn runs, whatever else of the reply does not fit: nobody would stop it if this failed.
-const startedId = <E>(
-  request: Effect.Effect<{ readonly turn: { readonly id: string } }, E | DecodeError>
-): Effect.Effect<string, E | DecodeError> =>
-  request.pipe(
-    Effect.map(({ turn }) => turn.id),
-    Effect.catchIf((error): error is DecodeError => Predicate.isTagged(error, "DecodeError"), (error) => {
-      const turn = Predicate.hasProperty(error.raw, "turn") ? error.raw.turn : undefined
-      return Predicate.hasProperty(turn, "id") && Predicate.isString(turn.id)
-        ? Effect.succeed(turn.id)
-        : Effect.fail(error)
-    })
-  )
+const startedId = ({ turn }: Members): string | undefined => {
+  const { id } = membersOf(turn)
+  return Predicate.isString(id) ? id : undefined
+}
 
 type Params = ClientRequests["turn/start"]["params"]
 
@@ -172,7 +159,8 @@ export const make = (
           ...Kept.turnParams(kept)
         }
         sent()
-        return startedId(rpc.request("turn/start", params, requestOptions)).pipe(
+        return rpc.request("turn/start", params, requestOptions).pipe(
+          using(rpc, "turn/start", startedId),
           settings.keeping(options ?? {}),
           Effect.tap((id) =>
             Effect.sync(() => {
@@ -282,7 +270,9 @@ export const make = (
               settings.enforce,
               Effect.suspend(() => {
                 sent()
-                return startedId(rpc.request("review/start", { threadId, target }, requestOptions))
+                return rpc.request("review/start", { threadId, target }, requestOptions).pipe(
+                  using(rpc, "review/start", startedId)
+                )
               })
             ),
           options,
@@ -292,7 +282,7 @@ export const make = (
     }),
     compact: Effect.fn("Thread.compact")(function*(options) {
       return yield* other(
-        (requestOptions) => Effect.as(rpc.request("thread/compact/start", { threadId }, requestOptions), undefined),
+        (requestOptions) => Effect.as(call(rpc, "thread/compact/start", { threadId }, requestOptions), undefined),
         options
       )
     })

@@ -8,9 +8,11 @@ import type { AppServerRpc } from "../AppServerRpc.ts"
 import type { Turn } from "../Turn.ts"
 import * as AgentText from "./agentText.ts"
 import type { ToWire } from "./inputItems.ts"
+import * as Items from "./items.ts"
 import * as Terminals from "./terminals.ts"
 import type { Turns } from "./threadRoute.ts"
 import type { TurnState } from "./turnState.ts"
+import { call } from "./uses.ts"
 
 export const make = (rpc: AppServerRpc["Service"], turns: Turns, state: TurnState, toWire: ToWire): Turn => {
   const { events, id, threadId } = state
@@ -21,6 +23,11 @@ export const make = (rpc: AppServerRpc["Service"], turns: Turns, state: TurnStat
     Stream.mapAccum(pieces, () => new AgentText.Text(), (told, piece) => {
       const text = told.step(piece)
       return [told, text === "" ? [] : [text]]
+    }, {
+      onHalt: (told) => {
+        const text = told.end()
+        return text === "" ? [] : [text]
+      }
     })
   const messages = pieces(AgentText.messageOf)
 
@@ -32,8 +39,9 @@ export const make = (rpc: AppServerRpc["Service"], turns: Turns, state: TurnStat
     text: textOf(messages),
     reasoning: textOf(pieces(AgentText.reasoningOf)),
     items: Stream.mapAccum(events, () => new Map<string, Received.ThreadItem>(), (told, event) => {
-      if (event._tag !== "item/completed") return [told, []]
-      const { item } = event.params
+      const completed = Items.itemOf(event)
+      if (completed?.isCompleted !== true) return [told, []]
+      const item = Items.read(completed.raw)
       const id = String(item.id)
       if (Equal.equals(told.get(id), item)) return [told, []]
       return [told.set(id, item), [item]]
@@ -53,7 +61,7 @@ export const make = (rpc: AppServerRpc["Service"], turns: Turns, state: TurnStat
     result: state.result,
     steer: Effect.fn("Turn.steer")(function*(input) {
       const items = yield* toWire(input)
-      yield* rpc.request("turn/steer", { threadId, expectedTurnId: id, input: items })
+      yield* call(rpc, "turn/steer", { threadId, expectedTurnId: id, input: items })
     }),
     interrupt,
     interruptWithTerminals: Effect.andThen(interrupt, Effect.suspend(() => Terminals.end(rpc, threadId, state.itemIds)))

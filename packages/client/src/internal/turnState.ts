@@ -22,12 +22,16 @@ import type { TurnResult } from "../TurnResult.ts"
 import { finalResponse, plan } from "../TurnResult.ts"
 import { guardOf } from "./guard.ts"
 import type { Told } from "./heldSettings.ts"
+import * as Items from "./items.ts"
 import { redactTurnError } from "./keys.ts"
 import { CompactLog, done, Mailbox, slowReader } from "./mailbox.ts"
+import { membersOf } from "./members.ts"
 import * as RateLimits from "./rateLimits.ts"
 import * as ServerTexts from "./serverTexts.ts"
+import { isOver, type Stored } from "./storedTurn.ts"
 import * as TurnFailure from "./turnFailure.ts"
 import * as Usage from "./usage.ts"
+import { visible } from "./visibleText.ts"
 
 export type StreamError = ConnectionError | EventsOverflow
 
@@ -42,7 +46,7 @@ export interface TurnStateOptions {
   readonly maxUnreadBytes: number | undefined
   /** For what the server asks during the turn. Default: those of the client. */
   readonly handlers?: Overrides | undefined
-  readonly rpc: Pick<AppServerRpc["Service"], "decode" | "report" | "settingsOf">
+  readonly rpc: Pick<AppServerRpc["Service"], "decode" | "report" | "settingsOf" | "tell">
   /** The limits of the account. */
   readonly limits: () => RateLimits.Windows
   /** Why the turn must not run with what its thread holds. Default: it may run with anything. */
@@ -64,6 +68,11 @@ const seconds = (u: unknown): Option.Option<DateTime.Utc> =>
 
 const idOf = (item: unknown): string | undefined =>
   Predicate.hasProperty(item, "id") && Predicate.isString(item.id) ? item.id : undefined
+
+const itemsOf = (params: unknown): ReadonlyArray<unknown> => {
+  const { items } = membersOf(membersOf(params)["turn"])
+  return Array.isArray(items) ? items : []
+}
 
 const written: ReadonlySet<unknown> = new Set<Received.ThreadItem["type"]>(["agentMessage", "plan", "reasoning"])
 
@@ -98,6 +107,8 @@ export class TurnState {
   fillGap: ((completed: Raw) => void) | undefined
   /** Called after each read that brought progress of the turn, and when a handler of it has ended. */
   onHeard: (() => void) | undefined
+  /** Called when the turn has ended, and not by a frame. */
+  onSettled: (() => void) | undefined
   /** The present read brought frames of the turn. */
   isTouched = false
   /** How many frames of the turn there were. */
@@ -123,6 +134,7 @@ export class TurnState {
   /** The turns of subagents that work for this one. */
   private subagentTurns: Map<string, Usage.TurnCount> | undefined
   private model: string | undefined
+  private readonly toldUndecodable = new Set<unknown>()
 
   constructor(threadId: string, id: string, options: TurnStateOptions) {
     this.threadId = threadId
@@ -189,6 +201,7 @@ export class TurnState {
       this.fillGap = undefined
       return fillGap(event)
     }
+    if (event._tag === "turn/completed") this.addMissing(itemsOf(event.params))
     if (event._tag !== "item/agentMessage/delta") this.fold(event)
     if (this.log === undefined) return
     this.log.push(event)
@@ -240,26 +253,33 @@ export class TurnState {
   }
 
   /** Takes in what the server has stored of the turn, whose beginning was not heard. */
-  settle(stored: Received.Turn): void {
+  settle(stored: Stored): void {
     this.hasBegun = true
     this.frames++
-    if (stored.status !== "inProgress") {
+    if (isOver(stored)) {
       this.fillGap = undefined
       this.settleItems(stored)
-      this.onNotification({ _tag: "turn/completed", params: { threadId: this.threadId, turn: stored } }, 0)
+      this.onNotification({ _tag: "turn/completed", params: { threadId: this.threadId, turn: stored.turn } }, 0)
     }
     this.onReadEnd()
+    if (this.completion !== undefined) this.onSettled?.()
   }
 
-  settleItems(stored: Received.Turn): void {
+  /** Takes in the items whose completion was not heard. */
+  private addMissing(items: ReadonlyArray<unknown>): void {
     const of = { threadId: this.threadId, turnId: this.id }
-    for (const item of stored.items) {
-      if (this.places.has(String(item["id"]))) continue
+    for (const item of items) {
+      const id = idOf(item)
+      if (id === undefined || this.places.has(id)) continue
       this.onNotification({ _tag: "item/completed", params: { ...of, item, completedAtMs: 0 } }, 0)
     }
+  }
+
+  settleItems({ items }: Pick<Stored, "items">): void {
+    this.addMissing(items)
     // What was missed lies before what was heard since.
-    const place = new Map(stored.items.map((item, index) => [item["id"], index]))
-    const placeOf = (item: unknown) => place.get(Predicate.hasProperty(item, "id") ? item.id : undefined) ?? Infinity
+    const place = new Map(items.map((item, index) => [idOf(item), index]))
+    const placeOf = (item: unknown) => place.get(idOf(item)) ?? Infinity
     this.items.sort((a, b) => placeOf(a) - placeOf(b))
     this.places.clear()
     this.items.forEach((item, place) => {
@@ -313,6 +333,8 @@ export class TurnState {
         this.retries++
         return
       case "item/started": {
+        // It may be all that tells of the beginning. Whose turn it is that takes in our message is another question.
+        if (this.options.clientId === undefined) this.hasBegun = true
         const id = idOf(params["item"])
         if (id === undefined) return
         this.itemIds.add(id)
@@ -387,19 +409,14 @@ export class TurnState {
 
   /** The items that have begun and not ended. */
   get runningItems(): ReadonlyArray<Received.ThreadItem> {
-    return [...this.running.values()].filter(guardOf(Received.ThreadItem))
+    return [...this.running.values()].map(Items.read)
   }
 
   /** What is known of the turn now. */
   get partialResult(): TurnResult {
     const turn = this.completion ?? {}
-    const isItem = guardOf(Received.ThreadItem)
-    const items = this.items.filter(isItem)
-    if (items.length < this.items.length) {
-      this.options.rpc.report(
-        `${this.items.length - items.length} items of turn ${this.id} do not fit the protocol and are left out`
-      )
-    }
+    const items = this.items.map(Items.read)
+    this.tellUndecodable(items)
     const error = turn["error"]
     // A stored turn is not told by a notification.
     redactTurnError(error)
@@ -424,6 +441,20 @@ export class TurnState {
         last: told.last,
         modelContextWindow: finite(told.modelContextWindow)
       }))
+    }
+  }
+
+  private tellUndecodable(items: ReadonlyArray<Received.ThreadItem>): void {
+    for (const item of items) {
+      if (item.type !== "undecodable" || this.toldUndecodable.has(item.raw)) continue
+      this.toldUndecodable.add(item.raw)
+      this.options.rpc.tell({
+        _tag: "UndecodableNotification",
+        message: `an item of turn ${visible(this.id, 100)} does not fit the protocol and is given as it came: ` +
+          item.issue,
+        method: "item/completed",
+        issue: item.issue
+      })
     }
   }
 

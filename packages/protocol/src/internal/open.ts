@@ -4,7 +4,24 @@
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { type Lazy, lazy } from "../Lazy.ts"
-import type { UnknownMember, UnknownVariant } from "../Open.ts"
+import type { Undecodable, UnknownMember, UnknownVariant } from "../Open.ts"
+
+/**
+ * Stands where a value may be that does not fit. The client puts it there.
+ */
+export const undecodable: Schema.Codec<Undecodable> = Schema.declare(
+  (input): input is Undecodable =>
+    Predicate.isObject(input) && Reflect.get(input, "type") === "undecodable" &&
+    typeof Reflect.get(input, "id") === "string" && Object.hasOwn(input, "raw") &&
+    typeof Reflect.get(input, "issue") === "string",
+  { identifier: "Undecodable" }
+)
+
+/**
+ * An entry of a list, which does not fail the others.
+ */
+export const entry = <A extends object>(schema: Schema.Codec<A>): Schema.Codec<A | Undecodable<A>> =>
+  Schema.make<Schema.Codec<A | Undecodable<A>>>(Schema.Union([schema, undecodable]).ast)
 
 /**
  * Accepts the objects whose `tag` is a string other than the known ones, so that a malformed known member is refused.
@@ -13,7 +30,7 @@ export const unknownMember = <const K extends string>(
   tag: K,
   known: ReadonlyArray<string>
 ): Schema.Codec<UnknownMember<K>> => {
-  const tags = new Set(known)
+  const tags = new Set(known).add("undecodable")
   return Schema.declare((input): input is UnknownMember<K> => {
     if (!Predicate.isObject(input) || !Predicate.hasProperty(input, tag)) return false
     const value = input[tag]
