@@ -218,6 +218,19 @@ describe("the answer", () => {
     )
   })
 
+  it("is written when other parts of its event do not fit, and once when it comes twice", () => {
+    const raw = message("m0", "Hello.", "final_answer")
+    const item = { type: "undecodable", id: "m0", raw: { ...raw, moderation: 7 }, issue: "" } as const
+    const params = { threadId: "t", turnId: "u", completedAtMs: 0 }
+    const events: ReadonlyArray<TurnEvent> = [
+      { _tag: "item/completed", params: { ...params, contentTokenCount: null, item } },
+      { _tag: "Undecodable", method: "item/completed", params: { ...params, item: raw, completedAtMs: "" }, issue: "" },
+      completed(raw)
+    ]
+    for (const event of events) assert.strictEqual(written(event).join(""), "Hello.\n")
+    assert.strictEqual(written(...events).join(""), "Hello.\n")
+  })
+
   it("keeps messages of a model that knows no phases apart", () => {
     const messages = [
       started(message("m0", "")),

@@ -4,10 +4,25 @@
  * the model writes it again, what is written already is not written twice, as far as the new message has the same words.
  */
 import type { TurnEvent } from "@effect-codex/client/ServerNotification"
+import * as Predicate from "effect/Predicate"
 import { isAnswer } from "./progress.ts"
+
+const membersOf = (u: unknown): { readonly [key: string]: unknown } => Predicate.isReadonlyObject(u) ? u : {}
+
+/** The message that an event is about, whether or not the rest of it fits the protocol. */
+const messageOf = (event: TurnEvent) => {
+  const method = event._tag === "Undecodable" ? event.method : event._tag
+  if (method !== "item/started" && method !== "item/completed") return undefined
+  const item = membersOf(membersOf("params" in event ? event.params : undefined)["item"])
+  const { id, phase, text, type } = item["type"] === "undecodable" ? membersOf(item["raw"]) : item
+  return type === "agentMessage" && Predicate.isString(id) && Predicate.isString(text)
+    ? { id, text, phase: Predicate.isString(phase) ? phase : null, isCompleted: method === "item/completed" }
+    : undefined
+}
 
 export class Answer {
   private asides = new Set<string>()
+  private completed = new Map<string, string>()
   private current: string | undefined
   /** What has come of the current message. */
   private received = ""
@@ -19,12 +34,6 @@ export class Answer {
   /** What to write because of this event. */
   push(event: TurnEvent): string {
     switch (event._tag) {
-      case "item/started": {
-        const { item } = event.params
-        if (item.type !== "agentMessage") return ""
-        if (!isAnswer(item)) this.asides.add(item.id)
-        return ""
-      }
       case "item/agentMessage/delta": {
         const { delta, itemId } = event.params
         if (this.asides.has(itemId)) return ""
@@ -33,21 +42,26 @@ export class Answer {
         this.again += delta
         return ""
       }
-      case "item/completed": {
-        const { item } = event.params
-        if (item.type !== "agentMessage" || this.asides.has(item.id) || !isAnswer(item)) return ""
-        if (this.again !== undefined) return this.replace(item.id, item.text) + this.end()
-        // A provider that does not stream sends the whole text here.
-        const rest = this.current === item.id ? item.text.slice(this.received.length) : item.text
-        return this.write(item.id, rest) + this.end()
-      }
       case "error":
         // A message that was whole stays, and another follows it.
         if (event.params.willRetry && (this.midLine || this.again !== undefined)) this.again = ""
         return ""
       default:
-        return ""
+        return this.message(event)
     }
+  }
+
+  private message(event: TurnEvent): string {
+    const message = messageOf(event)
+    if (message === undefined) return ""
+    const { id, isCompleted, text } = message
+    if (!isAnswer(message)) this.asides.add(id)
+    if (!isCompleted || this.asides.has(id) || this.completed.get(id) === text) return ""
+    this.completed.set(id, text)
+    if (this.again !== undefined) return this.replace(id, text) + this.end()
+    // A provider that does not stream sends the whole text here.
+    const rest = this.current === id ? text.slice(this.received.length) : text
+    return this.write(id, rest) + this.end()
   }
 
   /** What to write when nothing follows, also for a message that was never completed. */

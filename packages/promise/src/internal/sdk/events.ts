@@ -20,6 +20,11 @@ const detailsOf = (item: Item): object | undefined => {
   switch (item.type) {
     case "agentMessage":
       return { type: "agent_message", text: item.text }
+    case "undecodable": {
+      // A message is told though another part of it does not fit the protocol.
+      const { text, type } = membersOf(item.raw)
+      return type === "agentMessage" && typeof text === "string" ? { type: "agent_message", text } : undefined
+    }
     case "reasoning": {
       const text = item.summary.join("\n")
       return text.trim() === "" ? undefined : { type: "reasoning", text }
@@ -67,10 +72,22 @@ const actionOf = (action: Extract<Item, { type: "webSearch" }>["action"]): objec
     )
   )
 
+type Members = { readonly [key: string]: unknown }
+
+const membersOf = (u: unknown): Members => typeof u === "object" && u !== null ? { ...u } : {}
+
+/** What an event is about, whether or not all of it fits the protocol. */
+export const paramsOf = (event: Told): Members => membersOf("params" in event ? event.params : undefined)
+
+/** Whether it is the end of a turn, whether or not all of it fits the protocol. */
+export const isEnd = (event: Told): boolean =>
+  event._tag === "turn/completed" || (event._tag === "Undecodable" && event.method === "turn/completed")
+
 /** Of one turn: the ids begin anew with each. */
 export class Events {
   #nextId = 0
   readonly #ids = new Map<string, string>()
+  readonly #told = new Map<string, string>()
   #todo: TodoListItem | undefined
   #usage = noUsage
   #lastError: string | undefined
@@ -126,19 +143,30 @@ export class Events {
         }
         return []
       }
+      case "Undecodable":
+        return this.#itemOf(event.method, paramsOf(event))
       default:
         return []
     }
   }
 
+  /** Of an event that does not fit the protocol, the answer is told. */
+  #itemOf(method: string, params: Members): ReadonlyArray<ThreadEvent> {
+    const item = membersOf(params["item"])
+    const { id, type } = item
+    return method === "item/completed" && typeof id === "string" && type === "agentMessage"
+      ? this.#completed({ type: "undecodable", id, raw: item, issue: "" })
+      : []
+  }
+
   /** The end of the turn. `stored` are its items as the server has stored them. */
-  end(
-    { params: { turn } }: Extract<Told, { _tag: "turn/completed" }>,
-    stored: ReadonlyArray<Item>
-  ): ReadonlyArray<ThreadEvent> {
-    const { error, status } = turn
+  end(event: Told, stored: ReadonlyArray<Item>): ReadonlyArray<ThreadEvent> {
+    const { error, items, status } = membersOf(paramsOf(event)["turn"])
+    const { additionalDetails, message } = membersOf(error)
     return [
       ...this.#todo === undefined ? [] : [{ type: "item.completed", item: this.#todo } as const],
+      // The end of a turn has its answer.
+      ...(Array.isArray(items) ? items : []).flatMap((item: unknown) => this.#itemOf("item/completed", { item })),
       ...stored.filter(({ id }) => this.#ids.has(String(id))).flatMap((item) => this.#completed(item)),
       ...status === "completed"
         ? [{ type: "turn.completed", usage: this.#usage } as const]
@@ -147,9 +175,9 @@ export class Events {
           {
             type: "turn.failed",
             error: {
-              message: error === null
-                ? this.#lastError ?? "turn failed"
-                : withDetails(error.message, error.additionalDetails)
+              message: typeof message === "string"
+                ? withDetails(message, typeof additionalDetails === "string" ? additionalDetails : undefined)
+                : this.#lastError ?? "turn failed"
             }
           } as const
         ]
@@ -174,6 +202,9 @@ export class Events {
     const details = detailsOf(item)
     if (details === undefined) return []
     const theirs = String(item.id)
+    const text = JSON.stringify(details)
+    if (this.#told.get(theirs) === text) return []
+    this.#told.set(theirs, text)
     const id = this.#ids.get(theirs) ?? this.#newId()
     this.#ids.delete(theirs)
     return [{ type: "item.completed", item: itemOf(id, details) }]

@@ -17,7 +17,7 @@ import {
   type TurnOptions
 } from "../../index.ts"
 import { check, exited, preamble, type Run } from "./checks.ts"
-import { Events } from "./events.ts"
+import { Events, isEnd, paramsOf } from "./events.ts"
 import { type Server, Servers } from "./servers.ts"
 import type * as Sdk from "./types.ts"
 
@@ -126,10 +126,10 @@ const storedItems = async (thread: Thread, turnId: string): Promise<ReadonlyArra
 
 /** Whether an event is of the turn. What names none is of the thread, and counts as well. */
 const isOf = (event: ThreadEvent, turnId: string): boolean => {
-  if (event._tag === "Unknown" || event._tag === "Undecodable") return false
-  const { params } = event
-  if ("turn" in params) return params.turn.id === turnId
-  return !("turnId" in params) || params.turnId === turnId
+  if (event._tag === "Unknown") return false
+  const { turn, turnId: named } = paramsOf(event)
+  if (typeof turn === "object" && turn !== null) return "id" in turn && turn.id === turnId
+  return named === turnId || (named === undefined && event._tag !== "Undecodable")
 }
 
 const isConnectionError = (error: unknown) => error instanceof AppServerExited || error instanceof TransportError
@@ -172,12 +172,13 @@ export async function* run(given: Run): AsyncGenerator<Sdk.ThreadEvent> {
     for (let next = await first; next.done !== true; next = await reader.next()) {
       const event = next.value
       if (!isOf(event, id) || (event._tag === "warning" && warnings.includes(event.params.message))) continue
-      if (event._tag !== "turn/completed") {
+      if (!isEnd(event)) {
         yield* events.of(event)
         continue
       }
-      yield* events.end(event, events.hasUnfinished ? await storedItems(thread, id) : [])
-      if (event.params.turn.status !== "completed") throw exited(preamble)
+      const ended = events.end(event, events.hasUnfinished ? await storedItems(thread, id) : [])
+      yield* ended
+      if (!ended.some(({ type }) => type === "turn.completed")) throw exited(preamble)
       return
     }
     throw problem ?? exited(preamble)
