@@ -300,14 +300,16 @@ export interface Thread extends Goals {
   /** What the thread does at the moment, asked of the server. For its changes read {@link events}. */
   readonly status: Effect.Effect<ThreadStatus, ThreadCallError>
   /**
-   * The turns of all pages, read as the stream is. `ThreadNotPersisted` before the thread's first turn, or `RpcError`
+   * The turns of all pages, read as the stream is. One that does not fit the protocol is an `Undecodable`, an item of it is
+   * one among its items. `ThreadNotPersisted` before the thread's first turn, or `RpcError`
    * (`methodNotFound`) once {@link read} has asked for them (measured).
    */
   readonly turns: (
     options?: ListTurnsOptions
   ) => Stream.Stream<Received.Turn | Received.Undecodable<Received.Turn>, ThreadCallError>
   /**
-   * The items of all pages, each with its turn, read as the stream is. `RpcError` (`methodNotFound`) before the thread's
+   * The items of all pages, each with its turn, read as the stream is. One that does not fit the protocol is an `Undecodable`.
+   * `RpcError` (`methodNotFound`) before the thread's
    * first turn (measured).
    */
   readonly items: (

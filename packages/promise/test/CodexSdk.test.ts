@@ -1,9 +1,12 @@
 /** The same programs on `@openai/codex-sdk` and on the drop-in, on the real codex binary with a scripted model. */
+import * as CodexExecutable from "@effect-codex/node/CodexExecutable"
 import { AppServerExited, CodexExecutableNotFound } from "@effect-codex/promise"
 import * as Ours from "@effect-codex/promise/codex-sdk"
 import { ScriptedModel } from "@effect-codex/testing"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe } from "@effect/vitest"
 import * as Sdk from "@openai/codex-sdk"
+import { Effect } from "effect"
 import { execFileSync } from "node:child_process"
 import { rmSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
@@ -616,6 +619,27 @@ describe("the drop-in", () => {
     const both = await Promise.all([thread.run("2"), thread.run("3")])
     assert.sameMembers(both.map(({ finalResponse }) => finalResponse), ["Two.", "Three."])
     await until(() => count(mark) === 0)
+  })
+
+  real("ends a turn whose end was lost, as the server has stored it", async ({ env, home, model }) => {
+    const { executable } = await run(Effect.provide(CodexExecutable.find(), NodeServices.layer))
+    const proxy = join(home.path, "proxy")
+    writeFileSync(
+      proxy,
+      `#!${process.execPath}
+const { spawn } = require("node:child_process")
+const codex = spawn(${JSON.stringify(executable)}, process.argv.slice(2), { stdio: ["pipe", "pipe", "inherit"] })
+process.stdin.pipe(codex.stdin)
+require("node:readline").createInterface({ input: codex.stdout }).on("line", (line) => {
+  if (!line.includes('"turn/completed"')) process.stdout.write(line + "\\n")
+})
+codex.on("exit", (code) => process.exit(code ?? 1))
+`,
+      { mode: 0o755 }
+    )
+    const codex = new Ours.Codex({ env, codexPathOverride: proxy })
+    await model.enqueue("One.")
+    assert.strictEqual((await codex.startThread(options(home)).run("1")).finalResponse, "One.")
   })
 
   real("without a binary rejects the turn, and says where it looked", async ({ env, home }) => {

@@ -72,9 +72,9 @@ const actionOf = (action: Extract<Item, { type: "webSearch" }>["action"]): objec
     )
   )
 
-type Members = { readonly [key: string]: unknown }
+export type Members = { readonly [key: string]: unknown }
 
-const membersOf = (u: unknown): Members => typeof u === "object" && u !== null ? { ...u } : {}
+export const membersOf = (u: unknown): Members => typeof u === "object" && u !== null ? { ...u } : {}
 
 /** What an event is about, whether or not all of it fits the protocol. */
 export const paramsOf = (event: Told): Members => membersOf("params" in event ? event.params : undefined)
@@ -160,8 +160,7 @@ export class Events {
   }
 
   /** The end of the turn. `stored` are its items as the server has stored them. */
-  end(event: Told, stored: ReadonlyArray<Item>): ReadonlyArray<ThreadEvent> {
-    const { error, items, status } = membersOf(paramsOf(event)["turn"])
+  end({ error, items, status }: Members, stored: ReadonlyArray<Item>): ReadonlyArray<ThreadEvent> {
     const { additionalDetails, message } = membersOf(error)
     return [
       ...this.#todo === undefined ? [] : [{ type: "item.completed", item: this.#todo } as const],

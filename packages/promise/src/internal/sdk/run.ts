@@ -17,7 +17,7 @@ import {
   type TurnOptions
 } from "../../index.ts"
 import { check, exited, preamble, type Run } from "./checks.ts"
-import { Events, isEnd, paramsOf } from "./events.ts"
+import { Events, isEnd, type Members, membersOf, paramsOf } from "./events.ts"
 import { type Server, Servers } from "./servers.ts"
 import type * as Sdk from "./types.ts"
 
@@ -132,6 +132,9 @@ const isOf = (event: ThreadEvent, turnId: string): boolean => {
   return named === turnId || (named === undefined && event._tag !== "Undecodable")
 }
 
+/** How long the end of a turn may come after its result, in milliseconds. It comes with it, unless it was lost. */
+const endGrace = 500
+
 const isConnectionError = (error: unknown) => error instanceof AppServerExited || error instanceof TransportError
 
 const servers = new Servers()
@@ -165,23 +168,48 @@ export async function* run(given: Run): AsyncGenerator<Sdk.ThreadEvent> {
       whenBusy: "queue"
     })
     // A turn whose end is not told ends the reading.
-    result().catch((error) => {
-      problem = error
-      if (!(error instanceof TurnFailed)) void reader.return?.()
+    let settled: Members | undefined
+    let isOver = false
+    let stop = () => {}
+    // What was told before the result is read first.
+    const stopSoon = () => void setTimeout(() => stop(), endGrace).unref()
+    result().then(
+      (result) => {
+        settled = { ...result }
+      },
+      (error) => {
+        problem = error
+        if (error instanceof TurnFailed) {
+          settled = { ...error.result, status: "failed", error: { message: error.detail } }
+        } else void reader.return?.()
+      }
+    ).then(() => {
+      isOver = true
+      stopSoon()
     })
-    for (let next = await first; next.done !== true; next = await reader.next()) {
-      const event = next.value
+    const next = (told: Promise<IteratorResult<ThreadEvent>>) =>
+      new Promise<ThreadEvent | undefined>((resolve, reject) => {
+        stop = () => resolve(undefined)
+        if (isOver) stopSoon()
+        told.then((result) => resolve(result.done === true ? undefined : result.value), reject)
+      })
+    for (let event = await next(first); event !== undefined; event = await next(reader.next())) {
       if (!isOf(event, id) || (event._tag === "warning" && warnings.includes(event.params.message))) continue
       if (!isEnd(event)) {
         yield* events.of(event)
         continue
       }
-      const ended = events.end(event, events.hasUnfinished ? await storedItems(thread, id) : [])
+      const ended = events.end(
+        membersOf(paramsOf(event)["turn"]),
+        events.hasUnfinished ? await storedItems(thread, id) : []
+      )
       yield* ended
       if (!ended.some(({ type }) => type === "turn.completed")) throw exited(preamble)
       return
     }
-    throw problem ?? exited(preamble)
+    if (settled === undefined) throw problem ?? exited(preamble)
+    yield* events.end(settled, events.hasUnfinished ? await storedItems(thread, turn.id) : [])
+    if (settled["status"] !== "completed") throw exited(preamble)
   } catch (error) {
     problem = error
     throw signal?.aborted === true ? abortError(signal) : failure(error)
