@@ -87,6 +87,13 @@ function* mutations(value: Json): Generator<Mutation> {
       yield change("null", false, null)
     }
     if (isObject(member)) {
+      for (
+        const [key, { [key]: renamed = null, ...others }] of Object.keys(member).map((key) => [key, member] as const)
+      ) {
+        if (!maps.has(String(at.at(-1)))) {
+          yield change(`another name of ${key}`, false, { ...others, [`${key}2`]: renamed })
+        }
+      }
       if (!maps.has(String(at.at(-1)))) yield change("a new key", true, { ...member, somethingNew })
       yield change("an empty object", false, {})
       yield change("an array for an object", false, [member])
@@ -479,6 +486,7 @@ describe("a call of which the reply is changed where the call does not look", ()
   it.effect("connects: initialize", () =>
     Effect.gen(function*() {
       for (const mutation of mutations(Fake.initialized)) {
+        if (mutation.at.length === 0 && !mutation.name.startsWith("a new key")) continue
         const { rpc } = yield* Effect.scoped(Fake.connect({ initialized: mutation.value }))
         const { userAgent = "" } = isObject(mutation.value) ? mutation.value : {}
         assert.strictEqual(rpc.serverInfo.userAgent, Predicate.isString(userAgent) ? userAgent : "", mutation.name)

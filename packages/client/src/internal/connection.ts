@@ -678,7 +678,11 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
         timeout: options?.initializeTimeout ?? Duration.seconds(30)
       })
   ).pipe(
-    using(diagnostics, "initialize", (reply) => parts(Received.InitializeResponse, reply)),
+    using(diagnostics, "initialize", (reply) => {
+      const told = parts(Received.InitializeResponse, reply)
+      // What says nothing that an app-server says is none.
+      return Object.keys(told).length === 0 ? undefined : told
+    }),
     Effect.tap(notify("initialized", undefined))
   )
 
