@@ -755,6 +755,8 @@ describe("what is sent", () => {
         threadId: "thread-1",
         excludeTurns: true
       })
+      // What was begun is not waited for.
+      yield* server.close()
     }))
 
   it.effect("repeats the sandbox of the thread with each turn, also one that its mode cannot express", () =>

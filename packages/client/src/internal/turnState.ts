@@ -265,12 +265,13 @@ export class TurnState {
     if (this.completion !== undefined) this.onSettled?.()
   }
 
-  /** Takes in the items whose completion was not heard. */
+  /** Takes in the items whose completion was not heard, or heard as what does not fit. */
   private addMissing(items: ReadonlyArray<unknown>): void {
     const of = { threadId: this.threadId, turnId: this.id }
     for (const item of items) {
       const id = idOf(item)
-      if (id === undefined || this.places.has(id)) continue
+      const place = id === undefined ? undefined : this.places.get(id)
+      if (id === undefined || (place !== undefined && guardOf(Received.ThreadItem)(this.items[place]))) continue
       this.onNotification({ _tag: "item/completed", params: { ...of, item, completedAtMs: 0 } }, 0)
     }
   }
