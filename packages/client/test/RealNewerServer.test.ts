@@ -57,7 +57,10 @@ describe("the final answer", () => {
 
   real(
     "is found in an item of which another part has changed, and the item is given as it came",
-    [change(answerCompleted, (params) => Object.assign(at(params, "item"), { moderation }))],
+    [
+      change(answerCompleted, (params) => Object.assign(at(params, "item"), { moderation })),
+      change("turn/completed", (params) => Object.assign(at(params, "turn", "items", 0), { moderation }))
+    ],
     Effect.gen(function*() {
       const { items } = yield* finds
       const item = items[1]
