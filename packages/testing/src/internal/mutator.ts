@@ -1,0 +1,474 @@
+/**
+ * Changes what a server sends, by a seed. It imports nothing, because it also runs in a process of its own, which has to start
+ * as fast as codex does.
+ *
+ * What becomes of a frame depends on the seed, on what the frame is and on how many of its kind came before, and not on when
+ * it comes: so a seed does the same in each run, although the frames of two threads never come in the same order twice.
+ */
+
+export const harmless = [
+  "unknownField",
+  "unknownNotification",
+  "unknownItem",
+  "unknownRequest",
+  "duplicate",
+  "noise",
+  "blankLine",
+  "chunks",
+  "slowReply"
+] as const
+
+export const harmful = [
+  "unknownMethod",
+  "enumValue",
+  "dropKey",
+  "nullKey",
+  "retypeKey",
+  "late",
+  "lateDuplicate",
+  "reorder"
+] as const
+
+export type Kind = typeof harmless[number] | typeof harmful[number]
+
+export interface Mutation {
+  readonly kind: Kind
+  /** Such as `notification turn/started` or `reply to thread/start`. */
+  readonly frame: string
+  /** How many of them came before. */
+  readonly index: number
+  /** Where in the frame, such as `params.turn.status`. */
+  readonly path: string | undefined
+  /** What it did there. */
+  readonly change: string
+}
+
+export interface Settings {
+  readonly seed: number
+  readonly kinds?: ReadonlyArray<Kind> | undefined
+  readonly rate?: number | undefined
+  readonly methods?: ReadonlyArray<string> | undefined
+  readonly limit?: number | undefined
+}
+
+export interface Host {
+  /** Hands frames on, in this order. Those that are `odd` come in pieces that are cut at odd places. */
+  readonly deliver: (frames: ReadonlyArray<string>, odd: boolean) => void
+  /** Runs something after so many milliseconds. */
+  readonly later: (millis: number, run: () => void) => void
+  readonly onMutation?: (mutation: Mutation) => void
+}
+
+// =============================================================================
+// Chance
+// =============================================================================
+
+type Random = () => number
+
+/** FNV-1a for the text, then mulberry32. */
+const randomOf = (text: string): Random => {
+  let state = 0x811c9dc5
+  for (let i = 0; i < text.length; i++) state = Math.imul(state ^ text.charCodeAt(i), 0x01000193)
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
+  }
+}
+
+const pick = <A>(random: Random, all: ReadonlyArray<A>): A | undefined => all[Math.floor(random() * all.length)]
+
+const between = (random: Random, low: number, high: number): number => Math.floor(low + random() * (high - low))
+
+/** Cuts bytes anywhere, also within a character. */
+export const pieces = (bytes: Uint8Array, seed: number): ReadonlyArray<Uint8Array> => {
+  const random = randomOf(`${seed} ${bytes.length}`)
+  const cut: Array<Uint8Array> = []
+  for (let start = 0; start < bytes.length;) {
+    const end = start + between(random, 1, Math.max(2, bytes.length / 3))
+    cut.push(bytes.subarray(start, end))
+    start = end
+  }
+  return cut
+}
+
+// =============================================================================
+// Frames
+// =============================================================================
+
+type Json = { [key: string]: unknown }
+
+const isObject = (u: unknown): u is Json => typeof u === "object" && u !== null && !Array.isArray(u)
+
+export const parse = (text: string): Json | undefined => {
+  try {
+    const message: unknown = JSON.parse(text)
+    return isObject(message) ? message : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const stringOf = (u: unknown, key: string): string | undefined => {
+  const value = isObject(u) ? u[key] : undefined
+  return typeof value === "string" ? value : undefined
+}
+
+interface Frame {
+  readonly text: string
+  readonly message: Json
+  readonly kind: "request" | "reply" | "notification"
+  /** That of the request that a reply answers. */
+  readonly method: string
+  readonly root: "params" | "result" | "error"
+}
+
+/** A key of an object somewhere in a frame. */
+interface Slot {
+  readonly path: string
+  readonly object: Json
+  readonly key: string
+}
+
+/** Below these stands what a user, a model or a tool has written, and no part of the protocol. */
+const foreign: ReadonlySet<string> = new Set([
+  "_meta",
+  "answers",
+  "arguments",
+  "config",
+  "env",
+  "fileChanges",
+  "inputSchema",
+  "layers",
+  "origins",
+  "outputSchema",
+  "readStates",
+  "requestedSchema",
+  "structuredContent"
+])
+
+/** The values of these are words of the protocol. */
+const enums: ReadonlySet<string> = new Set([
+  "approvalPolicy",
+  "approvalsReviewer",
+  "authMode",
+  "codexErrorInfo",
+  "historyMode",
+  "itemsView",
+  "kind",
+  "mode",
+  "multiAgentMode",
+  "phase",
+  "planType",
+  "platformFamily",
+  "platformOs",
+  "reasoningEffort",
+  "source",
+  "status",
+  "type"
+])
+
+function* objectsIn(u: unknown, path: string): Generator<{ readonly path: string; readonly object: Json }> {
+  if (Array.isArray(u)) {
+    for (const [index, element] of u.entries()) yield* objectsIn(element, `${path}.${index}`)
+    return
+  }
+  if (!isObject(u)) return
+  yield { path, object: u }
+  for (const [key, value] of Object.entries(u)) {
+    if (!foreign.has(key)) yield* objectsIn(value, `${path}.${key}`)
+  }
+}
+
+function* slotsIn(frame: Frame): Generator<Slot> {
+  for (const { object, path } of objectsIn(frame.message[frame.root], frame.root)) {
+    for (const key of Object.keys(object)) yield { path: `${path}.${key}`, object, key }
+  }
+}
+
+/** One key with an object below is how codex writes a variant that has fields, which never has another key. */
+const isVariant = (object: Json): boolean => {
+  const values = Object.values(object)
+  return values.length === 1 && isObject(values[0])
+}
+
+const retyped = (u: unknown): unknown => {
+  if (typeof u === "string") return 7
+  if (typeof u === "number") return "7"
+  if (typeof u === "boolean") return "yes"
+  if (Array.isArray(u)) return { items: u }
+  return isObject(u) ? "an object" : { value: u }
+}
+
+const typeOf = (u: unknown): string => u === null ? "null" : Array.isArray(u) ? "array" : typeof u
+
+const word = "notYetKnown"
+
+const noises: ReadonlyArray<string> = [
+  "null",
+  "[]",
+  "{}",
+  "0",
+  "\"text\"",
+  "not JSON at all",
+  "{\"id\":",
+  "{\"method\":7}",
+  "{\"id\":{},\"method\":\"x\"}",
+  "[1,2",
+  "\u0000\u0001",
+  "2026-01-01T00:00:00Z WARN something: a line of a log",
+  "{\"jsonrpc\":\"2.0\"}",
+  "{\"id\":987654321,\"result\":{}}"
+]
+
+// =============================================================================
+// Mutations
+// =============================================================================
+
+/** What comes in place of a frame. */
+interface Outcome {
+  readonly before?: ReadonlyArray<string>
+  /** Undefined: the frame does not come now. */
+  readonly now: string | undefined
+  readonly after?: ReadonlyArray<string>
+  /** Comes later, and lets others pass. */
+  readonly later?: { readonly text: string; readonly millis: number }
+  /** Comes after the next one. */
+  readonly held?: string
+  readonly odd?: boolean
+  readonly path?: string
+  readonly change: string
+}
+
+interface Ids {
+  readonly next: () => string
+}
+
+type Mutate = (frame: Frame, random: Random, ids: Ids) => Outcome | undefined
+
+const isTold = ({ kind }: Frame): boolean => kind === "notification"
+
+// A piece of a text has no identity: nobody could tell a second one from one that says the same again.
+const isDelta = ({ method }: Frame): boolean => /delta/i.test(method)
+
+/** The frame with another value at a place, as `change` writes it there. */
+const changed = (frame: Frame, slot: Slot | undefined, change: (slot: Slot) => string): Outcome | undefined => {
+  if (slot === undefined) return undefined
+  const text = change(slot)
+  return { now: JSON.stringify(frame.message), path: slot.path, change: text }
+}
+
+const ofTurn = (frame: Frame): { readonly threadId: string; readonly turnId: string } | undefined => {
+  const { params } = frame.message
+  const threadId = stringOf(params, "threadId")
+  const turnId = stringOf(params, "turnId")
+  return isTold(frame) && threadId !== undefined && turnId !== undefined ? { threadId, turnId } : undefined
+}
+
+const mutates: { readonly [K in Kind]: Mutate } = {
+  unknownField: (frame, random) => {
+    const objects = [...objectsIn(frame.message[frame.root], frame.root)].filter(({ object, path }) =>
+      path === frame.root || !isVariant(object)
+    )
+    const found = pick(random, objects)
+    if (found === undefined) return undefined
+    found.object[word] = pick(random, [null, 1, "text", [], { deep: [{ a: 1 }] }])
+    return { now: JSON.stringify(frame.message), path: `${found.path}.${word}`, change: "was added" }
+  },
+  unknownNotification: (frame, random) => {
+    const ids = ofTurn(frame)
+    const params = pick(random, [{}, null, [], { ...ids }, { ...ids, item: { type: word, id: word } }])
+    const text = JSON.stringify({ method: `thread/${word}`, params })
+    return { before: [text], now: frame.text, change: `thread/${word} came before it` }
+  },
+  unknownItem: (frame, random) => {
+    const ids = ofTurn(frame)
+    // Else it could come after the end of the turn.
+    if (ids === undefined || !frame.method.startsWith("item/")) return undefined
+    const item = { type: word, id: `${word}-${between(random, 0, 1e6)}`, text: "not the answer", status: "inProgress" }
+    const started = JSON.stringify({ method: "item/started", params: { ...ids, item, startedAtMs: 1 } })
+    const completed = JSON.stringify({
+      method: "item/completed",
+      params: { ...ids, item: { ...item, status: "completed" }, completedAtMs: 2 }
+    })
+    return { before: [started, completed], now: frame.text, change: "an item of an unknown type came before it" }
+  },
+  unknownRequest: (frame, _random, ids) => {
+    const text = JSON.stringify({ id: ids.next(), method: `thread/${word}/request`, params: { ...ofTurn(frame) } })
+    return { before: [text], now: frame.text, change: `thread/${word}/request was asked before it` }
+  },
+  duplicate: (frame) =>
+    frame.kind === "reply" || isDelta(frame)
+      ? undefined
+      : { now: frame.text, after: [frame.text], change: "came twice" },
+  noise: (frame, random) => {
+    const noise = pick(random, noises) ?? ""
+    return { before: [noise], now: frame.text, change: `${JSON.stringify(noise)} came before it` }
+  },
+  blankLine: (frame, random) => ({
+    before: [pick(random, ["", " ", "\t", "\r"]) ?? ""],
+    now: frame.text,
+    change: "a blank line came before it"
+  }),
+  chunks: (frame) => ({ now: frame.text, odd: true, change: "came in odd pieces" }),
+  slowReply: (frame, random) => {
+    if (frame.kind !== "reply") return undefined
+    const millis = between(random, 50, 400)
+    return { now: undefined, later: { text: frame.text, millis }, change: `came ${millis} ms late` }
+  },
+  unknownMethod: (frame) => {
+    if (!isTold(frame)) return undefined
+    const method = `${frame.method}/${word}`
+    return { now: JSON.stringify({ ...frame.message, method }), change: `was called ${method}` }
+  },
+  enumValue: (frame, random) =>
+    changed(
+      frame,
+      pick(random, [...slotsIn(frame)].filter(({ key, object }) => enums.has(key) && typeof object[key] === "string")),
+      ({ key, object }) => {
+        const before = object[key]
+        object[key] = word
+        return `${JSON.stringify(before)} became ${JSON.stringify(word)}`
+      }
+    ),
+  dropKey: (frame, random) =>
+    changed(frame, pick(random, [...slotsIn(frame)]), ({ key, object }) => {
+      delete object[key]
+      return "was dropped"
+    }),
+  nullKey: (frame, random) =>
+    changed(frame, pick(random, [...slotsIn(frame)].filter(({ key, object }) => object[key] !== null)), (slot) => {
+      slot.object[slot.key] = null
+      return "became null"
+    }),
+  retypeKey: (frame, random) =>
+    changed(frame, pick(random, [...slotsIn(frame)]), ({ key, object }) => {
+      const before = typeOf(object[key])
+      object[key] = retyped(object[key])
+      return `${before} became ${typeOf(object[key])}`
+    }),
+  late: (frame, random) => {
+    if (!isTold(frame)) return undefined
+    const millis = between(random, 50, 800)
+    return { now: undefined, later: { text: frame.text, millis }, change: `came ${millis} ms late` }
+  },
+  lateDuplicate: (frame, random) => {
+    if (frame.kind === "reply" || isDelta(frame)) return undefined
+    const millis = between(random, 50, 800)
+    return { now: frame.text, later: { text: frame.text, millis }, change: `came again ${millis} ms later` }
+  },
+  reorder: (frame) =>
+    isTold(frame) ? { now: undefined, held: frame.text, change: "came after the next one" } : undefined
+}
+
+/** What waits for the next frame comes without it after this time. */
+const longestHold = 200
+
+const nothing = { before: [], after: [] }
+
+export class Mutator {
+  readonly made: Array<Mutation> = []
+  private readonly settings: Settings
+  private readonly host: Host
+  private readonly asked = new Map<unknown, string>()
+  private readonly counts = new Map<string, number>()
+  private readonly ours = new Set<string>()
+  private held: Array<string> = []
+
+  constructor(settings: Settings, host: Host) {
+    this.settings = settings
+    this.host = host
+  }
+
+  /** Whether the server is to get it: it knows nothing of our requests. */
+  fromClient(text: string): boolean {
+    const { id, method } = parse(text) ?? {}
+    if (typeof method === "string") {
+      if (id !== undefined) this.asked.set(id, method)
+      return true
+    }
+    return typeof id !== "string" || !this.ours.delete(id)
+  }
+
+  fromServer(texts: ReadonlyArray<string>): void {
+    let ready: Array<string> = []
+    for (const text of texts) {
+      const outcome = this.outcomeOf(text)
+      const { after, before } = { ...nothing, ...outcome }
+      if (outcome.odd === true && outcome.now !== undefined) {
+        if (ready.length > 0) this.host.deliver(ready, false)
+        ready = []
+        this.host.deliver([outcome.now], true)
+        ready.push(...this.takeHeld())
+      } else {
+        ready.push(...before)
+        if (outcome.now !== undefined) ready.push(outcome.now, ...after, ...this.takeHeld())
+      }
+      const { held, later } = outcome
+      if (later !== undefined) this.host.later(later.millis, () => this.host.deliver([later.text], false))
+      if (held !== undefined) {
+        this.held.push(held)
+        this.host.later(longestHold, () => this.release())
+      }
+    }
+    if (ready.length > 0) this.host.deliver(ready, false)
+  }
+
+  /** What was held back for the next frame, of which there is none. */
+  release(): void {
+    const held = this.takeHeld()
+    if (held.length > 0) this.host.deliver(held, false)
+  }
+
+  private takeHeld(): ReadonlyArray<string> {
+    const { held } = this
+    this.held = []
+    return held
+  }
+
+  private frameOf(text: string): Frame | undefined {
+    const message = parse(text)
+    if (message === undefined) return undefined
+    const { id, method } = message
+    if (typeof method === "string") {
+      const kind = id === undefined || id === null ? "notification" : "request"
+      return { text, message, kind, method, root: "params" }
+    }
+    const asked = this.asked.get(id)
+    this.asked.delete(id)
+    return asked === undefined
+      ? undefined
+      : { text, message, kind: "reply", method: asked, root: "error" in message ? "error" : "result" }
+  }
+
+  private outcomeOf(text: string): Outcome {
+    const as = { now: text, change: "" }
+    const frame = this.frameOf(text)
+    if (frame === undefined) return as
+    const { kinds = [...harmless, ...harmful], limit = Infinity, methods, rate = 0.1, seed } = this.settings
+    const name = frame.kind === "reply" ? `reply to ${frame.method}` : `${frame.kind} ${frame.method}`
+    const index = this.counts.get(name) ?? 0
+    this.counts.set(name, index + 1)
+    if (methods !== undefined && !methods.includes(frame.method)) return as
+    const random = randomOf(`${seed} ${name} ${index}`)
+    if (random() >= rate || this.made.length >= limit) return as
+    const left = [...kinds]
+    while (left.length > 0) {
+      const [kind] = left.splice(Math.floor(random() * left.length), 1)
+      const outcome = kind === undefined ? undefined : mutates[kind](frame, random, { next: () => this.nextId() })
+      if (kind === undefined || outcome === undefined) continue
+      const mutation: Mutation = { kind, frame: name, index, path: outcome.path, change: outcome.change }
+      this.made.push(mutation)
+      this.host.onMutation?.(mutation)
+      return outcome
+    }
+    return as
+  }
+
+  private nextId(): string {
+    const id = `${word}-${this.made.length}`
+    this.ours.add(id)
+    return id
+  }
+}
