@@ -45,6 +45,16 @@ describe("requests", () => {
       assert.isNull((yield* Fiber.join(first)).account)
     }))
 
+  it.effect("takes a reply whose id has become a text, once", () =>
+    Effect.gen(function*() {
+      const { rpc, server } = yield* Fake.connect()
+      const asking = yield* Effect.forkScoped(rpc.request("account/logout", undefined))
+      const { id } = yield* server.expect("account/logout")
+      yield* server.send(...["", "x", `${id}`, `${id}`].map((id) => Fake.frame({ id, result: {} })))
+      assert.deepStrictEqual(yield* Fiber.join(asking), {})
+      assert.strictEqual((yield* rpc.diagnostics).unmatchedReplies, 3)
+    }))
+
   it.effect("checks params before anything is sent", () =>
     Effect.gen(function*() {
       const { rpc, server } = yield* Fake.connect()

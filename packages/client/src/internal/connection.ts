@@ -349,13 +349,14 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
   }
 
   const onReply = (id: unknown, message: { readonly result?: unknown; readonly error?: unknown }): void => {
-    const number = typeof id === "string" && /^\d+$/.test(id) ? Number(id) : id
-    const request = typeof number === "number" ? pending.get(number) : undefined
+    // Ours are numbers. One that comes back as a text is still ours, and nobody else's.
+    const known = typeof id === "string" && /^\d+$/.test(id) ? Number(id) : id
+    const request = typeof known === "number" ? pending.get(known) : undefined
     if (request === undefined) {
       diagnostics.unmatchedReply(id)
       return
     }
-    pending.delete(number as number)
+    pending.delete(known as number)
     const error = message.error !== undefined && message.error !== null
       ? RpcErrors.fromReply(request.method, message.error)
       : undefined
