@@ -15,13 +15,15 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Context, Duration, Effect, Exit, Layer, Option, Schema, Stream } from "effect"
 import { kindOf } from "./kindOf.ts"
 
-/** How a call ended: `right`, `wrong: …`, the tag of an error, or what must never be: `defect: …` and `hang`. */
+/** How a call ended: `right`, `wrong: …`, the tag of an error, or what must never be, such as `defect: …` and `hang`. */
 export type Outcomes = Readonly<Record<string, string>>
 
 // Far above what a call takes here.
 const longest = "40 seconds"
 
-const isFault = (outcome: string): boolean => /^(?:defect|hang|interrupted)/.test(outcome)
+// No mutation ends the connection, so that a lost one has been ended by the client itself.
+const isFault = (outcome: string): boolean =>
+  /^(?:defect|hang|interrupted|TransportError|AppServerExited)/.test(outcome)
 
 /** What no mutation may bring about. */
 export const faults = (outcomes: Outcomes): ReadonlyArray<string> =>
@@ -143,8 +145,9 @@ const impatient = ({ patience }: Options) => Layer.succeed(AppServerRpc.DefaultR
 
 export interface Session {
   readonly outcomes: Outcomes
+  /** How long each call took. */
+  readonly seconds: Readonly<Record<string, number>>
   readonly made: ReadonlyArray<Mutation.Mutation>
-  readonly seconds: number
 }
 
 /** How each call ends on a client that is connected to what the mutator stands on. */
@@ -153,16 +156,16 @@ const session = Effect.fnUntraced(function*<E extends { readonly _tag: string },
   { made }: Mutation.Mutator["Service"]
 ) {
   const outcomes: Record<string, string> = {}
+  const seconds: Record<string, number> = {}
   const call: Call = (name, effect, isRight) =>
-    Effect.map(Effect.exit(Effect.timeoutOption(effect, longest)), (exit) => {
+    Effect.map(Effect.timed(Effect.exit(Effect.timeoutOption(effect, longest))), ([took, exit]) => {
       outcomes[name] = judge(exit, isRight)
+      seconds[name] = Duration.toSeconds(took)
       return Exit.isSuccess(exit) ? Option.getOrUndefined(exit.value) : undefined
     })
-  const [took] = yield* Effect.timed(Effect.gen(function*() {
-    const context = yield* call("connect", client, () => true)
-    if (context !== undefined) yield* calls(Context.get(context, Codex.Codex), call)
-  }))
-  return { outcomes, made: yield* made, seconds: Duration.toSeconds(took) }
+  const context = yield* call("connect", client, () => true)
+  if (context !== undefined) yield* calls(Context.get(context, Codex.Codex), call)
+  return { outcomes, seconds, made: yield* made }
 })
 
 /** Over the transport of the client. */
