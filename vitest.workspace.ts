@@ -11,6 +11,7 @@ const projects = {
   testing: "packages/testing",
   cli: "packages/cli",
   schema: "packages/schema",
+  ai: "packages/ai",
   bench: "packages/bench",
   scratchpad: "scratchpad"
 }

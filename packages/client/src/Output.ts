@@ -13,6 +13,7 @@ import type { StandardJSONSchemaV1, StandardSchemaV1 } from "effect/StandardSche
 import { InvalidArgument } from "./CodexError.ts"
 import * as ForeignSchema from "./internal/foreignSchema.ts"
 import type * as StrictJsonSchema from "./internal/strictJsonSchema.ts"
+import { unfenced } from "./internal/unfenced.ts"
 
 /**
  * What the answer of a turn has to be: an Effect Schema without services, a Standard Schema that also gives its JSON
@@ -140,13 +141,9 @@ export interface Prepared<A> {
   readonly decode: (text: string) => Effect.Effect<A, string>
 }
 
-// A model without strict mode likes to fence its JSON. No JSON begins with a fence, so nothing is guessed here, and a
-// whole turn of repair is saved.
-const fence = /^\s*```[a-zA-Z]*\s*\n([\s\S]*?)\n?\s*```\s*$/
-
 const parse = (text: string): Effect.Effect<unknown, string> =>
   Effect.try({
-    try: (): unknown => JSON.parse(fence.exec(text)?.[1] ?? text),
+    try: (): unknown => JSON.parse(unfenced(text)),
     catch: (error) => `the answer is not JSON: ${ForeignSchema.words(error)}`
   })
 

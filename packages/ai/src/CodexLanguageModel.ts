@@ -1,0 +1,535 @@
+/**
+ * codex as the language model of a program that is written with `effect/ai`.
+ *
+ * One call is one turn of a thread. A `Chat` goes on with its thread by itself, also after it was exported and imported in
+ * another process, and forks the thread where it goes on from an earlier message. The handlers of a toolkit are called
+ * while the turn runs. Interrupting a call, or leaving its stream, stops the agent.
+ *
+ * **Example** (A program for any provider, run on codex)
+ *
+ * ```ts
+ * import { CodexLanguageModel } from "@effect-codex/ai"
+ * import { CodexNode } from "@effect-codex/node"
+ * import { Effect } from "effect"
+ * import { LanguageModel } from "effect/ai"
+ *
+ * const program = Effect.gen(function*() {
+ *   const { text } = yield* LanguageModel.generateText({ prompt: "What is in this folder?" })
+ *   return text
+ * })
+ *
+ * export const main = program.pipe(
+ *   Effect.provide(CodexLanguageModel.model("gpt-5.4")),
+ *   Effect.provide(CodexNode.layer())
+ * )
+ * ```
+ *
+ * @since 0.1.0
+ */
+import * as Codex from "@effect-codex/client/Codex"
+import type { ThreadBusy, TurnFailed } from "@effect-codex/client/CodexError"
+import * as EffectAi from "@effect-codex/client/EffectAi"
+import type { Input } from "@effect-codex/client/Input"
+import type * as Sent from "@effect-codex/client/Sent"
+import type { Effort, Thread, TurnOptions } from "@effect-codex/client/Thread"
+import type { TurnResult } from "@effect-codex/client/TurnResult"
+import * as AiError from "effect/ai/AiError"
+import * as LanguageModel from "effect/ai/LanguageModel"
+import * as Model from "effect/ai/Model"
+import type * as Response from "effect/ai/Response"
+import * as Telemetry from "effect/ai/Telemetry"
+import * as Tool from "effect/ai/Tool"
+import type * as Toolkit from "effect/ai/Toolkit"
+import * as Arr from "effect/Array"
+import type * as Cause from "effect/Cause"
+import * as EffectConfig from "effect/Config"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import { dual } from "effect/Function"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Queue from "effect/Queue"
+import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
+import * as Conversation from "./internal/conversation.ts"
+import * as Errors from "./internal/errors.ts"
+import type { Marker } from "./internal/marker.ts"
+import * as Parts from "./internal/parts.ts"
+import * as Threads from "./internal/threads.ts"
+import * as ToolCalls from "./internal/toolCalls.ts"
+
+// =============================================================================
+// Configuration
+// =============================================================================
+
+/**
+ * How codex answers: how its threads are started, and what a call does with the thread of its conversation.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface Settings extends Omit<Codex.StartThreadOptions, "tools"> {
+  /** How long the model thinks before it answers. Default: the model's, or that of the configuration of codex. */
+  readonly effort?: Effort | undefined
+  /** How the model sums up what it thinks, which comes as reasoning parts. Default: that of the configuration of codex. */
+  readonly summary?: Sent.ReasoningSummary | undefined
+  /**
+   * With `thread` a conversation goes on with its thread. With `stateless` each call is a new thread of which nothing is
+   * kept, and is given all that the prompt says, as any other provider is; `ephemeral` has the same effect.
+   * Default: `thread`.
+   */
+  readonly history?: "thread" | "stateless" | undefined
+  /**
+   * What happens when a conversation needs a tool that its thread was not started with, because codex fixes the tools of a
+   * thread. With `newThread` it goes on in a new thread, which is given all that the prompt says; the output of codex's own
+   * commands is not in it unless the toolkit had `CodexTool.shell`. With `fail` the call fails with
+   * `ToolConfigurationError`. Default: `newThread`.
+   */
+  readonly onToolsChanged?: "newThread" | "fail" | undefined
+  /** How many times the model is asked again when an object does not fit its schema. Default: 0. */
+  readonly repair?: number | undefined
+  /**
+   * Decides on the calls of tools that need an approval. A turn of codex cannot end with a request for one, so the call
+   * waits for this. Default: they are denied, and the model is told.
+   */
+  readonly approveTool?: ((call: EffectAi.ToolCall) => Effect.Effect<EffectAi.Approval>) | undefined
+}
+
+/**
+ * Settings for the calls below: what is given here wins over what the model was made with.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class Config extends Context.Service<Config, Settings>()("@effect-codex/ai/CodexLanguageModel/Config") {}
+
+/**
+ * Overrides settings for the calls of an effect. For a stream, provide {@link Config} with `Stream.provideService`.
+ *
+ * **Example** (A second opinion that costs more)
+ *
+ * ```ts
+ * import { CodexLanguageModel } from "@effect-codex/ai"
+ * import { LanguageModel } from "effect/ai"
+ *
+ * export const review = LanguageModel.generateText({ prompt: "Review the last commit." }).pipe(
+ *   CodexLanguageModel.withConfigOverride({ effort: "high" })
+ * )
+ * ```
+ *
+ * @category configuration
+ * @since 0.1.0
+ */
+export const withConfigOverride: {
+  (overrides: Settings): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Config>>
+  <A, E, R>(self: Effect.Effect<A, E, R>, overrides: Settings): Effect.Effect<A, E, Exclude<R, Config>>
+} = dual(
+  2,
+  <A, E, R>(self: Effect.Effect<A, E, R>, overrides: Settings): Effect.Effect<A, E, Exclude<R, Config>> =>
+    Effect.flatMap(
+      Effect.serviceOption(Config),
+      (config) => Effect.provideService(self, Config, { ...Option.getOrUndefined(config), ...overrides })
+    )
+)
+
+// =============================================================================
+// What codex cannot do
+// =============================================================================
+
+const invalid = (method: string, parameter: string, description: string) =>
+  Effect.fail(Errors.make(method, new AiError.InvalidRequestError({ parameter, description })))
+
+const checked = (method: string, { prompt, toolChoice, tools }: LanguageModel.ProviderOptions) => {
+  if (prompt.content.length === 0) return invalid(method, "prompt", "It is empty.")
+  const isForced = toolChoice === "required" ||
+    (Predicate.isObject(toolChoice) && ("tool" in toolChoice || toolChoice.mode === "required"))
+  if (isForced) {
+    return invalid(method, "toolChoice", `codex decides itself which tools it calls. Take "auto", "none" or \`oneOf\`.`)
+  }
+  const foreign = tools.find((tool) => Tool.isProviderDefined(tool) && !tool.id.startsWith("codex."))
+  return foreign === undefined ? Effect.void : Effect.fail(Errors.make(
+    method,
+    new AiError.ToolConfigurationError({
+      toolName: foreign.name,
+      description: "Another provider executes it. codex has those of `CodexTool`; leave the others out."
+    })
+  ))
+}
+
+// =============================================================================
+// Constructors
+// =============================================================================
+
+/**
+ * What a model is made with.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface Options {
+  /** Default: the model of the configuration of codex. */
+  readonly model?: string | undefined
+  readonly config?: Omit<Settings, "model"> | undefined
+}
+
+type TextOptions = LanguageModel.GenerateTextOptions<Record<string, Tool.Any>>
+
+const methodOf = ({ responseFormat }: LanguageModel.ProviderOptions): string =>
+  responseFormat.type === "json" ? "generateObject" : "generateText"
+
+/**
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function*(
+  options: Options = {}
+): Effect.fn.Return<LanguageModel.LanguageModel, never, Codex.Codex> {
+  const codex = yield* Codex.Codex
+  const given: Settings = { ...options.config, model: options.model }
+  const current = Effect.map(Effect.serviceOption(Config), (config): Settings => ({
+    ...given,
+    ...Option.getOrUndefined(config)
+  }))
+
+  /** All that a call needs before its turn. */
+  const prepare = Effect.fnUntraced(function*(
+    request: LanguageModel.ProviderOptions,
+    tell: (part: Parts.Part) => Effect.Effect<void>
+  ) {
+    const {
+      approveTool = () => Effect.succeed({ denied: "nobody is there to approve it" }),
+      effort,
+      history = "thread",
+      onToolsChanged,
+      repair = 0,
+      summary,
+      ...settings
+    } = yield* current
+    const isStateless = history === "stateless" || settings.ephemeral === true
+    const calls = yield* ToolCalls.make(request, approveTool, tell)
+    const conversation = Conversation.read(
+      request.prompt,
+      `${settings.baseInstructions ?? ""}\n${settings.developerInstructions ?? ""}`
+    )
+    const input = yield* Conversation.inputOf(conversation.input)
+    const turnOptions: TurnOptions = { model: settings.model, effort, summary, handlers: calls.handlers }
+
+    const find = Effect.gen(function*() {
+      const { marker } = conversation
+      if (!isStateless && marker !== undefined) {
+        const missing = Threads.missingTools(calls.digests, marker.tools)
+        if (missing.length === 0) {
+          const found = yield* Threads.goOn(codex, settings, conversation, marker, calls)
+          if (Option.isSome(found)) return found.value
+        } else if (onToolsChanged === "fail") {
+          return yield* Errors.make(
+            methodOf(request),
+            new AiError.ToolConfigurationError({
+              toolName: missing[0]!,
+              description: `The thread of this conversation was started without the tools ${missing.join(", ")}.`
+            })
+          )
+        }
+      }
+      return yield* Threads.start(codex, { ...settings, ...(isStateless && { ephemeral: true }) }, conversation, calls)
+    })
+
+    /** Of two calls that go on from the same answer at once, the second gets a fork. */
+    const fork = (
+      found: Threads.Found,
+      busy: ThreadBusy
+    ): Effect.Effect<Threads.Found, Threads.Failure | ThreadBusy> =>
+      conversation.marker === undefined || found.how !== "continued" || busy.delivered
+        ? Effect.fail(busy)
+        : Threads.fork(codex, settings, conversation, conversation.marker, calls)
+
+    const answerOf = (
+      turn: { readonly id: string; readonly threadId: string },
+      tools: Marker["tools"]
+    ): Parts.Answer => ({
+      marker: { threadId: turn.threadId, turnId: turn.id, before: conversation.digest, tools },
+      has: (name) => request.tools.some((tool) => tool.name === name),
+      ofCall: calls.ofCall
+    })
+    return { answerOf, calls, find, fork, input, repair, settings, turnOptions }
+  })
+
+  const annotate = (
+    { span }: LanguageModel.ProviderOptions,
+    { how, thread }: Threads.Found,
+    settings: Threads.Settings
+  ) => {
+    Telemetry.addGenAIAnnotations(span, {
+      provider: { name: settings.modelProvider ?? "openai" },
+      operation: { name: "invoke_agent" },
+      request: { model: settings.model }
+    })
+    span.attribute("gen_ai.agent.name", "codex")
+    span.attribute("gen_ai.conversation.id", thread.id)
+    span.attribute("codex.thread.how", how)
+  }
+
+  const annotateEnd = (
+    { span }: LanguageModel.ProviderOptions,
+    result: TurnResult<unknown>,
+    finishReason: "stop" | "length"
+  ) => {
+    const usage = Option.getOrUndefined(result.usage)?.turn
+    Telemetry.addGenAIAnnotations(span, {
+      response: { id: result.id, model: Option.getOrUndefined(result.model), finishReasons: [finishReason] },
+      usage: { inputTokens: usage?.inputTokens, outputTokens: usage?.outputTokens }
+    })
+  }
+
+  /** A turn that ran to its end, or to the longest length of the model's answers. */
+  const ended = <E extends { readonly _tag: string }>(result: Effect.Effect<TurnResult, E | TurnFailed>) =>
+    result.pipe(
+      Effect.map((result) => ({ result, reason: "stop" as const })),
+      Effect.catch((error) =>
+        isTooLong(error) ? Effect.succeed({ result: error.result, reason: "length" as const }) : Effect.fail(error)
+      )
+    )
+
+  const generateText = Effect.fnUntraced(function*(request: LanguageModel.ProviderOptions) {
+    const method = methodOf(request)
+    yield* checked(method, request)
+    const { answerOf, calls, fork, find, input, repair, settings, turnOptions } = yield* prepare(
+      request,
+      () => Effect.void
+    )
+    const { responseFormat } = request
+    const output = responseFormat.type === "json" ? yield* outputOf(method, responseFormat.schema) : undefined
+    const options = { ...turnOptions, ...(output !== undefined && { outputSchema: output.jsonSchema }) }
+    const found = yield* find
+    annotate(request, found, settings)
+
+    const answered = Effect.fnUntraced(function*(
+      tools: Marker["tools"],
+      thread: Thread,
+      said: Input,
+      left: number
+    ): Effect.fn.Return<Array<Response.PartEncoded>, Errors.ClientError | AiError.AiError> {
+      const { reason, result } = yield* ended(thread.run(said, options))
+      annotateEnd(request, result, reason)
+      const answer = answerOf(result, tools)
+      if (output === undefined) return Parts.ofResult(result, answer, reason)
+      const text = EffectAi.normalizeAnswer(output.jsonSchema, Option.getOrElse(result.finalResponse, () => ""))
+      const issue = yield* output.issueOf(text)
+      if (issue === undefined) return Parts.ofResult(result, answer, reason, text)
+      if (left === 0) return yield* Errors.unfit(method, result, text, issue, calls.hasCalled())
+      return yield* answered(tools, thread, EffectAi.repairPrompt(issue), left - 1)
+    })
+    const onFork = (error: ThreadBusy) =>
+      Effect.flatMap(fork(found, error), (forked) => answered(forked.tools, forked.thread, input, repair))
+    return yield* answered(found.tools, found.thread, input, repair).pipe(
+      Effect.catchTag("ThreadBusy", onFork),
+      Effect.raceFirst(calls.failure),
+      Effect.mapError(Errors.ofAny(method, calls.hasCalled))
+    )
+  }, (effect, request) => Effect.mapError(effect, Errors.ofAny(methodOf(request), () => false)))
+
+  const streamText = (request: LanguageModel.ProviderOptions) =>
+    Stream.unwrap(Effect.gen(function*() {
+      yield* checked("streamText", request)
+      // A handler that reports faster than its reader reads waits.
+      const told = yield* Queue.bounded<Parts.Part, Cause.Done>(16)
+      const { answerOf, calls, find, fork, input, settings, turnOptions } = yield* prepare(
+        request,
+        (part) => Queue.offer(told, part)
+      )
+      const found = yield* find
+      annotate(request, found, settings)
+      const turn = yield* Effect.catchTag(
+        found.thread.turn(input, turnOptions),
+        "ThreadBusy",
+        (error) => Effect.flatMap(fork(found, error), ({ thread }) => thread.turn(input, turnOptions))
+      )
+      const answer = answerOf(turn, found.tools)
+      // The parts of a call come from its handler, at the moment that they are there.
+      const fold = new Parts.Fold({ ...answer, ofCall: () => [] })
+      const events = turn.events.pipe(
+        Stream.map((event) => fold.step(event)),
+        Stream.filter(Arr.isReadonlyArrayNonEmpty),
+        Stream.flattenArray,
+        Stream.concat(Stream.fromEffectDrain(Queue.end(told)))
+      )
+      const end = Effect.gen(function*() {
+        const { reason, result } = yield* ended(turn.result)
+        if (result.status === "interrupted") yield* Errors.interrupted(result)
+        annotateEnd(request, result, reason)
+        return Stream.fromIterable([...fold.end(), Parts.finish(result, answer.marker, reason)])
+      })
+      return Stream.succeed<Response.StreamPartEncoded>(Parts.begin({ id: turn.id, model: settings.model })).pipe(
+        Stream.concat(Stream.merge(events, Stream.fromQueue(told))),
+        Stream.concat(Stream.unwrap(end)),
+        Stream.merge(Stream.fromEffect(calls.failure), { haltStrategy: "left" }),
+        Stream.mapError(Errors.ofAny("streamText", calls.hasCalled))
+      )
+    })).pipe(Stream.mapError(Errors.ofAny("streamText", () => false)))
+
+  const inner = yield* LanguageModel.make({
+    generateText: (request) => Effect.mapError(generateText(request), Errors.withinProvider),
+    streamText: (request) => Stream.mapError(streamText(request), Errors.withinProvider),
+    codecTransformer: EffectAi.codecTransformer,
+    supportsSystemMessagesInHistory: Effect.succeed(true)
+  })
+
+  /** The toolkit with its handlers, which the provider would not see, and the checks that it cannot make. */
+  const received = (method: string, options: TextOptions) =>
+    Effect.gen(function*() {
+      if (options.disableToolCallResolution === true) {
+        return yield* invalid(
+          method,
+          "disableToolCallResolution",
+          "A turn of codex waits for the results of its tools."
+        )
+      }
+      const { concurrency = "unbounded", toolkit } = options
+      const handlers = toolkit === undefined ? undefined : yield* handlersOf(toolkit)
+      return [{ ...options, toolkit: handlers }, { toolkit: handlers, concurrency }] as const
+    })
+
+  const effectOf = (method: "generateText" | "generateObject") => (options: TextOptions) =>
+    Effect.flatMap(
+      received(method, options),
+      ([options, caller]) => Effect.provideService(call(inner[method])(options), ToolCalls.Caller, caller)
+    ).pipe(
+      Effect.mapError(Errors.settled),
+      Effect.catchIf(Errors.isHandlerFailure, ({ cause }) => Effect.failCause(cause))
+    )
+
+  const streamOf = (options: TextOptions) =>
+    Stream.unwrap(
+      Effect.map(received("streamText", options), ([options, caller]) =>
+        Stream.provideService(callStream(inner.streamText)(options), ToolCalls.Caller, caller))
+    ).pipe(
+      Stream.mapError(Errors.settled),
+      Stream.catchIf(Errors.isHandlerFailure, ({ cause }) =>
+        Stream.failCause(cause))
+    )
+
+  // The types of these methods say what each toolkit and schema adds to them, which no implementation can repeat: as in
+  // `LanguageModel.make` itself.
+  return LanguageModel.LanguageModel.of({
+    ...inner,
+    generateText: effectOf("generateText") as LanguageModel.LanguageModel["generateText"],
+    generateObject: effectOf("generateObject") as LanguageModel.LanguageModel["generateObject"],
+    streamText: streamOf as LanguageModel.LanguageModel["streamText"]
+  })
+})
+
+const isTooLong = (error: { readonly _tag: string }): error is TurnFailed =>
+  error._tag === "TurnFailed" && "reason" in error && error.reason === "outputLimit"
+
+const call = (method: LanguageModel.LanguageModel["generateText"] | LanguageModel.LanguageModel["generateObject"]) =>
+  method as (options: TextOptions) => Effect.Effect<unknown, unknown>
+
+const callStream = (method: LanguageModel.LanguageModel["streamText"]) =>
+  method as (options: TextOptions) => Stream.Stream<unknown, unknown>
+
+const handlersOf = (toolkit: NonNullable<TextOptions["toolkit"]>) =>
+  (Effect.isEffect(toolkit) ? toolkit : Effect.succeed(toolkit)) as Effect.Effect<
+    Toolkit.WithHandler<Record<string, Tool.Any>>
+  >
+
+/** What an object is asked for with, and what does not fit of a text. */
+const outputOf = Effect.fnUntraced(function*(method: string, schema: Schema.Top) {
+  const { codec, jsonSchema } = yield* Effect.try({
+    try: () => EffectAi.codecTransformer(schema),
+    catch: (error) =>
+      Errors.make(
+        method,
+        new AiError.UnsupportedSchemaError({ description: Predicate.isError(error) ? error.message : String(error) })
+      )
+  })
+  const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(codec), { errors: "all" })
+  return {
+    jsonSchema: jsonSchema as Schema.JsonObject,
+    // The call has what the schema needs to decode: `effect/ai` decodes with it again.
+    issueOf: (text: string) =>
+      Effect.match(decode(text), { onFailure: ({ message }) => message, onSuccess: () => undefined }) as Effect.Effect<
+        string | undefined
+      >
+  }
+})
+
+// =============================================================================
+// Layers
+// =============================================================================
+
+/**
+ * {@link make} as a layer.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (options?: Options): Layer.Layer<LanguageModel.LanguageModel, never, Codex.Codex> =>
+  Layer.effect(LanguageModel.LanguageModel, make(options))
+
+/**
+ * {@link layer} with settings that are read from the `ConfigProvider`.
+ *
+ * **Example** (A model that operators choose)
+ *
+ * ```ts
+ * import { CodexLanguageModel } from "@effect-codex/ai"
+ * import { Config } from "effect"
+ *
+ * export const Model = CodexLanguageModel.layerConfig({
+ *   model: Config.String("CODEX_MODEL"),
+ *   effort: Config.withDefault(Config.String("CODEX_EFFORT"), "medium")
+ * })
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerConfig = (options: {
+  readonly model?: EffectConfig.Config<string> | undefined
+  readonly modelProvider?: EffectConfig.Config<string> | undefined
+  readonly effort?: EffectConfig.Config<Effort> | undefined
+  readonly cwd?: EffectConfig.Config<string> | undefined
+}): Layer.Layer<LanguageModel.LanguageModel, EffectConfig.ConfigError, Codex.Codex> => {
+  const read = <A>(config: EffectConfig.Config<A> | undefined): EffectConfig.Config<A | undefined> =>
+    config ?? EffectConfig.succeed(undefined)
+  const { cwd, effort, model, modelProvider } = options
+  return Layer.effect(
+    LanguageModel.LanguageModel,
+    Effect.flatMap(
+      EffectConfig.all({
+        model: read(model),
+        config: EffectConfig.all({ modelProvider: read(modelProvider), effort: read(effort), cwd: read(cwd) })
+      }),
+      make
+    )
+  )
+}
+
+/**
+ * A model of codex, by its name. It is a layer too, and what an `ExecutionPlan` takes.
+ *
+ * **Example** (Another provider when codex cannot)
+ *
+ * ```ts
+ * import { CodexLanguageModel } from "@effect-codex/ai"
+ * import { Effect, ExecutionPlan, type Layer } from "effect"
+ * import { LanguageModel } from "effect/ai"
+ *
+ * export const ask = (prompt: string, other: Layer.Layer<LanguageModel.LanguageModel>) =>
+ *   LanguageModel.generateText({ prompt }).pipe(
+ *     Effect.withExecutionPlan(ExecutionPlan.make(
+ *       { provide: CodexLanguageModel.model("gpt-5.4"), attempts: 2, while: ({ isRetryable }) => isRetryable },
+ *       { provide: other }
+ *     ))
+ *   )
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const model = <const Name extends string>(
+  name: Name,
+  config?: Omit<Settings, "model">
+): Model.Model<"codex", LanguageModel.LanguageModel, Codex.Codex> =>
+  Model.make("codex", name, layer({ model: name, config }))

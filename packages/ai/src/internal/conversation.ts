@@ -1,0 +1,215 @@
+/** What a prompt asks of codex: which thread it goes on with, what that lacks, and what is said in the new turn. */
+import * as Input from "@effect-codex/client/Input"
+import * as AiError from "effect/ai/AiError"
+import type * as Prompt from "effect/ai/Prompt"
+import * as Arr from "effect/Array"
+import * as Effect from "effect/Effect"
+import * as Base64 from "effect/encoding/Base64"
+import * as Predicate from "effect/Predicate"
+import type * as Schema from "effect/Schema"
+import { digestOf, type Marker, markerOf } from "./marker.ts"
+
+export interface Conversation {
+  /** The thread and turn that it goes on with. */
+  readonly marker: Marker | undefined
+  /** What stands between that turn and the input: another model's answers, and what was said late by the system. */
+  readonly since: ReadonlyArray<Prompt.Message>
+  /** The system messages that it begins with. */
+  readonly system: string
+  /** All that stands before the input, except for these. */
+  readonly history: ReadonlyArray<Prompt.Message>
+  /** What the new turn says. */
+  readonly input: ReadonlyArray<Prompt.Message>
+  /** The digest that the answer is marked with. */
+  readonly digest: string
+}
+
+const isSystem = (message: Prompt.Message): message is Prompt.SystemMessage => message.role === "system"
+
+const withoutInput = (messages: ReadonlyArray<Prompt.Message>) => {
+  const last = messages.findLastIndex(({ role }) => role !== "user")
+  return [messages.slice(0, last + 1), messages.slice(last + 1)] as const
+}
+
+/** @param instructions those of the configuration, which a thread keeps as it keeps the first system messages */
+export const read = ({ content }: Prompt.Prompt, instructions: string): Conversation => {
+  const at = content.findLastIndex((message) => markerOf(message) !== undefined)
+  const found = at < 0 ? undefined : markerOf(content[at]!)
+  const isOurs = found !== undefined && found.before === digestOf(instructions, content.slice(0, at))
+  const [system, rest] = Arr.span(content, isSystem)
+  const [history, input] = withoutInput(rest)
+  return {
+    marker: isOurs ? found : undefined,
+    since: isOurs ? withoutInput(content.slice(at + 1))[0] : [],
+    system: system.map(({ content }) => content).join("\n\n"),
+    history,
+    input,
+    digest: digestOf(instructions, content)
+  }
+}
+
+// =============================================================================
+// Files
+// =============================================================================
+
+const refused = (description: string) =>
+  AiError.make({
+    module: "CodexLanguageModel",
+    method: "prompt",
+    reason: new AiError.InvalidUserInputError({ description })
+  })
+
+const dataUrl = ({ data, mediaType }: Prompt.FilePart): string => {
+  if (data instanceof URL) return data.href
+  if (!Predicate.isString(data)) return `data:${mediaType};base64,${Base64.encode(data)}`
+  return data.startsWith("data:") ? data : `data:${mediaType};base64,${data}`
+}
+
+const isText = (mediaType: string): boolean => mediaType.startsWith("text/") || /[/+](json|xml|yaml)$/.test(mediaType)
+
+const textOf = ({ data, fileName, mediaType }: Prompt.FilePart): Effect.Effect<string, AiError.AiError> => {
+  const bytes = data instanceof URL
+    ? undefined
+    : Predicate.isString(data)
+    ? Base64.decode(data.replace(/^data:[^,]*,/, ""))
+    : data
+  const text = bytes instanceof Uint8Array
+    ? bytes
+    : bytes !== undefined && bytes._tag === "Success"
+    ? bytes.success
+    : undefined
+  return text === undefined
+    ? Effect.fail(refused(`A file of type ${mediaType} has to be given as bytes or as base64.`))
+    : Effect.succeed(
+      `<file name=${JSON.stringify(fileName ?? "file")} type="${mediaType}">\n${
+        new TextDecoder().decode(text)
+      }\n</file>`
+    )
+}
+
+type Media =
+  | { readonly _tag: "Text"; readonly text: string }
+  | { readonly _tag: "Image" | "Audio" | "LocalImage"; readonly url: string }
+
+/** A file in one of the forms that codex takes. */
+const mediaOf = (part: Prompt.FilePart): Effect.Effect<Media, AiError.AiError> => {
+  const { data, mediaType } = part
+  const isImage = mediaType.startsWith("image/")
+  if (data instanceof URL && data.protocol !== "data:") {
+    return data.protocol === "file:" && isImage
+      ? Effect.succeed({ _tag: "LocalImage", url: decodeURIComponent(data.pathname) })
+      : Effect.fail(
+        refused(`codex fetches no ${data.protocol}// files. Give ${part.fileName ?? "it"} as bytes or as base64.`)
+      )
+  }
+  if (isImage) return Effect.succeed({ _tag: "Image", url: dataUrl(part) })
+  if (mediaType.startsWith("audio/")) return Effect.succeed({ _tag: "Audio", url: dataUrl(part) })
+  return isText(mediaType)
+    ? Effect.map(textOf(part), (text) => ({ _tag: "Text", text }))
+    : Effect.fail(
+      refused(`codex takes images, sound and text, and ${part.fileName ?? "a file"} is ${mediaType}.`)
+    )
+}
+
+// =============================================================================
+// What is said in a turn
+// =============================================================================
+
+export const inputOf = (
+  messages: ReadonlyArray<Prompt.Message>
+): Effect.Effect<Array<Input.InputItem>, AiError.AiError> =>
+  Effect.forEach(
+    messages.flatMap((message) => message.role === "user" ? message.content : []),
+    (part) => {
+      if (part.type === "text") return Effect.succeed(Input.text(part.text))
+      return Effect.map(mediaOf(part), (media) => {
+        switch (media._tag) {
+          case "Text":
+            return Input.text(media.text)
+          case "Image":
+            return Input.image(media.url)
+          case "Audio":
+            return Input.audio(media.url)
+          case "LocalImage":
+            return Input.localImage(media.url)
+        }
+      })
+    }
+  )
+
+// =============================================================================
+// What is put into a thread's history
+// =============================================================================
+
+const message = (role: "user" | "assistant" | "developer", content: ReadonlyArray<Schema.Json>): Schema.Json => ({
+  type: "message",
+  role,
+  content: [...content]
+})
+
+const outputOf = (part: Prompt.ToolResultPart): string => {
+  const told = part.modelOutput?.filter(({ type }) => type === "text").map((part) =>
+    part.type === "text" ? part.text : ""
+  )
+  if (told !== undefined && told.length > 0) return told.join("\n")
+  return Predicate.isString(part.result) ? part.result : JSON.stringify(part.result) ?? ""
+}
+
+const call = (part: Prompt.ToolCallPart): Schema.Json => ({
+  type: "function_call",
+  call_id: part.id,
+  name: part.name,
+  arguments: JSON.stringify(part.params ?? {})
+})
+
+const callOutput = (id: string, output: string): Schema.Json => ({ type: "function_call_output", call_id: id, output })
+
+const userContent = (part: Prompt.TextPart | Prompt.FilePart): Effect.Effect<Schema.Json, AiError.AiError> => {
+  if (part.type === "text") return Effect.succeed({ type: "input_text", text: part.text })
+  return Effect.flatMap(mediaOf(part), (media): Effect.Effect<Schema.Json, AiError.AiError> => {
+    switch (media._tag) {
+      case "Text":
+        return Effect.succeed({ type: "input_text", text: media.text })
+      case "Image":
+        return Effect.succeed({ type: "input_image", image_url: media.url })
+      default:
+        return Effect.fail(refused("Of files, the history of another model may have images as bytes, and text."))
+    }
+  })
+}
+
+/** Items of the Responses API. The reasoning of a model is of use to itself alone, and is left out. */
+export const itemsOf = (
+  messages: ReadonlyArray<Prompt.Message>
+): Effect.Effect<Array<Schema.Json>, AiError.AiError> => {
+  const answered = new Set(messages.flatMap((message) =>
+    message.role === "assistant" || message.role === "tool"
+      ? message.content.flatMap((part) => part.type === "tool-result" ? [part.id] : [])
+      : []
+  ))
+  return Effect.map(
+    Effect.forEach(messages, (it): Effect.Effect<Array<Schema.Json>, AiError.AiError> => {
+      switch (it.role) {
+        case "system":
+          return Effect.succeed([message("developer", [{ type: "input_text", text: it.content }])])
+        case "user":
+          return Effect.map(Effect.forEach(it.content, userContent), (content) => [message("user", content)])
+        default:
+          return Effect.succeed(it.content.flatMap((part): Array<Schema.Json> => {
+            switch (part.type) {
+              case "text":
+                return part.text === "" ? [] : [message("assistant", [{ type: "output_text", text: part.text }])]
+              case "tool-call":
+                // The model's API refuses a call that has no output.
+                return answered.has(part.id) ? [call(part)] : [call(part), callOutput(part.id, "It was not run.")]
+              case "tool-result":
+                return [callOutput(part.id, outputOf(part))]
+              default:
+                return []
+            }
+          }))
+      }
+    }),
+    (items) => items.flat()
+  )
+}

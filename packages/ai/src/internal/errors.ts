@@ -1,0 +1,152 @@
+/**
+ * The client's errors as those of `effect/ai`. Programs repeat what is retryable there, and a turn of an agent may have
+ * done something: so only what provably did nothing is retryable.
+ */
+import {
+  type EventsOverflow,
+  type InvalidArgument,
+  type SettingsNotApplied,
+  type TurnEndError,
+  type TurnFailed,
+  TurnInterrupted,
+  type TurnStartError
+} from "@effect-codex/client/CodexError"
+import type { TurnResult } from "@effect-codex/client/TurnResult"
+import * as AiError from "effect/ai/AiError"
+import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+
+export const module = "CodexLanguageModel"
+
+export type ClientError =
+  | TurnStartError
+  | TurnEndError
+  | TurnInterrupted
+  | SettingsNotApplied
+  | InvalidArgument
+  | EventsOverflow
+
+export const make = (method: string, reason: AiError.AiErrorReason): AiError.AiError =>
+  AiError.make({ module, method, reason })
+
+/**
+ * Whether the failed turn did nothing: no answer of the model was complete, and codex told of nothing but what the user
+ * said. One of the two is not enough (measured on codex 0.169): a command runs as soon as the model has written it, before
+ * the answer is complete, and not every command that ran is an item.
+ */
+const didNothing = ({ result }: TurnFailed): boolean =>
+  Option.isNone(result.usage) && result.items.every(({ type }) => type === "userMessage")
+
+const ofTurn = (error: TurnFailed, hasCalled: boolean): AiError.AiErrorReason => {
+  const metadata = {
+    codex: { error: error._tag, reason: error.reason, threadId: error.threadId, turnId: error.turnId }
+  }
+  const description = error.message
+  const resetsAt = Option.getOrUndefined(error.resetsAt)
+  switch (error.reason) {
+    case "usageLimit":
+      return new AiError.QuotaExhaustedError({ metadata, ...(resetsAt !== undefined && { resetAt: resetsAt }) })
+    case "login":
+      return new AiError.AuthenticationError({ kind: "Unknown", description, metadata })
+    case "forbidden":
+      return new AiError.AuthenticationError({ kind: "InsufficientPermissions", description, metadata })
+    case "policy":
+      return new AiError.ContentPolicyError({ description, metadata })
+    case "rateLimit":
+    case "overloaded":
+      if (hasCalled || !didNothing(error)) return new AiError.UnknownError({ description, metadata })
+      return error.reason === "overloaded" && error.infoName === "internalServerError"
+        ? new AiError.InternalProviderError({ description, metadata })
+        : new AiError.RateLimitError({ metadata })
+    default:
+      return new AiError.UnknownError({ description, metadata })
+  }
+}
+
+/** @param hasCalled whether a tool of the program was called in the turn */
+export const ofClient = (method: string, hasCalled: () => boolean) => (error: ClientError): AiError.AiError => {
+  const metadata = { codex: { error: error._tag } }
+  const description = error.message
+  switch (error._tag) {
+    case "TurnFailed":
+      return make(method, ofTurn(error, hasCalled()))
+    // The server did not take the request.
+    case "ServerOverloaded":
+      return make(method, new AiError.RateLimitError({ metadata }))
+    case "InvalidArgument":
+      return make(method, new AiError.InvalidRequestError({ parameter: error.argument, description, metadata }))
+    case "SettingsNotApplied":
+      return make(method, new AiError.InvalidRequestError({ description, metadata }))
+    case "InputTooLarge":
+      return make(method, new AiError.InvalidUserInputError({ description }))
+    default:
+      return make(method, new AiError.UnknownError({ description, metadata }))
+  }
+}
+
+/** A handler of the program failed, and the call fails as the handler did. */
+export class HandlerFailure {
+  readonly _tag = "HandlerFailure"
+  readonly cause: Cause.Cause<unknown>
+  constructor(cause: Cause.Cause<unknown>) {
+    this.cause = cause
+  }
+}
+
+export const isHandlerFailure = (u: unknown): u is HandlerFailure => u instanceof HandlerFailure
+
+export const ofAny =
+  (method: string, hasCalled: () => boolean) =>
+  (error: ClientError | AiError.AiError | HandlerFailure): AiError.AiError | HandlerFailure =>
+    AiError.isAiError(error) || isHandlerFailure(error) ? error : ofClient(method, hasCalled)(error)
+
+/** `LanguageModel.make` hands every error on as it is, and its types know those of the provider alone. */
+export const withinProvider = (error: AiError.AiError | HandlerFailure): AiError.AiError => error as AiError.AiError
+
+export const interrupted = (result: TurnResult): Effect.Effect<never, TurnInterrupted> =>
+  Effect.fail(new TurnInterrupted({ threadId: result.threadId, turnId: result.id, result }))
+
+const isWords = ({ type }: { readonly type: string }): boolean =>
+  type === "userMessage" || type === "agentMessage" || type === "reasoning"
+
+/**
+ * An object that does not fit. Programs repeat it, so it is the retryable error only if the turn was a single answer of the
+ * model: whatever runs a tool asks the model again.
+ */
+export const unfit = (
+  method: string,
+  result: TurnResult<unknown>,
+  responseText: string,
+  description: string,
+  hasCalled: boolean
+): Effect.Effect<never, AiError.AiError> => {
+  const metadata = { codex: { error: "OutputInvalid", threadId: result.threadId, turnId: result.id } }
+  const usage = Option.getOrUndefined(result.usage)
+  const isSingle = !hasCalled && result.items.every(isWords) && usage !== undefined &&
+    usage.turn.totalTokens === usage.last.totalTokens
+  return Effect.fail(make(
+    method,
+    isSingle
+      ? new AiError.StructuredOutputError({ description, responseText, metadata })
+      : new AiError.InvalidResponseError({
+        description: `The answer does not fit the schema: ${description}`,
+        metadata
+      })
+  ))
+}
+
+/**
+ * What `effect/ai` itself says of an answer, and what a handler fails with, comes after a turn that may have done something.
+ */
+export const settled = <E>(error: E): E | AiError.AiError =>
+  AiError.isAiError(error) && error.isRetryable && error.module !== module
+    ? AiError.make({
+      module: error.module,
+      method: error.method,
+      reason: new AiError.InvalidResponseError({
+        description: error.reason.message,
+        metadata: { codex: { error: error.reason._tag } }
+      })
+    })
+    : error

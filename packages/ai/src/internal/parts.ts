@@ -1,0 +1,310 @@
+/** The items and events of a turn as the parts of an answer. */
+import type * as Received from "@effect-codex/client/Received"
+import type { TurnEvent } from "@effect-codex/client/ServerNotification"
+import type { TurnResult, TurnUsage } from "@effect-codex/client/TurnResult"
+import type * as Response from "effect/ai/Response"
+import * as Option from "effect/Option"
+import * as CodexTool from "../CodexTool.ts"
+import type { Marker } from "./marker.ts"
+
+/** A part that an answer as a whole and a streamed one have alike. */
+export type Part = Response.ToolCallPartEncoded | Response.ToolResultPartEncoded | Response.UrlSourcePartEncoded
+
+/** What the parts of one answer have in common. */
+export interface Answer {
+  readonly marker: Marker
+  /** Whether the caller's toolkit has a tool of this name: a part of any other tool fails to decode. */
+  readonly has: (tool: string) => boolean
+  /** The parts that came of a call of one of the program's tools. */
+  readonly ofCall: (callId: string) => ReadonlyArray<Part>
+}
+
+// =============================================================================
+// What codex does itself
+// =============================================================================
+
+const executed = (
+  { has, marker }: Answer,
+  tool: { readonly name: string },
+  id: string,
+  params: unknown,
+  result: { readonly isFailure: boolean; readonly result: unknown }
+): ReadonlyArray<Part> =>
+  has(tool.name)
+    ? [
+      { type: "tool-call", id, name: tool.name, params, providerExecuted: true, metadata: { codex: marker } },
+      { type: "tool-result", id, name: tool.name, ...result, providerExecuted: true }
+    ]
+    : []
+
+const json = (value: unknown) => value ?? null
+
+/** A page that was opened. Searches have no addresses of their own on codex 0.169. */
+const sourceOf = (item: Extract<Received.ThreadItem, { readonly type: "webSearch" }>): ReadonlyArray<Part> => {
+  const { action, id } = item
+  const url = action !== null && action.type === "openPage" ? action.url : null
+  return url !== null && URL.canParse(url) ? [{ type: "source", sourceType: "url", id, url, title: url }] : []
+}
+
+const urlOf = (action: Received.WebSearchAction | null): string | null =>
+  action !== null && (action.type === "openPage" || action.type === "findInPage") ? action.url ?? null : null
+
+/** The parts of whatever is no message and no reasoning. */
+export const doneBy = (item: Received.ThreadItem, answer: Answer): ReadonlyArray<Part> => {
+  switch (item.type) {
+    case "commandExecution": {
+      const { command, cwd, id, status } = item
+      const output = { exitCode: item.exitCode ?? null, output: item.aggregatedOutput ?? "" }
+      const isFailure = status !== "completed"
+      return executed(answer, CodexTool.shell, id, { command, cwd }, {
+        isFailure,
+        result: isFailure ? { ...output, status } : output
+      })
+    }
+    case "fileChange": {
+      const changes = item.changes.map(({ diff, kind, path }) => ({ path, kind: kind.type, diff }))
+      const { id, status } = item
+      return executed(answer, CodexTool.patch, id, { changes }, {
+        isFailure: status !== "completed",
+        result: { status }
+      })
+    }
+    case "webSearch": {
+      const { action, id, query, results } = item
+      const params = { query, action: action?.type ?? "other", url: urlOf(action) }
+      return [
+        ...executed(answer, CodexTool.webSearch, id, params, { isFailure: false, result: { results: json(results) } }),
+        ...sourceOf(item)
+      ]
+    }
+    case "mcpToolCall": {
+      const { error, id, result, server, status, tool } = item
+      const isFailure = result === null || status !== "completed"
+      return executed(answer, CodexTool.mcp, id, { server, tool, arguments: json(item.arguments) }, {
+        isFailure,
+        result: isFailure
+          ? { status, message: error?.message ?? null }
+          : { content: result.content, structuredContent: json(result.structuredContent) }
+      })
+    }
+    case "dynamicToolCall":
+      return answer.ofCall(item.id)
+    default:
+      return []
+  }
+}
+
+// =============================================================================
+// Usage and the end
+// =============================================================================
+
+const usageOf = (usage: TurnUsage | undefined): typeof Response.Usage.Encoded => {
+  if (usage === undefined) return { inputTokens: {}, outputTokens: {} }
+  const { cacheWriteInputTokens, cachedInputTokens, inputTokens, outputTokens, reasoningOutputTokens } = usage.turn
+  return {
+    inputTokens: {
+      total: inputTokens,
+      uncached: inputTokens - cachedInputTokens,
+      cacheRead: cachedInputTokens,
+      cacheWrite: cacheWriteInputTokens
+    },
+    outputTokens: {
+      total: outputTokens,
+      reasoning: reasoningOutputTokens,
+      text: outputTokens - reasoningOutputTokens
+    }
+  }
+}
+
+export const finish = (
+  result: TurnResult<unknown>,
+  marker: Marker,
+  reason: "stop" | "length"
+): Response.FinishPartEncoded => ({
+  type: "finish",
+  reason,
+  usage: usageOf(Option.getOrUndefined(result.usage)),
+  metadata: { codex: marker }
+})
+
+export const begin = (result: { readonly id: string; readonly model?: string | undefined }) => ({
+  type: "response-metadata" as const,
+  id: result.id,
+  ...(result.model !== undefined && { modelId: result.model })
+})
+
+// =============================================================================
+// The answer as a whole
+// =============================================================================
+
+const isFinal = (item: Received.ThreadItem, items: ReadonlyArray<Received.ThreadItem>): boolean => {
+  const messages = items.filter((item) => item.type === "agentMessage")
+  const last = messages.findLast(({ phase }) => phase === "final_answer")
+    ?? messages.findLast(({ phase }) => (phase ?? null) === null)
+  return item === last
+}
+
+/**
+ * @param text takes the place of the final answer
+ */
+export const ofResult = (
+  result: TurnResult<unknown>,
+  answer: Answer,
+  reason: "stop" | "length",
+  text = Option.getOrElse(result.finalResponse, () => "")
+): Array<Response.PartEncoded> => {
+  const metadata = { codex: answer.marker }
+  const final = { type: "text" as const, text, metadata }
+  const parts = result.items.flatMap((item): ReadonlyArray<Response.PartEncoded> => {
+    switch (item.type) {
+      case "agentMessage":
+        // The texts of an answer are joined, and what the agent says on its way is no part of it.
+        return isFinal(item, result.items) ? [final] : [{ type: "reasoning", text: item.text, metadata }]
+      case "reasoning": {
+        const summary = item.summary.join("\n\n")
+        return summary === "" ? [] : [{ type: "reasoning", text: summary, metadata }]
+      }
+      default:
+        return doneBy(item, answer)
+    }
+  })
+  const model = Option.getOrUndefined(result.model)
+  return [
+    begin({ id: result.id, model }),
+    ...parts,
+    // A conversation finds its thread by its parts, so there is always one.
+    ...(parts.some(({ type }) => type === "text") ? [] : [final]),
+    finish(result, answer.marker, reason)
+  ]
+}
+
+// =============================================================================
+// The answer as it is written
+// =============================================================================
+
+type Delta = Response.StreamPartEncoded
+
+const between = "\n\n"
+
+/** One message, or one piece of reasoning, while it is written. */
+interface Block {
+  readonly kind: "text" | "reasoning"
+  /** The id in the stream, which stays when the model begins again. */
+  readonly id: string
+  itemId: string
+  told: string
+  /** What the model has written again of what was told, after its stream broke. */
+  again: string | undefined
+}
+
+/** Folds the events of a turn to parts. A stream takes nothing back: what the model writes twice is told once. */
+export class Fold {
+  private open: Block | undefined
+  private broken = false
+  private blocks = 0
+  private hasText = false
+  private readonly answer: Answer
+
+  constructor(answer: Answer) {
+    this.answer = answer
+  }
+
+  step(event: TurnEvent): ReadonlyArray<Delta> {
+    switch (event._tag) {
+      case "item/started": {
+        const { item } = event.params
+        if (item.type === "agentMessage") return this.begin(item.phase === "commentary" ? "reasoning" : "text", item.id)
+        return item.type === "reasoning" ? this.begin("reasoning", item.id) : []
+      }
+      case "item/agentMessage/delta":
+        return this.more("text", event.params.itemId, event.params.delta)
+      case "item/reasoning/summaryTextDelta":
+        return this.more("reasoning", event.params.itemId, event.params.delta)
+      case "item/reasoning/summaryPartAdded": {
+        const { itemId, summaryIndex } = event.params
+        return summaryIndex > 0 ? this.more("reasoning", itemId, between) : []
+      }
+      case "item/completed": {
+        const { item } = event.params
+        if (item.type === "agentMessage") {
+          return this.whole(item.phase === "commentary" ? "reasoning" : "text", item.id, item.text)
+        }
+        return item.type === "reasoning"
+          ? this.whole("reasoning", item.id, item.summary.join(between))
+          : doneBy(item, this.answer)
+      }
+      case "error":
+        if (event.params.willRetry) this.broken = this.open !== undefined
+        return []
+      default:
+        return []
+    }
+  }
+
+  /** What is left to tell when the turn is over. */
+  end(): ReadonlyArray<Delta> {
+    const closed = this.close()
+    return this.hasText ? closed : [...closed, ...this.begin("text", "answer"), ...this.close()]
+  }
+
+  private begin(kind: Block["kind"], itemId: string): ReadonlyArray<Delta> {
+    const { open } = this
+    if (open !== undefined && this.broken && open.kind === kind) {
+      this.broken = false
+      open.itemId = itemId
+      open.again = ""
+      return []
+    }
+    const closed = this.close()
+    // An item without a word is no part yet, and a stream without text gets one at its end.
+    this.open = { kind, id: `${this.blocks++}`, itemId, told: "", again: undefined }
+    if (kind === "text") this.hasText = true
+    const metadata = { codex: this.answer.marker }
+    return [...closed, { type: `${kind}-start`, id: this.open.id, metadata } as Delta]
+  }
+
+  private close(): ReadonlyArray<Delta> {
+    const { open } = this
+    this.open = undefined
+    this.broken = false
+    if (open === undefined) return []
+    return [{ type: `${open.kind}-end`, id: open.id, metadata: { codex: this.answer.marker } } as Delta]
+  }
+
+  private more(kind: Block["kind"], itemId: string, text: string): ReadonlyArray<Delta> {
+    const begun = this.open?.itemId === itemId ? [] : this.begin(kind, itemId)
+    const told = this.tell(text)
+    return begun.length === 0 ? told : [...begun, ...told]
+  }
+
+  private tell(text: string): ReadonlyArray<Delta> {
+    const { open } = this
+    if (open === undefined || text === "") return []
+    if (open.again === undefined) {
+      open.told += text
+      return [this.delta(open, text)]
+    }
+    if (open.told.startsWith(text, open.again.length)) {
+      open.again += text
+      return []
+    }
+    const whole = open.again + text
+    const rest = whole.startsWith(open.told) ? whole.slice(open.told.length) : between + whole
+    open.told = whole
+    open.again = undefined
+    return [this.delta(open, rest)]
+  }
+
+  private delta(open: Block, delta: string): Delta {
+    return { type: `${open.kind}-delta`, id: open.id, delta } as Delta
+  }
+
+  private whole(kind: Block["kind"], itemId: string, text: string): ReadonlyArray<Delta> {
+    const begun = this.open?.itemId === itemId ? [] : this.begin(kind, itemId)
+    const open = this.open!
+    const known = open.again ?? open.told
+    // The deltas of a slow reader are merged and none is lost, so this is of a server that sends no deltas.
+    const rest = text.startsWith(known) ? this.tell(text.slice(known.length)) : []
+    return [...begun, ...rest, ...this.close()]
+  }
+}

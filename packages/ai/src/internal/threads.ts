@@ -1,0 +1,124 @@
+/** The thread that a prompt goes on with. */
+import type * as Codex from "@effect-codex/client/Codex"
+import type { InvalidArgument, ResumeError, SettingsNotApplied, ThreadCallError } from "@effect-codex/client/CodexError"
+import type { Thread } from "@effect-codex/client/Thread"
+import type { AiError } from "effect/ai/AiError"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import type * as CodexLanguageModel from "../CodexLanguageModel.ts"
+import * as Conversation from "./conversation.ts"
+import type { Marker } from "./marker.ts"
+import type { ToolCalls } from "./toolCalls.ts"
+
+export interface Found {
+  readonly thread: Thread
+  /**
+   * How it was found: the thread of the conversation's last answer, a fork of it, or a new one, which was given what the
+   * prompt says.
+   */
+  readonly how: "new" | "continued" | "forked"
+  readonly tools: Marker["tools"]
+}
+
+export type Settings = Omit<
+  CodexLanguageModel.Settings,
+  "approveTool" | "effort" | "history" | "onToolsChanged" | "repair" | "summary"
+>
+
+export type Failure = ResumeError | ThreadCallError | SettingsNotApplied | InvalidArgument | AiError
+
+/** What a thread that exists keeps, and is refused when it is asked for again. */
+const withoutInstructions = (
+  {
+    allowProviderModelFallback: _a,
+    baseInstructions: _b,
+    developerInstructions: _d,
+    ephemeral: _e,
+    environments: _v,
+    projectId: _p,
+    serviceName: _n,
+    sessionStartSource: _s,
+    threadSource: _t,
+    ...settings
+  }: Settings
+) => settings
+
+/** The tools that are needed and that the thread was not started with. */
+export const missingTools = (needed: ToolCalls["digests"], has: Marker["tools"]): ReadonlyArray<string> =>
+  Object.keys(needed).filter((name) => has[name] !== needed[name])
+
+export const start = Effect.fnUntraced(function*(
+  codex: Codex.Codex["Service"],
+  settings: Settings,
+  { history, system }: Conversation.Conversation,
+  calls: ToolCalls
+): Effect.fn.Return<Found, Failure> {
+  const items = yield* Conversation.itemsOf(history)
+  const instructions = [settings.developerInstructions ?? "", system].filter((text) => text !== "").join("\n\n")
+  const thread = yield* codex.startThread({
+    ...settings,
+    tools: calls.tools,
+    ...(instructions !== "" && { developerInstructions: instructions })
+  })
+  if (items.length > 0) yield* thread.inject(items)
+  return { thread, how: "new", tools: calls.digests }
+})
+
+/** The newest turn that a conversation goes on from: a failed one has told it nothing. */
+const lastTurn = (thread: Thread, turnId: string) =>
+  thread.turns({ sortDirection: "desc", itemsView: "notLoaded", pageSize: 5 }).pipe(
+    Stream.filter(({ id, status }) => id === turnId || status === "completed" || status === "inProgress"),
+    Stream.runHead
+  )
+
+/** A thread that goes on from the marker beside the one that it names. */
+export const fork = Effect.fnUntraced(function*(
+  codex: Codex.Codex["Service"],
+  settings: Settings,
+  { since }: Conversation.Conversation,
+  { threadId, tools, turnId }: Marker,
+  calls: ToolCalls
+): Effect.fn.Return<Found, Failure> {
+  const items = yield* Conversation.itemsOf(since)
+  const thread = yield* codex.forkThread(threadId, {
+    ...withoutInstructions(settings),
+    tools: calls.tools,
+    lastTurnId: turnId
+  })
+  if (items.length > 0) yield* thread.inject(items)
+  return { thread, how: "forked", tools }
+})
+
+/**
+ * The thread of the marker. Succeeds with none when nothing of it is stored here: it was deleted, or the conversation
+ * comes from another machine.
+ */
+export const goOn = (
+  codex: Codex.Codex["Service"],
+  settings: Settings,
+  conversation: Conversation.Conversation,
+  marker: Marker,
+  calls: ToolCalls
+): Effect.Effect<Option.Option<Found>, Failure> => {
+  const { threadId, tools, turnId } = marker
+  return Effect.gen(function*() {
+    const items = yield* Conversation.itemsOf(conversation.since)
+    const thread = yield* codex.resumeThread(threadId, { ...withoutInstructions(settings), tools: calls.tools })
+    const last = yield* lastTurn(thread, turnId)
+    if (Option.isNone(last) || last.value.id !== turnId) return undefined
+    if (items.length > 0) yield* thread.inject(items)
+    return { thread, how: "continued" as const, tools }
+  }).pipe(
+    // Another process has it, and a fork needs no more than what is stored.
+    Effect.catchTag("ThreadInUse", () => Effect.succeed(undefined)),
+    Effect.flatMap((found) =>
+      found === undefined ? fork(codex, settings, conversation, marker, calls) : Effect.succeed(found)
+    ),
+    Effect.map(Option.some),
+    Effect.catchTags({
+      ThreadNotFound: () => Effect.succeed(Option.none()),
+      ThreadNotPersisted: () => Effect.succeed(Option.none())
+    })
+  )
+}
