@@ -395,8 +395,8 @@ export const make = Effect.fnUntraced(function*(
       received(method, options),
       ([options, caller]) => Effect.provideService(call(inner[method])(options), ToolCalls.Caller, caller)
     ).pipe(
-      Effect.mapError(Errors.settled),
-      Effect.catchIf(Errors.isHandlerFailure, ({ cause }) => Effect.failCause(cause))
+      Effect.catchIf(Errors.isHandlerFailure, ({ cause }) => Effect.failCause(cause)),
+      Effect.mapError(Errors.settled)
     )
 
   const streamOf = (options: TextOptions) =>

@@ -38,8 +38,8 @@ const Output = {
 }
 
 /**
- * A command that codex ran. It is a failure unless its `status` is `completed`; a command may be completed with an exit
- * code other than 0.
+ * A command that codex ran. One that ended with an exit code other than 0 is a failure, and so is one that was declined or
+ * not started.
  *
  * @category tools
  * @since 0.1.0
