@@ -1,6 +1,6 @@
 /** Tests on the real codex binary with a scripted model, through `effect/ai`. */
 import { CodexLanguageModel } from "@effect-codex/ai"
-import type { Codex } from "@effect-codex/client"
+import type { AppServer, Codex } from "@effect-codex/client"
 import { type CodexHome, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import { it } from "@effect/vitest"
 import { Effect, Layer, type Scope } from "effect"
@@ -11,6 +11,7 @@ export type Services =
   | Codex.Codex
   | ScriptedModel.ScriptedModel
   | CodexHome.CodexHome
+  | AppServer.AppServer
 
 export const layer = (
   options?: CodexLanguageModel.Options,
