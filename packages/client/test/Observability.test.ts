@@ -436,7 +436,10 @@ describe("spans", () => {
       assert.deepInclude(Object.fromEntries(turns[0]!.attributes), {
         "codex.turn.id": "turn-1",
         "codex.turn.outcome": "completed",
-        "codex.tokens.input": 12
+        "codex.tokens.input": 12,
+        "gen_ai.operation.name": "invoke_agent",
+        "gen_ai.agent.name": "codex",
+        "gen_ai.usage.input_tokens": 12
       })
       assert.strictEqual(turns[0]!.status._tag, "Ended")
       assert.strictEqual(parentOf(turns[0])?.name, "Thread.runGoal")

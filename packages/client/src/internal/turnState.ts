@@ -177,6 +177,11 @@ export class TurnState {
     return guardOf(Received.TurnError)(retry.error) ? retry.error : undefined
   }
 
+  /** The model that the thread or the turn was to use, or the one that codex was rerouted to. */
+  get modelName(): string | undefined {
+    return this.model ?? this.options.rpc.settingsOf(this.threadId)?.model
+  }
+
   /** The tokens that it has used so far, with its subagents. */
   get tokens(): Received.TokenUsageBreakdown | undefined {
     const isTold = this.usage.told !== undefined || this.subagentTurns !== undefined
@@ -430,7 +435,7 @@ export class TurnState {
       startedAt: seconds(turn["startedAt"]),
       completedAt: seconds(turn["completedAt"]),
       duration: Option.map(finite(turn["durationMs"]), Duration.millis),
-      model: Option.fromUndefinedOr(this.model ?? this.options.rpc.settingsOf(this.threadId)?.model),
+      model: Option.fromUndefinedOr(this.modelName),
       finalResponse: finalResponse(items),
       plan: plan(items),
       output: undefined,

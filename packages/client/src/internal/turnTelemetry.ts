@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
 import * as Metrics from "../Metrics.ts"
+import * as GenAi from "./genAi.ts"
 import type { TurnState } from "./turnState.ts"
 
 // The exit of a span is kept by tracers. It says no more than how the turn ended.
@@ -17,11 +18,15 @@ const exitOf = (outcome: string): Exit.Exit<void, string> => {
 const opened = Effect.fnUntraced(function*(turn: TurnState) {
   const clock = yield* Clock.Clock
   const span = yield* Effect.makeSpan("Turn", {
-    attributes: { "codex.thread.id": turn.threadId, "codex.turn.id": turn.id }
+    attributes: {
+      "codex.thread.id": turn.threadId,
+      "codex.turn.id": turn.id,
+      ...Object.fromEntries(GenAi.begun(turn.threadId))
+    }
   })
   turn.span = span
   const over = Effect.gen(function*() {
-    const { outcome, tokens } = turn
+    const { modelName, outcome, tokens } = turn
     yield* Metric.modify(Metrics.openTurns, -1)
     yield* Metric.update(Metric.withAttributes(Metrics.turns, { outcome }), 1)
     const counts = tokens === undefined ? [] : Object.entries({
@@ -36,6 +41,7 @@ const opened = Effect.fnUntraced(function*(turn: TurnState) {
       yield* Metric.update(Metric.withAttributes(Metrics.tokens, { type }), count)
     }
     span.attribute("codex.turn.outcome", outcome)
+    for (const [name, value] of GenAi.ended(outcome, modelName, tokens)) span.attribute(name, value)
     // oxlint-disable-next-line no-restricted-properties -- when it ended, for a tracer
     span.end(clock.currentTimeNanosUnsafe(), exitOf(outcome))
   })
