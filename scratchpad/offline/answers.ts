@@ -78,5 +78,6 @@ export const scripts: { readonly [example: string]: Script } = {
       `{ "syllables": [5, 7, 5] }`
     ],
     optional: [endless]
-  }
+  },
+  "22-effect-ai.ts": { answers: [functionCall("weather", { town: "Linz" }), "21 degrees.", "For shorts, yes."] }
 }

@@ -81,6 +81,7 @@ const examples = [
   "remote",
   "approvals",
   "tools",
+  "ai",
   "auth",
   "observability",
   "AGENTS"

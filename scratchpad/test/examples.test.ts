@@ -172,6 +172,18 @@ const expectations: Record<string, Expectation> = {
   "21-promise.ts": {
     prints: [/^declined: .*rm -rf other/, "+ Written, ", "+ and the rest stays.", "completed", "5-7-5", "TimeoutError"],
     asked: (requests) => assert.match(JSON.stringify(requests[4]?.prompt), /syllables/)
+  },
+  "22-effect-ai.ts": {
+    prints: [
+      "Another provider:",
+      "asked for Linz",
+      "1 result: (none yet)",
+      "Yes: 5 messages say so.",
+      "codex:",
+      "asked for Linz",
+      "1 result: 21 degrees.",
+      "For shorts, yes."
+    ]
   }
 }
 

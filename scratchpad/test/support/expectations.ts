@@ -248,6 +248,42 @@ export const expectations: Record<string, Expectation> = {
     effect: called,
     prints: "This is the door.,data:image/png;base64,iVBORw0KGgo="
   },
+  "ai: codex as a language model (1)": {
+    answers: ["It runs codex."],
+    effect: "example.program",
+    prints: "It runs codex."
+  },
+  "ai: A chat has a thread (1)": {
+    answers: ["One.", "Fixed."],
+    effect: "example.program",
+    prints: "Fixed. (the same thread)"
+  },
+  "ai: Tools of your program (1)": {
+    answers: [functionCall("ticket", { id: "T-17" }), "It is open."],
+    effect: "example.program",
+    prints: `It is open. [{"title":"The door squeaks","open":true}]`
+  },
+  "ai: What codex does itself (1)": {
+    answers: [exec("ls"), "No."],
+    effect: "example.program",
+    prints: "1 commands and patches: No."
+  },
+  "ai: Objects (1)": {
+    answers: [`{"findings":[{"file":"a.ts"}]} and more`, `{"findings":[{"file":"a.ts","line":null}]}`],
+    effect: "example.program",
+    prints: "a.ts"
+  },
+  "ai: Settings for some calls (1)": {
+    answers: ["Fine.", "Not so fine."],
+    effect: "example.program",
+    prints: "Fine. Not so fine."
+  },
+  "ai: Failures and retries (1)": {
+    answers: [httpFailure(500, "try later"), httpFailure(500, "try later")],
+    effect: "example.program",
+    prints: "Hello from another provider."
+  },
+  "ai: Tests (1)": { answers: [], effect: "example.program", prints: "You said Hello." },
   "auth: Accounts and logins (1)": { answers: [], effect: "example.program", prints: "log in first" },
   "auth: With an API key (1)": {
     answers: [],
