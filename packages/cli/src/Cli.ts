@@ -212,6 +212,43 @@ const accountCommand = Command.make(
 )
 
 // =============================================================================
+// MCP
+// =============================================================================
+
+const mcpCommand = Command.make(
+  "mcp",
+  {
+    model: runParameters.model,
+    sandbox: runParameters.sandbox,
+    approve: Flag.Literals("approve", ["none", "auto"]).pipe(
+      Flag.withAlias("a"),
+      Flag.withDescription(
+        "Who decides when the agent wants more than the sandbox allows. none: nothing beyond it is done. auto: codex has " +
+          "a model review it, which costs calls of the model. Default: none."
+      ),
+      Flag.withDefault("none")
+    ),
+    cwd: runParameters.cwd,
+    offline: runParameters.offline
+  },
+  (options) => Effect.flatMap(Effect.promise(() => import("./internal/mcp.ts")), ({ serve }) => serve(options))
+).pipe(
+  Command.withDescription(
+    "Be an MCP server on stdin and stdout, with the tools `codex`, which starts a conversation, and `codex_reply`, which " +
+      "goes on with one by its id, also with one of another day. A client chooses the folder and the model; what the agent " +
+      "may touch is said here. It ends with stdin."
+  ),
+  Command.withShortDescription("Be an MCP server whose tools are codex"),
+  Command.withExamples([
+    { command: "effect-codex mcp", description: "Let a client ask codex about the current folder" },
+    {
+      command: "effect-codex mcp --sandbox workspace-write --approve auto",
+      description: "Let it change files, and have a model review what goes beyond"
+    }
+  ])
+)
+
+// =============================================================================
 // Testing
 // =============================================================================
 
@@ -254,6 +291,7 @@ export const command = Command.make("effect-codex").pipe(
     loginCommand,
     logoutCommand,
     accountCommand,
+    mcpCommand,
     fakeAppServer
   ])
 )

@@ -110,15 +110,15 @@ export const runWith = Effect.fnUntraced(function*<E, R>(open: Effect.Effect<Ses
   yield* screen.line(Progress.summaryLine(progress, yield* now, usage, model))
 }, Effect.scoped)
 
-const approvalModes = { none: ApprovalMode.denyAll, auto: ApprovalMode.autoReview, ask: ApprovalMode.ask }
+export const approvalModes = { none: ApprovalMode.denyAll, auto: ApprovalMode.autoReview, ask: ApprovalMode.ask }
 
-const sandboxes = {
+export const sandboxes = {
   "read-only": Sandbox.readOnly,
   "workspace-write": Sandbox.workspaceWrite,
   "full-access": Sandbox.fullAccess
 }
 
-const folderOf = Effect.fnUntraced(function*(option: Option.Option<string>) {
+export const folderOf = Effect.fnUntraced(function*(option: Option.Option<string>) {
   if (Option.isNone(option)) return process.cwd()
   const fs = yield* FileSystem.FileSystem
   const info = yield* Effect.option(fs.stat(option.value))
