@@ -17,7 +17,7 @@
  * A request for what is not there is refused as a method that is not found, and a turn that needs it fails, both with a
  * message that says so: test it on the real codex, with `ScriptedCodex`. It is
  *
- * - of threads and turns: reviews, compaction, goals, `Thread.revert` and `inject`, `Turn.interruptWithTerminals`,
+ * - of threads and turns: reviews, compaction, goals, `Thread.revert`, `Turn.interruptWithTerminals`,
  *   collaboration modes, environments, named permissions, forks that stay attached;
  * - of approvals: `ApprovalMode.autoReview` of what goes beyond the sandbox, granular policies, elicitations;
  * - of tools: the other ones of codex (`write_stdin`, `view_image`, goals, agents, and all that a model gets which codex

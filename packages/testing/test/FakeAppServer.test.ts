@@ -257,7 +257,6 @@ describe("FakeAppServer", () => {
         thread.compact(),
         thread.startGoal("Finish."),
         thread.revert(turn.id),
-        thread.inject([]),
         auth.usage()
       ], (call: Effect.Effect<unknown, CodexError.CodexError, Scope.Scope>) => Effect.flip(call))
       assert.deepStrictEqual(undone.map(said), [
@@ -266,7 +265,6 @@ describe("FakeAppServer", () => {
         "thread/compact/start",
         "thread/goal/clear",
         "thread/revert",
-        "thread/inject_items",
         "account/usage/read"
       ])
     }).pipe(Effect.scoped, Effect.provide(FakeAppServer.layer())))

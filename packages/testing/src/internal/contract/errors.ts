@@ -257,6 +257,7 @@ export const cases: ReadonlyArray<Case> = [
           "thread/archive": refusal(request("thread/archive", { threadId })),
           "thread/unarchive": refusal(request("thread/unarchive", { threadId })),
           "thread/delete": refusal(request("thread/delete", { threadId })),
+          "thread/inject_items": refusal(request("thread/inject_items", { threadId, items: [{ type: "x" }] })),
           "thread/name/set": refusal(request("thread/name/set", { threadId, name: "x" })),
           "thread/turns/list": refusal(request("thread/turns/list", { threadId })),
           "thread/settings/update": refusal(request("thread/settings/update", { threadId, model: "x" }))
@@ -272,6 +273,7 @@ export const cases: ReadonlyArray<Case> = [
         "thread/archive": noRollout,
         "thread/unarchive": `-32600 no archived rollout found for thread id ${unknown}`,
         "thread/delete": noRollout,
+        "thread/inject_items": `-32600 thread not found: ${unknown}`,
         "thread/name/set": noRollout,
         "thread/turns/list": `-32600 thread not loaded: ${unknown}`,
         "thread/settings/update": `-32600 thread not found: ${unknown}`
@@ -286,6 +288,7 @@ export const cases: ReadonlyArray<Case> = [
         "thread/archive": notUuid("session"),
         "thread/unarchive": notUuid("session"),
         "thread/delete": notUuid("thread"),
+        "thread/inject_items": notUuid("thread"),
         "thread/name/set": notUuid("thread"),
         "thread/turns/list": notUuid("thread"),
         "thread/settings/update": notUuid("thread")

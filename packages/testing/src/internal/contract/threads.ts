@@ -394,6 +394,36 @@ export const cases: ReadonlyArray<Case> = [
   ),
 
   fact(
+    "thread: injected items are what the model sees between the instructions and the next turn",
+    Effect.gen(function*() {
+      const threadId = yield* startThread({ developerInstructions: "of-the-thread" })
+      const said = { type: "message", role: "user", content: [{ type: "input_text", text: "was-said" }] }
+      const call = { type: "function_call", call_id: "c", name: "lookup", arguments: "{}" }
+      const output = { type: "function_call_output", call_id: "c", output: "found" }
+      yield* equal("the answer", yield* request("thread/inject_items", { threadId, items: [said, call, output] }), {})
+      yield* equal(
+        "no items",
+        yield* refusal(request("thread/inject_items", { threadId, items: [] })),
+        "-32600 items must not be empty"
+      )
+      const { data } = yield* request("thread/turns/list", { threadId })
+      yield* equal("its turns", data, [])
+      yield* enqueue("one")
+      yield* runTurn(threadId, "is-said")
+      const { requests } = yield* ScriptedModel.ScriptedModel
+      const { input } = (yield* requests).at(-1)!
+      const kinds = input.map(({ output, role, type, ...item }) =>
+        type === "message" ? `${role}: ${JSON.stringify(item["content"])}` : `${type}: ${output ?? item["name"]}`
+      )
+      const at = (part: string) => kinds.findIndex((kind) => kind.includes(part))
+      const order = ["of-the-thread", "was-said", "function_call: lookup", "function_call_output: found", "is-said"]
+        .map(at)
+      yield* equal("all are there", order.filter((index) => index < 0), [])
+      yield* equal("their order", order, [...order].sort((a, b) => a - b))
+    })
+  ),
+
+  fact(
     "thread: a fork of a running one shows the turn as interrupted, and does not end it",
     Effect.gen(function*() {
       yield* enqueue("one")

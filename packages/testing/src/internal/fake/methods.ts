@@ -6,8 +6,10 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Predicate from "effect/Predicate"
+import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Json from "../json.ts"
+import * as RequestBody from "../requestBody.ts"
 import type { LoadedThread } from "./connection.ts"
 import type { Settings, StoredThread, StoredTurn } from "./home.ts"
 import { environments, type Features, noTokens, readStateOf, threadOf, turnOf } from "./home.ts"
@@ -667,6 +669,20 @@ export const handlers: Handlers = {
     const { cursor, limit } = params
     if (Predicate.isObject(cursor)) return yield* Refused.notFaked("an anchor as cursor of thread/items/list")
     reply(yield* page(items, ({ item }) => String(item["id"]), { cursor: cursor ?? null, limit: limit ?? null }))
+  }),
+
+  "thread/inject_items": Effect.fnUntraced(function*(server, params, reply) {
+    const thread = yield* loaded(server, params.threadId)
+    if (params.items.length === 0) return yield* Refused.invalidRequest("items must not be empty")
+    const items = params.items.filter((item): item is Schema.JsonObject => Predicate.isObject(item))
+    if (items.length < params.items.length) return yield* Refused.notFaked("what is no item of the Responses API")
+    const { developerInstructions, history } = thread.stored
+    if (history.length === 0 && developerInstructions !== null) {
+      history.push(RequestBody.developerMessage(developerInstructions))
+    }
+    history.push(...items)
+    thread.stored.isStored = true
+    reply({})
   }),
 
   "thread/name/set": Effect.fnUntraced(function*(server, params, reply) {

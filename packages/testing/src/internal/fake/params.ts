@@ -16,6 +16,7 @@ const required: { readonly [M in Method]?: ReadonlyArray<string> } = {
   "thread/archive": ["threadId"],
   "thread/delete": ["threadId"],
   "thread/fork": ["threadId"],
+  "thread/inject_items": ["threadId", "items"],
   "thread/items/list": ["threadId"],
   "thread/name/set": ["threadId", "name"],
   "thread/read": ["threadId"],
