@@ -186,6 +186,7 @@ export const make = Effect.fnUntraced(function*(
   options: Options = {}
 ): Effect.fn.Return<LanguageModel.LanguageModel, never, Codex.Codex> {
   const codex = yield* Codex.Codex
+  const injected = new Threads.Injected()
   const given: Settings = { ...options.config, model: options.model }
   const current = Effect.map(Effect.serviceOption(Config), (config): Settings => ({
     ...given,
@@ -220,7 +221,7 @@ export const make = Effect.fnUntraced(function*(
       if (!isStateless && marker !== undefined) {
         const missing = Threads.missingTools(calls.digests, marker.tools)
         if (missing.length === 0) {
-          const found = yield* Threads.goOn(codex, settings, conversation, marker, calls)
+          const found = yield* Threads.goOn(codex, settings, conversation, marker, calls, injected)
           if (Option.isSome(found)) return found.value
         } else if (onToolsChanged === "fail") {
           return yield* Errors.make(

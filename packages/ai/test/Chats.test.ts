@@ -354,6 +354,26 @@ describe("the history of another model", () => {
       ])
     })
   )
+
+  real(
+    "is put there once, however often the call is repeated",
+    Effect.gen(function*() {
+      const failing = ScriptedModel.httpFailure(500, "try later")
+      yield* enqueue("One.", failing, failing, "Three.")
+      const chat = yield* Chat.empty
+      yield* say(chat, "first")
+      yield* Ref.update(
+        chat.history,
+        Prompt.concat([
+          { role: "user", content: "second" },
+          { role: "assistant", content: "Two, says another." }
+        ])
+      )
+      yield* Effect.retry(say(chat, "third"), { while: ({ isRetryable }) => isRetryable, times: 3 })
+      const said = (yield* seen).filter((line) => line.includes("says another"))
+      assert.lengthOf(said, 1)
+    })
+  )
 })
 
 describe("files", () => {

@@ -1,9 +1,9 @@
 /** One call: text, streams and objects, on the real codex with a scripted model. */
 import { CodexLanguageModel, CodexTool } from "@effect-codex/ai"
-import { ScriptedModel } from "@effect-codex/testing"
-import { assert, describe } from "@effect/vitest"
-import { Effect, Fiber, Option, Schema, Stream } from "effect"
-import { type AiError, LanguageModel, Prompt, type Response } from "effect/ai"
+import { ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Config, ConfigProvider, Effect, Fiber, Option, Schema, Stream } from "effect"
+import { type AiError, LanguageModel, Model, Prompt, type Response } from "effect/ai"
 import { conversation, enqueue, lastRequest, layer, real, requests } from "./support/real.ts"
 
 const said = (text: string, phase: "commentary" | "final_answer") => ScriptedModel.text(text, { phase })
@@ -288,4 +288,26 @@ describe("what codex cannot do is refused before a turn is run", () => {
     }),
     "InvalidUserInputError"
   )
+})
+
+describe("a model", () => {
+  it.live("is made of what the ConfigProvider says, and knows its provider", () =>
+    Effect.gen(function*() {
+      yield* enqueue("Hello.")
+      yield* LanguageModel.generateText({ prompt: "x" }).pipe(
+        Effect.provide(CodexLanguageModel.layerConfig({
+          model: Config.String("CODEX_MODEL"),
+          effort: Config.String("CODEX_EFFORT")
+        })),
+        Effect.provideService(
+          ConfigProvider.ConfigProvider,
+          ConfigProvider.fromUnknown({ CODEX_MODEL: "gpt-5.5", CODEX_EFFORT: "low" })
+        )
+      )
+      const { body, model } = yield* lastRequest
+      assert.strictEqual(model, "gpt-5.5")
+      assert.deepInclude(body["reasoning"], { effort: "low" })
+      const named = Effect.all([Model.ProviderName, Model.ModelName])
+      assert.deepStrictEqual(yield* Effect.provide(named, CodexLanguageModel.model("gpt-5.4")), ["codex", "gpt-5.4"])
+    }).pipe(Effect.scoped, Effect.provide(ScriptedCodex.layer())), 60_000)
 })

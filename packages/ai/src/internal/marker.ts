@@ -61,9 +61,12 @@ const sorted = (_: string, value: unknown): unknown =>
 const fileData = ({ data }: Prompt.FilePart): string =>
   data instanceof URL ? data.href : Predicate.isString(data) ? data : Base64.encode(data)
 
+// Requests for approvals and their answers are taken out of a prompt once they are settled.
+const isSaid = ({ type }: { readonly type: string }): boolean => !type.startsWith("tool-approval-")
+
 const said = (message: Prompt.Message): unknown => {
   if (message.role === "system") return message.content
-  return message.content.map((part) => {
+  return message.content.filter(isSaid).map((part) => {
     switch (part.type) {
       case "text":
       case "reasoning":

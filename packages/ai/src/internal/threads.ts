@@ -8,7 +8,7 @@ import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type * as CodexLanguageModel from "../CodexLanguageModel.ts"
 import * as Conversation from "./conversation.ts"
-import type { Marker } from "./marker.ts"
+import { digestOf, type Marker } from "./marker.ts"
 import type { ToolCalls } from "./toolCalls.ts"
 
 export interface Found {
@@ -91,6 +91,24 @@ export const fork = Effect.fnUntraced(function*(
 })
 
 /**
+ * What threads were given since their last answer: a call that is repeated must not give it again. Only the threads of the
+ * newest calls are kept, because a call is repeated soon or not at all.
+ */
+export class Injected {
+  private readonly since = new Map<string, string>()
+
+  has(threadId: string, { since }: Conversation.Conversation): boolean {
+    return this.since.get(threadId) === digestOf(threadId, since)
+  }
+
+  add(threadId: string, { since }: Conversation.Conversation): void {
+    this.since.delete(threadId)
+    this.since.set(threadId, digestOf(threadId, since))
+    if (this.since.size > 256) { for (const oldest of this.since.keys()) return void this.since.delete(oldest) }
+  }
+}
+
+/**
  * The thread of the marker. Succeeds with none when nothing of it is stored here: it was deleted, or the conversation
  * comes from another machine.
  */
@@ -99,7 +117,8 @@ export const goOn = (
   settings: Settings,
   conversation: Conversation.Conversation,
   marker: Marker,
-  calls: ToolCalls
+  calls: ToolCalls,
+  injected: Injected
 ): Effect.Effect<Option.Option<Found>, Failure> => {
   const { threadId, tools, turnId } = marker
   return Effect.gen(function*() {
@@ -107,7 +126,10 @@ export const goOn = (
     const thread = yield* codex.resumeThread(threadId, { ...withoutInstructions(settings), tools: calls.tools })
     const last = yield* lastTurn(thread, turnId)
     if (Option.isNone(last) || last.value.id !== turnId) return undefined
-    if (items.length > 0) yield* thread.inject(items)
+    if (items.length > 0 && !injected.has(threadId, conversation)) {
+      yield* thread.inject(items)
+      injected.add(threadId, conversation)
+    }
     return { thread, how: "continued" as const, tools }
   }).pipe(
     // Another process has it, and a fork needs no more than what is stored.
