@@ -138,7 +138,6 @@ const anything = { jsonSchema: { type: "object" }, decode: (value: unknown) => (
 const inputOf = (tool: Tool.Any): DynamicTools.Input => {
   if (Tool.isDynamic(tool) && tool.jsonSchema !== undefined) return { ...anything, jsonSchema: tool.jsonSchema }
   const { parametersSchema } = tool
-  if (parametersSchema === Tool.EmptyParams) return Schema.Struct({})
   return parametersSchema.ast._tag === "Unknown" ? anything : parametersSchema
 }
 
