@@ -48,12 +48,13 @@ const withoutInstructions = (
 export const missingTools = (needed: ToolCalls["digests"], has: Marker["tools"]): ReadonlyArray<string> =>
   Object.keys(needed).filter((name) => has[name] !== needed[name])
 
-export const start = Effect.fnUntraced(function*(
+// With its types written out: declarations would otherwise name those of a package that this one does not depend on.
+export const start: (
   codex: Codex.Codex["Service"],
   settings: Settings,
-  { history, system }: Conversation.Conversation,
+  conversation: Conversation.Conversation,
   calls: ToolCalls
-): Effect.fn.Return<Found, Failure> {
+) => Effect.Effect<Found, Failure> = Effect.fnUntraced(function*(codex, settings, { history, system }, calls) {
   const items = yield* Conversation.itemsOf(history)
   const instructions = [settings.developerInstructions ?? "", system].filter((text) => text !== "").join("\n\n")
   const thread = yield* codex.startThread({
@@ -73,13 +74,14 @@ const lastTurn = (thread: Thread, turnId: string) =>
   )
 
 /** A thread that goes on from the marker beside the one that it names. */
-export const fork = Effect.fnUntraced(function*(
+export const fork: (
   codex: Codex.Codex["Service"],
   settings: Settings,
-  { since }: Conversation.Conversation,
-  { threadId, tools, turnId }: Marker,
+  conversation: Conversation.Conversation,
+  marker: Marker,
   calls: ToolCalls
-): Effect.fn.Return<Found, Failure> {
+) => Effect.Effect<Found, Failure> = Effect.fnUntraced(function*(codex, settings, { since }, marker, calls) {
+  const { threadId, tools, turnId } = marker
   const items = yield* Conversation.itemsOf(since)
   const thread = yield* codex.forkThread(threadId, {
     ...withoutInstructions(settings),
