@@ -3,7 +3,7 @@ import { CodexLanguageModel, CodexTool } from "@effect-codex/ai"
 import { ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Config, ConfigProvider, Effect, Fiber, Option, Schema, Stream } from "effect"
-import { type AiError, LanguageModel, Model, Prompt, type Response } from "effect/ai"
+import { type AiError, Chat, LanguageModel, Model, Prompt, type Response, ResponseIdTracker } from "effect/ai"
 import { conversation, enqueue, lastRequest, layer, real, requests } from "./support/real.ts"
 
 const said = (text: string, phase: "commentary" | "final_answer") => ScriptedModel.text(text, { phase })
@@ -88,6 +88,31 @@ describe("generateText", () => {
       const response = yield* LanguageModel.generateText({ prompt: "Tell me everything." })
       assert.deepStrictEqual([response.text, response.finishReason], ["Once upon", "length"])
     })
+  )
+
+  real(
+    "runs no turn when it is interrupted before one, and the next call is none the worse",
+    Effect.gen(function*() {
+      yield* enqueue("Hello.")
+      const fiber = yield* Effect.forkChild(LanguageModel.generateText({ prompt: "x" }), { startImmediately: true })
+      yield* Fiber.interrupt(fiber)
+      assert.lengthOf(yield* requests, 0)
+      const { text } = yield* LanguageModel.generateText({ prompt: "x" })
+      assert.strictEqual(text, "Hello.")
+    })
+  )
+
+  // It repeats a call on InvalidRequestError with the whole prompt, which no call fails with once its turn has begun.
+  real(
+    "needs no ResponseIdTracker, and is not repeated with one",
+    Effect.gen(function*() {
+      yield* enqueue("One.", ScriptedModel.httpFailure(400, "no"))
+      const chat = yield* Chat.empty
+      yield* chat.generateText({ prompt: "first" })
+      const error = yield* Effect.flip(chat.generateText({ prompt: "second" }))
+      assert.strictEqual(error.reason._tag, "UnknownError")
+      assert.lengthOf(yield* requests, 2)
+    }).pipe(Effect.provideServiceEffect(ResponseIdTracker.ResponseIdTracker, ResponseIdTracker.make))
   )
 
   real(
