@@ -195,6 +195,7 @@ export const make = Effect.fnUntraced(function*(
 
   /** All that a call needs before its turn. */
   const prepare = Effect.fnUntraced(function*(
+    method: string,
     request: LanguageModel.ProviderOptions,
     tell: (part: Parts.Part) => Effect.Effect<void>
   ) {
@@ -225,7 +226,7 @@ export const make = Effect.fnUntraced(function*(
           if (Option.isSome(found)) return found.value
         } else if (onToolsChanged === "fail") {
           return yield* Errors.make(
-            methodOf(request),
+            method,
             new AiError.ToolConfigurationError({
               toolName: missing[0]!,
               description: `The thread of this conversation was started without the tools ${missing.join(", ")}.`
@@ -296,6 +297,7 @@ export const make = Effect.fnUntraced(function*(
     const method = methodOf(request)
     yield* checked(method, request)
     const { answerOf, calls, fork, find, input, repair, settings, turnOptions } = yield* prepare(
+      method,
       request,
       () => Effect.void
     )
@@ -305,12 +307,17 @@ export const make = Effect.fnUntraced(function*(
     const found = yield* find
     annotate(request, found, settings)
 
+    let turns = 0
+    // What a further turn says nothing of is what the turns before it did.
+    const mayHaveWorked = () => turns > 1 || calls.hasCalled()
+
     const answered = Effect.fnUntraced(function*(
       tools: Marker["tools"],
       thread: Thread,
       said: Input,
       left: number
     ): Effect.fn.Return<Array<Response.PartEncoded>, Errors.ClientError | AiError.AiError> {
+      turns += 1
       const { reason, result } = yield* ended(thread.run(said, options))
       annotateEnd(request, result, reason)
       const answer = answerOf(result, tools)
@@ -318,15 +325,18 @@ export const make = Effect.fnUntraced(function*(
       const text = EffectAi.normalizeAnswer(output.jsonSchema, Option.getOrElse(result.finalResponse, () => ""))
       const issue = yield* output.issueOf(text)
       if (issue === undefined) return Parts.ofResult(result, answer, reason, text)
-      if (left === 0) return yield* Errors.unfit(method, result, text, issue, calls.hasCalled())
+      if (left === 0) return yield* Errors.unfit(method, result, text, issue, mayHaveWorked())
       return yield* answered(tools, thread, EffectAi.repairPrompt(issue), left - 1)
     })
-    const onFork = (error: ThreadBusy) =>
-      Effect.flatMap(fork(found, error), (forked) => answered(forked.tools, forked.thread, input, repair))
+    const onFork = (error: ThreadBusy) => {
+      if (turns > 1) return Effect.fail(error)
+      turns = 0
+      return Effect.flatMap(fork(found, error), (forked) => answered(forked.tools, forked.thread, input, repair))
+    }
     return yield* answered(found.tools, found.thread, input, repair).pipe(
       Effect.catchTag("ThreadBusy", onFork),
       Effect.raceFirst(calls.failure),
-      Effect.mapError(Errors.ofAny(method, calls.hasCalled))
+      Effect.mapError(Errors.ofAny(method, mayHaveWorked))
     )
   }, (effect, request) => Effect.mapError(effect, Errors.ofAny(methodOf(request), () => false)))
 
@@ -336,6 +346,7 @@ export const make = Effect.fnUntraced(function*(
       // A handler that reports faster than its reader reads waits.
       const told = yield* Queue.bounded<Parts.Part, Cause.Done>(16)
       const { answerOf, calls, find, fork, input, settings, turnOptions } = yield* prepare(
+        "streamText",
         request,
         (part) => Queue.offer(told, part)
       )
@@ -405,9 +416,9 @@ export const make = Effect.fnUntraced(function*(
       Effect.map(received("streamText", options), ([options, caller]) =>
         Stream.provideService(callStream(inner.streamText)(options), ToolCalls.Caller, caller))
     ).pipe(
-      Stream.mapError(Errors.settled),
       Stream.catchIf(Errors.isHandlerFailure, ({ cause }) =>
-        Stream.failCause(cause))
+        Stream.failCause(cause)),
+      Stream.mapError(Errors.settled)
     )
 
   // The types of these methods say what each toolkit and schema adds to them, which no implementation can repeat: as in

@@ -155,6 +155,20 @@ describe("a retry", () => {
       assert.lengthOf(yield* requests, 2)
     })
   )
+
+  real(
+    "never repeats a turn for the failure of the one that was to repair its answer",
+    Effect.gen(function*() {
+      yield* enqueue(ScriptedModel.exec("echo hi"), "no", ScriptedModel.httpFailure(500, "try later"), `{"a":1}`)
+      const error = yield* LanguageModel.generateObject({ prompt: "x", schema: Schema.Struct({ a: Schema.Int }) }).pipe(
+        Effect.retry({ while: ({ isRetryable }) => isRetryable, schedule: Schedule.recurs(3) }),
+        CodexLanguageModel.withConfigOverride({ repair: 1 }),
+        Effect.flip
+      )
+      assert.strictEqual(error.reason._tag, "UnknownError")
+      assert.lengthOf(yield* requests, 3)
+    })
+  )
 })
 
 /** Another provider. */

@@ -230,7 +230,7 @@ describe("a handler that fails", () => {
     "with an error of effect/ai that is retryable does not make the call retryable",
     Effect.gen(function*() {
       const Limited = Toolkit.make(Tool.make("Limited"))
-      yield* enqueue(call("Limited", {}), "Never said.")
+      yield* enqueue(call("Limited", {}), call("Limited", {}))
       const error = yield* LanguageModel.generateText({ prompt: "x", toolkit: Limited }).pipe(
         Effect.provide(Limited.toLayer({ Limited: () => Effect.fail(new AiError.RateLimitError({})) })),
         Effect.flip
@@ -238,6 +238,11 @@ describe("a handler that fails", () => {
       assert.isTrue(AiError.isAiError(error))
       assert.isFalse(error.isRetryable)
       assert.include(error.message, "Rate limit exceeded")
+      const streamed = yield* Stream.runDrain(LanguageModel.streamText({ prompt: "x", toolkit: Limited })).pipe(
+        Effect.provide(Limited.toLayer({ Limited: () => Effect.fail(new AiError.RateLimitError({})) })),
+        Effect.flip
+      )
+      assert.isFalse(streamed.isRetryable)
     })
   )
 })

@@ -38,7 +38,7 @@ export const make = (method: string, reason: AiError.AiErrorReason): AiError.AiE
 const didNothing = ({ result }: TurnFailed): boolean =>
   Option.isNone(result.usage) && result.items.every(({ type }) => type === "userMessage")
 
-const ofTurn = (error: TurnFailed, hasCalled: boolean): AiError.AiErrorReason => {
+const ofTurn = (error: TurnFailed, mayHaveWorked: boolean): AiError.AiErrorReason => {
   const metadata = {
     codex: { error: error._tag, reason: error.reason, threadId: error.threadId, turnId: error.turnId }
   }
@@ -55,7 +55,7 @@ const ofTurn = (error: TurnFailed, hasCalled: boolean): AiError.AiErrorReason =>
       return new AiError.ContentPolicyError({ description, metadata })
     case "rateLimit":
     case "overloaded":
-      if (hasCalled || !didNothing(error)) return new AiError.UnknownError({ description, metadata })
+      if (mayHaveWorked || !didNothing(error)) return new AiError.UnknownError({ description, metadata })
       return error.reason === "overloaded" && error.infoName === "internalServerError"
         ? new AiError.InternalProviderError({ description, metadata })
         : new AiError.RateLimitError({ metadata })
@@ -64,16 +64,21 @@ const ofTurn = (error: TurnFailed, hasCalled: boolean): AiError.AiErrorReason =>
   }
 }
 
-/** @param hasCalled whether a tool of the program was called in the turn */
-export const ofClient = (method: string, hasCalled: () => boolean) => (error: ClientError): AiError.AiError => {
+/** @param mayHaveWorked whether a tool of the program was called, or the call had a turn before this one */
+export const ofClient = (method: string, mayHaveWorked: () => boolean) => (error: ClientError): AiError.AiError => {
   const metadata = { codex: { error: error._tag } }
   const description = error.message
   switch (error._tag) {
     case "TurnFailed":
-      return make(method, ofTurn(error, hasCalled()))
+      return make(method, ofTurn(error, mayHaveWorked()))
     // The server did not take the request.
     case "ServerOverloaded":
-      return make(method, new AiError.RateLimitError({ metadata }))
+      return make(
+        method,
+        mayHaveWorked()
+          ? new AiError.UnknownError({ description, metadata })
+          : new AiError.RateLimitError({ metadata })
+      )
     case "InvalidArgument":
       return make(method, new AiError.InvalidRequestError({ parameter: error.argument, description, metadata }))
     case "SettingsNotApplied":
@@ -97,9 +102,9 @@ export class HandlerFailure {
 export const isHandlerFailure = (u: unknown): u is HandlerFailure => u instanceof HandlerFailure
 
 export const ofAny =
-  (method: string, hasCalled: () => boolean) =>
+  (method: string, mayHaveWorked: () => boolean) =>
   (error: ClientError | AiError.AiError | HandlerFailure): AiError.AiError | HandlerFailure =>
-    AiError.isAiError(error) || isHandlerFailure(error) ? error : ofClient(method, hasCalled)(error)
+    AiError.isAiError(error) || isHandlerFailure(error) ? error : ofClient(method, mayHaveWorked)(error)
 
 /** `LanguageModel.make` hands every error on as it is, and its types know those of the provider alone. */
 export const withinProvider = (error: AiError.AiError | HandlerFailure): AiError.AiError => error as AiError.AiError
@@ -119,11 +124,11 @@ export const unfit = (
   result: TurnResult<unknown>,
   responseText: string,
   description: string,
-  hasCalled: boolean
+  mayHaveWorked: boolean
 ): Effect.Effect<never, AiError.AiError> => {
   const metadata = { codex: { error: "OutputInvalid", threadId: result.threadId, turnId: result.id } }
   const usage = Option.getOrUndefined(result.usage)
-  const isSingle = !hasCalled && result.items.every(isWords) && usage !== undefined &&
+  const isSingle = !mayHaveWorked && result.items.every(isWords) && usage !== undefined &&
     usage.turn.totalTokens === usage.last.totalTokens
   return Effect.fail(make(
     method,
