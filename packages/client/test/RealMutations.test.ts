@@ -49,14 +49,14 @@ const mixed: Row = {
  */
 const alone: Readonly<Record<string, { readonly ends: ReadonlyArray<number>; readonly right: ReadonlyArray<number> }>> =
   {
-    unknownMethod: { ends: [1, 11], right: [] },
+    unknownMethod: { ends: [], right: [1, 11] },
     enumValue: { ends: [12], right: [2] },
     dropKey: { ends: [], right: [3, 13] },
-    nullKey: { ends: [4, 14], right: [] },
-    retypeKey: { ends: [5], right: [15] },
-    late: { ends: [6, 16], right: [] },
-    lateDuplicate: { ends: [7, 17], right: [] },
-    reorder: { ends: [8, 18], right: [] }
+    nullKey: { ends: [4], right: [14] },
+    retypeKey: { ends: [], right: [5, 15] },
+    late: { ends: [], right: [6, 16] },
+    lateDuplicate: { ends: [], right: [7, 17] },
+    reorder: { ends: [], right: [8, 18] }
   }
 
 const each = Mutation.harmful.flatMap((kind): ReadonlyArray<Row> => {
