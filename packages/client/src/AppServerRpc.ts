@@ -310,6 +310,8 @@ export class AppServerRpc extends Context.Service<AppServerRpc, {
   readonly startingMcpServers: (threadId: string) => ReadonlyArray<string>
   /** What a thread holds, as far as the server has told it. The same object until it tells more. */
   readonly settingsOf: (threadId: string) => Told | undefined
+  /** How many tokens a thread has used in all, as the server told last. */
+  readonly tokensOf: (threadId: string) => number | undefined
   /** Reports something odd of a kind of its own, as {@link report} does. */
   readonly tell: (diagnostic: Diagnostic) => void
   /**

@@ -75,6 +75,20 @@ describe("run", () => {
   )
 
   real(
+    "does not count what an earlier turn used for one whose stream broke",
+    ({ codex, model }) =>
+      Effect.gen(function*() {
+        const thread = yield* codex.startThread()
+        yield* model.enqueue(ScriptedModel.reply(["before"], { usage: { input: 100, output: 1 } }))
+        yield* thread.run("first")
+        yield* model.enqueue(ScriptedModel.truncated("end"))
+        const error = yield* Effect.flip(thread.run("second"))
+        assert(error._tag === "TurnFailed")
+        assert.deepStrictEqual(error.result.usage, Option.none())
+      })
+  )
+
+  real(
     "is TurnFailed with the server's info when the model fails, and the thread is usable again",
     ({ codex, model }) =>
       Effect.gen(function*() {

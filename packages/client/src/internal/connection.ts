@@ -51,6 +51,7 @@ import * as RequestTelemetry from "./requestTelemetry.ts"
 import * as RpcErrors from "./rpcErrors.ts"
 import * as ServerRequestFibers from "./serverRequestFibers.ts"
 import * as Supervisor from "./supervisor.ts"
+import * as ThreadTotals from "./threadTotals.ts"
 import * as ToldSettings from "./toldSettings.ts"
 import { undecodableReply, using } from "./uses.ts"
 
@@ -210,6 +211,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
   const clock = yield* Clock.Clock
   const notices = Notices.make(clock, diagnostics.tell)
   const settings = ToldSettings.make()
+  const totals = ThreadTotals.make()
   const secondsSince = (nanos: bigint): number => Number(clock.monotonicTimeNanosUnsafe() - nanos) / 1e9
   const telemetry = RequestTelemetry.make(clock, context, handlerTimeout)
   const deadlines = yield* Deadlines.make(clock, (now) => {
@@ -304,6 +306,8 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
       afterRead.push(() => serving.turnEnded(threadId, turnId))
     } else if (method === "thread/tokenUsage/updated") {
       const { tokenUsage, turnId } = params as { readonly tokenUsage?: unknown; readonly turnId?: unknown }
+      // After the turn itself, which compares it with what was told before.
+      totals.updated(threadId, tokenUsage)
       const root = lookup.rootOf(turnId)
       if (root === undefined || root.threadId === threadId || typeof turnId !== "string") return
       for (const observer of observersOf(root.threadId)) observer.onSubagentUsage?.(root.turnId, turnId, tokenUsage)
@@ -325,6 +329,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
       connection.mcpStartup.closed(threadId)
       notices.threadClosed(threadId)
       settings.closed(threadId)
+      totals.closed(threadId)
       serving.idle(threadId)
     } else if (method === "thread/status/changed") {
       const { status } = params as { readonly status?: { readonly type?: unknown } | null }
@@ -805,6 +810,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     openServerRequests: (threadId, turnId) => serving.open((origin) => lookup.isFor(origin, threadId, turnId)),
     settleServerRequests: serving.settled,
     settingsOf: settings.of,
+    tokensOf: totals.of,
     tell: diagnostics.tell,
     startingMcpServers: (threadId) => connection.mcpStartup.starting(threadId),
     ended: Deferred.await(ended),

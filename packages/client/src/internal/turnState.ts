@@ -46,7 +46,7 @@ export interface TurnStateOptions {
   readonly maxUnreadBytes: number | undefined
   /** For what the server asks during the turn. Default: those of the client. */
   readonly handlers?: Overrides | undefined
-  readonly rpc: Pick<AppServerRpc["Service"], "decode" | "report" | "settingsOf" | "tell">
+  readonly rpc: Pick<AppServerRpc["Service"], "decode" | "report" | "settingsOf" | "tell" | "tokensOf">
   /** The limits of the account. */
   readonly limits: () => RateLimits.Windows
   /** Why the turn must not run with what its thread holds. Default: it may run with anything. */
@@ -350,7 +350,7 @@ export class TurnState {
       case "item/completed":
         return this.foldItem(params["item"])
       case "thread/tokenUsage/updated":
-        this.usage.add(params["tokenUsage"])
+        this.usage.add(params["tokenUsage"], this.options.rpc.tokensOf(this.threadId))
         return
       case "turn/completed":
         this.completion = Predicate.isReadonlyObject(params["turn"]) ? params["turn"] : {}

@@ -30,12 +30,16 @@ export class TurnCount {
   told: Received.ThreadTokenUsage | undefined
   turn: Breakdown = none
 
-  /** Takes in what is told, and gives what is new of it. */
-  add(usage: unknown): Breakdown {
+  /**
+   * Takes in what is told, and gives what is new of it.
+   *
+   * @param totalBefore the thread's total, as it was told before this turn.
+   */
+  add(usage: unknown, totalBefore?: number): Breakdown {
     if (!guardOf(Received.ThreadTokenUsage)(usage)) return none
     const before = this.told
-    // The same total again is a repetition (a resumed thread, a reconnected stream) and not another call of the model.
-    if (before?.total.totalTokens === usage.total.totalTokens) return none
+    // The same total again is a repetition (a resumed thread, a stream that broke) and not another call of the model.
+    if ((before?.total.totalTokens ?? totalBefore) === usage.total.totalTokens) return none
     this.told = usage
     // A response that was cut short is in the total, and is not told as the last one (measured).
     const isMore = before !== undefined && usage.total.totalTokens > before.total.totalTokens
