@@ -18,7 +18,9 @@ const keys: ReadonlyArray<readonly [text: string, secret: string]> = [
   ["OPENAI_API_KEY=abcdefgh12345678 is wrong", "12345678"],
   ["api-key: 0123456789abcdef0123456789abcdef", "0123"],
   ["ghp_0123456789abcdefghij0123456789abcdef", "0123"],
-  ["at https://me:pass1word@example.com/v1", "pass1word"]
+  ["at https://me:pass1word@example.com/v1", "pass1word"],
+  ["at https://me:pass@1word:x@example.com/v1", "1word"],
+  [JSON.stringify({ body: JSON.stringify({ api_key: "4f0c2a97d1b84b5e" }) }), "4f0c"]
 ]
 
 describe("a key in what others say of an error", () => {
@@ -28,6 +30,12 @@ describe("a key in what others say of an error", () => {
       assert.notInclude(told, secret)
     }
     assert.include(shown.message, "<redacted>")
+  })
+
+  it("is not in the names of its data", () => {
+    assert.deepStrictEqual(error("x", { nested: { "sk-proj-Ab12cd34Ef56gh78": 1 } }).data, {
+      nested: { "<redacted>": 1 }
+    })
   })
 
   it("leaves a dot, a quote and what follows", () => {
@@ -42,6 +50,9 @@ describe("text that has no key", () => {
     "api_key: expected a string, found a number at line 3",
     "The task-2026-11-28-12345678 of disk-0123456789 in sk-learn failed; basic configuration",
     "password: required. access_token is missing",
+    "open /home/me/sk-project-2024/main.ts",
+    "basic test_123.py failed, Basic python3.11 features",
+    "const apiKey = process.env.API_KEY_2",
     "thread 01a204a7-b198-7230-917e-fb51d9aaf8da, request req_0a1b2c3d4e5f60718293a4b5c6d7e8f9",
     "at https://example.com:8080/v1/responses?stream=1, mail me@example.com"
   ])("stays as it is: %s", (text) => {
@@ -54,7 +65,21 @@ describe("text that has no key", () => {
 
   it("is looked through in a time that grows as its length does", () => {
     for (
-      const part of ["sk-", "sk-a", "Bearer ", "api_key=", "api_key", "://a:", "eyJabcdefgh", "a.", "\u001b\ufe0f"]
+      const part of [
+        "sk-",
+        "sk-a",
+        "Bearer ",
+        "api_key=",
+        "api_key",
+        "://a:",
+        "eyJabcdefgh",
+        "eyJ-",
+        "eyJ.",
+
+        "Basic a1",
+        "a.",
+        "\u001b\ufe0f"
+      ]
     ) {
       const text = part.repeat(200_000)
       assert.include(error(text).detail, part)

@@ -40,8 +40,8 @@ const real = (
 
 const services = Effect.all({ codex: Codex.Codex, model: ScriptedModel.ScriptedModel })
 
-/** `AgentMessageDisplay` of codex 0.171. */
-const moderation = { moderated: true, display: { mode: "show", version: 1, trustedContacts: "skip" } }
+/** With an `AgentMessageDisplay` that no codex has yet. */
+const moderation = { moderated: true, display: { mode: "show", version: 1, trustedContacts: 5 } }
 
 describe("the final answer", () => {
   const finds = Effect.gen(function*() {

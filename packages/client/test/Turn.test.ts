@@ -114,10 +114,10 @@ describe("the order of frames", () => {
           const turn = yield* Fiber.join(starting)
           const result = yield* turn.result
           assert.deepStrictEqual(result.finalResponse, Option.some(`answer ${n}`))
-          assert.strictEqual(
-            (yield* Stream.runCollect(turn.text)).join(""),
-            `${writes.filter(([of]) => of === n).map(([, text]) => text).join("") || `answer ${n}`}\n\nend ${n}`
-          )
+          const written = writes.filter(([of]) => of === n).map(([, text]) => text).join("")
+          // What was written may happen to be the beginning of the answer, which then goes on.
+          const said = `answer ${n}`.startsWith(written) ? `answer ${n}` : written
+          assert.strictEqual((yield* Stream.runCollect(turn.text)).join(""), `${said}\n\nend ${n}`)
         }
       }).pipe(Effect.scoped)
   )

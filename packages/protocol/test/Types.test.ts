@@ -28,7 +28,7 @@ type Assert<T extends true> = T
 type Anything = { readonly [key: string]: unknown }
 
 // Readonly is dropped, bigint is number, intersections are flattened. What makes a received type open is dropped: the
-// members for strings and numbers, that for objects, and null as the value of an optional key.
+// members for strings and numbers, those for objects, and null as the value of an optional key.
 type Close<T, Received> =
   [GeneratedJson] extends [T] ? (unknown extends T ? "unknown" : "json") : CloseMember<T, Received>
 type CloseMember<T, Received> =
@@ -38,6 +38,7 @@ type CloseMember<T, Received> =
   : T extends boolean | null | undefined ? T
   : Equal<T, Record<string, never>> extends true ? "empty"
   : Equal<T, { readonly [key: string]: never }> extends true ? "empty"
+  : [Received, T] extends [true, { readonly type: "undecodable"; readonly raw: unknown }] ? never
   : Received extends true ? CloseObject<T>
   : CloseFields<T, Received>
 type CloseObject<T> =

@@ -156,7 +156,8 @@ const unrepeated = (message: Begun, said: string): string => {
 export class Text {
   /** The message that goes on. */
   private speaker: string | undefined
-  private waiting: ReadonlyArray<MessagePiece> = []
+  /** By message, in the order in which they began. */
+  private readonly waiting = new Map<string, Array<MessagePiece>>()
   private itemId: string | undefined
   /** What was told of the last message. */
   private told = ""
@@ -166,11 +167,13 @@ export class Text {
 
   step(piece: MessagePiece): string {
     if (this.speaker !== undefined && this.speaker !== piece.itemId) {
-      this.waiting = [...this.waiting, piece]
+      const pieces = this.waiting.get(piece.itemId)
+      if (pieces === undefined) this.waiting.set(piece.itemId, [piece])
+      else pieces.push(piece)
       return ""
     }
     const text = this.tell(piece)
-    return this.waiting.length === 0 ? text : text + this.tellWaiting()
+    return this.waiting.size === 0 ? text : text + this.tellWaiting()
   }
 
   /** What is left when nothing follows. */
@@ -181,15 +184,12 @@ export class Text {
 
   private tellWaiting(): string {
     let text = ""
-    for (;;) {
-      const next = this.waiting[0]?.itemId
-      if (next === undefined || this.speaker !== undefined) return text
-      const { waiting } = this
-      this.waiting = waiting.filter(({ itemId }) => itemId !== next)
-      for (const piece of waiting) {
-        if (piece.itemId === next) text += this.tell(piece)
-      }
+    for (const [itemId, pieces] of this.waiting) {
+      if (this.speaker !== undefined) break
+      this.waiting.delete(itemId)
+      for (const piece of pieces) text += this.tell(piece)
     }
+    return text
   }
 
   private tell(piece: MessagePiece): string {

@@ -12,25 +12,29 @@ const token = String.raw`(?=[^\s"']{0,64}[\d=*])(?=[\w~+/=*.-]{8})[\w~+/=*-]+(?:
 const alone = new RegExp(
   [
     // OpenAI and others, also with its middle hidden
-    String.raw`\bsk-(?=[\w*-]{0,64}[\d*])[\w*-]{8,}`,
-    // JSON Web Tokens
-    String.raw`\beyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?`,
+    String.raw`(?<![\w/-])sk-(?=[\w*-]{0,64}[\d*])[\w*-]{8,}`,
+    // JSON Web Tokens. Each begins at most once in a run of such characters, so that the time grows as the length does.
+    String.raw`(?<![\w-])eyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*)?`,
     String.raw`\b(?:gh[opsur]_|github_pat_|glpat-|gsk_|hf_|xai-|AIza|xox[abeprs]-)(?=[\w-]{0,64}\d)[\w-]{16,}`,
     String.raw`\b(?:AKIA|ASIA)[A-Z\d]{16}\b`
   ].join("|"),
   "g"
 )
 
+const quote = String.raw`\\{0,8}["']?`
+
 const named = [
   // Bearer abc123
-  String.raw`\b(?:Bearer|Basic)\s+`,
-  // Incorrect API key provided: abc123, api_key=abc123, "authorization": "abc123"
-  String
-    .raw`(?:api[ _-]?key|access[ _-]?token|authorization|client[ _-]?secret|password)(?: provided)?["']?\s?[:=]\s?["']?`
-].map((name) => new RegExp(`(${name})${token}`, "gi"))
+  String.raw`(\bBearer\s+)${token}`,
+  // The other words that follow "basic" are no Base64
+  String.raw`(\bBasic\s+)(?=[A-Za-z+/]{0,64}[\d=])[A-Za-z\d+/]{10,}={0,2}(?![\w.-])`,
+  // Incorrect API key provided: abc123, api_key=abc123, "authorization": "abc123", also in JSON in a text of JSON
+  String.raw`((?:api[ _-]?key|access[ _-]?token|authorization|client[ _-]?secret|password)(?: provided)?` +
+  String.raw`${quote}\s?[:=]\s?${quote})(?!process\.env\b)${token}`
+].map((pattern) => new RegExp(pattern, "gi"))
 
 // Of a URL
-const password = /(:\/\/[^\s/?#@:]{0,64}:)[^\s/?#@]{1,200}@/g
+const password = /(:\/\/[^\s/?#@:]{0,64}:)[^\s/?#]{1,200}@/g
 
 export const withoutKeys = (text: string): string =>
   named
@@ -41,11 +45,16 @@ export const withoutKeys = (text: string): string =>
 export const withoutKeysIn = (json: unknown): unknown => {
   let isFound = false
   try {
+    const clean = (text: string): string => {
+      const cleaned = withoutKeys(text)
+      isFound ||= cleaned !== text
+      return cleaned
+    }
     const copy: unknown = JSON.parse(JSON.stringify(json), (_, value: unknown) => {
-      if (!Predicate.isString(value)) return value
-      const text = withoutKeys(value)
-      isFound ||= text !== value
-      return text
+      if (Predicate.isString(value)) return clean(value)
+      return Predicate.isReadonlyObject(value)
+        ? Object.fromEntries(Object.entries(value).map(([name, member]) => [clean(name), member]))
+        : value
     })
     return isFound ? copy : json
   } catch {

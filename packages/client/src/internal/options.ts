@@ -6,6 +6,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Redacted from "effect/Redacted"
 import { InvalidArgument } from "../CodexError.ts"
 
 export interface Kind {
@@ -37,8 +38,14 @@ export const time: Kind = {
   fits: (u) => Option.isSome(Duration.fromInput(u as Duration.Input))
 }
 export const environment: Kind = {
-  expected: "an object of strings",
-  fits: (u) => isRecord(u) && values(u).every((value) => value === undefined || Predicate.isString(value))
+  expected: "an object of strings, which may be Redacted",
+  fits: (u) =>
+    isRecord(u) &&
+    values(u).every((value) => value === undefined || Predicate.isString(value) || Redacted.isRedacted(value))
+}
+export const overrides: Kind = {
+  expected: "an object, or a list of strings and objects",
+  fits: (u) => isRecord(u) || isListOf((entry) => Predicate.isString(entry) || isRecord(entry))(u)
 }
 export const functions: Kind = {
   expected: "an object of functions",
@@ -117,7 +124,7 @@ export const ofClient: Kinds = { checkLogin: flag, stallTimeout: time, stopGrace
 
 export const ofProcess: Kinds = {
   args: texts,
-  configOverrides: either(texts, record),
+  configOverrides: overrides,
   credentialsStore: oneOf("ephemeral", "file", "keyring", "auto"),
   cwd: text,
   env: environment,

@@ -1,6 +1,7 @@
 /** What is asked of a thread beside its turns. What was not given is not sent. */
 import type { Lazy } from "@effect-codex/protocol/Lazy"
 import * as Received from "@effect-codex/protocol/Received"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -146,14 +147,19 @@ export const threadSettings = Effect.fnUntraced(function*(options: ThreadSetting
 /** What a request that is given up may still need. */
 const leaveWithin = "2 seconds"
 
+/** On the real clock, because a server that does not answer must not hold up a test whose clock stands still. */
+const inTime = <A>(effect: Effect.Effect<A>): Effect.Effect<Option.Option<A>> =>
+  Effect.timeoutOption(effect, leaveWithin).pipe(Effect.provideService(Clock.Clock, Clock.Clock.defaultValue()))
+
 /** Nobody knows the thread, so that it is deleted: that unloads it at once. The server refuses it for an ephemeral one. */
 const leave = (rpc: Rpc, threadId: string): Effect.Effect<void> =>
   call(rpc, "thread/delete", { threadId }).pipe(
     Effect.catchTag("RpcError", () => call(rpc, "thread/unsubscribe", { threadId })),
     Effect.interruptible,
+    Effect.ignore,
     // In a fiber of its own, because the one that leaves may be interrupted.
-    Effect.timeoutOption(leaveWithin),
-    Effect.ignore
+    inTime,
+    Effect.asVoid
   )
 
 /** Makes a thread and uses it; gives it up if that fails or is interrupted, also while the server is making it. */
@@ -170,14 +176,13 @@ const making = <A extends { readonly id: string }, E, B, E2>(
       }
       const asking = yield* Effect.forkChild(Effect.interruptible(request({ onSent })))
       // Interrupting this does not undo what was sent.
-      const giveUp = Effect.suspend(() =>
-        sent ? Effect.timeoutOption(Effect.interruptible(Fiber.await(asking)), leaveWithin) : Effect.succeedNone
-      ).pipe(
-        Effect.flatMap((late) =>
-          Option.isSome(late) && Exit.isSuccess(late.value) ? leave(rpc, late.value.value.id) : Effect.void
-        ),
-        Effect.andThen(Fiber.interrupt(asking))
-      )
+      const giveUp = Effect.suspend(() => sent ? inTime(Effect.interruptible(Fiber.await(asking))) : Effect.succeedNone)
+        .pipe(
+          Effect.flatMap((late) =>
+            Option.isSome(late) && Exit.isSuccess(late.value) ? leave(rpc, late.value.value.id) : Effect.void
+          ),
+          Effect.andThen(Fiber.interrupt(asking))
+        )
       const reply = yield* Effect.onInterrupt(restore(Fiber.join(asking)), () => giveUp)
       return yield* Effect.onError(restore(use(reply)), () => leave(rpc, reply.id))
     })
