@@ -374,6 +374,31 @@ describe("the history of another model", () => {
       assert.lengthOf(said, 1)
     })
   )
+
+  real(
+    "is put there once, however many calls go on at once",
+    Effect.gen(function*() {
+      yield* enqueue("One.", "Three.", "Three.")
+      const chat = yield* Chat.empty
+      yield* say(chat, "first")
+      const prompt = Prompt.concat(yield* Ref.get(chat.history), [
+        { role: "user", content: "second" },
+        { role: "assistant", content: "Two, says another." },
+        { role: "user", content: "third" }
+      ])
+      const ask = LanguageModel.generateText({ prompt })
+      yield* Effect.all([ask, ask], { concurrency: 2 })
+      for (const request of (yield* requests).slice(-2)) {
+        assert.deepStrictEqual(conversation(request), [
+          "user: first",
+          "assistant: One.",
+          "user: second",
+          "assistant: Two, says another.",
+          "user: third"
+        ])
+      }
+    })
+  )
 })
 
 describe("files", () => {

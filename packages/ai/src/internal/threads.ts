@@ -5,6 +5,7 @@ import type { Thread } from "@effect-codex/client/Thread"
 import type { AiError } from "effect/ai/AiError"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import type * as CodexLanguageModel from "../CodexLanguageModel.ts"
 import * as Conversation from "./conversation.ts"
@@ -93,20 +94,38 @@ export const fork: (
 })
 
 /**
- * What threads were given since their last answer: a call that is repeated must not give it again. Only the threads of the
- * newest calls are kept, because a call is repeated soon or not at all.
+ * What threads were given since their last answer: a call that is repeated, or made twice at once, must not give it again.
+ * Only the threads of the newest calls are kept, because a call is repeated soon or not at all.
  */
 export class Injected {
-  private readonly since = new Map<string, string>()
+  private readonly threads = new Map<string, { readonly lock: Semaphore.Semaphore; since: string }>()
 
-  has(threadId: string, { since }: Conversation.Conversation): boolean {
-    return this.since.get(threadId) === digestOf(threadId, since)
-  }
-
-  add(threadId: string, { since }: Conversation.Conversation): void {
-    this.since.delete(threadId)
-    this.since.set(threadId, digestOf(threadId, since))
-    if (this.since.size > 256) { for (const oldest of this.since.keys()) return void this.since.delete(oldest) }
+  /** Runs `inject` unless the thread was given the same. Of calls at once, the others wait for the first. */
+  once<E>(
+    threadId: string,
+    { since }: Conversation.Conversation,
+    inject: Effect.Effect<void, E>
+  ): Effect.Effect<void, E> {
+    return Effect.suspend(() => {
+      const given = this.threads.get(threadId) ?? { lock: Semaphore.makeUnsafe(1), since: "" }
+      this.threads.delete(threadId)
+      this.threads.set(threadId, given)
+      if (this.threads.size > 256) {
+        for (const oldest of this.threads.keys()) {
+          this.threads.delete(oldest)
+          break
+        }
+      }
+      const digest = digestOf(threadId, since)
+      return given.lock.withPermit(Effect.suspend(() =>
+        given.since === digest ? Effect.void : Effect.andThen(
+          inject,
+          Effect.sync(() => {
+            given.since = digest
+          })
+        )
+      ))
+    })
   }
 }
 
@@ -128,10 +147,7 @@ export const goOn = (
     const thread = yield* codex.resumeThread(threadId, { ...withoutInstructions(settings), tools: calls.tools })
     const last = yield* lastTurn(thread, turnId)
     if (Option.isNone(last) || last.value.id !== turnId) return undefined
-    if (items.length > 0 && !injected.has(threadId, conversation)) {
-      yield* thread.inject(items)
-      injected.add(threadId, conversation)
-    }
+    if (items.length > 0) yield* injected.once(threadId, conversation, thread.inject(items))
     return { thread, how: "continued" as const, tools }
   }).pipe(
     // Another process has it, and a fork needs no more than what is stored.
