@@ -177,6 +177,28 @@ describe("a chat", () => {
   )
 
   real(
+    "stays in a thread that was compacted, and the model has the summary",
+    Effect.gen(function*() {
+      const codex = yield* Codex.Codex
+      yield* enqueue("One.", "Two.", "What was said, in short.", "Three.", "Two again.")
+      const chat = yield* Chat.empty
+      yield* say(chat, "first")
+      const early = yield* Ref.get(chat.history)
+      yield* say(chat, "second")
+      const id = yield* threadOf(chat)
+      const thread = yield* codex.resumeThread(id)
+      yield* Effect.scoped(Effect.flatMap(thread.compact(), ({ result }) => result))
+      yield* say(chat, "third")
+      assert.strictEqual(yield* threadOf(chat), id)
+      assert.isTrue(JSON.stringify((yield* lastRequest).input).includes("What was said, in short."))
+      const branch = yield* Chat.fromPrompt(early)
+      yield* say(branch, "second, otherwise")
+      assert.notStrictEqual(yield* threadOf(branch), id)
+      assert.deepStrictEqual(yield* seen, ["user: first", "assistant: One.", "user: second, otherwise"])
+    })
+  )
+
+  real(
     "whose thread is gone is a new thread with what it says",
     Effect.gen(function*() {
       const codex = yield* Codex.Codex

@@ -67,10 +67,15 @@ export const start: (
   return { thread, how: "new", tools: calls.digests }
 })
 
-/** The newest turn that a conversation goes on from: a failed one has told it nothing. */
+/**
+ * The newest turn that a conversation goes on from: a failed one has told it nothing, and one in which nobody said anything
+ * compacted the thread.
+ */
 const lastTurn = (thread: Thread, turnId: string) =>
-  thread.turns({ sortDirection: "desc", itemsView: "notLoaded", pageSize: 5 }).pipe(
-    Stream.filter(({ id, status }) => id === turnId || status === "completed" || status === "inProgress"),
+  thread.turns({ sortDirection: "desc", itemsView: "summary", pageSize: 5 }).pipe(
+    Stream.filter(({ id, items, status }) =>
+      id === turnId || status === "inProgress" || (status === "completed" && (items?.length ?? 0) > 0)
+    ),
     Stream.runHead
   )
 
