@@ -211,7 +211,7 @@ describe("a thread that was just started or forked", () => {
         const isFork = index === 1
         const opening = yield* Effect.forkScoped(Effect.flip(
           isFork
-            ? codex.forkThread(threadId, { sandbox: Sandbox.readOnly })
+            ? codex.forkThread("source", { sandbox: Sandbox.readOnly })
             : codex.startThread({ sandbox: Sandbox.readOnly })
         ))
         yield* Effect.flatMap(server.expect(isFork ? "thread/fork" : "thread/start"), (request) =>
@@ -227,6 +227,23 @@ describe("a thread that was just started or forked", () => {
         yield* Effect.flatMap(server.expect("thread/delete"), (request) => server.reply(request, {}))
         assert.deepInclude(yield* Fiber.join(opening), { _tag: "RpcError", reason: "invalidRequest", detail })
       }
+    }))
+})
+
+describe("a fork", () => {
+  it.effect("whose reply names its source is an error, and the source is left alone", () =>
+    Effect.gen(function*() {
+      const { codex, server } = yield* connect()
+      const forking = yield* Effect.forkScoped(Effect.flip(codex.forkThread(threadId, { model: "asked" })))
+      yield* Effect.flatMap(
+        server.expect("thread/fork"),
+        (request) => server.reply(request, threadOpened({ model: "held" }))
+      )
+      const error = yield* Effect.raceFirst(
+        Fiber.join(forking),
+        Effect.map(server.next, ({ method }) => ({ _tag: `sent ${method}` }))
+      )
+      assert.strictEqual(error._tag, "DecodeError")
     }))
 })
 

@@ -324,7 +324,14 @@ export const fork = Effect.fnUntraced(function*(
     ...defined({ attachToSource, beforeTurnId, deferGoalContinuation, ephemeral, lastTurnId, threadSource })
   }
   const request = (requestOptions: RequestOptions) =>
-    rpc.request("thread/fork", all, requestOptions).pipe(nameRequired(rpc, params), using(rpc, "thread/fork", openedOf))
+    rpc.request("thread/fork", all, requestOptions).pipe(
+      nameRequired(rpc, params),
+      // A fork that is given up is deleted, which its source must never be.
+      using(rpc, "thread/fork", (reply) => {
+        const made = openedOf(reply)
+        return made?.id === threadId ? undefined : made
+      })
+    )
   return yield* making(
     rpc,
     request,
