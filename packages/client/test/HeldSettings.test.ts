@@ -5,7 +5,16 @@ import { Effect, Fiber, Result } from "effect"
 import * as Held from "../src/internal/heldSettings.ts"
 import { samePath } from "../src/internal/paths.ts"
 import { allSent } from "../src/internal/settings.ts"
-import { connect, type FakeServer, threadId, threadOpened } from "./fakeServer.ts"
+import {
+  completed,
+  connect,
+  type FakeServer,
+  notification,
+  started,
+  threadId,
+  threadOpened,
+  turn
+} from "./fakeServer.ts"
 
 const readOnly = { type: "readOnly", networkAccess: false } as const
 const workspaceWrite = {
@@ -228,6 +237,67 @@ describe("a thread that was just started or forked", () => {
         assert.deepInclude(yield* Fiber.join(opening), { _tag: "RpcError", reason: "invalidRequest", detail })
       }
     }))
+})
+
+describe("a review", () => {
+  it.effect("is stopped when somebody adds a folder to its sandbox before it begins", () =>
+    Effect.gen(function*() {
+      const { codex, server } = yield* connect()
+      const starting = yield* Effect.forkScoped(codex.startThread({ sandbox: Sandbox.workspaceWrite }))
+      yield* Effect.flatMap(
+        server.expect("thread/start"),
+        (request) => server.reply(request, threadOpened(request.params))
+      )
+      const thread = yield* Fiber.join(starting)
+      const review = Effect.scoped(
+        Effect.flatMap(thread.review({ type: "uncommittedChanges" }), ({ result }) => result)
+      )
+      const reviewing = yield* Effect.forkScoped(Effect.flip(review))
+      const request = yield* server.expect("review/start")
+      yield* server.send(notification("thread/settings/updated", {
+        threadId,
+        threadSettings: { sandboxPolicy: { ...workspaceWrite, writableRoots: ["/tmp", "/"] } }
+      }))
+      yield* server.reply(request, { turn: turn("turn-1"), reviewThreadId: threadId })
+      yield* server.send(started("turn-1"))
+      yield* Effect.flatMap(server.expect("turn/interrupt"), (request) => server.reply(request, {}))
+      yield* server.send(completed("turn-1", "interrupted"))
+      assert.instanceOf(yield* Fiber.join(reviewing), CodexError.SettingsNotApplied)
+    }))
+})
+
+describe("updateSettings", () => {
+  const opened = Effect.gen(function*() {
+    const { codex, server } = yield* connect()
+    const starting = yield* Effect.forkScoped(codex.startThread({ sandbox: Sandbox.readOnly }))
+    yield* Effect.flatMap(
+      server.expect("thread/start"),
+      (request) => server.reply(request, threadOpened(request.params))
+    )
+    return { server, thread: yield* Fiber.join(starting) }
+  })
+  for (const how of ["refused", "interrupted"]) {
+    it.effect(`that is ${how} is kept by no turn, whatever was asked after it`, () =>
+      Effect.gen(function*() {
+        const { server, thread } = yield* opened
+        const first = yield* Effect.forkScoped(Effect.exit(thread.updateSettings({ sandbox: Sandbox.fullAccess })))
+        const loosening = yield* server.next
+        const second = yield* Effect.forkScoped(thread.updateSettings({ model: "other" }))
+        const other = yield* server.next
+        if (how === "refused") {
+          yield* server.refuse(loosening, -32600, "no")
+          yield* Fiber.join(first)
+        } else yield* Fiber.interrupt(first)
+        yield* server.reply(other, {})
+        yield* Fiber.join(second)
+        const running = yield* Effect.forkScoped(thread.run("go"))
+        const request = yield* server.expect("turn/start")
+        yield* server.reply(request, { turn: turn("turn-1") })
+        yield* server.send(started("turn-1"), completed("turn-1"))
+        yield* Fiber.join(running)
+        assert.deepStrictEqual(request.params?.sandboxPolicy, readOnly)
+      }))
+  }
 })
 
 describe("a fork", () => {

@@ -311,6 +311,26 @@ describe("a turn that the server starts", () => {
       assert.strictEqual((yield* thread.status).type, "idle")
     }).pipe(Effect.scoped, Effect.provide(home)), 60_000)
 
+  it.live("as a review may write to the folder of TMPDIR that the server names", () =>
+    Effect.gen(function*() {
+      const codex = yield* Codex.Codex
+      const { workspace } = yield* CodexHome.CodexHome
+      const other = `${workspace}/other`
+      mkdirSync(other)
+      for (const sandbox of [Sandbox.workspaceWrite, Sandbox.workspaceWriteWith({ networkAccess: true })]) {
+        const thread = yield* codex.startThread({ approvalMode: never, runtimeWorkspaceRoots: [other], sandbox })
+        const review = Effect.flatMap(thread.review(look), (turn) => turn.result)
+        yield* thread.run("go")
+        assert.strictEqual((yield* review).status, "completed")
+        yield* thread.updateSettings({ sandbox: Sandbox.readOnly })
+        yield* thread.updateSettings({ sandbox: Sandbox.workspaceWrite })
+        assert.strictEqual((yield* review).status, "completed")
+      }
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(ScriptedCodex.layer({ codex: { env: { TMPDIR: "/var/tmp" } }, model: { answer: () => "ok" } }))
+    ), 60_000)
+
   it.live("for a goal is stopped when somebody loosens the thread right before it", () =>
     Effect.gen(function*() {
       const model = yield* ScriptedModel.ScriptedModel

@@ -11,7 +11,7 @@ import { type ResumeError, type RpcError, SettingsNotApplied } from "../CodexErr
 import type { Sandbox } from "../Sandbox.ts"
 import { parts } from "./guard.ts"
 import type { Members } from "./members.ts"
-import { containsPath, isRelative, samePath } from "./paths.ts"
+import { containsPath, isRelative, isWithin, samePath } from "./paths.ts"
 import { defined } from "./settings.ts"
 import { call, using } from "./uses.ts"
 
@@ -31,6 +31,8 @@ export interface Asked {
   readonly effort?: string | undefined
   /** What `config` adds to `Sandbox.workspaceWrite`. */
   readonly details?: { readonly [key: string]: unknown } | undefined
+  /** The folder of TMPDIR on the server, where {@link temporaryOf} found it. */
+  readonly temporary?: string | undefined
 }
 
 /** What the server says. An older server may leave out any of it. */
@@ -100,15 +102,49 @@ const policyOf = ({ isCustom, policy }: Sandbox, details: Asked["details"]): Sen
 /**
  * `fresh`: the thread was loaded by this request, so that the mode of a sandbox was taken as the configuration has it.
  * `loaded`: it may have been loaded before. `changed`: it was changed since, and took a relative folder as it was given.
+ * `sent`: this client has just changed it, and the server was asked for it right after.
  */
-type When = "fresh" | "loaded" | "changed"
+type When = "fresh" | "loaded" | "changed" | "sent"
+
+const workspaceOf = ({ cwd, runtimeWorkspaceRoots }: Told): ReadonlyArray<string> => [
+  ...strings(runtimeWorkspaceRoots),
+  ...Predicate.isString(cwd) ? [cwd] : []
+]
+
+type WorkspaceWrite = Extract<Sent.SandboxPolicy, { readonly type: "workspaceWrite" }>
+
+/** The writable roots that a thread holds and nobody asked for. */
+const unaskedRoots = (asked: WorkspaceWrite, told: Told): ReadonlyArray<string> => {
+  const allowed = [
+    ...asked.writableRoots ?? [],
+    ...workspaceOf(told),
+    ...asked.excludeSlashTmp === true ? [] : ["/tmp"]
+  ]
+  return strings(member(told.sandbox, "writableRoots")).filter((root) => !containsPath(allowed, root))
+}
 
 /**
- * Whether a policy is the one that was asked for. The server adds the workspace to the writable roots. It may also spell
- * out the temporary folders: then it names `/tmp` and the folder of TMPDIR, or leaves TMPDIR out when it is not set
- * (measured on 0.169). Which folder that is we cannot know, so it is believed only of a policy that was just sent.
+ * The folder of TMPDIR, in what a thread holds right after this client sent it a policy. The server spells the temporary
+ * folders out where the workspace roots are others than the folder: then it names `/tmp` and the folder of TMPDIR, or
+ * leaves TMPDIR out when it is not set (measured on 0.169). Somebody else may name a folder too, so that one which holds
+ * the workspace is never taken for it.
  */
-const isSamePolicy = (asked: Sent.SandboxPolicy, told: Told, when: When): boolean => {
+const temporaryIn = (asked: WorkspaceWrite, told: Told): string | undefined => {
+  const [root, ...others] = unaskedRoots(asked, told)
+  return root !== undefined && others.length === 0 && asked.excludeTmpdirEnvVar !== true &&
+      strings(member(told.sandbox, "writableRoots")).includes("/tmp") &&
+      !workspaceOf(told).some((folder) => isWithin(root, folder)) && !isWithin(root, "/")
+    ? root
+    : undefined
+}
+
+/** Whether a policy is the one that was asked for. The server adds the workspace to the writable roots. */
+const isSamePolicy = (
+  asked: Sent.SandboxPolicy,
+  told: Told,
+  when: When,
+  temporary: string | undefined
+): boolean => {
   const held = told.sandbox
   if (held?.type !== asked.type) return false
   switch (asked.type) {
@@ -118,19 +154,29 @@ const isSamePolicy = (asked: Sent.SandboxPolicy, told: Told, when: When): boolea
     case "externalSandbox":
       return Predicate.hasProperty(held, "networkAccess") && held.networkAccess === (asked.networkAccess ?? false)
     case "workspaceWrite": {
-      const roots = asked.writableRoots ?? []
-      const workspace = [...strings(told.runtimeWorkspaceRoots), ...Predicate.isString(told.cwd) ? [told.cwd] : []]
       const heldRoots = strings(member(held, "writableRoots"))
-      const allowed = [...roots, ...workspace, ...asked.excludeSlashTmp === true ? [] : ["/tmp"]]
+      const known = when === "sent"
+        ? temporaryIn(asked, told)
+        : asked.excludeTmpdirEnvVar === true
+        ? undefined
+        : temporary
       return member(held, "networkAccess") === (asked.networkAccess ?? false) &&
         member(held, "excludeSlashTmp") === (asked.excludeSlashTmp ?? false) &&
         (member(held, "excludeTmpdirEnvVar") === true || asked.excludeTmpdirEnvVar !== true) &&
-        heldRoots.filter((root) => !containsPath(allowed, root)).length <=
-          (when === "changed" && heldRoots.includes("/tmp") ? 1 : 0) &&
-        roots.every((root) => containsPath([...heldRoots, ...workspace], root))
+        unaskedRoots(asked, told).every((root) => known !== undefined && samePath(known, root)) &&
+        (asked.writableRoots ?? []).every((root) => containsPath([...heldRoots, ...workspaceOf(told)], root))
     }
   }
 }
+
+/** Whether the server may name the folder of TMPDIR among the writable roots of a thread. */
+export const namesTemporary = (sandbox: Sandbox | undefined, { cwd, runtimeWorkspaceRoots }: Told): boolean =>
+  sandbox?.policy.type === "workspaceWrite" && sandbox.policy.excludeTmpdirEnvVar !== true &&
+  runtimeWorkspaceRoots !== undefined && runtimeWorkspaceRoots.some((root) => root !== cwd)
+
+/** The folder of TMPDIR on the server, from what a thread holds right after this client has sent it a sandbox. */
+export const temporaryOf = ({ policy }: Sandbox, told: Told): string | undefined =>
+  policy.type === "workspaceWrite" ? temporaryIn(policy, told) : undefined
 
 /** A profile of the configuration can allow what the policy beside it does not tell. */
 const isBuiltIn = (profile: Told["activePermissionProfile"]): boolean =>
@@ -172,7 +218,7 @@ const differences = (asked: Asked, told: Told, when: When): ReadonlyArray<Differ
       isBuiltIn(told.activePermissionProfile) &&
       (when === "fresh"
         ? told.sandbox?.type === sandbox.policy.type
-        : isSamePolicy(policyOf(sandbox, asked.details), told, when)),
+        : isSamePolicy(policyOf(sandbox, asked.details), told, when, asked.temporary)),
     (sandbox) => ({ sandboxPolicy: policyOf(sandbox, asked.details) }),
     (sandbox) => when === "fresh" ? sandbox.mode : show(policyOf(sandbox, asked.details))
   )
@@ -336,12 +382,12 @@ const apply = Effect.fnUntraced(function*(
     using(rpc, "thread/resume", toldOf),
     Effect.catchTag("ThreadNotPersisted", () => Effect.succeed(undefined))
   )
-  const still = now === undefined ? wrong : differences(asked, now, "changed")
+  const still = now === undefined ? wrong : differences(asked, now, "sent")
   const isWrong = still.filter(({ isTold }) => isTold)
   if (isWrong.length > 0) {
     return yield* now === undefined || when !== "loaded" || isWrong.some(({ update }) => update === undefined)
       ? failed(threadId, isWrong, advice)
-      : apply(rpc, threadId, asked, now, "changed")
+      : apply(rpc, threadId, asked, now, "sent")
   }
   // What was sent, and not what somebody else may have made of it since.
   return { ...now ?? told, ...defined({ sandbox: update.sandboxPolicy ?? undefined }) }

@@ -19,3 +19,9 @@ export const samePath = (a: string, b: string): boolean => a === b || normal(a) 
 
 export const containsPath = (paths: ReadonlyArray<string>, path: string): boolean =>
   paths.some((one) => samePath(one, path))
+
+/** Whether a folder is a path or is above it. */
+export const isWithin = (folder: string, path: string): boolean => {
+  const above = normal(folder).replace(/\/$/, "")
+  return normal(path) === normal(folder) || normal(path).startsWith(`${above}/`)
+}

@@ -14,7 +14,8 @@ import type { Handler, Overrides } from "../ServerRequests.ts"
 import type { Thread } from "../Thread.ts"
 import type { CheckFolders } from "./folders.ts"
 import * as goal from "./goal.ts"
-import { notHeld, type Told } from "./heldSettings.ts"
+import * as Held from "./heldSettings.ts"
+import type { Told } from "./heldSettings.ts"
 import type { ToWire } from "./inputItems.ts"
 import * as Kept from "./keptSettings.ts"
 import * as OptionKinds from "./options.ts"
@@ -24,7 +25,7 @@ import type { Turns } from "./threadRoute.ts"
 import * as threadTurns from "./threadTurns.ts"
 import * as Turn from "./turn.ts"
 import { type Opened, unstored } from "./untoldSettings.ts"
-import { call } from "./uses.ts"
+import { call, using } from "./uses.ts"
 
 /**
  * What a handle gives to each of its turns.
@@ -70,6 +71,12 @@ export const defaultsOf = (
   stallTimeout: options?.stallTimeout ?? source?.stallTimeout
 })
 
+/** Settings that were sent. */
+interface Change {
+  readonly given: Kept.Kept
+  isSettled: boolean
+}
+
 /** The server may have done what was asked. */
 const unknownOutcomes: ReadonlySet<string> = new Set(["AppServerTimeout", "AppServerExited", "TransportError"])
 
@@ -99,27 +106,49 @@ export const make = (
       "item/tool/call": tools.handler(defaults.handlers?.["item/tool/call"] ?? client.toolCall)
     }
   let { kept } = defaults
+  /** What is kept beside the changes that are not settled, and those before which one is not. */
+  let base = kept
+  let pending: ReadonlyArray<Change> = []
+  const keptOf = (changes: ReadonlyArray<Change>) => changes.reduce((all, { given }) => Kept.keep(all, given), base)
   client.opened.ask(id, kept)
   /** What was kept before a change of which the server has not told yet. */
-  let changing: ReadonlyArray<{ readonly before: Kept.Kept; readonly told: Told | undefined }> = []
+  let changing: ReadonlyArray<{
+    readonly before: Kept.Kept
+    readonly told: Told | undefined
+    readonly pending: ReadonlyArray<Change>
+  }> = []
   let restarts = state === undefined ? rpc.restarts : undefined
+  /** The folder of TMPDIR on the server, once it was seen. */
+  let temporary: string | undefined
   /**
    * Keeps settings from when they are sent: their reply may be lost, and what is asked for last counts. A refusal takes them
    * back; so does an outcome that is not known, if they could be looser.
    */
   const keeping = (given: Kept.Kept) => <A, E extends { readonly _tag: string }>(request: Effect.Effect<A, E>) =>
     Effect.suspend(() => {
-      const before = kept
-      const asked = kept = Kept.keep(kept, given)
+      const change: Change = { given, isSettled: false }
       const now = rpc.settingsOf(id)
-      changing = [...changing.filter(({ told }) => told === now), { before, told: now }]
+      changing = [...changing.filter(({ told }) => told === now), { before: kept, told: now, pending }]
+      pending = [...pending, change]
+      kept = Kept.keep(kept, given)
       return Effect.onExit(request, (exit) =>
         Effect.sync(() => {
+          change.isSettled = true
           if (Exit.isSuccess(exit)) client.opened.ask(id, given)
-          if (Exit.isSuccess(exit) || kept !== asked) return
-          const error = Cause.findErrorOption(exit.cause)
-          const isRefused = Option.isSome(error) && !unknownOutcomes.has(error.value._tag)
-          if (isRefused || !Kept.isNoLooser(asked, before)) kept = before
+          else {
+            const before = keptOf(pending.slice(0, pending.indexOf(change)))
+            const error = Cause.findErrorOption(exit.cause)
+            const isRefused = Option.isSome(error) && !unknownOutcomes.has(error.value._tag)
+            if (isRefused || !Kept.isNoLooser(Kept.keep(before, given), before)) {
+              pending = pending.filter((one) => one !== change)
+              changing = changing.filter((one) => !one.pending.includes(change))
+            }
+          }
+          const open = pending.findIndex(({ isSettled }) => !isSettled)
+          const settled = open === -1 ? pending.length : open
+          base = keptOf(pending.slice(0, settled))
+          pending = pending.slice(settled)
+          kept = keptOf(pending)
         }))
     })
 
@@ -151,6 +180,7 @@ export const make = (
       threadCalls.resume(rpc, client.opened, id, own, client.opened.again(id, own)),
       () => {
         restarts = now
+        temporary = undefined
         unheard.delete(id)
       }
     )
@@ -162,17 +192,31 @@ export const make = (
     Effect.andThen(Effect.catchTag(revive, "SettingsNotApplied", () => threadCalls.rejoin(rpc, id)), effect)
   // The server runs a turn of a thread that the connection left, and tells it nothing: the turn would never end here.
   const subscribe = Effect.andThen(revive, Effect.suspend(() => unheard.has(id) ? resume : Effect.void))
+  /** A later look at the thread knows the folder from one that somebody else has added. */
+  const findTemporary = Effect.suspend(() => {
+    const { sandbox } = Kept.asked(kept)
+    if (sandbox === undefined || temporary !== undefined) return Effect.void
+    if (!Held.namesTemporary(sandbox, rpc.settingsOf(id) ?? {})) return Effect.void
+    // What changed is told at some time after the reply, and perhaps after a change of somebody else.
+    return rpc.request("thread/resume", { threadId: id, excludeTurns: true }, { timeout: "2 seconds" }).pipe(
+      using(rpc, "thread/resume", Held.toldOf),
+      Effect.map((told) => {
+        temporary = Held.temporaryOf(sandbox, told)
+      }),
+      Effect.ignore
+    )
+  })
   /** For turns that the server starts with what the thread holds. */
   const enforce = Effect.suspend(() => {
     const params = Kept.updateParams(kept, rpc.settingsOf(id))
     return Object.keys(params).length === 0
       ? Effect.void
-      : call(rpc, "thread/settings/update", { threadId: id, ...params })
+      : Effect.andThen(call(rpc, "thread/settings/update", { threadId: id, ...params }), findTemporary)
   })
   /** Why a turn that the server has started must not run. It may have begun before a change of our own was taken. */
   const refuse = (held: Told | undefined): SettingsNotApplied | undefined => {
     const wrong = (kept: Kept.Kept) =>
-      notHeld(id, Kept.asked(kept), held, {
+      Held.notHeld(id, { ...Kept.asked(kept), temporary }, held, {
         untold: false,
         advice:
           "Somebody else changed the thread right before the turn began, and the turn was stopped: look at what it " +
@@ -224,7 +268,16 @@ export const make = (
       id,
       { ...defaults, handlers, stallTimeout: defaults.stallTimeout ?? client.stallTimeout },
       client,
-      { checked, current: () => kept, keeping, enforce, inOrder, refuse, started: client.started }
+      {
+        checked,
+        current: () => kept,
+        keeping,
+        enforce,
+        inOrder,
+        refuse,
+        started: client.started,
+        temporary: () => temporary
+      }
     ),
     ...calls,
     setName: (name) => revived(calls.setName(name)),
@@ -237,7 +290,8 @@ export const make = (
         Effect.andThen(Effect.yieldNow),
         Effect.andThen(
           Effect.suspend(() => afterEarlier(revived(checked(options)(keeping(options)(calls.updateSettings(options))))))
-        )
+        ),
+        Effect.andThen(Effect.suspend(() => options.sandbox === undefined ? Effect.void : findTemporary))
       ),
     ...goals,
     fork: Effect.fn("Thread.fork")(function*(options) {

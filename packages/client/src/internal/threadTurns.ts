@@ -99,6 +99,8 @@ export interface Settings {
   ) => <A, E extends { readonly _tag: string }>(request: Effect.Effect<A, E>) => Effect.Effect<A, E>
   /** Makes the thread hold it, for a turn whose request carries no settings. */
   readonly enforce: Effect.Effect<void, CallError | ThreadNotFound>
+  /** The folder of TMPDIR on the server, once it was seen. */
+  readonly temporary: () => string | undefined
 }
 
 export const make = (
@@ -118,7 +120,8 @@ export const make = (
         "A turn that runs keeps its settings: set `whenBusy` to \"queue\", or steer it with a handle that asks " +
         "for none of them."
       const asked = askedOf(Kept.keep(Kept.explicit(settings.current()), options ?? {}), given)
-      const told = Held.notHeld(threadId, differing(asked, sent?.asked), held, { untold: true, advice })
+      const different = { ...differing(asked, sent?.asked), temporary: settings.temporary() }
+      const told = Held.notHeld(threadId, different, held, { untold: true, advice })
       const untold = Object.entries(differing(untoldOf(given), sent?.untold)).map(([setting, value]) => ({
         setting,
         asked: JSON.stringify(value),
