@@ -94,6 +94,7 @@ export class TurnState {
   /** The id by which the server knows the turn that it runs; a review has another one than its items (measured). */
   runningId: string
   hasBegun = false
+  private isBeginningTold = false
   /** What tracers are told of the turn. */
   span: Tracer.Span | undefined
   /** How the turn ends if it has to be interrupted. */
@@ -318,8 +319,9 @@ export class TurnState {
     const params = event.params as Readonly<Record<string, unknown>>
     switch (event._tag) {
       case "turn/started":
-        // Settings that change from here on are those of the turns that follow.
-        if (!this.hasBegun) this.begins()
+        // Settings that change from here on are those of the turns that follow, also when this is told again.
+        if (!this.isBeginningTold) this.begins()
+        this.isBeginningTold = true
         this.hasBegun = true
         return
       case "model/rerouted":
@@ -339,8 +341,12 @@ export class TurnState {
         this.retries++
         return
       case "item/started": {
-        // It may be all that tells of the beginning. Whose turn it is that takes in our message is another question.
-        if (this.options.clientId === undefined) this.hasBegun = true
+        // It may be all that tells of the beginning, and of a review it comes before. Whose turn it is that takes in our
+        // message is another question.
+        if (this.options.clientId === undefined && !this.hasBegun) {
+          this.begins()
+          this.hasBegun = true
+        }
         const id = idOf(params["item"])
         if (id === undefined) return
         this.itemIds.add(id)
