@@ -240,30 +240,40 @@ describe("a thread that was just started or forked", () => {
 })
 
 describe("a review", () => {
-  it.effect("is stopped when somebody adds a folder to its sandbox before it begins", () =>
-    Effect.gen(function*() {
-      const { codex, server } = yield* connect()
-      const starting = yield* Effect.forkScoped(codex.startThread({ sandbox: Sandbox.workspaceWrite }))
-      yield* Effect.flatMap(
-        server.expect("thread/start"),
-        (request) => server.reply(request, threadOpened(request.params))
-      )
-      const thread = yield* Fiber.join(starting)
-      const review = Effect.scoped(
-        Effect.flatMap(thread.review({ type: "uncommittedChanges" }), ({ result }) => result)
-      )
-      const reviewing = yield* Effect.forkScoped(Effect.flip(review))
-      const request = yield* server.expect("review/start")
-      yield* server.send(notification("thread/settings/updated", {
-        threadId,
-        threadSettings: { sandboxPolicy: { ...workspaceWrite, writableRoots: ["/tmp", "/"] } }
-      }))
-      yield* server.reply(request, { turn: turn("turn-1"), reviewThreadId: threadId })
-      yield* server.send(started("turn-1"))
-      yield* Effect.flatMap(server.expect("turn/interrupt"), (request) => server.reply(request, {}))
-      yield* server.send(completed("turn-1", "interrupted"))
-      assert.instanceOf(yield* Fiber.join(reviewing), CodexError.SettingsNotApplied)
-    }))
+  const item = { type: "enteredReviewMode", id: "r", review: "changes" }
+  const entered = notification("item/started", { threadId, turnId: "turn-1", item, startedAtMs: 1 })
+  const beginnings: ReadonlyArray<readonly [how: string, frames: ReadonlyArray<string>]> = [
+    ["before it begins", [started("turn-1")]],
+    ["before its first item, which comes before its beginning", [entered, started("turn-1")]],
+    ["before it begins, and its beginning is lost", [entered]]
+  ]
+  it.effect.each(beginnings)(
+    "is stopped when somebody adds a folder to its sandbox %s",
+    ([, frames]) =>
+      Effect.gen(function*() {
+        const { codex, server } = yield* connect()
+        const starting = yield* Effect.forkScoped(codex.startThread({ sandbox: Sandbox.workspaceWrite }))
+        yield* Effect.flatMap(
+          server.expect("thread/start"),
+          (request) => server.reply(request, threadOpened(request.params))
+        )
+        const thread = yield* Fiber.join(starting)
+        const review = Effect.scoped(
+          Effect.flatMap(thread.review({ type: "uncommittedChanges" }), ({ result }) => result)
+        )
+        const reviewing = yield* Effect.forkScoped(Effect.flip(review))
+        const request = yield* server.expect("review/start")
+        yield* server.send(notification("thread/settings/updated", {
+          threadId,
+          threadSettings: { sandboxPolicy: { ...workspaceWrite, writableRoots: ["/tmp", "/"] } }
+        }))
+        yield* server.reply(request, { turn: turn("turn-1"), reviewThreadId: threadId })
+        yield* server.send(...frames)
+        yield* Effect.flatMap(server.expect("turn/interrupt"), (request) => server.reply(request, {}))
+        yield* server.send(completed("turn-1", "interrupted"))
+        assert.instanceOf(yield* Fiber.join(reviewing), CodexError.SettingsNotApplied)
+      })
+  )
 })
 
 describe("updateSettings", () => {
