@@ -89,6 +89,8 @@ export interface ThreadObserver {
   readonly onSubagentUsage?: ((turnId: string, subagentTurnId: string, tokenUsage: unknown) => void) | undefined
   /** The handlers for the requests of a turn, or of the thread where a request names no turn. */
   readonly handlers?: ((turnId: string | undefined) => ServerRequests.Overrides | undefined) | undefined
+  /** Waits until it is known whether the turn has handlers. Undefined where it is known. */
+  readonly undecided?: ((turnId: string | undefined) => Effect.Effect<void> | undefined) | undefined
   /** The span of the turn, below which those of its requests belong. */
   readonly span?: ((turnId: string | undefined) => Tracer.AnySpan | undefined) | undefined
 }

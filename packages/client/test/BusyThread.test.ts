@@ -190,6 +190,85 @@ describe("a turn of another client", () => {
     }))
 })
 
+describe("what a turn asks before the reply to the request that starts ours", () => {
+  const method = "item/commandExecution/requestApproval"
+
+  /** Starts a turn whose handler accepts. */
+  const accepting = Effect.gen(function*() {
+    const connected = yield* Fake.connectThread()
+    const ours = yield* Effect.forkScoped(
+      connected.thread.run("go", { handlers: { [method]: () => Effect.succeed({ decision: "accept" }) } })
+    )
+    const request = yield* connected.server.expect("turn/start")
+    return { ...connected, ours, request, ourId: request.params?.["clientUserMessageId"] }
+  })
+
+  it.effect("is not answered by our handler if the turn is another client's", () =>
+    Effect.gen(function*() {
+      const { ours, request, server } = yield* accepting
+      yield* server.send(
+        Fake.started("other"),
+        userMessage("other", "somebody-else"),
+        Fake.ask(method, "a", { turnId: "other" })
+      )
+      assert.deepInclude(yield* server.next, { id: "a", result: { decision: "decline" } })
+      yield* server.send(Fake.completed("other"), reply(request, "ours"), Fake.started("ours"), Fake.completed("ours"))
+      assert.strictEqual((yield* Fiber.join(ours)).id, "ours")
+    }))
+
+  it.effect("is not answered by it either if the reply names that turn, which took in our message", () =>
+    Effect.gen(function*() {
+      const { ourId, ours, request, server } = yield* accepting
+      const failing = yield* Effect.forkScoped(Effect.flip(Fiber.join(ours)))
+      yield* server.send(
+        Fake.started("other"),
+        userMessage("other", "somebody-else"),
+        userMessage("other", ourId),
+        reply(request, "other"),
+        Fake.ask(method, "a", { turnId: "other" })
+      )
+      assert.deepInclude(yield* server.next, { id: "a", result: { decision: "decline" } })
+      assert.deepInclude(yield* Fiber.join(failing), { _tag: "ThreadBusy", activeTurnId: "other", delivered: true })
+    }))
+
+  it.effect("is answered by it at once if the turn began with our message, also for a subagent", () =>
+    Effect.gen(function*() {
+      const { ourId, ours, request, server } = yield* accepting
+      const subagent = { threadId: "thread-2", turn: Fake.turn("sub", "inProgress", { rootTurnId: "ours" }) }
+      yield* server.send(
+        Fake.started("ours"),
+        userMessage("ours", ourId),
+        Fake.ask(method, "a", { turnId: "ours" }),
+        Fake.notification("turn/started", subagent),
+        Fake.ask(method, "b", { threadId: "thread-2", turnId: "sub" })
+      )
+      for (const id of ["a", "b"]) assert.deepInclude(yield* server.next, { id, result: { decision: "accept" } })
+      yield* server.send(reply(request, "ours"), Fake.completed("ours"))
+      assert.strictEqual((yield* Fiber.join(ours)).id, "ours")
+    }))
+
+  it.effect("is answered by the thread's handler if the turn is our review", () =>
+    Effect.gen(function*() {
+      const { codex, server } = yield* Fake.connect()
+      const opening = yield* Effect.forkScoped(
+        codex.startThread({ handlers: { [method]: () => Effect.succeed({ decision: "accept" }) } })
+      )
+      yield* Effect.flatMap(server.expect("thread/start"), (request) =>
+        server.reply(request, Fake.threadOpened(request.params)))
+      const thread = yield* Fiber.join(opening)
+      yield* Effect.forkScoped(Effect.exit(thread.review({ type: "uncommittedChanges" })))
+      const request = yield* server.expect("review/start")
+      yield* server.send(
+        Fake.started("review"),
+        userMessage("review", null),
+        reply(request, "review"),
+        Fake.ask(method, "a", { turnId: "review" })
+      )
+      assert.deepInclude(yield* server.next, { id: "a", result: { decision: "accept" } })
+      yield* server.close()
+    }))
+})
+
 describe("a turn of another client that is over when the reply comes", () => {
   it.effect("is ThreadBusy at once, and leaves the thread free", () =>
     Effect.gen(function*() {

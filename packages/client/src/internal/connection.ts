@@ -240,6 +240,12 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
         handler: (request) => Effect.andThen(Effect.sync(() => notices.undecided(undecided)), handler(request))
       }
     },
+    undecided: (origin) => {
+      const waits = lookup.turnsOf(origin).flatMap(({ threadId, turnId }) =>
+        observersOf(threadId).flatMap((observer) => observer.undecided?.(turnId) ?? [])
+      )
+      return waits.length === 0 ? undefined : Effect.all(waits, { discard: true })
+    },
     spanOf: lookup.spanOf,
     onRejected: telemetry.rejected,
     onHandled: (origin) => {

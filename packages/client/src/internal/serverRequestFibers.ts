@@ -203,6 +203,8 @@ const handle = Effect.fnUntraced(function*(
 
 export const make = Effect.fnUntraced(function*(options: {
   readonly handlerOf: (method: string, origin: Origin, params: unknown) => Found | undefined
+  /** Waits until it is known whose turn a request is of, where it is not known yet. */
+  readonly undecided: (origin: Origin) => Effect.Effect<void> | undefined
   /** The span that a request's span belongs below, if any. */
   readonly spanOf: (origin: Origin) => Tracer.AnySpan | undefined
   /** A request that no handler is asked for was answered with an error. */
@@ -217,7 +219,7 @@ export const make = Effect.fnUntraced(function*(options: {
   /** How many frames the server has dropped, as its log tells, and why it dropped the last one. */
   readonly dropped: () => { readonly count: number; readonly reason: string }
 }): Effect.fn.Return<ServerRequestFibers, never, Scope.Scope> {
-  const { dropped, handlerOf, maxSendBytes, onHandled, onRejected, report, send, spanOf, timeout } = options
+  const { dropped, handlerOf, maxSendBytes, onHandled, onRejected, report, send, spanOf, timeout, undecided } = options
   const fork = yield* FiberMap.runtime(yield* FiberMap.make<RequestId, void>())()
   const forkSend = yield* FiberSet.makeRuntime<never, void>()
   // Answered requests stay until the server says that it took the answer: until then it may send them again.
@@ -390,10 +392,14 @@ export const make = Effect.fnUntraced(function*(options: {
       if (takeUp(message)) return
       const origin = originOf(message.params)
       if (origin.threadId !== undefined) untold.delete(origin.threadId)
+      const wait = undecided(origin)
+      const responding = wait === undefined
+        ? respond(message, origin)
+        : Effect.andThen(wait, Effect.suspend(() => respond(message, origin)))
       const fiber = fork(
         id,
         Effect.ensuring(
-          respond(message, origin),
+          responding,
           Effect.sync(() => {
             onHandled(origin)
             // The server resolves only what belongs to a thread.

@@ -62,6 +62,8 @@ interface Starting {
   readonly roots: Map<string, string>
   /** Completed when the first turn begins; for requests whose reply names no turn. */
   readonly begun: Deferred.Deferred<string, ConnectionError>
+  /** Completed when the reply has said which turn was started, or that it does not say it. */
+  readonly answered: Deferred.Deferred<void>
   /** The turn that took in the message with our id. */
   taker: string | undefined
 }
@@ -162,7 +164,15 @@ class ThreadRoute implements ThreadObserver {
   }
 
   handlers(turnId?: string): Overrides | undefined {
-    return this.asking(turnId)?.options.handlers
+    const turn = this.asking(turnId)
+    return turn !== undefined && isOurs(turn) === true ? turn.options.handlers : undefined
+  }
+
+  undecided(turnId?: string): Effect.Effect<void> | undefined {
+    const turn = this.asking(turnId)
+    return this.starting === undefined || turn === undefined || isOurs(turn) !== undefined
+      ? undefined
+      : Deferred.await(this.starting.answered)
   }
 
   span(turnId?: string): Tracer.AnySpan | undefined {
@@ -213,6 +223,7 @@ class ThreadRoute implements ThreadObserver {
       case "item/started": {
         const { item } = membersOf(event.params)
         const clientId = clientIdOf(item)
+        if (membersOf(item)["type"] === "userMessage") turn?.onMessage(clientId ?? null)
         if (clientId !== undefined) this.onMessage(id, clientId)
         // The reply to the request for a compaction names no turn, and the turn's beginning may not be told.
         const begun = this.starting?.begun
@@ -229,7 +240,7 @@ class ThreadRoute implements ThreadObserver {
       return
     }
     for (const turn of this.turns.values()) {
-      if (turn.options.clientId !== clientId || (turn.id === takerId && turn.hasBegun)) continue
+      if (turn.options.clientId !== clientId || (turn.id === takerId && hasBegunOurs(turn))) continue
       this.activeTurnId = takerId
       this.afterRead.push(() => this.taken(turn, takerId))
     }
@@ -238,9 +249,9 @@ class ThreadRoute implements ThreadObserver {
   // A turn that was running unknown to us takes in the message that was to start one. The server then answers with the
   // id of that turn (0.169), or with one that never begins (older ones). But the beginning of our own may have been lost.
   private taken(turn: TurnState, takerId: string): void {
-    if (turn.isEnded || (turn.id === takerId && turn.hasBegun)) return
+    if (turn.isEnded || (turn.id === takerId && hasBegunOurs(turn))) return
     const busy = new ThreadBusy({ threadId: this.threadId, activeTurnId: takerId, delivered: true })
-    if (turn.id === takerId) this.calls.onUnbegun(turn, busy)
+    if (turn.id === takerId && !turn.hasBegun) this.calls.onUnbegun(turn, busy)
     else turn.onEnd(busy)
   }
 
@@ -327,7 +338,14 @@ class ThreadRoute implements ThreadObserver {
 
   /** From here on until `claim` or `giveUp`, turns that are not known are taken in. */
   expect(options: TurnStateOptions): Starting {
-    return this.starting = { options, opened: [], roots: new Map(), begun: Deferred.makeUnsafe(), taker: undefined }
+    return this.starting = {
+      options,
+      opened: [],
+      roots: new Map(),
+      begun: Deferred.makeUnsafe(),
+      answered: Deferred.makeUnsafe(),
+      taker: undefined
+    }
   }
 
   /** A handle on the turn that was started. */
@@ -346,6 +364,7 @@ class ThreadRoute implements ThreadObserver {
     for (const turn of this.starting?.opened ?? []) {
       if (turn !== except && turn.handles === 0) this.forget(turn)
     }
+    if (this.starting !== undefined) Deferred.doneUnsafe(this.starting.answered, Exit.void)
     this.starting = undefined
   }
 
@@ -362,6 +381,22 @@ class ThreadRoute implements ThreadObserver {
   }
 }
 
+/**
+ * Whether this client has started the turn, or steers it. While a start waits for its reply, turns of other clients are
+ * opened too: undefined where only the reply tells. Servers may not tell the id of a message.
+ */
+const isOurs = ({ handles, hasBegun, opener, options: { clientId } }: TurnState): boolean | undefined => {
+  const isForeign = typeof opener === "string" && opener !== clientId
+  if (handles > 0) return !isForeign || clientId === undefined
+  if (isForeign) return false
+  // Ours may be said to a turn that runs unknown to us.
+  return typeof opener === "string" && hasBegun ? true : undefined
+}
+
+/** A turn that has begun with another message than ours is somebody else's, though the reply may name it. */
+const hasBegunOurs = ({ hasBegun, opener, options }: TurnState): boolean =>
+  hasBegun && (opener === undefined || opener === options.clientId)
+
 const rootOf = (params: unknown): string | undefined => {
   const { rootTurnId } = membersOf(membersOf(params)["turn"])
   return typeof rootTurnId === "string" ? rootTurnId : undefined
@@ -377,7 +412,7 @@ interface RouteCalls {
 }
 
 /** Whether the message with our id is the first of the turn. So it is taken to be where the server does not say. */
-const isOurs = (rpc: AppServerRpc["Service"], turn: TurnState): Effect.Effect<boolean> =>
+const isStoredAsOurs = (rpc: AppServerRpc["Service"], turn: TurnState): Effect.Effect<boolean> =>
   Effect.map(StoredTurn.findById(rpc, turn.threadId, turn.id), (stored) => {
     const first = stored?.items.find((item) => membersOf(item)["type"] === "userMessage")
     return first === undefined || StoredTurn.clientIdOf(first) === turn.options.clientId
@@ -457,10 +492,13 @@ export const make = Effect.fnUntraced(function*(
           })),
         onUnbegun: (turn, busy) =>
           inBackground(
-            Effect.map(Effect.raceFirst(isOurs(rpc, turn), Effect.as(Effect.exit(turn.awaitEnd), true)), (ours) => {
-              if (ours) turn.joined(false)
-              else turn.onEnd(busy)
-            })
+            Effect.map(
+              Effect.raceFirst(isStoredAsOurs(rpc, turn), Effect.as(Effect.exit(turn.awaitEnd), true)),
+              (ours) => {
+                if (ours) turn.joined(false)
+                else turn.onEnd(busy)
+              }
+            )
           ),
         onRestored: (route) => inBackground(AfterRestart.settle(rpc, route, route.running, inBackground))
       })
@@ -568,6 +606,7 @@ export const make = Effect.fnUntraced(function*(
           sent = true
         }
         const request = yield* makeRequest({ onSent }).pipe(
+          Effect.tap(() => Deferred.succeed(starting.answered, undefined)),
           Effect.flatMap((id) =>
             id === undefined
               ? Effect.timeoutOrElse(Deferred.await(starting.begun), {

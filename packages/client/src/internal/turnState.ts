@@ -95,6 +95,8 @@ export class TurnState {
   runningId: string
   hasBegun = false
   private isBeginningTold = false
+  /** The id that a client gave the turn's first message; null if it gave none, undefined if the message was not heard. */
+  opener: string | null | undefined
   /** What tracers are told of the turn. */
   span: Tracer.Span | undefined
   /** How the turn ends if it has to be interrupted. */
@@ -305,6 +307,11 @@ export class TurnState {
       this.subagentTurns.set(turnId, count = new Usage.TurnCount())
     }
     this.subagents = Usage.add(this.subagents, count.add(usage))
+  }
+
+  /** A message is said to the turn. That of a handle's turn is not the first if the turn's beginning was not heard. */
+  onMessage(clientId: string | null): void {
+    if (this.opener === undefined && (this.hasBegun || this.handles === 0)) this.opener = clientId
   }
 
   /** Somebody steers the turn, which the server therefore has begun, and may want to read it from here on. */
