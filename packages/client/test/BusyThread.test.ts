@@ -55,6 +55,20 @@ describe("whenBusy: queue", () => {
       yield* server.expect("model/list")
     }))
 
+  it.effect("hears of its turn although the thread was unsubscribed while it waited", () =>
+    Effect.gen(function*() {
+      const { server, thread } = yield* running
+      yield* Effect.forkScoped(Effect.exit(thread.run("two", { whenBusy: "queue" })))
+      yield* Effect.yieldNow
+      const leaving = yield* Effect.forkScoped(thread.unsubscribe)
+      yield* Effect.flatMap(server.expect("thread/unsubscribe"), (request) =>
+        server.reply(request, { status: "unsubscribed" }))
+      yield* Fiber.join(leaving)
+      yield* server.send(Fake.completed("turn-1"))
+      assert.strictEqual((yield* server.next).method, "thread/resume")
+      yield* server.close()
+    }))
+
   it.effect("fails with the connection's cause when that ends while it waits", () =>
     Effect.gen(function*() {
       const { server, thread } = yield* running

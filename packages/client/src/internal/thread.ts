@@ -231,7 +231,9 @@ export const make = (
       Effect.suspend(() => {
         const activeTurnId = goal.activeTurnId(rpc, id)
         if (activeTurnId === undefined) {
-          return Effect.andThen(subscribe, client.turns.start(threadId, request, options))
+          // It may have waited for another turn meanwhile.
+          const subscribed: typeof request = (requestOptions) => Effect.andThen(subscribe, request(requestOptions))
+          return Effect.andThen(subscribe, client.turns.start(threadId, subscribed, options))
         }
         // The goal owns the thread, also between two of its turns; its handle steers it.
         if (options.whenBusy !== "queue") {
