@@ -414,6 +414,20 @@ describe("a start whose reply names no turn", () => {
       assert.strictEqual((yield* turn.result).status, "completed")
     }))
 
+  it.effect("is not another client's turn that begins before it, though that one compacts, too", () =>
+    Effect.gen(function*() {
+      const { server, thread } = yield* Fake.connectThread()
+      const compacting = yield* Effect.forkScoped(thread.compact())
+      const request = yield* server.expect("thread/compact/start")
+      const compaction = (turnId: string) =>
+        Fake.itemStarted(turnId, { type: "contextCompaction", id: `compaction of ${turnId}` })
+      yield* server.send(Fake.started("other"), userMessage("other", "somebody-else"))
+      yield* server.reply(request, {})
+      yield* server.send(compaction("other"), Fake.completed("other"))
+      yield* server.send(Fake.started("mine"), compaction("mine"), Fake.completed("mine"))
+      assert.strictEqual((yield* Fiber.join(compacting)).id, "mine")
+    }))
+
   it.effect("is AppServerTimeout when none begins", () =>
     Effect.gen(function*() {
       const { server, thread } = yield* Fake.connectThread()

@@ -209,14 +209,9 @@ class ThreadRoute implements ThreadObserver {
 
   private watch(event: Raw, id: string, turn: TurnState | undefined): void {
     switch (event._tag) {
-      case "turn/started": {
-        const begun = this.starting?.begun
-        if (begun !== undefined && !this.over.has(id)) {
-          this.afterRead.push(() => Deferred.doneUnsafe(begun, Exit.succeed(id)))
-        }
-        return
-      }
       case "turn/completed":
+        // A compaction may end before its item.
+        if (turn !== undefined && turn.hasBegun && turn.itemIds.size === 0 && !this.over.has(id)) this.begins(id)
         this.remember(id)
         if (this.activeTurnId === id || turn?.runningId === this.activeTurnId) this.becomeIdle()
         return
@@ -225,13 +220,17 @@ class ThreadRoute implements ThreadObserver {
         const clientId = clientIdOf(item)
         if (membersOf(item)["type"] === "userMessage") turn?.onMessage(clientId ?? null)
         if (clientId !== undefined) this.onMessage(id, clientId)
-        // The reply to the request for a compaction names no turn, and the turn's beginning may not be told.
-        const begun = this.starting?.begun
-        if (begun !== undefined && membersOf(item)["type"] === "contextCompaction") {
-          this.afterRead.push(() => Deferred.doneUnsafe(begun, Exit.succeed(id)))
-        }
+        // Another client's turn may compact, too, but not first. The beginning of ours may not be told.
+        const isFirst = turn !== undefined && turn.itemIds.size === 0 && (turn.hasBegun || turn.frames === 0)
+        if (isFirst && membersOf(item)["type"] === "contextCompaction") this.begins(id)
       }
     }
+  }
+
+  /** The reply to the request for a compaction names no turn. */
+  private begins(id: string): void {
+    const begun = this.starting?.begun
+    if (begun !== undefined) this.afterRead.push(() => Deferred.doneUnsafe(begun, Exit.succeed(id)))
   }
 
   private onMessage(takerId: string, clientId: string): void {
@@ -597,6 +596,18 @@ export const make = Effect.fnUntraced(function*(
     const { onWait, stallTimeout, whenBusy, ...turnOptions } = startOptions
     const options: TurnStateOptions = { ...turnOptions, rpc, limits }
 
+    // A turn that has begun may be the one while it has started nothing.
+    const awaitBeginning = (starting: Starting): Effect.Effect<string, AppServerTimeout | ConnectionError> =>
+      Effect.timeoutOrElse(Deferred.await(starting.begun), {
+        duration: beginTimeout,
+        orElse: (): Effect.Effect<string, AppServerTimeout | ConnectionError> =>
+          starting.opened.some((turn) => turn.hasBegun && !turn.isEnded && turn.itemIds.size === 0)
+            ? awaitBeginning(starting)
+            : Effect.fail(
+              new AppServerTimeout({ method: "turn/started", timeout: Duration.toMillis(beginTimeout) })
+            )
+      })
+
     // Interrupting this does not undo the request: what was sent is waited for and then stopped.
     const startNow = Effect.uninterruptibleMask((restore) =>
       Effect.gen(function*() {
@@ -609,10 +620,7 @@ export const make = Effect.fnUntraced(function*(
           Effect.tap(() => Deferred.succeed(starting.answered, undefined)),
           Effect.flatMap((id) =>
             id === undefined
-              ? Effect.timeoutOrElse(Deferred.await(starting.begun), {
-                duration: beginTimeout,
-                orElse: () => new AppServerTimeout({ method: "turn/started", timeout: Duration.toMillis(beginTimeout) })
-              })
+              ? awaitBeginning(starting)
               : Effect.succeed(id)
           ),
           Effect.catchTag(
