@@ -261,6 +261,26 @@ describe("what a turn asks before the reply to the request that starts ours", ()
       assert.strictEqual((yield* Fiber.join(ours)).id, "ours")
     }))
 
+  const silent: ReadonlyArray<readonly [how: string, turnId: string, decision: string]> = [
+    ["by our handler if that is the turn", "ours", "accept"],
+    ["by nobody's handler if that is another turn", "other", "decline"]
+  ]
+  it.effect.each(silent)("waits for the reply where the turn does not say whose it is, and is answered %s", (
+    [, turnId, decision]
+  ) =>
+    Effect.gen(function*() {
+      const { ours, request, server, thread } = yield* accepting
+      yield* server.send(Fake.started(turnId), Fake.ask(method, "a", { turnId }))
+      // This reaches the server first, though the request came before it.
+      const naming = yield* Effect.forkScoped(thread.setName("a name"))
+      yield* Effect.flatMap(server.expect("thread/name/set"), (request) => server.reply(request, {}))
+      yield* Fiber.join(naming)
+      yield* server.send(reply(request, "ours"))
+      assert.deepInclude(yield* server.next, { id: "a", result: { decision } })
+      yield* server.send(Fake.started("ours"), Fake.completed("ours"))
+      assert.strictEqual((yield* Fiber.join(ours)).id, "ours")
+    }))
+
   it.effect("is answered by the thread's handler if the turn is our review", () =>
     Effect.gen(function*() {
       const { codex, server } = yield* Fake.connect()

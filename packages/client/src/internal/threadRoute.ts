@@ -617,7 +617,8 @@ export const make = Effect.fnUntraced(function*(
           sent = true
         }
         const request = yield* makeRequest({ onSent }).pipe(
-          Effect.tap(() => Deferred.succeed(starting.answered, undefined)),
+          // One that names a turn counts once that turn is claimed.
+          Effect.tap((id) => id === undefined ? Deferred.succeed(starting.answered, undefined) : Effect.void),
           Effect.flatMap((id) =>
             id === undefined
               ? awaitBeginning(starting)
