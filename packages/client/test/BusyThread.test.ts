@@ -59,7 +59,10 @@ describe("whenBusy: queue", () => {
     Effect.gen(function*() {
       const { server, thread } = yield* running
       yield* Effect.forkScoped(Effect.exit(thread.run("two", { whenBusy: "queue" })))
-      yield* Effect.yieldNow
+      // It waits once a later call has been answered.
+      const naming = yield* Effect.forkScoped(thread.setName("a name"))
+      yield* Effect.flatMap(server.expect("thread/name/set"), (request) => server.reply(request, {}))
+      yield* Fiber.join(naming)
       const leaving = yield* Effect.forkScoped(thread.unsubscribe)
       yield* Effect.flatMap(server.expect("thread/unsubscribe"), (request) =>
         server.reply(request, { status: "unsubscribed" }))
