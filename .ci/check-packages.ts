@@ -227,7 +227,8 @@ const checkPackages = async (project: string): Promise<void> => {
     Fs.copyFileSync(file, Path.join(project, Path.basename(file)))
   }
   const variants = [
-    { module: "NodeNext", moduleResolution: "NodeNext", skipLibCheck: true },
+    // As docs/getting-started.md says it.
+    { module: "NodeNext", moduleResolution: "NodeNext", skipLibCheck: false, exactOptionalPropertyTypes: false },
     { module: "Node16", moduleResolution: "Node16", skipLibCheck: false },
     { module: "ESNext", moduleResolution: "Bundler", skipLibCheck: true }
   ]

@@ -112,6 +112,15 @@ export const expectations: Record<string, Expectation> = {
     })`,
     prints: "There.1"
   },
+  "getting-started: 10. Resume a thread (2)": {
+    answers: ["Red."],
+    effect: `Effect.gen(function*() {
+      yield* (yield* (yield* Codex.Codex).startThread()).run("Paint it red.")
+      yield* example.search("a word that nobody said")
+      return "searched"
+    })`,
+    prints: "[]\nsearched"
+  },
   "getting-started: 11. Types (1)": {
     answers: [exec("true"), "Done."],
     effect: `Effect.gen(function*() {
@@ -279,6 +288,11 @@ export const expectations: Record<string, Expectation> = {
     prints: "Fine. Not so fine."
   },
   "ai: Failures and retries (1)": {
+    answers: [httpFailure(500, "try later"), "Fixed."],
+    effect: "example.program",
+    prints: "Fixed."
+  },
+  "ai: Failures and retries (2)": {
     answers: [httpFailure(500, "try later"), httpFailure(500, "try later")],
     effect: "example.program",
     prints: "Hello from another provider."

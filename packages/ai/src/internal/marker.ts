@@ -86,27 +86,3 @@ const said = (message: Prompt.Message): unknown => {
 /** A digest of what a conversation says, without what a program or a store adds to its messages. */
 export const digestOf = (instructions: string, messages: ReadonlyArray<Prompt.Message>): string =>
   digest(JSON.stringify([instructions, messages.map((message) => [message.role, said(message)])], sorted))
-
-declare module "effect/ai/Response" {
-  interface TextPartMetadata {
-    readonly codex?: Marker | null
-  }
-  interface TextStartPartMetadata {
-    readonly codex?: Marker | null
-  }
-  interface TextEndPartMetadata {
-    readonly codex?: Marker | null
-  }
-  interface ReasoningPartMetadata {
-    readonly codex?: Marker | null
-  }
-  interface ReasoningEndPartMetadata {
-    readonly codex?: Marker | null
-  }
-  interface ToolCallPartMetadata {
-    readonly codex?: Marker | null
-  }
-  interface FinishPartMetadata {
-    readonly codex?: Marker | null
-  }
-}
