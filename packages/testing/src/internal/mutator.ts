@@ -1,10 +1,11 @@
 /**
- * Changes what a server sends, by a seed. It imports nothing, because it also runs in a process of its own, which has to start
- * as fast as codex does.
+ * Changes what a server sends, by a seed. It imports nothing but types, because it also runs in a process of its own, which has to
+ * start as fast as codex does.
  *
  * What becomes of a frame depends on the seed, on what the frame is and on how many of its kind came before, and not on when
  * it comes: so a seed does the same in each run, although the frames of two threads never come in the same order twice.
  */
+import type { Mutation, Options } from "../Mutation.ts"
 
 export const harmless = [
   "unknownField",
@@ -30,26 +31,6 @@ export const harmful = [
 ] as const
 
 export type Kind = typeof harmless[number] | typeof harmful[number]
-
-export interface Mutation {
-  readonly kind: Kind
-  /** Such as `notification turn/started` or `reply to thread/start`. */
-  readonly frame: string
-  /** How many of them came before. */
-  readonly index: number
-  /** Where in the frame, such as `params.turn.status`. */
-  readonly path: string | undefined
-  /** What it did there. */
-  readonly change: string
-}
-
-export interface Settings {
-  readonly seed: number
-  readonly kinds?: ReadonlyArray<Kind> | undefined
-  readonly rate?: number | undefined
-  readonly methods?: ReadonlyArray<string> | undefined
-  readonly limit?: number | undefined
-}
 
 export interface Host {
   /** Hands frames on, in this order. Those that are `odd` come in pieces that are cut at odd places. */
@@ -369,14 +350,14 @@ const nothing = { before: [], after: [] }
 
 export class Mutator {
   readonly made: Array<Mutation> = []
-  private readonly settings: Settings
+  private readonly settings: Options
   private readonly host: Host
   private readonly asked = new Map<unknown, string>()
   private readonly counts = new Map<string, number>()
   private readonly ours = new Set<string>()
   private held: Array<string> = []
 
-  constructor(settings: Settings, host: Host) {
+  constructor(settings: Options, host: Host) {
     this.settings = settings
     this.host = host
   }

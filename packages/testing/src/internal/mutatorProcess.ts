@@ -4,9 +4,10 @@
  */
 import { spawn } from "node:child_process"
 import * as Fs from "node:fs"
-import { Mutator, pieces, type Settings } from "./mutator.ts"
+import type { Options } from "../Mutation.ts"
+import { Mutator, pieces } from "./mutator.ts"
 
-export interface ProcessSettings extends Settings {
+export interface ProcessSettings extends Options {
   readonly executable: string
   readonly log: string
 }
