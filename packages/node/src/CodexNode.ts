@@ -123,7 +123,11 @@ export const layerTransport = (
 ): Layer.Layer<
   Transport.Transport | AppServer.AppServer,
   CodexExecutableNotFound | AppServerStartError
-> => Transport.layerStdio(options).pipe(Layer.provideMerge(processOf(options ?? {})), Layer.provide(NodeLive))
+> =>
+  Transport.layerStdio(options).pipe(
+    Layer.provideMerge(processOf(options ?? {}, DirectPipes.spawn)),
+    Layer.provide(NodeLive)
+  )
 
 /**
  * {@link layer} with options that are read from the `ConfigProvider`, each alone or all at once. Fails with `ConfigError`
@@ -326,7 +330,16 @@ const NodeLive = NodeChildProcessSpawner.layer.pipe(
   Layer.provideMerge(Layer.merge(NodeFileSystem.layer, NodePath.layer))
 )
 
-const processOf = (options: Omit<AppServer.Options, "executable"> & Pick<Options, "executable">) =>
+/** An early process was told what a client says that has none of these options. */
+const spawnOf = ({ capabilities, clientInfo, experimentalApi }: AppServerRpc.Options) =>
+  capabilities === undefined && clientInfo === undefined && experimentalApi === undefined
+    ? DirectPipes.spawnOrAdopt
+    : DirectPipes.spawn
+
+const processOf = (
+  options: Omit<AppServer.Options, "executable"> & Pick<Options, "executable">,
+  spawn: typeof AppServer.Spawn.Service
+) =>
   Layer.unwrap(Effect.gen(function*() {
     const { executable, pathFolder } = yield* CodexExecutable.find({ executable: options.executable })
     const env = pathFolder === undefined
@@ -334,7 +347,7 @@ const processOf = (options: Omit<AppServer.Options, "executable"> & Pick<Options
       : ChildPath.prepend(pathFolder, options.env ?? {}, process.env, process.platform)
     return Layer.provide(
       AppServer.layer({ ...options, executable, env }),
-      Layer.succeed(AppServer.Spawn, DirectPipes.spawn)
+      Layer.succeed(AppServer.Spawn, spawn)
     )
   }))
 
@@ -345,7 +358,7 @@ const once = (options: Options) =>
     Layer.provideMerge(LockedDatabase.retried(
       AppServerRpc.layer(options).pipe(
         Layer.provide(Transport.layerStdio(options)),
-        Layer.provideMerge(processOf(options))
+        Layer.provideMerge(processOf(options, spawnOf(options)))
       )
     ))
   )
@@ -359,7 +372,7 @@ const supervised = (options: Options, restart: AppServerRpc.RestartSchedule) =>
         running = server
         return server
       })
-    ).pipe(Layer.provide(processOf(options)))
+    ).pipe(Layer.provide(processOf(options, spawnOf(options))))
     const rpc = LockedDatabase.retried(
       AppServerRpc.layerSupervised(Layer.provide(Transport.layerStdio(options), noted), { ...options, restart })
     )

@@ -88,7 +88,9 @@ describe.skipIf(process.platform === "win32")("an early process", () => {
         const layers = [
           CodexNode.layer({ env, configOverrides }),
           CodexNode.layer({ env: { ...env, ANOTHER: "variable" } }),
-          CodexNode.layer({ env, cwd: "/" })
+          CodexNode.layer({ env, cwd: "/" }),
+          CodexNode.layer({ env, clientInfo: { name: "my_app", version: "1" } }),
+          CodexNode.layer({ env, experimentalApi: false })
         ]
         const pids = yield* Effect.forEach(layers, (layer) => Effect.provide(pidOf, layer))
         assert.deepStrictEqual(codex.pids().slice(1), pids)

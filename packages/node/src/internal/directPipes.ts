@@ -18,11 +18,6 @@ const isNews = (message: unknown): message is { readonly process: ChildProcess }
   typeof message === "object" && message !== null && "process" in message
 
 export const spawn: typeof AppServer.Spawn.Service = Effect.fnUntraced(function*(command) {
-  const early = yield* AdoptedProcess.adopt(command)
-  if (early !== undefined) {
-    const { child, handle } = early
-    return { handle, pipes: greeted(pipesOf(child.stdin, child.stdout)) }
-  }
   const children: Array<ChildProcess> = []
   const note = (message: unknown): void => {
     if (isNews(message)) children.push(message.process)
@@ -36,6 +31,14 @@ export const spawn: typeof AppServer.Spawn.Service = Effect.fnUntraced(function*
   const isUntouched = stdin !== undefined && stdin !== null && stdout !== undefined && stdout !== null &&
     (stdout as { readonly bytesRead?: unknown }).bytesRead === 0
   return { handle, pipes: isUntouched ? pipesOf(stdin, stdout) : undefined }
+})
+
+/** Takes the early process of the command, for a client that greets codex as that was greeted. */
+export const spawnOrAdopt: typeof AppServer.Spawn.Service = Effect.fnUntraced(function*(command) {
+  const early = yield* AdoptedProcess.adopt(command)
+  if (early === undefined) return yield* spawn(command)
+  const { child, handle } = early
+  return { handle, pipes: greeted(pipesOf(child.stdin, child.stdout)) }
 })
 
 // As they were when the module was loaded: a test may replace the globals.
