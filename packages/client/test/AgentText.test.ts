@@ -2,6 +2,7 @@
 import type { Turn } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Schema, Stream } from "effect"
+import { Text } from "../src/internal/agentText.ts"
 import * as Fake from "./fakeServer.ts"
 
 const id = "turn-1"
@@ -180,6 +181,20 @@ describe("reasoning", () => {
       )
       assert.strictEqual(yield* Stream.mkString(turn.reasoning), "I look.\n\nI see.\n\nDone.")
     }))
+})
+
+describe("messages that are written at the same time", () => {
+  it("are told in a time that grows as their number does", () => {
+    const count = 200_000
+    const text = new Text()
+    const delta = (itemId: string) => ({ _tag: "Delta", itemId, phase: null, text: "x" }) as const
+    let told = text.step(delta("first"))
+    for (let i = 0; i < count; i++) told += text.step(delta("second"))
+    for (let i = 0; i < count; i++) told += text.step(delta(String(i)))
+    // All of them, though none was completed.
+    told += text.end()
+    assert.lengthOf(told.replaceAll("\n\n", ""), 2 * count + 1)
+  }, 30_000)
 })
 
 describe("messages", () => {

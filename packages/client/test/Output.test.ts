@@ -248,6 +248,13 @@ describe("Output", () => {
         }
       }))
 
+    it.effect("looks for a fence in a time that grows as the answer's length does", () =>
+      Effect.gen(function*() {
+        for (const text of ["```" + "\n".repeat(1_000_000) + "x", "```json\n{" + "\n".repeat(1_000_000) + "x"]) {
+          assert.match(yield* issueOf(Findings, text), /^the answer is not JSON: /)
+        }
+      }), 30_000)
+
     it.effect("fails, and does not die, for what is nested too deeply and for a transformation that throws", () =>
       Effect.gen(function*() {
         const depth = 20_000

@@ -176,16 +176,16 @@ export class Text {
     return this.waiting.size === 0 ? text : text + this.tellWaiting()
   }
 
-  /** What is left when nothing follows. */
+  /** What is left when nothing follows, also of messages that were never completed. */
   end(): string {
     this.speaker = undefined
-    return this.tellWaiting()
+    return this.tellWaiting(true)
   }
 
-  private tellWaiting(): string {
+  private tellWaiting(isEnd = false): string {
     let text = ""
     for (const [itemId, pieces] of this.waiting) {
-      if (this.speaker !== undefined) break
+      if (this.speaker !== undefined && !isEnd) break
       this.waiting.delete(itemId)
       for (const piece of pieces) text += this.tell(piece)
     }
