@@ -10,18 +10,31 @@ import * as Path from "node:path"
 import { parseArgs } from "node:util"
 import { addToPage, importerOf, install, print, root, test, uninstall } from "./codexVersions.ts"
 
-const { positionals: [version], values } = parseArgs({
-  allowPositionals: true,
-  options: {
-    "dry-run": { type: "boolean", default: false },
-    "no-tests": { type: "boolean", default: false },
-    from: { type: "string" }
-  }
-})
-if (version === undefined) {
-  console.error("usage: npm run upgrade-codex -- [--dry-run] [--no-tests] [--from <version>] <codex version>")
-  process.exit(2)
+const fail = (message: string, code: number): never => {
+  console.error(message)
+  process.exit(code)
 }
+
+const usage = (problem: string): never =>
+  fail(`${problem}\nusage: npm run upgrade-codex -- [--dry-run] [--no-tests] [--from <version>] <codex version>`, 2)
+
+const given = () => {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        "dry-run": { type: "boolean", default: false },
+        "no-tests": { type: "boolean", default: false },
+        from: { type: "string" }
+      }
+    })
+  } catch (error) {
+    return usage(error instanceof Error ? error.message : String(error))
+  }
+}
+
+const { positionals, values } = given()
+const version = positionals[0] ?? usage("Which version?")
 
 const shell = process.platform === "win32"
 const step = (what: string, command: string, ...args: ReadonlyArray<string>): void => {
@@ -40,7 +53,17 @@ const minor = (version: string): string => version.split(".").slice(0, 2).join("
 const { devDependencies } = JSON.parse(Fs.readFileSync(Path.join(root, "package.json"), "utf8"))
 const from: string = values.from ?? devDependencies["@openai/codex"]
 const versions = [from, version] as const
-const launchers = versions.map(install)
+if (from.localeCompare(version, "en", { numeric: true }) > 0) {
+  console.log(`${version} is older than ${from}: what is called gained was lost since, and the other way round.`)
+}
+process.on("exit", () => versions.forEach(uninstall))
+const launchers = versions.map((version) => {
+  try {
+    return install(version)
+  } catch (error) {
+    return fail(`codex ${version} cannot be installed: ${error instanceof Error ? error.message : String(error)}`, 1)
+  }
+})
 
 const compare = ["packages/protocol/scripts/compare.ts", ...versions.map(importerOf)]
 if (values["dry-run"]) {
@@ -67,7 +90,6 @@ if (!values["dry-run"] && !values["no-tests"]) {
   addToPage(results)
   process.exitCode = results.some(({ failures }) => failures.length > 0) ? 1 : 0
 }
-for (const version of versions) uninstall(version)
 if (!values["dry-run"]) {
   console.log("\nLeft to do: npm run check, npm test, and a word in docs/compatibility.md on what differs.")
 }
