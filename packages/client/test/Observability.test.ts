@@ -1,5 +1,6 @@
 /** What an operator sees of the client: spans, metrics and diagnostics, in memory. */
 import { AppServerRpc, Metrics, ServerRequests, Transport } from "@effect-codex/client"
+import { codexVersion } from "@effect-codex/protocol/Methods"
 import { assert, describe, it } from "@effect/vitest"
 import {
   Context,
@@ -439,6 +440,7 @@ describe("spans", () => {
         "codex.tokens.input": 12,
         "gen_ai.operation.name": "invoke_agent",
         "gen_ai.agent.name": "codex",
+        "gen_ai.agent.version": codexVersion,
         "gen_ai.usage.input_tokens": 12
       })
       assert.strictEqual(turns[0]!.status._tag, "Ended")

@@ -6,10 +6,12 @@ import type * as Received from "../Received.ts"
 
 type Attributes = ReadonlyArray<readonly [name: string, value: string | number]>
 
-export const begun = (threadId: string): Attributes => [
+/** @param version of codex */
+export const begun = (threadId: string, version: string): Attributes => [
   ["gen_ai.operation.name", "invoke_agent"],
   ["gen_ai.provider.name", "openai"],
   ["gen_ai.agent.name", "codex"],
+  ["gen_ai.agent.version", version],
   ["gen_ai.conversation.id", threadId]
 ]
 

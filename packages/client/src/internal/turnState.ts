@@ -46,7 +46,7 @@ export interface TurnStateOptions {
   readonly maxUnreadBytes: number | undefined
   /** For what the server asks during the turn. Default: those of the client. */
   readonly handlers?: Overrides | undefined
-  readonly rpc: Pick<AppServerRpc["Service"], "decode" | "report" | "settingsOf" | "tell" | "tokensOf">
+  readonly rpc: Pick<AppServerRpc["Service"], "decode" | "report" | "serverInfo" | "settingsOf" | "tell" | "tokensOf">
   /** The limits of the account. */
   readonly limits: () => RateLimits.Windows
   /** Why the turn must not run with what its thread holds. Default: it may run with anything. */

@@ -21,7 +21,7 @@ const opened = Effect.fnUntraced(function*(turn: TurnState) {
     attributes: {
       "codex.thread.id": turn.threadId,
       "codex.turn.id": turn.id,
-      ...Object.fromEntries(GenAi.begun(turn.threadId))
+      ...Object.fromEntries(GenAi.begun(turn.threadId, turn.options.rpc.serverInfo.version))
     }
   })
   turn.span = span
