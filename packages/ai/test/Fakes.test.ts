@@ -1,6 +1,7 @@
 /** The same programs without codex: on the fake app-server and on mocks. */
 import { CodexChat, CodexLanguageModel, CodexTool } from "@effect-codex/ai"
-import { CodexTest, FakeAppServer, ScriptedModel } from "@effect-codex/testing"
+import { AppServerRpc, Codex } from "@effect-codex/client"
+import { CodexTest, FakeAppServer, Faults, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Option, Ref, Schema, Stream } from "effect"
 import { Chat, LanguageModel, Prompt, Tool, Toolkit } from "effect/ai"
@@ -85,6 +86,25 @@ describe("the fake app-server", () => {
         ScriptedModel.failed("rate_limit_exceeded", "slow down", [ScriptedModel.exec("echo hi")])
       ]
     }))))
+})
+
+describe("a request that the app-server does not take", () => {
+  const overload = Faults.corrupt((frame) => frame.kind === "reply" && frame.method === "turn/start", {
+    times: 1,
+    corrupt: (text) =>
+      JSON.stringify({ id: JSON.parse(text).id, error: { code: -32001, message: "Server overloaded." } })
+  })
+  const overloaded = Codex.layer().pipe(
+    Layer.provide(AppServerRpc.layer()),
+    Layer.provide(Faults.layer(overload)),
+    Layer.provide(FakeAppServer.layerTransport({ model: { answer: () => "Hello." } }))
+  )
+
+  it.effect("is RateLimitError, which is retryable", () =>
+    Effect.gen(function*() {
+      const error = yield* Effect.flip(LanguageModel.generateText({ prompt: "x" }))
+      assert.deepStrictEqual([error.reason._tag, error.isRetryable], ["RateLimitError", true])
+    }).pipe(Effect.provide(CodexLanguageModel.layer()), Effect.provide(overloaded)))
 })
 
 describe("CodexTest", () => {
