@@ -492,6 +492,8 @@ export const cases: ReadonlyArray<Case> = [
       yield* gate.reached
       yield* heard("work", since)
       yield* request("thread/archive", { threadId })
+      // It is told after the reply.
+      yield* Effect.flatMap(Wire, (wire) => wire.until(({ method }) => method === "thread/archived", since))
     })
   ),
 
