@@ -27,10 +27,10 @@ import * as SchemaIssue from "effect/SchemaIssue"
 import * as SchemaParser from "effect/SchemaParser"
 import { InvalidArgument } from "./CodexError.ts"
 import * as CapturedServices from "./internal/capturedServices.ts"
-import * as ForeignSchema from "./internal/foreignSchema.ts"
-import { guardOf } from "./internal/guard.ts"
-import { issueText } from "./internal/issueText.ts"
-import { toolInput } from "./internal/toolInput.ts"
+import { guardOf } from "./internal/protocol/guard.ts"
+import * as ForeignSchema from "./internal/schemas/foreignSchema.ts"
+import { toolInput } from "./internal/schemas/toolInput.ts"
+import { issueText } from "./internal/text/issueText.ts"
 import type * as Output from "./Output.ts"
 import type * as Received from "./Received.ts"
 import type { Handler } from "./ServerRequests.ts"
@@ -222,7 +222,7 @@ const isEffectSchema = (input: Input): input is Schema.ConstraintDecoder<unknown
 const isNothing = (input: Schema.Constraint): boolean => input.ast._tag === "Void" || input.ast._tag === "Undefined"
 
 // Loaded when it is first needed, as for `Output`.
-const fromJsonSchema = Effect.promise(() => import("./internal/strictJsonSchema.ts"))
+const fromJsonSchema = Effect.promise(() => import("./internal/schemas/strictJsonSchema.ts"))
 
 const orReason = <A>(evaluate: () => A) => Effect.try({ try: evaluate, catch: reason })
 

@@ -11,9 +11,9 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from "effect/StandardSchema"
 import { InvalidArgument } from "./CodexError.ts"
-import * as ForeignSchema from "./internal/foreignSchema.ts"
-import type * as StrictJsonSchema from "./internal/strictJsonSchema.ts"
-import { unfenced } from "./internal/unfenced.ts"
+import * as ForeignSchema from "./internal/schemas/foreignSchema.ts"
+import type * as StrictJsonSchema from "./internal/schemas/strictJsonSchema.ts"
+import { unfenced } from "./internal/text/unfenced.ts"
 
 /**
  * What the answer of a turn has to be: an Effect Schema without services, a Standard Schema that also gives its JSON
@@ -192,7 +192,7 @@ const compile = <A>(internal: typeof StrictJsonSchema, output: Output<A>): Stric
 export const prepare = <A>(output: Output<A>): Effect.Effect<Prepared<A>, InvalidArgument> =>
   Effect.flatMap(
     // Loaded when it is first needed: most programs never ask for structured output.
-    Effect.promise(() => import("./internal/strictJsonSchema.ts")),
+    Effect.promise(() => import("./internal/schemas/strictJsonSchema.ts")),
     (internal) =>
       Effect.try({
         try: () => {

@@ -17,10 +17,10 @@ import type * as Socket from "effect/socket/Socket"
 import { AppServer } from "./AppServer.ts"
 import type { AppServerConnectError, ConnectionError } from "./CodexError.ts"
 import { TransportError } from "./CodexError.ts"
-import { frameTooLarge } from "./internal/frameTooLarge.ts"
-import * as LineFramer from "./internal/lineFramer.ts"
 import { webSocket } from "./internal/load.ts"
-import * as WebSocketToken from "./internal/webSocketToken.ts"
+import { frameTooLarge } from "./internal/wire/frameTooLarge.ts"
+import * as LineFramer from "./internal/wire/lineFramer.ts"
+import * as WebSocketToken from "./internal/wire/webSocketToken.ts"
 
 /**
  * A connection to an app-server.

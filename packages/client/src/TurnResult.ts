@@ -6,7 +6,7 @@
 import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
-import { membersOf, rawOf } from "./internal/members.ts"
+import { membersOf, rawOf } from "./internal/protocol/members.ts"
 import type * as Received from "./Received.ts"
 
 /**

@@ -2,7 +2,7 @@
 import type { Turn } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Schema, Stream } from "effect"
-import { Text } from "../src/internal/agentText.ts"
+import { Text } from "../src/internal/turns/agentText.ts"
 import * as Fake from "./fakeServer.ts"
 
 const id = "turn-1"

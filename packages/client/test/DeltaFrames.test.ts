@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Schema } from "effect"
-import { DeltaFrames } from "../src/internal/deltaFrames.ts"
+import { DeltaFrames } from "../src/internal/protocol/deltaFrames.ts"
 
 const parsed = (
   frame: string

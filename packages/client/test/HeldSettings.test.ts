@@ -2,9 +2,9 @@
 import { CodexError, Sandbox } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Result } from "effect"
-import * as Held from "../src/internal/heldSettings.ts"
-import { samePath } from "../src/internal/paths.ts"
-import { allSent } from "../src/internal/settings.ts"
+import * as Held from "../src/internal/settings/heldSettings.ts"
+import { samePath } from "../src/internal/settings/paths.ts"
+import { allSent } from "../src/internal/settings/settings.ts"
 import {
   completed,
   connect,

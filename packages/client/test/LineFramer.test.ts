@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Arbitrary, Effect, Schema } from "effect"
-import * as LineFramer from "../src/internal/lineFramer.ts"
+import * as LineFramer from "../src/internal/wire/lineFramer.ts"
 
 const encoder = new TextEncoder()
 

@@ -21,12 +21,12 @@ const loadedBy = async (program: string): Promise<ReadonlyArray<string>> => {
 }
 
 const behindTheServices = [
-  "client/src/internal/codex.ts",
-  "client/src/internal/connection.ts",
+  "client/src/internal/handles/codex.ts",
+  "client/src/internal/rpc/connection.ts",
   "protocol/src/Methods.ts",
   "protocol/src/Received.ts"
 ]
-const webSocket = "client/src/internal/webSocket.ts"
+const webSocket = "client/src/internal/wire/webSocket.ts"
 
 describe("what is behind the services", () => {
   it("is not loaded by a program that replaces them", async () => {

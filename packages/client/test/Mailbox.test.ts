@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, identity, Schema, Stream } from "effect"
-import { CompactLog, done, Mailbox, mergeBeyond } from "../src/internal/mailbox.ts"
+import { CompactLog, done, Mailbox, mergeBeyond } from "../src/internal/events/mailbox.ts"
 import type { Raw } from "../src/ServerNotification.ts"
 
 const delta = (itemId: string, text: string): Raw => ({

@@ -2,7 +2,7 @@ import type { CodexError } from "@effect-codex/client"
 import * as Output from "@effect-codex/client/Output"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Equal, Schema, SchemaGetter } from "effect"
-import { strictCodec } from "../src/internal/strictJsonSchema.ts"
+import { strictCodec } from "../src/internal/schemas/strictJsonSchema.ts"
 
 class Person extends Schema.Class<Person>("test/Person")({
   name: Schema.String.annotate({ description: "the full name" }),

@@ -1,6 +1,6 @@
 import { CodexError } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
-import { fromLoginEnd, fromLoginStart, fromReply } from "../src/internal/rpcErrors.ts"
+import { fromLoginEnd, fromLoginStart, fromReply } from "../src/internal/protocol/rpcErrors.ts"
 
 // Texts as codex sends them; `contract.test.ts` meets the common ones on the real binary.
 const cases: ReadonlyArray<readonly [error: unknown, expected: Record<string, unknown>]> = [

@@ -9,7 +9,7 @@ import type {
   PermissionsRequest
 } from "@effect-codex/client/Approvals"
 import { withoutShell } from "@effect-codex/client/Approvals"
-import { visible } from "@effect-codex/client/internal/visibleText"
+import { visible } from "@effect-codex/client/internal/text/visibleText"
 
 type Permissions = PermissionsRequest["permissions"]
 type Change = NonNullable<FileChangeRequest["changes"]>[number]

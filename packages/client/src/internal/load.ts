@@ -25,4 +25,4 @@ const loaded = <A extends object>(load: () => Promise<A | undefined>): Effect.Ef
 export const implementation = loaded(() => import("./implementation.ts"))
 
 /** The WebSocket, which most do without. */
-export const webSocket = loaded(() => import("./webSocket.ts"))
+export const webSocket = loaded(() => import("./wire/webSocket.ts"))

@@ -4,8 +4,8 @@
  */
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import { withoutKeys, withoutKeysIn } from "./keys.ts"
-import { visibleLines } from "./visibleText.ts"
+import { withoutKeys, withoutKeysIn } from "./text/keys.ts"
+import { visibleLines } from "./text/visibleText.ts"
 
 const IdentifierKey = "~@effect-codex/error"
 

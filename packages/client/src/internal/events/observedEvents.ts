@@ -1,0 +1,34 @@
+/** What the server tells of a thread, or of no thread, as a stream with a mailbox of its own for each run. */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Stream from "effect/Stream"
+import type { AppServerRpc } from "../../AppServerRpc.ts"
+import type { ConnectionError } from "../../CodexError.ts"
+import type { Raw, ServerNotification } from "../../ServerNotification.ts"
+import { Mailbox, slowReader } from "./mailbox.ts"
+
+export const observedEvents = (rpc: AppServerRpc["Service"], options: {
+  readonly threadId: string | undefined
+  /** What they are, for a warning that their reader is too slow. */
+  readonly name: string
+  /** Default: all. */
+  readonly isWanted?: ((raw: Raw) => boolean) | undefined
+  /** What is kept in place of a notification. */
+  readonly map?: ((raw: Raw) => Raw) | undefined
+  readonly onRestored?: (() => void) | undefined
+}): Stream.Stream<ServerNotification, ConnectionError> =>
+  Stream.unwrap(Effect.gen(function*() {
+    const mailbox = new Mailbox<ConnectionError>({ highWater: slowReader(rpc, options.name) })
+    yield* rpc.observe(options.threadId, {
+      onNotification: (raw, bytes) => {
+        if (options.isWanted?.(raw) !== false) mailbox.push(options.map?.(raw) ?? raw, bytes)
+      },
+      onReadEnd: () => mailbox.flush(),
+      onEnd: (cause) => {
+        mailbox.close(Exit.fail(cause))
+        mailbox.flush()
+      },
+      onRestored: options.onRestored
+    })
+    return mailbox.streamOf(rpc.decode)
+  }))

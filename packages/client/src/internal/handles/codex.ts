@@ -1,0 +1,156 @@
+/** The client behind `Codex`. */
+import * as Received from "@effect-codex/protocol/Received"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import * as ApprovalMode from "../../ApprovalMode.ts"
+import { AppServerRpc } from "../../AppServerRpc.ts"
+import type { Options, ThreadSettings } from "../../Codex.ts"
+import { Codex } from "../../Codex.ts"
+import { ServerFiles } from "../../ServerFiles.ts"
+import * as ServerRequests from "../../ServerRequests.ts"
+import * as OptionKinds from "../options.ts"
+import { call, using } from "../protocol/uses.ts"
+import * as Folders from "../settings/folders.ts"
+import { defined } from "../settings/settings.ts"
+import { Opened } from "../settings/untoldSettings.ts"
+import { visible } from "../text/visibleText.ts"
+import * as InputItems from "../turns/inputItems.ts"
+import * as ThreadRoute from "../turns/threadRoute.ts"
+import * as LoginNotice from "./loginNotice.ts"
+import * as Thread from "./thread.ts"
+import * as threadCalls from "./threadCalls.ts"
+import * as ThreadSearch from "./threadSearch.ts"
+import { Started } from "./threadTurns.ts"
+
+export const make = Effect.fnUntraced(function*(
+  options?: Options
+): Effect.fn.Return<Codex["Service"], never, AppServerRpc | Scope.Scope> {
+  const rpc = yield* AppServerRpc
+  // A client that is made cannot fail, so each thread tells what is wrong with the client's options.
+  const problem = OptionKinds.problemOf(options, OptionKinds.ofClient)
+  const stopGrace = Duration.fromInputUnsafe(problem === undefined && options?.stopGrace || Duration.seconds(10))
+  const turns = yield* ThreadRoute.make(rpc, stopGrace)
+
+  const { "item/tool/call": toolCall } = yield* ServerRequests.current
+  const files = yield* ServerFiles
+  const checkFolders = Folders.make(files)
+  const client = {
+    rpc,
+    turns,
+    stopGrace,
+    stallTimeout: options?.stallTimeout,
+    toolCall,
+    unheard: new Set<string>(),
+    checkFolders,
+    toWire: InputItems.make(files),
+    opened: new Opened(rpc),
+    started: new Started(),
+    inBackground: yield* FiberSet.makeRuntime<never, void>()
+  }
+
+  const check = (given: ThreadSettings | undefined) =>
+    problem === undefined ? OptionKinds.check(given, OptionKinds.ofThread) : Effect.fail(problem)
+  const checkLogin = options?.checkLogin === true ? LoginNotice.make(rpc, client.inBackground) : () => {}
+  // What the server says of logins is of its own provider.
+  const opened = (settings: ThreadSettings | undefined) =>
+    Effect.sync(() => {
+      if (settings?.modelProvider === undefined && settings?.config?.["model_provider"] === undefined) checkLogin()
+    })
+
+  const list = (
+    options: Parameters<Codex["Service"]["listThreadsPage"]>[0],
+    at: { readonly cursor?: string | undefined; readonly limit?: number | undefined }
+  ) => {
+    const { cursor: _, pageSize: __, ...filters } = options ?? {}
+    const { includedThreadIds } = filters
+    const listed = rpc.request("thread/list", defined({ ...filters, ...at })).pipe(
+      threadCalls.page(rpc, "thread/list", Received.ThreadListResponse)
+    )
+    // Servers before 0.171 pass over it and list all.
+    return includedThreadIds === undefined
+      ? listed
+      : Effect.map(listed, (page) => ({ ...page, data: page.data.filter(({ id }) => includedThreadIds.includes(id)) }))
+  }
+
+  return Codex.of({
+    get serverInfo() {
+      return rpc.serverInfo
+    },
+    startThread: Effect.fn("Codex.startThread")(function*(options) {
+      yield* check(options)
+      const given = { approvalMode: ApprovalMode.autoReview, ...defined(options ?? {}) }
+      yield* checkFolders(options)
+      const { id, told } = yield* threadCalls.start(rpc, client.opened, given)
+      yield* opened(options)
+      // Any other model than the one that was asked for is an error, unless `allowProviderModelFallback` allows it.
+      const asked = options?.model
+      if (asked !== undefined && told.model !== undefined && asked !== told.model) {
+        rpc.tell({
+          _tag: "ModelRerouted",
+          message: `thread ${visible(id, 100)} was started with the model ${visible(told.model, 100)} instead of ` +
+            `${visible(asked, 100)}, which the server does not offer. \`codex.models()\` lists what it does.`,
+          threadId: id,
+          turnId: undefined,
+          from: asked,
+          to: told.model,
+          reason: "fallback"
+        })
+      }
+      const isDefaultMode = options?.approvalMode === undefined ? true : undefined
+      return Thread.make(client, id, Thread.defaultsOf({ ...given, isDefaultMode }, told))
+    }),
+    resumeThread: Effect.fn("Codex.resumeThread")(function*(threadId, options) {
+      yield* check(options)
+      yield* checkFolders(options)
+      const { id, told } = yield* threadCalls.resume(rpc, client.opened, threadId, options)
+      client.unheard.delete(id)
+      yield* opened(options)
+      return Thread.make(client, id, Thread.defaultsOf(options, told))
+    }),
+    forkThread: Effect.fn("Codex.forkThread")((threadId, options) =>
+      check(options).pipe(
+        Effect.andThen(checkFolders(options)),
+        Effect.andThen(Thread.fork(client, threadId, options)),
+        Effect.tap(opened(options))
+      )
+    ),
+    listThreads: (options) => threadCalls.pages("thread/list", options, options?.pageSize, (at) => list(options, at)),
+    listThreadsPage: Effect.fn("Codex.listThreadsPage")(function*(options) {
+      yield* OptionKinds.check(options, OptionKinds.none)
+      const { backwardsCursor, data, nextCursor } = yield* list(options, {
+        cursor: options?.cursor,
+        limit: options?.pageSize
+      })
+      return {
+        data,
+        nextCursor: Option.fromNullishOr(nextCursor),
+        backwardsCursor: Option.fromNullishOr(backwardsCursor)
+      }
+    }),
+    searchThreads: (query, options) => ThreadSearch.search(rpc, query, options),
+    readThread: Effect.fn("Codex.readThread")((threadId, options) => threadCalls.read(rpc, threadId, options)),
+    archiveThread: Effect.fn("Codex.archiveThread")((threadId) => call(rpc, "thread/archive", { threadId })),
+    unarchiveThread: Effect.fn("Codex.unarchiveThread")((threadId) =>
+      Effect.map(
+        rpc.request("thread/unarchive", { threadId }).pipe(
+          using(rpc, "thread/unarchive", threadCalls.openedOf)
+        ),
+        // The server does not load it: the handle resumes it before its first turn.
+        ({ id }) => Thread.make(client, id, Thread.defaultsOf(undefined, {}), { isLoaded: false })
+      )
+    ),
+    deleteThread: Effect.fn("Codex.deleteThread")((threadId) => call(rpc, "thread/delete", { threadId })),
+    models: Effect.fn("Codex.models")((options) =>
+      Stream.runCollect(
+        threadCalls.pages("model/list", options, undefined, (at) =>
+          rpc.request("model/list", defined({ includeHidden: false, ...options, ...at })).pipe(
+            threadCalls.page(rpc, "model/list", Received.ModelListResponse)
+          ))
+      )
+    )
+  })
+})

@@ -1,0 +1,435 @@
+/** What is asked of a thread beside its turns. What was not given is not sent. */
+import type { Lazy } from "@effect-codex/protocol/Lazy"
+import * as Received from "@effect-codex/protocol/Received"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Stream from "effect/Stream"
+import type { AppServerRpc, RequestOptions } from "../../AppServerRpc.ts"
+import type { ForkThreadOptions, ResumeThreadOptions, StartThreadOptions, ThreadSettings } from "../../Codex.ts"
+import { DecodeError, InvalidArgument, type ResumeError } from "../../CodexError.ts"
+import type { Sandbox } from "../../Sandbox.ts"
+import type { Thread } from "../../Thread.ts"
+import { observedEvents } from "../events/observedEvents.ts"
+import * as OptionKinds from "../options.ts"
+import { guardOf, parts } from "../protocol/guard.ts"
+import { injectedProblem } from "../protocol/media.ts"
+import { type Members, membersOf } from "../protocol/members.ts"
+import { withoutMeaning } from "../protocol/rpcErrors.ts"
+import { call, using } from "../protocol/uses.ts"
+import { nameRequired } from "../rpc/mcpStartup.ts"
+import * as Held from "../settings/heldSettings.ts"
+import { allSent, defined, permissions } from "../settings/settings.ts"
+import * as Untold from "../settings/untoldSettings.ts"
+import * as StoredTurn from "../turns/storedTurn.ts"
+
+type Rpc = AppServerRpc["Service"]
+
+// The most that codex gives at a time, whatever it is asked for (measured on 0.169).
+const largestPage = 100
+
+/**
+ * The entries of all pages. The first page has the size that the server chooses, 25, for those who want no more than a few;
+ * whoever reads on reads most of it, so the next pages are as large as the server makes them, unless `pageSize` says
+ * otherwise. A cursor that comes again ends the stream with an error, because what follows it was read
+ * already: a server that repeats itself is neither read for ever nor taken for one that is done.
+ */
+export const pages = <A, E>(
+  method: string,
+  options: object | undefined,
+  pageSize: number | undefined,
+  page: (at: { readonly cursor?: string; readonly limit?: number }) => Effect.Effect<
+    { readonly data: ReadonlyArray<A>; readonly nextCursor: string | null | undefined },
+    E
+  >
+): Stream.Stream<A, E | DecodeError | InvalidArgument> =>
+  Stream.suspend((): Stream.Stream<A, E | DecodeError | InvalidArgument> => {
+    const problem = OptionKinds.problemOf(options, OptionKinds.none)
+    if (problem !== undefined) return Stream.fail(problem)
+    const seen = new Set<string>()
+    return Stream.paginate<string | undefined, A, E | DecodeError>(undefined, (cursor) => {
+      if (cursor !== undefined) {
+        if (seen.has(cursor)) {
+          return new DecodeError({ method, issue: "the cursor of the next page was given before.", raw: cursor })
+        }
+        seen.add(cursor)
+      }
+      const limit = pageSize ?? (cursor === undefined ? undefined : largestPage)
+      return Effect.map(
+        page(defined({ cursor, limit })),
+        ({ data, nextCursor }) => [data, Option.fromNullishOr(nextCursor)] as const
+      )
+    })
+  })
+
+/** The server refuses both too; a program learns it here before anything is sent. */
+const oneOf = (profile: string | undefined, sandbox: Sandbox | undefined): Effect.Effect<void, InvalidArgument> =>
+  profile === undefined || sandbox === undefined
+    ? Effect.void
+    : new InvalidArgument({
+      argument: "permissions",
+      detail: "a permissions profile says what the sandbox is: leave `sandbox` and ApprovalMode.dangerouslyBypass out."
+    })
+
+const empty = {}
+
+/** The id of a thread, without which there is none, and what it holds as far as it is told. */
+export const openedOf = (reply: Members): { readonly id: string; readonly told: Held.Told } | undefined => {
+  const { id } = membersOf(reply["thread"])
+  return Predicate.isString(id) ? { id, told: Held.toldOf(reply) } : undefined
+}
+
+interface Page<A> {
+  readonly data: ReadonlyArray<A>
+  readonly nextCursor: string | null
+  readonly backwardsCursor?: string | null
+}
+
+/** A page of which entries and cursors are used. A cursor that is not understood must not end the list as if nothing followed. */
+export const page =
+  <A>(rpc: Rpc, method: string, schema: Lazy<Page<A>>) =>
+  <E>(request: Effect.Effect<Page<A>, E | DecodeError>): Effect.Effect<Page<A>, E | DecodeError> => {
+    const used = (reply: Members): Page<A> | undefined => {
+      const { backwardsCursor = null, data, nextCursor } = parts(schema, reply)
+      return data === undefined || nextCursor === undefined && (reply["nextCursor"] ?? null) !== null
+        ? undefined
+        : { data, nextCursor: nextCursor ?? null, backwardsCursor }
+    }
+    return Effect.catch(request, (error) => using(rpc, method, used)(Effect.fail(error)))
+  }
+
+/** What a thread is asked for: the request's params, and what of them the reply tells and does not tell. */
+export const threadSettings = Effect.fnUntraced(function*(options: ThreadSettings) {
+  const { approvalPolicy, approvalsReviewer, sandbox } = yield* permissions(options)
+  yield* oneOf(options.permissions, sandbox)
+  const {
+    approvalMode: _approvalMode,
+    baseInstructions,
+    config,
+    cwd,
+    developerInstructions,
+    handlers: _handlers,
+    model,
+    modelProvider,
+    permissions: profile,
+    runtimeWorkspaceRoots,
+    sandbox: _sandbox,
+    serviceTier,
+    stallTimeout: _stallTimeout,
+    tools: _tools,
+    ...rest
+  } = options
+  allSent(rest)
+  const told = defined({
+    approvalPolicy,
+    approvalsReviewer,
+    cwd,
+    runtimeWorkspaceRoots,
+    model,
+    modelProvider,
+    permissions: profile,
+    serviceTier
+  })
+  const effort = config?.model_reasoning_effort
+  const asked: Held.Asked = {
+    ...told,
+    sandbox,
+    effort: Predicate.isString(effort) ? effort : undefined,
+    details: Held.workspaceWriteOf(config)
+  }
+  const params = { ...told, ...defined({ sandbox: sandbox?.mode, baseInstructions, config, developerInstructions }) }
+  return { asked, params, untold: Untold.of(options) }
+})
+
+/** What a request that is given up may still need. */
+const leaveWithin = "2 seconds"
+
+/** On the real clock, because a server that does not answer must not hold up a test whose clock stands still. */
+const inTime = <A>(effect: Effect.Effect<A>): Effect.Effect<Option.Option<A>> =>
+  Effect.timeoutOption(effect, leaveWithin).pipe(Effect.provideService(Clock.Clock, Clock.Clock.defaultValue()))
+
+/** Nobody knows the thread, so that it is deleted: that unloads it at once. The server refuses it for an ephemeral one. */
+const leave = (rpc: Rpc, threadId: string): Effect.Effect<void> =>
+  call(rpc, "thread/delete", { threadId }).pipe(
+    Effect.catchTag("RpcError", () => call(rpc, "thread/unsubscribe", { threadId })),
+    Effect.interruptible,
+    Effect.ignore,
+    // In a fiber of its own, because the one that leaves may be interrupted.
+    inTime,
+    Effect.asVoid
+  )
+
+/** Makes a thread and uses it; gives it up if that fails or is interrupted, also while the server is making it. */
+const making = <A extends { readonly id: string }, E, B, E2>(
+  rpc: Rpc,
+  request: (options: RequestOptions) => Effect.Effect<A, E>,
+  use: (reply: A) => Effect.Effect<B, E2>
+): Effect.Effect<B, E | E2> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      let sent = false
+      const onSent = () => {
+        sent = true
+      }
+      const asking = yield* Effect.forkChild(Effect.interruptible(request({ onSent })))
+      // Interrupting this does not undo what was sent.
+      const giveUp = Effect.suspend(() => sent ? inTime(Effect.interruptible(Fiber.await(asking))) : Effect.succeedNone)
+        .pipe(
+          Effect.flatMap((late) =>
+            Option.isSome(late) && Exit.isSuccess(late.value) ? leave(rpc, late.value.value.id) : Effect.void
+          ),
+          Effect.andThen(Fiber.interrupt(asking))
+        )
+      const reply = yield* Effect.onInterrupt(restore(Fiber.join(asking)), () => giveUp)
+      return yield* Effect.onError(restore(use(reply)), () => leave(rpc, reply.id))
+    })
+  )
+
+/** A thread that was just made is loaded here and known to nobody else, so that a refusal cannot mean anything else. */
+const ofNew = <A>(effect: Effect.Effect<A, ResumeError>) =>
+  Effect.catchTag(
+    effect,
+    ["ThreadNotFound", "ThreadNotPersisted", "ThreadInUse"],
+    (error) => Effect.fail(withoutMeaning(error))
+  )
+
+export const start = Effect.fnUntraced(function*(rpc: Rpc, opened: Untold.Opened, options: StartThreadOptions) {
+  const { asked, params, untold } = yield* threadSettings(options)
+  const own: Omit<StartThreadOptions, keyof ThreadSettings> = options
+  const {
+    allowProviderModelFallback,
+    environments,
+    ephemeral,
+    personality,
+    projectId,
+    serviceName,
+    sessionStartSource,
+    threadSource,
+    ...rest
+  } = own
+  allSent(rest)
+  const all = {
+    ...params,
+    ...defined({
+      allowProviderModelFallback,
+      dynamicTools: options.tools?.specs.length === 0 ? undefined : options.tools?.specs,
+      environments,
+      ephemeral,
+      personality,
+      projectId,
+      serviceName,
+      sessionStartSource,
+      threadSource
+    })
+  }
+  // The provider may take another model then, which is what the option asks for.
+  const compared = allowProviderModelFallback === true ? { ...asked, model: undefined } : asked
+  return yield* making(
+    rpc,
+    (requestOptions) =>
+      rpc.request("thread/start", all, requestOptions).pipe(
+        nameRequired(rpc, params),
+        using(rpc, "thread/start", openedOf)
+      ),
+    Effect.fnUntraced(function*(reply) {
+      const { id } = reply
+      const told = yield* ofNew(Held.ensure(rpc, id, compared, reply.told, "fresh"))
+      opened.set(id, untold)
+      return { id, told }
+    })
+  )
+})
+
+const isLoaded = (rpc: Rpc, threadId: string) =>
+  StoredTurn.threadStatus(rpc, threadId).pipe(
+    Effect.map((status) => membersOf(status)["type"] !== "notLoaded"),
+    // The request to resume it says what is wrong.
+    Effect.catchTag(["ThreadNotFound", "ThreadNotPersisted"], () => Effect.succeed(false))
+  )
+
+/** Whether a thread has had a turn, and what to take it for where the server does not say. */
+const hasTurn = (rpc: Rpc, threadId: string, otherwise: boolean) =>
+  StoredTurn.list(rpc, { threadId, limit: 1 }).pipe(
+    Effect.map((turns) => turns.length > 0),
+    Effect.orElseSucceed(() => otherwise)
+  )
+
+/** @param again what the thread is loaded with instead, if it is not loaded. Default: the options. */
+export const resume = Effect.fnUntraced(function*(
+  rpc: Rpc,
+  opened: Untold.Opened,
+  threadId: string,
+  options: ResumeThreadOptions = empty,
+  again?: ThreadSettings
+): Effect.fn.Return<{ readonly id: string; readonly told: Held.Told }, ResumeError> {
+  const given = yield* threadSettings(options)
+  const own: Omit<ResumeThreadOptions, keyof ThreadSettings> = options
+  const { personality, ...rest } = own
+  allSent(rest)
+  const held = opened.get(threadId)
+  const different = Untold.differing(given.untold, held)
+  const isOther = different.length > 0 || Untold.differing(held, given.untold).length > 0
+  const wasLoaded = (isOther || again !== undefined) &&
+    (yield* isLoaded(rpc, threadId).pipe(nameRequired(rpc, given.params)))
+  if (wasLoaded && different.length > 0) return yield* Untold.keptByLoaded(threadId, different)
+  const { asked, params, untold } = again === undefined || wasLoaded ? given : yield* threadSettings(again)
+  // Before the thread is loaded with the rest of what was asked, which would stay.
+  const givesInstructions = different.includes(Untold.developer)
+  if (givesInstructions && (yield* hasTurn(rpc, threadId, false))) return yield* Untold.keptByHistory(threadId)
+  // The history can be large and is read page by page by those who want it.
+  const reply = yield* rpc.request("thread/resume", {
+    threadId,
+    excludeTurns: true,
+    ...params,
+    ...defined({ personality })
+  }).pipe(nameRequired(rpc, params), using(rpc, "thread/resume", openedOf))
+  if (givesInstructions && (yield* hasTurn(rpc, threadId, true))) return yield* Untold.keptByHistory(threadId)
+  const told = yield* Held.ensure(rpc, threadId, asked, reply.told, "loaded")
+  if ((isOther || again !== undefined) && !wasLoaded) {
+    const instructions = held[Untold.developer]
+    opened.set(threadId, { ...untold, ...instructions !== undefined && { [Untold.developer]: instructions } })
+  }
+  return { id: reply.id, told }
+})
+
+export const fork = Effect.fnUntraced(function*(
+  rpc: Rpc,
+  opened: Untold.Opened,
+  threadId: string,
+  options: ForkThreadOptions = empty
+) {
+  const { asked, params, untold } = yield* threadSettings(options)
+  const own: Omit<ForkThreadOptions, keyof ThreadSettings> = options
+  const {
+    attachToSource,
+    beforeTurnId,
+    deferGoalContinuation,
+    ephemeral,
+    lastTurnId,
+    threadSource,
+    ...rest
+  } = own
+  allSent(rest)
+  const all = {
+    threadId,
+    // An ephemeral fork is refused without it.
+    excludeTurns: true,
+    ...params,
+    ...defined({ attachToSource, beforeTurnId, deferGoalContinuation, ephemeral, lastTurnId, threadSource })
+  }
+  const request = (requestOptions: RequestOptions) =>
+    rpc.request("thread/fork", all, requestOptions).pipe(
+      nameRequired(rpc, params),
+      // A fork that is given up is deleted, which its source must never be.
+      using(rpc, "thread/fork", (reply) => {
+        const made = openedOf(reply)
+        return made?.id === threadId ? undefined : made
+      })
+    )
+  return yield* making(
+    rpc,
+    request,
+    Effect.fnUntraced(function*(reply) {
+      const { id } = reply
+      const source = opened.get(threadId)
+      const { baseInstructions, [Untold.developer]: instructions } = source
+      if (Untold.differing(untold, source).includes(Untold.developer) && (yield* hasTurn(rpc, id, true))) {
+        return yield* Untold.keptByHistory(id)
+      }
+      const told = yield* ofNew(Held.ensure(rpc, id, asked, reply.told, "fresh"))
+      opened.set(id, defined({ baseInstructions, [Untold.developer]: instructions, ...untold }))
+      return { id, told }
+    })
+  )
+})
+
+export const read = (rpc: Rpc, threadId: string, options?: { readonly includeTurns?: boolean | undefined }) =>
+  Effect.map(
+    OptionKinds.check(options, OptionKinds.none).pipe(Effect.andThen(
+      Effect.suspend(() =>
+        rpc.request("thread/read", { threadId, ...defined({ includeTurns: options?.includeTurns }) })
+      )
+    )),
+    ({ thread }) => thread
+  )
+
+/** @param onRestored called for a stream of events that is being read when the connection was made again. */
+export const make = (rpc: Rpc, threadId: string, onRestored: () => void): Pick<
+  Thread,
+  "read" | "status" | "turns" | "items" | "setName" | "archive" | "revert" | "inject" | "updateSettings" | "events"
+> => ({
+  read: Effect.fn("Thread.read")((options) => read(rpc, threadId, options)),
+  status: rpc.request("thread/read", { threadId }).pipe(
+    using(rpc, "thread/read", ({ thread }) => {
+      const { status } = membersOf(thread)
+      return guardOf(Received.ThreadStatus)(status) ? status : undefined
+    })
+  ),
+  turns: (options) =>
+    // A turn with all of its items can be large.
+    pages("thread/turns/list", options, options?.pageSize ?? (options?.itemsView === "full" ? 25 : undefined), (at) =>
+      rpc.request("thread/turns/list", {
+        threadId,
+        ...at,
+        ...defined({ sortDirection: options?.sortDirection, itemsView: options?.itemsView })
+      }).pipe(page(rpc, "thread/turns/list", Received.ThreadTurnsListResponse))),
+  items: (options) =>
+    pages("thread/items/list", options, options?.pageSize, (at) =>
+      rpc.request("thread/items/list", {
+        threadId,
+        ...at,
+        ...defined({ sortDirection: options?.sortDirection, turnId: options?.turnId })
+      }).pipe(page(rpc, "thread/items/list", Received.ThreadItemsListResponse))),
+  setName: Effect.fn("Thread.setName")((name) => call(rpc, "thread/name/set", { threadId, name })),
+  archive: call(rpc, "thread/archive", { threadId }),
+  revert: Effect.fn("Thread.revert")((beforeTurnId) => call(rpc, "thread/revert", { threadId, beforeTurnId })),
+  inject: Effect.fn("Thread.inject")(function*(items) {
+    yield* OptionKinds.checkArgument("items", items, OptionKinds.list)
+    for (const [index, item] of items.entries()) {
+      const detail = injectedProblem(item)
+      if (detail !== undefined) yield* new InvalidArgument({ argument: `items[${index}]`, detail })
+    }
+    yield* call(rpc, "thread/inject_items", { threadId, items })
+  }),
+  updateSettings: Effect.fn("Thread.updateSettings")(function*(options) {
+    const { approvalPolicy, approvalsReviewer, sandbox } = yield* permissions(options)
+    yield* oneOf(options.permissions, sandbox)
+    const {
+      approvalMode: _approvalMode,
+      cwd,
+      effort,
+      environments,
+      model,
+      permissions: profile,
+      sandbox: _sandbox,
+      serviceTier,
+      summary,
+      ...rest
+    } = options
+    allSent(rest)
+    yield* call(rpc, "thread/settings/update", {
+      threadId,
+      ...defined({
+        approvalPolicy,
+        approvalsReviewer,
+        sandboxPolicy: sandbox?.policy,
+        permissions: profile,
+        cwd,
+        effort,
+        environments,
+        model,
+        serviceTier,
+        summary
+      })
+    })
+  }),
+  // What names this thread, and that are the methods of `ThreadEvent`.
+  events: observedEvents(rpc, {
+    threadId,
+    name: `events of thread ${threadId}`,
+    onRestored
+  }) as Thread["events"]
+})

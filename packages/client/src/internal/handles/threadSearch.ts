@@ -1,0 +1,60 @@
+/** A search through the stored threads. */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
+import * as Stream from "effect/Stream"
+import type { AppServerRpc } from "../../AppServerRpc.ts"
+import type { SearchThreadsOptions, ThreadSearchEvent } from "../../Codex.ts"
+import type { CallError } from "../../CodexError.ts"
+import type * as Sent from "../../Sent.ts"
+import { allSent, defined } from "../settings/settings.ts"
+import * as ServerTexts from "../text/serverTexts.ts"
+
+const paramsOf = (searchTerm: string, options: SearchThreadsOptions = {}): Sent.ThreadSearchParams => {
+  const {
+    archived,
+    currentAccountOnly,
+    cursor,
+    includeAttachedThreads,
+    pageSize: limit,
+    sortDirection,
+    sortKey,
+    sourceKinds,
+    ...rest
+  } = options
+  allSent(rest)
+  const given = { archived, currentAccountOnly, cursor, includeAttachedThreads, limit }
+  return { searchTerm, ...defined({ ...given, sortDirection, sortKey, sourceKinds }) }
+}
+
+/** Leaving the stream interrupts the request, which cancels it on the server. */
+export const search = (
+  rpc: AppServerRpc["Service"],
+  searchTerm: string,
+  options: SearchThreadsOptions | undefined
+): Stream.Stream<ThreadSearchEvent, CallError> =>
+  // Without a bound, because the server tells only a few of what it finds before the end.
+  Stream.callback<ThreadSearchEvent, CallError>(Effect.fnUntraced(function*(queue) {
+    const params = paramsOf(searchTerm, options)
+    let id: number | undefined
+    yield* rpc.observe(undefined, {
+      onNotification: (notification) => {
+        if (notification._tag !== "thread/search/partial") return
+        const partial = rpc.decode(notification)
+        if (partial._tag === "thread/search/partial" && partial.params.requestId === id) {
+          Queue.offerUnsafe(queue, { _tag: "Found", hits: partial.params.data })
+        }
+      },
+      onReadEnd: () => {},
+      onEnd: () => {}
+    })
+    const { data, nextCursor } = yield* rpc.request("thread/search/stream", params, { onSent: (sent) => (id = sent) })
+      .pipe(
+        Effect.catchTag("RpcError", (error) =>
+          ServerTexts.isUnknownMethod(error.detail, "thread/search/stream")
+            ? rpc.request("thread/search", params)
+            : Effect.fail(error))
+      )
+    Queue.offerUnsafe(queue, { _tag: "Completed", hits: data, nextCursor: Option.fromNullishOr(nextCursor) })
+    yield* Queue.end(queue)
+  }))

@@ -1,0 +1,69 @@
+/** A turn's handle. */
+import type * as Received from "@effect-codex/protocol/Received"
+import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import type { AppServerRpc } from "../../AppServerRpc.ts"
+import type { Turn } from "../../Turn.ts"
+import * as Items from "../protocol/items.ts"
+import { call } from "../protocol/uses.ts"
+import * as AgentText from "../turns/agentText.ts"
+import type { ToWire } from "../turns/inputItems.ts"
+import * as Terminals from "../turns/terminals.ts"
+import type { Turns } from "../turns/threadRoute.ts"
+import type { TurnState } from "../turns/turnState.ts"
+
+export const make = (rpc: AppServerRpc["Service"], turns: Turns, state: TurnState, toWire: ToWire): Turn => {
+  const { events, id, threadId } = state
+  const interrupt = turns.interrupt(state)
+  const pieces = (saidBy: ConstructorParameters<typeof AgentText.Pieces>[0]) =>
+    Stream.mapAccum(events, () => new AgentText.Pieces(saidBy), (pieces, event) => [pieces, pieces.step(event)])
+  const textOf = (pieces: Turn["messages"]) =>
+    Stream.mapAccum(pieces, () => new AgentText.Text(), (told, piece) => {
+      const text = told.step(piece)
+      return [told, text === "" ? [] : [text]]
+    }, {
+      onHalt: (told) => {
+        const text = told.end()
+        return text === "" ? [] : [text]
+      }
+    })
+  const messages = pieces(AgentText.messageOf)
+
+  return {
+    id,
+    threadId,
+    events,
+    messages,
+    text: textOf(messages),
+    reasoning: textOf(pieces(AgentText.reasoningOf)),
+    items: Stream.mapAccum(events, () => new Map<string, Received.ThreadItem>(), (told, event) => {
+      const completed = Items.itemOf(event)
+      if (completed?.isCompleted !== true) return [told, []]
+      const item = Items.read(completed.raw)
+      const id = String(item.id)
+      if (Equal.equals(told.get(id), item)) return [told, []]
+      return [told.set(id, item), [item]]
+    }),
+    plan: Stream.filterMap(
+      events,
+      (event) => event._tag === "turn/plan/updated" ? Result.succeed(event.params) : Result.failVoid
+    ),
+    diff: Stream.filterMap(
+      events,
+      (event) => event._tag === "turn/diff/updated" ? Result.succeed(event.params.diff) : Result.failVoid
+    ),
+    usage: Stream.filterMap(
+      events,
+      (event) => event._tag === "thread/tokenUsage/updated" ? Result.succeed(event.params.tokenUsage) : Result.failVoid
+    ),
+    result: state.result,
+    steer: Effect.fn("Turn.steer")(function*(input) {
+      const items = yield* toWire(input)
+      yield* call(rpc, "turn/steer", { threadId, expectedTurnId: id, input: items })
+    }),
+    interrupt,
+    interruptWithTerminals: Effect.andThen(interrupt, Effect.suspend(() => Terminals.end(rpc, threadId, state.itemIds)))
+  }
+}

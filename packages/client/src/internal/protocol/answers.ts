@@ -1,0 +1,64 @@
+/** Which meanings the server's refusal of a request can have, for the requests of which this is known (codex 0.169.0). */
+import type { ClientRequests } from "@effect-codex/protocol/Methods"
+import type * as CodexError from "../../CodexError.ts"
+
+type Meaning = Exclude<CodexError.ReplyError["_tag"], CodexError.CallError["_tag"]>
+
+const loaded = ["ThreadNotFound"] as const
+const thread = ["ThreadNotFound", "ThreadNotPersisted"] as const
+const written = [...thread, "ThreadInUse"] as const
+const running = ["ThreadNotFound", "NoActiveTurn", "TurnMismatch"] as const
+
+export const answers = {
+  "initialize": [],
+  "config/read": [],
+  "model/list": [],
+  "account/read": [],
+  "account/logout": [],
+  "account/login/start": [],
+  "account/login/cancel": [],
+  "account/rateLimits/read": ["LoginRequired"],
+  "account/usage/read": ["LoginRequired"],
+  "thread/start": [],
+  "thread/list": [],
+  "thread/loaded/list": [],
+  "thread/search": [],
+  "thread/search/stream": [],
+  // Of a thread that it does not know it says so in its result.
+  "thread/unsubscribe": [],
+  "thread/read": thread,
+  "thread/turns/list": thread,
+  "thread/items/list": thread,
+  "thread/fork": thread,
+  "thread/name/set": thread,
+  "thread/revert": thread,
+  "thread/resume": written,
+  "thread/archive": written,
+  "thread/unarchive": written,
+  "thread/delete": written,
+  "thread/inject_items": loaded,
+  "thread/settings/update": loaded,
+  "thread/goal/get": loaded,
+  "thread/goal/set": loaded,
+  "thread/goal/clear": loaded,
+  "thread/backgroundTerminals/list": loaded,
+  "thread/backgroundTerminals/terminate": loaded,
+  "thread/compact/start": loaded,
+  "review/start": loaded,
+  "turn/start": [...loaded, "InputTooLarge"],
+  "turn/steer": [...running, "InputTooLarge"],
+  "turn/interrupt": running
+} as const satisfies { readonly [M in keyof ClientRequests]?: ReadonlyArray<Meaning> }
+
+type Answers = typeof answers
+
+type ByTag = { readonly [E in CodexError.ReplyError as E["_tag"]]: E }
+
+/** What a request can fail with, by its method. */
+export type RequestErrorOf<M> = M extends keyof Answers ? CodexError.CallError | ByTag[Answers[M][number]]
+  : CodexError.RequestError
+
+const known: ReadonlyMap<string, ReadonlyArray<string>> = new Map(Object.entries(answers))
+
+/** Whether it can mean that. A meaning that it cannot have is a coincidence of the text. */
+export const canMean = (method: string, meaning: string): boolean => known.get(method)?.includes(meaning) ?? true

@@ -1,0 +1,51 @@
+/** A call needs of a reply what it uses. The rest of a reply may be anything: it is counted and told. */
+import type { ClientRequests } from "@effect-codex/protocol/Methods"
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import type { AppServerRpc, Diagnostic, RequestOptions } from "../../AppServerRpc.ts"
+import { DecodeError } from "../../CodexError.ts"
+import type { RequestErrorOf } from "./answers.ts"
+import { type Members, membersOf } from "./members.ts"
+
+export const undecodableReply = (method: string, issue: string): Diagnostic => ({
+  _tag: "UndecodableReply",
+  message: `a part of the reply to ${method} does not fit the protocol. The rest is used: ${issue}`,
+  method,
+  issue
+})
+
+const isDecodeError = (error: unknown): error is DecodeError => Predicate.isTagged(error, "DecodeError")
+
+/**
+ * Gives what `read` finds in a reply, whether or not it fits the protocol. It is a `DecodeError` if that is missing.
+ *
+ * @param read gives undefined if what is used is missing.
+ */
+export const using = <A>(
+  rpc: Pick<AppServerRpc["Service"], "tell">,
+  method: string,
+  read: (reply: Members) => A | undefined
+) =>
+<E>(request: Effect.Effect<unknown, E | DecodeError>): Effect.Effect<A, E | DecodeError> =>
+  Effect.matchEffect(request, {
+    onSuccess: (raw) => {
+      const used = read(membersOf(raw))
+      const issue = "what the call uses is missing."
+      return used === undefined ? Effect.fail(new DecodeError({ method, issue, raw })) : Effect.succeed(used)
+    },
+    onFailure: (error) => {
+      const used = isDecodeError(error) ? read(membersOf(error.raw)) : undefined
+      if (used === undefined) return Effect.fail(error)
+      if (isDecodeError(error)) rpc.tell(undecodableReply(method, error.issue))
+      return Effect.succeed(used)
+    }
+  })
+
+/** A call of whose reply nothing is used. */
+export const call = <M extends keyof ClientRequests>(
+  rpc: AppServerRpc["Service"],
+  method: M,
+  params: ClientRequests[M]["params"],
+  options?: RequestOptions
+): Effect.Effect<void, RequestErrorOf<M> | DecodeError> =>
+  rpc.request(method, params, options).pipe(using(rpc, method, () => true), Effect.asVoid)

@@ -1,0 +1,42 @@
+/** What the client says in the handshake that it can do and wants to hear. */
+import type { ServerNotifications } from "@effect-codex/protocol/Methods"
+import type * as Sent from "@effect-codex/protocol/Sent"
+import * as Effect from "effect/Effect"
+import type { Options } from "../../AppServerRpc.ts"
+import { InvalidArgument } from "../../CodexError.ts"
+import * as Launch from "../launch.ts"
+import * as OptionKinds from "../options.ts"
+
+/** Without these a turn, a goal or a login never ends here, its result is wrong, or it may run looser than was asked. */
+const needed: ReadonlySet<string> = new Set<keyof ServerNotifications>([
+  "account/login/completed",
+  "error",
+  "item/completed",
+  "item/started",
+  "serverRequest/resolved",
+  "thread/closed",
+  "thread/goal/cleared",
+  "thread/goal/updated",
+  "thread/settings/updated",
+  "thread/status/changed",
+  "thread/tokenUsage/updated",
+  "turn/completed",
+  "turn/started"
+])
+
+const isList = OptionKinds.texts.fits
+
+export const of = (options: Options | undefined): Effect.Effect<Sent.InitializeCapabilities, InvalidArgument> => {
+  const optedOut = options?.capabilities?.optOutNotificationMethods
+  // Another type is refused with the request.
+  const missed = isList(optedOut) ? optedOut?.filter((method) => needed.has(method)) ?? [] : []
+  if (missed.length > 0) {
+    return Effect.fail(
+      new InvalidArgument({
+        argument: "capabilities.optOutNotificationMethods",
+        detail: `the client needs ${missed.join(", ")} itself. Leave it out of the list.`
+      })
+    )
+  }
+  return Effect.succeed(Launch.capabilities(options))
+}

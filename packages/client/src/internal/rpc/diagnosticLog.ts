@@ -1,0 +1,164 @@
+/** What is odd about a connection: counted, published to those who read it, and logged where it needs a person. */
+import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { Diagnostic, Diagnostics } from "../../AppServerRpc.ts"
+import * as Metrics from "../../Metrics.ts"
+import type { Raw, ServerNotification } from "../../ServerNotification.ts"
+import { decode as decodeRaw } from "../protocol/decodeNotification.ts"
+import { withoutKeys } from "../text/keys.ts"
+import * as ServerTexts from "../text/serverTexts.ts"
+import { beginning, visibleLines } from "../text/visibleText.ts"
+import { byAttributes } from "./requestTelemetry.ts"
+
+export interface DiagnosticLog {
+  readonly counts: Effect.Effect<Diagnostics>
+  readonly events: Stream.Stream<Diagnostic>
+  /** Counts, publishes and logs. */
+  readonly tell: (diagnostic: Diagnostic) => void
+  readonly report: (message: string, unreadBytes?: number) => void
+  /** Looks at the params of a notification and counts what it does not understand. */
+  readonly decode: (raw: Raw) => ServerNotification
+  readonly garbage: (frame: string) => void
+  readonly unmatchedReply: (id: unknown) => void
+  /** Looks at a line of the server's own log for what it says of our frames. */
+  readonly serverLog: (line: string) => void
+  readonly dropped: () => { readonly count: number; readonly reason: string }
+  /** `isRead` tells that somebody reads all notifications: who does decides what becomes of it. */
+  readonly configWarning: (raw: Raw, isRead: boolean) => void
+  /** Nothing follows. */
+  readonly end: () => void
+}
+
+// What a server says of its configuration is little.
+const maxWarnings = 16
+
+// Sliding: a server that sends nothing but garbage fills the log and not the memory.
+const maxUnread = 256
+
+const kindOf = byAttributes(Metrics.diagnostics, (kind: Diagnostic["_tag"]) => ({ kind }))
+
+const safe = (message: string): string => visibleLines(withoutKeys(message))
+
+export const make: Effect.Effect<DiagnosticLog, never, Scope.Scope> = Effect.gen(function*() {
+  const context = yield* Effect.context<never>()
+  const counts = { dropped: 0, garbage: 0, unmatchedReplies: 0, unknown: 0, undecodable: 0 }
+  let lastDropped = ""
+  const watchers = new Set<Queue.Queue<Diagnostic, Cause.Done>>()
+  const warnings: Array<Diagnostic> = []
+  let isEnded = false
+
+  const log = yield* Queue.sliding<Effect.Effect<void>>(maxUnread)
+  yield* Queue.take(log).pipe(Effect.flatten, Effect.forever, Effect.forkScoped)
+
+  const count = (kind: Diagnostic["_tag"]): void => {
+    kindOf(kind).updateUnsafe(1, context)
+  }
+  const publish = (diagnostic: Diagnostic): void => {
+    if (watchers.size === 0) return
+    const told = { ...diagnostic, message: safe(diagnostic.message) }
+    for (const watcher of watchers) Queue.offerUnsafe(watcher, told)
+  }
+  const tell = (diagnostic: Diagnostic): void => {
+    if (diagnostic._tag === "UndecodableReply" || diagnostic._tag === "UndecodableNotification") counts.undecodable++
+    count(diagnostic._tag)
+    publish(diagnostic)
+    const isRemark = diagnostic._tag === "ServerWarning" && ServerTexts.isRemark(diagnostic.summary)
+    const line = Effect.suspend(() => (isRemark ? Effect.logDebug : Effect.logWarning)(safe(diagnostic.message)))
+    Queue.offerUnsafe(log, line)
+  }
+
+  const undecodable = (method: string, issue: string): void => {
+    counts.undecodable++
+    count("UndecodableNotification")
+    if (watchers.size === 0) return
+    const message = `the params of ${method} do not fit the protocol: ${issue}`
+    publish({ _tag: "UndecodableNotification", message, method, issue })
+  }
+
+  const decode = (raw: Raw): ServerNotification => {
+    const notification = decodeRaw(raw, undecodable)
+    if (notification._tag === "Unknown") {
+      counts.unknown++
+      count("UnknownNotification")
+      if (watchers.size > 0) {
+        const { method } = notification
+        publish({ _tag: "UnknownNotification", message: `${method} is not known`, method })
+      }
+    } else if (notification._tag === "Undecodable") {
+      undecodable(notification.method, notification.issue)
+    }
+    return notification
+  }
+
+  return {
+    counts: Effect.sync(() => ({ ...counts })),
+    events: Stream.unwrap(Effect.map(
+      Effect.acquireRelease(
+        Effect.gen(function*() {
+          const watcher = yield* Queue.sliding<Diagnostic, Cause.Done>(maxUnread)
+          for (const warning of warnings) Queue.offerUnsafe(watcher, warning)
+          if (isEnded) Queue.endUnsafe(watcher)
+          else watchers.add(watcher)
+          return watcher
+        }),
+        (watcher) => Effect.sync(() => watchers.delete(watcher))
+      ),
+      Stream.fromQueue
+    )),
+    tell,
+    report(message, unreadBytes) {
+      if (unreadBytes === undefined) return tell({ _tag: "Other", message })
+      Metrics.unreadBytes.updateUnsafe(unreadBytes, context)
+      tell({ _tag: "SlowReader", message, unreadBytes })
+    },
+    decode,
+    garbage(frame) {
+      counts.garbage++
+      const line = withoutKeys(beginning(frame, 200))
+      tell({
+        _tag: "GarbageLine",
+        message: `codex app-server wrote a line that is no message of the protocol: ${line}`,
+        line
+      })
+    },
+    unmatchedReply(replyId) {
+      counts.unmatchedReplies++
+      count("UnmatchedReply")
+      if (watchers.size === 0) return
+      const id = typeof replyId === "number" || typeof replyId === "string" ? replyId : undefined
+      publish({ _tag: "UnmatchedReply", message: `nobody waits for the reply to request ${id}`, id })
+    },
+    serverLog(line) {
+      const dropped = ServerTexts.droppedFrameOf(line)
+      if (dropped !== undefined) {
+        counts.dropped++
+        lastDropped = dropped
+        const message = `codex app-server dropped a message of this client, which it could not read: ${dropped}`
+        return tell({ _tag: "FrameDropped", message, reason: dropped })
+      }
+      const refused = ServerTexts.refusedAnswerOf(line)
+      if (refused === undefined) return
+      tell({ _tag: "HandlerProblem", message: `codex app-server did not accept an answer of this client: ${refused}` })
+    },
+    dropped: () => ({ count: counts.dropped, reason: lastDropped }),
+    configWarning(raw, isRead) {
+      const notification = isRead ? decodeRaw(raw) : decode(raw)
+      if (notification._tag !== "configWarning") return
+      const { details, summary } = notification.params
+      const message = `codex: ${[summary, details ?? ""].join(" ").trim()}`
+      const warning: Diagnostic = { _tag: "ServerWarning", message, summary, details: details ?? undefined }
+      if (warnings.push(warning) > maxWarnings) warnings.shift()
+      if (!isRead) return tell(warning)
+      count(warning._tag)
+      publish(warning)
+    },
+    end() {
+      isEnded = true
+      for (const watcher of watchers) Queue.endUnsafe(watcher)
+      watchers.clear()
+    }
+  }
+})

@@ -1,0 +1,117 @@
+/** Spans and metrics of the requests of both sides. Neither params nor results nor texts of errors get into a span. */
+import { clientRequests, serverRequests } from "@effect-codex/protocol/Methods"
+import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Metric from "effect/Metric"
+import * as Option from "effect/Option"
+import * as Tracer from "effect/Tracer"
+import type { RequestError } from "../../CodexError.ts"
+import * as Metrics from "../../Metrics.ts"
+import type { RawHandler } from "../../ServerRequests.ts"
+import { Refusal } from "../../ServerRequests.ts"
+import * as Monotonic from "../monotonic.ts"
+import type { Found } from "../serverRequests/handlerLookup.ts"
+
+/** A metric for each of few keys, which is made once. */
+export const byAttributes = <K extends string, Input, State>(
+  metric: Metric.Metric<Input, State>,
+  attributesOf: (key: K) => Record<string, string>
+): (key: K) => Metric.Metric<Input, State> => {
+  const known = new Map<K, Metric.Metric<Input, State>>()
+  return (key) => {
+    const made = known.get(key) ?? Metric.withAttributes(metric, attributesOf(key))
+    known.set(key, made)
+    return made
+  }
+}
+
+/** Both sides may send as many methods as they like, and a metric is to have few. */
+const few = (method: string, known: object): string => Object.hasOwn(known, method) ? method : "unknown"
+
+const answeredIn = byAttributes(Metrics.requestDuration, (method: string) => ({ method, outcome: "ok" }))
+
+type Outcome = "answered" | "refused" | "default" | "interrupted"
+
+/** The span in W3C trace context, or the nearest one around it that is not hidden. */
+export const traceOf = (span: Tracer.AnySpan): { readonly traceparent: string } | undefined => {
+  if (!Context.get(span.annotations, Tracer.DisablePropagation)) {
+    return { traceparent: `00-${span.traceId}-${span.spanId}-${span.sampled ? "01" : "00"}` }
+  }
+  return span._tag === "Span" && Option.isSome(span.parent) ? traceOf(span.parent.value) : undefined
+}
+
+const inSpan = <A, E extends RequestError>(
+  method: string,
+  clock: Clock.Clock,
+  request: Effect.Effect<A, E>
+): Effect.Effect<A, E> =>
+  Effect.flatMap(
+    Effect.makeSpan(`AppServerRpc.${method}`, {
+      kind: "client",
+      attributes: { "rpc.system": "jsonrpc", "rpc.method": method }
+    }),
+    (span) =>
+      Effect.onExitPrimitive(Effect.withParentSpan(request, span), (exit) => {
+        let ending: Exit.Exit<void, string> = Exit.void
+        if (Exit.isFailure(exit)) {
+          const error = Option.getOrUndefined(Cause.findErrorOption(exit.cause))
+          if (error !== undefined) {
+            span.attribute("error.type", error._tag)
+            if ("detail" in error && "code" in error) span.attribute("rpc.jsonrpc.error_code", error.code)
+          }
+          ending = error === undefined ? Exit.interrupt() : Exit.fail(error._tag)
+        }
+        // oxlint-disable-next-line no-restricted-properties -- when it ended, for a tracer
+        span.end(clock.currentTimeNanosUnsafe(), ending)
+        return undefined
+      })
+  )
+
+export const make = (clock: Clock.Clock, context: Context.Context<never>, handlerTimeout: Duration.Input) => {
+  const longest = Duration.toMillis(handlerTimeout)
+
+  /** Called by the reader, which never waits. The outcome is `ok` or the tag of an error. */
+  const answered = (name: string, seconds: number, outcome: string): void => {
+    const method = few(name, clientRequests)
+    const metric = outcome === "ok"
+      ? answeredIn(method)
+      : Metric.withAttributes(Metrics.requestDuration, { method, outcome })
+    metric.updateUnsafe(seconds, context)
+  }
+
+  const request = <A, E extends RequestError>(method: string, exchanged: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+    // Nobody sees what the native tracer makes.
+    Effect.flatMap(
+      Tracer.Tracer,
+      (tracer) => tracer === Tracer.nativeTracer ? exchanged : inSpan(method, clock, exchanged)
+    )
+
+  const handler = (name: string, { fits, handler }: Found): RawHandler => (asked) =>
+    Effect.suspend(() => {
+      const method = few(name, serverRequests)
+      const start = Monotonic.millis(clock)
+      const count = (outcome: Outcome) =>
+        Metric.update(Metric.withAttributes(Metrics.serverRequests, { method, outcome }), 1)
+      return Effect.onExit(Effect.suspend(() => handler(asked)), (exit) => {
+        if (Exit.isSuccess(exit)) {
+          return count(fits(exit.value) ? "answered" : "default")
+        }
+        // A handler that has used up its time is interrupted too, and the default answers.
+        if (Cause.hasInterruptsOnly(exit.cause)) {
+          return count(Monotonic.millis(clock) - start >= longest ? "default" : "interrupted")
+        }
+        return count(Cause.squash(exit.cause) instanceof Refusal ? "refused" : "default")
+      })
+    })
+
+  const rejected = (name: string): void => {
+    const method = few(name, serverRequests)
+    Metric.withAttributes(Metrics.serverRequests, { method, outcome: "rejected" }).updateUnsafe(1, context)
+  }
+
+  return { answered, request, handler, rejected }
+}

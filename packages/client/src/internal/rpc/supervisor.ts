@@ -1,0 +1,80 @@
+/** Makes a connection again whenever it is lost, until its schedule ends. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Pull from "effect/Pull"
+import * as Schedule from "effect/Schedule"
+import * as Scope from "effect/Scope"
+import type { RestartSchedule } from "../../AppServerRpc.ts"
+import type { CodexError, ConnectionError } from "../../CodexError.ts"
+import * as Monotonic from "../monotonic.ts"
+
+/** A connection that was held for so long has recovered: the schedule of the next loss begins anew. */
+const recovery = 60_000
+
+export interface Options<E extends CodexError> {
+  readonly schedule: RestartSchedule
+  /** Opens a connection, which ends with its scope, and gives what waits for its loss. */
+  readonly open: Effect.Effect<Effect.Effect<ConnectionError>, E, Scope.Scope>
+  /** Run after each opening, the first too. */
+  readonly onOpened: Effect.Effect<void>
+  readonly onLost: (cause: ConnectionError) => void
+  readonly onFailure: (error: E) => void
+  readonly onGivenUp: (detail: string, cause: unknown) => void
+}
+
+/** Opens the first connection, and watches it and those that follow until the scope closes. */
+export const start = Effect.fnUntraced(function*<E extends CodexError>(
+  options: Options<E>
+): Effect.fn.Return<void, E, Scope.Scope> {
+  const outer = yield* Effect.scope
+  const clock = yield* Clock.Clock
+
+  const open = Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.fork(outer)
+      const lost = yield* restore(options.open).pipe(
+        Scope.provide(scope),
+        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+      )
+      return { scope, lost, since: Monotonic.millis(clock) }
+    })
+  )
+
+  let connection = yield* open
+  yield* options.onOpened
+  const watch = Effect.gen(function*() {
+    let step = yield* Schedule.toStepWithSleep(options.schedule)
+    while (true) {
+      const cause = yield* connection.lost
+      options.onLost(cause)
+      // Two processes at once would be in each other's way.
+      yield* Scope.close(connection.scope, Exit.void)
+      if (Monotonic.millis(clock) - connection.since >= recovery) {
+        step = yield* Schedule.toStepWithSleep(options.schedule)
+      }
+      let problem: ConnectionError | E = cause
+      while (true) {
+        const goesOn = yield* step(problem).pipe(Effect.as(true), Pull.catchDone(() => Effect.succeed(false)))
+        if (!goesOn) {
+          const last = problem === cause ? "" : ` The last attempt to make it again failed: ${problem.message}`
+          return options.onGivenUp(`it was lost, and its schedule has ended. ${cause.message}${last}`, problem)
+        }
+        const attempt = yield* Effect.result(open)
+        if (attempt._tag === "Success") {
+          connection = attempt.success
+          break
+        }
+        problem = attempt.failure
+        options.onFailure(problem)
+      }
+      yield* options.onOpened
+    }
+  })
+  yield* watch.pipe(
+    Effect.catchDefect((defect) =>
+      Effect.sync(() => options.onGivenUp(`what makes it again has failed unexpectedly: ${String(defect)}.`, defect))
+    ),
+    Effect.forkScoped
+  )
+})

@@ -1,0 +1,64 @@
+/**
+ * The folders of a thread or a turn, looked at before codex is asked: it takes one that is not there, and then every command
+ * fails (measured on 0.169). Only what a call names is looked at, so that a thread whose folder is gone can still be resumed
+ * and read.
+ */
+import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
+import { InvalidArgument } from "../../CodexError.ts"
+import { isSandbox, type Sandbox } from "../../Sandbox.ts"
+import type { ServerFiles } from "../../ServerFiles.ts"
+
+interface Folders {
+  readonly cwd?: string | undefined
+  readonly runtimeWorkspaceRoots?: ReadonlyArray<string> | undefined
+  readonly sandbox?: Sandbox | undefined
+}
+
+export type CheckFolders = (given: Folders | undefined) => Effect.Effect<void, InvalidArgument>
+
+// Also of a Windows machine, whatever this one is.
+const isAbsolute = (path: string): boolean => /^(?:\/|\\\\|[a-z]:[\\/])/i.test(path)
+
+const refuse = (argument: string, detail: string) => Effect.fail(new InvalidArgument({ argument, detail }))
+
+/** @param files Those of the server, if they can be looked at. */
+export const make = (files: ServerFiles | undefined): CheckFolders => {
+  const exists = (argument: string, path: string, advice: string): Effect.Effect<void, InvalidArgument> =>
+    files === undefined
+      ? Effect.void
+      : Effect.flatMap(files.look(path.replace(/^~(?=\/|$)/, () => files.home)), (found) => {
+        switch (found._tag) {
+          case "Folder":
+            return Effect.void
+          case "File":
+            return refuse(argument, `${found.path} is a file and not a folder. ${advice}`)
+          case "Missing":
+            return refuse(argument, `the folder ${found.path} does not exist. ${advice}`)
+          case "Unreadable":
+            return refuse(argument, `the folder ${found.path} cannot be read: ${found.detail} ${advice}`)
+        }
+      })
+
+  const roots = (argument: string, paths: ReadonlyArray<string>) =>
+    Effect.forEach(paths, (path, index) => {
+      const place = `${argument}[${index}]`
+      return Predicate.isString(path) && isAbsolute(path)
+        ? exists(place, path, "Create it before, or leave it out.")
+        : refuse(place, `codex takes absolute paths alone, and this is ${JSON.stringify(path)}.`)
+    }, { discard: true })
+
+  return Effect.fnUntraced(function*(given) {
+    const { cwd, runtimeWorkspaceRoots, sandbox } = given ?? {}
+    // A program without types may give anything.
+    if (cwd !== undefined && !Predicate.isString(cwd)) yield* refuse("cwd", "expected the path of a folder.")
+    if (cwd === "") yield* refuse("cwd", "the path is empty: leave `cwd` out for the folder that codex runs in.")
+    if (cwd !== undefined) {
+      yield* exists("cwd", cwd, "No command of the agent could run: create the folder, or name another.")
+    }
+    if (runtimeWorkspaceRoots !== undefined) yield* roots("runtimeWorkspaceRoots", runtimeWorkspaceRoots)
+    if (isSandbox(sandbox) && sandbox.policy.type === "workspaceWrite") {
+      yield* roots("sandbox.writableRoots", sandbox.policy.writableRoots ?? [])
+    }
+  })
+}

@@ -1,0 +1,102 @@
+/** The settings of threads and turns as the protocol has them. What was not given is not sent. */
+import type * as Sent from "@effect-codex/protocol/Sent"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { type ApprovalMode, isApprovalMode } from "../../ApprovalMode.ts"
+import { InvalidArgument } from "../../CodexError.ts"
+import { fullAccess, isSandbox, type Sandbox } from "../../Sandbox.ts"
+import type { TurnOptions } from "../../Thread.ts"
+
+/** An object without its undefined members. */
+export const defined = <A extends object>(members: A): { [K in keyof A]: Exclude<A[K], undefined> } =>
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as {
+    [K in keyof A]: Exclude<A[K], undefined>
+  }
+
+/** Checks a duration that a program without types may have got wrong. */
+export const duration = (
+  argument: string,
+  input: Duration.Input | undefined
+): Effect.Effect<Duration.Duration | undefined, InvalidArgument> => {
+  if (input === undefined) return Effect.undefined
+  const known = Duration.fromInput(input)
+  return Option.isSome(known)
+    ? Effect.succeed(known.value)
+    : new InvalidArgument({ argument, detail: "expected a duration, such as \"5 minutes\" or milliseconds." })
+}
+
+interface Permissions {
+  readonly sandbox?: Sandbox | undefined
+  readonly approvalMode?: ApprovalMode | undefined
+}
+
+/** Checks what a program without types may get wrong. */
+export const permissions = Effect.fnUntraced(function*(options: Permissions) {
+  const { approvalMode, sandbox } = options
+  if (sandbox !== undefined && !isSandbox(sandbox)) {
+    return yield* new InvalidArgument({
+      argument: "sandbox",
+      detail:
+        "expected Sandbox.readOnly, Sandbox.workspaceWrite, Sandbox.workspaceWriteWith({...}) or Sandbox.fullAccess."
+    })
+  }
+  if (approvalMode !== undefined && !isApprovalMode(approvalMode)) {
+    return yield* new InvalidArgument({
+      argument: "approvalMode",
+      detail: "expected ApprovalMode.denyAll, autoReview, ask, untrusted or dangerouslyBypass."
+    })
+  }
+  if (approvalMode?.bypassesSandbox === true && sandbox !== undefined) {
+    return yield* new InvalidArgument({
+      argument: "sandbox",
+      detail: "ApprovalMode.dangerouslyBypass stands for no sandbox: leave `sandbox` out."
+    })
+  }
+  return {
+    sandbox: approvalMode?.bypassesSandbox === true ? fullAccess : sandbox,
+    approvalPolicy: approvalMode?.policy,
+    approvalsReviewer: approvalMode?.reviewer
+  }
+})
+
+/**
+ * Does not compile when an option is left over: each is either destructured, to be sent, or named as one that stays here.
+ * What is destructured and not used is an error of the linter.
+ */
+export const allSent = (_rest: { readonly [option: string]: never }): void => {}
+
+export const turnSettings = Effect.fnUntraced(function*(
+  options: TurnOptions
+): Effect.fn.Return<Omit<Sent.TurnStartParams, "threadId" | "input">, InvalidArgument> {
+  const { approvalPolicy, approvalsReviewer, sandbox } = yield* permissions(options)
+  const {
+    approvalMode: _approvalMode,
+    cwd,
+    cyberAccessProgram,
+    effort,
+    handlers: _handlers,
+    maxUnreadBytes: _maxUnreadBytes,
+    model,
+    outputSchema,
+    sandbox: _sandbox,
+    serviceTier,
+    stallTimeout: _stallTimeout,
+    summary,
+    whenBusy: _whenBusy,
+    ...rest
+  } = options
+  allSent(rest)
+  return defined({
+    approvalPolicy,
+    approvalsReviewer,
+    cyberAccessProgram,
+    sandboxPolicy: sandbox?.policy,
+    cwd,
+    effort,
+    model,
+    outputSchema,
+    serviceTier,
+    summary
+  })
+})

@@ -1,0 +1,103 @@
+/**
+ * What each thread holds, from what the server tells: the replies that open a thread, and each change of it. A change is
+ * told before the next turn begins, whoever has made it (measured on 0.169).
+ */
+import * as Received from "@effect-codex/protocol/Received"
+import * as Predicate from "effect/Predicate"
+import { guardOf } from "../protocol/guard.ts"
+import type { Told } from "./heldSettings.ts"
+import { defined } from "./settings.ts"
+
+export interface ToldSettings {
+  /** The same object until more is told. */
+  readonly of: (threadId: string) => Told | undefined
+  /** Takes in `thread/started` or `thread/settings/updated`, with the monotonic time in nanoseconds. */
+  readonly updated: (threadId: string, params: unknown, now: bigint) => void
+  /** Takes in the reply to a request of {@link isTold}, with the time at which it was sent. */
+  readonly replied: (result: unknown, sentAt: bigint) => void
+  readonly closed: (threadId: string) => void
+}
+
+const opening: ReadonlySet<string> = new Set(["thread/start", "thread/resume", "thread/fork"])
+
+/** Whether the reply to a request tells what a thread holds. */
+export const isTold = (method: string): boolean => opening.has(method)
+
+// Far beyond the threads that are loaded at once. A server that starts more must not fill the memory.
+const maxThreads = 4096
+
+const at = (u: unknown, key: string): unknown => Predicate.hasProperty(u, key) ? u[key] : undefined
+
+const text = (u: unknown): string | undefined => Predicate.isString(u) ? u : undefined
+
+const textOrNull = (u: unknown): string | null | undefined => u === null ? null : text(u)
+
+const is = <A>(guard: (u: unknown) => u is A, u: unknown): A | undefined => guard(u) ? u : undefined
+
+const environmentsOf = (u: unknown): Told["environments"] =>
+  Array.isArray(u) ? u.filter(guardOf(Received.ThreadEnvironment)) : undefined
+
+const profileOf = (u: unknown): Told["activePermissionProfile"] =>
+  u === null ? null : is(guardOf(Received.ActivePermissionProfile), u)
+
+/** What a reply and a notification name alike. */
+const toldOf = (u: unknown): Told => ({
+  activePermissionProfile: profileOf(at(u, "activePermissionProfile")),
+  approvalPolicy: is(guardOf(Received.AskForApproval), at(u, "approvalPolicy")),
+  approvalsReviewer: is(guardOf(Received.ApprovalsReviewer), at(u, "approvalsReviewer")),
+  cwd: text(at(u, "cwd")),
+  model: text(at(u, "model")),
+  modelProvider: text(at(u, "modelProvider")),
+  serviceTier: textOrNull(at(u, "serviceTier"))
+})
+
+const ofChange = (settings: unknown): Told => {
+  const environments = environmentsOf(at(settings, "environments"))
+  return {
+    ...toldOf(settings),
+    environments,
+    reasoningEffort: textOrNull(at(settings, "effort")),
+    runtimeWorkspaceRoots: environments?.[0]?.runtimeWorkspaceRoots,
+    sandbox: is(guardOf(Received.SandboxPolicy), at(settings, "sandboxPolicy"))
+  }
+}
+
+const ofReply = (result: unknown): Told => {
+  const roots = at(result, "runtimeWorkspaceRoots")
+  return {
+    ...toldOf(result),
+    environments: environmentsOf(at(at(result, "thread"), "environments")),
+    reasoningEffort: textOrNull(at(result, "reasoningEffort")),
+    runtimeWorkspaceRoots: Array.isArray(roots) ? roots.filter(Predicate.isString) : undefined,
+    sandbox: is(guardOf(Received.SandboxPolicy), at(result, "sandbox"))
+  }
+}
+
+export const make = (): ToldSettings => {
+  const threads = new Map<string, { readonly told: Told; readonly changedAt: bigint }>()
+  const set = (threadId: string, told: Told, changedAt: bigint): void => {
+    const before = threads.get(threadId)?.told
+    threads.delete(threadId)
+    threads.set(threadId, { told: { ...before, ...defined(told) }, changedAt })
+    if (threads.size <= maxThreads) return
+    const [oldest] = threads.keys()
+    threads.delete(oldest!)
+  }
+  return {
+    of: (threadId) => threads.get(threadId)?.told,
+    updated: (threadId, params, now) => {
+      const settings = at(params, "threadSettings")
+      if (settings !== undefined) return set(threadId, ofChange(settings), now)
+      const model = text(at(at(params, "thread"), "model"))
+      if (model !== undefined) set(threadId, { model }, threads.get(threadId)?.changedAt ?? 0n)
+    },
+    replied: (result, sentAt) => {
+      const threadId = at(at(result, "thread"), "id")
+      if (!Predicate.isString(threadId)) return
+      // The reply may have been made before a change that was told before it.
+      const changedAt = threads.get(threadId)?.changedAt ?? 0n
+      if (changedAt <= sentAt) set(threadId, ofReply(result), changedAt)
+    },
+    closed: (threadId) => void threads.delete(threadId)
+  }
+}

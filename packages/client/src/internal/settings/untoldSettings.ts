@@ -1,0 +1,138 @@
+/**
+ * What no reply tells of a thread: its instructions, and overrides of the configuration. A loaded thread ignores them
+ * silently, so this client remembers what it loaded its threads with.
+ */
+import type * as Schema from "effect/Schema"
+import type { AppServerRpc } from "../../AppServerRpc.ts"
+import type { ThreadSettings } from "../../Codex.ts"
+import { SettingsNotApplied } from "../../CodexError.ts"
+import { keep, type Kept, settings } from "./keptSettings.ts"
+import { defined } from "./settings.ts"
+
+/** By the name of the setting; each override of the configuration counts for itself. */
+export type Untold = { readonly [setting: string]: Schema.Json }
+
+export const developer = "developerInstructions"
+
+/** The reply tells the effort, and of `sandbox_workspace_write` what matters beside a sandbox. */
+const isTold = (key: string, options: ThreadSettings): boolean =>
+  key === "model_reasoning_effort" ||
+  (options.sandbox !== undefined && (key === "sandbox_workspace_write" || key.startsWith("sandbox_workspace_write.")))
+
+export const of = (options: ThreadSettings): Untold => {
+  const untold: Record<string, Schema.Json> = {}
+  if (options.baseInstructions !== undefined) untold.baseInstructions = options.baseInstructions
+  if (options.developerInstructions !== undefined) untold[developer] = options.developerInstructions
+  for (const [key, value] of Object.entries(options.config ?? {})) {
+    if (!isTold(key, options)) untold[`config.${key}`] = value
+  }
+  return untold
+}
+
+/** Which of them are others than those of a thread. */
+export const differing = (asked: Untold, held: Untold): ReadonlyArray<string> =>
+  Object.keys(asked).filter((setting) => JSON.stringify(asked[setting]) !== JSON.stringify(held[setting]))
+
+// A thread that was forgotten is one whose settings we cannot vouch for: asking for some is then an error.
+const maxThreads = 1024
+
+const put = <A>(threads: Map<string, A>, threadId: string, value: A): void => {
+  threads.delete(threadId)
+  threads.set(threadId, value)
+  const [oldest] = threads.keys()
+  if (threads.size > maxThreads && oldest !== undefined) threads.delete(oldest)
+}
+
+/** What this client's threads were loaded with and asked to hold, by any of their handles. */
+export class Opened {
+  private threads = new Map<string, Untold>()
+  /** What a process that is gone had loaded them with. */
+  private readonly earlier = new Map<string, Untold>()
+  private readonly kept = new Map<string, Kept>()
+  private readonly rpc: AppServerRpc["Service"]
+  private restarts = 0
+  constructor(rpc: AppServerRpc["Service"]) {
+    this.rpc = rpc
+  }
+
+  get(threadId: string): Untold {
+    this.look()
+    return this.threads.get(threadId) ?? {}
+  }
+
+  set(threadId: string, untold: Untold): void {
+    this.look()
+    this.threads.delete(threadId)
+    this.earlier.delete(threadId)
+    if (Object.keys(untold).length > 0) put(this.threads, threadId, untold)
+  }
+
+  /** A handle has asked the thread for it. */
+  ask(threadId: string, given: Kept): void {
+    put(this.kept, threadId, keep(this.kept.get(threadId) ?? {}, given))
+  }
+
+  /**
+   * What a process that was started since has to load the thread with, if that is more than one handle asks for: whichever
+   * comes first would otherwise leave the others without what only the start of a thread can give them.
+   */
+  again(threadId: string, own: ThreadSettings): ThreadSettings | undefined {
+    this.look()
+    const prefix = "config."
+    const earlier = Object.entries(this.earlier.get(threadId) ?? {}).flatMap(([setting, value]) =>
+      setting.startsWith(prefix) ? [[setting.slice(prefix.length), value]] : []
+    )
+    const all = defined({
+      ...settings(keep(this.kept.get(threadId) ?? {}, own)),
+      config: unstored({ ...Object.fromEntries(earlier), ...own.config })
+    })
+    return JSON.stringify(Object.entries(all).sort()) === JSON.stringify(Object.entries(own).sort()) ? undefined : all
+  }
+
+  // A new process has loaded nothing.
+  private look(): void {
+    if (this.rpc.restarts === this.restarts) return
+    this.restarts = this.rpc.restarts
+    for (const [threadId, untold] of this.threads) put(this.earlier, threadId, untold)
+    this.threads.clear()
+  }
+}
+
+/**
+ * The overrides of the configuration that a cold resume has to be given again, because the server does not store them. It
+ * does store the model and the effort of the last turn (measured on 0.169).
+ */
+export const unstored = (given: ThreadSettings["config"]): ThreadSettings["config"] => {
+  const { model: _, model_reasoning_effort: __, ...config } = given ?? {}
+  return Object.keys(config).length === 0 ? undefined : config
+}
+
+const secret = "what was given"
+
+/** The thread was loaded already. */
+export const keptByLoaded = (threadId: string, settings: ReadonlyArray<string>) =>
+  new SettingsNotApplied({
+    threadId,
+    settings: settings.map((setting) => ({
+      setting,
+      asked: secret,
+      holds: "what the thread was loaded with",
+      advice:
+        "A loaded thread keeps them, and the server does not tell them: leave them out, resume the thread once nobody " +
+        "has it loaded, or fork it."
+    }))
+  })
+
+/** The thread has had a turn. */
+export const keptByHistory = (threadId: string) =>
+  new SettingsNotApplied({
+    threadId,
+    settings: [{
+      setting: developer,
+      asked: secret,
+      holds: "what the thread began with",
+      advice:
+        "A thread that has had a turn keeps the developer's instructions that it began with: leave them out, say them " +
+        "in the next message, or start a new thread."
+    }]
+  })

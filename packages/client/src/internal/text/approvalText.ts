@@ -1,0 +1,77 @@
+/** What an approval is about, as one line for a person. All of it comes from the agent and is shown as what it is. */
+import type {
+  ApprovalRequest,
+  CommandRequest,
+  FileChangeRequest,
+  McpToolRequest,
+  PermissionsRequest
+} from "../../Approvals.ts"
+import { visible } from "./visibleText.ts"
+
+// One word of a shell: quoted parts and characters that no shell gives a meaning.
+const quotedWord = /^(?:'[^']*'|"(?:[^"\\$`!]|\\["\\$`])*"|\\[^\n]|[\w@%+=:,./-])+$/
+const part = /'([^']*)'|"((?:[^"\\$`!]|\\["\\$`])*)"|\\([^\n])|([\w@%+=:,./-])/g
+
+export const withoutShell = (command: string): string => {
+  const script = /^(?:\/[\w./-]*\/)?(?:ba|da|z)?sh -l?c ([^]+)$/.exec(command)?.[1]
+  if (script === undefined || !quotedWord.test(script)) return command
+  return script.replace(
+    part,
+    (_, single?: string, double?: string, escaped?: string, plain?: string) =>
+      single ?? double?.replace(/\\(["\\$`])/g, "$1") ?? escaped ?? plain ?? ""
+  )
+}
+
+const shownNames = 5
+const shownLength = 300
+
+const short = (text: string): string => visible(text, shownLength)
+
+const list = (names: ReadonlyArray<string>): string => {
+  const shown = names.slice(0, shownNames).map(short).join(", ")
+  const rest = names.length - shownNames
+  return rest > 0 ? `${shown} and ${rest} more` : shown
+}
+
+const ofCommand = ({ command, cwd, kind, network }: CommandRequest): string => {
+  const line = command === undefined ? "a command that codex does not name" : `"${short(withoutShell(command))}"`
+  const folder = cwd === undefined ? "" : ` in ${short(cwd)}`
+  if (network !== undefined) return `reach ${short(network.host)} (${short(network.protocol)}) with ${line}${folder}`
+  return kind === "writeStdin" ? `write to the running command ${line}${folder}` : `run ${line}${folder}`
+}
+
+const ofFiles = ({ changes, grantRoot }: FileChangeRequest): string => {
+  const what = changes === undefined
+    ? "change files that codex does not name"
+    : list(changes.map(({ kind, path }) => `${kind.type} ${path}`))
+  return grantRoot === undefined ? what : `${what}, and write below ${short(grantRoot)} from now on`
+}
+
+const ofPermissions = ({ cwd, permissions: { fileSystem, network } }: PermissionsRequest): string => {
+  const wanted = [
+    ...network?.enabled === true ? ["use the network"] : [],
+    ...(fileSystem?.read ?? []).map((path) => `read ${path}`),
+    ...(fileSystem?.write ?? []).map((path) => `write ${path}`),
+    ...(fileSystem?.entries ?? []).map(({ access, path }) =>
+      `${access} ${path.type === "path" && "path" in path ? String(path.path) : JSON.stringify(path)}`
+    )
+  ]
+  const names = wanted.length === 0 ? "have permissions that it does not name" : list([...new Set(wanted)])
+  return `${names} in ${short(cwd)}`
+}
+
+const ofTool = ({ serverName, tool }: McpToolRequest): string =>
+  `call ${tool === "" ? "a tool" : `the tool ${short(tool)}`} of the MCP server ${short(serverName)}`
+
+export const describe = (request: ApprovalRequest): string => {
+  switch (request._tag) {
+    case "Command":
+      return ofCommand(request)
+    case "FileChange":
+      return ofFiles(request)
+    case "Permissions":
+      return ofPermissions(request)
+    case "McpTool":
+      return ofTool(request)
+  }
+}

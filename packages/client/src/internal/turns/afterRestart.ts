@@ -1,0 +1,108 @@
+/** What becomes of the turns that were running when the connection was lost, once there is another one. */
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import type { AppServerRpc } from "../../AppServerRpc.ts"
+import { TurnOutcomeUnknown } from "../../CodexError.ts"
+import type { Raw } from "../../ServerNotification.ts"
+import { membersOf } from "../protocol/members.ts"
+import { call } from "../protocol/uses.ts"
+import * as StoredTurn from "./storedTurn.ts"
+import type { Stored } from "./storedTurn.ts"
+import type { TurnState } from "./turnState.ts"
+
+type Rpc = AppServerRpc["Service"]
+
+interface Route {
+  readonly threadId: string
+  /** The connection is lost once more: all of this begins anew when it is back. */
+  readonly isLost: boolean
+  readonly activeTurnId: string | undefined
+  readonly beIdle: () => void
+}
+
+/** Subscribes to a loaded thread and changes nothing about it. */
+export const rejoin = (rpc: Rpc, threadId: string) => call(rpc, "thread/resume", { threadId, excludeTurns: true })
+
+/** When the end of the turn is told, the items that were told while nobody heard it are in the store. */
+const expectGap = (rpc: Rpc, turn: TurnState, inBackground: (effect: Effect.Effect<void>) => void): void => {
+  const end = (completed: Raw) =>
+    Effect.map(StoredTurn.findById(rpc, turn.threadId, turn.id), (stored) => {
+      if (stored !== undefined) turn.settle(stored)
+      turn.onNotification(completed, 0)
+      turn.onReadEnd()
+    })
+  turn.fillGap = (completed) => inBackground(end(completed))
+}
+
+/** A turn whose process was killed is stored as interrupted, but without a time of its end (measured on 0.169). */
+const wasCut = (stored: Stored | undefined): boolean =>
+  stored?.status === "interrupted" && typeof stored.completedAt !== "number"
+
+const hasEnded = (stored: Stored | undefined): stored is Stored =>
+  stored !== undefined && StoredTurn.isOver(stored) && !wasCut(stored)
+
+// How long a server that has gone on may take to store the end of a turn after it is idle.
+const storing = Schedule.spaced("100 millis").pipe(Schedule.upTo({ times: 20 }))
+
+const settleTurns = Effect.fnUntraced(function*(
+  rpc: Rpc,
+  route: Route,
+  running: ReadonlyArray<TurnState>,
+  inBackground: (effect: Effect.Effect<void>) => void
+) {
+  const { activeTurnId, threadId } = route
+  const { restarts } = rpc
+  if (running.length === 0 && activeTurnId === undefined) return
+  const isOver = () => route.isLost || rpc.restarts !== restarts
+
+  const status = yield* Effect.orElseSucceed(StoredTurn.threadStatus(rpc, threadId), () => undefined)
+  if (isOver()) return
+  const isIdle = membersOf(status)["type"] === "idle"
+  const isActive = status !== undefined && !StoredTurn.isQuiet(status)
+  for (const turn of running) expectGap(rpc, turn, inBackground)
+  // Before the turns are looked up, so that an end that comes in between is heard.
+  if (isActive && running.length > 0) yield* Effect.ignore(rejoin(rpc, threadId))
+  for (const turn of running) {
+    const stored = yield* StoredTurn.findById(rpc, threadId, turn.id).pipe(
+      Effect.repeat({
+        schedule: storing,
+        while: (stored) => !isOver() && !turn.isEnded && (isIdle ? !hasEnded(stored) : isActive && wasCut(stored))
+      })
+    )
+    if (isOver()) return
+    if (turn.isEnded) continue
+    if (hasEnded(stored)) {
+      turn.settle(stored)
+    } else if (!isActive || wasCut(stored)) {
+      turn.onEnd(
+        new TurnOutcomeUnknown({
+          threadId,
+          turnId: turn.id,
+          detail: "the connection to codex app-server was lost while it ran, and the server has not stored its end.",
+          result: turn.partialResult
+        })
+      )
+    }
+  }
+  if (!isActive && !isOver() && route.activeTurnId === activeTurnId) route.beIdle()
+})
+
+/**
+ * Nothing is run again: a turn goes on, or it ends as the server has stored it, or nobody knows how it ended. What the
+ * server has not asked again by then is not asked any more.
+ */
+export const settle = (
+  rpc: Rpc,
+  route: Route,
+  running: ReadonlyArray<TurnState>,
+  inBackground: (effect: Effect.Effect<void>) => void
+): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { restarts } = rpc
+    return Effect.ensuring(
+      settleTurns(rpc, route, running, inBackground),
+      Effect.sync(() => {
+        if (!route.isLost && rpc.restarts === restarts) rpc.settleServerRequests(route.threadId)
+      })
+    )
+  })

@@ -1,0 +1,32 @@
+/**
+ * The attributes that OpenTelemetry has for what agents do. All of them are in development there, so their names stand here
+ * and nowhere else: https://github.com/open-telemetry/semantic-conventions-genai
+ */
+import type * as Received from "../../Received.ts"
+
+type Attributes = ReadonlyArray<readonly [name: string, value: string | number]>
+
+/** @param version of codex */
+export const begun = (threadId: string, version: string): Attributes => [
+  ["gen_ai.operation.name", "invoke_agent"],
+  ["gen_ai.provider.name", "openai"],
+  ["gen_ai.agent.name", "codex"],
+  ["gen_ai.agent.version", version],
+  ["gen_ai.conversation.id", threadId]
+]
+
+/** @param outcome `completed`, `interrupted`, or how the turn ended otherwise */
+export const ended = (
+  outcome: string,
+  model: string | undefined,
+  tokens: Received.TokenUsageBreakdown | undefined
+): Attributes => [
+  ...(model === undefined ? [] : [["gen_ai.request.model", model] as const]),
+  ...(outcome === "completed" || outcome === "interrupted" ? [] : [["error.type", outcome] as const]),
+  ...(tokens === undefined ? [] : [
+    ["gen_ai.usage.input_tokens", tokens.inputTokens],
+    ["gen_ai.usage.output_tokens", tokens.outputTokens],
+    ["gen_ai.usage.cache_read.input_tokens", tokens.cachedInputTokens],
+    ["gen_ai.usage.cache_creation.input_tokens", tokens.cacheWriteInputTokens]
+  ] as const)
+]

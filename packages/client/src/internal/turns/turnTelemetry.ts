@@ -1,0 +1,63 @@
+/** What is told of a turn from its start to its end: a span, the gauge of open turns, its outcome and its tokens. */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Metric from "effect/Metric"
+import type * as Scope from "effect/Scope"
+import * as Metrics from "../../Metrics.ts"
+import * as GenAi from "./genAi.ts"
+import type { TurnState } from "./turnState.ts"
+
+// The exit of a span is kept by tracers. It says no more than how the turn ended.
+const exitOf = (outcome: string): Exit.Exit<void, string> => {
+  if (outcome === "completed") return Exit.void
+  return outcome === "interrupted" ? Exit.interrupt() : Exit.fail(outcome)
+}
+
+/** Tells that the turn is open, and gives what waits for its end and tells that. */
+const opened = Effect.fnUntraced(function*(turn: TurnState) {
+  const clock = yield* Clock.Clock
+  const span = yield* Effect.makeSpan("Turn", {
+    attributes: {
+      "codex.thread.id": turn.threadId,
+      "codex.turn.id": turn.id,
+      ...Object.fromEntries(GenAi.begun(turn.threadId, turn.options.rpc.serverInfo.version))
+    }
+  })
+  turn.span = span
+  const over = Effect.gen(function*() {
+    const { modelName, outcome, tokens } = turn
+    yield* Metric.modify(Metrics.openTurns, -1)
+    yield* Metric.update(Metric.withAttributes(Metrics.turns, { outcome }), 1)
+    const counts = tokens === undefined ? [] : Object.entries({
+      input: tokens.inputTokens,
+      cached_input: tokens.cachedInputTokens,
+      cache_write_input: tokens.cacheWriteInputTokens,
+      output: tokens.outputTokens,
+      reasoning_output: tokens.reasoningOutputTokens
+    })
+    for (const [type, count] of counts) {
+      span.attribute(`codex.tokens.${type}`, count)
+      yield* Metric.update(Metric.withAttributes(Metrics.tokens, { type }), count)
+    }
+    span.attribute("codex.turn.outcome", outcome)
+    for (const [name, value] of GenAi.ended(outcome, modelName, tokens)) span.attribute(name, value)
+    // oxlint-disable-next-line no-restricted-properties -- when it ended, for a tracer
+    span.end(clock.currentTimeNanosUnsafe(), exitOf(outcome))
+  })
+  yield* Metric.modify(Metrics.openTurns, 1)
+  return Effect.exit(turn.awaitEnd).pipe(Effect.interruptible, Effect.ensuring(over))
+})
+
+/** Follows the turn to its end, or to the end of the scope if that comes first. */
+export const follow = (turn: TurnState, scope: Scope.Scope) =>
+  Effect.flatMap(opened(turn), (toEnd) => Effect.forkIn(toEnd, scope, { startImmediately: true }))
+
+/** The same for a turn that is yet to begin. */
+export const followOnceBegun = (begun: Effect.Effect<TurnState, unknown>, scope: Scope.Scope) =>
+  Effect.interruptible(begun).pipe(
+    Effect.flatMap((turn) => Effect.flatten(opened(turn))),
+    Effect.ignore,
+    Effect.uninterruptible,
+    Effect.forkIn(scope, { startImmediately: true })
+  )

@@ -1,0 +1,11 @@
+import { TransportError } from "../../CodexError.ts"
+
+/** `start` is what is known of the frame's beginning. */
+export const frameTooLarge = (maxFrameBytes: number, start: string): TransportError =>
+  new TransportError({
+    reason: "frameTooLarge",
+    detail: `the server sent a frame of more than ${maxFrameBytes} bytes (${
+      /"method":"([^"]{1,80})"/.exec(start)?.[1]
+        ?? (start === "" ? "it was not read" : "a reply")
+    }). Raise \`maxFrameBytes\`, or ask for less at once.`
+  })
