@@ -36,32 +36,14 @@ export const install = (version: string): string => {
 export const uninstall = (version: string): void =>
   Fs.rmSync(Path.join(cache, version), { recursive: true, force: true })
 
-/** Whether a file, or what it imports of its neighbours, starts codex. */
-const needsCodex = (file: string, seen = new Set<string>()): boolean => {
-  if (seen.has(file) || !Fs.existsSync(file)) return false
-  seen.add(file)
-  const text = Fs.readFileSync(file, "utf8")
-  return /\b(ScriptedCodex|CodexHome)\b/.test(text) ||
-    [...text.matchAll(/from "(\.[^"]+\.ts)"/g)].some(([, path]) =>
-      path!.includes("test/") || !path!.includes("src/")
-        ? needsCodex(Path.join(Path.dirname(file), path!), seen)
-        : false
-    )
-}
-
-/** Of these only the tests with "real" in their name need codex; the others say nothing of its version. */
-const mixed = /\/(client\/test\/(Goal|McpStartup|StalledTurn|Threads)|testing\/test\/Contract)\.test\.ts$/
-
+/** The tests that need codex are told by their name. */
 const testFiles = (only: string): ReadonlyArray<string> =>
-  Fs.globSync(["packages/{client,node,testing,promise,schema,cli}/test/*.test.ts", "scratchpad/test/**/*.test.ts"], {
-    cwd: root
-  })
-    .filter((file) => needsCodex(Path.join(root, file)))
+  Fs.globSync(["packages/*/test/**/*.real.test.ts", "scratchpad/test/**/*.real.test.ts"], { cwd: root })
     .map((file) => file.replaceAll(Path.sep, "/")).filter((file) => file.includes(only)).sort()
 
 /** The contract stands for itself, everything else for its package. */
 const groupOf = (file: string): string =>
-  file.endsWith("/Contract.test.ts") ? "the contract" : file.replace(/^packages\//, "").split("/")[0]!
+  file.endsWith("/Contract.real.test.ts") ? "the contract" : file.replace(/^packages\//, "").split("/")[0]!
 
 interface Report {
   readonly testResults: ReadonlyArray<{
@@ -112,9 +94,7 @@ const run = (version: string, launcher: string, files: ReadonlyArray<string>): R
   return files.flatMap((file): ReadonlyArray<Outcome> => {
     const result = testResults.find(({ name }) => name.replaceAll(Path.sep, "/").endsWith(`/${file}`))
     // No test is skipped but those whose server did not start.
-    const tests = (result?.assertionResults ?? []).filter(({ fullName }) =>
-      !mixed.test(file) || /\breal\b/.test(fullName)
-    )
+    const tests = result?.assertionResults ?? []
     return tests.length === 0
       ? [{ file, test: "*", isPassed: false, reason: firstLine(result?.message ?? "it did not run") }]
       : tests.map(({ failureMessages, fullName, status }) => ({

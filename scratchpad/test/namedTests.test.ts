@@ -5,7 +5,7 @@ import { join } from "node:path"
 
 const root = join(import.meta.dirname, "..", "..")
 
-const named = /((?:\.\.\/)?\w+\/test\/\w+): ("[^"]+"(?:; "[^"]+")*)/g
+const named = /((?:\.\.\/)?\w+\/test\/[\w./]+): ("[^"]+"(?:; "[^"]+")*)/g
 
 const read = (page: string) => readFileSync(join(root, "docs", `${page}.md`), "utf8")
 

@@ -2,7 +2,7 @@ import { CodexError, CodexRetry } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
-import * as Fake from "./fakeServer.ts"
+import * as Fake from "./support/fakeServer.ts"
 
 const overloaded = new CodexError.ServerOverloaded({ method: "thread/start", code: -32001, detail: "later" })
 const unknown = new CodexError.AppServerTimeout({ method: "turn/start", timeout: 1 })

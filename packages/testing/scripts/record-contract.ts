@@ -4,14 +4,14 @@
  *
  *     node --conditions=@effect-codex/source packages/testing/scripts/record-contract.ts
  */
+import { codexVersion } from "@effect-codex/test-support/codexVersion"
 import { Contract } from "@effect-codex/testing"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect } from "effect"
 import * as Fs from "node:fs"
 import { fileURLToPath } from "node:url"
-import { codexVersion } from "../../client/test/support/codexVersion.ts"
 import { transcripts } from "../src/internal/contract/transcripts.ts"
-import { layerReal } from "../test/contractServers.ts"
+import { layerReal } from "../test/support/contractServers.ts"
 
 const file = fileURLToPath(new URL("../src/internal/contract/transcripts.ts", import.meta.url))
 

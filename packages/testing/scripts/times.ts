@@ -1,6 +1,6 @@
 /**
  * What a test takes on each of the four levels of docs/testing.md, and a turn on the fake. The tests are those of
- * `scratchpad/test/ReviewBot.test.ts`, run five times (or as often as the argument says); the first test of a process is left
+ * `scratchpad/test/ReviewBot.real.test.ts`, run five times (or as often as the argument says); the first test of a process is left
  * out.
  *
  *     npx node --conditions=@effect-codex/source packages/testing/scripts/times.ts

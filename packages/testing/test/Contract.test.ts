@@ -1,12 +1,12 @@
 /** The contract, held against the fake and the real codex; and fakes that are wrong, which it has to catch. */
 import { AppServerRpc } from "@effect-codex/client"
 import * as Methods from "@effect-codex/protocol/Methods"
+import { codexVersion } from "@effect-codex/test-support/codexVersion"
 import { Contract, Faults } from "@effect-codex/testing"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, type Exit, Layer, type Scope } from "effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-import { codexVersion } from "../../client/test/support/codexVersion.ts"
 import { transcripts } from "../src/internal/contract/transcripts.ts"
 import {
   layerFake,
@@ -15,7 +15,7 @@ import {
   layerRealLogin,
   transportFake,
   transportReal
-} from "./contractServers.ts"
+} from "./support/contractServers.ts"
 
 describe("fake", () => {
   for (const { effect, name } of Contract.cases) {

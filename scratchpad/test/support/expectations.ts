@@ -1,5 +1,5 @@
 /**
- * What each example of the documentation prints, by the page and the heading that it is under. `docs.test.ts` runs them in the
+ * What each example of the documentation prints, by the page and the heading that it is under. `docs.real.test.ts` runs them in the
  * workspace, and `.ci/check-packages.ts` those of some pages on the installed packages.
  */
 import { type CodexHome, ScriptedModel } from "@effect-codex/testing"

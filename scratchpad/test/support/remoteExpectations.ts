@@ -1,10 +1,10 @@
 /** {@link expectations} of examples that connect to an app-server, which has to run. */
+import * as Servers from "@effect-codex/test-support/servers"
 import { CodexHome } from "@effect-codex/testing"
 import { Effect } from "effect"
 import { createHash } from "node:crypto"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import * as Servers from "../../../packages/node/test/support/servers.ts"
 import type { Expectation } from "./expectations.ts"
 
 export const expectations: Record<string, Expectation> = {

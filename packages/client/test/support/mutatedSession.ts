@@ -10,10 +10,10 @@ import {
   Transport
 } from "@effect-codex/client"
 import { CodexExecutable } from "@effect-codex/node"
+import { kindOf } from "@effect-codex/test-support/kindOf"
 import { Mutation, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Context, Duration, Effect, Exit, Layer, Option, Schema, Stream } from "effect"
-import { kindOf } from "./kindOf.ts"
 
 /** How a call ended: `right`, `wrong: …`, the tag of an error, or what must never be, such as `defect: …` and `hang`. */
 export type Outcomes = Readonly<Record<string, string>>

@@ -4,10 +4,10 @@
  */
 import { Auth, type CodexError } from "@effect-codex/client"
 import { CodexNode } from "@effect-codex/node"
+import { tree } from "@effect-codex/test-support/processes"
 import { Effect, type Layer, Logger } from "effect"
 import { readdirSync, readlinkSync } from "node:fs"
 import { constants } from "node:os"
-import { tree } from "./processes.ts"
 
 const descriptors = () =>
   readdirSync(process.platform === "linux" ? "/proc/self/fd" : "/dev/fd").flatMap((fd) => {
