@@ -1,7 +1,7 @@
 /**
  * `npm run bench -- [--check] [--quick] [--json] [--rounds n] [--svg file] [part...]`. Measures the built packages: run
- * `npm run build` first. With `--from file` it measures nothing and reports the figures that `--json` wrote, so that a
- * table and a picture (`--svg`) can be of the same run.
+ * `npm run build` first. Figures go to stdout, progress to stderr. With `--from file` it measures nothing and reports
+ * the figures that `--json` wrote, so that a table and a picture (`--svg`) can be of the same run.
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -18,6 +18,7 @@ import { requests, start } from "./parts/requests.ts"
 import { sizes } from "./parts/sizes.ts"
 import { soak } from "./parts/soak.ts"
 import { picture } from "./picture.ts"
+import * as Progress from "./progress.ts"
 import { table } from "./report.ts"
 
 const parts: ReadonlyArray<Part> = [
@@ -63,6 +64,35 @@ if (unknown.length > 0 || !(rounds >= 1) || !isDrawable) {
   process.exit(2)
 }
 
+const now = () => performance.now()
+const output: Progress.Output = {
+  isTTY: process.stderr.isTTY && process.env["TERM"] !== "dumb",
+  // Read for each line, because a window can be resized.
+  get columns() {
+    return process.stderr.columns
+  },
+  write: (text) => process.stderr.write(text)
+}
+
+const measurePart = async (
+  { comparisons, name }: Part,
+  partsAfter: number
+): Promise<ReadonlyArray<Figure>> => {
+  const start = now()
+  const planned = comparisons({ quick: values.quick, rounds })
+  const progress = Progress.begin({ name, comparisons: planned, partsAfter, output, now })
+  const figures: Array<Figure> = []
+  try {
+    for (const [place, { measure }] of planned.entries()) {
+      figures.push(...await measure((round, running) => progress.onRun(place, round, running)))
+    }
+  } finally {
+    progress.end()
+  }
+  say(`${name}: ${((now() - start) / 1000).toFixed(0)} s`)
+  return figures
+}
+
 const measure = async (): Promise<ReadonlyArray<Figure>> => {
   const packages = Path.resolve(import.meta.dirname, "..", "..")
   const built = ["node/dist/index.js", "promise/dist/bundle/codex-sdk.js"]
@@ -71,10 +101,9 @@ const measure = async (): Promise<ReadonlyArray<Figure>> => {
     process.exit(2)
   }
   const figures: Array<Figure> = []
-  for (const part of chosen) {
-    const start = performance.now()
-    figures.push(...await part.run({ quick: values.quick, rounds }))
-    say(`${part.name}: ${((performance.now() - start) / 1000).toFixed(0)} s`)
+  for (const [place, part] of chosen.entries()) {
+    if (part.warning !== undefined) say(`${part.name}: ${part.warning}`)
+    figures.push(...await measurePart(part, chosen.length - place - 1))
   }
   return figures
 }

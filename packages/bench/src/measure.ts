@@ -1,4 +1,4 @@
-/** Runs children in turn and compares them. */
+/** Runs child processes in turn and compares what they measured. */
 import { spawn } from "node:child_process"
 import * as Path from "node:path"
 import type { Sample } from "./children/sample.ts"
@@ -21,12 +21,12 @@ export interface Figure {
   readonly name: string
   readonly value: Spread
   readonly unit: string
-  /** Against what was measured in turn with it. */
+  /** Relative to the baseline, which ran in turn with it. */
   readonly ratio?: Spread | undefined
   readonly cpuMs?: number | undefined
   readonly peakMiB?: number | undefined
   readonly budget?: Budget | undefined
-  /** What the budget is about, where it is not the ratio. */
+  /** Set when the budget bounds the value although there is a ratio. */
   readonly budgeted?: "value" | undefined
 }
 
@@ -35,9 +35,25 @@ export interface Settings {
   readonly rounds: number
 }
 
+/** Commands that run in turn, round by round, and the figures that come of them. */
+export interface Comparison {
+  /** What the commands have in common, as progress reports it. */
+  readonly what: string
+  readonly rounds: number
+  /** What runs in each round. */
+  readonly names: ReadonlyArray<string>
+  /** Runs all rounds. Calls `onRun` before each run, with rounds counted from 0. */
+  readonly measure: (onRun: OnRun) => Promise<ReadonlyArray<Figure>>
+}
+
+export type OnRun = (round: number, name: string) => void
+
 export interface Part {
   readonly name: string
-  readonly run: (settings: Settings) => Promise<ReadonlyArray<Figure>>
+  /** What this system cannot measure. */
+  readonly warning?: string | undefined
+  /** Known before anything runs, so that progress can tell how much is left. */
+  readonly comparisons: (settings: Settings) => ReadonlyArray<Comparison>
 }
 
 export const spread = (values: ReadonlyArray<number>): Spread => {
@@ -51,7 +67,7 @@ export const median = (values: ReadonlyArray<number>): number => spread(values).
 
 export const child = (name: string): string => Path.join(import.meta.dirname, "children", `${name}.ts`)
 
-/** A child that tells one sample on its stdout. */
+/** A child process that prints one sample to its stdout. */
 export interface Command {
   readonly script: string
   readonly args?: ReadonlyArray<string>
@@ -85,23 +101,43 @@ export const run = (
     })
   })
 
-/** Measures in turn: A B C, A B C, ... so that what else the machine does hits all of them. */
-export const inTurn = async <K extends string>(
+/** Runs the commands in turn (A B C, C B A, ...), so that other load on the machine hits all of them alike. */
+const inTurn = async <K extends string>(
   commands: Readonly<Record<K, Command>>,
   rounds: number,
-  runOnce: (command: Command) => Promise<Sample> = (command) => run(command)
+  runOnce: (command: Command) => Promise<Sample>,
+  onRun: OnRun
 ): Promise<Record<K, ReadonlyArray<Sample>>> => {
   const names = Object.keys(commands) as Array<K>
   const samples = Object.fromEntries(names.map((name) => [name, [] as Array<Sample>])) as Record<K, Array<Sample>>
   for (let round = 0; round < rounds; round++) {
-    // The order changes, so that none is always right after the heaviest.
+    // The order alternates, so that no command always runs right after the heaviest.
     const order = round % 2 === 0 ? names : names.toReversed()
-    for (const name of order) samples[name].push(await runOnce(commands[name]))
+    for (const name of order) {
+      onRun(round, name)
+      samples[name].push(await runOnce(commands[name]))
+    }
   }
   return samples
 }
 
-/** The ratios of the rounds, each within its round. */
+export const compare = <K extends string>(
+  { commands, figures, rounds, runOnce = (command) => run(command), what }: {
+    readonly what: string
+    readonly rounds: number
+    readonly commands: Readonly<Record<K, Command>>
+    /** Default: runs the command as it is. */
+    readonly runOnce?: (command: Command) => Promise<Sample>
+    readonly figures: (samples: Record<K, ReadonlyArray<Sample>>) => ReadonlyArray<Figure>
+  }
+): Comparison => ({
+  what,
+  rounds,
+  names: Object.keys(commands),
+  measure: async (onRun) => figures(await inTurn(commands, rounds, runOnce, onRun))
+})
+
+/** Compares within each round, then gives the spread over the rounds. */
 export const ratios = (
   of: ReadonlyArray<Sample>,
   to: ReadonlyArray<Sample>,
@@ -116,11 +152,11 @@ export const costs = (samples: ReadonlyArray<Sample>) => ({
 export const atLeast = (value: number): Budget => ({ bound: "at least", value })
 export const atMost = (value: number): Budget => ({ bound: "at most", value })
 
-/** What a budget of the figure is about. */
+/** The number that the budget bounds. */
 export const judged = ({ budgeted, ratio, value }: Figure): number =>
   (budgeted === "value" ? value : ratio ?? value).median
 
-/** Whether a figure is within its budget, or within half of it where only a clear break counts. */
+/** Whether a figure keeps its budget. With `clearBreakOnly`, whether it is at most twice as bad. */
 export const holds = (figure: Figure, clearBreakOnly: boolean): boolean => {
   const { budget } = figure
   if (budget === undefined) return true

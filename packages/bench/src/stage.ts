@@ -1,12 +1,13 @@
 /** What codex needs to run a turn offline: a model, and a home of its own. */
 import { spawn } from "node:child_process"
 import { createInterface } from "node:readline"
-import { child } from "./measure.ts"
+import type { Sample } from "./children/sample.ts"
+import { child, type Command, run } from "./measure.ts"
 import * as Processes from "./processes.ts"
 
-/** What the process of the model tells of itself, as JSON. */
+/** What the model's process prints about itself, as JSON. */
 export interface Stage {
-  /** What to merge over the environment of who starts codex; null removes a variable. */
+  /** Merged over the environment of whoever starts codex; null removes a variable. */
   readonly env: Readonly<Record<string, string | null>>
   readonly workspace: string
   /** The codex executable. */
@@ -15,22 +16,22 @@ export interface Stage {
 
 const words = "the agent writes a few words at a time so that a person can follow what it does".split(" ")
 
-/** What the model is asked for an answer of so many deltas. */
+/** The prompt that the model answers with this many deltas. */
 export const promptOf = (deltas: number): string => `Say ${deltas} words.`
 
-/** The deltas of the answer to such a prompt. Throws if it is another. */
+/** The deltas of the answer to such a prompt. Throws on any other prompt. */
 export const answerTo = (prompt: string): ReadonlyArray<string> => {
   const deltas = /^Say (\d+) words\.$/.exec(prompt)?.[1]
   if (deltas === undefined) throw new Error(`asked for no number of words: ${prompt}`)
   return Array.from({ length: Number(deltas) }, (_, n) => `${words[n % words.length]} `)
 }
 
-/** The text of an answer of so many deltas. */
+/** The text of an answer of this many deltas. */
 export const answerOf = (deltas: number): string => answerTo(promptOf(deltas)).join("")
 
 /**
- * Runs `body` beside a model and a home, which are gone afterwards. They have a process of their own: what the model costs
- * is neither the client's nor codex's. Gives its CPU time, too, where the system tells it.
+ * Runs `body` beside a model and a home, and removes both afterwards. The model has a process of its own, so that its
+ * cost counts neither as the client's nor as codex's. Also gives the model's CPU time, where the system reports it.
  */
 export const staged = async <A>(
   body: (stage: Stage & { readonly childEnv: NodeJS.ProcessEnv }) => Promise<A>
@@ -56,4 +57,12 @@ export const staged = async <A>(
     model.stdin.end()
     await ended
   }
+}
+
+/** Runs a command beside a model and a home, with the executable of codex as its last argument. */
+export const runStaged = async (command: Command): Promise<Sample> => {
+  const [sample, modelCpuMs] = await staged(({ childEnv, executable, workspace }) =>
+    run({ ...command, args: [...command.args ?? [], executable], env: childEnv, cwd: workspace })
+  )
+  return { ...sample, modelCpuMs }
 }

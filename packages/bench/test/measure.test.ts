@@ -1,6 +1,6 @@
 import { assert, describe, it } from "vitest"
 import type { Figure } from "../src/measure.ts"
-import { atLeast, atMost, holds, judged, ratios, spread } from "../src/measure.ts"
+import { atLeast, atMost, compare, holds, judged, ratios, spread } from "../src/measure.ts"
 import { table } from "../src/report.ts"
 
 const samples = (...ms: ReadonlyArray<number>) => ms.map((ms) => ({ ms, cpuMs: 2 * ms, peakMiB: 1 }))
@@ -16,6 +16,30 @@ describe("spread", () => {
 
   it("takes the middle of the two in the middle", () => {
     assert.deepStrictEqual(spread([4, 1, 2, 10]), { median: 3, low: 1, high: 10 })
+  })
+})
+
+describe("a comparison", () => {
+  it("runs its commands in turn, in alternate order, and tells each run before it begins", async () => {
+    const log: Array<string> = []
+    const { measure, names } = compare({
+      what: "both",
+      rounds: 2,
+      commands: { a: { script: "a.ts" }, b: { script: "b.ts" } },
+      runOnce: ({ script }) => {
+        log.push(`run ${script}`)
+        return Promise.resolve({ ms: log.length, cpuMs: 0, peakMiB: 0 })
+      },
+      figures: ({ a, b }) => [figure({ name: "a", value: spread(a.map(({ ms }) => ms)), ratio: ratios(b, a) })]
+    })
+    assert.deepStrictEqual(names, ["a", "b"])
+    const figures = await measure((round, name) => log.push(`round ${round}: ${name}`))
+    assert.strictEqual(
+      log.join(", "),
+      "round 0: a, run a.ts, round 0: b, run b.ts, round 1: b, run b.ts, round 1: a, run a.ts"
+    )
+    assert.deepStrictEqual(figures[0]?.value, { median: 5, low: 2, high: 8 })
+    assert.deepStrictEqual(figures[0]?.ratio, { median: (2 + 6 / 8) / 2, low: 6 / 8, high: 2 })
   })
 })
 

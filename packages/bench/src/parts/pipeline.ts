@@ -1,6 +1,6 @@
-/** How fast notifications get from the pipe to who reads them, against a bare loop over the same bytes. */
-import type { Command, Figure, Part } from "../measure.ts"
-import { atLeast, child, costs, inTurn, ratios, spread } from "../measure.ts"
+/** How fast notifications get from the pipe to their reader, against a bare loop over the same bytes. */
+import type { Command, Comparison, Part } from "../measure.ts"
+import { atLeast, child, compare, costs, ratios, spread } from "../measure.ts"
 import type { Workload } from "../workload.ts"
 
 const budgets: Readonly<Record<string, ReadonlyArray<number>>> = {
@@ -24,49 +24,55 @@ const ways = (workload: Workload, readings: Readonly<Record<string, string>>): R
 
 const readings = { "ours, event by event": "events", "ours, batch by batch": "batches" }
 
-/**
- * Of two halves the second is measured: a process that reads this fast reads for longer than V8 takes to compile what
- * reads. What the first half costs is measured apart.
- */
-export const pipeline: Part = {
-  name: "pipeline",
-  run: async ({ quick, rounds }) => {
-    const figures: Array<Figure> = []
-    const half = quick ? 100_000 : 200_000
-    const measure = async (
-      workload: Workload,
-      from: string,
-      more: Readonly<Record<string, string>>,
-      place?: number
-    ) => {
-      const { messages, turns, warmUp = 0 } = workload
-      const samples = await inTurn(ways(workload, { ...readings, ...more }), rounds)
+const againstFloor = (
+  workload: Workload,
+  more: Readonly<Record<string, string>>,
+  rounds: number,
+  budgetPlace?: number
+): Comparison => {
+  const { messages, turns, warmUp = 0 } = workload
+  const from = workload.warmUp === undefined ? ", from the first message" : ""
+  const what = `${turns} turn${turns === 1 ? "" : "s"}${from}`
+  return compare({
+    what,
+    rounds,
+    commands: ways(workload, { ...readings, ...more }),
+    figures: (samples) => {
       const floor = samples["floor: bare loop"]!
-      for (const [name, of] of Object.entries(samples)) {
-        // The beginning of a turn, which only the handle of a turn tells, is not counted as one of the messages.
+      return Object.entries(samples).map(([name, of]) => {
+        // Only the handle of a turn reports that the turn began, and the workload does not count that as a message.
         const all = new Set([messages + turns, messages + 2 * turns, undefined])
         if (of.some(({ events }) => !all.has(events))) throw new Error(`${name} lost events`)
-        const budget = place === undefined ? undefined : budgets[name]?.[place]
-        figures.push({
+        const budget = budgetPlace === undefined ? undefined : budgets[name]?.[budgetPlace]
+        return {
           part: "pipeline",
-          name: `${name}, ${turns} turn${turns === 1 ? "" : "s"}${from}`,
+          name: `${name}, ${what}`,
           value: spread(of.map(({ ms }) => (messages - warmUp) / ms)),
           unit: "messages/ms",
           ratio: of === floor ? undefined : ratios(floor, of),
           budget: budget === undefined ? undefined : atLeast(budget),
           ...costs(of)
-        })
-      }
+        }
+      })
     }
+  })
+}
+
+/**
+ * Measures the second half of the messages, because V8 compiles the code that reads while the first half goes by. The
+ * cost from the first message on is measured apart.
+ */
+export const pipeline: Part = {
+  name: "pipeline",
+  comparisons: ({ quick, rounds }) => {
+    const half = quick ? 100_000 : 200_000
     const observed = { "ours, observed without a look at the params": "observed" }
-    for (const [place, turns] of [1, 8, 64].entries()) {
-      if (quick && turns !== 8) continue
-      await measure({ kind: "mix", messages: 2 * half, turns, warmUp: half }, "", observed, place)
-    }
-    if (!quick) {
-      const more = { "ours, with a second late reader": "late", "ours, result only": "result" }
-      await measure({ kind: "mix", messages: half, turns: 8 }, ", from the first message", more)
-    }
-    return figures
+    const lateOrNone = { "ours, with a second late reader": "late", "ours, result only": "result" }
+    const warm = [1, 8, 64].flatMap((turns, place) =>
+      quick && turns !== 8
+        ? []
+        : [againstFloor({ kind: "mix", messages: 2 * half, turns, warmUp: half }, observed, rounds, place)]
+    )
+    return quick ? warm : [...warm, againstFloor({ kind: "mix", messages: half, turns: 8 }, lateOrNone, rounds)]
   }
 }

@@ -1,64 +1,83 @@
 /** The price of a message at the real server's pace, and other shapes of work. */
-import type { Figure, Part } from "../measure.ts"
-import { atMost, child, costs, inTurn, ratios, spread } from "../measure.ts"
+import type { Sample } from "../children/sample.ts"
+import type { Comparison, Figure, Part } from "../measure.ts"
+import { atMost, child, compare, costs, ratios, spread } from "../measure.ts"
 import type { Workload } from "../workload.ts"
 
-const compare = async (workload: Workload, rounds: number, reading = "events") => {
+const againstFloor = (
+  what: string,
+  workload: Workload,
+  rounds: number,
+  figures: (samples: Readonly<Record<"floor" | "ours", ReadonlyArray<Sample>>>) => ReadonlyArray<Figure>
+): Comparison => {
   const text = JSON.stringify(workload)
-  return inTurn({
-    floor: { script: child("bare"), args: [text] },
-    ours: { script: child("ours"), args: [text, reading] }
-  }, rounds)
+  return compare({
+    what,
+    rounds,
+    commands: {
+      floor: { script: child("bare"), args: [text] },
+      ours: { script: child("ours"), args: [text, "events"] }
+    },
+    figures
+  })
 }
 
 export const realistic: Part = {
   name: "realistic",
-  run: async ({ quick, rounds }) => {
-    const figures: Array<Figure> = []
+  comparisons: ({ quick, rounds }) => {
     const messages = quick ? 18_000 : 54_000
-    // V8 compiles what reads in the first second, for which the longer code pays more.
-    for (const [warmUp, from] of [[18_000, ""], [0, ", from the first message"]] as const) {
-      if (quick && warmUp === 0) continue
+    // During the first second V8 still compiles the code that reads, and longer code pays more for it.
+    const warmUps = quick ? [18_000] : [18_000, 0]
+    return warmUps.map((warmUp): Comparison => {
       const workload: Workload = { kind: "mix", messages: messages + warmUp, turns: 1, pace: 18_000, warmUp }
-      const { floor, ours } = await compare(workload, rounds)
-      for (const [name, of] of [["floor: bare loop", floor], ["ours, event by event", ours]] as const) {
-        figures.push({
-          part: "realistic",
-          name: `${name}, 18,000 messages/s, three in a write${from}`,
-          value: spread(of.map(({ cpuMs }) => (cpuMs * 1000) / messages)),
-          unit: "µs CPU/message",
-          ratio: of === floor ? undefined : ratios(of, floor, ({ cpuMs }) => cpuMs),
-          budget: of === floor || warmUp === 0 ? undefined : atMost(1.4),
-          ...costs(of)
-        })
-      }
-    }
-    return figures
+      const what = `18,000 messages/s, three in a write${warmUp === 0 ? ", from the first message" : ""}`
+      return againstFloor(
+        what,
+        workload,
+        rounds,
+        ({ floor, ours }) =>
+          ([["floor: bare loop", floor], ["ours, event by event", ours]] as const).map(([name, of]) => ({
+            part: "realistic",
+            name: `${name}, ${what}`,
+            value: spread(of.map(({ cpuMs }) => (cpuMs * 1000) / messages)),
+            unit: "µs CPU/message",
+            ratio: of === floor ? undefined : ratios(of, floor, ({ cpuMs }) => cpuMs),
+            budget: of === floor || warmUp === 0 ? undefined : atMost(1.4),
+            ...costs(of)
+          }))
+      )
+    })
   }
 }
 
 export const outputs: Part = {
   name: "outputs",
-  run: async ({ quick, rounds }) => {
+  comparisons: ({ quick, rounds }) => {
     const messages = quick ? 500 : 4_000
-    const { floor, ours } = await compare({ kind: "outputs", messages, turns: 1 }, rounds)
-    return [["floor: bare loop", floor] as const, ["ours, event by event", ours] as const].map((
-      [name, of]
-    ): Figure => ({
-      part: "outputs",
-      name: `${name}, finished commands with 16 KiB of output`,
-      value: spread(of.map(({ ms }) => messages / ms)),
-      unit: "messages/ms",
-      ratio: of === floor ? undefined : ratios(floor, of),
-      ...costs(of)
-    }))
+    const what = "finished commands with 16 KiB of output"
+    return [
+      againstFloor(
+        what,
+        { kind: "outputs", messages, turns: 1 },
+        rounds,
+        ({ floor, ours }) =>
+          ([["floor: bare loop", floor], ["ours, event by event", ours]] as const).map(([name, of]) => ({
+            part: "outputs",
+            name: `${name}, ${what}`,
+            value: spread(of.map(({ ms }) => messages / ms)),
+            unit: "messages/ms",
+            ratio: of === floor ? undefined : ratios(floor, of),
+            ...costs(of)
+          }))
+      )
+    ]
   }
 }
 
-/** CPU per message while one thing grows: where it stops to be flat is the knee. */
+/** CPU per message while one dimension grows: the knee is where it stops being flat. */
 export const growth: Part = {
   name: "growth",
-  run: async ({ quick, rounds }) => {
+  comparisons: ({ quick, rounds }) => {
     const messages = quick ? 20_000 : 100_000
     const steps: Array<readonly [string, Workload]> = []
     for (const turns of quick ? [1, 64] : [1, 4, 16, 64, 256, 1024]) {
@@ -70,18 +89,15 @@ export const growth: Part = {
     for (const kib of quick ? [] : [1, 16, 256]) {
       steps.push([`items of ${kib} KiB`, { kind: "outputs", messages: 32_768 / kib, turns: 1, itemBytes: kib * 1024 }])
     }
-    const figures: Array<Figure> = []
-    for (const [name, workload] of steps) {
-      const { floor, ours } = await compare(workload, Math.min(rounds, 3))
-      figures.push({
+    return steps.map(([name, workload]) =>
+      againstFloor(name, workload, Math.min(rounds, 3), ({ floor, ours }) => [{
         part: "growth",
         name,
         value: spread(ours.map(({ cpuMs }) => (cpuMs * 1000) / workload.messages)),
         unit: "µs CPU/message",
         ratio: ratios(ours, floor, ({ cpuMs }) => cpuMs),
         ...costs(ours)
-      })
-    }
-    return figures
+      }])
+    )
   }
 }
