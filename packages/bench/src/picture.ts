@@ -1,10 +1,10 @@
-/** The throughput of the ways through the pipeline against the number of turns, as an SVG. */
+/** Draws the throughput of the pipeline against the number of turns, as an SVG. */
 import type { Figure, Spread } from "./measure.ts"
 
 const turns = [1, 8, 64]
 
 interface Way {
-  /** As the part `pipeline` calls it. */
+  /** The name that the part `pipeline` uses. */
   readonly name: string
   readonly label: string
   readonly light: string
@@ -38,13 +38,13 @@ const pointsOf = (figures: ReadonlyArray<Figure>, { name }: Way): ReadonlyArray<
     return figure
   })
 
-/** A round distance of grid lines, so that there are about five of them. */
+/** A round distance between grid lines that gives about five of them. */
 const stepOf = (most: number): number => {
   const power = 10 ** Math.floor(Math.log10(most / 5))
   return power * ([1, 2, 2.5, 5].find((factor) => factor * power * 5 >= most) ?? 10)
 }
 
-/** The wanted positions in their order, moved as little as it takes to be `gap` apart and not beyond `end`. */
+/** The wanted positions in the same order, moved as little as possible to be `gap` apart and at most `end`. */
 export const apart = (wanted: ReadonlyArray<number>, gap: number, end: number): ReadonlyArray<number> => {
   const order = wanted.map((_, i) => i).toSorted((a, b) => wanted[a]! - wanted[b]!)
   const placed = [...wanted]
@@ -55,7 +55,7 @@ export const apart = (wanted: ReadonlyArray<number>, gap: number, end: number): 
   return placed
 }
 
-/** The picture, which shows the same on a light and on a dark page. Throws if a figure that it needs is not there. */
+/** Draws the picture for light and dark pages. Throws if a figure that it needs is missing. */
 export const picture = (figures: ReadonlyArray<Figure>): string => {
   const lines = ways.map((way) => pointsOf(figures, way))
   const most = Math.max(...lines.flat().map(({ value }) => value.high))

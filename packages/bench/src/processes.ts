@@ -1,22 +1,22 @@
-/** What Linux tells of processes in `/proc`. Elsewhere there is no such folder, and every figure is NaN. */
+/** Reads CPU time and memory of processes from `/proc`. Only Linux has it; elsewhere every figure is NaN. */
 import * as Fs from "node:fs"
 
-/** Whether the system tells it. */
+/** Whether the system reports these figures. */
 export const isTold = process.platform === "linux"
 
 const read = (path: string): string => {
   try {
     return Fs.readFileSync(path, "utf8")
   } catch {
-    // It has ended meanwhile.
+    // The process ended in the meantime.
     return ""
   }
 }
 
-// The kernel tells times in these to programs, whatever it counts in itself.
+// The kernel reports times to programs in these ticks, whatever unit it uses itself.
 const msPerTick = 10
 
-/** The fields from the third on: the second is the name of the program, in which anything can be. */
+/** The fields from the third on. The second is the name of the program, which can contain any character. */
 const stat = (pid: number | "self"): ReadonlyArray<string> => {
   const text = read(`/proc/${pid}/stat`)
   return text.slice(text.lastIndexOf(")") + 2).split(" ")
@@ -30,7 +30,7 @@ const sum = (pid: number | "self", fields: ReadonlyArray<number>): number => {
 /** The CPU time of a running process, without its children. */
 export const cpuMs = (pid: number): number => sum(pid, [14, 15])
 
-/** The CPU time of all children of this process that have ended, and of theirs. */
+/** The CPU time of all descendants of this process that have ended and were waited for. */
 export const endedChildrenCpuMs = (): number => sum("self", [16, 17])
 
 interface Process {
@@ -61,12 +61,12 @@ const tree = (root: Process): ReadonlyArray<Process> => [
   root,
   ...childrenOf(root.pid)
     .map(processOf)
-    // One that does not run its own program yet still shares the memory of its parent.
+    // A child that has not loaded its own program yet still shares the memory of its parent.
     .filter(({ executable }) => executable !== "" && executable !== root.executable)
     .flatMap(tree)
 ]
 
-/** The memory of processes in KiB, from their `status`; what processes of one executable share of it counts once. */
+/** The memory of processes in KiB, from their `status`. Counts what processes of one executable share of it once. */
 export const memoryKiB = (
   processes: ReadonlyArray<{ readonly executable: string; readonly status: string }>
 ): number => {
@@ -82,7 +82,7 @@ export const memoryKiB = (
 
 const everyMs = 25
 
-/** Looks at the memory of a process and its descendants again and again. The function gives the most that it saw. */
+/** Watches the memory of a process and its descendants. The returned function stops and gives the peak in MiB. */
 export const watchMemory = (pid: number): () => number => {
   if (!isTold) return () => Number.NaN
   let peak = 0

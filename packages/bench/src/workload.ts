@@ -1,6 +1,6 @@
-/** What the feeder writes: deterministic, and of the sizes and proportions that were seen on codex 0.169. */
+/** What the feeder writes: deterministic messages in the sizes and proportions that codex 0.169 sends. */
 
-/** What a feeder is to do. It is handed over as JSON, so everything in it is data. */
+/** What a feeder writes. It is passed as JSON, so it holds nothing but data. */
 export interface Workload {
   readonly messages: number
   readonly turns: number
@@ -11,15 +11,15 @@ export interface Workload {
    */
   readonly kind: "mix" | "deltas" | "outputs"
   readonly itemBytes?: number
-  /** Messages per second, three in a write, as the real server does it. Default: as fast as they are read. */
+  /** Messages per second, three in a write, like the real server. Default: as fast as the reader takes them. */
   readonly pace?: number
-  /** Each turn gets its messages when it is started, instead of all when the feeder is told to go. */
+  /** Writes the messages of a turn when the turn starts. Default: writes all once the feeder is told to go. */
   readonly perTurn?: boolean
-  /** How many of the messages go by before the measurement begins. Default: none. */
+  /** How many messages pass before the measurement begins. Default: 0. */
   readonly warmUp?: number
 }
 
-/** As codex makes them: the last of its groups is random, here spread evenly. */
+/** An id in the form that codex uses. The last group is random there and evenly spread here. */
 export const idOf = (kind: "thread" | "turn", n: number): string => {
   const last = BigInt.asUintN(48, BigInt(n + 1) * 0x9e3779b97f4bn).toString(16).padStart(12, "0")
   return `01a204a7-${kind === "thread" ? "b649" : "b64f"}-75b2-84d7-${last}`
@@ -114,7 +114,7 @@ export const message = (workload: Workload, turn: number, n: number): string => 
   return line("item/agentMessage/delta", { ...of, itemId, delta }, n)
 }
 
-/** All messages, those of the turns one after the other in turn, and then the ends of the turns. */
+/** All messages, taking one of each turn in turn, and then the ends of the turns. */
 export const bytesOf = (workload: Workload): Buffer => {
   const parts: Array<Buffer> = []
   let texts: Array<string> = []

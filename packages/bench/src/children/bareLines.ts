@@ -1,4 +1,4 @@
-/** The lines of a pipe as a bare loop reads them: each read is decoded at once, up to its last line end. */
+/** Splits a pipe into lines like a bare loop: decodes each read at once, up to its last line end. */
 import type { Readable } from "node:stream"
 
 export const onEachLine = (pipe: Readable, onLine: (line: string) => void): void => {

@@ -1,23 +1,23 @@
-/** The codex processes that this process starts, whichever package starts them. */
+/** Watches the codex processes that this process starts, whichever package starts them. */
 import type { ChildProcess } from "node:child_process"
 import { subscribe } from "node:diagnostics_channel"
 import * as Processes from "../processes.ts"
 import { begin, type Sample } from "./sample.ts"
 
 interface CodexProcesses {
-  /** How many there were so far. */
+  /** How many have been started so far. */
   readonly count: () => number
-  /** Begins a measurement in which the CPU time of the only one, which has to run by now, is told apart. */
+  /** Begins a measurement that also gives the CPU time of the only codex process, which must be running by now. */
   readonly begin: () => () => Sample
 }
 
-/** Begins to watch those of an executable. */
+/** Watches from now on the processes of one executable. */
 export const watchCodex = (executable: string): CodexProcesses => {
   const started: Array<ChildProcess> = []
   subscribe("child_process", (message) => {
     started.push((message as { readonly process: ChildProcess }).process)
   })
-  // A process is told before it is known what it runs.
+  // Node announces a process before it sets what it runs, so the executable is compared only later.
   const all = () => started.filter(({ spawnfile }) => spawnfile === executable)
   return {
     count: () => all().length,

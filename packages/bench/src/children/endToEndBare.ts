@@ -1,4 +1,4 @@
-/** Turns at once on the real codex binary, whose deltas are read by hand: data, split, JSON.parse and dispatch by turn. */
+/** Turns at once on the real codex binary, read by hand: data, split, JSON.parse and dispatch by turn. */
 import { spawn } from "node:child_process"
 import { promptOf } from "../stage.ts"
 import { onEachLine } from "./bareLines.ts"

@@ -1,4 +1,4 @@
-/** Turns at once on the real codex binary, whose deltas are read by the built client. */
+/** Turns at once on the real codex binary, read by the built client. */
 import { Codex } from "@effect-codex/client"
 import * as CodexNode from "@effect-codex/node/CodexNode"
 import * as Effect from "effect/Effect"

@@ -7,7 +7,7 @@ import { bytesOf, completed, idOf, message, started, turnOf } from "../workload.
 const workload = JSON.parse(process.argv[2]!) as Workload
 const flood = workload.perTurn || workload.pace !== undefined ? Buffer.alloc(0) : bytesOf(workload)
 
-// A child's end of the pipe blocks, so this is as fast as the reader.
+// The child's end of the pipe blocks, so this writes as fast as the reader reads.
 const write = (data: Buffer): void => {
   for (let at = 0; at < data.length;) at += Fs.writeSync(1, data, at, Math.min(65_536, data.length - at))
 }
@@ -124,7 +124,7 @@ createInterface({ input: process.stdin }).on("line", (text) => {
       send(texts.join("") + completed(turn))
     }
   }
-  // Told to go.
+  // This request tells the feeder to go.
   if (method !== "thread/loaded/list") return
   if (workload.pace !== undefined) paced(workload.pace)
   else write(flood)

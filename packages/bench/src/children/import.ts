@@ -1,4 +1,4 @@
-/** How long modules take to import, after others were imported. */
+/** Measures how long modules take to import after others were imported. */
 import { begin, tell } from "./sample.ts"
 
 const [before, ...modules] = process.argv.slice(2)

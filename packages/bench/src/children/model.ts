@@ -1,4 +1,4 @@
-/** The scripted model and a home for codex, until stdin ends. */
+/** Runs the scripted model and keeps a home for codex until stdin ends. */
 import { CodexExecutable } from "@effect-codex/node"
 import { CodexHome, ScriptedModel } from "@effect-codex/testing"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"

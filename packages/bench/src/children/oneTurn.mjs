@@ -1,6 +1,6 @@
 /**
- * A script of one turn on a package with the surface of `@openai/codex-sdk`. It is not in TypeScript, because Node would load
- * a compiler first.
+ * A script of one turn on a package with the surface of `@openai/codex-sdk`. Not TypeScript, because Node would first load
+ * a compiler.
  */
 const [specifier, prompt, expected, codexPathOverride] = process.argv.slice(2)
 const { Codex } = await import(specifier)

@@ -12,10 +12,10 @@ import { idOf } from "../workload.ts"
 import { begin, tell } from "./sample.ts"
 
 /**
- * - `observed`: as the base of the library hands notifications out, without a turn and a look at the params
- * - `events`, `batches`: the events of each turn, one by one or as they came
- * - `late`: `events`, and a second reader that comes when half is read
- * - `result`: nothing but the result of each turn
+ * - `observed`: notifications from `AppServerRpc`, without a turn and without a look at the params
+ * - `events`, `batches`: the events of each turn, one by one or in the batches in which they came
+ * - `late`: `events`, and a second reader that starts when the first has read half
+ * - `result`: only the result of each turn
  */
 const reading = process.argv[3] as "observed" | "events" | "batches" | "late" | "result"
 const workload = JSON.parse(process.argv[2]!) as Workload

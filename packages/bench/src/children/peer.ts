@@ -33,7 +33,7 @@ const onEffect = async () => {
   return () => run({ executable, threads, turns, prompt }, () => sample = end())
 }
 
-// What a package takes to import is measured elsewhere.
+// The part `imports` measures how long a package takes to import.
 const program = await (specifier === "effect" ? onEffect() : onSdk())
 let sample: Sample | undefined
 const end = begin()
@@ -44,7 +44,7 @@ const wrong = answers.filter((answer) => answer !== answerOf(deltas)).length
 if (answers.length !== threads * turns || wrong > 0) {
   throw new Error(`${answers.length} answers of ${threads * turns}, ${wrong} of them wrong`)
 }
-// Then every codex process has ended, and its CPU time is known.
+// By then every codex process has ended, and its CPU time is known.
 process.once("exit", () => {
   tell({ ...sample, codexProcesses: codexProcesses.count(), codexCpuMs: endedChildrenCpuMs() })
 })

@@ -1,10 +1,10 @@
-/** The program of `peer.ts` with the Effect face. A module of its own, so that the others do not load Effect with it. */
+/** The program of `peer.ts` in Effect. A module of its own, so that the other packages do not load Effect. */
 import { Codex } from "@effect-codex/client"
 import * as CodexNode from "@effect-codex/node/CodexNode"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 
-/** Gives the answers. `onAnswers` runs before the server is ended, which the other packages do afterwards, too. */
+/** Gives the answers. Calls `onAnswers` before the server ends, because the other packages end theirs later too. */
 export const run = (
   options: {
     readonly executable: string

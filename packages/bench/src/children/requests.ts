@@ -1,4 +1,4 @@
-/** Requests to the real app-server, by the built client or by hand, and the time until it is ready. */
+/** Measures requests to the real app-server, by the built client or by hand, and the time until it is ready. */
 import { AppServerRpc } from "@effect-codex/client"
 import { CodexExecutable } from "@effect-codex/node"
 import * as CodexNode from "@effect-codex/node/CodexNode"
@@ -13,7 +13,7 @@ import { createInterface } from "node:readline"
 import { begin, tell } from "./sample.ts"
 
 const [who, mode, countText] = process.argv.slice(2) as ["ours" | "bare", "one" | "many" | "start", string]
-/** In each half. */
+/** Requests in each half. */
 const count = Number(countText)
 const concurrency = mode === "many" ? 64 : 1
 
@@ -54,7 +54,7 @@ const bare = Effect.fnUntraced(function*(): Effect.fn.Return<Client, unknown, Sc
     })
   yield* Effect.promise(() => ask("initialize", { clientInfo: { name: "bench", title: null, version: "0" } }))
   codex.stdin.write(`{"method":"initialized"}\n`)
-  // The loop over all requests is plain code, too.
+  // The loop over all requests is plain code as well.
   const all = async () => {
     let left = count
     const worker = async () => {
@@ -71,7 +71,7 @@ const ours = Effect.fnUntraced(function*(): Effect.fn.Return<Client, unknown, Sc
   const context = yield* Layer.build(CodexNode.layer({ env: home.env, cwd: home.workspace }))
   const rpc = yield* Effect.provide(AppServerRpc.AppServerRpc, context)
   const one = rpc.request("thread/loaded/list", {})
-  // As many loops as there are by hand: `Effect.forEach` over all requests would start a fiber for each.
+  // As many loops as by hand: `Effect.forEach` over all requests would start a fiber for each.
   const all = Effect.suspend(() => {
     let left = count
     const worker = Effect.whileLoop({ while: () => left-- > 0, body: () => one, step: () => {} })
@@ -86,7 +86,7 @@ await Effect.runPromise(
   Effect.scoped(Effect.gen(function*() {
     const { requests } = yield* who === "ours" ? ours() : bare()
     if (mode === "start") return tell(started())
-    // The first half is for V8, which compiles what it runs often.
+    // During the first half V8 compiles the code that runs often.
     yield* requests
     const end = begin()
     yield* requests

@@ -1,15 +1,15 @@
-/** What a child tells of itself. */
+/** What a child process measures of itself. */
 import * as Fs from "node:fs"
 
 export interface Sample {
   readonly ms: number
   readonly cpuMs: number
-  /** The most memory that the process has had so far. */
+  /** Peak resident memory of the process so far. */
   readonly peakMiB: number
   readonly [name: string]: number
 }
 
-/** Begins a measurement, and gives what ends it. */
+/** Begins a measurement. The returned function ends it. */
 export const begin = (): () => Sample => {
   const cpu = process.cpuUsage()
   const start = performance.now()

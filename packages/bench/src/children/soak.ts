@@ -1,4 +1,4 @@
-/** What stays in memory, on the feeder. Needs `--expose-gc`. */
+/** Measures on the feeder what stays in memory. Needs `--expose-gc`. */
 import { AppServerRpc, Codex } from "@effect-codex/client"
 import * as CodexNode from "@effect-codex/node/CodexNode"
 import * as Deferred from "effect/Deferred"
@@ -11,8 +11,8 @@ import { begin, heapMiB, tell } from "./sample.ts"
 /**
  * - `unread`, `read`: one turn whose events nobody reads before its end, and the same with a reader
  * - `threads`: opened and closed one after the other, `count` of them
- * - `turns`: run on one thread after the other, `count` of them; the heap is told on the way
- * - `handles`: turns whose events nobody reads
+ * - `turns`: run and read one after the other, each on a thread of its own, `count` of them
+ * - `handles`: like `turns`, but nobody reads the events
  */
 const mode = process.argv[3] as "unread" | "read" | "threads" | "turns" | "handles"
 const count = Number(process.argv[4] ?? 0)
