@@ -8,6 +8,7 @@ import * as Path from "node:path"
 import { parseArgs } from "node:util"
 import type { Figure, Part } from "./measure.ts"
 import { holds, judged } from "./measure.ts"
+import { ai } from "./parts/ai.ts"
 import { endToEnd } from "./parts/endToEnd.ts"
 import { imports } from "./parts/imports.ts"
 import { lines } from "./parts/lines.ts"
@@ -30,6 +31,7 @@ const parts: ReadonlyArray<Part> = [
   endToEnd,
   peers,
   script,
+  ai,
   imports,
   sizes,
   realistic,
@@ -95,7 +97,7 @@ const measurePart = async (
 
 const measure = async (): Promise<ReadonlyArray<Figure>> => {
   const packages = Path.resolve(import.meta.dirname, "..", "..")
-  const built = ["node/dist/index.js", "promise/dist/bundle/codex-sdk.js"]
+  const built = ["node/dist/index.js", "promise/dist/bundle/codex-sdk.js", "ai/dist/index.js"]
   if (!built.every((file) => Fs.existsSync(Path.join(packages, file)))) {
     say("The packages are not built: run `npm run build` first.")
     process.exit(2)
