@@ -8,7 +8,7 @@
  *
  * Handlers are replaced for a client ({@link layer}), for the turns of a thread (`startThread({ handlers })`) and for one
  * turn (`run(input, { handlers })`); the nearest wins, request by request. What a subagent asks goes to the handlers of the
- * turn that it works for. `Approvals`, `UserInput`, `Elicitation` and `DynamicTools` make handlers with friendlier types than
+ * turn that it works for. `Approvals`, `Questions`, `Elicitation` and `DynamicTools` make handlers with friendlier types than
  * the protocol's.
  *
  * @since 0.1.0

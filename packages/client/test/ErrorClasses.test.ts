@@ -1,5 +1,5 @@
 import * as Client from "@effect-codex/client"
-import { CodexError, Elicitation, ServerRequests, type TurnResult, UserInput } from "@effect-codex/client"
+import { CodexError, Elicitation, Questions, ServerRequests, type TurnResult } from "@effect-codex/client"
 import * as Testing from "@effect-codex/testing"
 import { Cassette, Contract, Expect } from "@effect-codex/testing"
 import { assert, describe, it, vi } from "@effect/vitest"
@@ -84,7 +84,7 @@ const samples = {
   EventsOverflow: new CodexError.EventsOverflow({ ...of, unreadBytes: 1 }),
   Refusal: new ServerRequests.Refusal({ message: "No." }),
   ContentInvalid: new Elicitation.ContentInvalid({ serverName: "s", issues: [{ field: "f", expected: "a number" }] }),
-  AnswersInvalid: new UserInput.AnswersInvalid({ issues: [{ questionId: "q", expected: "an option" }] }),
+  AnswersInvalid: new Questions.AnswersInvalid({ issues: [{ questionId: "q", expected: "an option" }] }),
   CassetteUnreadable: new Cassette.CassetteUnreadable({ path: "a.jsonl", line: 1, detail: "No." }),
   CassetteMismatch: new Cassette.CassetteMismatch({
     path: "a.jsonl",

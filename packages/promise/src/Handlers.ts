@@ -15,8 +15,8 @@ import type {
   PermissionsRequest
 } from "@effect-codex/client/Approvals"
 import type * as Elicitation from "@effect-codex/client/Elicitation"
+import type * as Questions from "@effect-codex/client/Questions"
 import type * as ServerRequests from "@effect-codex/client/ServerRequests"
-import type * as UserInput from "@effect-codex/client/UserInput"
 import type { ServerRequests as Protocol } from "@effect-codex/protocol/Methods"
 
 /**
@@ -61,7 +61,7 @@ export interface ApprovalHandlers {
  * @category models
  * @since 0.1.0
  */
-export interface UserInputAnswers {
+export interface QuestionAnswers {
   readonly [questionId: string]: string | ReadonlyArray<string> | undefined
 }
 
@@ -99,7 +99,7 @@ export interface Handlers {
   /** `"accept"` and `"decline"` stand for everything; a function decides with true or false. Default: `"decline"`. */
   readonly approvals?: "accept" | "decline" | Handler<ApprovalRequest, boolean> | ApprovalHandlers | undefined
   /** `"firstOption"` chooses what the agent recommends. Default: no answers. */
-  readonly userInput?: "firstOption" | Handler<UserInput.Request, UserInputAnswers> | undefined
+  readonly questions?: "firstOption" | Handler<Questions.Request, QuestionAnswers> | undefined
   /** What MCP servers ask of the user; answers are made by `Elicitation`. Default: declined. */
   readonly elicitation?: Handler<Elicitation.Request, Elicitation.Answer> | undefined
   /** Any request of the protocol, by its method. A `Refusal` that is thrown answers with a JSON-RPC error. */

@@ -31,6 +31,7 @@ export * from "@effect-codex/client/CodexError"
 export { isOverloaded, isRetryable } from "@effect-codex/client/CodexRetry"
 export type { ConfigOverrides } from "@effect-codex/client/ConfigOverrides"
 export type { Decoded, JsonSchemaOutput, Output, StandardOutput } from "@effect-codex/client/Output"
+export type { Request as QuestionsRequest } from "@effect-codex/client/Questions"
 export * as Sandbox from "@effect-codex/client/Sandbox"
 export type { ServerInfo } from "@effect-codex/client/ServerInfo"
 export type { ServerNotification, TurnEvent } from "@effect-codex/client/ServerNotification"
@@ -44,7 +45,6 @@ export type {
   ThreadStatus,
   UpdateSettingsOptions
 } from "@effect-codex/client/Thread"
-export type { Request as UserInputRequest } from "@effect-codex/client/UserInput"
 export type { Model, ThreadItem } from "@effect-codex/protocol/Received"
 export * from "./Auth.ts"
 export * from "./Codex.ts"

@@ -117,7 +117,7 @@ const ofHandlers: { readonly [Path in Handler]: Case } = {
       options: asker
     }
   ),
-  ".userInput": turn(
+  ".questions": turn(
     functionCall("request_user_input", {
       questions: [{
         id: "colour",
@@ -127,7 +127,7 @@ const ofHandlers: { readonly [Path in Handler]: Case } = {
       }]
     }),
     (seen) => ({
-      userInput: async ({ questions }) => {
+      questions: async ({ questions }) => {
         seen()
         return { [questions[0]!.id]: "Blue" }
       }

@@ -399,7 +399,7 @@ describe("handlers", () => {
       const handlers of [
         { approvals: nonsense(`"acept"`) },
         { approvals: { command: nonsense(`"accept"`) } },
-        { userInput: nonsense(`"first"`) }
+        { questions: nonsense(`"first"`) }
       ]
     ) {
       const error = await rejection(thread.run("Do it.", { handlers }))
@@ -450,7 +450,7 @@ describe("handlers", () => {
     )
     const thread = await codex.startThread({
       config: { features: { default_mode_request_user_input: true } },
-      handlers: { userInput: async ({ questions }) => ({ [questions[0]!.id]: "Red" }) }
+      handlers: { questions: async ({ questions }) => ({ [questions[0]!.id]: "Red" }) }
     })
     await thread.run("Paint.")
     const [, second] = await model.requests()

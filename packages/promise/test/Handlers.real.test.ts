@@ -184,7 +184,7 @@ describe("the handler of the agent's questions", () => {
     })
     const thread = await codex.startThread({ config: { features: { default_mode_request_user_input: true } } })
     await model.enqueue(ask, "done", ask, "done")
-    await thread.run("Paint.", { handlers: { userInput: "firstOption" } })
+    await thread.run("Paint.", { handlers: { questions: "firstOption" } })
     assert.deepStrictEqual(JSON.parse(await told(model)), {
       answers: { colour: { answers: ["Blue"] }, size: { answers: ["Small"] } }
     })

@@ -63,7 +63,7 @@ describe("an option of a wrong type", () => {
         [{ tools: [toolNamespace("n", "d", wrong(5))] }, "tools"],
         [{ tools: [tool(wrong(5), wrong({ description: 5 }))] }, "tools"],
         [{ handlers: 5 }, "handlers"],
-        [{ handlers: { userInput: 5 } }, "handlers"],
+        [{ handlers: { questions: 5 } }, "handlers"],
         [{ stallTimeout: "x" }, "stallTimeout"],
         [{ approvalMode: "foo" }, "approvalMode"],
         [{ sandbox: "read-only" }, "sandbox"],

@@ -293,7 +293,7 @@ describe("a question that no handler decides", () => {
         "codex asked item/commandExecution/requestApproval; no handler decides it, so it was declined. Give one with " +
           "`Approvals.layer` or the option `handlers`, or choose an `ApprovalMode` that does not ask. This is told once."
       )
-      assert.include(log[1], "so it was given no answers. Give one with `UserInput.layer`")
+      assert.include(log[1], "so it was given no answers. Give one with `Questions.layer`")
       assert.deepStrictEqual(diagnostics.map(({ _tag }) => _tag), ["Undecided", "Undecided", "Undecided"])
     }))
 

@@ -2,8 +2,8 @@ import * as Approvals from "@effect-codex/client/Approvals"
 import { InvalidArgument } from "@effect-codex/client/CodexError"
 import * as Elicitation from "@effect-codex/client/Elicitation"
 import * as OptionKinds from "@effect-codex/client/internal/options"
+import * as Questions from "@effect-codex/client/Questions"
 import type * as ServerRequests from "@effect-codex/client/ServerRequests"
-import * as UserInput from "@effect-codex/client/UserInput"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import type { Handler, Handlers } from "../Handlers.ts"
@@ -67,15 +67,15 @@ export const overrides = Effect.fnUntraced(function*(
   handlers: Handlers
 ): Effect.fn.Return<ServerRequests.Overrides, InvalidArgument> {
   yield* OptionKinds.checkArgument("handlers", handlers, OptionKinds.record)
-  const { approvals: approval, elicitation, raw, requests, userInput } = handlers
+  const { approvals: approval, elicitation, raw, requests, questions } = handlers
   if (elicitation !== undefined && !OptionKinds.callback.fits(elicitation)) {
     return yield* unfit("elicitation", OptionKinds.callback.expected)
   }
   for (const [name, given] of Object.entries({ raw, requests })) {
     if (given !== undefined && !OptionKinds.functions.fits(given)) yield* unfit(name, OptionKinds.functions.expected)
   }
-  if (userInput !== undefined && userInput !== "firstOption" && typeof userInput !== "function") {
-    return yield* unfit("userInput", `"firstOption" or a function`)
+  if (questions !== undefined && questions !== "firstOption" && typeof questions !== "function") {
+    return yield* unfit("questions", `"firstOption" or a function`)
   }
   const within = yield* CallerContext
   const effect = fromAsync(within)
@@ -84,8 +84,8 @@ export const overrides = Effect.fnUntraced(function*(
     ...raw && { raw: byMethod(within, raw) },
     ...elicitation && (yield* Elicitation.make(effect(elicitation))),
     ...approval !== undefined && (yield* approvals(within, approval)),
-    ...userInput === "firstOption"
-      ? UserInput.firstOption
-      : userInput && (yield* UserInput.make(effect(userInput)))
+    ...questions === "firstOption"
+      ? Questions.firstOption
+      : questions && (yield* Questions.make(effect(questions)))
   }
 })

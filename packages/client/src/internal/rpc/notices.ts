@@ -66,7 +66,7 @@ const adviceOn: { readonly [M in Method]?: readonly [answer: string, advice: str
   "item/commandExecution/requestApproval": ["declined", "`Approvals.layer`"],
   "item/fileChange/requestApproval": ["declined", "`Approvals.layer`"],
   "item/permissions/requestApproval": ["granted nothing", "`Approvals.layer`"],
-  "item/tool/requestUserInput": ["given no answers", "`UserInput.layer`"],
+  "item/tool/requestUserInput": ["given no answers", "`Questions.layer`"],
   "mcpServer/elicitation/request": ["declined", "`Elicitation.layer`, for the approval of tools `Approvals.layer`,"],
   "account/chatgptAuthTokens/refresh": ["refused", "`Auth.layerExternalTokens`"],
   applyPatchApproval: ["declined", "`Approvals.layer`"],

@@ -1,5 +1,5 @@
 /** The agent's questions on the real codex binary, with a scripted model that asks them. */
-import { ApprovalMode, AppServerRpc, Codex, Sandbox, ServerRequests, UserInput } from "@effect-codex/client"
+import { ApprovalMode, AppServerRpc, Codex, Questions, Sandbox, ServerRequests } from "@effect-codex/client"
 import { CodexHome, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Logger, Option, Redacted, References, type Schema, type Scope } from "effect"
@@ -51,9 +51,9 @@ const told = ({ model }: Services) =>
   Effect.map(model.requests, (requests) => requests.at(-1)?.toolOutputs.map(({ output }) => output)[0])
 
 /** Handlers that always answer the same, and keep what they are asked. */
-const always = Effect.fnUntraced(function*(answers: UserInput.Answers) {
-  const requests: Array<UserInput.Request> = []
-  const handlers = yield* UserInput.make((request) =>
+const always = Effect.fnUntraced(function*(answers: Questions.Answers) {
+  const requests: Array<Questions.Request> = []
+  const handlers = yield* Questions.make((request) =>
     Effect.sync(() => {
       requests.push(request)
       return answers
@@ -67,7 +67,7 @@ describe("questions", () => {
     Effect.gen(function*() {
       const { codex, model } = services
       yield* model.enqueue(ask(question("a")), "done")
-      const thread = yield* codex.startThread({ ...settings, handlers: UserInput.firstOption })
+      const thread = yield* codex.startThread({ ...settings, handlers: Questions.firstOption })
       yield* thread.run("go")
       assert.strictEqual(yield* told(services), "request_user_input is unavailable in Default mode")
     }))
@@ -128,7 +128,7 @@ describe("questions", () => {
       const { codex, model } = services
       const { autoReview, dangerouslyBypass, denyAll, untrusted } = ApprovalMode
       for (const approvalMode of [denyAll, autoReview, untrusted, dangerouslyBypass]) {
-        const thread = yield* codex.startThread({ approvalMode, config, handlers: UserInput.firstOption })
+        const thread = yield* codex.startThread({ approvalMode, config, handlers: Questions.firstOption })
         yield* model.enqueue(ask(question("a")), "done")
         yield* thread.run("go")
         assert.strictEqual(
@@ -149,7 +149,7 @@ describe("questions", () => {
         yield* thread.run("go")
         assert.strictEqual(yield* told(services), `{"answers":{}}`)
         yield* model.enqueue(ask(question("a")), "done")
-        yield* thread.run("go", { handlers: yield* UserInput.make(() => Effect.fail(new Error("nobody is here"))) })
+        yield* thread.run("go", { handlers: yield* Questions.make(() => Effect.fail(new Error("nobody is here"))) })
         assert.strictEqual(yield* told(services), `{"answers":{}}`)
         yield* model.enqueue(ask(question("a")), "done")
         const { handlers } = yield* always({ a: "Blue", z: "Green" })
@@ -164,7 +164,7 @@ describe("questions", () => {
   real("that are refused do not end the turn", (services) =>
     Effect.gen(function*() {
       const { codex, model } = services
-      const handlers = yield* UserInput.make(() => Effect.fail(new ServerRequests.Refusal({ message: "not now" })))
+      const handlers = yield* Questions.make(() => Effect.fail(new ServerRequests.Refusal({ message: "not now" })))
       const thread = yield* codex.startThread({ ...settings, config, handlers })
       yield* model.enqueue(ask(question("a")), "done")
       assert.deepStrictEqual((yield* thread.run("go")).finalResponse, Option.some("done"))
@@ -195,7 +195,7 @@ describe("questions", () => {
       const { codex, model } = services
       const asked = yield* Deferred.make<void>()
       const ended = yield* Deferred.make<Exit.Exit<never>>()
-      const handlers = yield* UserInput.make(() =>
+      const handlers = yield* Questions.make(() =>
         Deferred.succeed(asked, undefined).pipe(
           Effect.andThen(Effect.never),
           Effect.onExit((exit) => Deferred.succeed(ended, exit))

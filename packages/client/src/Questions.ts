@@ -106,7 +106,7 @@ export interface Answers {
  * @since 0.1.0
  */
 export class AnswersInvalid
-  extends TaggedError<AnswersInvalid>("@effect-codex/client/UserInput/AnswersInvalid")("UserInputAnswersInvalid", {
+  extends TaggedError<AnswersInvalid>("@effect-codex/client/Questions/AnswersInvalid")("QuestionAnswersInvalid", {
     issues: Schema.Array(Schema.Struct({
       /** The id that the answer was given for. */
       questionId: Schema.String,
@@ -160,7 +160,7 @@ export type Handler<R = never> = (request: Request) => Effect.Effect<Answers, un
  * **Example** (Answering from a service of the application)
  *
  * ```ts
- * import { type Thread, UserInput } from "@effect-codex/client"
+ * import { Questions, type Thread } from "@effect-codex/client"
  * import { Context, Effect, type Redacted } from "effect"
  *
  * class Vault extends Context.Service<Vault, {
@@ -168,7 +168,7 @@ export type Handler<R = never> = (request: Request) => Effect.Effect<Answers, un
  * }>()("Vault") {}
  *
  * export const deploy = Effect.fn("deploy")(function*(thread: Thread.Thread) {
- *   const handlers = yield* UserInput.make((request) =>
+ *   const handlers = yield* Questions.make((request) =>
  *     Effect.gen(function*() {
  *       const { token } = yield* Vault
  *       const secret = request.questions.find((question) => question.isSecret)
@@ -191,12 +191,12 @@ export const make = <R = never>(handler: Handler<R>): Effect.Effect<ServerReques
  * **Example** (Asking on a terminal)
  *
  * ```ts
- * import { UserInput } from "@effect-codex/client"
+ * import { Questions } from "@effect-codex/client"
  * import { CodexNode } from "@effect-codex/node"
  * import { Effect, Layer } from "effect"
  * import { Prompt } from "effect/cli"
  *
- * const ask = Effect.fnUntraced(function*({ id, isSecret, options, question }: UserInput.Question) {
+ * const ask = Effect.fnUntraced(function*({ id, isSecret, options, question }: Questions.Question) {
  *   const message = question
  *   if (isSecret) return [id, yield* Prompt.run(Prompt.Password({ message }))] as const
  *   if (options.length === 0) return [id, yield* Prompt.run(Prompt.String({ message }))] as const
@@ -205,8 +205,8 @@ export const make = <R = never>(handler: Handler<R>): Effect.Effect<ServerReques
  * })
  *
  * export const CodexLive = CodexNode.layer().pipe(
- *   Layer.provide(UserInput.layer(({ questions }) =>
- *     Effect.map(Effect.forEach(questions, ask), (answers): UserInput.Answers => Object.fromEntries(answers))
+ *   Layer.provide(Questions.layer(({ questions }) =>
+ *     Effect.map(Effect.forEach(questions, ask), (answers): Questions.Answers => Object.fromEntries(answers))
  *   ))
  * )
  * ```

@@ -1,5 +1,5 @@
 /** Questions of the agent as a handler sees them, and what of its answers goes over the wire, in memory. */
-import { ServerRequests, UserInput } from "@effect-codex/client"
+import { Questions, ServerRequests } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Layer, Redacted } from "effect"
 import * as Fake from "../support/fakeServer.ts"
@@ -16,15 +16,15 @@ const question = (id: string, changed: object = {}) => ({
 
 const request = (...questions: ReadonlyArray<object>) => Fake.ask("item/tool/requestUserInput", 7, { questions })
 
-const answer = (answers: UserInput.Answers) => UserInput.make(() => Effect.succeed(answers))
+const answer = (answers: Questions.Answers) => Questions.make(() => Effect.succeed(answers))
 
 class Oracle extends Context.Service<Oracle, { readonly says: string }>()("test/Oracle") {}
 
 describe("a request", () => {
   it.effect("has the questions, their options, and an empty list of those for free text", () =>
     Effect.gen(function*() {
-      const seen: Array<UserInput.Request> = []
-      const handlers = yield* UserInput.make((request) => Effect.sync(() => (seen.push(request), {})))
+      const seen: Array<Questions.Request> = []
+      const handlers = yield* Questions.make((request) => Effect.sync(() => (seen.push(request), {})))
       yield* Fake.answered(
         handlers,
         request(question("a"), question("b", { isOther: false, isSecret: true, options: null }))
@@ -94,7 +94,7 @@ describe("answers", () => {
 
   it.effect("are checked as a program can check them before", () =>
     Effect.gen(function*() {
-      const asked: UserInput.Request = {
+      const asked: Questions.Request = {
         threadId: "t",
         turnId: "t",
         itemId: "i",
@@ -111,20 +111,20 @@ describe("answers", () => {
           { id: "b", header: "", question: "", options: [], allowsOther: false, isSecret: false }
         ]
       }
-      yield* UserInput.check(asked, {})
-      yield* UserInput.check(asked, { a: ["x"], b: "anything", c: undefined })
-      const error = yield* Effect.flip(UserInput.check(asked, { a: Redacted.make("y"), c: "z" }))
-      assert.instanceOf(error, UserInput.AnswersInvalid)
+      yield* Questions.check(asked, {})
+      yield* Questions.check(asked, { a: ["x"], b: "anything", c: undefined })
+      const error = yield* Effect.flip(Questions.check(asked, { a: Redacted.make("y"), c: "z" }))
+      assert.instanceOf(error, Questions.AnswersInvalid)
       assert.deepStrictEqual(error.issues, [
         { questionId: "a", expected: `one of "x"` },
         { questionId: "c", expected: "no answer, because it was not asked" }
       ])
-      yield* Effect.flip(UserInput.check(asked, { a: ["x", "y"] }))
+      yield* Effect.flip(Questions.check(asked, { a: ["x", "y"] }))
     }))
 
   it.effect("are none, and reported, when the handler fails", () =>
     Effect.gen(function*() {
-      const handlers = yield* UserInput.make(() => Effect.fail(new Error("nobody is here")))
+      const handlers = yield* Questions.make(() => Effect.fail(new Error("nobody is here")))
       const { log, result } = yield* Fake.answered(handlers, request(question("a")))
       assert.deepStrictEqual(result, { answers: {} })
       assert.include(log, "nobody is here")
@@ -132,14 +132,14 @@ describe("answers", () => {
 
   it.effect("are an error when the handler refuses", () =>
     Effect.gen(function*() {
-      const handlers = yield* UserInput.make(() => Effect.fail(new ServerRequests.Refusal({ message: "not now" })))
+      const handlers = yield* Questions.make(() => Effect.fail(new ServerRequests.Refusal({ message: "not now" })))
       const { reply } = yield* Fake.answered(handlers, request(question("a")))
       assert.deepStrictEqual(reply.error, { code: -32603, message: "not now" })
     }))
 })
 
 describe("a handler", () => {
-  const ask = UserInput.make(({ questions }) =>
+  const ask = Questions.make(({ questions }) =>
     Effect.map(Oracle, ({ says }) => Object.fromEntries(questions.map(({ id }) => [id, says])))
   )
 
@@ -153,7 +153,7 @@ describe("a handler", () => {
 
   it.effect("of a layer has those of the layer, and is the client's", () =>
     Effect.gen(function*() {
-      const layer = UserInput.layer(() => Effect.map(Oracle, ({ says }) => ({ q1: says }))).pipe(
+      const layer = Questions.layer(() => Effect.map(Oracle, ({ says }) => ({ q1: says }))).pipe(
         Layer.provide(Layer.succeed(Oracle, { says: "43" }))
       )
       const handlers = yield* Effect.provide(ServerRequests.current, layer)
@@ -171,8 +171,8 @@ describe("a handler", () => {
         question("d", { isOther: false })
       ]
       const expected = { answers: { a: { answers: ["Red (Recommended)"] }, d: { answers: ["Red (Recommended)"] } } }
-      assert.deepStrictEqual((yield* Fake.answered(UserInput.firstOption, request(...questions))).result, expected)
-      const handlers = yield* Effect.provide(ServerRequests.current, UserInput.layerFirstOption)
+      assert.deepStrictEqual((yield* Fake.answered(Questions.firstOption, request(...questions))).result, expected)
+      const handlers = yield* Effect.provide(ServerRequests.current, Questions.layerFirstOption)
       assert.deepStrictEqual((yield* Fake.answered(handlers, request(...questions))).result, expected)
     }))
 })
