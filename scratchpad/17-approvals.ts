@@ -1,6 +1,6 @@
 // Asking a person: each command and each change of files waits for a line on the terminal. A `y` allows it; anything else,
 // and the end of stdin, declines it.
-import { ApprovalMode, Approvals, Codex, Sandbox } from "@effect-codex/client"
+import { ApprovalMode, ApprovalQueue, Approvals, Codex, Sandbox } from "@effect-codex/client"
 import { CodexNode } from "@effect-codex/node"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -14,7 +14,7 @@ const question = (request: Approvals.ApprovalRequest): string => {
 
 const program = Effect.gen(function*() {
   const codex = yield* Codex.Codex
-  const queue = yield* Approvals.Queue
+  const queue = yield* ApprovalQueue.ApprovalQueue
   const fs = yield* FileSystem.FileSystem
   const stdio = yield* Stdio.Stdio
   const folder = yield* fs.makeTempDirectoryScoped()
@@ -44,6 +44,6 @@ const program = Effect.gen(function*() {
 }).pipe(Effect.scoped)
 
 program.pipe(
-  Effect.provide([CodexNode.layer().pipe(Layer.provideMerge(Approvals.layerQueue)), NodeServices.layer]),
+  Effect.provide([CodexNode.layer().pipe(Layer.provideMerge(ApprovalQueue.layer)), NodeServices.layer]),
   NodeRuntime.runMain
 )

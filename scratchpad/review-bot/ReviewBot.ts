@@ -40,7 +40,7 @@ export const layer: Layer.Layer<ReviewBot, never, Codex.Codex> = Layer.effect(
   ReviewBot,
   Effect.gen(function*() {
     const codex = yield* Codex.Codex
-    const handlers = yield* Approvals.allow(mayDo)
+    const handlers = yield* Approvals.acceptWhen(mayDo)
     return ReviewBot.of({
       review: Effect.fn("ReviewBot.review")(function*({ cwd, diff, title }) {
         const thread = yield* Effect.retry(

@@ -73,7 +73,7 @@ describe("ReviewBot, with mocks", () => {
         yield* CodexTest.askFileChange([{ path: "stats.ts", kind: { type: "delete" }, diff: "" }]),
         "decline"
       )
-    }).pipe(Effect.provide(Approvals.layerAllow(mayDo))))
+    }).pipe(Effect.provide(Approvals.layerAcceptWhen(mayDo))))
 })
 
 // =============================================================================

@@ -14,8 +14,8 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import { isMcpToolApproval } from "./internal/protocol/mcpToolApproval.ts"
 import * as Fields from "./internal/serverRequests/elicitationFields.ts"
+import * as Elicitations from "./internal/serverRequests/elicitations.ts"
 import { TaggedError } from "./internal/taggedError.ts"
 import { unfitAnswer } from "./internal/text/unfitAnswer.ts"
 import type * as Received from "./Received.ts"
@@ -453,11 +453,10 @@ export const layer = <R = never>(handler: Handler<R>): Layer.Layer<never, never,
 // Internal
 // =============================================================================
 
-/** @internal */
-export function handlers<R>(handler: Handler<R>) {
+function handlers<R>(handler: Handler<R>) {
   return {
     "mcpServer/elicitation/request": ({ params }: ServerRequests.Request<"mcpServer/elicitation/request">) => {
-      const request = requestOf(params)
+      const request = Elicitations.requestOf(params)
       return Effect.flatMap(
         handler(request),
         (answer): Effect.Effect<Sent.McpServerElicitationRequestResponse, unknown> =>
@@ -465,71 +464,9 @@ export function handlers<R>(handler: Handler<R>) {
             ? Effect.fail(unfitAnswer(answer, "an answer of Elicitation"))
             : Effect.as(
               answer.action === "accept" ? check(request, answer.content ?? {}) : Effect.void,
-              responseOf(request, answer)
+              Elicitations.responseOf(request, answer)
             )
       )
     }
   }
 }
-
-const requestOf = (params: Received.McpServerElicitationRequestParams): Request => {
-  switch (params.mode) {
-    case "form": {
-      const { _meta: meta, message, requestedSchema } = params
-      return isMcpToolApproval(params)
-        ? { _tag: "ToolApproval", ...askedOf(params), message, ...toolOf(meta) }
-        : { _tag: "Form", ...askedOf(params), message, fields: Fields.fieldsOf(requestedSchema) }
-    }
-    case "url": {
-      const { elicitationId, message, url } = params
-      return { _tag: "Url", ...askedOf(params), message, url, elicitationId }
-    }
-    case "openai/form":
-    case "openaiForm": {
-      const { message, requestedSchema } = params
-      return { _tag: "OpaqueForm", ...askedOf(params), message, requestedSchema }
-    }
-    case "openai/userVerification": {
-      const { challenge, description, title } = params
-      return { _tag: "UserVerification", ...askedOf(params), title, description, challenge }
-    }
-    default:
-      return { _tag: "Unknown", ...askedOf(params), mode: params.mode, params }
-  }
-}
-
-const askedOf = (params: Received.McpServerElicitationRequestParams): Asked => ({
-  threadId: Fields.member(params, "threadId", Predicate.isString) ?? "",
-  turnId: Fields.member(params, "turnId", Predicate.isString),
-  serverName: Fields.member(params, "serverName", Predicate.isString) ?? "",
-  environmentId: Fields.member(params, "environmentId", Predicate.isString),
-  meta: jsonMember(params, "_meta")
-})
-
-// What comes off the wire is JSON.
-const jsonMember = (u: unknown, key: string): Received.JsonValue =>
-  Fields.member(u, key, (value): value is Received.JsonValue => value !== undefined) ?? null
-
-const toolOf = (meta: Received.JsonValue) => {
-  const persist = new Set([Fields.member(meta, "persist")].flat())
-  return {
-    tool: Fields.member(meta, "tool_name", Predicate.isString) ?? "",
-    title: Fields.member(meta, "tool_title", Predicate.isString),
-    description: Fields.member(meta, "tool_description", Predicate.isString),
-    arguments: jsonMember(meta, "tool_params"),
-    annotations: jsonMember(meta, "tool_annotations"),
-    persist: (["session", "always"] as const).filter((one) => persist.has(one))
-  }
-}
-
-const responseOf = (
-  request: Request,
-  { action, content, persist }: Answer
-): Sent.McpServerElicitationRequestResponse => ({
-  action,
-  // Codex makes an empty object of null for an MCP server that waits for content.
-  content: action === "accept" && content !== undefined ? Fields.given(content) : null,
-  _meta: persist !== undefined && request._tag === "ToolApproval" && request.persist.includes(persist)
-    ? { persist }
-    : null
-})

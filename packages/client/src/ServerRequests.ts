@@ -18,9 +18,9 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
+import type * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
-import * as CapturedServices from "./internal/capturedServices.ts"
+import { capture, layerOf, provided } from "./internal/serverRequests/overrides.ts"
 import { TaggedError } from "./internal/taggedError.ts"
 import type * as Received from "./Received.ts"
 
@@ -234,52 +234,9 @@ export const make = <const H extends Overrides<unknown>>(handlers: H): Effect.Ef
 // What each handler requires is a part of what all require.
 const required = <H extends Overrides<unknown>>(handlers: H) => handlers as Overrides<Services<H>>
 
-/** @internal */
-export const capture = <R>(handlers: Overrides<R>): Effect.Effect<Overrides, never, R> =>
-  Effect.contextWith((context: Context.Context<R>) => {
-    const provide = CapturedServices.provider(context)
-    return Effect.succeed({
-      ...Object.fromEntries(
-        entries<R>(handlers).map(([name, handler]) => [name, (request: Request<Method>) => provide(handler(request))])
-      ),
-      raw: Object.fromEntries(
-        rawEntries(handlers).map(([method, handler]) => [method, (request: RawRequest) => provide(handler(request))])
-      )
-    })
-  })
-
-type Name = Exclude<keyof Handlers, "raw">
-
-const names: ReadonlyArray<Name> = [...Object.keys(defaults) as ReadonlyArray<Method>, "mcpToolApproval"]
-
-// The one place where a record of handlers is taken apart: its members have types of their own.
-const entries = <R = never>(handlers: Overrides<unknown>): Array<readonly [Name, Handler<Method, R>]> =>
-  names.flatMap((name) => {
-    const handler = handlers[name] as Handler<Method, R> | undefined
-    return handler === undefined ? [] : [[name, handler] as const]
-  })
-
-const rawEntries = <R>({ raw }: Overrides<R>): Array<readonly [method: string, RawHandler<R>]> =>
-  Object.entries(raw ?? {}).flatMap(([method, handler]) => handler === undefined ? [] : [[method, handler] as const])
-
 // =============================================================================
 // Layers
 // =============================================================================
-
-// A reference for each handler: layers that replace different ones can be merged in any order.
-const references = names.map((name) =>
-  [
-    name,
-    Context.Reference<Handler<Method> | undefined>(`@effect-codex/client/ServerRequests/${name}`, {
-      defaultValue: () => undefined
-    })
-  ] as const
-)
-
-const rawPrefix = "@effect-codex/client/ServerRequests/raw/"
-
-const rawReference = (method: string) =>
-  Context.Reference<RawHandler | undefined>(`${rawPrefix}${method}`, { defaultValue: () => undefined })
 
 /**
  * Replaces some of a client's handlers. Provide it to the client's layer, which reads the handlers when it is built.
@@ -304,22 +261,6 @@ const rawReference = (method: string) =>
 export const layer = <const H extends Overrides<unknown>>(handlers: H): Layer.Layer<never, never, Services<H>> =>
   layerOf(required(handlers))
 
-/** @internal */
-export const layerOf = <R>(handlers: Overrides<R>): Layer.Layer<never, never, R> =>
-  Layer.effectContext(
-    Effect.map(capture(handlers), (provided) => {
-      const given = new Map(entries(provided))
-      const typed = references.reduce((context, [name, reference]) => {
-        const handler = given.get(name)
-        return handler === undefined ? context : Context.add(context, reference, handler)
-      }, Context.empty())
-      return rawEntries(provided).reduce(
-        (context, [method, handler]) => Context.add(context, rawReference(method), handler),
-        typed
-      )
-    })
-  )
-
 /**
  * The handlers of the context: what was provided with {@link layer}, and the {@link defaults} for the rest.
  *
@@ -327,18 +268,7 @@ export const layerOf = <R>(handlers: Overrides<R>): Layer.Layer<never, never, R>
  * @since 0.1.0
  */
 export const current: Effect.Effect<Handlers> = Effect.contextWith((context: Context.Context<never>) =>
-  Effect.succeed({
-    ...defaults,
-    ...Object.fromEntries(references.flatMap(([name, reference]) => {
-      const handler = Context.get(context, reference)
-      return handler === undefined ? [] : [[name, handler]]
-    })),
-    raw: Object.fromEntries(
-      [...context.mapUnsafe].flatMap(([key, handler]) =>
-        key.startsWith(rawPrefix) ? [[key.slice(rawPrefix.length), handler as RawHandler]] : []
-      )
-    )
-  })
+  Effect.succeed({ ...defaults, ...provided(context) })
 )
 
 /**

@@ -1,4 +1,5 @@
 export * as ApprovalMode from "./ApprovalMode.ts"
+export * as ApprovalQueue from "./ApprovalQueue.ts"
 export * as Approvals from "./Approvals.ts"
 export * as AppServer from "./AppServer.ts"
 export * as AppServerRpc from "./AppServerRpc.ts"

@@ -553,7 +553,7 @@ const ofItem = { threadId: "thread-1", turnId: "turn-1", itemId: "item-1", start
  * import { CodexTest } from "@effect-codex/testing"
  * import { Effect } from "effect"
  *
- * const Policy = Approvals.layerAllow((request) =>
+ * const Policy = Approvals.layerAcceptWhen((request) =>
  *   Effect.succeed(request._tag === "Command" && request.actions.every((action) => action.type === "read"))
  * )
  *

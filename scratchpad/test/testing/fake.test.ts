@@ -8,7 +8,7 @@ const CodexLive = FakeAppServer.layer({
   exec: ({ command }) => ({ output: `output of ${command}` })
 }).pipe(
   Layer.provide(
-    Approvals.layerAllow((request) =>
+    Approvals.layerAcceptWhen((request) =>
       Effect.succeed(request._tag === "Command" && request.command?.includes("git diff") === true)
     )
   )

@@ -3,7 +3,7 @@ import { CodexTest } from "@effect-codex/testing"
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 
-const Policy = Approvals.layerAllow((request) =>
+const Policy = Approvals.layerAcceptWhen((request) =>
   Effect.succeed(request._tag === "Command" && /^\S*sh -lc 'git (diff|status)'$/.test(request.command ?? ""))
 )
 

@@ -1,7 +1,7 @@
 /**
  * The agent's approvals, asked of the person at the terminal: one at a time, in the order in which they came.
  */
-import * as Approvals from "@effect-codex/client/Approvals"
+import * as ApprovalQueue from "@effect-codex/client/ApprovalQueue"
 import type { Overrides } from "@effect-codex/client/ServerRequests"
 import * as Prompt from "effect/cli/Prompt"
 import * as TerminalCapabilities from "effect/cli/TerminalCapabilities"
@@ -32,10 +32,10 @@ export const TypeAhead: Context.Reference<Duration.Input> = Context.Reference<Du
   { defaultValue: () => Duration.millis(300) }
 )
 
-export const make: Effect.Effect<Asking> = Effect.map(Approvals.makeQueue, (queue) => {
+export const make: Effect.Effect<Asking> = Effect.map(ApprovalQueue.make, (queue) => {
   let isCancelled = false
 
-  const one = Effect.fnUntraced(function*(open: Approvals.OpenApproval) {
+  const one = Effect.fnUntraced(function*(open: ApprovalQueue.OpenApproval) {
     const terminal = yield* Terminal.Terminal
     const say = (...lines: ReadonlyArray<string>) => Effect.orDie(terminal.display(lines.map((l) => `${l}\n`).join("")))
     const { canColor } = yield* TerminalCapabilities.TerminalCapabilities
@@ -70,7 +70,7 @@ export const make: Effect.Effect<Asking> = Effect.map(Approvals.makeQueue, (queu
 })
 
 // Permissions know no cancel, and that of a tool does not end the turn. Commands and files take what they do not name.
-const fits = ({ _tag, request }: Approvals.OpenApproval, decision: Choice["decision"]): boolean =>
+const fits = ({ _tag, request }: ApprovalQueue.OpenApproval, decision: Choice["decision"]): boolean =>
   decision === "cancel"
     ? _tag === "Command" || _tag === "FileChange"
     : request._tag !== "McpTool" || request.availableDecisions.includes(decision)

@@ -266,7 +266,7 @@ describe("what is asked and decided by nobody", () => {
     it.live(`is told once, with ${name}, unless somebody chose to decline`, () =>
       Effect.gen(function*() {
         assert.deepStrictEqual(yield* Effect.provide(run, layer), ["Undecided"])
-        assert.deepStrictEqual(yield* Effect.provide(run, Layer.provide(layer, Approvals.layerDeny)), [])
+        assert.deepStrictEqual(yield* Effect.provide(run, Layer.provide(layer, Approvals.layerDeclineAll)), [])
       }), 60_000)
   }
 })

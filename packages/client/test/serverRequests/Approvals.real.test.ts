@@ -1,6 +1,7 @@
 /** Approvals on the real codex binary: what each decision does, and that a parked one holds up nothing else. */
 import {
   ApprovalMode,
+  ApprovalQueue,
   Approvals,
   AppServerRpc,
   Codex,
@@ -432,7 +433,7 @@ describe("a handler", () => {
         assert.isTrue(yield* exists("probe.txt"))
         // The turn's is nearer.
         yield* model.enqueue(ScriptedModel.exec("touch other.txt"), "done")
-        assert.strictEqual(statusOf(yield* thread.run("go", { handlers: Approvals.deny })), "declined")
+        assert.strictEqual(statusOf(yield* thread.run("go", { handlers: Approvals.declineAll })), "declined")
       }),
     { handlers: Approvals.layerAcceptAll }
   )
@@ -442,7 +443,7 @@ describe("the queue", () => {
   it.live("holds 50 approvals of 50 threads, and each is decided by itself", () =>
     Effect.gen(function*() {
       const { codex } = yield* services
-      const queue = yield* Approvals.Queue
+      const queue = yield* ApprovalQueue.ApprovalQueue
       const runs = yield* Effect.forEach(
         Array.from({ length: 50 }, (_, n) => n),
         (n) => Effect.flatMap(codex.startThread(asking), (thread) => Effect.forkScoped(thread.run(`number ${n}`))),
@@ -470,14 +471,14 @@ describe("the queue", () => {
               return toolOutputs.length > 0 ? "done" : ScriptedModel.exec(`echo ${n % 2 === 0 ? "even" : "odd"} > ${n}`)
             }
           }
-        }).pipe(Layer.provideMerge(Approvals.layerQueue)),
+        }).pipe(Layer.provideMerge(ApprovalQueue.layer)),
         NodeFileSystem.layer
       ])
     ), 120_000)
 
   real("closes what another client has decided", ({ codex, model, rpc }) =>
     Effect.gen(function*() {
-      const queue = yield* Approvals.makeQueue
+      const queue = yield* ApprovalQueue.make
       const thread = yield* codex.startThread({ ...asking, handlers: queue.handlers })
       yield* model.enqueue(touch)
       const turn = yield* thread.turn("go")
@@ -492,7 +493,7 @@ describe("the queue", () => {
     "describes a command as the model gave it, and takes the short decisions",
     ({ codex, model }) =>
       Effect.gen(function*() {
-        const queue = yield* Approvals.makeQueue
+        const queue = yield* ApprovalQueue.make
         const thread = yield* codex.startThread({ ...asking, handlers: queue.handlers })
         const commands = [`echo "it's $((1 + 1))" 'a b' > x`, "true", `printf '%s\\n' "\`ls\`"`]
         yield* model.enqueue(...commands.map((command) => ScriptedModel.exec(command)), "done")

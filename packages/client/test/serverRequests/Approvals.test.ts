@@ -1,5 +1,5 @@
-/** Approvals and the protocol they are made of, in memory. What the real server does with each decision is in RealApprovals.test.ts. */
-import { Approvals, Elicitation, type ServerRequests } from "@effect-codex/client"
+/** Approvals and the protocol they are made of, in memory. What the real server does with them: Approvals.real.test.ts. */
+import { ApprovalQueue, Approvals, Elicitation, type ServerRequests } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Fiber, Layer, Logger, Stream } from "effect"
 import * as Fake from "../support/fakeServer.ts"
@@ -47,9 +47,9 @@ describe("acceptAll, deny and allow", () => {
   it.effect("decide all kinds of approvals, those of older servers too", () =>
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* answersTo(Approvals.acceptAll), accepted)
-      assert.deepStrictEqual(yield* answersTo(Approvals.deny), declined)
+      assert.deepStrictEqual(yield* answersTo(Approvals.declineAll), declined)
       const seen: Array<Approvals.ApprovalRequest> = []
-      const commands = yield* Approvals.allow((request) =>
+      const commands = yield* Approvals.acceptWhen((request) =>
         Effect.sync(() => {
           seen.push(request)
           return request._tag === "Command"
@@ -73,7 +73,7 @@ describe("acceptAll, deny and allow", () => {
 
   it.effect("a predicate that fails declines", () =>
     Effect.gen(function*() {
-      const failing = yield* Approvals.allow(() => Effect.fail(new Error("no policy")))
+      const failing = yield* Approvals.acceptWhen(() => Effect.fail(new Error("no policy")))
       assert.deepStrictEqual(yield* answerTo(failing, "item/fileChange/requestApproval"), { decision: "decline" })
     }))
 })
@@ -234,7 +234,7 @@ describe("a call of an MCP server's tool", () => {
         availableDecisions: ["accept", "acceptForSession", "decline", "cancel"]
       })
       assert.deepStrictEqual(yield* answerTo(Approvals.acceptAll, elicitation, mcpTool), answer("accept"))
-      assert.deepStrictEqual(yield* answerTo(Approvals.deny, elicitation, mcpTool), answer("decline"))
+      assert.deepStrictEqual(yield* answerTo(Approvals.declineAll, elicitation, mcpTool), answer("decline"))
     }))
 
   it.effect("leaves the other elicitations to their own handler, and comes to it when there is none of its own", () =>
@@ -355,8 +355,8 @@ describe("the text of a request", () => {
 
 describe("the queue", () => {
   const connect = Effect.gen(function*() {
-    const context = yield* Layer.build(Approvals.layerQueue)
-    const queue = Context.get(context, Approvals.Queue)
+    const context = yield* Layer.build(ApprovalQueue.layer)
+    const queue = Context.get(context, ApprovalQueue.ApprovalQueue)
     return { queue, ...yield* Fake.connect({ handlers: queue.handlers }) }
   })
 
@@ -364,7 +364,7 @@ describe("the queue", () => {
     server.send(...ids.map((id) => Fake.ask("item/commandExecution/requestApproval", id, { itemId: `call-${id}` })))
 
   /** What is open, as soon as it is so many. */
-  const waiting = (queue: Approvals.Queue["Service"], count: number) =>
+  const waiting = (queue: ApprovalQueue.ApprovalQueue["Service"], count: number) =>
     Stream.filter(queue.changes, (open) => open.length === count).pipe(
       Stream.take(1),
       Stream.runCollect,
@@ -458,10 +458,10 @@ describe("layers", () => {
     Effect.gen(function*() {
       assert.deepStrictEqual(yield* Effect.provide(answersTo({}), Approvals.layerAcceptAll), accepted)
       assert.deepStrictEqual(
-        yield* answersTo({}).pipe(Effect.provide(Approvals.layerDeny), Effect.provide(Approvals.layerAcceptAll)),
+        yield* answersTo({}).pipe(Effect.provide(Approvals.layerDeclineAll), Effect.provide(Approvals.layerAcceptAll)),
         declined
       )
-      const files = Approvals.layerAllow(({ _tag }) => Effect.succeed(_tag === "FileChange"))
+      const files = Approvals.layerAcceptWhen(({ _tag }) => Effect.succeed(_tag === "FileChange"))
       assert.deepStrictEqual(yield* Effect.provide(answersTo({}), files), [
         declined[0],
         accepted[1],

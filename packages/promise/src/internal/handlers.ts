@@ -38,9 +38,9 @@ const approvals = (
 ): Effect.Effect<ServerRequests.Overrides, InvalidArgument> => {
   const effect = fromAsync(within)
   if (given === "accept") return Effect.succeed(Approvals.acceptAll)
-  if (given === "decline") return Effect.succeed(Approvals.deny)
+  if (given === "decline") return Effect.succeed(Approvals.declineAll)
   if (!Predicate.isObjectKeyword(given)) return unfit("approvals", `"accept", "decline", a function or functions`)
-  if (typeof given === "function") return Approvals.allow(effect(given))
+  if (typeof given === "function") return Approvals.acceptWhen(effect(given))
   const wrong = OptionKinds.problemOf(given, ofApprovals)
   if (wrong !== undefined) return unfit(`approvals.${wrong.argument}`, OptionKinds.callback.expected)
   const { command, fileChange, mcpTool, permissions } = given
