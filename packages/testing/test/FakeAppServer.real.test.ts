@@ -1,4 +1,4 @@
-/** The fake from the side of an application's test. That it does what the real server does is shown by Contract.test.ts. */
+/** The fake from the side of an application's test. That it does what the real server does is shown by the contract. */
 import { AppServerRpc, Auth, Codex, CodexError, DynamicTools, Transport } from "@effect-codex/client"
 import { Methods } from "@effect-codex/protocol"
 import { Contract, Expect, FakeAppServer, Faults, ScriptedModel } from "@effect-codex/testing"

@@ -1,4 +1,4 @@
-/** Errors the way they really happen, on the real codex binary; the others are in RealCodex.test.ts and Threads.test.ts. */
+/** Errors as they really happen, on the real codex binary; more in Codex.real.test.ts and Threads.real.test.ts. */
 import {
   ApprovalMode,
   AppServerRpc,

@@ -1,11 +1,11 @@
 /**
  * What the Python SDK promises and what it was measured to do, row by row on the real codex binary. The rows that are
  * proved elsewhere are not repeated here: `run`, its usage, interruption and the end of the process in
- * RealCodex.test.ts; the streams of a turn, busy threads, structured output, review and compact in RealTurns.test.ts;
- * lists, history, fork, archive, settings and models in Threads.test.ts; the errors of requests and most failures of
- * the model in RealErrors.test.ts, the codes in RpcErrors.test.ts, retries in CodexRetry.test.ts; goals in
- * Goal.test.ts; exactly what is sent in Turn.test.ts and Threads.test.ts; how the process is found and started in the
- * tests of @effect-codex/node.
+ * Codex.real.test.ts; the streams of a turn, busy threads, structured output, review and compact in Turns.real.test.ts;
+ * lists, history, fork, archive, settings and models in Threads.real.test.ts; the errors of requests and most failures
+ * of the model in Errors.real.test.ts, the codes in RpcErrors.test.ts, retries in CodexRetry.test.ts; goals in
+ * Goal.real.test.ts; exactly what is sent in Turn.test.ts and Threads.test.ts; how the process is found and started in
+ * the tests of @effect-codex/node.
  */
 import {
   ApprovalMode,

@@ -2,128 +2,12 @@
  * Keys and tokens go to the transport and nowhere else: not into a log, a span, an error, or what `inspect` shows of any
  * value that a program gets to see. The server of the fake is one that quotes what it was sent wherever it can.
  */
-import { AppServer, AppServerRpc, Auth, Codex, CodexError } from "@effect-codex/client"
-import { ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
+import { Auth, CodexError } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
-import {
-  Cause,
-  Config,
-  ConfigProvider,
-  Effect,
-  Exit,
-  Fiber,
-  Layer,
-  Logger,
-  Redacted,
-  References,
-  type Scope,
-  Tracer
-} from "effect"
+import { Cause, Config, ConfigProvider, Effect, Exit, Fiber, Redacted } from "effect"
 import { TestClock } from "effect/testing"
-import { inspect } from "node:util"
 import { ask, connect, type FakeServer, frame, type Message } from "../support/fakeServer.ts"
-
-const part = (claims: object) => Buffer.from(JSON.stringify(claims)).toString("base64url")
-
-const key = "sk-4f0c2a97d1"
-const token = [
-  part({ alg: "none" }),
-  part({ email: "someone@example.com", "https://api.openai.com/auth": { chatgpt_account_id: "ws-1" } }),
-  "c2lnbmF0dXJl"
-].join(".")
-const badToken = "tok-8be13c5590"
-
-// =============================================================================
-// Who looks
-// =============================================================================
-
-interface Witness {
-  readonly see: (value: unknown) => void
-  readonly seeExit: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<Exit.Exit<A, E>>
-  readonly told: () => string
-  readonly observe: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-}
-
-const json = (value: unknown): string => {
-  try {
-    return JSON.stringify(value) ?? ""
-  } catch {
-    return ""
-  }
-}
-
-const makeWitness = (): Witness => {
-  const texts: Array<string> = []
-  const spans: Array<Tracer.Span> = []
-  const see = (value: unknown): void => {
-    texts.push(inspect(value, { depth: 12, showHidden: true }), json(value), String(value))
-    if (Cause.isCause(value)) texts.push(Cause.pretty(value))
-    if (value instanceof Error) {
-      texts.push(value.stack ?? "")
-      if (value.cause !== undefined) see(value.cause)
-    }
-  }
-  const logger = Logger.make<unknown, void>(({ cause, date, logLevel, message }) => {
-    see(message)
-    see(cause)
-    texts.push(`${date} ${logLevel}`)
-  })
-  const tracer = Tracer.make({
-    span(options) {
-      const span = new Tracer.NativeSpan(options)
-      spans.push(span)
-      return span
-    }
-  })
-  return {
-    see,
-    seeExit: (effect) =>
-      Effect.tap(Effect.exit(effect), (exit) =>
-        Effect.sync(() => {
-          see(exit)
-          if (Exit.isFailure(exit)) {
-            see(exit.cause)
-            see(Cause.squash(exit.cause))
-          }
-        })),
-    told: () => {
-      for (const { attributes, links, name, status, ...span } of spans.splice(0)) {
-        see([name, attributes, links, (span as Tracer.NativeSpan).events])
-        if (status._tag === "Ended") {
-          see(status.exit)
-          if (Exit.isFailure(status.exit)) see(status.exit.cause)
-        }
-      }
-      return texts.join("\n")
-    },
-    observe: (effect) =>
-      effect.pipe(
-        Effect.withSpan("program"),
-        Effect.withTracer(tracer),
-        Effect.provide(Logger.layer([logger])),
-        Effect.provideService(References.MinimumLogLevel, "All")
-      )
-  }
-}
-
-const silent = (told: string): void => {
-  for (const secret of [key, badToken, ...token.split(".")]) {
-    const at = told.indexOf(secret)
-    if (at >= 0) assert.fail(`told: ${told.slice(Math.max(0, at - 300), at + 100)}`)
-  }
-}
-
-const watched = <E>(test: (witness: Witness) => Effect.Effect<void, E, Scope.Scope>) => {
-  const witness = makeWitness()
-  return witness.observe(Effect.scoped(test(witness))).pipe(
-    Effect.andThen(Effect.sync(() => {
-      const told = witness.told()
-      // It would be silent too if nobody had looked.
-      assert.include(told, "program")
-      silent(told)
-    }))
-  )
-}
+import { badToken, build, key, makeWitness, token, watched, type Witness } from "../support/witness.ts"
 
 describe("the witness", () => {
   it.effect("sees what a log, a span and an error tell", () => {
@@ -141,15 +25,6 @@ describe("the witness", () => {
     })
   })
 })
-
-// =============================================================================
-// A server that quotes
-// =============================================================================
-
-const build = <E>(
-  rpc: AppServerRpc.AppServerRpc["Service"],
-  layer: Layer.Layer<Auth.Auth, E, AppServerRpc.AppServerRpc>
-) => Layer.build(layer.pipe(Layer.provide(Layer.succeed(AppServerRpc.AppServerRpc, rpc))))
 
 const quotes: ReadonlyArray<
   readonly [string, (server: FakeServer, login: Message, secret: string) => Effect.Effect<void>]
@@ -283,46 +158,4 @@ describe("with a server that quotes", () => {
         })
       )
   )
-})
-
-// =============================================================================
-// The real server
-// =============================================================================
-
-describe("with the real server", () => {
-  const layer = ScriptedCodex.layer({
-    home: { config: { model_providers: { scripted: { requires_openai_auth: true } }, forced_login_method: "chatgpt" } }
-  })
-  it.live("neither keys nor tokens are told", () =>
-    watched(({ see, seeExit }) =>
-      Effect.gen(function*() {
-        const rpc = yield* AppServerRpc.AppServerRpc
-        const model = yield* ScriptedModel.ScriptedModel
-        const codex = yield* Codex.Codex
-        const auth = yield* Auth.Auth
-        see(yield* Effect.context())
-        assert.isTrue(Exit.isFailure(yield* seeExit(auth.loginApiKey(Redacted.make(key)))))
-
-        const external = (accessToken: string) =>
-          Auth.layerExternalTokens(({ reason }) =>
-            reason === "login"
-              ? Effect.succeed({ accessToken: Redacted.make(accessToken), accountId: "ws-1" })
-              : Effect.fail(new Error(`the vault refused ${token}`))
-          )
-        assert.isTrue(Exit.isFailure(yield* seeExit(Effect.scoped(build(rpc, external(badToken))))))
-        see(yield* build(rpc, external(token)))
-
-        const thread = yield* codex.startThread()
-        yield* model.enqueue("fine", ScriptedModel.httpFailure(401, "expired"))
-        yield* seeExit(thread.run("go"))
-        const refused = yield* seeExit(thread.run("again"))
-        assert.isTrue(Exit.isFailure(refused))
-        yield* seeExit(auth.account())
-        yield* seeExit(auth.rateLimits)
-        const requests = yield* model.requests
-        assert.strictEqual(requests.length, 2)
-        see(requests)
-        see(yield* Effect.flatMap(AppServer.AppServer, ({ stderr }) => stderr))
-      }).pipe(Effect.scoped, Effect.provide(layer))
-    ), 60_000)
 })
