@@ -331,17 +331,62 @@ describe("a turn that the server starts", () => {
       Effect.provide(ScriptedCodex.layer({ codex: { env: { TMPDIR: "/var/tmp" } }, model: { answer: () => "ok" } }))
     ), 60_000)
 
+  // The client makes the thread stricter again as soon as it hears of it, and may be faster than the server begins the turn.
   it.live("for a goal is stopped when somebody loosens the thread right before it", () =>
     Effect.gen(function*() {
       const model = yield* ScriptedModel.ScriptedModel
       const loosen = loosenBefore("thread/goal/set")
-      const { codex } = yield* MeddledCodex.connect(loosen.meddle)
+      let isLoosened = false
+      const { codex } = yield* MeddledCodex.connect((frame) => {
+        if (isLoosened && frame.includes("\"thread/settings/update\"")) return { isLost: true }
+        const loosened = loosen.meddle(frame)
+        isLoosened ||= loosened !== undefined
+        return loosened
+      })
       const thread = yield* codex.startThread({ sandbox: Sandbox.readOnly, approvalMode: never })
       loosen.on(thread.id)
       yield* model.enqueue("ok", ScriptedModel.text(["wait", yield* ScriptedModel.gate]))
       yield* thread.run("go")
       yield* notApplied(thread.runGoal("touch it"))
     }).pipe(Effect.scoped, Effect.provide(home)), 60_000)
+
+  it.live(
+    "for a goal runs as it was asked to when the thread is made stricter again right before it",
+    () =>
+      Effect.gen(function*() {
+        const model = yield* ScriptedModel.ScriptedModel
+        const { workspace } = yield* CodexHome.CodexHome
+        const loosen = loosenBefore("thread/goal/set")
+        const restored = yield* Deferred.make<void>()
+        let isLoosened = false
+        const { codex, rpc } = yield* MeddledCodex.connect((frame) => {
+          const loosened = isLoosened ? undefined : loosen.meddle(frame)
+          if (loosened === undefined) return undefined
+          isLoosened = true
+          return { ...loosened, until: Deferred.await(restored) }
+        })
+        yield* rpc.notifications.pipe(
+          Stream.filter((told) =>
+            told._tag === "thread/settings/updated" && isLoosened &&
+            told.params.threadSettings.sandboxPolicy.type === "readOnly"
+          ),
+          Stream.runForEach(() => Deferred.succeed(restored, undefined)),
+          Effect.forkScoped({ startImmediately: true })
+        )
+        const thread = yield* codex.startThread({ sandbox: Sandbox.readOnly, approvalMode: never })
+        loosen.on(thread.id)
+        yield* model.enqueue(
+          "ok",
+          ScriptedModel.exec(`touch ${workspace}/aimed`),
+          ScriptedModel.functionCall("update_goal", { status: "complete" }),
+          "done"
+        )
+        yield* thread.run("go")
+        assert.strictEqual((yield* thread.runGoal("touch it")).status, "completed")
+        assert.isFalse(existsSync(`${workspace}/aimed`))
+      }).pipe(Effect.scoped, Effect.provide(home)),
+    60_000
+  )
 
   it.live("later for a goal is stopped when the thread could not be made stricter again", () =>
     Effect.gen(function*() {

@@ -8,10 +8,17 @@ import { Context, Effect, Layer } from "effect"
 /** A request of somebody else. */
 export const frame = (method: string, params: object): string => JSON.stringify({ id: 1_000_000, method, params })
 
-/** @param meddle what is said before a frame of the client, and whether that frame is kept back. */
-export const connect = Effect.fnUntraced(function*(
-  meddle: (frame: string) => { readonly before?: string | undefined; readonly isLost?: boolean } | undefined
-) {
+/** What is done about a frame of the client. */
+interface Meddling {
+  /** What is said before it. */
+  readonly before?: string
+  /** What it waits for after that. */
+  readonly until?: Effect.Effect<void>
+  /** Whether it is kept back. */
+  readonly isLost?: boolean
+}
+
+export const connect = Effect.fnUntraced(function*(meddle: (frame: string) => Meddling | undefined) {
   const { env, workspace } = yield* CodexHome.CodexHome
   const { executable } = yield* CodexExecutable.find()
   const meddled = Layer.effect(
@@ -19,9 +26,12 @@ export const connect = Effect.fnUntraced(function*(
     Effect.map(Transport.Transport, (transport) => ({
       ...transport,
       send: (frame: string) => {
-        const { before, isLost } = meddle(frame) ?? {}
+        const { before, isLost, until = Effect.void } = meddle(frame) ?? {}
         const said = before === undefined ? Effect.void : transport.send(before)
-        return isLost === true ? said : Effect.andThen(said, transport.send(frame))
+        return said.pipe(
+          Effect.andThen(until),
+          Effect.andThen(isLost === true ? Effect.void : transport.send(frame))
+        )
       }
     }))
   )
