@@ -179,6 +179,8 @@ const methodOf = ({ responseFormat }: LanguageModel.ProviderOptions): string =>
   responseFormat.type === "json" ? "generateObject" : "generateText"
 
 /**
+ * Makes the language model on the client that the context has.
+ *
  * @category constructors
  * @since 0.1.0
  */

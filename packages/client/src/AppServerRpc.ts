@@ -367,6 +367,8 @@ export interface Capabilities
 {}
 
 /**
+ * What the connection tells the server of itself, and what it accepts from it.
+ *
  * @category options
  * @since 0.1.0
  */

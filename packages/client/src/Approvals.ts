@@ -122,6 +122,8 @@ export interface McpToolRequest extends Asked {
 }
 
 /**
+ * Whatever the agent may ask approval for. Tell them apart by `_tag`.
+ *
  * @category models
  * @since 0.1.0
  */

@@ -153,6 +153,8 @@ export interface UsageOptions {
 }
 
 /**
+ * Options of `layerExternalTokens`.
+ *
  * @category options
  * @since 0.1.0
  */

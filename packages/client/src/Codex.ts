@@ -408,6 +408,8 @@ export class Codex extends Context.Service<Codex, {
 }>()("@effect-codex/client/Codex") {}
 
 /**
+ * Options of the client. What a thread or a turn says for itself counts first.
+ *
  * @category options
  * @since 0.1.0
  */
@@ -428,6 +430,8 @@ export interface Options {
 }
 
 /**
+ * Makes the client on a connection. When the scope closes, turns that still run fail with `TransportError`.
+ *
  * @category constructors
  * @since 0.1.0
  */

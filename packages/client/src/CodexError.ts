@@ -143,7 +143,7 @@ export class AppServerStartError
  * | `insecure` | plain `ws://` to another machine, which was not asked for; nothing was sent |
  * | `token` | the token could not be made; nothing was sent |
  * | `unreachable` | nobody answers at the address, or not with a WebSocket; retryable |
- * | `timeout` | it accepted the connection and then did not open a WebSocket in time, or the token was not made in time; retryable |
+ * | `timeout` | no WebSocket was opened in time on an accepted connection, or no token was made in time; retryable |
  * | `unauthorized` | HTTP 401: the token is missing, wrong or expired |
  * | `forbidden` | HTTP 403: codex answers so to every connection with an `Origin` header |
  * | `refused` | any other HTTP status; retryable from 500 on, which is a proxy whose server is not there yet |
@@ -675,7 +675,7 @@ const loginAdvice = {
  * | `replaced` | by another login, a logout, or the browser login of another codex on the same machine |
  * | `offline` | the login service or ChatGPT's backend could not be reached; the only reason that is retryable |
  * | `timedOut` | nobody confirmed it in time |
- * | `refused` | the server does not admit it: external tokens are active, the configuration forbids it, or the tokens are no tokens |
+ * | `refused` | the server refused it: external tokens are active, configuration forbids it, or they are no tokens |
  * | `failed` | anything else |
  *
  * @category login

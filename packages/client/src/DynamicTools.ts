@@ -73,6 +73,8 @@ const dataUrl = (media: string | Media): string =>
   typeof media === "string" ? media : `data:${media.mediaType};base64,${Base64.encode(media.bytes)}`
 
 /**
+ * A text, as a part of what a tool tells the model.
+ *
  * @category constructors
  * @since 0.1.0
  */

@@ -139,6 +139,8 @@ export interface Unknown extends Asked {
 }
 
 /**
+ * Whatever an MCP server may ask the user for. Tell them apart by `_tag`.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -171,6 +173,8 @@ export interface TextField extends AnyField {
 }
 
 /**
+ * A number, or an integer, with its bounds as far as the server has any.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -183,6 +187,8 @@ export interface NumberField extends AnyField {
 }
 
 /**
+ * A choice between true and false.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -203,6 +209,8 @@ export interface Choice {
 }
 
 /**
+ * One of several choices. The answer is the `value` of a choice.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -213,6 +221,8 @@ export interface SingleChoiceField extends AnyField {
 }
 
 /**
+ * Some of several choices. The answer is a list of their `value`s.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -236,6 +246,8 @@ export interface UnknownField extends AnyField {
 }
 
 /**
+ * A field of a form. Tell them apart by `_tag`.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -396,7 +408,9 @@ export type Handler<R = never> = (request: Request) => Effect.Effect<Answer, unk
  * export const file = Effect.fn("file")(function*(thread: Thread.Thread) {
  *   const handlers = yield* Elicitation.make((request) =>
  *     Effect.succeed(
- *       request._tag === "ToolApproval" && request.serverName === "tickets" ? Elicitation.accept() : Elicitation.decline
+ *       request._tag === "ToolApproval" && request.serverName === "tickets"
+ *         ? Elicitation.accept()
+ *         : Elicitation.decline
  *     )
  *   )
  *   return yield* thread.run("File a ticket.", { approvalMode: ApprovalMode.ask, handlers })

@@ -45,6 +45,8 @@ export interface Goal {
 }
 
 /**
+ * Options of `resumeGoal`, and of all that runs a goal.
+ *
  * @category options
  * @since 0.1.0
  */
@@ -59,6 +61,8 @@ export interface ResumeGoalOptions {
 }
 
 /**
+ * Options of `startGoal` and `runGoal`.
+ *
  * @category options
  * @since 0.1.0
  */

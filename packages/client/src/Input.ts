@@ -31,6 +31,8 @@ export type InputItem = Sent.UserInput
 export type Input = string | InputItem | ReadonlyArray<string | InputItem>
 
 /**
+ * A text, as an item. A plain string means the same.
+ *
  * @category constructors
  * @since 0.1.0
  */

@@ -246,7 +246,8 @@ export interface Thread extends Goals {
      * import { Codex } from "@effect-codex/client"
      * import { Effect, Schema } from "effect"
      *
-     * const Findings = Schema.Struct({ findings: Schema.Array(Schema.Struct({ file: Schema.String, line: Schema.Int })) })
+     * const Finding = Schema.Struct({ file: Schema.String, line: Schema.Int })
+     * const Findings = Schema.Struct({ findings: Schema.Array(Finding) })
      *
      * export const lint = Effect.gen(function*() {
      *   const codex = yield* Codex.Codex

@@ -56,6 +56,8 @@ export class Transport extends Context.Service<Transport, {
 }>()("@effect-codex/client/Transport") {}
 
 /**
+ * Options of the transport over the pipes of a process.
+ *
  * @category options
  * @since 0.1.0
  */

@@ -244,7 +244,9 @@ export interface UnixSocketOptions
  * import { CodexNode } from "@effect-codex/node"
  * import { Effect, Schedule } from "effect"
  *
- * const models = Effect.flatMap(Codex.Codex, (codex) => codex.models()).pipe(Effect.provide(CodexNode.layerUnixSocket()))
+ * const models = Effect.flatMap(Codex.Codex, (codex) => codex.models()).pipe(
+ *   Effect.provide(CodexNode.layerUnixSocket())
+ * )
  *
  * export const program = Effect.retry(models, {
  *   while: (error: CodexError.CodexError) => error._tag === "AppServerConnectError" && error.isRetryable,

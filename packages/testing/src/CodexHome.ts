@@ -109,7 +109,10 @@ export interface Options {
  * ```ts
  * import { CodexHome } from "@effect-codex/testing"
  *
- * export const home = CodexHome.make({ modelUrl: "http://127.0.0.1:8080/v1", config: { approval_policy: "untrusted" } })
+ * export const home = CodexHome.make({
+ *   modelUrl: "http://127.0.0.1:8080/v1",
+ *   config: { approval_policy: "untrusted" }
+ * })
  * ```
  *
  * @category constructors

@@ -602,7 +602,9 @@ export const askCommand = (
  *     Effect.succeed(changes.some(({ path }) => path.endsWith("package-lock.json")) ? "decline" : "accept")
  * })
  *
- * export const test = CodexTest.askFileChange([{ path: "package-lock.json", kind: { type: "delete" }, diff: "" }]).pipe(
+ * const change = { path: "package-lock.json", kind: { type: "delete" }, diff: "" } as const
+ *
+ * export const test = CodexTest.askFileChange([change]).pipe(
  *   Effect.provide(Policy)
  * ) // "decline"
  * ```

@@ -115,7 +115,9 @@ export {
  * import { layer } from "@effect/vitest"
  * import { Layer } from "effect"
  *
- * layer(Contract.layer.pipe(Layer.provideMerge(ScriptedCodex.layerTransport())), { excludeTestServices: true })((it) => {
+ * const Real = Contract.layer.pipe(Layer.provideMerge(ScriptedCodex.layerTransport()))
+ *
+ * layer(Real, { excludeTestServices: true })((it) => {
  *   for (const { effect, name } of Contract.cases) it.effect(name, () => effect)
  * })
  * ```

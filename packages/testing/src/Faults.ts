@@ -188,7 +188,8 @@ export const delay = (
  * import { Faults } from "@effect-codex/testing"
  *
  * export const rule = Faults.corrupt((frame) => frame.kind === "reply" && frame.method === "thread/start", {
- *   corrupt: (text) => JSON.stringify({ id: JSON.parse(text).id, error: { code: -32001, message: "Server overloaded." } })
+ *   corrupt: (text) =>
+ *     JSON.stringify({ id: JSON.parse(text).id, error: { code: -32001, message: "Server overloaded." } })
  * })
  * ```
  *

@@ -310,7 +310,9 @@ export const functionCall = (
  * ```ts
  * import { ScriptedModel } from "@effect-codex/testing"
  *
- * export const answer = ScriptedModel.exec("touch a.txt", { args: { sandbox_permissions: "require_escalated", justification: "please" } })
+ * export const answer = ScriptedModel.exec("touch a.txt", {
+ *   args: { sandbox_permissions: "require_escalated", justification: "please" }
+ * })
  * ```
  *
  * @category constructors
