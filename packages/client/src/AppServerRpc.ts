@@ -13,15 +13,13 @@ import * as Layer from "effect/Layer"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
-import type * as Tracer from "effect/Tracer"
 import type { AppServerStartError, CodexError, ConnectionError, DecodeError, InvalidArgument } from "./CodexError.ts"
 import * as CapturedServices from "./internal/capturedServices.ts"
 import { implementation } from "./internal/load.ts"
 import type { RequestErrorOf } from "./internal/protocol/answers.ts"
-import type { Told } from "./internal/settings/heldSettings.ts"
 import type * as Sent from "./Sent.ts"
 import type * as ServerInfo from "./ServerInfo.ts"
-import type { Raw, ServerNotification } from "./ServerNotification.ts"
+import type { ServerNotification } from "./ServerNotification.ts"
 import type * as ServerRequests from "./ServerRequests.ts"
 import { Transport } from "./Transport.ts"
 
@@ -61,38 +59,6 @@ export interface RawRequestOptions extends RequestOptions {
    * {@link AppServerRpc}'s `request` sends for the method, or nothing.
    */
   readonly cancel?: ((id: number) => { readonly method: string; readonly params?: unknown } | undefined) | undefined
-}
-
-/**
- * Gets the notifications of one thread, or those of none, called by the reader. It must not wait and must not throw.
- *
- * @category models
- * @since 0.1.0
- */
-export interface ThreadObserver {
-  /** `bytes` is the size of the frame. */
-  readonly onNotification: (notification: Raw, bytes: number) => void
-  /** All frames of a read were handed over, or of several that followed one another at once. */
-  readonly onReadEnd: () => void
-  /** The connection ended for good; nothing follows. */
-  readonly onEnd: (cause: ConnectionError) => void
-  /**
-   * The connection is lost and is made again: see {@link layerSupervised}. The server's process has most likely ended, and
-   * with it all that it did.
-   */
-  readonly onLost?: ((cause: ConnectionError) => void) | undefined
-  /** It was made again. The server tells nothing of a thread before that is resumed. */
-  readonly onRestored?: (() => void) | undefined
-  /** The handler of a request has ended, of a turn or of the subagents that work for it. */
-  readonly onHandled?: ((turnId: string | undefined) => void) | undefined
-  /** What a turn of a subagent that works for a turn of this thread has used so far. */
-  readonly onSubagentUsage?: ((turnId: string, subagentTurnId: string, tokenUsage: unknown) => void) | undefined
-  /** The handlers for the requests of a turn, or of the thread where a request names no turn. */
-  readonly handlers?: ((turnId: string | undefined) => ServerRequests.Overrides | undefined) | undefined
-  /** Waits until it is known whether the turn has handlers. Undefined where it is known. */
-  readonly undecided?: ((turnId: string | undefined) => Effect.Effect<void> | undefined) | undefined
-  /** The span of the turn, below which those of its requests belong. */
-  readonly span?: ((turnId: string | undefined) => Tracer.AnySpan | undefined) | undefined
 }
 
 /**
@@ -203,6 +169,9 @@ export type Diagnostic =
 /**
  * The connection to an app-server.
  *
+ * A test may put an object with these members in its place: `Codex` and `Auth` then read what `notifications` tells and make
+ * their requests with `request`. A wrapper that changes a member spreads the service: `{ ...rpc, request }`.
+ *
  * **Example** (A method that has no call of its own)
  *
  * ```ts
@@ -226,12 +195,6 @@ export class AppServerRpc extends Context.Service<AppServerRpc, {
   readonly restarts: number
   /** Waits while a lost connection is made again, for as long as a request does. */
   readonly connected: Effect.Effect<void, ConnectionError>
-  /**
-   * Runs an effect each time that the connection was made again, before anything else is sent on it, until the scope
-   * closes. For what a new process has to be told, such as a login that it does not store. It may take as long as a
-   * request.
-   */
-  readonly afterRestart: (effect: Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope>
   /**
    * Sends a request and waits for its result. The params are checked before they are sent (`InvalidArgument`); a result
    * that does not fit the protocol is a `DecodeError`. So are those that codex could not read, which it would drop without
@@ -290,36 +253,10 @@ export class AppServerRpc extends Context.Service<AppServerRpc, {
    */
   readonly notifications: Stream.Stream<ServerNotification, ConnectionError>
   /**
-   * Observes one thread until the scope closes, or with `undefined` what belongs to no thread. The base of `Thread`, `Turn`
-   * and `Auth`; costs no fiber and no queue.
-   */
-  readonly observe: (threadId: string | undefined, observer: ThreadObserver) => Effect.Effect<void, never, Scope.Scope>
-  /**
    * Answers requests of the server with these handlers until the scope closes. They go before the handlers that the client
    * was built with and after those of a thread or a turn.
    */
   readonly handle: (handlers: ServerRequests.Overrides) => Effect.Effect<void, never, Scope.Scope>
-  /** Looks at the params of a notification that an observer got. Never fails; counts what it does not understand. */
-  readonly decode: (notification: Raw) => ServerNotification
-  /** The requests of the server whose handlers run here, of a turn and of the subagents that work for it. */
-  readonly openServerRequests: (threadId: string, turnId: string) => ReadonlyArray<string>
-  /**
-   * Ends the handlers of what was asked of a thread on a connection that was lost, and was not asked again on the next
-   * one. For who has resumed the thread: what is asked again comes before the answer to a request that follows.
-   */
-  readonly settleServerRequests: (threadId: string) => void
-  /** The MCP servers of a thread that the server has said to be starting, and nothing else of them since then. */
-  readonly startingMcpServers: (threadId: string) => ReadonlyArray<string>
-  /** What a thread holds, as far as the server has told it. The same object until it tells more. */
-  readonly settingsOf: (threadId: string) => Told | undefined
-  /** How many tokens a thread has used in all, as the server told last. */
-  readonly tokensOf: (threadId: string) => number | undefined
-  /** Reports something odd of a kind of its own, as {@link report} does. */
-  readonly tell: (diagnostic: Diagnostic) => void
-  /**
-   * Reports something odd, as a diagnostic and a metric; a fiber of the connection logs it as a warning. Never waits.
-   */
-  readonly report: (text: string, unreadBytes?: number) => void
   /** What was counted so far. */
   readonly diagnostics: Effect.Effect<Diagnostics>
   /**

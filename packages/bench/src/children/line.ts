@@ -1,5 +1,6 @@
 /** One long line: through the built client, or through nothing but JSON.parse. */
 import { AppServerRpc } from "@effect-codex/client"
+import { internalsOf } from "@effect-codex/client/internal/rpcInternals"
 import * as CodexNode from "@effect-codex/node/CodexNode"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -21,7 +22,7 @@ if (process.argv[3] === "parse") {
     Effect.scoped(Effect.gen(function*() {
       const rpc = yield* AppServerRpc.AppServerRpc
       const completed = Deferred.makeUnsafe<void>()
-      yield* rpc.observe(idOf("thread", 0), {
+      yield* internalsOf(rpc).observe(idOf("thread", 0), {
         onNotification: ({ _tag }) => {
           if (_tag === "turn/completed") Deferred.doneUnsafe(completed, Exit.void)
         },

@@ -1,5 +1,6 @@
 /** The built client on the workload, read in one of several ways. */
 import { AppServerRpc, Codex } from "@effect-codex/client"
+import { internalsOf } from "@effect-codex/client/internal/rpcInternals"
 import * as CodexNode from "@effect-codex/node/CodexNode"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -35,7 +36,7 @@ const program = Effect.gen(function*() {
   const reader = Effect.fnUntraced(function*(n: number) {
     if (reading === "observed") {
       const completed = Deferred.makeUnsafe<void>()
-      yield* rpc.observe(idOf("thread", n), {
+      yield* internalsOf(rpc).observe(idOf("thread", n), {
         onNotification: ({ _tag }) => {
           seen(1)
           if (_tag === "turn/completed") Deferred.doneUnsafe(completed, Exit.void)

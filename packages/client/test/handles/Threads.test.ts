@@ -3,6 +3,7 @@ import { ApprovalMode, AppServerRpc, Codex, CodexError, Sandbox } from "@effect-
 import { kindOf } from "@effect-codex/test-support/kindOf"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Predicate, Scope, Stream } from "effect"
+import { internalsOf, withInternals } from "../../src/internal/rpcInternals.ts"
 import {
   completed,
   connect,
@@ -372,14 +373,15 @@ describe("events of a thread", () => {
     Effect.gen(function*() {
       const { rpc, server } = yield* connect()
       let observers = 0
-      const counted = AppServerRpc.AppServerRpc.of({
-        ...rpc,
+      const internals = internalsOf(rpc)
+      const counted = withInternals({ ...rpc }, {
+        ...internals,
         observe: (id, observer) =>
           // The client itself listens to what belongs to no thread.
           id === undefined ?
-            rpc.observe(id, observer) :
+            internals.observe(id, observer) :
             Effect.acquireRelease(Effect.sync(() => observers++), () => Effect.sync(() => observers--)).pipe(
-              Effect.andThen(rpc.observe(id, observer))
+              Effect.andThen(internals.observe(id, observer))
             )
       })
       const context = yield* Layer.build(

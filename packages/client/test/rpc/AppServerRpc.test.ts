@@ -4,6 +4,7 @@ import { Deferred, Effect, Exit, Fiber, Layer, Logger, Queue, References, Schedu
 import { TestClock } from "effect/testing"
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
+import { internalsOf } from "../../src/internal/rpcInternals.ts"
 import * as Fake from "../support/fakeServer.ts"
 
 const tagOf = (exit: Exit.Exit<unknown, { readonly _tag: string }>): string =>
@@ -431,7 +432,7 @@ describe("notifications", () => {
         Deferred.doneUnsafe(logged, Exit.succeed(String(message)))
       )
       const { rpc } = yield* Effect.provide(Fake.connect(), Logger.layer([logger]))
-      rpc.report("a reader is too slow", 70_000_000)
+      internalsOf(rpc).report("a reader is too slow", 70_000_000)
       assert.strictEqual(yield* Deferred.await(logged), "a reader is too slow")
     }))
 
@@ -452,7 +453,7 @@ describe("a reader that fails", () => {
     Effect.gen(function*() {
       const { rpc, server } = yield* Fake.connect()
       let notifications = 0
-      yield* rpc.observe(undefined, {
+      yield* internalsOf(rpc).observe(undefined, {
         onNotification: () => {
           if (++notifications === 2) throw new Error("boom")
         },
@@ -497,7 +498,7 @@ describe("reads that follow at once", () => {
     yield* Queue.take(sent)
     const told: Array<string> = []
     for (const thread of ["a", "b"]) {
-      yield* rpc.observe(thread, {
+      yield* internalsOf(rpc).observe(thread, {
         onNotification: ({ params }) => told.push(`${thread} ${(params as { readonly delta: string }).delta}`),
         onReadEnd: () => told.push(`${thread} read`),
         onEnd: () => told.push(`${thread} end`)
@@ -534,7 +535,7 @@ describe("reads that follow at once", () => {
       const { read, rpc, told } = yield* connect
       const threads = Array.from({ length: 200 }, (_, n) => `thread-${n}`)
       for (const thread of threads) {
-        yield* rpc.observe(thread, {
+        yield* internalsOf(rpc).observe(thread, {
           onNotification: () => {},
           onReadEnd: () => told.push(thread),
           onEnd: () => {}

@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Logger, Option, Stream } from "effect"
 import * as V8 from "node:v8"
 import * as Vm from "node:vm"
+import { internalsOf } from "../../src/internal/rpcInternals.ts"
 import * as Fake from "../support/fakeServer.ts"
 
 type Connected = Effect.Success<ReturnType<typeof Fake.connectThread>>
@@ -378,7 +379,11 @@ describe("100,000 of a kind", () => {
         const connected = yield* Fake.connectThread()
         const { rpc, server } = connected
         // Somebody listens to the thread.
-        yield* rpc.observe(Fake.threadId, { onNotification: () => {}, onReadEnd: () => {}, onEnd: () => {} })
+        yield* internalsOf(rpc).observe(Fake.threadId, {
+          onNotification: () => {},
+          onReadEnd: () => {},
+          onEnd: () => {}
+        })
         const starting = name === whileStarting ? yield* Effect.forkScoped(connected.thread.run("go")) : undefined
         const asked = starting === undefined ? undefined : yield* server.expect("turn/start")
         const flood = Effect.fnUntraced(function*(from: number, to: number) {

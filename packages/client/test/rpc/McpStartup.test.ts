@@ -3,6 +3,7 @@ import { CodexError } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
 import { TestClock } from "effect/testing"
+import { internalsOf } from "../../src/internal/rpcInternals.ts"
 import * as Fake from "../support/fakeServer.ts"
 
 const status = (name: unknown, status: unknown, threadId = Fake.threadId) =>
@@ -19,7 +20,7 @@ describe("the MCP servers that are starting", () => {
           const asked = yield* server.expect("account/logout")
           yield* server.send(...frames, Fake.frame({ id: asked.id, result: {} }))
           yield* Fiber.join(request)
-          return rpc.startingMcpServers(Fake.threadId)
+          return internalsOf(rpc).startingMcpServers(Fake.threadId)
         })
       assert.deepStrictEqual(yield* starting(), [])
       assert.deepStrictEqual(
@@ -42,7 +43,7 @@ describe("the MCP servers that are starting", () => {
         yield* starting(Fake.notification("thread/closed", { threadId: Fake.threadId })),
         []
       )
-      assert.deepStrictEqual(rpc.startingMcpServers("another thread"), ["other"])
+      assert.deepStrictEqual(internalsOf(rpc).startingMcpServers("another thread"), ["other"])
       // Two environments may have a server of the same name.
       const of = (environmentId: string | null, status: string) =>
         Fake.notification("mcpServer/startupStatus/updated", {

@@ -4,6 +4,7 @@ import { CodexNode } from "@effect-codex/node"
 import { CodexHome, FakeAppServer, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Logger, Option, Queue, References, Stream } from "effect"
+import { internalsOf } from "../../src/internal/rpcInternals.ts"
 
 type Server = readonly [
   name: string,
@@ -38,7 +39,7 @@ const everything = Effect.gen(function*() {
     Effect.forkScoped({ startImmediately: true })
   )
   return Effect.suspend(() => {
-    rpc.report("that is all")
+    internalsOf(rpc).report("that is all")
     return Fiber.join(found)
   })
 })
@@ -67,7 +68,7 @@ if (process.platform === "linux") {
         const [told] = yield* warning
         assert.match(told?.summary ?? "", /^Codex could not find bubblewrap on PATH\./)
         const rpc = yield* AppServerRpc.AppServerRpc
-        rpc.report("the first line of the log")
+        internalsOf(rpc).report("the first line of the log")
         assert.strictEqual(yield* Queue.take(logged), "Warn the first line of the log")
       }).pipe(
         Effect.scoped,

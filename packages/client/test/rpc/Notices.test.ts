@@ -3,6 +3,7 @@ import { AppServerRpc, Codex, CodexError, Metrics, type ServerRequests, Transpor
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Logger, Metric, Option, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { internalsOf } from "../../src/internal/rpcInternals.ts"
 import * as Fake from "../support/fakeServer.ts"
 
 /** A client with a thread, and everything that it tells. */
@@ -18,7 +19,7 @@ const told = Effect.fnUntraced(function*(handlers: ServerRequests.Overrides = {}
   )
   /** Waits until what was told is in the log, which a fiber writes. */
   const settled = Effect.gen(function*() {
-    connected.rpc.report("settled")
+    internalsOf(connected.rpc).report("settled")
     yield* Effect.repeat(Effect.yieldNow, { until: () => log.at(-1) === "settled" })
     log.pop()
   })
@@ -351,7 +352,7 @@ describe("that nobody is logged in", () => {
     const asking = yield* Effect.forkScoped(rpc.request("account/logout", undefined))
     yield* Effect.flatMap(server.expect("account/logout"), (request) => server.reply(request, {}))
     yield* Fiber.join(asking)
-    rpc.report("done")
+    internalsOf(rpc).report("done")
     return yield* Fiber.join(read)
   })
 

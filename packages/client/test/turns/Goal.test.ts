@@ -4,6 +4,7 @@ import { kindOf } from "@effect-codex/test-support/kindOf"
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Duration, Effect, Exit, Fiber, Option, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
+import { internalsOf, withInternals } from "../../src/internal/rpcInternals.ts"
 import * as Goal from "../../src/internal/turns/goal.ts"
 import * as Fake from "../support/fakeServer.ts"
 import { goalsOf, tagOf } from "../support/goals.ts"
@@ -36,18 +37,19 @@ const threadRead = (more: object = {}) => ({
 const connect = Effect.gen(function*() {
   const { rpc, server } = yield* Fake.connect()
   const observers = { count: 0 }
-  const counted: AppServerRpc.AppServerRpc["Service"] = {
-    ...rpc,
+  const internals = internalsOf(rpc)
+  const counted = withInternals({ ...rpc }, {
+    ...internals,
     observe: (id, observer) =>
       // The client itself listens to what belongs to no thread.
-      id === undefined ? rpc.observe(id, observer) : Effect.andThen(
+      id === undefined ? internals.observe(id, observer) : Effect.andThen(
         Effect.acquireRelease(
           Effect.sync(() => observers.count++),
           () => Effect.sync(() => observers.count--)
         ),
-        rpc.observe(id, observer)
+        internals.observe(id, observer)
       )
-  }
+  })
   return { server, rpc: counted, observers, goals: yield* goalsOf(counted, threadId) }
 })
 

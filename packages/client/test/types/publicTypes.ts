@@ -1,5 +1,5 @@
 /** What the compiler has to refuse, and what the signatures have to say. Checked by `npm run check`; nothing here runs. */
-import type { Codex, CodexError, Thread, Turn, TurnResult } from "@effect-codex/client"
+import type { AppServerRpc, Codex, CodexError, Thread, Turn, TurnResult } from "@effect-codex/client"
 import { Input, Sandbox } from "@effect-codex/client"
 import { type DateTime, type Effect, Schema, type Scope, type Stream } from "effect"
 
@@ -62,6 +62,24 @@ holds<
   >
 >()
 holds<Equal<Turn.Turn["text"], Stream.Stream<string, CodexError.ConnectionError | CodexError.EventsOverflow>>>()
+
+// What a user needs and a mock writes. What the parts of the client tell each other is not part of the type.
+holds<
+  Equal<
+    keyof AppServerRpc.AppServerRpc["Service"],
+    | "serverInfo"
+    | "restarts"
+    | "connected"
+    | "request"
+    | "requestRaw"
+    | "notify"
+    | "notifications"
+    | "handle"
+    | "diagnostics"
+    | "diagnosticEvents"
+    | "ended"
+  >
+>()
 
 // Every member of the item union is reached by its type, with its own fields and without a cast.
 export const commandsOf = (result: Effect.Success<Turn.Turn["result"]>) =>

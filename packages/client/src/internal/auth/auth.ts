@@ -21,6 +21,7 @@ import { Refusal } from "../../ServerRequests.ts"
 import * as CapturedServices from "../capturedServices.ts"
 import { observedEvents } from "../events/observedEvents.ts"
 import * as RpcErrors from "../protocol/rpcErrors.ts"
+import { internalsOf } from "../rpcInternals.ts"
 import { defined } from "../settings/settings.ts"
 import * as RateLimits from "../turns/rateLimits.ts"
 import * as Login from "./login.ts"
@@ -103,13 +104,14 @@ export const makeExternalTokens = Effect.fnUntraced(function*<E, R>(
   const rpc = yield* AppServerRpc
   const auth = yield* make
   yield* rpc.handle({ "account/chatgptAuthTokens/refresh": yield* refresher(rpc, provider, options) })
-  yield* rpc.observe(undefined, {
+  const internals = internalsOf(rpc)
+  yield* internals.observe(undefined, {
     onNotification(raw) {
       if (raw._tag !== "account/login/completed") return
-      const change = rpc.decode(raw)
+      const change = internals.decode(raw)
       if (change._tag !== "account/login/completed" || change.params.loginId !== null) return
       // The server uses the tokens all the same, but cannot tell the account or its limits.
-      if (!change.params.success) rpc.report(`codex took the ChatGPT tokens, but reports: ${change.params.error}`)
+      if (!change.params.success) internals.report(`codex took the ChatGPT tokens, but reports: ${change.params.error}`)
     },
     onReadEnd: () => {},
     onEnd: () => {}
@@ -147,13 +149,14 @@ const repeated = Effect.fnUntraced(function*<E>(rpc: Rpc, auth: Auth["Service"],
         isOurs = false
       })
     )
-  yield* rpc.afterRestart(
+  const { afterRestart, report } = internalsOf(rpc)
+  yield* afterRestart(
     Effect.suspend(() => isOurs ? login : Effect.void).pipe(
       // Neither the error of somebody's provider nor its cause is looked into: they may hold a secret.
       Effect.catchCause((cause) => {
         const error = Cause.squash(cause)
         const tag = Predicate.hasProperty(error, "_tag") && Predicate.isString(error._tag) ? `: ${error._tag}` : ""
-        return Effect.sync(() => rpc.report(`the login failed when codex app-server was started again${tag}`))
+        return Effect.sync(() => report(`the login failed when codex app-server was started again${tag}`))
       })
     )
   )
@@ -221,7 +224,9 @@ const refresher = Effect.fnUntraced(function*<E, R>(
   // The server passes on no more than the code of a refusal: the log has to tell why.
   const refuse = (problem: string) =>
     Effect.suspend(() => {
-      rpc.report(`the provider of ChatGPT tokens ${problem}: codex gets none, and the turn that needs them fails.`)
+      internalsOf(rpc).report(
+        `the provider of ChatGPT tokens ${problem}: codex gets none, and the turn that needs them fails.`
+      )
       return Effect.fail(refusal)
     })
 

@@ -15,6 +15,7 @@ import type { AppServerRpc } from "../../AppServerRpc.ts"
 import type { CallError, ConnectionError, LoginError } from "../../CodexError.ts"
 import { LoginFailed, TransportError } from "../../CodexError.ts"
 import { fromLoginEnd } from "../protocol/rpcErrors.ts"
+import { internalsOf } from "../rpcInternals.ts"
 
 export interface Attempt<A> {
   /** What the person needs to go on. */
@@ -53,7 +54,7 @@ export const start = <A extends { readonly loginId: string }>(
       outcome ??= Exit.fail(cause)
       tell()
     }
-    yield* rpc.observe(undefined, {
+    yield* internalsOf(rpc).observe(undefined, {
       onNotification({ _tag, params }) {
         if (_tag === "account/login/completed" && Predicate.isObject(params)) onCompleted(params)
       },

@@ -5,6 +5,7 @@ import * as Stream from "effect/Stream"
 import type { AppServerRpc } from "../../AppServerRpc.ts"
 import type { ConnectionError } from "../../CodexError.ts"
 import type { Raw, ServerNotification } from "../../ServerNotification.ts"
+import { internalsOf } from "../rpcInternals.ts"
 import { Mailbox, slowReader } from "./mailbox.ts"
 
 export const observedEvents = (rpc: AppServerRpc["Service"], options: {
@@ -18,8 +19,9 @@ export const observedEvents = (rpc: AppServerRpc["Service"], options: {
   readonly onRestored?: (() => void) | undefined
 }): Stream.Stream<ServerNotification, ConnectionError> =>
   Stream.unwrap(Effect.gen(function*() {
-    const mailbox = new Mailbox<ConnectionError>({ highWater: slowReader(rpc, options.name) })
-    yield* rpc.observe(options.threadId, {
+    const internals = internalsOf(rpc)
+    const mailbox = new Mailbox<ConnectionError>({ highWater: slowReader(internals, options.name) })
+    yield* internals.observe(options.threadId, {
       onNotification: (raw, bytes) => {
         if (options.isWanted?.(raw) !== false) mailbox.push(options.map?.(raw) ?? raw, bytes)
       },
@@ -30,5 +32,5 @@ export const observedEvents = (rpc: AppServerRpc["Service"], options: {
       },
       onRestored: options.onRestored
     })
-    return mailbox.streamOf(rpc.decode)
+    return mailbox.streamOf(internals.decode)
   }))

@@ -14,6 +14,7 @@ import { ServerFiles } from "../../ServerFiles.ts"
 import * as ServerRequests from "../../ServerRequests.ts"
 import * as OptionKinds from "../options.ts"
 import { call, using } from "../protocol/uses.ts"
+import { internalsOf } from "../rpcInternals.ts"
 import * as Folders from "../settings/folders.ts"
 import { defined } from "../settings/settings.ts"
 import { Opened } from "../settings/untoldSettings.ts"
@@ -89,7 +90,7 @@ export const make = Effect.fnUntraced(function*(
       // Any other model than the one that was asked for is an error, unless `allowProviderModelFallback` allows it.
       const asked = options?.model
       if (asked !== undefined && told.model !== undefined && asked !== told.model) {
-        rpc.tell({
+        internalsOf(rpc).tell({
           _tag: "ModelRerouted",
           message: `thread ${visible(id, 100)} was started with the model ${visible(told.model, 100)} instead of ` +
             `${visible(asked, 100)}, which the server does not offer. \`codex.models()\` lists what it does.`,

@@ -1,6 +1,7 @@
 /** Warns once that nobody is logged in where the model provider needs it: codex itself says so when the first turn has failed. */
 import * as Effect from "effect/Effect"
 import type { AppServerRpc } from "../../AppServerRpc.ts"
+import { internalsOf } from "../rpcInternals.ts"
 
 // What `codex exec` reads from its environment the app-server does not (measured on codex 0.169.0).
 const message = "nobody is logged in to codex, and its model provider needs a login: turns will fail. Log in with " +
@@ -15,7 +16,7 @@ export const make = (
   let isAsked = false
   const ask = rpc.request("account/read", { refreshToken: false }, { timeout: "30 seconds" }).pipe(
     Effect.map(({ account, requiresOpenaiAuth }) => {
-      if (account === null && requiresOpenaiAuth) rpc.tell({ _tag: "NotLoggedIn", message })
+      if (account === null && requiresOpenaiAuth) internalsOf(rpc).tell({ _tag: "NotLoggedIn", message })
     }),
     // A server that cannot say it fails turns with words of its own.
     Effect.ignore

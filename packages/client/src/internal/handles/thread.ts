@@ -14,6 +14,7 @@ import type { Handler, Overrides } from "../../ServerRequests.ts"
 import type { Thread } from "../../Thread.ts"
 import * as OptionKinds from "../options.ts"
 import { call, using } from "../protocol/uses.ts"
+import { internalsOf } from "../rpcInternals.ts"
 import type { CheckFolders } from "../settings/folders.ts"
 import * as Held from "../settings/heldSettings.ts"
 import type { Told } from "../settings/heldSettings.ts"
@@ -128,7 +129,7 @@ export const make = (
   const keeping = (given: Kept.Kept) => <A, E extends { readonly _tag: string }>(request: Effect.Effect<A, E>) =>
     Effect.suspend(() => {
       const change: Change = { given, isSettled: false }
-      const now = rpc.settingsOf(id)
+      const now = internalsOf(rpc).settingsOf(id)
       changing = [...changing.filter(({ told }) => told === now), { before: kept, told: now, pending }]
       pending = [...pending, change]
       kept = Kept.keep(kept, given)
@@ -197,7 +198,7 @@ export const make = (
   const findTemporary = Effect.suspend(() => {
     const { sandbox } = Kept.asked(kept)
     if (sandbox === undefined || temporary !== undefined) return Effect.void
-    if (!Held.namesTemporary(sandbox, rpc.settingsOf(id) ?? {})) return Effect.void
+    if (!Held.namesTemporary(sandbox, internalsOf(rpc).settingsOf(id) ?? {})) return Effect.void
     // What changed is told at some time after the reply, and perhaps after a change of somebody else.
     return rpc.request("thread/resume", { threadId: id, excludeTurns: true }, { timeout: "2 seconds" }).pipe(
       using(rpc, "thread/resume", Held.toldOf),
@@ -209,7 +210,7 @@ export const make = (
   })
   /** For turns that the server starts with what the thread holds. */
   const enforce = Effect.suspend(() => {
-    const params = Kept.updateParams(kept, rpc.settingsOf(id))
+    const params = Kept.updateParams(kept, internalsOf(rpc).settingsOf(id))
     return Object.keys(params).length === 0
       ? Effect.void
       : Effect.andThen(call(rpc, "thread/settings/update", { threadId: id, ...params }), findTemporary)
@@ -248,7 +249,7 @@ export const make = (
     client.inBackground(
       Effect.catch(revive, (error) =>
         Effect.sync(() =>
-          rpc.report(`thread ${id} could not be resumed after a restart of codex: ${error.message}`)
+          internalsOf(rpc).report(`thread ${id} could not be resumed after a restart of codex: ${error.message}`)
         ))
     ))
   const goals = goal.make(rpc, id, {

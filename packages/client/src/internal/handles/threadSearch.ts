@@ -7,6 +7,7 @@ import type { AppServerRpc } from "../../AppServerRpc.ts"
 import type { SearchThreadsOptions, ThreadSearchEvent } from "../../Codex.ts"
 import type { CallError } from "../../CodexError.ts"
 import type * as Sent from "../../Sent.ts"
+import { internalsOf } from "../rpcInternals.ts"
 import { allSent, defined } from "../settings/settings.ts"
 import * as ServerTexts from "../text/serverTexts.ts"
 
@@ -37,10 +38,11 @@ export const search = (
   Stream.callback<ThreadSearchEvent, CallError>(Effect.fnUntraced(function*(queue) {
     const params = paramsOf(searchTerm, options)
     let id: number | undefined
-    yield* rpc.observe(undefined, {
+    const { decode, observe } = internalsOf(rpc)
+    yield* observe(undefined, {
       onNotification: (notification) => {
         if (notification._tag !== "thread/search/partial") return
-        const partial = rpc.decode(notification)
+        const partial = decode(notification)
         if (partial._tag === "thread/search/partial" && partial.params.requestId === id) {
           Queue.offerUnsafe(queue, { _tag: "Found", hits: partial.params.data })
         }

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import type { AppServerRpc, Diagnostic, RequestOptions } from "../../AppServerRpc.ts"
 import { DecodeError } from "../../CodexError.ts"
+import { internalsOf } from "../rpcInternals.ts"
 import type { RequestErrorOf } from "./answers.ts"
 import { type Members, membersOf } from "./members.ts"
 
@@ -21,8 +22,12 @@ const isDecodeError = (error: unknown): error is DecodeError => Predicate.isTagg
  *
  * @param read gives undefined if what is used is missing.
  */
-export const using = <A>(
-  rpc: Pick<AppServerRpc["Service"], "tell">,
+export const using = <A>(rpc: AppServerRpc["Service"], method: string, read: (reply: Members) => A | undefined) =>
+  usingWith((diagnostic) => internalsOf(rpc).tell(diagnostic), method, read)
+
+/** {@link using} of a connection that is being made. */
+export const usingWith = <A>(
+  tell: (diagnostic: Diagnostic) => void,
   method: string,
   read: (reply: Members) => A | undefined
 ) =>
@@ -36,7 +41,7 @@ export const using = <A>(
     onFailure: (error) => {
       const used = isDecodeError(error) ? read(membersOf(error.raw)) : undefined
       if (used === undefined) return Effect.fail(error)
-      if (isDecodeError(error)) rpc.tell(undecodableReply(method, error.issue))
+      if (isDecodeError(error)) tell(undecodableReply(method, error.issue))
       return Effect.succeed(used)
     }
   })

@@ -23,7 +23,7 @@ import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as Tracer from "effect/Tracer"
-import type { Options, RawRequestOptions, RequestOptions, RestartSchedule, ThreadObserver } from "../../AppServerRpc.ts"
+import type { Options, RawRequestOptions, RequestOptions, RestartSchedule } from "../../AppServerRpc.ts"
 import { AppServerRpc, DefaultRequestTimeout } from "../../AppServerRpc.ts"
 import type { CodexError, ConnectionError, RequestError } from "../../CodexError.ts"
 import {
@@ -45,8 +45,11 @@ import type { RequestErrorOf } from "../protocol/answers.ts"
 import * as Cancellation from "../protocol/cancellation.ts"
 import { DeltaFrames } from "../protocol/deltaFrames.ts"
 import { fitted, guardOf, issueOf, parts } from "../protocol/guard.ts"
+import { threadIdOf } from "../protocol/peek.ts"
 import * as RpcErrors from "../protocol/rpcErrors.ts"
-import { undecodableReply, using } from "../protocol/uses.ts"
+import { undecodableReply, usingWith } from "../protocol/uses.ts"
+import type { ThreadObserver } from "../rpcInternals.ts"
+import { withInternals } from "../rpcInternals.ts"
 import * as HandlerLookup from "../serverRequests/handlerLookup.ts"
 import * as ServerRequestFibers from "../serverRequests/serverRequestFibers.ts"
 import * as ToldSettings from "../settings/toldSettings.ts"
@@ -143,16 +146,6 @@ const closed = () => new TransportError({ reason: "closed", detail: "the layer's
 
 const unsendable = (argument: string, detail: string): Effect.Effect<never, InvalidArgument> =>
   Effect.fail(new InvalidArgument({ argument, detail: `${detail}.` }))
-
-const threadIdOf = (params: unknown): string | undefined => {
-  if (typeof params !== "object" || params === null) return undefined
-  const { threadId } = params as { readonly threadId?: unknown }
-  if (typeof threadId === "string") return threadId
-  const { thread } = params as { readonly thread?: unknown }
-  if (typeof thread !== "object" || thread === null) return undefined
-  const { id } = thread as { readonly id?: unknown }
-  return typeof id === "string" ? id : undefined
-}
 
 /** The observers of one thread. */
 interface Observed {
@@ -696,7 +689,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
         timeout: options?.initializeTimeout ?? Duration.seconds(30)
       })
   ).pipe(
-    using(diagnostics, "initialize", (reply) => {
+    usingWith(diagnostics.tell, "initialize", (reply) => {
       const told = parts(Received.InitializeResponse, reply)
       // What says nothing that an app-server says is none.
       return Object.keys(told).length === 0 ? undefined : told
@@ -801,7 +794,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
   })
   yield* Effect.addFinalizer(() => Effect.ensuring(endReads, Effect.sync(() => finish(closed()))))
 
-  return AppServerRpc.of({
+  const service = AppServerRpc.of({
     get serverInfo() {
       return serverInfo
     },
@@ -809,22 +802,9 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
       return restarts
     },
     connected: connected(defaultTimeout),
-    afterRestart: (effect) =>
-      Effect.asVoid(Effect.acquireRelease(
-        Effect.sync(() => restartEffects.add(effect)),
-        () => Effect.sync(() => restartEffects.delete(effect))
-      )),
     request,
     requestRaw,
     notify,
-    decode: diagnostics.decode,
-    report: diagnostics.report,
-    openServerRequests: (threadId, turnId) => serving.open((origin) => lookup.isFor(origin, threadId, turnId)),
-    settleServerRequests: serving.settled,
-    settingsOf: settings.of,
-    tokensOf: totals.of,
-    tell: diagnostics.tell,
-    startingMcpServers: (threadId) => connection.mcpStartup.starting(threadId),
     ended: Deferred.await(ended),
     diagnostics: diagnostics.counts,
     diagnosticEvents: diagnostics.events,
@@ -844,6 +824,13 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
       ),
       (mailbox) => mailbox.streamOf(diagnostics.decode)
     )),
+    handle: (overrides) =>
+      Effect.acquireRelease(
+        Effect.sync(() => lookup.install(overrides)),
+        () => Effect.sync(() => lookup.remove(overrides))
+      )
+  })
+  return withInternals(service, {
     observe: (threadId, observer) =>
       Effect.acquireRelease(
         Effect.sync(() => {
@@ -855,10 +842,18 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
             setObservers(threadId, observersOf(threadId).filter((other) => other !== observer))
           })
       ),
-    handle: (overrides) =>
-      Effect.acquireRelease(
-        Effect.sync(() => lookup.install(overrides)),
-        () => Effect.sync(() => lookup.remove(overrides))
-      )
+    decode: diagnostics.decode,
+    tell: diagnostics.tell,
+    report: diagnostics.report,
+    afterRestart: (effect) =>
+      Effect.asVoid(Effect.acquireRelease(
+        Effect.sync(() => restartEffects.add(effect)),
+        () => Effect.sync(() => restartEffects.delete(effect))
+      )),
+    openServerRequests: (threadId, turnId) => serving.open((origin) => lookup.isFor(origin, threadId, turnId)),
+    settleServerRequests: serving.settled,
+    startingMcpServers: (threadId) => connection.mcpStartup.starting(threadId),
+    settingsOf: settings.of,
+    tokensOf: totals.of
   })
 })

@@ -6,6 +6,7 @@ import { TurnOutcomeUnknown } from "../../CodexError.ts"
 import type { Raw } from "../../ServerNotification.ts"
 import { membersOf } from "../protocol/members.ts"
 import { call } from "../protocol/uses.ts"
+import { internalsOf } from "../rpcInternals.ts"
 import * as StoredTurn from "./storedTurn.ts"
 import type { Stored } from "./storedTurn.ts"
 import type { TurnState } from "./turnState.ts"
@@ -102,7 +103,7 @@ export const settle = (
     return Effect.ensuring(
       settleTurns(rpc, route, running, inBackground),
       Effect.sync(() => {
-        if (!route.isLost && rpc.restarts === restarts) rpc.settleServerRequests(route.threadId)
+        if (!route.isLost && rpc.restarts === restarts) internalsOf(rpc).settleServerRequests(route.threadId)
       })
     )
   })

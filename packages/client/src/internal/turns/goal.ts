@@ -17,7 +17,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Scope from "effect/Scope"
 import type * as Tracer from "effect/Tracer"
-import type { AppServerRpc, ThreadObserver } from "../../AppServerRpc.ts"
+import type { AppServerRpc } from "../../AppServerRpc.ts"
 import type { ConnectionError, RequestError, ResumeError, ThreadCallError, TurnCallError } from "../../CodexError.ts"
 import {
   AppServerTimeout,
@@ -36,6 +36,8 @@ import type { Turn } from "../../Turn.ts"
 import * as OptionKinds from "../options.ts"
 import { type Members, membersOf } from "../protocol/members.ts"
 import { call, using } from "../protocol/uses.ts"
+import type { ThreadObserver } from "../rpcInternals.ts"
+import { internalsOf } from "../rpcInternals.ts"
 import { defined, duration } from "../settings/settings.ts"
 import type { ToWire } from "./inputItems.ts"
 import type { Windows } from "./rateLimits.ts"
@@ -242,7 +244,7 @@ class GoalState implements ThreadObserver {
   private onSettings(): void {
     this.isChanged = false
     const { refuse, rpc } = this.options
-    if (!this.mayRestore || refuse?.(rpc.settingsOf(this.threadId)) === undefined) return
+    if (!this.mayRestore || refuse?.(internalsOf(rpc).settingsOf(this.threadId)) === undefined) return
     this.mayRestore = false
     this.restore?.()
   }
@@ -517,7 +519,7 @@ export const make = (rpc: Rpc, threadId: string, options: Options): Goals => {
     params: Omit<SetParams, "threadId">,
     state: GoalState
   ): Effect.fn.Return<TurnState, ThreadCallError | ThreadBusy, Scope.Scope> {
-    yield* rpc.observe(threadId, state)
+    yield* internalsOf(rpc).observe(threadId, state)
     yield* checkThread
     // Otherwise what an earlier goal has used counts for the new one.
     if (params.objective !== undefined) yield* call(rpc, "thread/goal/clear", { threadId })

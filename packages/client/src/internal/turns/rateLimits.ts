@@ -13,6 +13,7 @@ import type { ConnectionError } from "../../CodexError.ts"
 import { TransportError } from "../../CodexError.ts"
 import type { Raw } from "../../ServerNotification.ts"
 import { guardOf } from "../protocol/guard.ts"
+import { internalsOf } from "../rpcInternals.ts"
 
 type Limits = Received.GetAccountRateLimitsResponse
 type Limit = Received.RateLimitSnapshot
@@ -120,7 +121,7 @@ export const follow = Effect.fnUntraced(function*(
       wake()
     })
   )
-  yield* rpc.observe(undefined, {
+  yield* internalsOf(rpc).observe(undefined, {
     onNotification: (raw) => {
       switch (raw._tag) {
         case "account/rateLimits/updated":

@@ -18,7 +18,7 @@ import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type * as Tracer from "effect/Tracer"
-import type { AppServerRpc, RequestOptions, ThreadObserver } from "../../AppServerRpc.ts"
+import type { AppServerRpc, RequestOptions } from "../../AppServerRpc.ts"
 import type {
   ConnectionError,
   InputTooLarge,
@@ -31,6 +31,8 @@ import type { Raw } from "../../ServerNotification.ts"
 import type { Overrides } from "../../ServerRequests.ts"
 import { membersOf } from "../protocol/members.ts"
 import { call } from "../protocol/uses.ts"
+import type { ThreadObserver } from "../rpcInternals.ts"
+import { internalsOf } from "../rpcInternals.ts"
 import type { Told } from "../settings/heldSettings.ts"
 import * as AfterRestart from "./afterRestart.ts"
 import * as RateLimits from "./rateLimits.ts"
@@ -87,12 +89,12 @@ class ThreadRoute implements ThreadObserver {
   private last: TurnState | undefined
   private end: ConnectionError | undefined
 
-  private readonly rpc: Pick<AppServerRpc["Service"], "settingsOf">
+  private readonly rpc: AppServerRpc["Service"]
   private readonly calls: RouteCalls
   readonly onRestored: () => void
   isLost = false
 
-  constructor(threadId: string, rpc: Pick<AppServerRpc["Service"], "settingsOf">, calls: RouteCalls) {
+  constructor(threadId: string, rpc: AppServerRpc["Service"], calls: RouteCalls) {
     this.threadId = threadId
     this.rpc = rpc
     this.calls = calls
@@ -123,7 +125,7 @@ class ThreadRoute implements ThreadObserver {
       }
       if (!this.over.has(id)) {
         this.activeTurnId = id
-        this.held = { turnId: id, settings: this.rpc.settingsOf(this.threadId) }
+        this.held = { turnId: id, settings: internalsOf(this.rpc).settingsOf(this.threadId) }
       }
     }
     const turn = this.last?.id === id ? this.last : this.find(id)
@@ -501,7 +503,7 @@ export const make = Effect.fnUntraced(function*(
           ),
         onRestored: (route) => inBackground(AfterRestart.settle(rpc, route, route.running, inBackground))
       })
-      yield* rpc.observe(threadId, route)
+      yield* internalsOf(rpc).observe(threadId, route)
       // When the layer ends before the turns do, nobody would tell them any more.
       yield* Effect.addFinalizer(() => Effect.sync(() => route.onEnd(closed())))
       return route

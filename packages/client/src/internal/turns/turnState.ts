@@ -30,6 +30,7 @@ import { CompactLog, done, Mailbox, slowReader } from "../events/mailbox.ts"
 import { guardOf } from "../protocol/guard.ts"
 import * as Items from "../protocol/items.ts"
 import { membersOf } from "../protocol/members.ts"
+import { internalsOf } from "../rpcInternals.ts"
 import type { Told } from "../settings/heldSettings.ts"
 import { redactTurnError } from "../text/keys.ts"
 import * as ServerTexts from "../text/serverTexts.ts"
@@ -52,7 +53,7 @@ export interface TurnStateOptions {
   readonly maxUnreadBytes: number | undefined
   /** For what the server asks during the turn. Default: those of the client. */
   readonly handlers?: Overrides | undefined
-  readonly rpc: Pick<AppServerRpc["Service"], "decode" | "report" | "serverInfo" | "settingsOf" | "tell" | "tokensOf">
+  readonly rpc: AppServerRpc["Service"]
   /** The limits of the account. */
   readonly limits: () => RateLimits.Windows
   /** Why the turn must not run with what its thread holds. Default: it may run with anything. */
@@ -188,7 +189,7 @@ export class TurnState {
 
   /** The model that the thread or the turn was to use, or the one that codex was rerouted to. */
   get modelName(): string | undefined {
-    return this.model ?? this.options.rpc.settingsOf(this.threadId)?.model
+    return this.model ?? internalsOf(this.options.rpc).settingsOf(this.threadId)?.model
   }
 
   /** The tokens that it has used so far, with its subagents. */
@@ -253,7 +254,7 @@ export class TurnState {
 
   /** A turn of the server begins that belongs to this one. */
   begins(): void {
-    const held = this.options.rpc.settingsOf(this.threadId)
+    const held = internalsOf(this.options.rpc).settingsOf(this.threadId)
     this.model ??= held?.model
     this.verdict ??= this.options.refuse?.(held)
   }
@@ -369,7 +370,7 @@ export class TurnState {
       case "item/completed":
         return this.foldItem(params["item"])
       case "thread/tokenUsage/updated":
-        this.usage.add(params["tokenUsage"], this.options.rpc.tokensOf(this.threadId))
+        this.usage.add(params["tokenUsage"], internalsOf(this.options.rpc).tokensOf(this.threadId))
         return
       case "turn/completed":
         this.completion = Predicate.isReadonlyObject(params["turn"]) ? params["turn"] : {}
@@ -396,7 +397,7 @@ export class TurnState {
   private makeMailbox(history?: Array<Raw>): Mailbox<StreamError> {
     const { maxUnreadBytes, rpc } = this.options
     return new Mailbox<StreamError>({
-      highWater: slowReader(rpc, `events of turn ${this.id}`),
+      highWater: slowReader(internalsOf(rpc), `events of turn ${this.id}`),
       maxUnread: maxUnreadBytes === undefined ? undefined : {
         bytes: maxUnreadBytes,
         error: (unreadBytes) => new EventsOverflow({ threadId: this.threadId, turnId: this.id, unreadBytes })
@@ -428,7 +429,10 @@ export class TurnState {
   readonly events: Stream.Stream<TurnEvent, StreamError> = Stream.unwrap(
     Effect.map(
       this.openReader,
-      (mailbox) => mailbox.streamOf((raw) => this.options.rpc.decode(raw) as TurnEvent)
+      (mailbox) => {
+        const { decode } = internalsOf(this.options.rpc)
+        return mailbox.streamOf((raw) => decode(raw) as TurnEvent)
+      }
     )
   )
 
@@ -473,7 +477,7 @@ export class TurnState {
     for (const item of items) {
       if (item.type !== "undecodable" || this.toldUndecodable.has(item.raw)) continue
       this.toldUndecodable.add(item.raw)
-      this.options.rpc.tell({
+      internalsOf(this.options.rpc).tell({
         _tag: "UndecodableNotification",
         message: `an item of turn ${visible(this.id, 100)} does not fit the protocol and is given as it came: ` +
           item.issue,

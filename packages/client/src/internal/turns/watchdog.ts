@@ -6,6 +6,7 @@ import type { AppServerRpc } from "../../AppServerRpc.ts"
 import { TurnOutcomeUnknown, TurnStalled } from "../../CodexError.ts"
 import * as Monotonic from "../monotonic.ts"
 import { membersOf } from "../protocol/members.ts"
+import { internalsOf } from "../rpcInternals.ts"
 import * as StoredTurn from "./storedTurn.ts"
 import type { TurnState } from "./turnState.ts"
 
@@ -24,7 +25,7 @@ const settle = (rpc: Rpc, turn: TurnState): Effect.Effect<boolean> =>
 
 /** Whether a handler of ours runs for it. A review asks by the id that it runs under. */
 const isAsked = (rpc: Rpc, turn: TurnState): boolean =>
-  [turn.id, turn.runningId].some((id) => rpc.openServerRequests(turn.threadId, id).length > 0)
+  [turn.id, turn.runningId].some((id) => internalsOf(rpc).openServerRequests(turn.threadId, id).length > 0)
 
 /** What the server says that the thread does; undefined if it does not say. */
 const statusOf = (rpc: Rpc, { threadId }: TurnState): Effect.Effect<unknown> =>
@@ -67,7 +68,7 @@ export const watch = Effect.fnUntraced(function*(options: {
       lastEvent: turn.lastEvent ?? null,
       lastRetry: turn.lastRetry ?? null,
       runningItems: turn.runningItems,
-      startingMcpServers: rpc.startingMcpServers(turn.threadId),
+      startingMcpServers: internalsOf(rpc).startingMcpServers(turn.threadId),
       result: turn.partialResult
     })
     turn.verdict = stalled
