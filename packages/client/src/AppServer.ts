@@ -40,6 +40,7 @@ import { AppServerExited, AppServerStartError, CodexExecutableNotFound, Transpor
 import type * as ConfigOverrides from "./ConfigOverrides.ts"
 import * as Launch from "./internal/launch.ts"
 import * as OptionKinds from "./internal/options.ts"
+import { type Pipes, Spawn } from "./internal/wire/spawn.ts"
 
 /**
  * How the process ended: an exit code, or the signal that ended it.
@@ -114,16 +115,6 @@ export interface Options {
   readonly stderrLines?: number | undefined
 }
 
-/**
- * The argument list that {@link make} uses.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const argv: (
-  options: Pick<Options, "args" | "configOverrides" | "credentialsStore">
-) => ReadonlyArray<string> = Launch.argv
-
 // The value is not quoted: it may be a secret.
 const overrideError = (options: Options): AppServerStartError | undefined => {
   const problem = Launch.overrideProblem(options)
@@ -170,62 +161,6 @@ const thrownError = (options: Options) => (cause: unknown) =>
       ? wrongFolder(options, "is a file.", cause)
       : notSpawned(options, cause instanceof Error ? cause.message : String(cause), { cause })
   )
-
-/**
- * The stdin and stdout of a process.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Pipes {
-  /**
-   * Hands over each chunk of stdout as it comes. Ends with stdout, and fails when it breaks. `more` says that another chunk
-   * follows at once, be it empty.
-   */
-  readonly read: (onChunk: (chunk: Uint8Array, more?: boolean) => void) => Effect.Effect<void, unknown>
-  /** Writes to stdin. Waits while it is full, and never fails. */
-  readonly write: (text: string) => Effect.Effect<void>
-  /** Ends stdin, after what was written. */
-  readonly end: Effect.Effect<void>
-  /** Waits for stdin to break, and gives the error. */
-  readonly writeFailure: Effect.Effect<unknown>
-}
-
-/**
- * How {@link make} starts the process. A platform with a shorter way to the pipes than the streams of the spawner gives
- * `pipes` as well, and `@effect-codex/node` does. Default: the platform's spawner.
- *
- * **Example** (Telling which process was started)
- *
- * ```ts
- * import { AppServer } from "@effect-codex/client"
- * import { Effect, Layer } from "effect"
- *
- * export const SpawnLogged = Layer.succeed(
- *   AppServer.Spawn,
- *   Effect.fnUntraced(function*(command) {
- *     const handle = yield* command
- *     yield* Effect.logDebug(`codex app-server runs as process ${handle.pid}`)
- *     return { handle }
- *   })
- * )
- * ```
- *
- * @category references
- * @since 0.1.0
- */
-export const Spawn = Context.Reference<
-  (command: ChildProcess.Command) => Effect.Effect<
-    { readonly handle: ChildProcessSpawner.ChildProcessHandle; readonly pipes?: Pipes | undefined },
-    PlatformError.PlatformError,
-    ChildProcessSpawner.ChildProcessSpawner | Scope.Scope
-  >
->("@effect-codex/client/AppServer/Spawn", {
-  defaultValue: () =>
-    Effect.fnUntraced(function*(command) {
-      return { handle: yield* command }
-    })
-})
 
 const streamPipes = Effect.fnUntraced(function*(
   { stdin, stdout }: ChildProcessSpawner.ChildProcessHandle,
@@ -276,7 +211,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   // Closed after the process is gone: until then somebody has to read its pipes.
   const pipesScope = yield* Effect.acquireRelease(Scope.make("parallel"), (scope, exit) => Scope.close(scope, exit))
   const spawn = yield* Spawn
-  const command = ChildProcess.make(options.executable, argv(options), {
+  const command = ChildProcess.make(options.executable, Launch.argv(options), {
     cwd: options.cwd,
     env: options.env ?? {},
     extendEnv: true,

@@ -3,10 +3,8 @@
  *
  * @since 0.1.0
  */
-import * as Predicate from "effect/Predicate"
+import { ApprovalModeTypeId as TypeId } from "./internal/settings/presets.ts"
 import type * as Sent from "./Sent.ts"
-
-const TypeId = "~@effect-codex/client/ApprovalMode" as const
 
 /**
  * An approval mode. Made by the constants of this module.
@@ -71,11 +69,3 @@ export const untrusted: ApprovalMode = make("untrusted", "untrusted", "user")
  * @since 0.1.0
  */
 export const dangerouslyBypass: ApprovalMode = make("dangerouslyBypass", "never", undefined, true)
-
-/**
- * Whether a value is an {@link ApprovalMode}.
- *
- * @category guards
- * @since 0.1.0
- */
-export const isApprovalMode = (u: unknown): u is ApprovalMode => Predicate.hasProperty(u, TypeId)

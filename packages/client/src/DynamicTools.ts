@@ -126,24 +126,14 @@ export type Input =
   | Output.StandardOutput<unknown>
   | Output.JsonSchemaOutput<unknown>
 
-/**
- * What an {@link Input} decodes the arguments to.
- *
- * @category models
- * @since 0.1.0
- */
-export type InputType<In> = In extends Schema.Constraint ? In["Type"]
+/** What an {@link Input} decodes the arguments to. */
+type InputType<In> = In extends Schema.Constraint ? In["Type"]
   : In extends Output.StandardOutput<infer A> ? A
   : In extends Output.JsonSchemaOutput<infer A> ? A
   : never
 
-/**
- * What an {@link Input} needs to decode them.
- *
- * @category models
- * @since 0.1.0
- */
-export type InputServices<In> = In extends Schema.Constraint ? In["DecodingServices"] : never
+/** What an {@link Input} needs to decode them. */
+type InputServices<In> = In extends Schema.Constraint ? In["DecodingServices"] : never
 
 /**
  * A tool whose handler needs `R`. Made by {@link tool}.
@@ -438,13 +428,8 @@ export const namespace = <const T extends ReadonlyArray<Tool<unknown>>>(
 // Sets of tools
 // =============================================================================
 
-/**
- * What {@link make} takes.
- *
- * @category models
- * @since 0.1.0
- */
-export type Entry<R = never> = Tool<R> | Namespace<R>
+/** What {@link make} takes. */
+type Entry<R = never> = Tool<R> | Namespace<R>
 
 /**
  * What the handlers of tools require.

@@ -23,9 +23,9 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { InvalidArgument } from "./CodexError.ts"
 import * as DynamicTools from "./DynamicTools.ts"
+import * as Output from "./internal/schemas/output.ts"
 import { strictCodec, withAbsentAsNull } from "./internal/schemas/strictJsonSchema.ts"
 import { unfenced } from "./internal/text/unfenced.ts"
-import * as Output from "./Output.ts"
 import type * as Sent from "./Sent.ts"
 
 // =============================================================================

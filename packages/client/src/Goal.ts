@@ -14,14 +14,6 @@ import type { Turn } from "./Turn.ts"
 import type { TurnResult } from "./TurnResult.ts"
 
 /**
- * The longest objective that the server takes, in characters (Unicode code points).
- *
- * @category constants
- * @since 0.1.0
- */
-export const maxObjectiveLength = 4000
-
-/**
  * What the server keeps of a thread's goal.
  *
  * @category models
@@ -112,8 +104,8 @@ export interface Goals {
    * time; so does interrupting the start itself.
    *
    * Fails with
-   * - `InvalidArgument` when the objective, once it is trimmed, is empty or longer than {@link maxObjectiveLength}, before
-   *   any request (a rule of the Python SDK and of the server), and for an ephemeral thread, which cannot have a goal
+   * - `InvalidArgument` when the objective, once it is trimmed, is empty or longer than 4,000 characters (Unicode code
+   *   points), before any request (a rule of the Python SDK and of the server), and for an ephemeral thread, which cannot have a goal
    * - `ThreadBusy` when a turn or another goal of the thread runs; its `activeTurnId` is empty if that is not known
    * - `ThreadNotFound` when the server has not loaded the thread: it would keep the goal and begin no turn (measured)
    * - what `Codex.resumeThread` fails with, when the thread has to be resumed first

@@ -1,19 +1,13 @@
 /**
  * Structured output: the answer of a turn as a typed value.
  *
- * An {@link Output} says what the answer has to be. {@link prepare} makes of it the JSON Schema that is sent with the
- * turn, in the form that OpenAI's strict mode demands, and the decoder of the answer.
+ * An {@link Output} says what the answer has to be, for `thread.run(input, { output })`. The client makes of it the JSON
+ * Schema that is sent with the turn, in the form that OpenAI's strict mode demands, and the decoder of the answer.
  *
  * @since 0.1.0
  */
-import * as Effect from "effect/Effect"
-import * as Predicate from "effect/Predicate"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from "effect/StandardSchema"
-import { InvalidArgument } from "./CodexError.ts"
-import * as ForeignSchema from "./internal/schemas/foreignSchema.ts"
-import type * as StrictJsonSchema from "./internal/schemas/strictJsonSchema.ts"
-import { unfenced } from "./internal/text/unfenced.ts"
 
 /**
  * What the answer of a turn has to be: an Effect Schema without services, a Standard Schema that also gives its JSON
@@ -59,9 +53,10 @@ export type Output<A> = Schema.ConstraintCodec<A, unknown> | StandardOutput<A> |
  * **Example** (Any such schema)
  *
  * ```ts
- * import { Output } from "@effect-codex/client"
+ * import type { Output, Thread } from "@effect-codex/client"
  *
- * export const prepareAnswer = <A>(schema: Output.StandardOutput<A>) => Output.prepare(schema)
+ * export const ask = <A>(thread: Thread.Thread, question: string, output: Output.StandardOutput<A>) =>
+ *   thread.run(question, { output })
  * ```
  *
  * @category models
@@ -119,111 +114,3 @@ export interface JsonSchemaOutput<A> {
 export type Decoded<A> =
   | { readonly ok: true; readonly value: A }
   | { readonly ok: false; readonly issue: string }
-
-/**
- * An output that is ready to be sent: see {@link prepare}.
- *
- * **Example** (What a turn needs of it)
- *
- * ```ts
- * import type { Output } from "@effect-codex/client"
- *
- * export const options = <A>(prepared: Output.Prepared<A>) => ({ outputSchema: prepared.jsonSchema })
- * ```
- *
- * @category models
- * @since 0.1.0
- */
-export interface Prepared<A> {
-  /** In the form of OpenAI's strict mode: an object at the root, every object closed, every key required. */
-  readonly jsonSchema: Schema.JsonObject
-  /** From the text of the answer. Fails with what is wrong with it, in words; it never dies. */
-  readonly decode: (text: string) => Effect.Effect<A, string>
-}
-
-const parse = (text: string): Effect.Effect<unknown, string> =>
-  Effect.try({
-    try: (): unknown => JSON.parse(unfenced(text)),
-    catch: (error) => `the answer is not JSON: ${ForeignSchema.words(error)}`
-  })
-
-const isEffectSchema = <A>(output: Output<A>): output is Schema.ConstraintCodec<A, unknown> => Schema.isSchema(output)
-
-/** Throws for what cannot be sent. */
-const compile = <A>(internal: typeof StrictJsonSchema, output: Output<A>): StrictJsonSchema.Strict<A> => {
-  if (isEffectSchema(output)) return internal.fromSchema(output)
-  const given: unknown = output
-  if (!Predicate.hasProperty(given, "~standard") && !Predicate.hasProperty(given, "decode")) {
-    throw new Error(
-      "It is no schema. Give an Effect Schema, a Standard Schema, or for a JSON Schema `{ jsonSchema, decode }`: the " +
-        "decoder says what the answer becomes. `outputSchema` takes a JSON Schema alone and leaves the answer a text."
-    )
-  }
-  const { jsonSchema, read } = internal.fromJsonSchema(ForeignSchema.jsonSchemaOf(output))
-  return { jsonSchema, read: (value) => Effect.flatMap(read(value), (value) => ForeignSchema.decode(output, value)) }
-}
-
-/**
- * The JSON Schema to send for an output, and the decoder of the answer. Fails for what strict mode cannot express, and
- * says where it is.
- *
- * **Details**
- *
- * An answer that is no object is wrapped as `{ "value": … }` and unwrapped by `decode`, instead of being refused: the
- * wrapper is the only way to ask for it, so every program would have to write it by hand. The text of the answer shows
- * it. A Markdown fence around the whole answer is taken off, for models that do not know strict mode.
- *
- * **Example** (Decoding an answer)
- *
- * ```ts
- * import { Output } from "@effect-codex/client"
- * import { Effect, Schema } from "effect"
- *
- * export const program = Effect.gen(function*() {
- *   const { decode } = yield* Output.prepare(Schema.Struct({ files: Schema.Array(Schema.String) }))
- *   const { files } = yield* decode(`{ "files": ["README.md"] }`)
- *   return files
- * })
- * ```
- *
- * @category combinators
- * @since 0.1.0
- */
-export const prepare = <A>(output: Output<A>): Effect.Effect<Prepared<A>, InvalidArgument> =>
-  Effect.flatMap(
-    // Loaded when it is first needed: most programs never ask for structured output.
-    Effect.promise(() => import("./internal/schemas/strictJsonSchema.ts")),
-    (internal) =>
-      Effect.try({
-        try: () => {
-          const { jsonSchema, read } = compile(internal, output)
-          return {
-            jsonSchema,
-            decode: (text: string) =>
-              Effect.catchDefect(
-                Effect.flatMap(parse(text), (value) => read(internal.withAbsentAsNull(jsonSchema, value))),
-                (defect) => Effect.fail(`the decoder of the output broke: ${ForeignSchema.words(defect)}`)
-              )
-          }
-        },
-        catch: (error) => new InvalidArgument({ argument: "output", detail: ForeignSchema.words(error) })
-      })
-  )
-
-/**
- * The text with which the model is asked again after an answer that did not decode.
- *
- * **Example** (Asking again)
- *
- * ```ts
- * import { Output } from "@effect-codex/client"
- *
- * export const text = Output.repairPrompt("at files[0]: Expected string, got 3")
- * ```
- *
- * @category combinators
- * @since 0.1.0
- */
-export const repairPrompt = (issue: string): string =>
-  `Your last answer does not fit the output schema: ${issue}\n` +
-  `Answer again with the whole corrected JSON value and nothing else.`

@@ -3,10 +3,8 @@
  *
  * @since 0.1.0
  */
-import * as Predicate from "effect/Predicate"
+import { SandboxTypeId as TypeId } from "./internal/settings/presets.ts"
 import type * as Sent from "./Sent.ts"
-
-const TypeId = "~@effect-codex/client/Sandbox" as const
 
 /**
  * A sandbox. Made by {@link readOnly}, {@link workspaceWrite}, {@link workspaceWriteWith} and {@link fullAccess}.
@@ -97,11 +95,3 @@ export const workspaceWriteWith = (options: {
  * @since 0.1.0
  */
 export const fullAccess: Sandbox = make("danger-full-access", { type: "dangerFullAccess" })
-
-/**
- * Whether a value is a {@link Sandbox}.
- *
- * @category guards
- * @since 0.1.0
- */
-export const isSandbox = (u: unknown): u is Sandbox => Predicate.hasProperty(u, TypeId)

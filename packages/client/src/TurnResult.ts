@@ -5,8 +5,7 @@
  */
 import type * as DateTime from "effect/DateTime"
 import type * as Duration from "effect/Duration"
-import * as Option from "effect/Option"
-import { membersOf, rawOf } from "./internal/protocol/members.ts"
+import type * as Option from "effect/Option"
 import type * as Received from "./Received.ts"
 
 /**
@@ -71,36 +70,4 @@ export interface TurnResult<out A = undefined> {
   readonly usage: Option.Option<TurnUsage>
   /** The decoded final answer, of a run that was given a schema as `output`. */
   readonly output: A
-}
-
-/**
- * The final answer among a turn's items.
- *
- * @category combinators
- * @since 0.1.0
- */
-export const finalResponse = (items: ReadonlyArray<Received.ThreadItem>): Option.Option<string> => {
-  let withoutPhase: string | undefined
-  for (let i = items.length - 1; i >= 0; i--) {
-    const { phase, text, type } = membersOf(rawOf(items[i]))
-    if (type !== "agentMessage" || typeof text !== "string") continue
-    if (phase === "final_answer") return Option.some(text)
-    // A server that does not know phases leaves the key out.
-    if (typeof phase !== "string") withoutPhase ??= text
-  }
-  return Option.fromUndefinedOr(withoutPhase)
-}
-
-/**
- * The plan that was proposed last among a turn's items.
- *
- * @category combinators
- * @since 0.1.0
- */
-export const plan = (items: ReadonlyArray<Received.ThreadItem>): Option.Option<string> => {
-  for (let i = items.length - 1; i >= 0; i--) {
-    const { text, type } = membersOf(rawOf(items[i]))
-    if (type === "plan" && typeof text === "string") return Option.some(text)
-  }
-  return Option.none()
 }

@@ -13,6 +13,7 @@ import type {
   CodexError,
   CodexExecutableNotFound
 } from "@effect-codex/client/CodexError"
+import { Spawn } from "@effect-codex/client/internal/wire/spawn"
 import * as Transport from "@effect-codex/client/Transport"
 import * as NodeChildProcessSpawner from "@effect/platform-node/NodeChildProcessSpawner"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
@@ -340,7 +341,7 @@ const spawnOf = ({ capabilities, clientInfo, experimentalApi }: AppServerRpc.Opt
 
 const processOf = (
   options: Omit<AppServer.Options, "executable"> & Pick<Options, "executable">,
-  spawn: typeof AppServer.Spawn.Service
+  spawn: typeof Spawn.Service
 ) =>
   Layer.unwrap(Effect.gen(function*() {
     const { executable, pathFolder } = yield* CodexExecutable.find({ executable: options.executable })
@@ -349,7 +350,7 @@ const processOf = (
       : ChildPath.prepend(pathFolder, options.env ?? {}, process.env, process.platform)
     return Layer.provide(
       AppServer.layer({ ...options, executable, env }),
-      Layer.succeed(AppServer.Spawn, spawn)
+      Layer.succeed(Spawn, spawn)
     )
   }))
 

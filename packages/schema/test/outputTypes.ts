@@ -1,5 +1,5 @@
 /** What is inferred of each library's schemas. Checked by `npm run check`; nothing here runs. */
-import type { DynamicTools, Output as Client } from "@effect-codex/client"
+import { DynamicTools, type Output as Client } from "@effect-codex/client"
 import * as ArkType from "@effect-codex/schema/ArkType"
 import * as EffectSchema3 from "@effect-codex/schema/EffectSchema3"
 import type { Output } from "@effect-codex/schema/Output"
@@ -52,8 +52,16 @@ holds<Equal<Answer<typeof finding["zod/mini"]>["severity"], "low" | "high">>()
 holds<Equal<Answer<typeof finding.Valibot>["severity"], "low" | "high">>()
 holds<Equal<Answer<typeof finding.ArkType>["severity"], "low" | "high">>()
 holds<Equal<Answer<typeof finding.EffectSchema3>["severity"], "low" | "high">>()
-holds<Equal<DynamicTools.InputType<typeof zod>, Array<number>>>()
-holds<Equal<DynamicTools.InputServices<typeof zod>, never>>()
+declare const done: ReturnType<DynamicTools.ToolOptions<typeof zod, never, never, never>["handler"]>
+const sum = DynamicTools.tool("sum", {
+  description: "d",
+  input: zod,
+  handler: (given) => {
+    holds<Equal<typeof given, Array<number>>>()
+    return done
+  }
+})
+holds<Equal<typeof sum, DynamicTools.Tool>>()
 
 declare const requiring: Schema.Schema<string, string, "service">
 // @ts-expect-error a schema that needs services

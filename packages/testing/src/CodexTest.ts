@@ -9,7 +9,8 @@ import * as Codex from "@effect-codex/client/Codex"
 import type { TurnEndError, TurnInterrupted, TurnStartError } from "@effect-codex/client/CodexError"
 import { OutputInvalid } from "@effect-codex/client/CodexError"
 import type { Input } from "@effect-codex/client/Input"
-import * as Output from "@effect-codex/client/Output"
+import { prepare } from "@effect-codex/client/internal/schemas/output"
+import type * as Output from "@effect-codex/client/Output"
 import * as ServerRequests from "@effect-codex/client/ServerRequests"
 import type { StructuredOutput, Thread, TurnOptions } from "@effect-codex/client/Thread"
 import type { Turn } from "@effect-codex/client/Turn"
@@ -339,7 +340,7 @@ const isEffectSchema = <A>(output: Output.Output<A>): output is Schema.Constrain
 /** The value that a final answer stands for: as JSON of the schema itself, or in the form that a model is asked for. */
 const outputOf = <A>(output: Output.Output<A>, text: string): Effect.Effect<A, string> => {
   const asAsked = Effect.flatMap(
-    Effect.mapError(Output.prepare(output), ({ detail }) => detail),
+    Effect.mapError(prepare(output), ({ detail }) => detail),
     ({ decode }) => decode(text)
   )
   return isEffectSchema(output)

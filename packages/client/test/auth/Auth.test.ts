@@ -1,5 +1,5 @@
 /** Orders and faults of logins that the real server does not produce at will. What it does is in RealAuth.test.ts. */
-import { AppServer, AppServerRpc, Auth, CodexError } from "@effect-codex/client"
+import { AppServerRpc, Auth, CodexError } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
 import {
   Context,
@@ -16,6 +16,7 @@ import {
   Stream
 } from "effect"
 import { TestClock } from "effect/testing"
+import { argv } from "../../src/internal/launch.ts"
 import { ask, connect, type FakeServer, frame, type Message, notification } from "../support/fakeServer.ts"
 
 const first = "6ab32f04-0910-4b4d-af17-068b4cbc0953"
@@ -223,9 +224,9 @@ describe("the start of a login", () => {
 
 describe("where logins are kept", () => {
   it("is an override of the configuration, and left to it by default", () => {
-    assert.notInclude(AppServer.argv({}).join(" "), "cli_auth_credentials_store")
+    assert.notInclude(argv({}).join(" "), "cli_auth_credentials_store")
     assert.deepStrictEqual(
-      AppServer.argv({ configOverrides: ["model=\"x\""], credentialsStore: "ephemeral" }).slice(0, 2),
+      argv({ configOverrides: ["model=\"x\""], credentialsStore: "ephemeral" }).slice(0, 2),
       ["--config=model=\"x\"", "--config=cli_auth_credentials_store=\"ephemeral\""]
     )
   })

@@ -4,6 +4,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Logger } from "effect"
 import { globSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import { fromInitialize } from "../../src/internal/rpc/serverVersion.ts"
 import * as Fake from "../support/fakeServer.ts"
 
 const { initialized } = Fake
@@ -14,7 +15,7 @@ const before = `${beside(oldest, -1)}.9`
 const after = `${beside(newest, 1)}.0-alpha.1`
 
 const version = (userAgent: string, clientName: string) =>
-  ServerInfo.fromInitialize({ ...initialized, userAgent }, clientName).version
+  fromInitialize({ ...initialized, userAgent }, clientName).version
 
 describe("ServerInfo", () => {
   it("reads the version after the client's own name, whatever that holds", () => {

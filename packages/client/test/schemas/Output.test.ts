@@ -1,7 +1,8 @@
 import type { CodexError } from "@effect-codex/client"
-import * as Output from "@effect-codex/client/Output"
+import type * as Output from "@effect-codex/client/Output"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Equal, Schema, SchemaGetter } from "effect"
+import { prepare, repairPrompt } from "../../src/internal/schemas/output.ts"
 import { strictCodec } from "../../src/internal/schemas/strictJsonSchema.ts"
 
 class Person extends Schema.Class<Person>("test/Person")({
@@ -158,10 +159,10 @@ const fits = (schema: unknown, value: unknown, root: unknown = schema): boolean 
 }
 
 const issueOf = <A>(output: Output.Output<A>, text: string) =>
-  Effect.flatMap(Output.prepare(output), ({ decode }) => Effect.flip(decode(text)))
+  Effect.flatMap(prepare(output), ({ decode }) => Effect.flip(decode(text)))
 
 const refusal = <A>(output: Output.Output<A>): Effect.Effect<string, unknown> =>
-  Effect.map(Effect.flip(Output.prepare(output)), (error: CodexError.InvalidArgument) => {
+  Effect.map(Effect.flip(prepare(output)), (error: CodexError.InvalidArgument) => {
     assert.strictEqual(error.argument, "output")
     return error.detail
   })
@@ -177,7 +178,7 @@ describe("an output that is no schema", () => {
     Effect.gen(function*() {
       for (const wrong of [{ type: "object" }, "object", null, 3]) {
         // @ts-expect-error a JSON Schema without a decoder, and less
-        const error = yield* Effect.flip(Output.prepare(wrong))
+        const error = yield* Effect.flip(prepare(wrong))
         assert.strictEqual(error._tag, "InvalidArgument")
         assert.include(error.message, "Invalid output: It is no schema. Give an Effect Schema")
         assert.include(error.message, "`{ jsonSchema, decode }`")
@@ -194,7 +195,7 @@ describe("Output", () => {
         `${name}: what is written by the strict schema is decoded to the value`,
         [codec],
         Effect.fnUntraced(function*([value]) {
-          const { decode, jsonSchema } = yield* Output.prepare(codec)
+          const { decode, jsonSchema } = yield* prepare(codec)
           assertStrict(jsonSchema)
           const answer = yield* Schema.encodeEffect(strictCodec(codec).codec)(value)
           assert.isTrue(fits(jsonSchema, answer), JSON.stringify({ answer, jsonSchema }))
@@ -213,14 +214,14 @@ describe("Output", () => {
 
     it.effect("reads null as an absent key", () =>
       Effect.gen(function*() {
-        const { decode } = yield* Output.prepare(Findings)
+        const { decode } = yield* prepare(Findings)
         const value = yield* decode(`{"items":[{"file":"a","line":null},{"file":"b","line":2}]}`)
         assert.deepStrictEqual(value, { items: [{ file: "a" }, { file: "b", line: 2 }] })
       }))
 
     it.effect("makes instances of classes", () =>
       Effect.gen(function*() {
-        const { decode } = yield* Output.prepare(Schema.Array(Person))
+        const { decode } = yield* prepare(Schema.Array(Person))
         const [person] = yield* decode(`{"value":[{"name":"Ada","age":36,"nick":null}]}`)
         assert.instanceOf(person, Person)
       }))
@@ -242,7 +243,7 @@ describe("Output", () => {
         for (const text of ["", "Sure! Here it is:", "{", "undefined", "```json\n{}"]) {
           assert.match(yield* issueOf(Findings, text), /^the answer is not JSON: .+/)
         }
-        const { decode } = yield* Output.prepare(Findings)
+        const { decode } = yield* prepare(Findings)
         for (const text of ["```json\n{\"items\":[]}\n```", "\n```\n{\"items\":\n[]}```\n"]) {
           assert.deepStrictEqual(yield* decode(text), { items: [] })
         }
@@ -289,7 +290,7 @@ describe("Output", () => {
   it.effect("sends no pattern that OpenAI's matcher does not know, but checks it", () =>
     Effect.gen(function*() {
       const schema = Schema.Struct({ a: Schema.String.check(Schema.isPattern(/^(?!b)/)) })
-      const { jsonSchema } = yield* Output.prepare(schema)
+      const { jsonSchema } = yield* prepare(schema)
       assertStrict(jsonSchema)
       assert.notInclude(JSON.stringify(jsonSchema), `"pattern"`)
       assert.match(yield* issueOf(schema, `{"a":"b"}`), /^at a: /)
@@ -305,7 +306,7 @@ describe("Output", () => {
           additionalProperties: false,
           $defs: { B: { type: "string", enum: ["x"] } }
         }
-        const prepared = yield* Output.prepare({ jsonSchema, decode: ok })
+        const prepared = yield* prepare({ jsonSchema, decode: ok })
         assert.deepStrictEqual(prepared.jsonSchema, jsonSchema)
         assert.deepStrictEqual(yield* prepared.decode(`{"a":null,"b":["x"]}`), { a: null, b: ["x"] })
       }))
@@ -319,7 +320,7 @@ describe("Output", () => {
           additionalProperties: false
         })
         for (const a of [{ type: "string", format: "uri" }, { const: "a" }, { type: "string", pattern: "^(?!b)" }]) {
-          const prepared = yield* Output.prepare({ jsonSchema: strict(a), decode: ok })
+          const prepared = yield* prepare({ jsonSchema: strict(a), decode: ok })
           assertStrict(prepared.jsonSchema)
           assert.notDeepEqual(prepared.jsonSchema, strict(a))
           assert.deepStrictEqual(yield* prepared.decode(`{"a":"a"}`), { a: "a" })
@@ -385,7 +386,7 @@ describe("Output", () => {
     ) {
       it.effect(`${dialect}: is brought into strict form, and its decoder gets values of its own form`, () =>
         Effect.gen(function*() {
-          const prepared = yield* Output.prepare({ jsonSchema, decode: ok })
+          const prepared = yield* prepare({ jsonSchema, decode: ok })
           assertStrict(prepared.jsonSchema)
           const leaf = { kind: "node", pair: { "0": "a", "1": 1 }, next: null, counts: null }
           const answer = { ...leaf, next: leaf, counts: [{ "0": "k", "1": 2 }] }
@@ -426,7 +427,7 @@ describe("Output", () => {
       Effect.gen(function*() {
         for (const result of [{ value: 1 }, Promise.resolve({ value: 1 })]) {
           const seen: Array<unknown> = []
-          const prepared = yield* Output.prepare(standard((value) => (seen.push(value), result)))
+          const prepared = yield* prepare(standard((value) => (seen.push(value), result)))
           assertStrict(prepared.jsonSchema)
           assert.strictEqual(yield* prepared.decode(`{"a":"x","b":null}`), 1)
           assert.deepStrictEqual(seen, [{ a: "x" }])
@@ -481,7 +482,7 @@ describe("Output", () => {
         shape: Shape,
         more: Schema.optionalKey(Schema.Struct({ one: Person, other: Schema.optionalKey(Person) }))
       })
-      const { decode } = yield* Output.prepare(schema)
+      const { decode } = yield* prepare(schema)
       const person = { name: "Ada", age: 36 }
       const answer = yield* decode(JSON.stringify({
         people: [person, { ...person, nick: null }, { ...person, nick: "A" }],
@@ -499,6 +500,6 @@ describe("Output", () => {
     }))
 
   it("asks again with the issue", () => {
-    assert.include(Output.repairPrompt("at a: Expected string"), "at a: Expected string")
+    assert.include(repairPrompt("at a: Expected string"), "at a: Expected string")
   })
 })

@@ -379,28 +379,30 @@ describe("tools", () => {
     "have the names that the server takes, and no others",
     Effect.gen(function*() {
       const rpc = yield* AppServerRpc.AppServerRpc
-      const agree = Effect.fnUntraced(function*(what: string, entries: ReadonlyArray<DynamicTools.Entry>) {
-        const asSent = (tool: DynamicTools.Tool) => ({
-          type: "function" as const,
-          name: tool.name,
-          description: tool.description,
-          inputSchema: { type: "object" },
-          deferLoading: tool.deferLoading
-        })
-        const dynamicTools = entries.map((entry) =>
-          "tools" in entry
-            ? {
-              type: "namespace" as const,
-              name: entry.name,
-              description: entry.description,
-              tools: entry.tools.map(asSent)
-            }
-            : asSent(entry)
-        )
-        const server = yield* Effect.exit(rpc.request("thread/start", { dynamicTools, ephemeral: true }))
-        const client = yield* Effect.exit(DynamicTools.make(entries))
-        assert.strictEqual(client._tag, server._tag, `${what}: the server says ${String(server)}`)
-      })
+      const agree = Effect.fnUntraced(
+        function*(what: string, entries: ReadonlyArray<DynamicTools.Tool | DynamicTools.Namespace>) {
+          const asSent = (tool: DynamicTools.Tool) => ({
+            type: "function" as const,
+            name: tool.name,
+            description: tool.description,
+            inputSchema: { type: "object" },
+            deferLoading: tool.deferLoading
+          })
+          const dynamicTools = entries.map((entry) =>
+            "tools" in entry
+              ? {
+                type: "namespace" as const,
+                name: entry.name,
+                description: entry.description,
+                tools: entry.tools.map(asSent)
+              }
+              : asSent(entry)
+          )
+          const server = yield* Effect.exit(rpc.request("thread/start", { dynamicTools, ephemeral: true }))
+          const client = yield* Effect.exit(DynamicTools.make(entries))
+          assert.strictEqual(client._tag, server._tag, `${what}: the server says ${String(server)}`)
+        }
+      )
       const lone = (name: string) => [says(name, "")]
       const names = ["a", "A-1_", "-", "", "a b", "a.b", "é", "a".repeat(128), "a".repeat(129)]
       for (

@@ -305,7 +305,8 @@ describe("an input of another library", () => {
 })
 
 describe("make", () => {
-  const problemOf = (...entries: ReadonlyArray<DynamicTools.Entry | ReadonlyArray<DynamicTools.Entry>>) =>
+  type Entry = DynamicTools.Tool | DynamicTools.Namespace
+  const problemOf = (...entries: ReadonlyArray<Entry | ReadonlyArray<Entry>>) =>
     Effect.map(
       Effect.flip(DynamicTools.make(...entries)),
       (error) => {

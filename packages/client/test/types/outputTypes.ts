@@ -1,8 +1,8 @@
-/** What `Output` infers, and what it refuses. Checked by `npm run check`; nothing here runs. */
+/** What is inferred of an `Output`, and what is refused. Checked by `npm run check`; nothing here runs. */
 import type { CodexError } from "@effect-codex/client"
-import * as Output from "@effect-codex/client/Output"
 import type { Context } from "effect"
 import { Effect, Schema } from "effect"
+import * as Output from "../../src/internal/schemas/output.ts"
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
 const holds = <_ extends true>(): void => {}

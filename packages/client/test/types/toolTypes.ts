@@ -103,7 +103,7 @@ const none = DynamicTools.make()
 holds<Equal<typeof none, Effect.Effect<DynamicTools.DynamicTools, CodexError.InvalidArgument>>>()
 
 // A list of tools that is put together by a program.
-const list: ReadonlyArray<DynamicTools.Entry<Tickets>> = [lookup, plain]
+const list: ReadonlyArray<DynamicTools.Tool<Tickets> | DynamicTools.Namespace<Tickets>> = [lookup, plain]
 const listed = DynamicTools.make(...list)
 holds<Equal<Effect.Services<typeof listed>, Tickets>>()
 

@@ -15,6 +15,8 @@ import {
   Stream
 } from "effect"
 import * as DirectPipes from "../../../node/src/internal/directPipes.ts"
+import { argv } from "../../src/internal/launch.ts"
+import { Spawn } from "../../src/internal/wire/spawn.ts"
 
 const node = (program: string, options?: Partial<AppServer.Options>): AppServer.Options => ({
   executable: process.execPath,
@@ -29,7 +31,7 @@ const live = (
 ) => {
   const pipes = { "the spawner's streams": undefined, "Node's own pipes": DirectPipes.spawn }
   for (const [way, spawn] of Object.entries(pipes)) {
-    const withPipes = spawn === undefined ? test : Effect.provideService(test, AppServer.Spawn, spawn)
+    const withPipes = spawn === undefined ? test : Effect.provideService(test, Spawn, spawn)
     it.live(`${name} (${way})`, () => withPipes.pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 30_000)
   }
 }
@@ -47,14 +49,14 @@ const isGone = (pid: number) => assert.throws(() => process.kill(pid, 0), /ESRCH
 
 describe("the argument list", () => {
   it("has the overrides before app-server, or is what was given", () => {
-    assert.deepStrictEqual(AppServer.argv({ configOverrides: ["a=1", "b.c=\"x\""] }), [
+    assert.deepStrictEqual(argv({ configOverrides: ["a=1", "b.c=\"x\""] }), [
       "--config=a=1",
       "--config=b.c=\"x\"",
       "app-server",
       "--listen",
       "stdio://"
     ])
-    assert.deepStrictEqual(AppServer.argv({ args: ["proxy"], configOverrides: ["a=1"] }), ["proxy"])
+    assert.deepStrictEqual(argv({ args: ["proxy"], configOverrides: ["a=1"] }), ["proxy"])
   })
 })
 

@@ -5,7 +5,7 @@
  * The spawner starts and ends the process and does not hand out Node's own object, but Node tells of each on the channel
  * `child_process`. Where it does not, or too late, the spawner's streams are used.
  */
-import type { AppServer } from "@effect-codex/client"
+import type { Pipes, Spawn } from "@effect-codex/client/internal/wire/spawn"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type { ChildProcess } from "node:child_process"
@@ -17,7 +17,7 @@ import * as EarlyProcess from "./earlyProcess.ts"
 const isNews = (message: unknown): message is { readonly process: ChildProcess } =>
   typeof message === "object" && message !== null && "process" in message
 
-export const spawn: typeof AppServer.Spawn.Service = Effect.fnUntraced(function*(command) {
+export const spawn: typeof Spawn.Service = Effect.fnUntraced(function*(command) {
   const children: Array<ChildProcess> = []
   const note = (message: unknown): void => {
     if (isNews(message)) children.push(message.process)
@@ -34,7 +34,7 @@ export const spawn: typeof AppServer.Spawn.Service = Effect.fnUntraced(function*
 })
 
 /** Takes the early process of the command, for a client that greets codex as that was greeted. */
-export const spawnOrAdopt: typeof AppServer.Spawn.Service = Effect.fnUntraced(function*(command) {
+export const spawnOrAdopt: typeof Spawn.Service = Effect.fnUntraced(function*(command) {
   const early = yield* AdoptedProcess.adopt(command)
   if (early === undefined) return yield* spawn(command)
   const { child, handle } = early
@@ -52,7 +52,7 @@ const nothing = new Uint8Array(0)
  * The pipes of an early process, which was told the first text before: that is not written again. Nothing is read before, as
  * the reply is for somebody who has asked.
  */
-const greeted = (pipes: AppServer.Pipes): AppServer.Pipes => {
+const greeted = (pipes: Pipes): Pipes => {
   const asked = Deferred.makeUnsafe<void>()
   return {
     ...pipes,
@@ -65,7 +65,7 @@ const greeted = (pipes: AppServer.Pipes): AppServer.Pipes => {
   }
 }
 
-const pipesOf = (stdin: Writable, stdout: Readable): AppServer.Pipes => {
+const pipesOf = (stdin: Writable, stdout: Readable): Pipes => {
   stdout.unpipe()
 
   const failure = Deferred.makeUnsafe<unknown>()

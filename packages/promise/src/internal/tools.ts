@@ -80,7 +80,9 @@ const invalid = new InvalidArgument({
   detail: "expected a list of what tool() and toolNamespace() made."
 })
 
-const entry = (given: Tool | ToolNamespace): Effect.Effect<DynamicTools.Entry, InvalidArgument> =>
+const entry = (
+  given: Tool | ToolNamespace
+): Effect.Effect<DynamicTools.Tool | DynamicTools.Namespace, InvalidArgument> =>
   Predicate.hasProperty(given, "tools")
     ? Effect.map(
       Array.isArray(given.tools) ? Effect.forEach(given.tools, one) : Effect.fail(invalid),

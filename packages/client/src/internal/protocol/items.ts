@@ -1,5 +1,6 @@
 /** Items as they come: each by itself, and what does not fit the protocol as `Undecodable`. */
 import * as Received from "@effect-codex/protocol/Received"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type { TurnEvent } from "../../ServerNotification.ts"
 import { fitted, guardOf } from "./guard.ts"
@@ -19,4 +20,26 @@ export const itemOf = (event: TurnEvent): { readonly raw: Members; readonly isCo
   const item = membersOf("params" in event ? event.params : undefined)["item"]
   if (!Predicate.isReadonlyObject(item)) return undefined
   return { raw: membersOf(rawOf(item)), isCompleted: method === "item/completed" }
+}
+
+/** The final answer among a turn's items. */
+export const finalResponse = (items: ReadonlyArray<Received.ThreadItem>): Option.Option<string> => {
+  let withoutPhase: string | undefined
+  for (let i = items.length - 1; i >= 0; i--) {
+    const { phase, text, type } = membersOf(rawOf(items[i]))
+    if (type !== "agentMessage" || typeof text !== "string") continue
+    if (phase === "final_answer") return Option.some(text)
+    // A server that does not know phases leaves the key out.
+    if (typeof phase !== "string") withoutPhase ??= text
+  }
+  return Option.fromUndefinedOr(withoutPhase)
+}
+
+/** The plan that was proposed last among a turn's items. */
+export const plan = (items: ReadonlyArray<Received.ThreadItem>): Option.Option<string> => {
+  for (let i = items.length - 1; i >= 0; i--) {
+    const { text, type } = membersOf(rawOf(items[i]))
+    if (type === "plan" && typeof text === "string") return Option.some(text)
+  }
+  return Option.none()
 }

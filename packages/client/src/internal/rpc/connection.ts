@@ -61,6 +61,7 @@ import * as DiagnosticLog from "./diagnosticLog.ts"
 import * as McpStartup from "./mcpStartup.ts"
 import * as Notices from "./notices.ts"
 import * as RequestTelemetry from "./requestTelemetry.ts"
+import * as ServerVersion from "./serverVersion.ts"
 import * as Supervisor from "./supervisor.ts"
 import * as ThreadTotals from "./threadTotals.ts"
 
@@ -734,7 +735,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
       const response = yield* handshake
       // All but the first.
       if (restarts >= 0) yield* Effect.forEach(restartEffects, afterRestart, { discard: true })
-      return ServerInfo.fromInitialize(response, clientInfo.name)
+      return ServerVersion.fromInitialize(response, clientInfo.name)
     })
     serverInfo = yield* establish.pipe(
       Effect.provideService(Establishing, opened),
@@ -750,7 +751,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
           }))
       )
     )
-    const warning = ServerInfo.warningOf(serverInfo)
+    const warning = ServerVersion.warningOf(serverInfo)
     const warnedOf = yield* ServerInfo.WarnedOf
     if (warning !== undefined && !warnedOf.has(serverInfo.version)) {
       warnedOf.add(serverInfo.version)

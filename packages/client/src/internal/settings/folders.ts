@@ -6,8 +6,9 @@
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import { InvalidArgument } from "../../CodexError.ts"
-import { isSandbox, type Sandbox } from "../../Sandbox.ts"
+import type { Sandbox } from "../../Sandbox.ts"
 import type { ServerFiles } from "../../ServerFiles.ts"
+import { isSandbox } from "./presets.ts"
 
 interface Folders {
   readonly cwd?: string | undefined

@@ -3,10 +3,11 @@ import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { type ApprovalMode, isApprovalMode } from "../../ApprovalMode.ts"
+import type { ApprovalMode } from "../../ApprovalMode.ts"
 import { InvalidArgument } from "../../CodexError.ts"
-import { fullAccess, isSandbox, type Sandbox } from "../../Sandbox.ts"
+import { fullAccess, type Sandbox } from "../../Sandbox.ts"
 import type { TurnOptions } from "../../Thread.ts"
+import { isApprovalMode, isSandbox } from "./presets.ts"
 
 /** An object without its undefined members. */
 export const defined = <A extends object>(members: A): { [K in keyof A]: Exclude<A[K], undefined> } =>

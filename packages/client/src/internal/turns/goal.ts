@@ -29,7 +29,6 @@ import {
   TurnInterrupted
 } from "../../CodexError.ts"
 import type { Goal, GoalOptions, Goals, ResumeGoalOptions } from "../../Goal.ts"
-import { maxObjectiveLength } from "../../Goal.ts"
 import type { Raw } from "../../ServerNotification.ts"
 import type { Overrides } from "../../ServerRequests.ts"
 import type { Turn } from "../../Turn.ts"
@@ -387,6 +386,9 @@ const fromWire = (goal: Received.ThreadGoal): Goal => ({
   createdAt: seconds(goal.createdAt),
   updatedAt: seconds(goal.updatedAt)
 })
+
+/** The longest objective that the server takes, in characters (Unicode code points). */
+const maxObjectiveLength = 4000
 
 const checked = (objective: string, options: GoalOptions | undefined) => {
   const invalid = (argument: string, detail: string) => Effect.fail(new InvalidArgument({ argument, detail }))

@@ -25,7 +25,6 @@ import { EventsOverflow, TurnFailed } from "../../CodexError.ts"
 import type { Raw, TurnEvent } from "../../ServerNotification.ts"
 import type { Overrides } from "../../ServerRequests.ts"
 import type { TurnResult } from "../../TurnResult.ts"
-import { finalResponse, plan } from "../../TurnResult.ts"
 import { CompactLog, done, Mailbox, slowReader } from "../events/mailbox.ts"
 import { guardOf } from "../protocol/guard.ts"
 import * as Items from "../protocol/items.ts"
@@ -459,8 +458,8 @@ export class TurnState {
       completedAt: seconds(turn["completedAt"]),
       duration: Option.map(finite(turn["durationMs"]), Duration.millis),
       model: Option.fromUndefinedOr(this.modelName),
-      finalResponse: finalResponse(items),
-      plan: plan(items),
+      finalResponse: Items.finalResponse(items),
+      plan: Items.plan(items),
       output: undefined,
       items,
       usage: Option.map(Option.fromUndefinedOr(this.usage.told), (told) => ({
