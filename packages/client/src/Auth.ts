@@ -17,7 +17,15 @@ import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { AppServerRpc } from "./AppServerRpc.ts"
-import type { CallError, ConnectionError, LoginError, LoginFailed, LoginRequired } from "./CodexError.ts"
+import type {
+  CallError,
+  ConnectionError,
+  DecodeError,
+  InvalidArgument,
+  LoginError,
+  LoginFailed,
+  LoginRequired
+} from "./CodexError.ts"
 import { implementation } from "./internal/load.ts"
 import type * as Received from "./Received.ts"
 import type * as Sent from "./Sent.ts"
@@ -43,7 +51,7 @@ export interface PendingLogin {
    */
   readonly wait: Effect.Effect<void, LoginFailed | ConnectionError>
   /** Cancels the attempt, so that `wait` fails with the reason `cancelled`. Does nothing once the attempt is over. */
-  readonly cancel: Effect.Effect<void, CallError>
+  readonly cancel: Effect.Effect<void, Exclude<CallError, InvalidArgument>>
 }
 
 /**
@@ -210,14 +218,17 @@ export class Auth extends Context.Service<Auth, {
    */
   readonly loginChatgpt: (options?: ChatgptLoginOptions) => Effect.Effect<ChatgptLogin, LoginError, Scope.Scope>
   /** Starts a login with a code, which needs the network at once. Otherwise as `loginChatgpt`. */
-  readonly loginDeviceCode: Effect.Effect<DeviceCodeLogin, LoginError, Scope.Scope>
+  readonly loginDeviceCode: Effect.Effect<DeviceCodeLogin, Exclude<LoginError, InvalidArgument>, Scope.Scope>
   /** Forgets the login, also where it is stored, and ends a login that is under way. */
-  readonly logout: Effect.Effect<void, CallError>
+  readonly logout: Effect.Effect<void, Exclude<CallError, InvalidArgument | DecodeError>>
   /**
    * Asks the server, and that ChatGPT, what is left of the account's rate limits. Fails with `LoginRequired` without a
    * ChatGPT login. To know it all the time read {@link rateLimitChanges}, which asks nobody.
    */
-  readonly rateLimits: Effect.Effect<Received.GetAccountRateLimitsResponse, CallError | LoginRequired>
+  readonly rateLimits: Effect.Effect<
+    Received.GetAccountRateLimitsResponse,
+    Exclude<CallError, InvalidArgument> | LoginRequired
+  >
   /**
    * What is left of the account's rate limits: first what is known, if anything is, and then each time that it changes. That
    * is what `rateLimits` gave last, with what the server has told since: it does so with each answer of the model, and only

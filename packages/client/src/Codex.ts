@@ -14,7 +14,14 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as ApprovalMode from "./ApprovalMode.ts"
 import type { AppServerRpc } from "./AppServerRpc.ts"
-import type { CallError, ResumeError, SettingsNotApplied, ThreadCallError, ThreadInUse } from "./CodexError.ts"
+import type {
+  CallError,
+  DecodeError,
+  ResumeError,
+  SettingsNotApplied,
+  ThreadCallError,
+  ThreadInUse
+} from "./CodexError.ts"
 import type { DynamicTools } from "./DynamicTools.ts"
 import { implementation } from "./internal/load.ts"
 import type * as Received from "./Received.ts"
@@ -389,7 +396,9 @@ export class Codex extends Context.Service<Codex, {
    * `ThreadNotPersisted` for an unknown id and for a thread that is archived already, and with `ThreadInUse` while another
    * process has it.
    */
-  readonly archiveThread: (threadId: string) => Effect.Effect<void, ThreadCallError | ThreadInUse>
+  readonly archiveThread: (
+    threadId: string
+  ) => Effect.Effect<void, Exclude<ThreadCallError, DecodeError> | ThreadInUse>
   /**
    * Undoes {@link archiveThread}. The server does not load the thread (measured); the handle resumes it before its first
    * turn, with what is stored. To give it settings, {@link resumeThread} it. Fails with `ThreadNotPersisted` for a thread
@@ -400,7 +409,9 @@ export class Codex extends Context.Service<Codex, {
    * Deletes a thread for good. Fails with `ThreadNotPersisted` for an unknown id, with `RpcError` while the history of a fork
    * refers to it, and with `ThreadInUse` while another process has it (measured).
    */
-  readonly deleteThread: (threadId: string) => Effect.Effect<void, ThreadCallError | ThreadInUse>
+  readonly deleteThread: (
+    threadId: string
+  ) => Effect.Effect<void, Exclude<ThreadCallError, DecodeError> | ThreadInUse>
   /** The models of all pages. They are few and looked through as a whole, so this is no stream. */
   readonly models: (
     options?: ModelsOptions

@@ -618,12 +618,13 @@ export type CallError =
 export type ThreadCallError = CallError | ThreadNotFound | ThreadNotPersisted
 
 /**
- * What a request about a running turn can fail with: `Turn.steer` and `Turn.interrupt`.
+ * What a request about a running turn can fail with: `Turn.steer` and `Turn.interrupt`. Nothing of its reply is used, so that
+ * it is never a `DecodeError`.
  *
  * @category models
  * @since 0.1.0
  */
-export type TurnCallError = CallError | ThreadNotFound | NoActiveTurn | TurnMismatch
+export type TurnCallError = Exclude<CallError, DecodeError> | ThreadNotFound | NoActiveTurn | TurnMismatch
 
 /**
  * What loading a stored thread can fail with: `Codex.resumeThread`, and what runs the agent on a thread, which a handle

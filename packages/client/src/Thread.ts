@@ -14,6 +14,7 @@ import type { ForkThreadOptions } from "./Codex.ts"
 import type {
   CallError,
   ConnectionError,
+  DecodeError,
   OutputInvalid,
   ResumeError,
   SettingsNotApplied,
@@ -355,7 +356,7 @@ export interface Thread extends Goals {
    * Takes the thread out of the ordinary lists and unloads it; a running turn is interrupted (measured). Fails with
    * `ThreadNotPersisted` when it is archived already, or deleted, and with `ThreadInUse` while another process has it.
    */
-  readonly archive: Effect.Effect<void, ThreadCallError | ThreadInUse>
+  readonly archive: Effect.Effect<void, Exclude<ThreadCallError, DecodeError> | ThreadInUse>
   /**
    * Takes a turn and every later one out of the history, for good. What they did to files stays. Called rollback in older
    * versions of the protocol. Fails with `RpcError` for an unknown turn and for an ephemeral thread, and with

@@ -7,6 +7,7 @@ import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
 import type {
   ConnectionError,
+  DecodeError,
   EventsOverflow,
   InputTooLarge,
   SettingsNotApplied,
@@ -137,6 +138,6 @@ export interface Turn {
    */
   readonly interruptWithTerminals: Effect.Effect<
     ReadonlyArray<Received.ThreadBackgroundTerminal>,
-    TurnCallError | ThreadBusy
+    TurnCallError | DecodeError | ThreadBusy
   >
 }

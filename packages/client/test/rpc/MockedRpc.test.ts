@@ -1,7 +1,8 @@
 /** A client on a replaced connection: one that a test writes by hand, and one that wraps another. */
-import { AppServerRpc, Codex, CodexError, ServerInfo, ServerNotification } from "@effect-codex/client"
+import { AppServerRpc, Codex, CodexError, ServerNotification } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Option, PubSub, Stream } from "effect"
+import { fromInitialize } from "../../src/internal/rpc/serverVersion.ts"
 import { internalsOf } from "../../src/internal/rpcInternals.ts"
 import * as Fake from "../support/fakeServer.ts"
 
@@ -38,7 +39,7 @@ const mocked = Effect.fnUntraced(function*(text: string) {
       )
     })
   const service: AppServerRpc.AppServerRpc["Service"] = {
-    serverInfo: ServerInfo.fromInitialize(Fake.initialized, "effect_codex"),
+    serverInfo: fromInitialize(Fake.initialized, "effect_codex"),
     restarts: 0,
     connected: Effect.void,
     request: (method, params) => answer(method, params) as Effect.Effect<never>,

@@ -21,6 +21,7 @@ import { Refusal } from "../../ServerRequests.ts"
 import * as CapturedServices from "../capturedServices.ts"
 import { observedEvents } from "../events/observedEvents.ts"
 import * as RpcErrors from "../protocol/rpcErrors.ts"
+import { call, ownParams } from "../protocol/uses.ts"
 import { internalsOf } from "../rpcInternals.ts"
 import { defined } from "../settings/settings.ts"
 import * as RateLimits from "../turns/rateLimits.ts"
@@ -67,13 +68,13 @@ export const make: Effect.Effect<Auth["Service"], never, AppServerRpc | Scope.Sc
       return { id: reply.loginId, url: reply.authUrl, wait, cancel }
     }),
     loginDeviceCode: Effect.gen(function*() {
-      const { cancel, reply, wait } = yield* Login.start(rpc, scope, start({ type: "chatgptDeviceCode" }))
+      const { cancel, reply, wait } = yield* Login.start(rpc, scope, ownParams(start({ type: "chatgptDeviceCode" })))
       const { loginId: id, userCode, verificationUrl } = reply
       return { id, verificationUrl, userCode, wait, cancel }
     }).pipe(Effect.withSpan("Auth.loginDeviceCode")),
-    logout: Effect.asVoid(rpc.request("account/logout", undefined)),
+    logout: ownParams(call(rpc, "account/logout", undefined)),
     rateLimits: Effect.tap(
-      rpc.request("account/rateLimits/read", undefined),
+      ownParams(rpc.request("account/rateLimits/read", undefined)),
       (read) => Effect.sync(() => limits.read(read))
     ),
     rateLimitChanges: limits.changes,

@@ -12,27 +12,28 @@ import * as Fiber from "effect/Fiber"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import type { AppServerRpc } from "../../AppServerRpc.ts"
-import type { CallError, ConnectionError, LoginError } from "../../CodexError.ts"
+import type { CallError, ConnectionError, InvalidArgument } from "../../CodexError.ts"
 import { LoginFailed, TransportError } from "../../CodexError.ts"
 import { fromLoginEnd } from "../protocol/rpcErrors.ts"
+import { ownParams } from "../protocol/uses.ts"
 import { internalsOf } from "../rpcInternals.ts"
 
 export interface Attempt<A> {
   /** What the person needs to go on. */
   readonly reply: A
   readonly wait: Effect.Effect<void, LoginFailed | ConnectionError>
-  readonly cancel: Effect.Effect<void, CallError>
+  readonly cancel: Effect.Effect<void, Exclude<CallError, InvalidArgument>>
 }
 
 /**
  * @param scope of the layer: an attempt that is named when nobody waits for its name any more is cancelled from there.
  * @param request asks for the attempt.
  */
-export const start = <A extends { readonly loginId: string }>(
+export const start = <A extends { readonly loginId: string }, E>(
   rpc: AppServerRpc["Service"],
   scope: Scope.Scope,
-  request: Effect.Effect<A, LoginError>
-): Effect.Effect<Attempt<A>, LoginError, Scope.Scope> =>
+  request: Effect.Effect<A, E>
+): Effect.Effect<Attempt<A>, E | TransportError, Scope.Scope> =>
   Effect.uninterruptibleMask(Effect.fnUntraced(function*(restore) {
     const ended = Deferred.makeUnsafe<void, LoginFailed | ConnectionError>()
     const early: Array<object> = []
@@ -87,14 +88,17 @@ export const start = <A extends { readonly loginId: string }>(
     const cancel = Effect.suspend(() => {
       if (outcome !== undefined) return Effect.void
       isCancelled = true
-      return Effect.flatMap(rpc.request("account/login/cancel", { loginId: id }), ({ status }) =>
-        status === "canceled"
-          ? endAsCancelled("the login was cancelled.")
-          // It was over already, and the server may be about to tell how.
-          : Effect.exit(Deferred.await(ended)).pipe(
-            Effect.timeoutOption("1 second"),
-            Effect.andThen(endAsCancelled("the server did not know the login any more when it was cancelled."))
-          ))
+      return Effect.flatMap(
+        ownParams(rpc.request("account/login/cancel", { loginId: id })),
+        ({ status }) =>
+          status === "canceled"
+            ? endAsCancelled("the login was cancelled.")
+            // It was over already, and the server may be about to tell how.
+            : Effect.exit(Deferred.await(ended)).pipe(
+              Effect.timeoutOption("1 second"),
+              Effect.andThen(endAsCancelled("the server did not know the login any more when it was cancelled."))
+            )
+      )
     })
     yield* Effect.addFinalizer(() =>
       Effect.interruptible(cancel).pipe(

@@ -3,7 +3,7 @@ import type { ClientRequests } from "@effect-codex/protocol/Methods"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import type { AppServerRpc, Diagnostic, RequestOptions } from "../../AppServerRpc.ts"
-import { DecodeError } from "../../CodexError.ts"
+import { DecodeError, type InvalidArgument } from "../../CodexError.ts"
 import { internalsOf } from "../rpcInternals.ts"
 import type { RequestErrorOf } from "./answers.ts"
 import { type Members, membersOf } from "./members.ts"
@@ -18,12 +18,28 @@ export const undecodableReply = (method: string, issue: string): Diagnostic => (
 const isDecodeError = (error: unknown): error is DecodeError => Predicate.isTagged(error, "DecodeError")
 
 /**
- * Gives what `read` finds in a reply, whether or not it fits the protocol. It is a `DecodeError` if that is missing.
+ * Gives what `read` finds in a reply, whether or not it fits the protocol. It is a `DecodeError` if that is missing, which
+ * cannot be where `read` finds something in every reply.
  *
  * @param read gives undefined if what is used is missing.
  */
-export const using = <A>(rpc: AppServerRpc["Service"], method: string, read: (reply: Members) => A | undefined) =>
-  usingWith((diagnostic) => internalsOf(rpc).tell(diagnostic), method, read)
+export function using<A extends {} | null>(
+  rpc: AppServerRpc["Service"],
+  method: string,
+  read: (reply: Members) => A
+): <E>(request: Effect.Effect<unknown, E>) => Effect.Effect<A, Exclude<E, DecodeError>>
+export function using<A>(
+  rpc: AppServerRpc["Service"],
+  method: string,
+  read: (reply: Members) => A | undefined
+): <E>(request: Effect.Effect<unknown, E | DecodeError>) => Effect.Effect<A, E | DecodeError>
+export function using<A>(
+  rpc: AppServerRpc["Service"],
+  method: string,
+  read: (reply: Members) => A | undefined
+): <E>(request: Effect.Effect<unknown, E | DecodeError>) => Effect.Effect<A, E | DecodeError> {
+  return usingWith((diagnostic) => internalsOf(rpc).tell(diagnostic), method, read)
+}
 
 /** {@link using} of a connection that is being made. */
 export const usingWith = <A>(
@@ -46,11 +62,19 @@ export const usingWith = <A>(
     }
   })
 
+const isInvalidArgument = (error: unknown): error is InvalidArgument => Predicate.isTagged(error, "InvalidArgument")
+
+/** A request whose params hold nothing that a program has given, so that they fit. */
+export function ownParams<A, E>(request: Effect.Effect<A, E>): Effect.Effect<A, Exclude<E, InvalidArgument>>
+export function ownParams<A, E>(request: Effect.Effect<A, E>): Effect.Effect<A, E> {
+  return Effect.catch(request, (error) => isInvalidArgument(error) ? Effect.die(error) : Effect.fail(error))
+}
+
 /** A call of whose reply nothing is used. */
 export const call = <M extends keyof ClientRequests>(
   rpc: AppServerRpc["Service"],
   method: M,
   params: ClientRequests[M]["params"],
   options?: RequestOptions
-): Effect.Effect<void, RequestErrorOf<M> | DecodeError> =>
+): Effect.Effect<void, Exclude<RequestErrorOf<M>, DecodeError>> =>
   rpc.request(method, params, options).pipe(using(rpc, method, () => true), Effect.asVoid)

@@ -1,0 +1,153 @@
+/**
+ * What each method can fail with. A method that is not in its table, or with another error more or less, does not compile.
+ * Checked by `npm run check`; nothing here runs.
+ */
+import type { AppServerRpc, Auth, Codex, CodexError, Elicitation, Questions, Thread, Turn } from "@effect-codex/client"
+import type { Methods } from "@effect-codex/protocol"
+import type { Effect, Stream } from "effect"
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false
+const holds = <_ extends true>(): void => {}
+
+declare const rpc: AppServerRpc.AppServerRpc["Service"]
+
+type ErrorsOf<T> = T extends (...args: never) => infer R ? ErrorsOf<R>
+  : T extends Effect.Effect<unknown, infer E, infer _> ? E
+  : T extends Stream.Stream<unknown, infer E, infer _> ? E
+  : "no effect"
+
+/** By their methods. A member that is a value, or cannot fail, is left out. */
+type Errors<Service> = {
+  [K in keyof Service as [ErrorsOf<Service[K]>] extends [never] | ["no effect"] ? never : K]: ErrorsOf<Service[K]>
+}
+
+type Call = CodexError.CallError
+type ThreadCall = CodexError.ThreadCallError
+type InUse = CodexError.ThreadInUse
+
+holds<
+  Equal<Errors<Codex.Codex["Service"]>, {
+    readonly startThread: Call | CodexError.SettingsNotApplied
+    readonly resumeThread: CodexError.ResumeError
+    readonly forkThread: ThreadCall | CodexError.SettingsNotApplied
+    readonly listThreads: Call
+    readonly listThreadsPage: Call
+    readonly searchThreads: Call
+    readonly readThread: ThreadCall
+    readonly archiveThread: Exclude<ThreadCall, CodexError.DecodeError> | InUse
+    readonly unarchiveThread: ThreadCall | InUse
+    readonly deleteThread: Exclude<ThreadCall, CodexError.DecodeError> | InUse
+    readonly models: Call
+  }>
+>()
+
+// `run` with an `output` is in publicTypes.ts: of an overloaded function the last signature counts here.
+holds<
+  Equal<Errors<Thread.Thread>, {
+    readonly run: CodexError.TurnStartError | CodexError.TurnEndError | CodexError.TurnInterrupted
+    readonly turn: CodexError.TurnStartError
+    readonly review: CodexError.ResumeError | CodexError.ThreadBusy
+    readonly compact: CodexError.ResumeError | CodexError.ThreadBusy
+    readonly read: ThreadCall
+    readonly status: ThreadCall
+    readonly turns: ThreadCall
+    readonly items: ThreadCall
+    // Reading notifications makes no request, so nothing but the end of the connection ends it.
+    readonly events: CodexError.ConnectionError
+    readonly setName: ThreadCall | InUse
+    readonly fork: ThreadCall | CodexError.SettingsNotApplied
+    readonly archive: Exclude<ThreadCall, CodexError.DecodeError> | InUse
+    readonly revert: ThreadCall | InUse
+    readonly inject: ThreadCall | InUse
+    readonly updateSettings: ThreadCall | InUse
+    readonly unsubscribe: Call
+    readonly startGoal: CodexError.ResumeError | CodexError.ThreadBusy
+    readonly runGoal:
+      | CodexError.ResumeError
+      | CodexError.ThreadBusy
+      | CodexError.TurnEndError
+      | CodexError.TurnInterrupted
+    readonly resumeGoal: CodexError.ResumeError | CodexError.ThreadBusy
+    readonly goal: Call | CodexError.ThreadNotFound
+    readonly pauseGoal: Call | CodexError.ThreadNotFound
+    readonly clearGoal: Call | CodexError.ThreadNotFound
+  }>
+>()
+
+type Reading = CodexError.ConnectionError | CodexError.EventsOverflow
+
+holds<
+  Equal<Errors<Turn.Turn>, {
+    readonly events: Reading
+    readonly messages: Reading
+    readonly text: Reading
+    readonly reasoning: Reading
+    readonly items: Reading
+    readonly plan: Reading
+    readonly diff: Reading
+    readonly usage: Reading
+    readonly result:
+      | CodexError.TurnEndError
+      | CodexError.ThreadBusy
+      | CodexError.SettingsNotApplied
+      | CodexError.ConnectionError
+    readonly steer: CodexError.TurnCallError | CodexError.InputTooLarge
+    readonly interrupt: CodexError.TurnCallError | CodexError.ThreadBusy
+    readonly interruptWithTerminals: CodexError.TurnCallError | CodexError.DecodeError | CodexError.ThreadBusy
+  }>
+>()
+
+/** Of requests that say nothing that a program has given. */
+type OwnCall = Exclude<Call, CodexError.InvalidArgument>
+
+holds<
+  Equal<Errors<Auth.Auth["Service"]>, {
+    readonly account: Call
+    readonly loginApiKey: CodexError.LoginError
+    readonly loginChatgpt: CodexError.LoginError
+    readonly loginDeviceCode: Exclude<CodexError.LoginError, CodexError.InvalidArgument>
+    readonly logout: Exclude<OwnCall, CodexError.DecodeError>
+    readonly rateLimits: OwnCall | CodexError.LoginRequired
+    readonly rateLimitChanges: CodexError.ConnectionError
+    readonly usage: Call | CodexError.LoginRequired
+    readonly changes: CodexError.ConnectionError
+  }>
+>()
+type Waiting = { readonly wait: CodexError.LoginFailed | CodexError.ConnectionError; readonly cancel: OwnCall }
+holds<Equal<Errors<Auth.ChatgptLogin>, Waiting>>()
+holds<Equal<Errors<Auth.DeviceCodeLogin>, Waiting>>()
+
+holds<Equal<ErrorsOf<typeof Elicitation.check>, Elicitation.ContentInvalid>>()
+holds<Equal<ErrorsOf<typeof Questions.check>, Questions.AnswersInvalid>>()
+
+// What the unions leave out.
+type Has<Tag extends CodexError.CodexError["_tag"], E extends CodexError.CodexError> = Tag extends E["_tag"] ? true
+  : false
+holds<Equal<Has<"InputTooLarge" | "ThreadNotFound" | "ThreadInUse" | "LoginRequired", CodexError.CallError>, false>>()
+holds<Equal<Has<"ThreadInUse" | "TurnMismatch" | "NoActiveTurn", CodexError.ThreadCallError>, false>>()
+holds<
+  Equal<Has<"ThreadInUse" | "ThreadNotPersisted" | "InputTooLarge" | "DecodeError", CodexError.TurnCallError>, false>
+>()
+holds<Equal<Has<"NoActiveTurn" | "TurnMismatch" | "LoginRequired" | "ThreadBusy", CodexError.ResumeError>, false>>()
+holds<Equal<Has<"NoActiveTurn" | "TurnMismatch" | "LoginRequired", CodexError.TurnStartError>, false>>()
+
+// A request has the errors of its method, and any error where what it can mean is not known.
+type RequestErrors<M extends keyof Methods.ClientRequests> = Effect.Error<
+  ReturnType<typeof rpc.request<M>>
+>
+holds<Equal<RequestErrors<"thread/start">, CodexError.CallError>>()
+holds<Equal<RequestErrors<"thread/resume">, CodexError.ThreadCallError | CodexError.ThreadInUse>>()
+holds<Equal<RequestErrors<"thread/fork">, CodexError.ThreadCallError>>()
+holds<Equal<RequestErrors<"thread/name/set">, CodexError.ThreadCallError>>()
+holds<Equal<RequestErrors<"thread/goal/set">, CodexError.CallError | CodexError.ThreadNotFound>>()
+holds<
+  Equal<RequestErrors<"turn/start">, CodexError.CallError | CodexError.ThreadNotFound | CodexError.InputTooLarge>
+>()
+holds<
+  Equal<
+    RequestErrors<"turn/steer">,
+    CodexError.TurnCallError | CodexError.DecodeError | CodexError.InputTooLarge
+  >
+>()
+holds<Equal<RequestErrors<"turn/interrupt">, CodexError.TurnCallError | CodexError.DecodeError>>()
+holds<Equal<RequestErrors<"command/exec">, CodexError.RequestError>>()
