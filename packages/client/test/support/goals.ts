@@ -2,7 +2,7 @@
 import type { AppServerRpc } from "@effect-codex/client"
 import { kindOf } from "@effect-codex/test-support/kindOf"
 import { Duration, Effect, type Scope, Semaphore } from "effect"
-import * as Turn from "../../src/internal/handles/turn.ts"
+import * as TurnHandle from "../../src/internal/handles/turnHandle.ts"
 import * as Goal from "../../src/internal/turns/goal.ts"
 import * as InputItems from "../../src/internal/turns/inputItems.ts"
 import * as ThreadRoute from "../../src/internal/turns/threadRoute.ts"
@@ -17,7 +17,7 @@ export const goalsOf = Effect.fnUntraced(function*(rpc: AppServerRpc.AppServerRp
     limits: turns.limits,
     exclusively: Semaphore.makeUnsafe(1).withPermit,
     toWire,
-    handle: (state, interrupt) => Turn.make(rpc, { ...turns, interrupt: () => interrupt }, state, toWire)
+    handle: (state, interrupt) => TurnHandle.make(rpc, { ...turns, interrupt: () => interrupt }, state, toWire)
   })
 })
 

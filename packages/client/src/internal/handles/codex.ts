@@ -22,10 +22,12 @@ import { visible } from "../text/visibleText.ts"
 import * as InputItems from "../turns/inputItems.ts"
 import * as ThreadRoute from "../turns/threadRoute.ts"
 import * as LoginNotice from "./loginNotice.ts"
+import * as OpenThread from "./openThread.ts"
+import { page, pages } from "./pages.ts"
+import { Started } from "./runTurn.ts"
 import * as Thread from "./thread.ts"
-import * as threadCalls from "./threadCalls.ts"
+import * as ThreadRequests from "./threadRequests.ts"
 import * as ThreadSearch from "./threadSearch.ts"
-import { Started } from "./threadTurns.ts"
 
 export const make = Effect.fnUntraced(function*(
   options?: Options
@@ -69,12 +71,12 @@ export const make = Effect.fnUntraced(function*(
     const { cursor: _, pageSize: __, ...filters } = options ?? {}
     const { includedThreadIds } = filters
     const listed = rpc.request("thread/list", defined({ ...filters, ...at })).pipe(
-      threadCalls.page(rpc, "thread/list", Received.ThreadListResponse)
+      page(rpc, "thread/list", Received.ThreadListResponse)
     )
     // Servers before 0.171 pass over it and list all.
     return includedThreadIds === undefined
       ? listed
-      : Effect.map(listed, (page) => ({ ...page, data: page.data.filter(({ id }) => includedThreadIds.includes(id)) }))
+      : Effect.map(listed, (all) => ({ ...all, data: all.data.filter(({ id }) => includedThreadIds.includes(id)) }))
   }
 
   return Codex.of({
@@ -85,7 +87,7 @@ export const make = Effect.fnUntraced(function*(
       yield* check(options)
       const given = { approvalMode: ApprovalMode.autoReview, ...defined(options ?? {}) }
       yield* checkFolders(options)
-      const { id, told } = yield* threadCalls.start(rpc, client.opened, given)
+      const { id, told } = yield* OpenThread.start(rpc, client.opened, given)
       yield* opened(options)
       // Any other model than the one that was asked for is an error, unless `allowProviderModelFallback` allows it.
       const asked = options?.model
@@ -107,7 +109,7 @@ export const make = Effect.fnUntraced(function*(
     resumeThread: Effect.fn("Codex.resumeThread")(function*(threadId, options) {
       yield* check(options)
       yield* checkFolders(options)
-      const { id, told } = yield* threadCalls.resume(rpc, client.opened, threadId, options)
+      const { id, told } = yield* OpenThread.resume(rpc, client.opened, threadId, options)
       client.unheard.delete(id)
       yield* opened(options)
       return Thread.make(client, id, Thread.defaultsOf(options, told))
@@ -119,7 +121,7 @@ export const make = Effect.fnUntraced(function*(
         Effect.tap(opened(options))
       )
     ),
-    listThreads: (options) => threadCalls.pages("thread/list", options, options?.pageSize, (at) => list(options, at)),
+    listThreads: (options) => pages("thread/list", options, options?.pageSize, (at) => list(options, at)),
     listThreadsPage: Effect.fn("Codex.listThreadsPage")(function*(options) {
       yield* OptionKinds.check(options, OptionKinds.none)
       const { backwardsCursor, data, nextCursor } = yield* list(options, {
@@ -133,12 +135,12 @@ export const make = Effect.fnUntraced(function*(
       }
     }),
     searchThreads: (query, options) => ThreadSearch.search(rpc, query, options),
-    readThread: Effect.fn("Codex.readThread")((threadId, options) => threadCalls.read(rpc, threadId, options)),
+    readThread: Effect.fn("Codex.readThread")((threadId, options) => ThreadRequests.read(rpc, threadId, options)),
     archiveThread: Effect.fn("Codex.archiveThread")((threadId) => call(rpc, "thread/archive", { threadId })),
     unarchiveThread: Effect.fn("Codex.unarchiveThread")((threadId) =>
       Effect.map(
         rpc.request("thread/unarchive", { threadId }).pipe(
-          using(rpc, "thread/unarchive", threadCalls.openedOf)
+          using(rpc, "thread/unarchive", OpenThread.openedOf)
         ),
         // The server does not load it: the handle resumes it before its first turn.
         ({ id }) => Thread.make(client, id, Thread.defaultsOf(undefined, {}), { isLoaded: false })
@@ -147,9 +149,9 @@ export const make = Effect.fnUntraced(function*(
     deleteThread: Effect.fn("Codex.deleteThread")((threadId) => call(rpc, "thread/delete", { threadId })),
     models: Effect.fn("Codex.models")((options) =>
       Stream.runCollect(
-        threadCalls.pages("model/list", options, undefined, (at) =>
+        pages("model/list", options, undefined, (at) =>
           rpc.request("model/list", defined({ includeHidden: false, ...options, ...at })).pipe(
-            threadCalls.page(rpc, "model/list", Received.ModelListResponse)
+            page(rpc, "model/list", Received.ModelListResponse)
           ))
       )
     )

@@ -25,9 +25,10 @@ import * as AfterRestart from "../turns/afterRestart.ts"
 import * as goal from "../turns/goal.ts"
 import type { ToWire } from "../turns/inputItems.ts"
 import type { Turns } from "../turns/threadRoute.ts"
-import * as threadCalls from "./threadCalls.ts"
-import * as threadTurns from "./threadTurns.ts"
-import * as Turn from "./turn.ts"
+import * as OpenThread from "./openThread.ts"
+import * as RunTurn from "./runTurn.ts"
+import * as ThreadRequests from "./threadRequests.ts"
+import * as TurnHandle from "./turnHandle.ts"
 
 /**
  * What a handle gives to each of its turns.
@@ -57,7 +58,7 @@ interface Client {
   readonly checkFolders: CheckFolders
   readonly toWire: ToWire
   readonly opened: Opened
-  readonly started: threadTurns.Started
+  readonly started: RunTurn.Started
   readonly inBackground: (effect: Effect.Effect<void>) => void
 }
 
@@ -88,7 +89,7 @@ export const fork = Effect.fnUntraced(function*(
   options: (ForkThreadOptions & Kept.Kept) | undefined,
   source?: ThreadDefaults
 ): Effect.fn.Return<Thread, ThreadCallError | SettingsNotApplied> {
-  const { id, told } = yield* threadCalls.fork(client.rpc, client.opened, threadId, options)
+  const { id, told } = yield* OpenThread.fork(client.rpc, client.opened, threadId, options)
   return make(client, id, defaultsOf(options, told, source))
 })
 
@@ -160,7 +161,7 @@ export const make = (
 
   const earlier = new Set<Deferred.Deferred<void>>()
   /** Until it is done with, what changes the settings of the thread waits for it. */
-  const inOrder: threadTurns.Settings["inOrder"] = (use) =>
+  const inOrder: RunTurn.Settings["inOrder"] = (use) =>
     Effect.suspend(() => {
       const sent = Deferred.makeUnsafe<void>()
       earlier.add(sent)
@@ -179,7 +180,7 @@ export const make = (
     const now = rpc.restarts
     const own = defined({ ...Kept.settings(kept), config: defaults.config })
     return Effect.map(
-      threadCalls.resume(rpc, client.opened, id, own, client.opened.again(id, own)),
+      OpenThread.resume(rpc, client.opened, id, own, client.opened.again(id, own)),
       () => {
         restarts = now
         temporary = undefined
@@ -245,7 +246,7 @@ export const make = (
         return Effect.andThen(goal.awaitIdle(rpc, id), turns.start(threadId, request, options))
       })
   }
-  const calls = threadCalls.make(rpc, id, () =>
+  const calls = ThreadRequests.make(rpc, id, () =>
     client.inBackground(
       Effect.catch(revive, (error) =>
         Effect.sync(() =>
@@ -262,11 +263,11 @@ export const make = (
     restore: () => client.inBackground(Effect.ignore(enforce)),
     exclusively: turns.exclusively(id),
     toWire: client.toWire,
-    handle: (state, interrupt) => Turn.make(rpc, { ...turns, interrupt: () => interrupt }, state, client.toWire)
+    handle: (state, interrupt) => TurnHandle.make(rpc, { ...turns, interrupt: () => interrupt }, state, client.toWire)
   })
   return {
     id,
-    ...threadTurns.make(
+    ...RunTurn.make(
       rpc,
       turns,
       id,

@@ -1,78 +1,24 @@
-/** What is asked of a thread beside its turns. What was not given is not sent. */
-import type { Lazy } from "@effect-codex/protocol/Lazy"
-import * as Received from "@effect-codex/protocol/Received"
+/** Starts, resumes and forks threads. What was not given is not sent. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import * as Stream from "effect/Stream"
 import type { AppServerRpc, RequestOptions } from "../../AppServerRpc.ts"
 import type { ForkThreadOptions, ResumeThreadOptions, StartThreadOptions, ThreadSettings } from "../../Codex.ts"
-import { DecodeError, InvalidArgument, type ResumeError } from "../../CodexError.ts"
-import type { Sandbox } from "../../Sandbox.ts"
-import type { Thread } from "../../Thread.ts"
-import { observedEvents } from "../events/observedEvents.ts"
-import * as OptionKinds from "../options.ts"
-import { guardOf, parts } from "../protocol/guard.ts"
-import { injectedProblem } from "../protocol/media.ts"
+import type { ResumeError } from "../../CodexError.ts"
 import { type Members, membersOf } from "../protocol/members.ts"
 import { withoutMeaning } from "../protocol/rpcErrors.ts"
 import { call, using } from "../protocol/uses.ts"
 import { nameRequired } from "../rpc/mcpStartup.ts"
 import * as Held from "../settings/heldSettings.ts"
-import { allSent, defined, permissions } from "../settings/settings.ts"
+import { allSent, defined } from "../settings/settings.ts"
+import { threadParams } from "../settings/threadParams.ts"
 import * as Untold from "../settings/untoldSettings.ts"
 import * as StoredTurn from "../turns/storedTurn.ts"
 
 type Rpc = AppServerRpc["Service"]
-
-// The most that codex gives at a time, whatever it is asked for (measured on 0.169).
-const largestPage = 100
-
-/**
- * The entries of all pages. The first page has the size that the server chooses, 25, for those who want no more than a few;
- * whoever reads on reads most of it, so the next pages are as large as the server makes them, unless `pageSize` says
- * otherwise. A cursor that comes again ends the stream with an error, because what follows it was read
- * already: a server that repeats itself is neither read for ever nor taken for one that is done.
- */
-export const pages = <A, E>(
-  method: string,
-  options: object | undefined,
-  pageSize: number | undefined,
-  page: (at: { readonly cursor?: string; readonly limit?: number }) => Effect.Effect<
-    { readonly data: ReadonlyArray<A>; readonly nextCursor: string | null | undefined },
-    E
-  >
-): Stream.Stream<A, E | DecodeError | InvalidArgument> =>
-  Stream.suspend((): Stream.Stream<A, E | DecodeError | InvalidArgument> => {
-    const problem = OptionKinds.problemOf(options, OptionKinds.none)
-    if (problem !== undefined) return Stream.fail(problem)
-    const seen = new Set<string>()
-    return Stream.paginate<string | undefined, A, E | DecodeError>(undefined, (cursor) => {
-      if (cursor !== undefined) {
-        if (seen.has(cursor)) {
-          return new DecodeError({ method, issue: "the cursor of the next page was given before.", raw: cursor })
-        }
-        seen.add(cursor)
-      }
-      const limit = pageSize ?? (cursor === undefined ? undefined : largestPage)
-      return Effect.map(
-        page(defined({ cursor, limit })),
-        ({ data, nextCursor }) => [data, Option.fromNullishOr(nextCursor)] as const
-      )
-    })
-  })
-
-/** The server refuses both too; a program learns it here before anything is sent. */
-const oneOf = (profile: string | undefined, sandbox: Sandbox | undefined): Effect.Effect<void, InvalidArgument> =>
-  profile === undefined || sandbox === undefined
-    ? Effect.void
-    : new InvalidArgument({
-      argument: "permissions",
-      detail: "a permissions profile says what the sandbox is: leave `sandbox` and ApprovalMode.dangerouslyBypass out."
-    })
 
 const empty = {}
 
@@ -81,68 +27,6 @@ export const openedOf = (reply: Members): { readonly id: string; readonly told: 
   const { id } = membersOf(reply["thread"])
   return Predicate.isString(id) ? { id, told: Held.toldOf(reply) } : undefined
 }
-
-interface Page<A> {
-  readonly data: ReadonlyArray<A>
-  readonly nextCursor: string | null
-  readonly backwardsCursor?: string | null
-}
-
-/** A page of which entries and cursors are used. A cursor that is not understood must not end the list as if nothing followed. */
-export const page =
-  <A>(rpc: Rpc, method: string, schema: Lazy<Page<A>>) =>
-  <E>(request: Effect.Effect<Page<A>, E | DecodeError>): Effect.Effect<Page<A>, E | DecodeError> => {
-    const used = (reply: Members): Page<A> | undefined => {
-      const { backwardsCursor = null, data, nextCursor } = parts(schema, reply)
-      return data === undefined || nextCursor === undefined && (reply["nextCursor"] ?? null) !== null
-        ? undefined
-        : { data, nextCursor: nextCursor ?? null, backwardsCursor }
-    }
-    return Effect.catch(request, (error) => using(rpc, method, used)(Effect.fail(error)))
-  }
-
-/** What a thread is asked for: the request's params, and what of them the reply tells and does not tell. */
-export const threadSettings = Effect.fnUntraced(function*(options: ThreadSettings) {
-  const { approvalPolicy, approvalsReviewer, sandbox } = yield* permissions(options)
-  yield* oneOf(options.permissions, sandbox)
-  const {
-    approvalMode: _approvalMode,
-    baseInstructions,
-    config,
-    cwd,
-    developerInstructions,
-    handlers: _handlers,
-    model,
-    modelProvider,
-    permissions: profile,
-    runtimeWorkspaceRoots,
-    sandbox: _sandbox,
-    serviceTier,
-    stallTimeout: _stallTimeout,
-    tools: _tools,
-    ...rest
-  } = options
-  allSent(rest)
-  const told = defined({
-    approvalPolicy,
-    approvalsReviewer,
-    cwd,
-    runtimeWorkspaceRoots,
-    model,
-    modelProvider,
-    permissions: profile,
-    serviceTier
-  })
-  const effort = config?.model_reasoning_effort
-  const asked: Held.Asked = {
-    ...told,
-    sandbox,
-    effort: Predicate.isString(effort) ? effort : undefined,
-    details: Held.workspaceWriteOf(config)
-  }
-  const params = { ...told, ...defined({ sandbox: sandbox?.mode, baseInstructions, config, developerInstructions }) }
-  return { asked, params, untold: Untold.of(options) }
-})
 
 /** What a request that is given up may still need. */
 const leaveWithin = "2 seconds"
@@ -197,7 +81,7 @@ const ofNew = <A>(effect: Effect.Effect<A, ResumeError>) =>
   )
 
 export const start = Effect.fnUntraced(function*(rpc: Rpc, opened: Untold.Opened, options: StartThreadOptions) {
-  const { asked, params, untold } = yield* threadSettings(options)
+  const { asked, params, untold } = yield* threadParams(options)
   const own: Omit<StartThreadOptions, keyof ThreadSettings> = options
   const {
     allowProviderModelFallback,
@@ -265,7 +149,7 @@ export const resume = Effect.fnUntraced(function*(
   options: ResumeThreadOptions = empty,
   again?: ThreadSettings
 ): Effect.fn.Return<{ readonly id: string; readonly told: Held.Told }, ResumeError> {
-  const given = yield* threadSettings(options)
+  const given = yield* threadParams(options)
   const own: Omit<ResumeThreadOptions, keyof ThreadSettings> = options
   const { personality, ...rest } = own
   allSent(rest)
@@ -275,7 +159,7 @@ export const resume = Effect.fnUntraced(function*(
   const wasLoaded = (isOther || again !== undefined) &&
     (yield* isLoaded(rpc, threadId).pipe(nameRequired(rpc, given.params)))
   if (wasLoaded && different.length > 0) return yield* Untold.keptByLoaded(threadId, different)
-  const { asked, params, untold } = again === undefined || wasLoaded ? given : yield* threadSettings(again)
+  const { asked, params, untold } = again === undefined || wasLoaded ? given : yield* threadParams(again)
   // Before the thread is loaded with the rest of what was asked, which would stay.
   const givesInstructions = different.includes(Untold.developer)
   if (givesInstructions && (yield* hasTurn(rpc, threadId, false))) return yield* Untold.keptByHistory(threadId)
@@ -301,7 +185,7 @@ export const fork = Effect.fnUntraced(function*(
   threadId: string,
   options: ForkThreadOptions = empty
 ) {
-  const { asked, params, untold } = yield* threadSettings(options)
+  const { asked, params, untold } = yield* threadParams(options)
   const own: Omit<ForkThreadOptions, keyof ThreadSettings> = options
   const {
     attachToSource,
@@ -344,92 +228,4 @@ export const fork = Effect.fnUntraced(function*(
       return { id, told }
     })
   )
-})
-
-export const read = (rpc: Rpc, threadId: string, options?: { readonly includeTurns?: boolean | undefined }) =>
-  Effect.map(
-    OptionKinds.check(options, OptionKinds.none).pipe(Effect.andThen(
-      Effect.suspend(() =>
-        rpc.request("thread/read", { threadId, ...defined({ includeTurns: options?.includeTurns }) })
-      )
-    )),
-    ({ thread }) => thread
-  )
-
-/** @param onRestored called for a stream of events that is being read when the connection was made again. */
-export const make = (rpc: Rpc, threadId: string, onRestored: () => void): Pick<
-  Thread,
-  "read" | "status" | "turns" | "items" | "setName" | "archive" | "revert" | "inject" | "updateSettings" | "events"
-> => ({
-  read: Effect.fn("Thread.read")((options) => read(rpc, threadId, options)),
-  status: rpc.request("thread/read", { threadId }).pipe(
-    using(rpc, "thread/read", ({ thread }) => {
-      const { status } = membersOf(thread)
-      return guardOf(Received.ThreadStatus)(status) ? status : undefined
-    })
-  ),
-  turns: (options) =>
-    // A turn with all of its items can be large.
-    pages("thread/turns/list", options, options?.pageSize ?? (options?.itemsView === "full" ? 25 : undefined), (at) =>
-      rpc.request("thread/turns/list", {
-        threadId,
-        ...at,
-        ...defined({ sortDirection: options?.sortDirection, itemsView: options?.itemsView })
-      }).pipe(page(rpc, "thread/turns/list", Received.ThreadTurnsListResponse))),
-  items: (options) =>
-    pages("thread/items/list", options, options?.pageSize, (at) =>
-      rpc.request("thread/items/list", {
-        threadId,
-        ...at,
-        ...defined({ sortDirection: options?.sortDirection, turnId: options?.turnId })
-      }).pipe(page(rpc, "thread/items/list", Received.ThreadItemsListResponse))),
-  setName: Effect.fn("Thread.setName")((name) => call(rpc, "thread/name/set", { threadId, name })),
-  archive: call(rpc, "thread/archive", { threadId }),
-  revert: Effect.fn("Thread.revert")((beforeTurnId) => call(rpc, "thread/revert", { threadId, beforeTurnId })),
-  inject: Effect.fn("Thread.inject")(function*(items) {
-    yield* OptionKinds.checkArgument("items", items, OptionKinds.list)
-    for (const [index, item] of items.entries()) {
-      const detail = injectedProblem(item)
-      if (detail !== undefined) yield* new InvalidArgument({ argument: `items[${index}]`, detail })
-    }
-    yield* call(rpc, "thread/inject_items", { threadId, items })
-  }),
-  updateSettings: Effect.fn("Thread.updateSettings")(function*(options) {
-    const { approvalPolicy, approvalsReviewer, sandbox } = yield* permissions(options)
-    yield* oneOf(options.permissions, sandbox)
-    const {
-      approvalMode: _approvalMode,
-      cwd,
-      effort,
-      environments,
-      model,
-      permissions: profile,
-      sandbox: _sandbox,
-      serviceTier,
-      summary,
-      ...rest
-    } = options
-    allSent(rest)
-    yield* call(rpc, "thread/settings/update", {
-      threadId,
-      ...defined({
-        approvalPolicy,
-        approvalsReviewer,
-        sandboxPolicy: sandbox?.policy,
-        permissions: profile,
-        cwd,
-        effort,
-        environments,
-        model,
-        serviceTier,
-        summary
-      })
-    })
-  }),
-  // What names this thread, and that are the methods of `ThreadEvent`.
-  events: observedEvents(rpc, {
-    threadId,
-    name: `events of thread ${threadId}`,
-    onRestored
-  }) as Thread["events"]
 })

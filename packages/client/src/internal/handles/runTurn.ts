@@ -23,7 +23,7 @@ import type { ToWire } from "../turns/inputItems.ts"
 import type { StartOptions, Turns } from "../turns/threadRoute.ts"
 import type { TurnState } from "../turns/turnState.ts"
 import type { ThreadDefaults } from "./thread.ts"
-import * as Turn from "./turn.ts"
+import * as TurnHandle from "./turnHandle.ts"
 
 // The turn runs, whatever else of the reply does not fit: nobody would stop it if this failed.
 const startedId = ({ turn }: Members): string | undefined => {
@@ -257,12 +257,12 @@ export const make = (
       ),
       // Nothing but a message has a length that is checked.
       Effect.catchTag("InputTooLarge", (error) => Effect.fail(withoutMeaning(error))),
-      Effect.map((state) => Turn.make(rpc, turns, state, toWire))
+      Effect.map((state) => TurnHandle.make(rpc, turns, state, toWire))
     )
 
   return {
     turn: Effect.fn("Thread.turn")(function*(input, options) {
-      return Turn.make(rpc, turns, yield* start(input, options, true), toWire)
+      return TurnHandle.make(rpc, turns, yield* start(input, options, true), toWire)
     }),
     run,
     review: Effect.fn("Thread.review")(function*(target, options) {

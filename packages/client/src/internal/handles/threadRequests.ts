@@ -1,0 +1,76 @@
+/** What is asked of a thread beside its turns. What was not given is not sent. */
+import * as Received from "@effect-codex/protocol/Received"
+import * as Effect from "effect/Effect"
+import type { AppServerRpc } from "../../AppServerRpc.ts"
+import { InvalidArgument } from "../../CodexError.ts"
+import type { Thread } from "../../Thread.ts"
+import { observedEvents } from "../events/observedEvents.ts"
+import * as OptionKinds from "../options.ts"
+import { guardOf } from "../protocol/guard.ts"
+import { injectedProblem } from "../protocol/media.ts"
+import { membersOf } from "../protocol/members.ts"
+import { call, using } from "../protocol/uses.ts"
+import { defined } from "../settings/settings.ts"
+import { updateParams } from "../settings/threadParams.ts"
+import { page, pages } from "./pages.ts"
+
+type Rpc = AppServerRpc["Service"]
+
+export const read = (rpc: Rpc, threadId: string, options?: { readonly includeTurns?: boolean | undefined }) =>
+  Effect.map(
+    OptionKinds.check(options, OptionKinds.none).pipe(Effect.andThen(
+      Effect.suspend(() =>
+        rpc.request("thread/read", { threadId, ...defined({ includeTurns: options?.includeTurns }) })
+      )
+    )),
+    ({ thread }) => thread
+  )
+
+/** @param onRestored called for a stream of events that is being read when the connection was made again. */
+export const make = (rpc: Rpc, threadId: string, onRestored: () => void): Pick<
+  Thread,
+  "read" | "status" | "turns" | "items" | "setName" | "archive" | "revert" | "inject" | "updateSettings" | "events"
+> => ({
+  read: Effect.fn("Thread.read")((options) => read(rpc, threadId, options)),
+  status: rpc.request("thread/read", { threadId }).pipe(
+    using(rpc, "thread/read", ({ thread }) => {
+      const { status } = membersOf(thread)
+      return guardOf(Received.ThreadStatus)(status) ? status : undefined
+    })
+  ),
+  turns: (options) =>
+    // A turn with all of its items can be large.
+    pages("thread/turns/list", options, options?.pageSize ?? (options?.itemsView === "full" ? 25 : undefined), (at) =>
+      rpc.request("thread/turns/list", {
+        threadId,
+        ...at,
+        ...defined({ sortDirection: options?.sortDirection, itemsView: options?.itemsView })
+      }).pipe(page(rpc, "thread/turns/list", Received.ThreadTurnsListResponse))),
+  items: (options) =>
+    pages("thread/items/list", options, options?.pageSize, (at) =>
+      rpc.request("thread/items/list", {
+        threadId,
+        ...at,
+        ...defined({ sortDirection: options?.sortDirection, turnId: options?.turnId })
+      }).pipe(page(rpc, "thread/items/list", Received.ThreadItemsListResponse))),
+  setName: Effect.fn("Thread.setName")((name) => call(rpc, "thread/name/set", { threadId, name })),
+  archive: call(rpc, "thread/archive", { threadId }),
+  revert: Effect.fn("Thread.revert")((beforeTurnId) => call(rpc, "thread/revert", { threadId, beforeTurnId })),
+  inject: Effect.fn("Thread.inject")(function*(items) {
+    yield* OptionKinds.checkArgument("items", items, OptionKinds.list)
+    for (const [index, item] of items.entries()) {
+      const detail = injectedProblem(item)
+      if (detail !== undefined) yield* new InvalidArgument({ argument: `items[${index}]`, detail })
+    }
+    yield* call(rpc, "thread/inject_items", { threadId, items })
+  }),
+  updateSettings: Effect.fn("Thread.updateSettings")(function*(options) {
+    yield* call(rpc, "thread/settings/update", { threadId, ...yield* updateParams(options) })
+  }),
+  // What names this thread, and that are the methods of `ThreadEvent`.
+  events: observedEvents(rpc, {
+    threadId,
+    name: `events of thread ${threadId}`,
+    onRestored
+  }) as Thread["events"]
+})
