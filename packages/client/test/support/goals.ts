@@ -2,24 +2,31 @@
 import type { AppServerRpc } from "@effect-codex/client"
 import { kindOf } from "@effect-codex/test-support/kindOf"
 import { Duration, Effect, type Scope, Semaphore } from "effect"
-import * as TurnHandle from "../../src/internal/handles/turnHandle.ts"
-import * as Goal from "../../src/internal/turns/goal.ts"
+import * as ThreadGoals from "../../src/internal/handles/threadGoals.ts"
 import * as InputItems from "../../src/internal/turns/inputItems.ts"
-import * as ThreadRoute from "../../src/internal/turns/threadRoute.ts"
+import * as Turns from "../../src/internal/turns/turns.ts"
 
 const stopGrace = Duration.seconds(10)
 const toWire = InputItems.make(undefined)
 
-export const goalsOf = Effect.fnUntraced(function*(rpc: AppServerRpc.AppServerRpc["Service"], threadId: string) {
-  const turns = yield* ThreadRoute.make(rpc, stopGrace)
-  return Goal.make(rpc, threadId, {
-    stopGrace,
-    limits: turns.limits,
-    exclusively: Semaphore.makeUnsafe(1).withPermit,
-    toWire,
-    handle: (state, interrupt) => TurnHandle.make(rpc, { ...turns, interrupt: () => interrupt }, state, toWire)
-  })
+/** The gate of the thread's route is left out: the route would be one more that observes the thread. */
+export const makeTurns = Effect.fnUntraced(function*(rpc: AppServerRpc.AppServerRpc["Service"]) {
+  const turns = yield* Turns.make(rpc, stopGrace)
+  const gate = Semaphore.makeUnsafe(1)
+  return { ...turns, threads: { ...turns.threads, exclusively: () => gate.withPermit } }
 })
+
+export const goalsOf = (turns: Turns.Turns, threadId: string) =>
+  ThreadGoals.make({
+    turns,
+    threadId,
+    toWire,
+    handlers: undefined,
+    stallTimeout: undefined,
+    ready: Effect.void,
+    refuse: undefined,
+    restore: () => {}
+  })
 
 export const tagOf = (effect: Effect.Effect<unknown, { readonly _tag: string }, Scope.Scope>) =>
   Effect.map(Effect.flip(effect), kindOf)

@@ -4,8 +4,7 @@ import { kindOf } from "@effect-codex/test-support/kindOf"
 import { ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Option, type Scope, Stream } from "effect"
-import type * as Goal from "../../src/internal/turns/goal.ts"
-import { goalsOf, tagOf } from "../support/goals.ts"
+import { goalsOf, makeTurns, tagOf } from "../support/goals.ts"
 
 const services = Effect.gen(function*() {
   const codex = yield* Codex.Codex
@@ -13,7 +12,7 @@ const services = Effect.gen(function*() {
   const rpc = yield* AppServerRpc.AppServerRpc
   const startThread = Effect.fnUntraced(function*(options?: Codex.StartThreadOptions) {
     const thread = yield* codex.startThread(options)
-    return { thread, goals: yield* goalsOf(rpc, thread.id) }
+    return { thread, goals: goalsOf(yield* makeTurns(rpc), thread.id) }
   })
   return { codex, model, rpc, startThread }
 })
@@ -28,7 +27,7 @@ const real = (
 
 const complete = ScriptedModel.functionCall("update_goal", { status: "complete" })
 
-const statusOf = (goals: ReturnType<typeof Goal.make>) =>
+const statusOf = (goals: ReturnType<typeof goalsOf>) =>
   Effect.map(goals.goal, (found) => Option.getOrThrow(found).status)
 
 /** That the thread is free and that no turn but this one follows. */

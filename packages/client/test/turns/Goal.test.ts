@@ -5,9 +5,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Duration, Effect, Exit, Fiber, Option, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import { internalsOf, withInternals } from "../../src/internal/rpcInternals.ts"
-import * as Goal from "../../src/internal/turns/goal.ts"
 import * as Fake from "../support/fakeServer.ts"
-import { goalsOf, tagOf } from "../support/goals.ts"
+import { goalsOf, makeTurns, tagOf } from "../support/goals.ts"
 
 const { threadId } = Fake
 
@@ -50,7 +49,8 @@ const connect = Effect.gen(function*() {
         internals.observe(id, observer)
       )
   })
-  return { server, rpc: counted, observers, goals: yield* goalsOf(counted, threadId) }
+  const turns = yield* makeTurns(counted)
+  return { server, rpc: counted, observers, turns, goals: goalsOf(turns, threadId) }
 })
 
 const answer = (server: Fake.FakeServer, method: string, result: unknown) =>
@@ -200,23 +200,24 @@ describe("the start", () => {
 
   it.effect("fails with ThreadBusy while a goal runs on the thread, and not when it is over", () =>
     Effect.gen(function*() {
-      const { goals, observers, rpc, server, turn } = yield* open
-      const other = yield* goalsOf(rpc, threadId)
+      const { goals, observers, rpc, server, turn, turns } = yield* open
+      const other = goalsOf(turns, threadId)
+      const running = () => turns.threads.goalOn(threadId)
       for (const again of [goals.startGoal("More."), other.startGoal("More."), other.resumeGoal()]) {
         assert.deepInclude(yield* Effect.flip(again), { _tag: "ThreadBusy", activeTurnId: "t1" })
       }
       yield* server.send(Fake.completed("t1"))
       yield* isQuiet(rpc, server)
-      assert.strictEqual(Goal.activeTurnId(rpc, threadId), "t1")
-      const idle = yield* Effect.forkScoped(Goal.awaitIdle(rpc, threadId))
+      assert.strictEqual(running()?.id, "t1")
+      const idle = yield* Effect.forkScoped(running()?.awaitEnd ?? Effect.die("no goal runs"))
       yield* server.send(updated("complete"))
       yield* idle.pipe(Fiber.join)
       yield* turn.result
-      assert.isUndefined(Goal.activeTurnId(rpc, threadId))
+      assert.isUndefined(running())
       const next = yield* Effect.forkScoped(other.startGoal("More."))
       yield* answer(server, "thread/read", threadRead())
       yield* server.expect("thread/goal/clear")
-      assert.strictEqual(Goal.activeTurnId(rpc, threadId), "")
+      assert.deepInclude(yield* Effect.flip(goals.startGoal("More.")), { _tag: "ThreadBusy", activeTurnId: "" })
       assert.strictEqual(observers.count, 2)
       yield* Fiber.interrupt(next)
       assert.strictEqual(observers.count, 1)
@@ -666,7 +667,7 @@ describe("letting go", () => {
 
   it.effect("is bounded when the server says nothing", () =>
     Effect.gen(function*() {
-      const { close, observers, rpc, server, turn } = yield* open
+      const { close, observers, server, turn, turns } = yield* open
       const closing = yield* Effect.forkScoped(close)
       yield* expectPause(server)
       yield* TestClock.adjust("2.5 seconds")
@@ -679,7 +680,7 @@ describe("letting go", () => {
       assert.deepInclude(yield* Effect.flip(turn.result), { _tag: "TransportError", reason: "closed" })
       assert.deepInclude(yield* Effect.flip(turn.steer("left")), { _tag: "TransportError", reason: "closed" })
       assert.strictEqual(observers.count, 0)
-      assert.isUndefined(Goal.activeTurnId(rpc, threadId))
+      assert.isUndefined(turns.threads.goalOn(threadId))
     }))
 
   it.effect("sends nothing when the goal is over", () =>
@@ -708,14 +709,14 @@ describe("letting go", () => {
   it.effect("of a start that has not set the goal sends nothing more", () =>
     Effect.gen(function*() {
       for (const stage of ["thread/read", "thread/goal/clear"]) {
-        const { goals, observers, rpc, server } = yield* connect
+        const { goals, observers, rpc, server, turns } = yield* connect
         const starting = yield* Effect.forkScoped(goals.startGoal("Do it."))
         if (stage === "thread/goal/clear") yield* answer(server, "thread/read", threadRead())
         yield* server.expect(stage)
         yield* Fiber.interrupt(starting)
         yield* isQuiet(rpc, server)
         assert.strictEqual(observers.count, 0)
-        assert.isUndefined(Goal.activeTurnId(rpc, threadId))
+        assert.isUndefined(turns.threads.goalOn(threadId))
       }
     }))
 

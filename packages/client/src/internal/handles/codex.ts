@@ -20,11 +20,11 @@ import { defined } from "../settings/settings.ts"
 import { Opened } from "../settings/untoldSettings.ts"
 import { visible } from "../text/visibleText.ts"
 import * as InputItems from "../turns/inputItems.ts"
-import * as ThreadRoute from "../turns/threadRoute.ts"
+import { StartedTurns } from "../turns/startedTurns.ts"
+import * as Turns from "../turns/turns.ts"
 import * as LoginNotice from "./loginNotice.ts"
 import * as OpenThread from "./openThread.ts"
 import { page, pages } from "./pages.ts"
-import { Started } from "./runTurn.ts"
 import * as Thread from "./thread.ts"
 import * as ThreadRequests from "./threadRequests.ts"
 import * as ThreadSearch from "./threadSearch.ts"
@@ -36,7 +36,7 @@ export const make = Effect.fnUntraced(function*(
   // A client that is made cannot fail, so each thread tells what is wrong with the client's options.
   const problem = OptionKinds.problemOf(options, OptionKinds.ofClient)
   const stopGrace = Duration.fromInputUnsafe(problem === undefined && options?.stopGrace || Duration.seconds(10))
-  const turns = yield* ThreadRoute.make(rpc, stopGrace)
+  const turns = yield* Turns.make(rpc, stopGrace)
 
   const { "item/tool/call": toolCall } = yield* ServerRequests.current
   const files = yield* ServerFiles
@@ -44,14 +44,13 @@ export const make = Effect.fnUntraced(function*(
   const client = {
     rpc,
     turns,
-    stopGrace,
     stallTimeout: options?.stallTimeout,
     toolCall,
     unheard: new Set<string>(),
     checkFolders,
     toWire: InputItems.make(files),
     opened: new Opened(rpc),
-    started: new Started(),
+    started: new StartedTurns(),
     inBackground: yield* FiberSet.makeRuntime<never, void>()
   }
 

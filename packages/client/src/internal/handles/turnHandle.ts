@@ -5,18 +5,36 @@ import * as Equal from "effect/Equal"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import type { AppServerRpc } from "../../AppServerRpc.ts"
+import type { InputItem } from "../../Input.ts"
 import type { Turn } from "../../Turn.ts"
 import * as Items from "../protocol/items.ts"
 import { call } from "../protocol/uses.ts"
 import * as AgentText from "../turns/agentText.ts"
 import type { ToWire } from "../turns/inputItems.ts"
 import * as Terminals from "../turns/terminals.ts"
-import type { Turns } from "../turns/threadRoute.ts"
+import type { Turns } from "../turns/turns.ts"
 import type { TurnState } from "../turns/turnState.ts"
+import * as TurnStop from "../turns/turnStop.ts"
 
-export const make = (rpc: AppServerRpc["Service"], turns: Turns, state: TurnState, toWire: ToWire): Turn => {
-  const { events, id, threadId } = state
-  const interrupt = turns.interrupt(state)
+/** How a turn is spoken to. */
+export interface Controls {
+  readonly steer: (input: Array<InputItem>) => ReturnType<Turn["steer"]>
+  readonly interrupt: Turn["interrupt"]
+}
+
+/** Those of a turn that the server runs as one. */
+export const controls = (turns: Turns, state: TurnState): Controls => ({
+  steer: (input) => call(turns.rpc, "turn/steer", { threadId: state.threadId, expectedTurnId: state.id, input }),
+  interrupt: TurnStop.interrupt(turns, state)
+})
+
+export const make = (
+  rpc: AppServerRpc["Service"],
+  state: TurnState,
+  toWire: ToWire,
+  { interrupt, steer }: Controls
+): Turn => {
+  const { events, threadId } = state
   const pieces = (saidBy: ConstructorParameters<typeof AgentText.Pieces>[0]) =>
     Stream.mapAccum(events, () => new AgentText.Pieces(saidBy), (pieces, event) => [pieces, pieces.step(event)])
   const textOf = (pieces: Turn["messages"]) =>
@@ -32,7 +50,7 @@ export const make = (rpc: AppServerRpc["Service"], turns: Turns, state: TurnStat
   const messages = pieces(AgentText.messageOf)
 
   return {
-    id,
+    id: state.id,
     threadId,
     events,
     messages,
@@ -60,8 +78,7 @@ export const make = (rpc: AppServerRpc["Service"], turns: Turns, state: TurnStat
     ),
     result: state.result,
     steer: Effect.fn("Turn.steer")(function*(input) {
-      const items = yield* toWire(input)
-      yield* call(rpc, "turn/steer", { threadId, expectedTurnId: id, input: items })
+      yield* steer(yield* toWire(input))
     }),
     interrupt,
     interruptWithTerminals: Effect.andThen(interrupt, Effect.suspend(() => Terminals.end(rpc, threadId, state.itemIds)))

@@ -45,7 +45,7 @@ const hasEnded = (stored: Stored | undefined): stored is Stored =>
 // How long a server that has gone on may take to store the end of a turn after it is idle.
 const storing = Schedule.spaced("100 millis").pipe(Schedule.upTo({ times: 20 }))
 
-const settleTurns = Effect.fnUntraced(function*(
+const takeUpRunning = Effect.fnUntraced(function*(
   rpc: Rpc,
   route: Route,
   running: ReadonlyArray<TurnState>,
@@ -92,7 +92,7 @@ const settleTurns = Effect.fnUntraced(function*(
  * Nothing is run again: a turn goes on, or it ends as the server has stored it, or nobody knows how it ended. What the
  * server has not asked again by then is not asked any more.
  */
-export const settle = (
+export const takeUp = (
   rpc: Rpc,
   route: Route,
   running: ReadonlyArray<TurnState>,
@@ -101,7 +101,7 @@ export const settle = (
   Effect.suspend(() => {
     const { restarts } = rpc
     return Effect.ensuring(
-      settleTurns(rpc, route, running, inBackground),
+      takeUpRunning(rpc, route, running, inBackground),
       Effect.sync(() => {
         if (!route.isLost && rpc.restarts === restarts) internalsOf(rpc).settleServerRequests(route.threadId)
       })

@@ -1,48 +1,27 @@
 /**
- * Routes the notifications of one thread to its turns, and starts and stops turns so that none is ever lost.
+ * Routes the notifications of one thread to its turns, and knows which of them runs.
  *
- * A turn's state is opened by the reader, when the first frame of an unknown turn comes by while a start is outstanding:
- * frames may come before the reply, and the reply and the turn's end may come in one read.
+ * The reader opens a turn's state when it meets the first frame of an unknown turn while a start is outstanding: frames may
+ * come before the reply, and the reply and the turn's end may come in one read.
  */
-import type { ClientRequests } from "@effect-codex/protocol/Methods"
-import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
-import * as FiberSet from "effect/FiberSet"
-import * as Option from "effect/Option"
-import * as RcMap from "effect/RcMap"
-import * as Schedule from "effect/Schedule"
-import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type * as Tracer from "effect/Tracer"
-import type { AppServerRpc, RequestOptions } from "../../AppServerRpc.ts"
-import type {
-  ConnectionError,
-  InputTooLarge,
-  SettingsNotApplied,
-  TurnCallError,
-  TurnStartError
-} from "../../CodexError.ts"
-import { AppServerTimeout, ThreadBusy, TransportError } from "../../CodexError.ts"
+import type { AppServerRpc } from "../../AppServerRpc.ts"
+import type { ConnectionError } from "../../CodexError.ts"
+import { ThreadBusy } from "../../CodexError.ts"
 import type { Raw } from "../../ServerNotification.ts"
 import type { Overrides } from "../../ServerRequests.ts"
 import { membersOf } from "../protocol/members.ts"
-import { call } from "../protocol/uses.ts"
 import type { ThreadObserver } from "../rpcInternals.ts"
 import { internalsOf } from "../rpcInternals.ts"
+import { scopeEnded } from "../scopeEnded.ts"
 import type { Told } from "../settings/heldSettings.ts"
-import * as AfterRestart from "./afterRestart.ts"
-import * as RateLimits from "./rateLimits.ts"
-import * as StoredTurn from "./storedTurn.ts"
 import { clientIdOf, isQuiet } from "./storedTurn.ts"
-import * as Terminals from "./terminals.ts"
 import type { TurnStateOptions } from "./turnState.ts"
 import { TurnState } from "./turnState.ts"
-import * as TurnTelemetry from "./turnTelemetry.ts"
-import * as Watchdog from "./watchdog.ts"
 
 const turnIdOf = (params: unknown): string | undefined => {
   if (typeof params !== "object" || params === null) return undefined
@@ -54,10 +33,11 @@ const turnIdOf = (params: unknown): string | undefined => {
   return typeof id === "string" ? id : undefined
 }
 
-// Turns that are not known while one is being started: a few at most, of a server that makes no fool of us.
+// Unknown turns that are opened for one start. Bounds memory against a misbehaving server; a healthy one has one or two.
 const maxOpened = 256
 
-interface Starting {
+/** A start that is outstanding. */
+export interface Starting {
   readonly options: TurnStateOptions
   readonly opened: Array<TurnState>
   /** Of opened turns that began under another id than that of their root: by the root's id. */
@@ -73,11 +53,12 @@ interface Starting {
 /** Ids of turns that are over are kept because what is told of them may come late, or twice. */
 const maxOver = 64
 
-class ThreadRoute implements ThreadObserver {
+export class ThreadRoute implements ThreadObserver {
   readonly threadId: string
   /** One start of a thread at a time, so that the frames of an unknown turn can only belong to it. */
   readonly gate = Semaphore.makeUnsafe(1)
-  starting: Starting | undefined
+  private starting: Starting | undefined
+  /** The turn that runs as far as is known, of this client or of another. */
   activeTurnId: string | undefined
   /** What the thread held when its last turn began. */
   private held: { readonly turnId: string; readonly settings: Told | undefined } | undefined
@@ -92,6 +73,7 @@ class ThreadRoute implements ThreadObserver {
   private readonly rpc: AppServerRpc["Service"]
   private readonly calls: RouteCalls
   readonly onRestored: () => void
+  /** The connection is lost, and is being made again. */
   isLost = false
 
   constructor(threadId: string, rpc: AppServerRpc["Service"], calls: RouteCalls) {
@@ -109,26 +91,10 @@ class ThreadRoute implements ThreadObserver {
   // ---------------------------------------------------------------------------
 
   onNotification(event: Raw, bytes: number): void {
-    const params = event.params
-    let id = turnIdOf(params)
-    if (id === undefined) return this.onStatus(event)
-    if (event._tag === "turn/started") {
-      const root = rootOf(params)
-      // A review begins under an id of its own and goes on under the one that its request was answered with (measured).
-      const review = root === undefined || root === id ? undefined : this.turns.get(root)
-      if (review !== undefined) {
-        review.runningId = id
-        id = review.id
-      } else if (root !== undefined && root !== id && this.find(id) !== undefined) {
-        const roots = this.starting?.roots
-        if (roots !== undefined && roots.size < maxOpened) roots.set(root, id)
-      }
-      if (!this.over.has(id)) {
-        this.activeTurnId = id
-        this.held = { turnId: id, settings: internalsOf(this.rpc).settingsOf(this.threadId) }
-      }
-    }
-    const turn = this.last?.id === id ? this.last : this.find(id)
+    const told = turnIdOf(event.params)
+    if (told === undefined) return this.onStatus(event)
+    const id = event._tag === "turn/started" ? this.onStarted(told, event.params) : told
+    const turn = this.last?.id === id ? this.last : this.turns.get(id) ?? this.openForStart(id)
     if (event._tag !== "item/agentMessage/delta") this.watch(event, id, turn)
     if (turn === undefined) return
     this.last = turn
@@ -195,6 +161,37 @@ class ThreadRoute implements ThreadObserver {
       if (turn.id === turnId || turn.runningId === turnId) return turn
     }
     return undefined
+  }
+
+  /** Gives the id by which the turn that begins is known here. */
+  private onStarted(toldId: string, params: unknown): string {
+    const root = rootOf(params)
+    let id = toldId
+    if (root !== undefined && root !== id) {
+      // A review begins under an id of its own and goes on under the one that its request was answered with (measured).
+      const review = this.turns.get(root)
+      if (review !== undefined) {
+        review.runningId = id
+        id = review.id
+      } else if ((this.turns.get(id) ?? this.openForStart(id)) !== undefined) {
+        const roots = this.starting?.roots
+        if (roots !== undefined && roots.size < maxOpened) roots.set(root, id)
+      }
+    }
+    if (!this.over.has(id)) {
+      this.activeTurnId = id
+      this.held = { turnId: id, settings: internalsOf(this.rpc).settingsOf(this.threadId) }
+    }
+    return id
+  }
+
+  /** An unknown turn may be the one that is being started. */
+  private openForStart(id: string): TurnState | undefined {
+    const { starting } = this
+    if (starting === undefined || starting.opened.length >= maxOpened) return undefined
+    const turn = this.open(id, starting.options)
+    starting.opened.push(turn)
+    return turn
   }
 
   // The thread is idle, and so its turn is over, whether or not the server tells it.
@@ -282,14 +279,6 @@ class ThreadRoute implements ThreadObserver {
     this.onReadEnd()
   }
 
-  private find(id: string): TurnState | undefined {
-    const known = this.turns.get(id)
-    if (known !== undefined || this.starting === undefined || this.starting.opened.length >= maxOpened) return known
-    const turn = this.open(id, this.starting.options)
-    this.starting.opened.push(turn)
-    return turn
-  }
-
   // ---------------------------------------------------------------------------
   // For those who start turns
   // ---------------------------------------------------------------------------
@@ -308,7 +297,7 @@ class ThreadRoute implements ThreadObserver {
     const known = this.turns.get(id) ?? this.underRoot(id)
     if (known !== undefined) return known
     const turn = new TurnState(this.threadId, id, options)
-    turn.onSettled = () => {
+    turn.onUntoldEnd = () => {
       this.remember(turn.id)
       if (this.activeTurnId === turn.id || this.activeTurnId === turn.runningId) this.beIdle()
     }
@@ -326,6 +315,11 @@ class ThreadRoute implements ThreadObserver {
     turn.id = id
     this.turns.set(id, turn)
     return turn
+  }
+
+  /** What is said to those who cannot begin a turn now. */
+  busy(activeTurnId: string): ThreadBusy {
+    return new ThreadBusy({ threadId: this.threadId, activeTurnId, delivered: false })
   }
 
   /** Waits until no turn runs that is known of. */
@@ -373,7 +367,7 @@ class ThreadRoute implements ThreadObserver {
     if (--turn.handles > 0) return
     this.forget(turn)
     // Nobody tells those who still wait for it any more.
-    turn.onEnd(new TransportError({ reason: "closed", detail: "the turn's scope has ended." }))
+    turn.onEnd(scopeEnded("turn"))
   }
 
   private forget(turn: TurnState): void {
@@ -403,7 +397,8 @@ const rootOf = (params: unknown): string | undefined => {
   return typeof rootTurnId === "string" ? rootTurnId : undefined
 }
 
-interface RouteCalls {
+/** What the reader leaves to others, because it must not wait. */
+export interface RouteCalls {
   /** The thread is idle, and the end of its turn was not told: of one that there is a handle on, or of another. */
   readonly onQuietTurn: (turn: TurnState) => void
   readonly onQuiet: (route: ThreadRoute, turnId: string) => void
@@ -411,316 +406,3 @@ interface RouteCalls {
   readonly onUnbegun: (turn: TurnState, busy: ThreadBusy) => void
   readonly onRestored: (route: ThreadRoute) => void
 }
-
-/** Whether the message with our id is the first of the turn. So it is taken to be where the server does not say. */
-const isStoredAsOurs = (rpc: AppServerRpc["Service"], turn: TurnState): Effect.Effect<boolean> =>
-  Effect.map(StoredTurn.findById(rpc, turn.threadId, turn.id), (stored) => {
-    const first = stored?.items.find((item) => membersOf(item)["type"] === "userMessage")
-    return first === undefined || StoredTurn.clientIdOf(first) === turn.options.clientId
-  })
-
-interface Steer {
-  readonly steer: ClientRequests["turn/steer"]["params"]["input"]
-  /** Why the message must not be said to this turn, which began with what the thread held. */
-  readonly refuse: (activeTurnId: string, held: Told | undefined) => SettingsNotApplied | undefined
-}
-
-export interface StartOptions extends Omit<TurnStateOptions, "rpc" | "limits"> {
-  /** What to do when a turn runs already. A message is needed to steer. */
-  readonly whenBusy: "fail" | "queue" | Steer
-  /** How long the turn may be silent. */
-  readonly stallTimeout: Duration.Duration | undefined
-  /** Called when the turn has to wait for another one. Default: nobody wants to know. */
-  readonly onWait?: (() => void) | undefined
-}
-
-export interface Turns {
-  /**
-   * Makes a request that starts a turn, which is stopped if the scope closes before its end. The request gives the
-   * turn's id, or undefined if its reply names none.
-   */
-  readonly start: (
-    threadId: string,
-    request: (options: RequestOptions) => Effect.Effect<string | undefined, TurnStartError>,
-    options: StartOptions
-  ) => Effect.Effect<TurnState, TurnStartError, Scope.Scope>
-  /** Interrupts a turn. Nothing happens when it is over. */
-  readonly interrupt: (turn: TurnState) => Effect.Effect<void, TurnCallError | ThreadBusy>
-  /** Runs an effect while no turn of the thread is being started. */
-  readonly exclusively: (threadId: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** The limits of the account. */
-  readonly limits: () => RateLimits.Windows
-}
-
-const closed = () => new TransportError({ reason: "closed", detail: "the layer's scope has ended." })
-
-const asksAgain = (error: TurnCallError): boolean => {
-  switch (error._tag) {
-    case "NoActiveTurn":
-    case "TurnMismatch":
-    // There may be another connection. If it was the last, the turn has ended, too.
-    case "AppServerExited":
-      return true
-    case "TransportError":
-      return error.reason !== "unavailable"
-    default:
-      return false
-  }
-}
-
-const retryPause = Duration.millis(50)
-
-const beginTimeout = Duration.seconds(30)
-
-/**
- * @param stopGrace how long the end of an interrupted turn is waited for before it is let go.
- */
-export const make = Effect.fnUntraced(function*(
-  rpc: AppServerRpc["Service"],
-  stopGrace: Duration.Duration
-): Effect.fn.Return<Turns, never, Scope.Scope> {
-  const scope = yield* Effect.scope
-  const inBackground = yield* FiberSet.makeRuntime<never, void>()
-  const known = yield* RateLimits.follow(rpc)
-  const limits = () => RateLimits.windowsOf(known.current())
-  const routes = yield* RcMap.make({
-    lookup: Effect.fnUntraced(function*(threadId: string) {
-      const route = new ThreadRoute(threadId, rpc, {
-        onQuietTurn: (turn) => inBackground(Watchdog.settleQuiet(rpc, turn)),
-        onQuiet: (route, id) =>
-          inBackground(Effect.map(Effect.sleep(Watchdog.endGrace), () => {
-            if (route.activeTurnId === id) route.beIdle()
-          })),
-        onUnbegun: (turn, busy) =>
-          inBackground(
-            Effect.map(
-              Effect.raceFirst(isStoredAsOurs(rpc, turn), Effect.as(Effect.exit(turn.awaitEnd), true)),
-              (ours) => {
-                if (ours) turn.joined(false)
-                else turn.onEnd(busy)
-              }
-            )
-          ),
-        onRestored: (route) => inBackground(AfterRestart.settle(rpc, route, route.running, inBackground))
-      })
-      yield* internalsOf(rpc).observe(threadId, route)
-      // When the layer ends before the turns do, nobody would tell them any more.
-      yield* Effect.addFinalizer(() => Effect.sync(() => route.onEnd(closed())))
-      return route
-    })
-  })
-
-  let isOpen = true
-  yield* Effect.addFinalizer(() =>
-    Effect.sync(() => {
-      isOpen = false
-    })
-  )
-
-  // The server refuses to interrupt a turn that it has accepted but not begun (measured on 0.169.0), and the turn then
-  // runs to its end. So the beginning is waited for, and a refusal while the turn is not over is asked again.
-  const interrupt = (turn: TurnState): Effect.Effect<void, TurnCallError | ThreadBusy> =>
-    Deferred.await(turn.started).pipe(
-      Effect.timeoutOption(stopGrace),
-      Effect.andThen(
-        Effect.suspend(() => call(rpc, "turn/interrupt", { threadId: turn.threadId, turnId: turn.runningId }))
-      ),
-      Effect.retry({
-        schedule: Schedule.spaced(retryPause),
-        times: Math.ceil(Duration.toMillis(stopGrace) / Duration.toMillis(retryPause)),
-        while: asksAgain
-      }),
-      Effect.asVoid,
-      Effect.raceFirst(turn.awaitEnd),
-      Effect.catchTag(["SettingsNotApplied", "TurnStalled", "TurnOutcomeUnknown"], () => Effect.void)
-    )
-
-  // Runs in finalizers, which nothing can interrupt: so it has a bound of its own.
-  const stop = (turn: TurnState): Effect.Effect<void> =>
-    interrupt(turn).pipe(
-      Effect.andThen(Effect.exit(turn.awaitEnd)),
-      Effect.andThen(Terminals.endLeft(rpc, turn)),
-      Effect.interruptible,
-      Effect.timeoutOption(stopGrace),
-      Effect.ignore
-    )
-
-  const letGo = (route: ThreadRoute, turn: TurnState): Effect.Effect<void> =>
-    Effect.suspend(() => turn.isEnded ? Effect.void : stop(turn)).pipe(
-      Effect.ensuring(Effect.sync(() => route.release(turn)))
-    )
-
-  const busy = (route: ThreadRoute, activeTurnId: string) =>
-    new ThreadBusy({ threadId: route.threadId, activeTurnId, delivered: false })
-
-  // The state is open before the request, because the turn may end in the same read as the reply.
-  const steer = (
-    route: ThreadRoute,
-    id: string,
-    input: ClientRequests["turn/steer"]["params"]["input"],
-    options: TurnStateOptions
-  ): Effect.Effect<TurnState, TurnCallError | InputTooLarge, Scope.Scope> =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function*() {
-        const turn = route.open(id, { ...options, clientId: undefined })
-        turn.handles++
-        const release = Effect.sync(() => route.release(turn))
-        yield* restore(call(rpc, "turn/steer", { threadId: route.threadId, expectedTurnId: id, input })).pipe(
-          Effect.onError(() => release)
-        )
-        yield* Effect.addFinalizer(() => release)
-        turn.joined(options.events)
-        return turn
-      })
-    )
-
-  // The reply was lost. The turn that took in our message has told of itself, or the server has it in its store; it is
-  // never started a second time.
-  const settleLostStart = Effect.fnUntraced(function*(
-    route: ThreadRoute,
-    starting: Starting,
-    lost: AppServerTimeout | ConnectionError
-  ) {
-    const { options, taker } = starting
-    if (taker !== undefined) return taker
-    if (options.clientId === undefined) return yield* lost
-    const stored = yield* StoredTurn.findByClientId(rpc, route.threadId, options.clientId)
-    if (stored === undefined) return yield* lost
-    const turn = route.open(stored.id, options)
-    if (lost._tag === "AppServerTimeout") turn.settle(stored)
-    else yield* AfterRestart.settle(rpc, route, [turn], inBackground)
-    return stored.id
-  })
-
-  const start: Turns["start"] = Effect.fnUntraced(function*(threadId, makeRequest, startOptions) {
-    if (!isOpen) return yield* closed()
-    const route = yield* RcMap.get(routes, threadId)
-    const { onWait, stallTimeout, whenBusy, ...turnOptions } = startOptions
-    const options: TurnStateOptions = { ...turnOptions, rpc, limits }
-
-    // A turn that has begun may be the one while it has started nothing.
-    const awaitBeginning = (starting: Starting): Effect.Effect<string, AppServerTimeout | ConnectionError> =>
-      Effect.timeoutOrElse(Deferred.await(starting.begun), {
-        duration: beginTimeout,
-        orElse: (): Effect.Effect<string, AppServerTimeout | ConnectionError> =>
-          starting.opened.some((turn) => turn.hasBegun && !turn.isEnded && turn.itemIds.size === 0)
-            ? awaitBeginning(starting)
-            : Effect.fail(
-              new AppServerTimeout({ method: "turn/started", timeout: Duration.toMillis(beginTimeout) })
-            )
-      })
-
-    // Interrupting this does not undo the request: what was sent is waited for and then stopped.
-    const startNow = Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function*() {
-        let sent = false
-        const starting = route.expect(options)
-        const onSent = () => {
-          sent = true
-        }
-        const request = yield* makeRequest({ onSent }).pipe(
-          // One that names a turn counts once that turn is claimed.
-          Effect.tap((id) => id === undefined ? Deferred.succeed(starting.answered, undefined) : Effect.void),
-          Effect.flatMap((id) =>
-            id === undefined
-              ? awaitBeginning(starting)
-              : Effect.succeed(id)
-          ),
-          Effect.catchTag(
-            ["AppServerTimeout", "AppServerExited", "TransportError"],
-            (lost) => settleLostStart(route, starting, lost)
-          ),
-          Effect.interruptible,
-          Effect.forkIn(scope)
-        )
-        const waited = yield* Effect.exit(restore(Fiber.await(request)))
-        if (Exit.isSuccess(waited)) {
-          const reply = waited.value
-          if (Exit.isSuccess(reply)) {
-            const turn = route.claim(reply.value, options)
-            yield* TurnTelemetry.follow(turn, scope)
-            yield* Effect.addFinalizer(() => letGo(route, turn))
-            if (options.refuse !== undefined) {
-              yield* Effect.forkScoped(Effect.interruptible(turn.endRefused(stop(turn))))
-            }
-            yield* Effect.forkScoped(Effect.interruptible(
-              stallTimeout === undefined
-                ? Watchdog.askWhenSilent(rpc, turn)
-                : Watchdog.watch({ rpc, turn, stallTimeout, stop: stop(turn) })
-            ))
-            return turn
-          }
-          route.giveUp()
-          return yield* Cause.hasInterrupts(reply.cause) ? closed() : Effect.failCause(reply.cause)
-        }
-        const late = sent
-          ? yield* Effect.timeoutOption(Effect.interruptible(Fiber.await(request)), stopGrace)
-          : Option.none()
-        if (Option.isSome(late) && Exit.isSuccess(late.value)) {
-          const turn = route.claim(late.value.value, options)
-          yield* TurnTelemetry.follow(turn, scope)
-          yield* letGo(route, turn)
-        } else {
-          yield* Fiber.interrupt(request)
-          route.giveUp()
-        }
-        return yield* Effect.failCause(waited.cause)
-      })
-    )
-
-    /** Begins anew once the turn has begun, where it has not. */
-    const awaitBegun = <A, E, R>(id: string, otherwise: Effect.Effect<A, E, R>) =>
-      Effect.suspend((): Effect.Effect<A | TurnState, E | TurnStartError, R | Scope.Scope> => {
-        const turn = route.get(id)
-        return turn === undefined || turn.hasBegun || turn.isEnded ? otherwise : Effect.andThen(
-          Effect.raceFirst(Deferred.await(turn.started), Effect.exit(turn.awaitEnd)),
-          startOrSteer
-        )
-      })
-
-    const startOrSteer: Effect.Effect<TurnState, TurnStartError, Scope.Scope> = Effect.suspend(() => {
-      const active = route.activeTurnId
-      if (active === undefined) return startNow
-      if (whenBusy === "fail") return Effect.fail(busy(route, active))
-      if (whenBusy === "queue") {
-        onWait?.()
-        return Effect.andThen(route.awaitIdle(), startOrSteer)
-      }
-      const refused = whenBusy.refuse(active, route.heldBy(active))
-      // What it runs with is known once it begins.
-      if (refused !== undefined) return awaitBegun(active, Effect.fail(refused))
-      return Effect.catchTags(steer(route, active, whenBusy.steer, options), {
-        NoActiveTurn: () =>
-          // It is accepted but not begun, or it is over.
-          awaitBegun(
-            active,
-            Effect.suspend(() => {
-              if (route.activeTurnId === active) route.activeTurnId = undefined
-              return startOrSteer
-            })
-          ),
-        TurnMismatch: (error) =>
-          Effect.suspend(() => {
-            route.activeTurnId = error.actual
-            return startOrSteer
-          })
-      })
-    })
-
-    // Those who do not want to wait are not to wait for those who do.
-    if (whenBusy === "fail" && route.activeTurnId !== undefined) return yield* busy(route, route.activeTurnId)
-    // The gate may be held by a turn that waits.
-    if (route.activeTurnId !== undefined) onWait?.()
-    return yield* route.gate.withPermit(startOrSteer)
-  })
-
-  const exclusively: Turns["exclusively"] = (threadId) => (effect) =>
-    Effect.scopedWith((scope) =>
-      RcMap.get(routes, threadId).pipe(
-        Scope.provide(scope),
-        Effect.flatMap((route) => route.gate.withPermit(effect))
-      )
-    )
-
-  return { start, interrupt, exclusively, limits }
-})

@@ -116,8 +116,8 @@ export class TurnState {
   fillGap: ((completed: Raw) => void) | undefined
   /** Called after each read that brought progress of the turn, and when a handler of it has ended. */
   onHeard: (() => void) | undefined
-  /** Called when the turn has ended, and not by a frame. */
-  onSettled: (() => void) | undefined
+  /** Called when the turn has ended though no frame told it. */
+  onUntoldEnd: (() => void) | undefined
   /** The present read brought frames of the turn. */
   isTouched = false
   /** How many frames of the turn there were. */
@@ -272,11 +272,11 @@ export class TurnState {
     this.frames++
     if (isOver(stored)) {
       this.fillGap = undefined
-      this.settleItems(stored)
+      this.addStored(stored)
       this.onNotification({ _tag: "turn/completed", params: { threadId: this.threadId, turn: stored.turn } }, 0)
     }
     this.onReadEnd()
-    if (this.completion !== undefined) this.onSettled?.()
+    if (this.completion !== undefined) this.onUntoldEnd?.()
   }
 
   /** Takes in the items whose completion was not heard, or heard as what does not fit. */
@@ -290,7 +290,7 @@ export class TurnState {
     }
   }
 
-  settleItems({ items }: Pick<Stored, "items">): void {
+  addStored({ items }: Pick<Stored, "items">): void {
     this.addMissing(items)
     // What was missed lies before what was heard since.
     const place = new Map(items.map((item, index) => [idOf(item), index]))

@@ -78,7 +78,7 @@ export const watch = Effect.fnUntraced(function*(options: {
 })
 
 /** For a turn whose thread is idle and that did not end. */
-export const settleQuiet = Effect.fnUntraced(function*(rpc: Rpc, turn: TurnState) {
+export const endQuiet = Effect.fnUntraced(function*(rpc: Rpc, turn: TurnState) {
   const { frames } = turn
   yield* Effect.sleep(endGrace)
   // What was told since then belongs to a turn that runs.
@@ -94,7 +94,7 @@ export const settleQuiet = Effect.fnUntraced(function*(rpc: Rpc, turn: TurnState
       result: turn.partialResult
     })
   )
-  turn.onSettled?.()
+  turn.onUntoldEnd?.()
 })
 
 /** How long a turn may be silent before the server is asked what its thread does. */
@@ -106,6 +106,6 @@ export const askWhenSilent = Effect.fnUntraced(function*(rpc: Rpc, turn: TurnSta
     const { frames } = turn
     yield* Effect.sleep(silence)
     if (turn.frames !== frames || isAsked(rpc, turn)) continue
-    if (StoredTurn.isQuiet(yield* statusOf(rpc, turn))) yield* settleQuiet(rpc, turn)
+    if (StoredTurn.isQuiet(yield* statusOf(rpc, turn))) yield* endQuiet(rpc, turn)
   }
 })

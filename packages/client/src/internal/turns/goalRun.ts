@@ -1,0 +1,286 @@
+/** Starts, follows and stops the goal of a thread. */
+import type { ClientRequests } from "@effect-codex/protocol/Methods"
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
+import * as Scope from "effect/Scope"
+import type { AppServerRpc } from "../../AppServerRpc.ts"
+import type { RequestError, ResumeError, ThreadCallError, TurnCallError } from "../../CodexError.ts"
+import { AppServerTimeout, InvalidArgument, ThreadBusy, ThreadNotFound } from "../../CodexError.ts"
+import { membersOf } from "../protocol/members.ts"
+import { call, using } from "../protocol/uses.ts"
+import { internalsOf } from "../rpcInternals.ts"
+import { scopeEnded } from "../scopeEnded.ts"
+import { GoalState } from "./goalState.ts"
+import * as StoredTurn from "./storedTurn.ts"
+import * as Terminals from "./terminals.ts"
+import { busyWithGoal } from "./threads.ts"
+import type { Turns } from "./turns.ts"
+import type { TurnState, TurnStateOptions } from "./turnState.ts"
+import * as TurnTelemetry from "./turnTelemetry.ts"
+import * as Watchdog from "./watchdog.ts"
+
+type Rpc = AppServerRpc["Service"]
+
+type SetParams = ClientRequests["thread/goal/set"]["params"]
+
+/** The goal that is to be set. Without an objective it is the one that the thread has. */
+export type GoalParams = Pick<SetParams, "objective" | "tokenBudget">
+
+/** Of {@link Turns}, what a goal needs. */
+export type Running = Pick<Turns, "rpc" | "stopGrace" | "threads" | "limits">
+
+export interface StartOptions extends Omit<TurnStateOptions, "rpc" | "limits"> {
+  /** How long the goal may be silent. Undefined: for ever. */
+  readonly stallTimeout: Duration.Duration | undefined
+  /** Makes the thread ready for the goal. */
+  readonly ready: Effect.Effect<void, ResumeError>
+  /** Called when somebody else has changed what the next turn of the goal runs with. Must not wait. */
+  readonly restore: () => void
+}
+
+const beginTimeout = Duration.seconds(30)
+
+export const setGoal = (
+  rpc: Rpc,
+  threadId: string,
+  params: Omit<SetParams, "threadId">,
+  timeout?: Duration.Duration
+) => rpc.request("thread/goal/set", { threadId, ...params }, { timeout })
+
+// =============================================================================
+// Stop
+// =============================================================================
+
+const interruptTurn = (
+  rpc: Rpc,
+  goal: GoalState,
+  turnId: string,
+  isRetry = false
+): Effect.Effect<void, TurnCallError> =>
+  call(rpc, "turn/interrupt", { threadId: goal.threadId, turnId }).pipe(
+    Effect.catchTags({
+      NoActiveTurn: () =>
+        goal.current === undefined || goal.current === turnId
+          ? Effect.void
+          : interruptTurn(rpc, goal, goal.current, true),
+      TurnMismatch: (error) => isRetry ? Effect.fail(error) : interruptTurn(rpc, goal, error.actual, true)
+    })
+  )
+
+const isInvalidRequest = (error: RequestError): boolean =>
+  error._tag === "RpcError" && error.reason === "invalidRequest"
+
+/**
+ * Pauses the goal and interrupts its turn. The goal first: the server starts another turn only while it is active. When it
+ * cannot be paused the turn is interrupted all the same. A server that refuses to pause has no goal to pause any more.
+ */
+export const interrupt = (
+  rpc: Rpc,
+  goal: GoalState,
+  pauseTimeout?: Duration.Duration
+): Effect.Effect<void, TurnCallError> =>
+  Effect.suspend(() =>
+    goal.isOver ? Effect.void : goal.interruptWith(Effect.gen(function*() {
+      const pausing = yield* setGoal(rpc, goal.threadId, { status: "paused" }, pauseTimeout).pipe(
+        using(rpc, "thread/goal/set", () => true),
+        Effect.asVoid,
+        Effect.catchIf(isInvalidRequest, () => Effect.void),
+        Effect.exit
+      )
+      // Without an id the server interrupts whatever it is about to begin (measured).
+      yield* interruptTurn(rpc, goal, goal.last ?? "")
+      yield* pausing
+    }))
+  )
+
+// Stopping has a bound, of which no silence may use up all.
+const shareOf = (stopGrace: Duration.Duration) => Duration.divideUnsafe(stopGrace, 4)
+
+const interruptAndWait = ({ rpc, stopGrace }: Running, goal: GoalState, turn: TurnState): Effect.Effect<void> =>
+  Effect.ignore(interrupt(rpc, goal, shareOf(stopGrace))).pipe(
+    Effect.andThen(goal.awaitEnd),
+    Effect.andThen(Terminals.endLeft(rpc, turn)),
+    Effect.timeoutOption(stopGrace),
+    Effect.ignore
+  )
+
+// A request that was refused changed nothing; of one that got no answer, or an odd one, this is not known.
+const isRefusal = (exit: Exit.Exit<unknown, RequestError>): boolean =>
+  Exit.isFailure(exit) &&
+  Option.exists(Cause.findErrorOption(exit.cause), (error) =>
+    error._tag !== "AppServerTimeout" && error._tag !== "DecodeError")
+
+// Runs in finalizers, which nothing can interrupt: so it has a bound of its own.
+const stop = (
+  { rpc, stopGrace }: Running,
+  goal: GoalState,
+  setting: Fiber.Fiber<unknown, RequestError>
+): Effect.Effect<void> =>
+  Effect.gen(function*() {
+    const share = shareOf(stopGrace)
+    if (!goal.isSet) yield* Fiber.interrupt(setting)
+    if (!goal.isSet || goal.isOver || goal.isTurnEnded) return
+    if (Option.exists(yield* Effect.timeoutOption(Fiber.await(setting), share), isRefusal)) return
+    yield* Effect.ignore(interrupt(rpc, goal, share))
+    if (goal.id === undefined) {
+      if (StoredTurn.isQuiet(yield* StoredTurn.threadStatus(rpc, goal.threadId)) && goal.id === undefined) return
+    }
+    yield* goal.awaitEnd
+    if (goal.turn !== undefined) yield* Terminals.endLeft(rpc, goal.turn)
+  }).pipe(Effect.interruptible, Effect.timeoutOption(stopGrace), Effect.ignore)
+
+// =============================================================================
+// Follow
+// =============================================================================
+
+/** Ends a goal of which nothing is heard. */
+const watch = (running: Running, goal: GoalState, turn: TurnState, stallTimeout: Duration.Duration) => {
+  const { rpc, stopGrace } = running
+  const { threadId } = goal
+  return Watchdog.watch({
+    rpc,
+    turn,
+    stallTimeout,
+    settle: Effect.gen(function*() {
+      const stored = goal.last === undefined ? undefined : yield* StoredTurn.findById(rpc, threadId, goal.last)
+      if (stored === undefined || !StoredTurn.isOver(stored)) return false
+      const reply = yield* rpc.request("thread/goal/get", { threadId }, { timeout: shareOf(stopGrace) }).pipe(
+        using(rpc, "thread/goal/get", (reply) => "goal" in reply ? reply : undefined)
+      )
+      goal.settle(stored, reply.goal)
+      return goal.isOver
+    }).pipe(Effect.orElseSucceed(() => false)),
+    stop: interruptAndWait(running, goal, turn)
+  })
+}
+
+/** Says something to the turn of the server that runs, or to the next one when there is none at the moment. */
+export const steer = Effect.fnUntraced(function*(
+  rpc: Rpc,
+  goal: GoalState,
+  input: ClientRequests["turn/steer"]["params"]["input"]
+) {
+  const steerTurn = (expectedTurnId: string) =>
+    call(rpc, "turn/steer", { threadId: goal.threadId, expectedTurnId, input })
+  const current = yield* goal.awaitRunning()
+  yield* steerTurn(current).pipe(Effect.catchTags({
+    NoActiveTurn: () => Effect.flatMap(goal.awaitRunning(current), steerTurn),
+    TurnMismatch: (error) => steerTurn(error.actual)
+  }))
+})
+
+// =============================================================================
+// Start
+// =============================================================================
+
+/** Whether the server would begin the goal. */
+const checkThread = Effect.fnUntraced(function*(rpc: Rpc, threadId: string) {
+  const thread = yield* rpc.request("thread/read", { threadId, includeTurns: false }).pipe(
+    using(rpc, "thread/read", ({ thread }) => Predicate.isReadonlyObject(thread) ? membersOf(thread) : undefined)
+  )
+  if (thread["ephemeral"] === true) {
+    return yield* new InvalidArgument({
+      argument: "thread",
+      detail: "an ephemeral thread cannot have a goal: start one without `ephemeral`."
+    })
+  }
+  const { type: status } = membersOf(thread["status"])
+  // The server stores the goal of a thread that is not loaded and then begins no turn (measured).
+  if (status === "notLoaded") {
+    const detail = `thread not loaded: ${threadId}`
+    return yield* new ThreadNotFound({ method: "thread/goal/set", code: -32600, detail })
+  }
+  // A thread whose last turn failed takes a goal as an idle one does (measured).
+  if (StoredTurn.isQuiet(thread["status"])) return
+  const last = yield* StoredTurn.list(rpc, { threadId, limit: 1, itemsView: "notLoaded" }).pipe(
+    Effect.map(([last]) => last),
+    Effect.orElseSucceed(() => undefined)
+  )
+  // What an unknown status means, the last turn tells.
+  if (status !== "active" && (last === undefined || StoredTurn.isOver(last))) return
+  return yield* new ThreadBusy({ threadId, activeTurnId: last?.id ?? "", delivered: false })
+})
+
+const begin = Effect.fnUntraced(function*(
+  running: Running,
+  goal: GoalState,
+  params: GoalParams
+): Effect.fn.Return<TurnState, ThreadCallError | ThreadBusy, Scope.Scope> {
+  const { rpc } = running
+  const { threadId } = goal
+  yield* internalsOf(rpc).observe(threadId, goal)
+  yield* checkThread(rpc, threadId)
+  // Otherwise what an earlier goal has used counts for the new one.
+  if (params.objective !== undefined) yield* call(rpc, "thread/goal/clear", { threadId })
+  // Interrupting this does not undo the request: what was sent is waited for and then stopped.
+  const setting = yield* Effect.uninterruptible(Effect.gen(function*() {
+    const setting = yield* call(rpc, "thread/goal/set", { threadId, ...params, status: "active" }, {
+      onSent: () => {
+        goal.isSet = true
+      }
+    }).pipe(Effect.interruptible, Effect.forkScoped)
+    yield* Effect.addFinalizer(() => stop(running, goal, setting))
+    return setting
+  }))
+  yield* Fiber.join(setting)
+  return yield* Deferred.await(goal.begun).pipe(
+    Effect.timeoutOrElse({
+      duration: beginTimeout,
+      orElse: () =>
+        Effect.fail(new AppServerTimeout({ method: "turn/started", timeout: Duration.toMillis(beginTimeout) }))
+    })
+  )
+})
+
+/**
+ * Starts a goal and gives its turn once that has begun. It is stopped if the scope closes before its end; one that fails to
+ * start, or is interrupted meanwhile, is stopped on the spot.
+ */
+export const start = Effect.fnUntraced(function*(
+  running: Running,
+  threadId: string,
+  params: GoalParams,
+  startOptions: StartOptions
+): Effect.fn.Return<readonly [GoalState, TurnState], ResumeError | ThreadBusy, Scope.Scope> {
+  const { limits, rpc, threads } = running
+  const { ready, restore, stallTimeout, ...turnOptions } = startOptions
+  const other = threads.goalOn(threadId)
+  if (other !== undefined) return yield* busyWithGoal(other)
+  yield* ready
+  const goal = new GoalState(threadId, { ...turnOptions, rpc, limits }, restore)
+  const turn = yield* Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.fork(yield* Effect.scope)
+      // Before everything that can end the turn, so that it is the last to be closed.
+      yield* TurnTelemetry.followOnceBegun(Deferred.await(goal.begun), scope)
+      yield* Scope.provide(threads.setGoal(goal), scope)
+      yield* Scope.addFinalizer(
+        scope,
+        Effect.sync(() => {
+          // Nothing is heard of the goal any more, and nobody is to wait for that.
+          goal.onEnd(scopeEnded("goal"))
+          goal.onReadEnd()
+        })
+      )
+      const turn = yield* restore(threads.exclusively(threadId)(begin(running, goal, params))).pipe(
+        Scope.provide(scope),
+        Effect.onExit((exit) => Exit.isFailure(exit) ? Scope.close(scope, exit) : Effect.void)
+      )
+      if (stallTimeout !== undefined) {
+        yield* Effect.forkIn(Effect.interruptible(watch(running, goal, turn, stallTimeout)), scope)
+      }
+      yield* Effect.forkIn(
+        Effect.interruptible(turn.endRefused(interruptAndWait(running, goal, turn))),
+        scope
+      )
+      return turn
+    })
+  )
+  return [goal, turn]
+})

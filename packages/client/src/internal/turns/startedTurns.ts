@@ -1,0 +1,89 @@
+/** What this client's turns were started with, to tell whether a message may be said to one that runs. */
+import type { ClientRequests } from "@effect-codex/protocol/Methods"
+import { SettingsNotApplied } from "../../CodexError.ts"
+import type { TurnOptions } from "../../Thread.ts"
+import * as Held from "../settings/heldSettings.ts"
+import * as Kept from "../settings/keptSettings.ts"
+import { defined } from "../settings/settings.ts"
+import type { ThreadSettings } from "../settings/threadSettings.ts"
+
+type Params = Partial<ClientRequests["turn/start"]["params"]>
+
+/** What a turn was started with. */
+interface Started {
+  readonly id: string
+  readonly asked: Held.Asked
+  readonly untold: Untold
+}
+
+/** What no notification tells of a turn. */
+type Untold = Pick<Params, "cyberAccessProgram" | "outputSchema" | "summary">
+
+const untoldOf = ({ cyberAccessProgram, outputSchema, summary }: Params): Untold =>
+  defined({ cyberAccessProgram, outputSchema, summary })
+
+const askedOf = (kept: Kept.Kept, { effort, model, serviceTier }: Params): Held.Asked => ({
+  ...Kept.asked(kept),
+  ...defined({ effort: effort ?? undefined, model: model ?? undefined, serviceTier: serviceTier ?? undefined })
+})
+
+// A turn that was forgotten is one that a message with settings of its own does not steer.
+const maxThreads = 1024
+
+/** The last turn that this client has started on each thread. */
+export class StartedTurns {
+  private readonly threads = new Map<string, Started>()
+
+  of(threadId: string, turnId: string): Started | undefined {
+    const started = this.threads.get(threadId)
+    return started?.id === turnId ? started : undefined
+  }
+
+  set(threadId: string, turnId: string, kept: Kept.Kept, given: Params): void {
+    this.threads.delete(threadId)
+    this.threads.set(threadId, { id: turnId, asked: askedOf(kept, given), untold: untoldOf(given) })
+    const [oldest] = this.threads.keys()
+    if (this.threads.size > maxThreads && oldest !== undefined) this.threads.delete(oldest)
+  }
+}
+
+/** The members that are others than those of an object. */
+const differing = <A extends object>(members: A, other: object | undefined): Partial<A> => {
+  const found: Partial<A> = { ...members }
+  for (const [name, value] of Object.entries(other ?? {})) {
+    const key = name as keyof A
+    if (JSON.stringify(members[key]) === JSON.stringify(value)) delete found[key]
+  }
+  return found
+}
+
+/** Why a message must not be said to a turn: it asks for what the turn does not have. */
+export const refuseSteer = (
+  { settings, started, threadId }: {
+    readonly threadId: string
+    readonly settings: ThreadSettings
+    readonly started: StartedTurns
+  },
+  given: Params,
+  options: TurnOptions | undefined
+) =>
+(turnId: string, held: Held.Told | undefined): SettingsNotApplied | undefined => {
+  const turn = started.of(threadId, turnId)
+  const advice =
+    "A turn that runs keeps its settings: set `whenBusy` to \"queue\", or steer it with a handle that asks " +
+    "for none of them."
+  const asked = askedOf(Kept.keep(Kept.explicit(settings.current), options ?? {}), given)
+  const different = { ...differing(asked, turn?.asked), temporary: settings.temporary }
+  const told = Held.notHeld(threadId, different, held, { untold: true, advice })
+  const untold = Object.entries(differing(untoldOf(given), turn?.untold)).map(([setting, value]) => ({
+    setting,
+    asked: JSON.stringify(value),
+    holds: `what turn ${turnId} was started with`,
+    advice
+  }))
+  const wrong = [...told?.settings ?? [], ...untold]
+  return wrong.length === 0 ? undefined : new SettingsNotApplied({
+    threadId,
+    settings: wrong.map((one) => one.setting === Held.effortSetting ? { ...one, setting: "effort" } : one)
+  })
+}

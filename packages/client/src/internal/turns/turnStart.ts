@@ -1,0 +1,242 @@
+/** Starts turns so that none is ever lost: a turn that nobody gets a handle on is stopped. */
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type { ConnectionError, InputTooLarge, ThreadBusy, TurnCallError, TurnStartError } from "../../CodexError.ts"
+import { AppServerTimeout } from "../../CodexError.ts"
+import { call } from "../protocol/uses.ts"
+import { scopeEnded } from "../scopeEnded.ts"
+import * as AfterRestart from "./afterRestart.ts"
+import type { StartRequest, Steer } from "./startRequest.ts"
+import * as StoredTurn from "./storedTurn.ts"
+import type { Starting, ThreadRoute } from "./threadRoute.ts"
+import { busyWithGoal } from "./threads.ts"
+import type { Turns } from "./turns.ts"
+import type { TurnState, TurnStateOptions } from "./turnState.ts"
+import * as TurnStop from "./turnStop.ts"
+import * as TurnTelemetry from "./turnTelemetry.ts"
+import * as Watchdog from "./watchdog.ts"
+
+export interface StartOptions extends Omit<TurnStateOptions, "rpc" | "limits"> {
+  /** What to do when the thread is busy. A goal cannot be steered from here; its handle does that. */
+  readonly whenBusy: "fail" | "queue" | Steer
+  /** How long the turn may be silent. Undefined: for ever. */
+  readonly stallTimeout: Duration.Duration | undefined
+  /** Called when the turn has to wait for another one. Default: nobody wants to know. */
+  readonly onWait?: (() => void) | undefined
+}
+
+/** One call of {@link start} on the route of its thread. */
+interface Start {
+  readonly turns: Turns
+  readonly route: ThreadRoute
+  readonly request: StartRequest
+  readonly options: TurnStateOptions
+  readonly whenBusy: StartOptions["whenBusy"]
+  readonly stallTimeout: Duration.Duration | undefined
+  readonly onWait: (() => void) | undefined
+}
+
+const beginTimeout = Duration.seconds(30)
+
+/** For a request whose reply names no turn. A turn that has begun may be the one while it has started nothing. */
+const awaitBeginning = (starting: Starting): Effect.Effect<string, AppServerTimeout | ConnectionError> =>
+  Effect.timeoutOrElse(Deferred.await(starting.begun), {
+    duration: beginTimeout,
+    orElse: (): Effect.Effect<string, AppServerTimeout | ConnectionError> =>
+      starting.opened.some((turn) => turn.hasBegun && !turn.isEnded && turn.itemIds.size === 0)
+        ? awaitBeginning(starting)
+        : Effect.fail(new AppServerTimeout({ method: "turn/started", timeout: Duration.toMillis(beginTimeout) }))
+  })
+
+// The turn that took in our message has told of itself, or the server has it in its store; it is never started a second
+// time.
+const findAfterLostReply = Effect.fnUntraced(function*(
+  { inBackground, rpc }: Turns,
+  route: ThreadRoute,
+  starting: Starting,
+  lost: AppServerTimeout | ConnectionError
+) {
+  const { options, taker } = starting
+  if (taker !== undefined) return taker
+  if (options.clientId === undefined) return yield* lost
+  const stored = yield* StoredTurn.findByClientId(rpc, route.threadId, options.clientId)
+  if (stored === undefined) return yield* lost
+  const turn = route.open(stored.id, options)
+  if (lost._tag === "AppServerTimeout") turn.settle(stored)
+  else yield* AfterRestart.takeUp(rpc, route, [turn], inBackground)
+  return stored.id
+})
+
+/** Sends the request in the layer's scope and gives the turn's id, also where the reply was lost or names none. */
+const send = ({ request, route, turns }: Start, starting: Starting, onSent: () => void) =>
+  Effect.andThen(request.ready, request.send({ onSent })).pipe(
+    // One that names a turn counts once that turn is claimed.
+    Effect.tap((id) => id === undefined ? Deferred.succeed(starting.answered, undefined) : Effect.void),
+    Effect.flatMap((id) => id === undefined ? awaitBeginning(starting) : Effect.succeed(id)),
+    Effect.catchTag(
+      ["AppServerTimeout", "AppServerExited", "TransportError"],
+      (lost) => findAfterLostReply(turns, route, starting, lost)
+    ),
+    Effect.interruptible,
+    Effect.forkIn(turns.scope)
+  )
+
+/** Follows a turn that was started until the scope closes, which stops it. */
+const follow = Effect.fnUntraced(function*({ options, route, stallTimeout, turns }: Start, turn: TurnState) {
+  yield* TurnTelemetry.follow(turn, turns.scope)
+  yield* Effect.addFinalizer(() => TurnStop.letGo(turns, route, turn))
+  const stop = TurnStop.stop(turns, turn)
+  if (options.refuse !== undefined) yield* Effect.forkScoped(Effect.interruptible(turn.endRefused(stop)))
+  yield* Effect.forkScoped(Effect.interruptible(
+    stallTimeout === undefined
+      ? Watchdog.askWhenSilent(turns.rpc, turn)
+      : Watchdog.watch({ rpc: turns.rpc, turn, stallTimeout, stop })
+  ))
+})
+
+// Interrupting this does not undo the request: what was sent is waited for and then stopped.
+const startNow = (start: Start): Effect.Effect<TurnState, TurnStartError, Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const { options, route, turns } = start
+      let isSent = false
+      const starting = route.expect(options)
+      const request = yield* send(start, starting, () => {
+        isSent = true
+      })
+      const waited = yield* Effect.exit(restore(Fiber.await(request)))
+      if (Exit.isSuccess(waited)) {
+        const reply = waited.value
+        if (Exit.isSuccess(reply)) {
+          const turn = route.claim(reply.value, options)
+          yield* follow(start, turn)
+          return turn
+        }
+        route.giveUp()
+        return yield* Cause.hasInterrupts(reply.cause) ? scopeEnded("layer") : Effect.failCause(reply.cause)
+      }
+      const late = isSent
+        ? yield* Effect.timeoutOption(Effect.interruptible(Fiber.await(request)), turns.stopGrace)
+        : Option.none()
+      if (Option.isSome(late) && Exit.isSuccess(late.value)) {
+        const turn = route.claim(late.value.value, options)
+        yield* TurnTelemetry.follow(turn, turns.scope)
+        yield* TurnStop.letGo(turns, route, turn)
+      } else {
+        yield* Fiber.interrupt(request)
+        route.giveUp()
+      }
+      return yield* Effect.failCause(waited.cause)
+    })
+  )
+
+// The state is open before the request, because the turn may end in the same read as the reply.
+const steer = (
+  { options, route, turns }: Start,
+  id: string,
+  input: Steer["input"]
+): Effect.Effect<TurnState, TurnCallError | InputTooLarge, Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function*() {
+      const turn = route.open(id, { ...options, clientId: undefined })
+      turn.handles++
+      const release = Effect.sync(() => route.release(turn))
+      yield* restore(call(turns.rpc, "turn/steer", { threadId: route.threadId, expectedTurnId: id, input })).pipe(
+        Effect.onError(() => release)
+      )
+      yield* Effect.addFinalizer(() => release)
+      turn.joined(options.events)
+      return turn
+    })
+  )
+
+/** Begins anew once the turn has begun, where it has not. */
+const awaitBegun = <A, E, R>(start: Start, id: string, otherwise: Effect.Effect<A, E, R>) =>
+  Effect.suspend((): Effect.Effect<A | TurnState, E | TurnStartError, R | Scope.Scope> => {
+    const turn = start.route.get(id)
+    return turn === undefined || turn.hasBegun || turn.isEnded ? otherwise : Effect.andThen(
+      Effect.raceFirst(Deferred.await(turn.started), Effect.exit(turn.awaitEnd)),
+      startOrSteer(start)
+    )
+  })
+
+const steerOrStart = (
+  start: Start,
+  active: string,
+  { input, refuse }: Steer
+): Effect.Effect<TurnState, TurnStartError, Scope.Scope> => {
+  const { route } = start
+  const refused = refuse(active, route.heldBy(active))
+  // What it runs with is known once it begins.
+  if (refused !== undefined) return awaitBegun(start, active, Effect.fail(refused))
+  return Effect.catchTags(steer(start, active, input), {
+    NoActiveTurn: () =>
+      // It is accepted but not begun, or it is over.
+      awaitBegun(
+        start,
+        active,
+        Effect.suspend(() => {
+          if (route.activeTurnId === active) route.activeTurnId = undefined
+          return startOrSteer(start)
+        })
+      ),
+    TurnMismatch: (error) =>
+      Effect.suspend(() => {
+        route.activeTurnId = error.actual
+        return startOrSteer(start)
+      })
+  })
+}
+
+const startOrSteer = (start: Start): Effect.Effect<TurnState, TurnStartError, Scope.Scope> =>
+  Effect.suspend(() => {
+    const { onWait, route, whenBusy } = start
+    const active = route.activeTurnId
+    if (active === undefined) return startNow(start)
+    if (whenBusy === "fail") return Effect.fail(route.busy(active))
+    if (whenBusy !== "queue") return steerOrStart(start, active, whenBusy)
+    onWait?.()
+    return Effect.andThen(route.awaitIdle(), startOrSteer(start))
+  })
+
+/** A goal owns its thread, also between two of its turns. */
+const awaitGoal = (
+  turns: Turns,
+  threadId: string,
+  options: StartOptions
+): Effect.Effect<void, ThreadBusy> =>
+  Effect.suspend(() => {
+    const goal = turns.threads.goalOn(threadId)
+    if (goal === undefined) return Effect.void
+    if (options.whenBusy !== "queue") return Effect.fail(busyWithGoal(goal))
+    options.onWait?.()
+    return Effect.andThen(Effect.exit(goal.awaitEnd), awaitGoal(turns, threadId, options))
+  })
+
+/** Makes a request that starts a turn, which is stopped if the scope closes before its end. */
+export const start = Effect.fnUntraced(function*(
+  turns: Turns,
+  threadId: string,
+  request: StartRequest,
+  startOptions: StartOptions
+): Effect.fn.Return<TurnState, TurnStartError, Scope.Scope> {
+  yield* awaitGoal(turns, threadId, startOptions)
+  yield* request.ready
+  if (turns.isClosed()) return yield* scopeEnded("layer")
+  const route = yield* turns.threads.route(threadId)
+  const { onWait, stallTimeout, whenBusy, ...turnOptions } = startOptions
+  // `whenBusy: "fail"` must not queue at the gate.
+  if (whenBusy === "fail" && route.activeTurnId !== undefined) return yield* route.busy(route.activeTurnId)
+  // The gate may be held by a turn that waits.
+  if (route.activeTurnId !== undefined) onWait?.()
+  const options: TurnStateOptions = { ...turnOptions, rpc: turns.rpc, limits: turns.limits }
+  return yield* route.gate.withPermit(
+    startOrSteer({ turns, route, request, options, whenBusy, stallTimeout, onWait })
+  )
+})

@@ -1,0 +1,46 @@
+/** What starting and stopping of turns and goals share. */
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import type * as Scope from "effect/Scope"
+import type { AppServerRpc } from "../../AppServerRpc.ts"
+import * as RateLimits from "./rateLimits.ts"
+import * as Threads from "./threads.ts"
+
+export interface Turns {
+  readonly rpc: AppServerRpc["Service"]
+  readonly threads: Threads.Threads
+  /** How long the end of an interrupted turn or goal is waited for before it is let go. */
+  readonly stopGrace: Duration.Duration
+  /** The limits of the account. */
+  readonly limits: () => RateLimits.Windows
+  /** That of the layer, in which a request goes on whose caller was interrupted. */
+  readonly scope: Scope.Scope
+  readonly isClosed: () => boolean
+  readonly inBackground: (effect: Effect.Effect<void>) => void
+}
+
+export const make = Effect.fnUntraced(function*(
+  rpc: AppServerRpc["Service"],
+  stopGrace: Duration.Duration
+): Effect.fn.Return<Turns, never, Scope.Scope> {
+  const scope = yield* Effect.scope
+  const inBackground = yield* FiberSet.makeRuntime<never, void>()
+  const known = yield* RateLimits.follow(rpc)
+  const threads = yield* Threads.make(rpc, inBackground)
+  let isClosed = false
+  yield* Effect.addFinalizer(() =>
+    Effect.sync(() => {
+      isClosed = true
+    })
+  )
+  return {
+    rpc,
+    threads,
+    stopGrace,
+    limits: () => RateLimits.windowsOf(known.current()),
+    scope,
+    isClosed: () => isClosed,
+    inBackground
+  }
+})
