@@ -3,43 +3,36 @@
  * only at ids and at the status before anything else, so that nothing unknown can hide the end of a turn.
  */
 import * as Received from "@effect-codex/protocol/Received"
-import * as DateTime from "effect/DateTime"
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import type * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
 import type { AppServerRpc } from "../../AppServerRpc.ts"
 import type {
   ConnectionError,
   SettingsNotApplied,
   ThreadBusy,
+  TurnFailed,
   TurnOutcomeUnknown,
   TurnStalled
 } from "../../CodexError.ts"
-import { EventsOverflow, TurnFailed } from "../../CodexError.ts"
 import type { Raw, TurnEvent } from "../../ServerNotification.ts"
 import type { Overrides } from "../../ServerRequests.ts"
 import type { TurnResult } from "../../TurnResult.ts"
-import { CompactLog, done, Mailbox, slowReader } from "../events/mailbox.ts"
+import { done } from "../events/mailbox.ts"
 import { guardOf } from "../protocol/guard.ts"
-import * as Items from "../protocol/items.ts"
 import { membersOf } from "../protocol/members.ts"
 import { internalsOf } from "../rpcInternals.ts"
 import type { Told } from "../settings/heldSettings.ts"
-import { redactTurnError } from "../text/keys.ts"
-import * as ServerTexts from "../text/serverTexts.ts"
-import * as TurnFailure from "../text/turnFailure.ts"
 import { visible } from "../text/visibleText.ts"
-import * as RateLimits from "./rateLimits.ts"
+import type * as RateLimits from "./rateLimits.ts"
 import { isOver, type Stored } from "./storedTurn.ts"
-import * as Usage from "./usage.ts"
-
-export type StreamError = ConnectionError | EventsOverflow
+import { type StreamError, TurnEvents } from "./turnEvents.ts"
+import { TurnItems } from "./turnItems.ts"
+import { failureOf, resultOf } from "./turnResult.ts"
+import { TurnUsage } from "./usage.ts"
 
 /** Why the state of a turn ends without the turn's completion. */
 export type End = ConnectionError | SettingsNotApplied | ThreadBusy | TurnStalled | TurnOutcomeUnknown
@@ -66,27 +59,10 @@ const endOfEvents = (cause: End) =>
     ? done
     : Exit.fail(cause)
 
-const finite = (u: unknown): Option.Option<number> =>
-  typeof u === "number" && Number.isFinite(u) ? Option.some(u) : Option.none()
-
-const seconds = (u: unknown): Option.Option<DateTime.Utc> =>
-  Option.flatMap(finite(u), (seconds) => DateTime.make(seconds * 1000))
-
-const idOf = (item: unknown): string | undefined =>
-  Predicate.hasProperty(item, "id") && Predicate.isString(item.id) ? item.id : undefined
-
 const itemsOf = (params: unknown): ReadonlyArray<unknown> => {
   const { items } = membersOf(membersOf(params)["turn"])
   return Array.isArray(items) ? items : []
 }
-
-const written: ReadonlySet<unknown> = new Set<Received.ThreadItem["type"]>(["agentMessage", "plan", "reasoning"])
-
-/** Whether the model writes it, and nothing runs meanwhile. */
-const isWritten = (item: unknown): boolean => Predicate.hasProperty(item, "type") && written.has(item.type)
-
-// Far beyond what a turn starts. Bounds memory against a misbehaving server.
-const maxSubagentTurns = 4096
 
 export class TurnState {
   readonly threadId: string
@@ -129,19 +105,11 @@ export class TurnState {
   private heard = 0
   /** The last of them. */
   lastEvent: string | undefined
-  readonly itemIds = new Set<string>()
-  private readonly running = new Map<string, unknown>()
-  private readonly items: Array<unknown> = []
-  private readonly places = new Map<string, number>()
-  private readers: ReadonlyArray<Mailbox<StreamError>> = []
-  private log: CompactLog | undefined
-  private first: Mailbox<StreamError> | undefined
+  private readonly items = new TurnItems()
+  private readonly eventLog: TurnEvents
   private completion: Readonly<Record<string, unknown>> | undefined
   private endedBy: End | undefined
-  private readonly usage = new Usage.TurnCount()
-  private subagents = Usage.none
-  /** The turns of subagents that work for this one. */
-  private subagentTurns: Map<string, Usage.TurnCount> | undefined
+  private readonly usage = new TurnUsage()
   private model: string | undefined
   private readonly toldUndecodable = new Set<unknown>()
 
@@ -150,11 +118,7 @@ export class TurnState {
     this.id = id
     this.runningId = id
     this.options = options
-    if (options.events) {
-      this.log = new CompactLog()
-      this.first = this.makeMailbox()
-      this.readers = [this.first]
-    }
+    this.eventLog = new TurnEvents(this, options, options.events)
   }
 
   get isEnded(): boolean {
@@ -193,8 +157,17 @@ export class TurnState {
 
   /** The tokens that it has used so far, with its subagents. */
   get tokens(): Received.TokenUsageBreakdown | undefined {
-    const isTold = this.usage.told !== undefined || this.subagentTurns !== undefined
-    return isTold ? Usage.add(this.usage.turn, this.subagents) : undefined
+    return this.usage.tokens
+  }
+
+  /** The ids of the items that have begun. */
+  get itemIds(): ReadonlySet<string> {
+    return this.items.ids
+  }
+
+  /** The items that have begun and not ended. */
+  get runningItems(): ReadonlyArray<Received.ThreadItem> {
+    return this.items.running
   }
 
   /** Waits until the turn is over or the connection is. */
@@ -217,13 +190,10 @@ export class TurnState {
     }
     if (event._tag === "turn/completed") this.addMissing(itemsOf(event.params))
     if (event._tag !== "item/agentMessage/delta") this.fold(event)
-    if (this.log === undefined) return
-    this.log.push(event)
-    for (const reader of this.readers) reader.push(event, bytes)
+    this.eventLog.push(event, bytes)
   }
 
   onReadEnd(): void {
-    this.log?.readEnded()
     if (this.hasBegun || this.completion !== undefined) Deferred.doneUnsafe(this.started, Exit.void)
     if (this.completion !== undefined) {
       const verdict = this.isJudged ? this.verdict : undefined
@@ -234,20 +204,15 @@ export class TurnState {
       this.heard = this.progress
       this.onHeard?.()
     }
-    for (const reader of this.readers) {
-      if (this.completion !== undefined) reader.close(done)
-      reader.flush()
-    }
+    if (this.completion !== undefined) this.eventLog.close(done)
+    this.eventLog.onReadEnd()
   }
 
   onEnd(cause: End): void {
     if (this.isEnded) return
     this.endedBy = cause
-    const end = endOfEvents(cause)
-    for (const reader of this.readers) {
-      reader.close(end)
-      reader.flush()
-    }
+    this.eventLog.close(endOfEvents(cause))
+    this.eventLog.flush()
     Deferred.doneUnsafe(this.ended, Exit.fail(cause))
   }
 
@@ -283,36 +248,20 @@ export class TurnState {
   private addMissing(items: ReadonlyArray<unknown>): void {
     const of = { threadId: this.threadId, turnId: this.id }
     for (const item of items) {
-      const id = idOf(item)
-      const place = id === undefined ? undefined : this.places.get(id)
-      if (id === undefined || (place !== undefined && guardOf(Received.ThreadItem)(this.items[place]))) continue
+      if (!this.items.isMissing(item)) continue
       this.onNotification({ _tag: "item/completed", params: { ...of, item, completedAtMs: 0 } }, 0)
     }
   }
 
+  /** Takes in the items that the server has stored, and their order. */
   addStored({ items }: Pick<Stored, "items">): void {
     this.addMissing(items)
-    // What was missed lies before what was heard since.
-    const place = new Map(items.map((item, index) => [idOf(item), index]))
-    const placeOf = (item: unknown) => place.get(idOf(item)) ?? Infinity
-    this.items.sort((a, b) => placeOf(a) - placeOf(b))
-    this.places.clear()
-    this.items.forEach((item, place) => {
-      const id = idOf(item)
-      if (id !== undefined) this.places.set(id, place)
-    })
+    this.items.sortAs(items)
   }
 
   /** What a turn of a subagent that works for this one has used so far. */
   onSubagentUsage(turnId: string, usage: unknown): void {
-    if (this.isEnded) return
-    this.subagentTurns ??= new Map()
-    let count = this.subagentTurns.get(turnId)
-    if (count === undefined) {
-      if (this.subagentTurns.size >= maxSubagentTurns) return
-      this.subagentTurns.set(turnId, count = new Usage.TurnCount())
-    }
-    this.subagents = Usage.add(this.subagents, count.add(usage))
+    if (!this.isEnded) this.usage.addOfSubagent(turnId, usage)
   }
 
   /** A message is said to the turn. That of a handle's turn is not the first if the turn's beginning was not heard. */
@@ -324,7 +273,7 @@ export class TurnState {
   joined(events: boolean): void {
     this.hasBegun = true
     this.frames++
-    if (events) this.log ??= new CompactLog()
+    if (events) this.eventLog.keep()
     this.onReadEnd()
   }
 
@@ -344,10 +293,7 @@ export class TurnState {
         if (params["willRetry"] !== true) return
         this.retries++
         this.retry = { error: params["error"], progress: this.progress }
-        // What the model was writing is never completed, and is written again under another id.
-        for (const [id, item] of this.running) {
-          if (isWritten(item)) this.running.delete(id)
-        }
+        this.items.abandonWritten()
         return
       case "modelProvider/authRecoveryStarted":
       case "modelProvider/authRecoveryCompleted":
@@ -360,14 +306,10 @@ export class TurnState {
           this.begins()
           this.hasBegun = true
         }
-        const id = idOf(params["item"])
-        if (id === undefined) return
-        this.itemIds.add(id)
-        this.running.set(id, params["item"])
-        return
+        return this.items.begin(params["item"])
       }
       case "item/completed":
-        return this.foldItem(params["item"])
+        return this.items.complete(params["item"])
       case "thread/tokenUsage/updated":
         this.usage.add(params["tokenUsage"], internalsOf(this.options.rpc).tokensOf(this.threadId))
         return
@@ -377,99 +319,21 @@ export class TurnState {
     }
   }
 
-  private foldItem(item: unknown): void {
-    const id = idOf(item)
-    if (id === undefined) {
-      this.items.push(item)
-      return
-    }
-    this.running.delete(id)
-    const place = this.places.get(id) ?? this.items.length
-    this.places.set(id, place)
-    this.items[place] = item
-  }
-
   // ---------------------------------------------------------------------------
   // For the handle
   // ---------------------------------------------------------------------------
 
-  private makeMailbox(history?: Array<Raw>): Mailbox<StreamError> {
-    const { maxUnreadBytes, rpc } = this.options
-    return new Mailbox<StreamError>({
-      highWater: slowReader(internalsOf(rpc), `events of turn ${this.id}`),
-      maxUnread: maxUnreadBytes === undefined ? undefined : {
-        bytes: maxUnreadBytes,
-        error: (unreadBytes) => new EventsOverflow({ threadId: this.threadId, turnId: this.id, unreadBytes })
-      }
-    }, history)
-  }
-
-  private readonly openReader: Effect.Effect<Mailbox<StreamError>, never, Scope.Scope> = Effect.acquireRelease(
-    Effect.sync(() => {
-      const first = this.first
-      if (first !== undefined) {
-        this.first = undefined
-        return first
-      }
-      const reader = this.makeMailbox(this.log?.snapshot())
-      this.readers = [...this.readers, reader]
-      if (this.endedBy !== undefined) reader.close(endOfEvents(this.endedBy))
-      else if (this.isEnded) reader.close(done)
-      return reader
-    }),
-    (reader) =>
-      Effect.sync(() => {
-        reader.close(done)
-        this.readers = this.readers.filter((other) => other !== reader)
-      })
-  )
-
-  /** The events from the turn's first. The first reader gets each as it came, others a compacted history first. */
-  readonly events: Stream.Stream<TurnEvent, StreamError> = Stream.unwrap(
-    Effect.map(
-      this.openReader,
-      (mailbox) => {
-        const { decode } = internalsOf(this.options.rpc)
-        return mailbox.streamOf((raw) => decode(raw) as TurnEvent)
-      }
-    )
-  )
-
-  /** The items that have begun and not ended. */
-  get runningItems(): ReadonlyArray<Received.ThreadItem> {
-    return [...this.running.values()].map(Items.read)
+  /** The events from the turn's first. */
+  get events(): Stream.Stream<TurnEvent, StreamError> {
+    return this.eventLog.stream
   }
 
   /** What is known of the turn now. */
   get partialResult(): TurnResult {
-    const turn = this.completion ?? {}
-    const items = this.items.map(Items.read)
+    const items = this.items.all
     this.tellUndecodable(items)
-    const error = turn["error"]
-    // A stored turn is not told by a notification.
-    redactTurnError(error)
-    const status = turn["status"]
-    return {
-      id: this.id,
-      threadId: this.threadId,
-      status: typeof status === "string" ? status : "inProgress",
-      error: guardOf(Received.TurnError)(error) ? Option.some(error) : Option.none(),
-      startedAt: seconds(turn["startedAt"]),
-      completedAt: seconds(turn["completedAt"]),
-      duration: Option.map(finite(turn["durationMs"]), Duration.millis),
-      model: Option.fromUndefinedOr(this.modelName),
-      finalResponse: Items.finalResponse(items),
-      plan: Items.plan(items),
-      output: undefined,
-      items,
-      usage: Option.map(Option.fromUndefinedOr(this.usage.told), (told) => ({
-        turn: this.usage.turn,
-        subagents: this.subagents,
-        total: told.total,
-        last: told.last,
-        modelContextWindow: finite(told.modelContextWindow)
-      }))
-    }
+    const { id, modelName: model, threadId, usage } = this
+    return resultOf(this.completion ?? {}, { id, threadId, model, items, usage })
   }
 
   private tellUndecodable(items: ReadonlyArray<Received.ThreadItem>): void {
@@ -486,35 +350,13 @@ export class TurnState {
     }
   }
 
-  // By the clock of the server, which says when the turn ended. A limit that was reset before is not the one.
-  private resetsAt(
-    failed: Pick<TurnFailed, "info" | "detail">,
-    completedAt: Option.Option<DateTime.Utc>
-  ): Option.Option<DateTime.Utc> {
-    const reason = TurnFailure.reasonOf(failed)
-    if (Option.isNone(completedAt) || (reason !== "usageLimit" && reason !== "rateLimit")) return Option.none()
-    const end = DateTime.toEpochMillis(completedAt.value)
-    const after = ServerTexts.retryAfter(failed.detail)
-    const reset = after === undefined ? RateLimits.resetOf(this.options.limits()) : end + after
-    return reset === undefined || reset < end ? Option.none() : DateTime.make(reset)
-  }
-
   /** The result of a completed or interrupted turn. An unknown status is no success. */
   readonly result: Effect.Effect<TurnResult, TurnFailed | End> = Effect.suspend(() =>
     Effect.flatMap(this.awaitEnd, () => {
       const result = this.partialResult
-      if (result.status === "completed" || result.status === "interrupted") return Effect.succeed(result)
-      const error = Option.getOrUndefined(result.error)
-      const failed = {
-        threadId: this.threadId,
-        turnId: this.id,
-        detail: error?.message ?? (result.status === "failed"
-          ? "the server gave no reason."
-          : `it ended with the status ${result.status}, which this version of effect-codex does not know.`),
-        info: error?.codexErrorInfo ?? null,
-        result
-      }
-      return Effect.fail(new TurnFailed({ ...failed, resetsAt: this.resetsAt(failed, result.completedAt) }))
+      return result.status === "completed" || result.status === "interrupted"
+        ? Effect.succeed(result)
+        : Effect.fail(failureOf(result, this.options.limits))
     })
   )
 }

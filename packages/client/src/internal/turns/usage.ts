@@ -48,3 +48,44 @@ export class TurnCount {
     return more
   }
 }
+
+// Far beyond what a turn starts. Bounds memory against a misbehaving server.
+const maxSubagentTurns = 4096
+
+/** What a turn uses, and the turns of subagents that work for it. */
+export class TurnUsage {
+  private readonly own = new TurnCount()
+  private ofSubagents: Map<string, TurnCount> | undefined
+  subagents: Breakdown = none
+
+  /** What was told last of the turn itself. */
+  get told(): Received.ThreadTokenUsage | undefined {
+    return this.own.told
+  }
+
+  /** Of the turn itself. */
+  get turn(): Breakdown {
+    return this.own.turn
+  }
+
+  /** Of all together; undefined if nothing was told. */
+  get tokens(): Breakdown | undefined {
+    const isTold = this.own.told !== undefined || this.ofSubagents !== undefined
+    return isTold ? add(this.own.turn, this.subagents) : undefined
+  }
+
+  /** @param totalBefore the thread's total, as it was told before this turn. */
+  add(usage: unknown, totalBefore: number | undefined): void {
+    this.own.add(usage, totalBefore)
+  }
+
+  addOfSubagent(turnId: string, usage: unknown): void {
+    this.ofSubagents ??= new Map()
+    let count = this.ofSubagents.get(turnId)
+    if (count === undefined) {
+      if (this.ofSubagents.size >= maxSubagentTurns) return
+      this.ofSubagents.set(turnId, count = new TurnCount())
+    }
+    this.subagents = add(this.subagents, count.add(usage))
+  }
+}

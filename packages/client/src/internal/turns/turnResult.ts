@@ -1,0 +1,85 @@
+/** What a turn came to: its result, and the failure of one that the server ended as failed. */
+import * as Received from "@effect-codex/protocol/Received"
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
+import { TurnFailed } from "../../CodexError.ts"
+import type { TurnResult } from "../../TurnResult.ts"
+import { guardOf } from "../protocol/guard.ts"
+import { finalResponse, plan } from "../protocol/items.ts"
+import type { Members } from "../protocol/members.ts"
+import { redactTurnError } from "../text/keys.ts"
+import * as ServerTexts from "../text/serverTexts.ts"
+import * as TurnFailure from "../text/turnFailure.ts"
+import * as RateLimits from "./rateLimits.ts"
+import type { TurnUsage } from "./usage.ts"
+
+const finite = (u: unknown): Option.Option<number> =>
+  typeof u === "number" && Number.isFinite(u) ? Option.some(u) : Option.none()
+
+const seconds = (u: unknown): Option.Option<DateTime.Utc> =>
+  Option.flatMap(finite(u), (seconds) => DateTime.make(seconds * 1000))
+
+/** @param turn the turn as the server told its end; empty before that. */
+export const resultOf = (turn: Members, known: {
+  readonly id: string
+  readonly threadId: string
+  readonly model: string | undefined
+  readonly items: ReadonlyArray<Received.ThreadItem>
+  readonly usage: TurnUsage
+}): TurnResult => {
+  const { id, items, model, threadId, usage } = known
+  const { completedAt, durationMs, error, startedAt, status } = turn
+  // A stored turn is not told by a notification.
+  redactTurnError(error)
+  return {
+    id,
+    threadId,
+    status: typeof status === "string" ? status : "inProgress",
+    error: guardOf(Received.TurnError)(error) ? Option.some(error) : Option.none(),
+    startedAt: seconds(startedAt),
+    completedAt: seconds(completedAt),
+    duration: Option.map(finite(durationMs), Duration.millis),
+    model: Option.fromUndefinedOr(model),
+    finalResponse: finalResponse(items),
+    plan: plan(items),
+    output: undefined,
+    items,
+    usage: Option.map(Option.fromUndefinedOr(usage.told), (told) => ({
+      turn: usage.turn,
+      subagents: usage.subagents,
+      total: told.total,
+      last: told.last,
+      modelContextWindow: finite(told.modelContextWindow)
+    }))
+  }
+}
+
+// By the clock of the server, which says when the turn ended. A limit that was reset before is not the one.
+const resetsAt = (
+  failed: Pick<TurnFailed, "info" | "detail">,
+  completedAt: Option.Option<DateTime.Utc>,
+  limits: () => RateLimits.Windows
+): Option.Option<DateTime.Utc> => {
+  const reason = TurnFailure.reasonOf(failed)
+  if (Option.isNone(completedAt) || (reason !== "usageLimit" && reason !== "rateLimit")) return Option.none()
+  const end = DateTime.toEpochMillis(completedAt.value)
+  const after = ServerTexts.retryAfter(failed.detail)
+  const reset = after === undefined ? RateLimits.resetOf(limits()) : end + after
+  return reset === undefined || reset < end ? Option.none() : DateTime.make(reset)
+}
+
+/** The failure of a turn that was neither completed nor interrupted. An unknown status is no success. */
+export const failureOf = (result: TurnResult, limits: () => RateLimits.Windows): TurnFailed => {
+  const error = Option.getOrUndefined(result.error)
+  const failed = {
+    threadId: result.threadId,
+    turnId: result.id,
+    detail: error?.message ?? (result.status === "failed"
+      ? "the server gave no reason."
+      : `it ended with the status ${result.status}, which this version of effect-codex does not know.`),
+    info: error?.codexErrorInfo ?? null,
+    result
+  }
+  return new TurnFailed({ ...failed, resetsAt: resetsAt(failed, result.completedAt, limits) })
+}
