@@ -13,10 +13,11 @@ import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import type { AppServerRpc } from "../../AppServerRpc.ts"
 import type { CallError, ConnectionError, InvalidArgument } from "../../CodexError.ts"
-import { LoginFailed, TransportError } from "../../CodexError.ts"
+import { LoginFailed } from "../../CodexError.ts"
 import { fromLoginEnd } from "../protocol/rpcErrors.ts"
 import { ownParams } from "../protocol/uses.ts"
 import { internalsOf } from "../rpcInternals.ts"
+import { scopeEnded } from "../scopeEnded.ts"
 
 export interface Attempt<A> {
   /** What the person needs to go on. */
@@ -73,7 +74,7 @@ export const start = <A extends { readonly loginId: string }, E>(
     )
     const exit = yield* Effect.onInterrupt(restore(Fiber.await(asked)), () => abandon)
     if (Exit.isFailure(exit) && Cause.hasInterrupts(exit.cause)) {
-      return yield* new TransportError({ reason: "closed", detail: "the layer's scope has ended." })
+      return yield* scopeEnded("layer")
     }
     const reply = yield* exit
     const id = loginId = reply.loginId

@@ -8,6 +8,7 @@ import * as Scope from "effect/Scope"
 import type { RestartSchedule } from "../../AppServerRpc.ts"
 import type { CodexError, ConnectionError } from "../../CodexError.ts"
 import * as Monotonic from "../monotonic.ts"
+import { inOwnScope } from "../ownScope.ts"
 
 /** A connection that was held for so long has recovered: the schedule of the next loss begins anew. */
 const recovery = 60_000
@@ -27,18 +28,11 @@ export interface Options<E extends CodexError> {
 export const start = Effect.fnUntraced(function*<E extends CodexError>(
   options: Options<E>
 ): Effect.fn.Return<void, E, Scope.Scope> {
-  const outer = yield* Effect.scope
   const clock = yield* Clock.Clock
 
-  const open = Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function*() {
-      const scope = yield* Scope.fork(outer)
-      const lost = yield* restore(options.open).pipe(
-        Scope.provide(scope),
-        Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
-      )
-      return { scope, lost, since: Monotonic.millis(clock) }
-    })
+  const open = Effect.map(
+    inOwnScope(options.open),
+    ([lost, scope]) => ({ scope, lost, since: Monotonic.millis(clock) })
   )
 
   let connection = yield* open

@@ -8,10 +8,11 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import type { AppServerRpc } from "../../AppServerRpc.ts"
 import type { RequestError, ResumeError, ThreadCallError, TurnCallError } from "../../CodexError.ts"
 import { AppServerTimeout, InvalidArgument, ThreadBusy, ThreadNotFound } from "../../CodexError.ts"
+import { inOwnScope } from "../ownScope.ts"
 import { membersOf } from "../protocol/members.ts"
 import { call, using } from "../protocol/uses.ts"
 import { internalsOf } from "../rpcInternals.ts"
@@ -254,33 +255,23 @@ export const start = Effect.fnUntraced(function*(
   if (other !== undefined) return yield* busyWithGoal(other)
   yield* ready
   const goal = new GoalState(threadId, { ...turnOptions, rpc, limits }, restore)
-  const turn = yield* Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function*() {
-      const scope = yield* Scope.fork(yield* Effect.scope)
-      // Before everything that can end the turn, so that it is the last to be closed.
-      yield* TurnTelemetry.followOnceBegun(Deferred.await(goal.begun), scope)
-      yield* Scope.provide(threads.setGoal(goal), scope)
-      yield* Scope.addFinalizer(
-        scope,
-        Effect.sync(() => {
-          // Nothing is heard of the goal any more, and nobody is to wait for that.
-          goal.onEnd(scopeEnded("goal"))
-          goal.onReadEnd()
-        })
-      )
-      const turn = yield* restore(threads.exclusively(threadId)(begin(running, goal, params))).pipe(
-        Scope.provide(scope),
-        Effect.onExit((exit) => Exit.isFailure(exit) ? Scope.close(scope, exit) : Effect.void)
-      )
-      if (stallTimeout !== undefined) {
-        yield* Effect.forkIn(Effect.interruptible(watch(running, goal, turn, stallTimeout)), scope)
-      }
-      yield* Effect.forkIn(
-        Effect.interruptible(turn.endRefused(interruptAndWait(running, goal, turn))),
-        scope
-      )
-      return turn
-    })
-  )
+  const [turn] = yield* inOwnScope(Effect.gen(function*() {
+    // Before everything that can end the turn, so that it is the last to be closed.
+    yield* TurnTelemetry.followOnceBegun(Deferred.await(goal.begun), yield* Effect.scope)
+    yield* threads.setGoal(goal)
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        // Nothing is heard of the goal any more, and nobody is to wait for that.
+        goal.onEnd(scopeEnded("goal"))
+        goal.onReadEnd()
+      })
+    )
+    const turn = yield* threads.exclusively(threadId)(begin(running, goal, params))
+    if (stallTimeout !== undefined) {
+      yield* Effect.forkScoped(Effect.interruptible(watch(running, goal, turn, stallTimeout)))
+    }
+    yield* Effect.forkScoped(Effect.interruptible(turn.endRefused(interruptAndWait(running, goal, turn))))
+    return turn
+  }))
   return [goal, turn]
 })

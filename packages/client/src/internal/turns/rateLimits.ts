@@ -10,10 +10,10 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { AppServerRpc } from "../../AppServerRpc.ts"
 import type { ConnectionError } from "../../CodexError.ts"
-import { TransportError } from "../../CodexError.ts"
 import type { Raw } from "../../ServerNotification.ts"
 import { guardOf } from "../protocol/guard.ts"
 import { internalsOf } from "../rpcInternals.ts"
+import { scopeEnded } from "../scopeEnded.ts"
 
 type Limits = Received.GetAccountRateLimitsResponse
 type Limit = Received.RateLimitSnapshot
@@ -117,7 +117,7 @@ export const follow = Effect.fnUntraced(function*(
 
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
-      end ??= new TransportError({ reason: "closed", detail: "the layer's scope has ended." })
+      end ??= scopeEnded("layer")
       wake()
     })
   )

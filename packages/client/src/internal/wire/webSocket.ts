@@ -16,6 +16,7 @@ import * as Semaphore from "effect/Semaphore"
 import * as Socket from "effect/socket/Socket"
 import { AppServerConnectError, TransportError } from "../../CodexError.ts"
 import type { Transport, WebSocketOptions } from "../../Transport.ts"
+import { scopeEnded } from "../scopeEnded.ts"
 import { exceeds } from "./frame.ts"
 import { frameTooLarge } from "./frameTooLarge.ts"
 
@@ -236,7 +237,7 @@ export const make = Effect.fnUntraced(function*(
     }),
     (ws) =>
       Effect.suspend(() => {
-        end(new TransportError({ reason: "closed", detail: "the layer's scope has ended." }))
+        end(scopeEnded("layer"))
         return Effect.interruptible(Effect.callback<void>((resume) => {
           if (ws.readyState === closed) return resume(Effect.void)
           ws.addEventListener("close", () => resume(Effect.void))
