@@ -14,11 +14,11 @@ import type { Told } from "../settings/heldSettings.ts"
 import * as Kept from "../settings/keptSettings.ts"
 import { ThreadSettings } from "../settings/threadSettings.ts"
 import { type Opened, unstored } from "../settings/untoldSettings.ts"
+import * as Attachment from "../turns/attachment.ts"
 import type { ToWire } from "../turns/inputItems.ts"
+import * as OpenThread from "../turns/openThread.ts"
 import type { StartedTurns } from "../turns/startedTurns.ts"
 import type { Turns } from "../turns/turns.ts"
-import * as Attachment from "./attachment.ts"
-import * as OpenThread from "./openThread.ts"
 import * as RunTurn from "./runTurn.ts"
 import * as ThreadGoals from "./threadGoals.ts"
 import * as ThreadRequests from "./threadRequests.ts"
@@ -108,7 +108,7 @@ export const make = (
     id,
     ...RunTurn.make({
       turns,
-      target: { rpc, threadId: id, settings, started, ready: subscribe },
+      target: { rpc, threadId: id, settings, started, attachment },
       handlers,
       stallTimeout,
       checkFolders,

@@ -11,6 +11,7 @@ import { call, using } from "../protocol/uses.ts"
 import type { Told } from "../settings/heldSettings.ts"
 import * as Kept from "../settings/keptSettings.ts"
 import type { ThreadSettings } from "../settings/threadSettings.ts"
+import type { Attachment } from "./attachment.ts"
 import type { StartedTurns } from "./startedTurns.ts"
 
 type Params = ClientRequests["turn/start"]["params"]
@@ -35,7 +36,7 @@ export interface Target {
   readonly threadId: string
   readonly settings: ThreadSettings
   readonly started: StartedTurns
-  readonly ready: StartRequest["ready"]
+  readonly attachment: Attachment
 }
 
 // The turn runs, whatever else of the reply does not fit: nobody would stop it if this failed.
@@ -49,13 +50,13 @@ const startedId = ({ turn }: Members): string | undefined => {
  * @param onSending called right before the request is made.
  */
 export const ofMessage = (
-  { ready, rpc, settings, started, threadId }: Target,
+  { attachment, rpc, settings, started, threadId }: Target,
   message: Pick<Params, "clientUserMessageId" | "input">,
   options: TurnOptions,
   given: Omit<Params, "threadId" | "input">,
   onSending: () => void
 ): StartRequest => ({
-  ready,
+  ready: attachment.subscribe,
   // Made up when it is sent, because a turn that was queued before may have changed what is kept.
   send: (requestOptions) =>
     Effect.suspend(() => {
@@ -72,11 +73,11 @@ export const ofMessage = (
 
 /** @param onSending called right before the request is made. */
 export const ofReview = (
-  { ready, rpc, settings, threadId }: Target,
+  { attachment, rpc, settings, threadId }: Target,
   target: Sent.ReviewTarget,
   onSending: () => void
 ): StartRequest => ({
-  ready,
+  ready: attachment.subscribe,
   send: (requestOptions) =>
     Effect.andThen(
       settings.enforce,
@@ -89,7 +90,7 @@ export const ofReview = (
     )
 })
 
-export const ofCompaction = ({ ready, rpc, threadId }: Target): StartRequest => ({
-  ready,
+export const ofCompaction = ({ attachment, rpc, threadId }: Target): StartRequest => ({
+  ready: attachment.subscribe,
   send: (requestOptions) => Effect.as(call(rpc, "thread/compact/start", { threadId }, requestOptions), undefined)
 })

@@ -7,7 +7,7 @@ import * as Kept from "../settings/keptSettings.ts"
 import { defined } from "../settings/settings.ts"
 import type { ThreadSettings } from "../settings/threadSettings.ts"
 import type { Opened } from "../settings/untoldSettings.ts"
-import * as AfterRestart from "../turns/afterRestart.ts"
+import * as AfterRestart from "./afterRestart.ts"
 import * as OpenThread from "./openThread.ts"
 
 export interface Attachment {

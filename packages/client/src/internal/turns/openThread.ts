@@ -16,7 +16,7 @@ import * as Held from "../settings/heldSettings.ts"
 import { allSent, defined } from "../settings/settings.ts"
 import { threadParams } from "../settings/threadParams.ts"
 import * as Untold from "../settings/untoldSettings.ts"
-import * as StoredTurn from "../turns/storedTurn.ts"
+import * as StoredTurn from "./storedTurn.ts"
 
 type Rpc = AppServerRpc["Service"]
 
