@@ -79,7 +79,8 @@ export interface RpcInternals {
   readonly tokensOf: (threadId: string) => number | undefined
 }
 
-type Rpc = AppServerRpc["Service"]
+/** The connection, as the parts of the client hand it to each other. */
+export type Rpc = AppServerRpc["Service"]
 
 const key = Symbol("@effect-codex/client/AppServerRpc/internals")
 

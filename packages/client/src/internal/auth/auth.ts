@@ -22,12 +22,10 @@ import * as CapturedServices from "../capturedServices.ts"
 import { observedEvents } from "../events/observedEvents.ts"
 import * as RpcErrors from "../protocol/rpcErrors.ts"
 import { call, ownParams } from "../protocol/uses.ts"
-import { internalsOf } from "../rpcInternals.ts"
+import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import { defined } from "../settings/settings.ts"
 import * as RateLimits from "../turns/rateLimits.ts"
 import * as Login from "./login.ts"
-
-type Rpc = AppServerRpc["Service"]
 
 export const make: Effect.Effect<Auth["Service"], never, AppServerRpc | Scope.Scope> = Effect.gen(function*() {
   const rpc = yield* AppServerRpc

@@ -11,12 +11,11 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
-import type { AppServerRpc } from "../../AppServerRpc.ts"
 import type { CallError, ConnectionError, InvalidArgument } from "../../CodexError.ts"
 import { LoginFailed } from "../../CodexError.ts"
 import { fromLoginEnd } from "../protocol/rpcErrors.ts"
 import { ownParams } from "../protocol/uses.ts"
-import { internalsOf } from "../rpcInternals.ts"
+import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import { scopeEnded } from "../scopeEnded.ts"
 
 export interface Attempt<A> {
@@ -31,7 +30,7 @@ export interface Attempt<A> {
  * @param request asks for the attempt.
  */
 export const start = <A extends { readonly loginId: string }, E>(
-  rpc: AppServerRpc["Service"],
+  rpc: Rpc,
   scope: Scope.Scope,
   request: Effect.Effect<A, E>
 ): Effect.Effect<Attempt<A>, E | TransportError, Scope.Scope> =>

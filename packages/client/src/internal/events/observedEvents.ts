@@ -2,13 +2,12 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
-import type { AppServerRpc } from "../../AppServerRpc.ts"
 import type { ConnectionError } from "../../CodexError.ts"
 import type { Raw, ServerNotification } from "../../ServerNotification.ts"
-import { internalsOf } from "../rpcInternals.ts"
+import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import { Mailbox, slowReader } from "./mailbox.ts"
 
-export const observedEvents = (rpc: AppServerRpc["Service"], options: {
+export const observedEvents = (rpc: Rpc, options: {
   readonly threadId: string | undefined
   /** What they are, for a warning that their reader is too slow. */
   readonly name: string

@@ -1,7 +1,6 @@
 /** Warns once that nobody is logged in where the model provider needs it: codex itself says so when the first turn has failed. */
 import * as Effect from "effect/Effect"
-import type { AppServerRpc } from "../../AppServerRpc.ts"
-import { internalsOf } from "../rpcInternals.ts"
+import { internalsOf, type Rpc } from "../rpcInternals.ts"
 
 // What `codex exec` reads from its environment the app-server does not (measured on codex 0.169.0).
 const message = "nobody is logged in to codex, and its model provider needs a login: turns will fail. Log in with " +
@@ -10,7 +9,7 @@ const message = "nobody is logged in to codex, and its model provider needs a lo
 
 /** Asks in the background, the first time that it is called. */
 export const make = (
-  rpc: AppServerRpc["Service"],
+  rpc: Rpc,
   inBackground: (effect: Effect.Effect<void>) => void
 ): () => void => {
   let isAsked = false

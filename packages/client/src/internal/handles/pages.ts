@@ -3,15 +3,13 @@ import type { Lazy } from "@effect-codex/protocol/Lazy"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
-import type { AppServerRpc } from "../../AppServerRpc.ts"
 import { DecodeError, type InvalidArgument } from "../../CodexError.ts"
 import * as OptionKinds from "../options.ts"
 import { parts } from "../protocol/guard.ts"
 import type { Members } from "../protocol/members.ts"
 import { using } from "../protocol/uses.ts"
+import type { Rpc } from "../rpcInternals.ts"
 import { defined } from "../settings/settings.ts"
-
-type Rpc = AppServerRpc["Service"]
 
 // The most that codex gives at a time, whatever it is asked for (measured on 0.169).
 const largestPage = 100

@@ -1,14 +1,13 @@
 /** Assembles a thread's handle. */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { AppServerRpc } from "../../AppServerRpc.ts"
 import type { ForkThreadOptions, ThreadSettings as Settings } from "../../Codex.ts"
 import type { SettingsNotApplied, ThreadCallError } from "../../CodexError.ts"
 import type { DynamicTools } from "../../DynamicTools.ts"
 import type { Handler, Overrides } from "../../ServerRequests.ts"
 import type { Thread } from "../../Thread.ts"
 import * as OptionKinds from "../options.ts"
-import { internalsOf } from "../rpcInternals.ts"
+import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import type { CheckFolders } from "../settings/folders.ts"
 import type { Told } from "../settings/heldSettings.ts"
 import * as Kept from "../settings/keptSettings.ts"
@@ -38,7 +37,7 @@ export interface ThreadDefaults {
 
 /** What the threads of a client share. */
 interface Client {
-  readonly rpc: AppServerRpc["Service"]
+  readonly rpc: Rpc
   readonly turns: Turns
   readonly stallTimeout: Duration.Input | undefined
   /** Answers the calls of tools that a thread's handle does not have. */

@@ -1,7 +1,6 @@
 /** What is asked of a thread beside its turns. What was not given is not sent. */
 import * as Received from "@effect-codex/protocol/Received"
 import * as Effect from "effect/Effect"
-import type { AppServerRpc } from "../../AppServerRpc.ts"
 import { InvalidArgument } from "../../CodexError.ts"
 import type { Thread } from "../../Thread.ts"
 import { observedEvents } from "../events/observedEvents.ts"
@@ -10,11 +9,10 @@ import { guardOf } from "../protocol/guard.ts"
 import { injectedProblem } from "../protocol/media.ts"
 import { membersOf } from "../protocol/members.ts"
 import { call, using } from "../protocol/uses.ts"
+import type { Rpc } from "../rpcInternals.ts"
 import { defined } from "../settings/settings.ts"
 import { updateParams } from "../settings/threadParams.ts"
 import { page, pages } from "./pages.ts"
-
-type Rpc = AppServerRpc["Service"]
 
 export const read = (rpc: Rpc, threadId: string, options?: { readonly includeTurns?: boolean | undefined }) =>
   Effect.map(

@@ -3,11 +3,10 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
-import type { AppServerRpc } from "../../AppServerRpc.ts"
 import type { SearchThreadsOptions, ThreadSearchEvent } from "../../Codex.ts"
 import type { CallError } from "../../CodexError.ts"
 import type * as Sent from "../../Sent.ts"
-import { internalsOf } from "../rpcInternals.ts"
+import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import { allSent, defined } from "../settings/settings.ts"
 import * as ServerTexts from "../text/serverTexts.ts"
 
@@ -30,7 +29,7 @@ const paramsOf = (searchTerm: string, options: SearchThreadsOptions = {}): Sent.
 
 /** Leaving the stream interrupts the request, which cancels it on the server. */
 export const search = (
-  rpc: AppServerRpc["Service"],
+  rpc: Rpc,
   searchTerm: string,
   options: SearchThreadsOptions | undefined
 ): Stream.Stream<ThreadSearchEvent, CallError> =>

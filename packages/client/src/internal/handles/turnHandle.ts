@@ -4,11 +4,11 @@ import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import type { AppServerRpc } from "../../AppServerRpc.ts"
 import type { InputItem } from "../../Input.ts"
 import type { Turn } from "../../Turn.ts"
 import * as Items from "../protocol/items.ts"
 import { call } from "../protocol/uses.ts"
+import type { Rpc } from "../rpcInternals.ts"
 import * as AgentText from "../turns/agentText.ts"
 import type { ToWire } from "../turns/inputItems.ts"
 import * as Terminals from "../turns/terminals.ts"
@@ -29,7 +29,7 @@ export const controls = (turns: Turns, state: TurnState): Controls => ({
 })
 
 export const make = (
-  rpc: AppServerRpc["Service"],
+  rpc: Rpc,
   state: TurnState,
   toWire: ToWire,
   { interrupt, steer }: Controls

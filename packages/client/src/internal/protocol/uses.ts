@@ -2,9 +2,9 @@
 import type { ClientRequests } from "@effect-codex/protocol/Methods"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
-import type { AppServerRpc, Diagnostic, RequestOptions } from "../../AppServerRpc.ts"
+import type { Diagnostic, RequestOptions } from "../../AppServerRpc.ts"
 import { DecodeError, type InvalidArgument } from "../../CodexError.ts"
-import { internalsOf } from "../rpcInternals.ts"
+import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import type { RequestErrorOf } from "./answers.ts"
 import { type Members, membersOf } from "./members.ts"
 
@@ -24,17 +24,17 @@ const isDecodeError = (error: unknown): error is DecodeError => Predicate.isTagg
  * @param read gives undefined if what is used is missing.
  */
 export function using<A extends {} | null>(
-  rpc: AppServerRpc["Service"],
+  rpc: Rpc,
   method: string,
   read: (reply: Members) => A
 ): <E>(request: Effect.Effect<unknown, E>) => Effect.Effect<A, Exclude<E, DecodeError>>
 export function using<A>(
-  rpc: AppServerRpc["Service"],
+  rpc: Rpc,
   method: string,
   read: (reply: Members) => A | undefined
 ): <E>(request: Effect.Effect<unknown, E | DecodeError>) => Effect.Effect<A, E | DecodeError>
 export function using<A>(
-  rpc: AppServerRpc["Service"],
+  rpc: Rpc,
   method: string,
   read: (reply: Members) => A | undefined
 ): <E>(request: Effect.Effect<unknown, E | DecodeError>) => Effect.Effect<A, E | DecodeError> {
@@ -72,7 +72,7 @@ export function ownParams<A, E>(request: Effect.Effect<A, E>): Effect.Effect<A, 
 
 /** A call of whose reply nothing is used. */
 export const call = <M extends keyof ClientRequests>(
-  rpc: AppServerRpc["Service"],
+  rpc: Rpc,
   method: M,
   params: ClientRequests[M]["params"],
   options?: RequestOptions

@@ -6,16 +6,14 @@ import * as Received from "@effect-codex/protocol/Received"
 import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
-import type { AppServerRpc } from "../../AppServerRpc.ts"
 import { type ResumeError, type RpcError, SettingsNotApplied } from "../../CodexError.ts"
 import type { Sandbox } from "../../Sandbox.ts"
 import { parts } from "../protocol/guard.ts"
 import type { Members } from "../protocol/members.ts"
 import { call, using } from "../protocol/uses.ts"
+import type { Rpc } from "../rpcInternals.ts"
 import { containsPath, isRelative, isWithin, samePath } from "./paths.ts"
 import { defined } from "./settings.ts"
-
-type Rpc = AppServerRpc["Service"]
 
 /** What was asked, as far as the reply to `thread/start`, `thread/resume` and `thread/fork` tells of it. */
 export interface Asked {

@@ -7,10 +7,9 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import type { AppServerRpc } from "../../AppServerRpc.ts"
 import type { CallError, InvalidArgument, SettingsNotApplied, ThreadNotFound } from "../../CodexError.ts"
 import { call, using } from "../protocol/uses.ts"
-import { internalsOf } from "../rpcInternals.ts"
+import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import type { Told } from "./heldSettings.ts"
 import * as Held from "./heldSettings.ts"
 import * as Kept from "./keptSettings.ts"
@@ -27,7 +26,7 @@ interface Change {
 const unknownOutcomes: ReadonlySet<string> = new Set(["AppServerTimeout", "AppServerExited", "TransportError"])
 
 export class ThreadSettings {
-  private readonly rpc: AppServerRpc["Service"]
+  private readonly rpc: Rpc
   private readonly opened: Opened
   private readonly threadId: string
   /** What the handle was asked to hold, with the changes that are not done. */
@@ -47,7 +46,7 @@ export class ThreadSettings {
   /** The folder of TMPDIR on the server, once it was seen. */
   private foundTemporary: string | undefined
 
-  constructor(rpc: AppServerRpc["Service"], opened: Opened, threadId: string, kept: Kept.Kept) {
+  constructor(rpc: Rpc, opened: Opened, threadId: string, kept: Kept.Kept) {
     this.rpc = rpc
     this.opened = opened
     this.threadId = threadId

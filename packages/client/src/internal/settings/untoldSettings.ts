@@ -3,9 +3,9 @@
  * silently, so this client remembers what it loaded its threads with.
  */
 import type * as Schema from "effect/Schema"
-import type { AppServerRpc } from "../../AppServerRpc.ts"
 import type { ThreadSettings } from "../../Codex.ts"
 import { SettingsNotApplied } from "../../CodexError.ts"
+import type { Rpc } from "../rpcInternals.ts"
 import { keep, type Kept, settings } from "./keptSettings.ts"
 import { defined } from "./settings.ts"
 
@@ -49,9 +49,9 @@ export class Opened {
   /** What a process that is gone had loaded them with. */
   private readonly earlier = new Map<string, Untold>()
   private readonly kept = new Map<string, Kept>()
-  private readonly rpc: AppServerRpc["Service"]
+  private readonly rpc: Rpc
   private restarts = 0
-  constructor(rpc: AppServerRpc["Service"]) {
+  constructor(rpc: Rpc) {
     this.rpc = rpc
   }
 

@@ -1,17 +1,14 @@
 /** What becomes of the turns that were running when the connection was lost, once there is another one. */
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import type { AppServerRpc } from "../../AppServerRpc.ts"
 import { TurnOutcomeUnknown } from "../../CodexError.ts"
 import type { Raw } from "../../ServerNotification.ts"
 import { membersOf } from "../protocol/members.ts"
 import { call } from "../protocol/uses.ts"
-import { internalsOf } from "../rpcInternals.ts"
+import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import * as StoredTurn from "./storedTurn.ts"
 import type { Stored } from "./storedTurn.ts"
 import type { TurnState } from "./turnState.ts"
-
-type Rpc = AppServerRpc["Service"]
 
 interface Route {
   readonly threadId: string

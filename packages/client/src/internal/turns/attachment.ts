@@ -1,8 +1,8 @@
 /** Keeps a thread loaded by the server's process, and heard by this connection. */
 import * as Effect from "effect/Effect"
-import type { AppServerRpc } from "../../AppServerRpc.ts"
 import type { ThreadSettings as Settings } from "../../Codex.ts"
 import type { ResumeError, ThreadCallError, ThreadInUse } from "../../CodexError.ts"
+import type { Rpc } from "../rpcInternals.ts"
 import * as Kept from "../settings/keptSettings.ts"
 import { defined } from "../settings/settings.ts"
 import type { ThreadSettings } from "../settings/threadSettings.ts"
@@ -26,7 +26,7 @@ export interface Attachment {
 }
 
 export const make = (options: {
-  readonly rpc: AppServerRpc["Service"]
+  readonly rpc: Rpc
   readonly opened: Opened
   /** The threads that this connection does not hear of because it asked not to. */
   readonly unheard: Set<string>

@@ -9,13 +9,12 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
-import type { AppServerRpc } from "../../AppServerRpc.ts"
 import type { RequestError, ResumeError, ThreadCallError, TurnCallError } from "../../CodexError.ts"
 import { AppServerTimeout, InvalidArgument, ThreadBusy, ThreadNotFound } from "../../CodexError.ts"
 import { inOwnScope } from "../ownScope.ts"
 import { membersOf } from "../protocol/members.ts"
 import { call, using } from "../protocol/uses.ts"
-import { internalsOf } from "../rpcInternals.ts"
+import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import { scopeEnded } from "../scopeEnded.ts"
 import { GoalState } from "./goalState.ts"
 import * as StoredTurn from "./storedTurn.ts"
@@ -25,8 +24,6 @@ import type { Turns } from "./turns.ts"
 import type { TurnState, TurnStateOptions } from "./turnState.ts"
 import * as TurnTelemetry from "./turnTelemetry.ts"
 import * as Watchdog from "./watchdog.ts"
-
-type Rpc = AppServerRpc["Service"]
 
 type SetParams = ClientRequests["thread/goal/set"]["params"]
 

@@ -5,20 +5,19 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
-import type { AppServerRpc, RequestOptions } from "../../AppServerRpc.ts"
+import type { RequestOptions } from "../../AppServerRpc.ts"
 import type { ForkThreadOptions, ResumeThreadOptions, StartThreadOptions, ThreadSettings } from "../../Codex.ts"
 import type { ResumeError } from "../../CodexError.ts"
 import { type Members, membersOf } from "../protocol/members.ts"
 import { withoutMeaning } from "../protocol/rpcErrors.ts"
 import { call, using } from "../protocol/uses.ts"
 import { nameRequired } from "../rpc/mcpStartup.ts"
+import type { Rpc } from "../rpcInternals.ts"
 import * as Held from "../settings/heldSettings.ts"
 import { allSent, defined } from "../settings/settings.ts"
 import { threadParams } from "../settings/threadParams.ts"
 import * as Untold from "../settings/untoldSettings.ts"
 import * as StoredTurn from "./storedTurn.ts"
-
-type Rpc = AppServerRpc["Service"]
 
 const empty = {}
 

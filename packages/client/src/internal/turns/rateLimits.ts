@@ -8,11 +8,10 @@ import * as Equal from "effect/Equal"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { AppServerRpc } from "../../AppServerRpc.ts"
 import type { ConnectionError } from "../../CodexError.ts"
 import type { Raw } from "../../ServerNotification.ts"
 import { guardOf } from "../protocol/guard.ts"
-import { internalsOf } from "../rpcInternals.ts"
+import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import { scopeEnded } from "../scopeEnded.ts"
 
 type Limits = Received.GetAccountRateLimitsResponse
@@ -86,7 +85,7 @@ export const update = (known: Limits | undefined, update: Limit): readonly [Limi
 
 /** Follows what the server tells until the scope closes. */
 export const follow = Effect.fnUntraced(function*(
-  rpc: AppServerRpc["Service"]
+  rpc: Rpc
 ): Effect.fn.Return<RateLimits, never, Scope.Scope> {
   const isUpdate = guardOf(Received.AccountRateLimitsUpdatedNotification)
   let current: Limits | undefined

@@ -2,12 +2,13 @@
 import type { ClientRequests } from "@effect-codex/protocol/Methods"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
-import type { AppServerRpc, RequestOptions } from "../../AppServerRpc.ts"
+import type { RequestOptions } from "../../AppServerRpc.ts"
 import type { ResumeError, SettingsNotApplied, TurnStartError } from "../../CodexError.ts"
 import type * as Sent from "../../Sent.ts"
 import type { TurnOptions } from "../../Thread.ts"
 import { type Members, membersOf } from "../protocol/members.ts"
 import { call, using } from "../protocol/uses.ts"
+import type { Rpc } from "../rpcInternals.ts"
 import type { Told } from "../settings/heldSettings.ts"
 import * as Kept from "../settings/keptSettings.ts"
 import type { ThreadSettings } from "../settings/threadSettings.ts"
@@ -32,7 +33,7 @@ export interface Steer {
 
 /** The thread that a turn is started on. */
 export interface Target {
-  readonly rpc: AppServerRpc["Service"]
+  readonly rpc: Rpc
   readonly threadId: string
   readonly settings: ThreadSettings
   readonly started: StartedTurns

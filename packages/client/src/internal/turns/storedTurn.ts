@@ -3,12 +3,10 @@ import type * as Received from "@effect-codex/protocol/Received"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
-import type { AppServerRpc } from "../../AppServerRpc.ts"
 import type { CallError, ThreadCallError } from "../../CodexError.ts"
 import { type Members, membersOf, rawOf } from "../protocol/members.ts"
 import { using } from "../protocol/uses.ts"
-
-type Rpc = AppServerRpc["Service"]
+import type { Rpc } from "../rpcInternals.ts"
 
 /** A turn as it is stored. What is not looked at may be anything. */
 export interface Stored {

@@ -1,11 +1,9 @@
 /** The terminals of a thread are the commands that codex runs for it. Each names the item that began it. */
 import type * as Received from "@effect-codex/protocol/Received"
 import * as Effect from "effect/Effect"
-import type { AppServerRpc } from "../../AppServerRpc.ts"
 import type { CallError, ThreadNotFound } from "../../CodexError.ts"
+import type { Rpc } from "../rpcInternals.ts"
 import type { TurnState } from "./turnState.ts"
-
-type Rpc = AppServerRpc["Service"]
 
 /** Ends those of some items, and gives the ones that were ended. */
 export const end = Effect.fnUntraced(function*(

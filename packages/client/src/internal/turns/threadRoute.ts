@@ -9,14 +9,12 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Semaphore from "effect/Semaphore"
 import type * as Tracer from "effect/Tracer"
-import type { AppServerRpc } from "../../AppServerRpc.ts"
 import type { ConnectionError } from "../../CodexError.ts"
 import { ThreadBusy } from "../../CodexError.ts"
 import type { Raw } from "../../ServerNotification.ts"
 import type { Overrides } from "../../ServerRequests.ts"
 import { membersOf } from "../protocol/members.ts"
-import type { ThreadObserver } from "../rpcInternals.ts"
-import { internalsOf } from "../rpcInternals.ts"
+import { internalsOf, type Rpc, type ThreadObserver } from "../rpcInternals.ts"
 import { scopeEnded } from "../scopeEnded.ts"
 import type { Told } from "../settings/heldSettings.ts"
 import { clientIdOf, isQuiet } from "./storedTurn.ts"
@@ -70,13 +68,13 @@ export class ThreadRoute implements ThreadObserver {
   private last: TurnState | undefined
   private end: ConnectionError | undefined
 
-  private readonly rpc: AppServerRpc["Service"]
+  private readonly rpc: Rpc
   private readonly calls: RouteCalls
   readonly onRestored: () => void
   /** The connection is lost, and is being made again. */
   isLost = false
 
-  constructor(threadId: string, rpc: AppServerRpc["Service"], calls: RouteCalls) {
+  constructor(threadId: string, rpc: Rpc, calls: RouteCalls) {
     this.threadId = threadId
     this.rpc = rpc
     this.calls = calls

@@ -5,10 +5,9 @@
 import * as Effect from "effect/Effect"
 import * as RcMap from "effect/RcMap"
 import * as Scope from "effect/Scope"
-import type { AppServerRpc } from "../../AppServerRpc.ts"
 import { ThreadBusy } from "../../CodexError.ts"
 import { membersOf } from "../protocol/members.ts"
-import { internalsOf } from "../rpcInternals.ts"
+import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import { scopeEnded } from "../scopeEnded.ts"
 import * as AfterRestart from "./afterRestart.ts"
 import type { GoalState } from "./goalState.ts"
@@ -16,8 +15,6 @@ import * as StoredTurn from "./storedTurn.ts"
 import { ThreadRoute } from "./threadRoute.ts"
 import type { TurnState } from "./turnState.ts"
 import * as Watchdog from "./watchdog.ts"
-
-type Rpc = AppServerRpc["Service"]
 
 export interface Threads {
   /** The route of a thread, which hears of the thread until the scope closes. */

@@ -4,19 +4,18 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import type { AppServerRpc } from "../../AppServerRpc.ts"
 import type { ConnectionError } from "../../CodexError.ts"
 import { EventsOverflow } from "../../CodexError.ts"
 import type { Raw, TurnEvent } from "../../ServerNotification.ts"
 import { CompactLog, done, Mailbox, slowReader } from "../events/mailbox.ts"
-import { internalsOf } from "../rpcInternals.ts"
+import { internalsOf, type Rpc } from "../rpcInternals.ts"
 
 export type StreamError = ConnectionError | EventsOverflow
 
 type End = Exit.Exit<never, StreamError | Cause.Done>
 
 interface Options {
-  readonly rpc: AppServerRpc["Service"]
+  readonly rpc: Rpc
   readonly maxUnreadBytes: number | undefined
 }
 

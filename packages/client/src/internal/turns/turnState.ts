@@ -9,7 +9,6 @@ import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
 import type * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
-import type { AppServerRpc } from "../../AppServerRpc.ts"
 import type {
   ConnectionError,
   SettingsNotApplied,
@@ -24,7 +23,7 @@ import type { TurnResult } from "../../TurnResult.ts"
 import { done } from "../events/mailbox.ts"
 import { guardOf } from "../protocol/guard.ts"
 import { membersOf } from "../protocol/members.ts"
-import { internalsOf } from "../rpcInternals.ts"
+import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import type { Told } from "../settings/heldSettings.ts"
 import { visible } from "../text/visibleText.ts"
 import type * as RateLimits from "./rateLimits.ts"
@@ -45,7 +44,7 @@ export interface TurnStateOptions {
   readonly maxUnreadBytes: number | undefined
   /** For what the server asks during the turn. Default: those of the client. */
   readonly handlers?: Overrides | undefined
-  readonly rpc: AppServerRpc["Service"]
+  readonly rpc: Rpc
   /** The limits of the account. */
   readonly limits: () => RateLimits.Windows
   /** Why the turn must not run with what its thread holds. Default: it may run with anything. */

@@ -3,12 +3,12 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
-import type { AppServerRpc } from "../../AppServerRpc.ts"
+import type { Rpc } from "../rpcInternals.ts"
 import * as RateLimits from "./rateLimits.ts"
 import * as Threads from "./threads.ts"
 
 export interface Turns {
-  readonly rpc: AppServerRpc["Service"]
+  readonly rpc: Rpc
   readonly threads: Threads.Threads
   /** How long the end of an interrupted turn or goal is waited for before it is let go. */
   readonly stopGrace: Duration.Duration
@@ -21,7 +21,7 @@ export interface Turns {
 }
 
 export const make = Effect.fnUntraced(function*(
-  rpc: AppServerRpc["Service"],
+  rpc: Rpc,
   stopGrace: Duration.Duration
 ): Effect.fn.Return<Turns, never, Scope.Scope> {
   const scope = yield* Effect.scope

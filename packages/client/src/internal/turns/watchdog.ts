@@ -2,15 +2,12 @@
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { AppServerRpc } from "../../AppServerRpc.ts"
 import { TurnOutcomeUnknown, TurnStalled } from "../../CodexError.ts"
 import * as Monotonic from "../monotonic.ts"
 import { membersOf } from "../protocol/members.ts"
-import { internalsOf } from "../rpcInternals.ts"
+import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import * as StoredTurn from "./storedTurn.ts"
 import type { TurnState } from "./turnState.ts"
-
-type Rpc = AppServerRpc["Service"]
 
 /** The server tells that a thread is idle right before it tells the end of the turn; this is how long it may lie between. */
 export const endGrace = Duration.seconds(2)
