@@ -9,6 +9,7 @@ import type {
   PermissionsRequest
 } from "@effect-codex/client/Approvals"
 import { withoutShell } from "@effect-codex/client/Approvals"
+import { fileAccesses } from "@effect-codex/client/internal/text/approvalText"
 import { visible } from "@effect-codex/client/internal/text/visibleText"
 
 type Permissions = PermissionsRequest["permissions"]
@@ -109,19 +110,13 @@ const titleOf = ({ kind, path }: Change): string => {
   return `${visible(kind.type)} ${visible(path)}${moved}`
 }
 
-const permissionsOf = ({ fileSystem, network }: Permissions): ReadonlyArray<string> => {
+const permissionsOf = (permissions: Permissions): ReadonlyArray<string> => {
+  const enabled = permissions.network?.enabled
   const lines = [
-    ...typeof network?.enabled === "boolean" ? [network.enabled ? "to use the network" : "without the network"] : [],
-    ...(fileSystem?.read ?? []).map((path) => `to read ${visible(path)}`),
-    ...(fileSystem?.write ?? []).map((path) => `to write ${visible(path)}`),
-    // An older form of the same names the paths above.
-    ...(fileSystem?.entries ?? []).map(({ access, path }) =>
-      `to ${visible(access)} ${
-        visible(path.type === "path" && "path" in path ? String(path.path) : JSON.stringify(path))
-      }`
-    )
+    ...typeof enabled === "boolean" ? [enabled ? "to use the network" : "without the network"] : [],
+    ...fileAccesses(permissions).map((access) => `to ${access}`)
   ]
-  return lines.length === 0 ? ["that it does not name"] : cut([...new Set(lines)], "permission")
+  return lines.length === 0 ? ["that it does not name"] : cut(lines, "permission")
 }
 
 // =============================================================================

@@ -28,7 +28,11 @@ export const tool = <Input>(name: string, options: ToolOptions<Input>): Tool => 
   return made
 }
 
-const contents = { inputText: "text", inputImage: "imageUrl", inputAudio: "audioUrl" } as const
+const contents: { readonly [C in DynamicTools.Content as C["type"]]: Exclude<keyof C, "type"> } = {
+  inputText: "text",
+  inputImage: "imageUrl",
+  inputAudio: "audioUrl"
+}
 
 const isContent = (u: unknown): u is DynamicTools.Content =>
   Object.entries(contents).some(([type, key]) =>

@@ -47,16 +47,21 @@ const ofFiles = ({ changes, grantRoot }: FileChangeRequest): string => {
   return grantRoot === undefined ? what : `${what}, and write below ${short(grantRoot)} from now on`
 }
 
-const ofPermissions = ({ cwd, permissions: { fileSystem, network } }: PermissionsRequest): string => {
-  const wanted = [
-    ...network?.enabled === true ? ["use the network"] : [],
+/** What may be done with which paths, each once. It is not made visible. */
+export const fileAccesses = ({ fileSystem }: PermissionsRequest["permissions"]): ReadonlyArray<string> => [
+  ...new Set([
     ...(fileSystem?.read ?? []).map((path) => `read ${path}`),
     ...(fileSystem?.write ?? []).map((path) => `write ${path}`),
+    // Servers name the paths in an older form, in this one, or in both.
     ...(fileSystem?.entries ?? []).map(({ access, path }) =>
       `${access} ${path.type === "path" && "path" in path ? String(path.path) : JSON.stringify(path)}`
     )
-  ]
-  const names = wanted.length === 0 ? "have permissions that it does not name" : list([...new Set(wanted)])
+  ])
+]
+
+const ofPermissions = ({ cwd, permissions }: PermissionsRequest): string => {
+  const wanted = [...permissions.network?.enabled === true ? ["use the network"] : [], ...fileAccesses(permissions)]
+  const names = wanted.length === 0 ? "have permissions that it does not name" : list(wanted)
   return `${names} in ${short(cwd)}`
 }
 

@@ -8,6 +8,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
+import type { ExecRequest, ExecResult } from "../../FakeAppServer.ts"
 import type { FunctionCall, HttpFailure, Outcome, Part, Pause, Reply, Usage } from "../../ScriptedModel.ts"
 import * as RequestBody from "../requestBody.ts"
 import type { Script } from "../script.ts"
@@ -21,18 +22,6 @@ import * as Input from "./input.ts"
 import { FakeRequest } from "./modelRequest.ts"
 import * as OwnTools from "./ownTools.ts"
 import * as Requests from "./requests.ts"
-
-/** A command of the model. Nothing is run: this is what the script's `exec` gets. */
-export interface ExecRequest {
-  readonly command: string
-  readonly cwd: string
-  readonly threadId: string
-}
-
-export interface ExecResult {
-  readonly output?: string | undefined
-  readonly exitCode?: number | undefined
-}
 
 export interface Engine {
   readonly connection: Connection
