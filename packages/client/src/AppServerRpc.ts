@@ -76,7 +76,10 @@ export interface Diagnostics {
   readonly unmatchedReplies: number
   /** Notifications of unknown methods, each time that a reader met one. */
   readonly unknown: number
-  /** Notifications whose params do not fit the protocol, wholly or in part, each time that a reader met one; and replies. */
+  /**
+   * Notifications whose params do not fit the protocol, wholly or in part, each time that a reader met one; replies; and
+   * requests of the server.
+   */
   readonly undecodable: number
 }
 
@@ -91,9 +94,11 @@ export interface Diagnostics {
  * - `UnknownNotification`, `UndecodableNotification`: a reader met a notification of a newer server, or one whose params do
  *   not fit.
  * - `UndecodableReply`: a part of a reply does not fit, or what the call does not use; the call has succeeded with the rest.
+ * - `UndecodableServerRequest`: params of a request of the server do not fit. Its handler got the others, or it was refused
+ *   because an answer depends on what does not fit.
  * - `SlowReader`: more than 64 MiB are unread.
  * - `ServerWarning`: the server found something wrong with its configuration.
- * - `HandlerProblem`: a request of the server was unknown or malformed, its handler failed or took too long, or the server
+ * - `HandlerProblem`: a request of the server was unknown, its handler failed or took too long, or the server
  *   did not accept or did not read the answer.
  * - `ModelRetry`: codex does not reach the model and tries again, told once for each turn.
  * - `ModelRerouted`: another model than the one that was asked for answers, told once for each turn; of a thread that was
@@ -120,6 +125,12 @@ export type Diagnostic =
   }
   | {
     readonly _tag: "UndecodableReply"
+    readonly message: string
+    readonly method: string
+    readonly issue: string
+  }
+  | {
+    readonly _tag: "UndecodableServerRequest"
     readonly message: string
     readonly method: string
     readonly issue: string

@@ -47,7 +47,10 @@ export interface CommandRequest extends AskedOfItem {
   /** The command line as it will be run, with the shell in front: `/bin/bash -lc 'git push'`. */
   readonly command: string | undefined
   readonly cwd: string | undefined
-  /** What the command does as far as the server understands it, for display. Empty when it does not tell. */
+  /**
+   * What the command does as far as the server understands it, for display. Empty when it does not tell. One `unknown` action
+   * when a newer server tells in a form that this version does not read.
+   */
   readonly actions: ReadonlyArray<Received.CommandAction>
   /** The host that the command wants to reach, when it is about that. */
   readonly network: Received.NetworkApprovalContext | undefined

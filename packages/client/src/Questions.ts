@@ -257,11 +257,12 @@ function handlers<R>(handler: Handler<R>) {
   }
 }
 
-const requestOf = (params: Received.ToolRequestUserInputParams): Request => ({
+const requestOf = (params: ServerRequests.Request<"item/tool/requestUserInput">["params"]): Request => ({
   threadId: params.threadId,
   turnId: params.turnId,
   itemId: params.itemId,
-  isBlocking: params.isBlocking,
+  // The turn waits either way.
+  isBlocking: params.isBlocking ?? true,
   questions: params.questions.map(({ header, id, isOther, isSecret, options, question }) => ({
     id,
     header,

@@ -21,6 +21,7 @@ import * as Effect from "effect/Effect"
 import type * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
 import { capture, layerOf, provided } from "./internal/serverRequests/overrides.ts"
+import type { ParamsOf } from "./internal/serverRequests/spareParams.ts"
 import { TaggedError } from "./internal/taggedError.ts"
 import type * as Received from "./Received.ts"
 
@@ -61,7 +62,10 @@ export interface Request<M extends Method> {
   /** The server's id of the request, unique within the connection. */
   readonly id: string | number
   readonly method: M
-  readonly params: Protocol[M]["params"]
+  /** Those that an approval can be decided without, such as `reason`, are left out where they do not fit the protocol. */
+  readonly params: ParamsOf<M>
+  /** The params that were left out, by their keys, as they came. Undefined where none was. */
+  readonly undecodable?: { readonly [key: string]: unknown } | undefined
   /**
    * The item that the request is about, as the server told its start: for a change of files this is where the diff is.
    * Undefined when this connection did not hear of the start, and for requests that are about no item.

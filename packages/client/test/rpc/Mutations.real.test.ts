@@ -65,6 +65,18 @@ const each = Mutation.harmful.flatMap((kind): ReadonlyArray<Row> => {
   return [{ ...row, seeds: ends, isRight: false }, { ...row, seeds: right, isRight: true }]
 })
 
+/** An approval alone, in a key that its handler can do without: the parsed actions, the time, what is proposed. */
+const spared: Row = {
+  kinds: ["retypeKey"],
+  rate: 1,
+  seeds: [1, 3, 4, 5],
+  methods: ["item/commandExecution/requestApproval"],
+  isRight: true
+}
+
+/** In one that identifies it. */
+const needed: Row = { ...spared, seeds: [2, 6], isRight: false }
+
 const test = (
   how: string,
   run: (options: Session.Options) => Effect.Effect<Session.Session, unknown>,
@@ -96,9 +108,11 @@ describe.concurrent("where no meaning was touched every call gives the right ans
 describe.concurrent("where something is late, lost or of another shape every call ends, with a result or a typed error", () => {
   for (const row of each.filter(({ isRight }) => !isRight)) test("on the transport", Session.onTransport, row)
   test("on the transport", Session.onTransport, mixed)
+  test("on the transport, in an approval alone", Session.onTransport, needed)
   test("in front of codex", Session.onExecutable, { ...mixed, seeds: [4, 8, 9] })
 })
 
 describe.concurrent("where that is not needed every call gives the right answer", () => {
   for (const row of each.filter(({ isRight }) => isRight)) test("on the transport", Session.onTransport, row)
+  test("on the transport, in an approval alone", Session.onTransport, spared)
 })

@@ -2,7 +2,7 @@
  * The real codex, some of whose frames are changed as a newer one may send them, lost, late or doubled: what a call does not
  * use is no reason to fail it, and what is not known to be over goes on.
  */
-import { ApprovalMode, Approvals, AppServerRpc, Codex, Sandbox } from "@effect-codex/client"
+import { ApprovalMode, Approvals, AppServerRpc, Codex, Sandbox, type ServerRequests } from "@effect-codex/client"
 import { Faults, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Schema, type Scope, Stream } from "effect"
@@ -159,6 +159,81 @@ describe("a server that says little of itself", () => {
         platformFamily: "",
         platformOs: codex.serverInfo.platformOs
       })
+    })
+  )
+})
+
+describe("an approval", () => {
+  const asked = "item/commandExecution/requestApproval"
+
+  /** A turn that needs an approval: how its command ended, and what the handler saw. */
+  const approved = Effect.fnUntraced(function*(raw = false) {
+    const { codex, model } = yield* services
+    yield* model.enqueue(ScriptedModel.exec("touch a.txt"), "done")
+    const seen: Array<ServerRequests.RawRequest> = []
+    const accept = (request: ServerRequests.RawRequest) =>
+      Effect.sync(() => {
+        seen.push(request)
+        return { decision: "accept" as const }
+      })
+    const handlers = raw ? { raw: { [asked]: accept } } : { [asked]: accept }
+    const thread = yield* codex.startThread({
+      approvalMode: ApprovalMode.untrusted,
+      sandbox: Sandbox.workspaceWrite,
+      handlers
+    })
+    const { finalResponse, items } = yield* thread.run("go")
+    assert.deepStrictEqual(finalResponse, Option.some("done"))
+    const rpc = yield* AppServerRpc.AppServerRpc
+    const { undecodable } = yield* rpc.diagnostics
+    const command = items.find((item) => item.type === "commandExecution")
+    return { seen, undecodable, status: command?.status }
+  })
+
+  const commandActions = { steps: [] }
+
+  real(
+    "reaches its handler, and its command runs, when parts that it is not decided by have changed",
+    [change(asked, (params) => {
+      delete params["startedAtMs"]
+      Object.assign(params, { commandActions, availableDecisions: "any", reason: { text: "?" } })
+    })],
+    Effect.gen(function*() {
+      const { seen, status, undecodable } = yield* approved()
+      assert.strictEqual(status, "completed")
+      assert.strictEqual(undecodable, 1)
+      assert.deepStrictEqual(at(seen[0], "undecodable"), {
+        startedAtMs: undefined,
+        commandActions,
+        availableDecisions: "any",
+        reason: { text: "?" }
+      })
+      const told = at(seen[0], "params")
+      assert.include(String(told["command"]), "touch a.txt")
+      assert.notProperty(told, "commandActions")
+    })
+  )
+
+  const grantsMore = change(asked, (params) => params["additionalPermissions"] = "all")
+
+  real(
+    "is refused unseen when it asks for more in a form that is not known, and its turn goes on",
+    [grantsMore],
+    Effect.gen(function*() {
+      const { seen, status, undecodable } = yield* approved()
+      assert.deepStrictEqual(seen, [])
+      assert.notStrictEqual(status, "completed")
+      assert.strictEqual(undecodable, 1)
+    })
+  )
+
+  real(
+    "has a raw handler for that",
+    [grantsMore],
+    Effect.gen(function*() {
+      const { seen, status } = yield* approved(true)
+      assert.deepInclude(at(seen[0], "params"), { additionalPermissions: "all" })
+      assert.strictEqual(status, "completed")
     })
   )
 })

@@ -71,6 +71,17 @@ describe("acceptAll, deny and allow", () => {
       ])
     }))
 
+  it.effect("what a command does is unknown, and not nothing, where a newer server tells it in another form", () =>
+    Effect.gen(function*() {
+      const onlyReads = yield* Approvals.acceptWhen((request) =>
+        Effect.succeed(request._tag === "Command" && request.actions.every(({ type }) => type === "read"))
+      )
+      const method = "item/commandExecution/requestApproval"
+      for (const commandActions of [7, [{ type: "read", path: 7 }], { steps: [] }]) {
+        assert.deepStrictEqual(yield* answerTo(onlyReads, method, { commandActions }), { decision: "decline" })
+      }
+    }))
+
   it.effect("a predicate that fails declines", () =>
     Effect.gen(function*() {
       const failing = yield* Approvals.acceptWhen(() => Effect.fail(new Error("no policy")))

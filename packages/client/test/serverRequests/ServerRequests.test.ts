@@ -2,7 +2,7 @@
 import { type AppServerRpc, ServerRequests } from "@effect-codex/client"
 import { serverRequests } from "@effect-codex/protocol/Methods"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Schema, Tracer } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Schema, Stream, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import * as Fake from "../support/fakeServer.ts"
 
@@ -205,6 +205,113 @@ describe("spans", () => {
     }))
 })
 
+describe("params that do not fit", () => {
+  /** What a handler can do without: it grants nothing, and identifies nothing. */
+  const spare: { readonly [M in ServerRequests.Method]?: ReadonlyArray<string> } = {
+    "item/commandExecution/requestApproval": [
+      "startedAtMs",
+      "commandActions",
+      "proposedExecpolicyAmendment",
+      "availableDecisions"
+    ],
+    "item/fileChange/requestApproval": ["startedAtMs", "reason"],
+    "item/permissions/requestApproval": ["startedAtMs", "reason"],
+    "item/tool/requestUserInput": ["isBlocking", "autoResolutionMs"],
+    applyPatchApproval: ["reason"],
+    execCommandApproval: ["reason", "parsedCmd"]
+  }
+
+  const isAnyJson = (key: string) => key === "arguments" || key === "_meta"
+
+  /** A value of another kind. */
+  const other = (value: unknown): unknown => typeof value === "object" && value !== null ? 7 : { somethingNew: [1] }
+
+  it.effect.each(methods)(
+    "%s reaches its handler without what it can do without, and is refused where anything else is meant",
+    (method) =>
+      Effect.gen(function*() {
+        const seen: Array<ServerRequests.Request<ServerRequests.Method>> = []
+        const handler = (request: ServerRequests.Request<ServerRequests.Method>) =>
+          Effect.suspend(() => {
+            seen.push(request)
+            return Effect.fail(new ServerRequests.Refusal({ message: "seen", code: -32099 }))
+          })
+        const { rpc, server } = yield* Fake.connect({ handlers: { [method]: handler } })
+        const told = yield* Effect.forkScoped(
+          Stream.runCollect(Stream.filter(rpc.diagnosticEvents, ({ _tag }) => _tag === "UndecodableServerRequest")),
+          { startImmediately: true }
+        )
+        const params: { readonly [key: string]: unknown } = Fake.asked[method]
+        const keys = Object.keys(params).filter((key) => !isAnyJson(key))
+        for (const key of keys) {
+          const changed = other(params[key])
+          yield* server.send(Fake.ask(method, key, { [key]: changed }))
+          const { error } = yield* server.next
+          const isSpare = spare[method]?.includes(key) === true
+          assert.strictEqual(error?.code, isSpare ? -32099 : -32602, key)
+          if (!isSpare) continue
+          const { [key]: _, ...others } = params
+          const request = seen.pop()
+          assert.deepStrictEqual(request?.params, others as never)
+          assert.deepStrictEqual(request?.undecodable, { [key]: changed })
+        }
+        assert.lengthOf(seen, 0)
+        assert.strictEqual((yield* rpc.diagnostics).undecodable, keys.length)
+        yield* server.close()
+        assert.deepStrictEqual(
+          (yield* Fiber.join(told)).map((event) => "method" in event ? event.method : ""),
+          keys.map(() => method)
+        )
+      })
+  )
+
+  it.effect("of a newer kind beside those that fit are handed over as ever", () =>
+    Effect.gen(function*() {
+      const seen: Array<unknown> = []
+      const { server } = yield* Fake.connect({
+        handlers: {
+          "item/commandExecution/requestApproval": (request) => {
+            seen.push(request)
+            return Effect.succeed({ decision: "accept" })
+          }
+        }
+      })
+      const commandActions = [{ type: "somethingNew", of: [1] }]
+      yield* server.send(ask(0, { commandActions, somethingNew: 1 }))
+      assert.deepStrictEqual((yield* server.next).result, { decision: "accept" })
+      const params = { ...Fake.asked["item/commandExecution/requestApproval"], commandActions, somethingNew: 1 }
+      assert.deepStrictEqual(seen, [
+        { id: 0, method: "item/commandExecution/requestApproval", params, item: undefined }
+      ])
+    }))
+
+  it.effect("approve nothing where nobody has given a handler", () =>
+    Effect.gen(function*() {
+      const { server } = yield* Fake.connect()
+      yield* server.send(ask(0, { commandActions: 7, startedAtMs: undefined }))
+      assert.deepStrictEqual((yield* server.next).result, { decision: "decline" })
+    }))
+
+  it.effect("are logged once, with the method and what does not fit", () =>
+    Effect.gen(function*() {
+      const log = yield* logged(Effect.gen(function*() {
+        const { rpc, server } = yield* Fake.connect()
+        for (const [id, changed] of [{ reason: 7 }, { additionalPermissions: 7 }].entries()) {
+          yield* server.send(ask(id, changed))
+          yield* server.next
+          yield* roundTrip(rpc, server)
+        }
+      }))
+      const lines = log.split("\n").filter((line) => line.includes("do not fit"))
+      assert.lengthOf(lines, 2)
+      assert.match(
+        lines[0]!,
+        /^params of the server's request item\/commandExecution\/requestApproval .*Its handler gets the others: .*\["reason"\]/
+      )
+      assert.match(lines[1]!, /It is refused: .*\["additionalPermissions"\]/)
+    }))
+})
+
 describe("raw handlers", () => {
   const dream = (id: string | number, params: unknown = {}) => Fake.frame({ id, method: "thread/dream", params })
 
@@ -273,8 +380,8 @@ describe("raw handlers", () => {
         client: { ...decide("cancel"), ...raw("of the client") },
         turn: decide("accept")
       })
-      // Its params do not fit.
-      yield* server.send(ask(0, { turnId: "turn-2", startedAtMs: "now" }))
+      // Its params do not fit, and a checked handler would not be asked.
+      yield* server.send(ask(0, { turnId: "turn-2", command: 7 }))
       assert.deepStrictEqual((yield* server.next).result, { decision: "of the client" })
       yield* server.send(ask(1))
       assert.deepStrictEqual((yield* server.next).result, { decision: "accept" })

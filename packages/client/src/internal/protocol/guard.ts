@@ -4,11 +4,13 @@
  * interpreter does the same work.
  */
 import type { Lazy } from "@effect-codex/protocol/Lazy"
+import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaJITCompiler from "effect/schema/SchemaJITCompiler"
+import * as AST from "effect/SchemaAST"
 import type { Members } from "./members.ts"
-import { repair } from "./repair.ts"
+import { fits, repair } from "./repair.ts"
 
 export type Guard<A> = (u: unknown) => u is A
 
@@ -24,15 +26,15 @@ export const guardOf = <A>(schema: Lazy<A>): Guard<A> => {
   const known = guards.get(schema)
   if (known !== undefined) return known as Guard<A>
   const codec = schema()
-  let fits = Schema.is(codec)
+  let isFitting = Schema.is(codec)
   let checks = 0
   const guard = (u: unknown): u is A => {
     if (++checks === compileAfter) {
       SchemaJITCompiler.enable(codec.ast)
-      fits = Schema.is(codec)
+      isFitting = Schema.is(codec)
     }
     try {
-      return fits(u)
+      return isFitting(u)
     } catch {
       // JSON may be nested more deeply than the stack is.
       return false
@@ -90,4 +92,33 @@ export const fitted = <A>(
   } catch {
     return undefined
   }
+}
+
+/**
+ * An object that does not fit as a whole, without those of the spare keys whose values do not fit; these are `left`. Undefined
+ * if another key does not fit.
+ */
+export const fittingWithout = <A>(
+  schema: Lazy<A>,
+  u: unknown,
+  spare: ReadonlyArray<string>
+): { readonly value: Members; readonly left: Members } | undefined => {
+  const { ast } = schema()
+  if (ast._tag !== "Objects" || !Predicate.isReadonlyObject(u)) return undefined
+  const value: { [key: string]: unknown } = { ...u }
+  const left: { [key: string]: unknown } = {}
+  try {
+    for (const { name, type } of ast.propertySignatures) {
+      const key = String(name)
+      const isFitting = Object.hasOwn(u, key) ? fits(type, u[key]) : AST.isOptional(type)
+      if (isFitting) continue
+      if (!spare.includes(key)) return undefined
+      left[key] = u[key]
+      delete value[key]
+    }
+  } catch {
+    // JSON may be nested more deeply than the stack is.
+    return undefined
+  }
+  return { value, left }
 }

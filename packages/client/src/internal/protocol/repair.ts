@@ -9,7 +9,7 @@ import type * as AST from "effect/SchemaAST"
 
 const checks = new WeakMap<AST.AST, (u: unknown) => boolean>()
 
-const fits = (ast: AST.AST, u: unknown): boolean => {
+export const fits = (ast: AST.AST, u: unknown): boolean => {
   let check = checks.get(ast)
   if (check === undefined) checks.set(ast, check = Schema.is(Schema.make<Schema.Codec<unknown>>(ast)))
   return check(u)

@@ -248,6 +248,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     },
     spanOf: lookup.spanOf,
     onRejected: telemetry.rejected,
+    onUndecodable: diagnostics.undecodableServerRequest,
     onHandled: (origin) => {
       for (const { threadId, turnId } of lookup.turnsOf(origin)) {
         for (const observer of observersOf(threadId)) observer.onHandled?.(turnId)

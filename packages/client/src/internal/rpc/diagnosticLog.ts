@@ -21,6 +21,8 @@ export interface DiagnosticLog {
   readonly report: (message: string, unreadBytes?: number) => void
   /** Looks at the params of a notification and counts what it does not understand. */
   readonly decode: (raw: Raw) => ServerNotification
+  /** Params of a request of the server do not fit. */
+  readonly undecodableServerRequest: (method: string, issue: string, isRefused: boolean) => void
   readonly garbage: (frame: string) => void
   readonly unmatchedReply: (id: unknown) => void
   /** Looks at a line of the server's own log for what it says of our frames. */
@@ -37,6 +39,14 @@ const maxWarnings = 16
 
 // Sliding: a server that sends nothing but garbage fills the log and not the memory.
 const maxUnread = 256
+
+const undecodableTags: ReadonlySet<Diagnostic["_tag"]> = new Set(
+  [
+    "UndecodableNotification",
+    "UndecodableReply",
+    "UndecodableServerRequest"
+  ] as const
+)
 
 const kindOf = byAttributes(Metrics.diagnostics, (kind: Diagnostic["_tag"]) => ({ kind }))
 
@@ -62,7 +72,7 @@ export const make: Effect.Effect<DiagnosticLog, never, Scope.Scope> = Effect.gen
     for (const watcher of watchers) Queue.offerUnsafe(watcher, told)
   }
   const tell = (diagnostic: Diagnostic): void => {
-    if (diagnostic._tag === "UndecodableReply" || diagnostic._tag === "UndecodableNotification") counts.undecodable++
+    if (undecodableTags.has(diagnostic._tag)) counts.undecodable++
     count(diagnostic._tag)
     publish(diagnostic)
     const isRemark = diagnostic._tag === "ServerWarning" && ServerTexts.isRemark(diagnostic.summary)
@@ -115,6 +125,11 @@ export const make: Effect.Effect<DiagnosticLog, never, Scope.Scope> = Effect.gen
       tell({ _tag: "SlowReader", message, unreadBytes })
     },
     decode,
+    undecodableServerRequest(method, issue, isRefused) {
+      const then = isRefused ? "It is refused" : "Its handler gets the others"
+      const message = `params of the server's request ${method} do not fit the protocol. ${then}: ${issue}`
+      tell({ _tag: "UndecodableServerRequest", message, method, issue })
+    },
     garbage(frame) {
       counts.garbage++
       const line = withoutKeys(beginning(frame, 200))

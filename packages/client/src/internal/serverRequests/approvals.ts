@@ -125,7 +125,7 @@ function commandHandlers<R>(decide: Decide<CommandRequest, CommandDecision, R>):
       (decision) => narrow(request, decision)
     )
   return {
-    "item/commandExecution/requestApproval": ({ params }) =>
+    "item/commandExecution/requestApproval": ({ params, undecodable }) =>
       Effect.map(
         decideCommand({
           _tag: "Command",
@@ -136,7 +136,10 @@ function commandHandlers<R>(decide: Decide<CommandRequest, CommandDecision, R>):
           reason: params.reason ?? undefined,
           command: params.command ?? undefined,
           cwd: params.cwd ?? undefined,
-          actions: params.commandActions ?? [],
+          // A policy that asks whether every action is harmless must not take an unread list for an empty one.
+          actions: undecodable !== undefined && "commandActions" in undecodable
+            ? [{ type: "unknown", command: params.command ?? "" }]
+            : params.commandActions ?? [],
           network: params.networkApprovalContext ?? undefined,
           additionalPermissions: params.additionalPermissions ?? undefined,
           proposedExecPolicyAmendment: params.proposedExecpolicyAmendment ?? undefined,

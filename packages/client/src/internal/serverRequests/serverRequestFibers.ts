@@ -26,9 +26,11 @@ import type { Method, RawHandler, RawRequest } from "../../ServerRequests.ts"
 import { defaults, Refusal } from "../../ServerRequests.ts"
 import { guardOf, issueOf } from "../protocol/guard.ts"
 import { toolAnswer } from "../protocol/media.ts"
+import type { Members } from "../protocol/members.ts"
 import { visible } from "../text/visibleText.ts"
 import * as Frame from "../wire/frame.ts"
 import type { Found } from "./handlerLookup.ts"
+import { sparing } from "./spareParams.ts"
 
 export type RequestId = string | number
 
@@ -209,6 +211,8 @@ export const make = Effect.fnUntraced(function*(options: {
   readonly spanOf: (origin: Origin) => Tracer.AnySpan | undefined
   /** A request that no handler is asked for was answered with an error. */
   readonly onRejected: (method: string) => void
+  /** Params do not fit. The request is refused, or its handler gets the others. */
+  readonly onUndecodable: (method: string, issue: string, isRefused: boolean) => void
   /** A handler has ended. */
   readonly onHandled: (origin: Origin) => void
   readonly timeout: Duration.Input
@@ -219,7 +223,19 @@ export const make = Effect.fnUntraced(function*(options: {
   /** How many frames the server has dropped, as its log tells, and why it dropped the last one. */
   readonly dropped: () => { readonly count: number; readonly reason: string }
 }): Effect.fn.Return<ServerRequestFibers, never, Scope.Scope> {
-  const { dropped, handlerOf, maxSendBytes, onHandled, onRejected, report, send, spanOf, timeout, undecided } = options
+  const {
+    dropped,
+    handlerOf,
+    maxSendBytes,
+    onHandled,
+    onRejected,
+    onUndecodable,
+    report,
+    send,
+    spanOf,
+    timeout,
+    undecided
+  } = options
   const fork = yield* FiberMap.runtime(yield* FiberMap.make<RequestId, void>())()
   const forkSend = yield* FiberSet.makeRuntime<never, void>()
   // Answered requests stay until the server says that it took the answer: until then it may send them again.
@@ -291,8 +307,8 @@ export const make = Effect.fnUntraced(function*(options: {
         lost.set(id, frame)
         return Effect.void
       })
-    const reject = (code: number, message: string, problem: string) => {
-      report(problem)
+    const reject = (code: number, message: string, problem?: string) => {
+      if (problem !== undefined) report(problem)
       onRejected(name)
       return answer(frameOf(id, refused(code, message)))
     }
@@ -311,16 +327,16 @@ export const make = Effect.fnUntraced(function*(options: {
         `${maxWaiting} requests of the server wait for an answer; another one, ${quoted(name)}, is refused`
       )
     }
+    const item = itemOf(origin.threadId, params)
+    let request: RawRequest & { readonly undecodable?: Members } = { id, method: name, params, item }
     const schema = found.isRaw || !isMethod(name) ? undefined : serverRequests[name].params
     if (schema !== undefined && !guardOf<unknown>(schema)(params)) {
       const issue = issueOf<unknown>(schema, params)
-      return reject(
-        -32602,
-        `The params of ${name} do not fit: ${issue}`,
-        `the params of the server's request ${name} do not fit the protocol: ${issue}`
-      )
+      const rest = sparing(name, schema, params)
+      onUndecodable(name, issue, rest === undefined)
+      if (rest === undefined) return reject(-32602, `The params of ${name} do not fit: ${issue}`)
+      request = { ...request, ...rest }
     }
-    const request = { id, method: name, params, item: itemOf(origin.threadId, params) }
     // A span keeps its result, and an answer may be a secret: so it is sent within the span.
     return handle(found, request, timeout, maxSendBytes(), report).pipe(
       Effect.flatMap(answer),

@@ -1,0 +1,51 @@
+/**
+ * The params of the server's requests that a handler can do without. One of them that does not fit is no reason to refuse the
+ * request.
+ *
+ * Everything else has to fit: what identifies the request, and whatever an answer grants or gives away. A handler that does not
+ * see `additionalPermissions` would accept more than it knows of.
+ */
+import type { Lazy } from "@effect-codex/protocol/Lazy"
+import type { ServerRequests } from "@effect-codex/protocol/Methods"
+import { fittingWithout } from "../protocol/guard.ts"
+import type { Members } from "../protocol/members.ts"
+
+type Protocol = { readonly [M in keyof ServerRequests]: ServerRequests[M]["params"] }
+
+const spare = {
+  "item/commandExecution/requestApproval": [
+    "startedAtMs",
+    "reason",
+    "commandActions",
+    "proposedExecpolicyAmendment",
+    "proposedNetworkPolicyAmendments",
+    "availableDecisions"
+  ],
+  "item/fileChange/requestApproval": ["startedAtMs", "reason"],
+  "item/permissions/requestApproval": ["startedAtMs", "reason"],
+  "item/tool/requestUserInput": ["isBlocking", "autoResolutionMs"],
+  applyPatchApproval: ["reason"],
+  execCommandApproval: ["reason", "parsedCmd"]
+} as const satisfies { readonly [M in keyof Protocol]?: ReadonlyArray<keyof Protocol[M]> }
+
+type Spare = typeof spare
+
+/** What a handler gets: the keys that it can do without may be missing. */
+export type ParamsOf<M extends keyof Protocol> = M extends keyof Spare ? Sparing<Protocol[M], Spare[M][number]>
+  : Protocol[M]
+
+type Sparing<P, K> = Omit<P, K & keyof P> & Partial<Pick<P, K & keyof P>>
+
+const spareKeys: ReadonlyMap<string, ReadonlyArray<string>> = new Map(Object.entries(spare))
+
+/** Params that do not fit as a whole, without what can be spared of them. Undefined if the request has to be refused. */
+export const sparing = (
+  method: string,
+  schema: Lazy<unknown>,
+  params: unknown
+): { readonly params: Members; readonly undecodable: Members } | undefined => {
+  const keys = spareKeys.get(method)
+  if (keys === undefined) return undefined
+  const found = fittingWithout(schema, params, keys)
+  return found === undefined ? undefined : { params: found.value, undecodable: found.left }
+}
