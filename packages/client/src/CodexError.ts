@@ -301,7 +301,9 @@ const rpcFields = {
 }
 
 const rpcMessage = (error: { readonly method: string; readonly code: number; readonly detail: string }): string =>
-  `codex app-server refused ${error.method} (${error.code}): ${sentence(error.detail)}`
+  `codex app-server refused ${error.method} (${error.code}): ${
+    sentence(ServerTexts.refusal(error.detail, error.method))
+  }`
 
 /**
  * The server is overloaded and did not admit the request (-32001). Trying again after a pause is safe.
@@ -329,12 +331,14 @@ const rpcAdvice = {
 } as const
 
 /**
- * Any other refusal of the server: one whose text has no meaning of its own here. `reason` names its code.
+ * Any other refusal of the server: one whose text has no meaning of its own here. `reason` names its code. The message has at most
+ * 500 characters of what the server said; `detail` has all of it.
  *
  * | `reason` | `code` | |
  * | --- | --- | --- |
  * | `invalidRequest` | -32600 | what the server answers to almost every mistake |
  * | `methodNotFound` | -32601 | the server, or its thread store, does not support the operation |
+ * | | -32600 | also of a method that this version of codex does not have |
  * | `invalidParams` | -32602 | |
  * | `internal` | -32603 | files, network or the server itself failed |
  * | `parse` | -32700 | the server could not parse what was sent |
@@ -351,7 +355,7 @@ export class RpcError extends TaggedError<RpcError>("@effect-codex/client/CodexE
   get reason(): "invalidRequest" | "methodNotFound" | "invalidParams" | "internal" | "parse" | "unexpected" {
     switch (this.code) {
       case -32600:
-        return "invalidRequest"
+        return ServerTexts.isUnknownMethod(this.detail, this.method) ? "methodNotFound" : "invalidRequest"
       case -32601:
         return "methodNotFound"
       case -32602:

@@ -45,6 +45,23 @@ const cases: ReadonlyArray<readonly [error: unknown, expected: Record<string, un
     detail: "invalid thread id: nope"
   }],
   [{ code: -32601, message: "list_turns is not supported yet" }, { _tag: "RpcError", reason: "methodNotFound" }],
+  [
+    {
+      code: -32600,
+      message: "Invalid request: unknown variant `some/method`, expected one of `initialize`, `turn/start`"
+    },
+    {
+      _tag: "RpcError",
+      reason: "methodNotFound",
+      detail: "Invalid request: unknown variant `some/method`, expected one of `initialize`, `turn/start`",
+      message: "codex app-server refused some/method (-32600): the server knows no method some/method. " +
+        "The server, or its thread store, does not support it: use another call, or another codex."
+    }
+  ],
+  [
+    { code: -32600, message: "Invalid request: unknown variant `some/kind`, expected one of `a`, `b`" },
+    { _tag: "RpcError", reason: "invalidRequest" }
+  ],
   [{ code: -32602, message: "bad" }, { _tag: "RpcError", reason: "invalidParams" }],
   [{ code: -32603, message: "disk" }, { _tag: "RpcError", reason: "internal" }],
   [{ code: -32700, message: "syntax" }, { _tag: "RpcError", reason: "parse" }],
@@ -63,6 +80,13 @@ describe("JSON-RPC errors", () => {
     assert.strictEqual(mapped.method, "some/method")
     assert.isNotEmpty(mapped.message)
   })
+})
+
+it("a message has the beginning of a long refusal, and the error all of it", () => {
+  const error = fromReply("some/method", { code: -32603, message: "no disk ".repeat(1000) })
+  assert.match(error.message, /^codex app-server refused some\/method \(-32603\): no disk .*…/)
+  assert.isBelow(error.message.length, 800)
+  assert.strictEqual(error.detail.length, 8000)
 })
 
 describe("a meaning that a method cannot have", () => {

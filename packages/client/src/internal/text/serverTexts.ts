@@ -2,7 +2,7 @@
  * The one place that knows what the texts of codex mean, where nothing but a text says it (measured on codex 0.169.0). It is
  * without the errors that are made of them, because those ask it too.
  */
-import { beginning } from "./visibleText.ts"
+import { beginning, visible } from "./visibleText.ts"
 
 // What others say has no bound. Nothing of more than this is looked at or shown.
 const longest = 500
@@ -36,9 +36,15 @@ export const mismatchOf = (detail: string): { readonly expected: string; readonl
   return turns === null ? undefined : { expected: turns[1]!, actual: turns[2]! }
 }
 
-/** A request whose method the server does not have, because it is older. */
+/** A request whose method the server does not have, because it is another version. */
 export const isUnknownMethod = (detail: string, method: string): boolean =>
   detail.startsWith(`Invalid request: unknown variant \`${method}\`, `)
+
+/** A refusal, to show. Of a method that codex does not have it lists all that it has, in some 4,700 characters. */
+export const refusal = (detail: string, method: string): string => {
+  if (isUnknownMethod(detail, method)) return `the server knows no method ${visible(method, 100)}`
+  return detail.length > longest ? `${beginning(detail, longest)}…` : detail
+}
 
 /** The login service, or ChatGPT's backend, could not be reached. */
 export const isUnreachable = (text: string): boolean =>
