@@ -5,7 +5,7 @@
  *
  * **What it does**
  *
- * The handshake, threads (start, resume, fork, read, list, name, archive, unarchive, delete, settings), turns with their
+ * The handshake, threads (start, resume, fork, read, list, search, name, archive, unarchive, delete, settings), turns with their
  * items and deltas, steering, interruption, commands and patches with their approvals, dynamic tools, questions to the
  * user and requests for permissions (for threads whose `config` switches on `features.default_mode_request_user_input`
  * and `features.request_permissions_tool`), failures of the model, the list of models, logins with a key and in the
@@ -34,6 +34,7 @@
  *   and `AGENTS.md`. Of the tools of codex it is told the names, whatever the model is. Images are not made smaller, a GIF
  *   stays one, and the first bytes alone decide whether it is an image. The headers are those that tell of the client and its thread; a
  *   ChatGPT login sends no `authorization`.
+ * - A search looks at what was said, and not at what codex adds to it. It is over at once, and tells its first hit on the way.
  * - Of a thread's `config` the two switches above and `thread_unload_delay_secs` are read. Two models and a hidden one are
  *   listed. Of failed requests to the model those are repeated whose stream broke, if `streamMaxRetries` says so.
  *

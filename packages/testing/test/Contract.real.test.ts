@@ -69,7 +69,9 @@ if (codexVersion === Methods.codexVersion) {
   })
 } else {
   describe("real", () => {
-    for (const { effect, name } of Contract.cases) {
+    // Codex has it since 0.171.
+    const isThere = (name: string) => codexVersion >= "0.171" || !name.startsWith("thread: a search that is streamed")
+    for (const { effect, name } of Contract.cases.filter(({ name }) => isThere(name))) {
       // A server of its own for each: one that does not end a turn would hold all that come after it.
       it.live(`real: ${name}`, () => asTold(effect).pipe(Effect.scoped, Effect.provide(layerReal)), 20_000)
     }

@@ -30,6 +30,32 @@ describe("FakeAppServer", () => {
       model: { answer: ({ prompt }) => `You asked: ${prompt}` }
     }))))
 
+  it.effect("searches its threads, tells the first hit on the way, and gives all page by page", () =>
+    Effect.gen(function*() {
+      const codex = yield* Codex.Codex
+      const ids: Array<string> = []
+      for (const prompt of ["a red pear", "a green plum", "a (Red) plum"]) {
+        const thread = yield* codex.startThread()
+        yield* thread.run(prompt)
+        ids.push(thread.id)
+      }
+      const [pear, , plum] = ids
+      const search = (term: string, options?: Codex.SearchThreadsOptions) =>
+        Effect.map(
+          Stream.runCollect(codex.searchThreads(term, options)),
+          (events) => events.map(({ _tag, hits }) => [_tag, ...hits.map(({ thread }) => thread?.id)])
+        )
+      assert.deepStrictEqual(yield* search("red"), [["Found", plum], ["Completed", plum, pear]])
+      assert.deepStrictEqual(yield* search("(red)"), [["Found", plum], ["Completed", plum]])
+      assert.deepStrictEqual(yield* search("violet"), [["Completed"]])
+      const [, first] = yield* Stream.runCollect(codex.searchThreads("red", { pageSize: 1 }))
+      assert(first?._tag === "Completed" && Option.isSome(first.nextCursor))
+      assert.deepStrictEqual(yield* search("red", { cursor: first.nextCursor.value }), [["Found", pear], [
+        "Completed",
+        pear
+      ]])
+    }).pipe(Effect.provide(FakeAppServer.layer({ model: { answer: () => "ok" } }))))
+
   it.effect("drops an answer that it cannot read, and goes on when the client takes that back", () =>
     Effect.gen(function*() {
       const { server } = yield* FakeAppServer.make({

@@ -35,6 +35,39 @@ const talked = Effect.gen(function*() {
 const shape = (turns: ReadonlyArray<{ readonly items?: ReadonlyArray<{ readonly type: string }> | undefined }>) =>
   turns.map(({ items }) => items?.map(({ type }) => type).join("+"))
 
+const hitsOf = (reply: { readonly data?: unknown }): ReadonlyArray<ReadonlyArray<unknown>> =>
+  (Array.isArray(reply.data) ? reply.data : []).map((hit: unknown) => [
+    Predicate.hasProperty(hit, "thread") && Predicate.hasProperty(hit.thread, "id") ? hit.thread.id : undefined,
+    Predicate.hasProperty(hit, "snippet") ? hit.snippet : undefined
+  ])
+
+/** Threads in which a word was said, each with what a search shows of it, and one that has it for a name. */
+const quokkas = Effect.gen(function*() {
+  // Cases share a server.
+  const { data } = yield* request("thread/search", { searchTerm: "quokka" })
+  for (const { thread } of data) if (thread !== undefined) yield* request("thread/delete", { threadId: thread.id })
+  const old = yield* request("thread/search", { searchTerm: "quokka", archived: true })
+  for (const { thread } of old.data) if (thread !== undefined) yield* request("thread/delete", { threadId: thread.id })
+  const talk = Effect.fnUntraced(function*(prompt: string, answer: string) {
+    yield* enqueue(answer)
+    const threadId = yield* startThread()
+    yield* runTurn(threadId, prompt)
+    return threadId
+  })
+  const words = (from: number, to: number) =>
+    Array.from({ length: to - from }, (_, i) => `word${String(from + i).padStart(2, "0")}`).join(" ")
+  const asked = yield* talk("Paint  a Quokka", "one")
+  yield* request("thread/name/set", { threadId: yield* talk("go", "two"), name: "quokka" })
+  const told = yield* talk("go on", `${words(0, 20)} the quokka ${words(20, 40)}`)
+  const archived = yield* talk("a quokka of old", "three")
+  yield* request("thread/archive", { threadId: archived })
+  return {
+    asked: [asked, "Paint a Quokka"],
+    told: [told, `... 13 ${words(14, 20)} the quokka ${words(20, 33)} word ...`],
+    archived: [archived, "a quokka of old"]
+  }
+})
+
 export const cases: ReadonlyArray<Case> = [
   fact(
     "thread: starts with the settings of the server and those that were given",
@@ -297,6 +330,73 @@ export const cases: ReadonlyArray<Case> = [
       const first = yield* request("thread/list", order)
       const second = yield* request("thread/list", { ...order, cursor: first.nextCursor })
       yield* equal("the pages", [named(first.data), named(second.data), second.nextCursor], ["bc", "a", null])
+    })
+  ),
+
+  fact(
+    "thread: is found by what was said in it, in any case, and shown with the words around it",
+    Effect.gen(function*() {
+      const { archived, asked, told } = yield* quokkas
+      const search = (params: Omit<Sent.ThreadSearchParams, "searchTerm">, searchTerm = "qUOKKA") =>
+        Effect.map(request("thread/search", { searchTerm, ...params }), hitsOf)
+      yield* equal("the hits", yield* search({}, " quokka "), [told, asked])
+      yield* equal("of older ones first", yield* search({ sortDirection: "asc" }), [asked, told])
+      yield* equal("of archived ones", yield* search({ archived: true }), [archived])
+      yield* equal("of another kind", yield* search({ sourceKinds: ["cli"] }), [])
+      yield* equal("of several words", yield* search({}, "a QUOKKA"), [asked])
+      yield* equal("of what nobody said", yield* search({}, "quokka quokka"), [])
+      const page = yield* request("thread/search", { searchTerm: "quokka", limit: 1 })
+      yield* equal("a page", [hitsOf(page), page.nextCursor === null], [[told], false])
+      yield* equal(
+        "no term",
+        yield* refusal(request("thread/search", { searchTerm: " " })),
+        "-32600 thread/search requires a non-empty searchTerm"
+      )
+      yield* equal(
+        "a cursor that is none",
+        yield* refusal(request("thread/search", { searchTerm: "quokka", cursor: "bogus" })),
+        "-32600 invalid cursor: bogus"
+      )
+    })
+  ),
+
+  fact(
+    "thread: a search that is streamed tells some hits on its way, and all of them at the end",
+    Effect.gen(function*() {
+      const { asked, told } = yield* quokkas
+      const since = yield* mark
+      yield* equal("the hits", hitsOf(yield* request("thread/search/stream", { searchTerm: "quokka" })), [told, asked])
+      const { frames } = yield* Wire
+      const messages = (yield* frames).slice(since).map(({ message }) => message)
+      const id = messages.find(({ method }) => method === "thread/search/stream")?.["id"]
+      const partials = messages.filter(({ method }) => method === "thread/search/partial")
+      // Which of them are told, if any, is not said.
+      yield* equal(
+        "what is told of no hit, or of another search",
+        partials.filter(({ params }) =>
+          !Predicate.hasProperty(params, "requestId") || params.requestId !== id ||
+          !Predicate.hasProperty(params, "data") ||
+          !hitsOf(params).every((hit) => [told, asked].some((other) => other.join() === hit.join()))
+        ),
+        []
+      )
+      yield* equal(
+        "no term",
+        yield* refusal(request("thread/search/stream", { searchTerm: " " })),
+        "-32600 thread/search requires a non-empty searchTerm"
+      )
+      yield* equal(
+        "a cursor that is none",
+        yield* refusal(request("thread/search/stream", { searchTerm: "quokka", cursor: "bogus" })),
+        "-32602 invalid cursor: bogus"
+      )
+      yield* equal(
+        "a term that is too long",
+        yield* refusal(request("thread/search/stream", { searchTerm: "quokka ".repeat(10_000) })),
+        "-32602 thread/search/stream searchTerm exceeds 65536 UTF-8 bytes"
+      )
+      // It is over, and so says nothing else.
+      yield* equal("ending it", yield* request("thread/search/stream/cancel", { requestId: Number(id) }), {})
     })
   ),
 

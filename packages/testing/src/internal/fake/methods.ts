@@ -19,6 +19,7 @@ import * as Models from "./models.ts"
 import { page } from "./page.ts"
 import type { Method } from "./params.ts"
 import * as Refused from "./refused.ts"
+import * as Search from "./search.ts"
 import * as Turn from "./turn.ts"
 
 export interface Server extends Turn.Engine {
@@ -31,7 +32,9 @@ export interface Server extends Turn.Engine {
 type Handler<M extends Method> = (
   server: Server,
   params: ClientRequests[M]["params"],
-  reply: (result: ClientRequests[M]["result"]) => void
+  reply: (result: ClientRequests[M]["result"]) => void,
+  /** Of the request. */
+  id: string | number
 ) => Effect.Effect<void, Refused.Refused>
 
 type Handlers = { readonly [M in Method]?: Handler<M> }
@@ -448,6 +451,47 @@ const fresh = (server: Server, settings: Settings): StoredThread => {
   }
 }
 
+// =============================================================================
+// Lists
+// =============================================================================
+
+/** The threads that a list may have, in its order. */
+const listable = (
+  { connection }: Server,
+  { archived, sortDirection, sortKey, sourceKinds }: Sent.ThreadListParams | Sent.ThreadSearchParams
+): ReadonlyArray<StoredThread> => {
+  const kinds = sourceKinds ?? []
+  // Threads are kept in the order in which they were made.
+  const listed = [...connection.home.threads.values()].filter((thread) =>
+    thread.isStored && !thread.ephemeral && thread.preview !== "" &&
+    thread.archived === (archived ?? false) &&
+    // All threads come from a client of the app-server, which codex calls so.
+    (kinds.length === 0 || kinds.includes("vscode"))
+  )
+  if (sortKey === "updated_at" || sortKey === "recency_at") listed.sort((a, b) => a.usedAs - b.usedAs)
+  return sortDirection === "asc" ? listed : listed.reverse()
+}
+
+/** A list is made of what is stored, and has less. */
+const entryOf = (server: Server, thread: StoredThread): Received.Thread => ({
+  ...view(server, thread),
+  forkedFromId: null,
+  canAcceptDirectInput: null
+})
+
+const maxSearchBytes = 65_536
+
+const search = Effect.fnUntraced(function*(server: Server, params: Sent.ThreadSearchParams) {
+  const term = params.searchTerm.trim()
+  if (term === "") return yield* Refused.invalidRequest("thread/search requires a non-empty searchTerm")
+  const hits = listable(server, params).flatMap((thread) => {
+    const snippet = Search.snippetOf(thread, term)
+    return snippet === undefined ? [] : [{ thread, snippet }]
+  })
+  const found = yield* page(hits, ({ thread }) => thread.id, params)
+  return { ...found, data: found.data.map(({ snippet, thread }) => ({ thread: entryOf(server, thread), snippet })) }
+})
+
 export const handlers: Handlers = {
   "thread/start": Effect.fnUntraced(function*(server, params, reply) {
     const { connection } = server
@@ -605,27 +649,17 @@ export const handlers: Handlers = {
 
   "thread/list": Effect.fnUntraced(function*(server, params, reply) {
     // Threads are kept in the order in which they were made.
-    const isByUse = params.sortKey === "updated_at" || params.sortKey === "recency_at"
     const cwds = typeof params.cwd === "string" ? [params.cwd] : params.cwd ?? undefined
     const providers = params.modelProviders ?? []
-    const kinds = params.sourceKinds ?? []
     const term = params.searchTerm ?? ""
-    const listed = [...server.connection.home.threads.values()]
-      .filter((thread) =>
-        thread.isStored && !thread.ephemeral && thread.preview !== "" &&
-        thread.archived === (params.archived ?? false) &&
-        (cwds === undefined || cwds.includes(thread.settings.cwd)) &&
-        (providers.length === 0 || providers.includes(thread.settings.modelProvider)) &&
-        // All threads come from a client of the app-server, which codex calls so.
-        (kinds.length === 0 || kinds.includes("vscode")) &&
-        (thread.preview.includes(term) || thread.name?.includes(term) === true)
-      )
-    if (isByUse) listed.sort((a, b) => a.usedAs - b.usedAs)
-    if (params.sortDirection !== "asc") listed.reverse()
+    const listed = listable(server, params).filter((thread) =>
+      (cwds === undefined || cwds.includes(thread.settings.cwd)) &&
+      (providers.length === 0 || providers.includes(thread.settings.modelProvider)) &&
+      (thread.preview.includes(term) || thread.name?.includes(term) === true)
+    )
     const { backwardsCursor, data, nextCursor } = yield* page(listed, ({ id }) => id, params)
     reply({
-      // A list is made of what is stored, and has less.
-      data: data.map((thread) => ({ ...view(server, thread), forkedFromId: null, canAcceptDirectInput: null })),
+      data: data.map((thread) => entryOf(server, thread)),
       readStates: Object.fromEntries(data.flatMap((thread) => {
         const state = readStateOf(thread)
         return state === null ? [] : [[thread.id, state]]
@@ -634,6 +668,31 @@ export const handlers: Handlers = {
       backwardsCursor
     })
   }),
+
+  "thread/search": Effect.fnUntraced(function*(server, params, reply) {
+    reply(yield* search(server, params))
+  }),
+
+  "thread/search/stream": Effect.fnUntraced(function*(server, params, reply, requestId) {
+    if (new TextEncoder().encode(params.searchTerm.trim()).length > maxSearchBytes) {
+      return yield* Refused.invalidParams(`thread/search/stream searchTerm exceeds ${maxSearchBytes} UTF-8 bytes`)
+    }
+    const found = yield* search(server, params).pipe(
+      Effect.mapError((error) =>
+        error.message.startsWith("invalid cursor") ? Refused.invalidParams(error.message) : error
+      )
+    )
+    const [first] = found.data
+    // Codex tells a few of its hits, with what is stored of their threads.
+    if (first !== undefined) {
+      const thread = { ...first.thread, environments: null }
+      server.connection.notify("thread/search/partial", { requestId, data: [{ ...first, thread }] })
+    }
+    reply(found)
+  }),
+
+  // A search is over at once.
+  "thread/search/stream/cancel": (_server, _params, reply) => Effect.sync(() => reply({})),
 
   "thread/loaded/list": Effect.fnUntraced(function*(server, params, reply) {
     const { data, nextCursor } = yield* page([...server.connection.loaded.keys()], (id) => id, params)

@@ -21,6 +21,8 @@ const required: { readonly [M in Method]?: ReadonlyArray<string> } = {
   "thread/name/set": ["threadId", "name"],
   "thread/read": ["threadId"],
   "thread/resume": ["threadId"],
+  "thread/search": ["searchTerm"],
+  "thread/search/stream": ["searchTerm"],
   "thread/settings/update": ["threadId"],
   "thread/start": [],
   "thread/turns/list": ["threadId"],

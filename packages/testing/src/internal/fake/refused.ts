@@ -10,6 +10,8 @@ export class Refused extends Data.TaggedError("Refused")<{
 
 export const invalidRequest = (message: string): Refused => new Refused({ code: -32600, message })
 
+export const invalidParams = (message: string): Refused => new Refused({ code: -32602, message })
+
 export const malformed = (issue: string): Refused => invalidRequest(`Invalid request: ${issue}`)
 
 export const threadNotFound = (id: string): Refused => invalidRequest(`thread not found: ${id}`)

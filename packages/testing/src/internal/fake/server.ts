@@ -90,7 +90,7 @@ const call = <M extends Params.Method>(
   const handler = handlers[method]
   return handler === undefined
     ? Effect.fail(Refused.notFaked(method))
-    : handler(server, params, (result) => server.connection.reply(id, result))
+    : handler(server, params, (result) => server.connection.reply(id, result), id)
 }
 
 // Codex resolves the folder of a thread from its own working directory, and compares those of a list as they are.
