@@ -102,6 +102,15 @@ const asked = (request: ScriptedModel.ModelRequest) => ({
   authorization: request.authorization
 })
 
+/**
+ * What their package has to be told to start the codex under test: it looks at no CODEX_BIN and would start the installed one, so
+ * that two versions were compared. It spawns a path as it is, so the native executable is needed and not the launcher.
+ */
+const underTest = async (): Promise<Sdk.CodexOptions> => {
+  const { executable, source } = await run(Effect.provide(CodexExecutable.find(), NodeServices.layer))
+  return source === "CODEX_BIN" ? { codexPathOverride: executable } : {}
+}
+
 const same = (name: string, program: Program) =>
   real(name, async ({ env, home, model }) => {
     const both: Array<{ readonly said: unknown; readonly asked: unknown }> = []
@@ -109,8 +118,15 @@ const same = (name: string, program: Program) =>
     for (const Codex of [Sdk.Codex, Ours.Codex] satisfies ReadonlyArray<Package["Codex"]>) {
       const before = (await model.requests()).length
       await model.enqueue(...typeof program.answers === "function" ? await program.answers() : program.answers)
+      const found = Codex === Sdk.Codex ? await underTest() : {}
       const open = (more: Sdk.CodexOptions = {}) =>
-        new Codex({ env, ...more, configOverrides: [mark, ...more.configOverrides ?? []] })
+        new Codex({
+          env,
+          ...more,
+          // An empty one is none.
+          ...more.codexPathOverride ? {} : found,
+          configOverrides: [mark, ...more.configOverrides ?? []]
+        })
       const options = { workingDirectory: home.workspace, skipGitRepoCheck: true }
       const said = await program.run({
         codex: open(program.codexOptions),
