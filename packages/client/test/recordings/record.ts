@@ -22,7 +22,7 @@ interface Message {
 interface Recording {
   readonly answers: ReadonlyArray<ScriptedModel.Answer>
   readonly approvalPolicy: string
-  /** The turn is interrupted when an item of this type has begun. */
+  /** The turn is interrupted when an item of this type has begun and the usage is told, which come in no order. */
   readonly interruptAt?: string
 }
 
@@ -58,6 +58,7 @@ const play = (binary: string, { env, path, workspace }: CodexHome.CodexHome["Ser
     const ask = (id: 0 | 1 | 2 | 3, params: object): void => write({ id, method: methods[id], params })
     let threadId = ""
     let turnId = ""
+    let awaited = 2
     Readline.createInterface({ input: codex.stdout }).on("line", (line) => {
       const { id, method, params, result } = JSON.parse(line) as Message
       if (method === undefined) {
@@ -76,7 +77,12 @@ const play = (binary: string, { env, path, workspace }: CodexHome.CodexHome["Ser
         }
       } else if (id === undefined) {
         if (frames.length > 0) frames.push({ kind: "serverNotification", method, params })
-        if (method === "item/started" && params?.item?.type === recording.interruptAt) ask(3, { threadId, turnId })
+        const isBegun = method === "item/started" && params?.item?.type === recording.interruptAt
+        if (isBegun || method === "thread/tokenUsage/updated") awaited--
+        if (recording.interruptAt !== undefined && awaited === 0) {
+          ask(3, { threadId, turnId })
+          awaited = 2
+        }
         if (method === "turn/completed") codex.stdin.end()
       } else {
         frames.push({ kind: "serverRequest", method, params })
