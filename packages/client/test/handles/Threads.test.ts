@@ -59,7 +59,8 @@ describe("what is sent", () => {
         exchange(server, codex.startThread(options), "thread/start", (params: unknown) => threadOpened(params))
       assert.deepStrictEqual(yield* send(), reviewed)
       assert.deepStrictEqual(yield* send({ model: undefined, approvalMode: undefined }), reviewed)
-      const own = {
+      // All of them, so that no option is forgotten here.
+      const own: Required<Omit<Codex.StartThreadOptions, keyof Codex.ThreadSettings>> = {
         allowProviderModelFallback: true,
         environments: [],
         ephemeral: false,
@@ -68,7 +69,7 @@ describe("what is sent", () => {
         serviceName: "service",
         sessionStartSource: "clear",
         threadSource: "nightly"
-      } as const
+      }
       assert.deepStrictEqual(
         yield* send({ ...everything, ...own, sandbox: Sandbox.workspaceWrite, approvalMode: ApprovalMode.denyAll }),
         { ...everything, ...own, sandbox: "workspace-write", approvalPolicy: "never" }
