@@ -1,3 +1,5 @@
+import { availableParallelism } from "node:os"
+import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
 // The packages resolve to their sources here; only a published package resolves to dist.
@@ -21,11 +23,9 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     include: ["test/**/*.test.ts"],
-    // On two cores vitest would take one worker, and most tests wait for codex.
-    maxWorkers: 2,
-    // Far above what a test takes, so that a slow machine fails none of them.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // vitest would leave a core to itself, and most tests wait for codex.
+    maxWorkers: Math.max(2, availableParallelism()),
+    setupFiles: [fileURLToPath(new URL("./vitest.timeouts.ts", import.meta.url))],
     globalSetup: "./vitest.compiled.ts",
     projects: Object.entries(projects).map(([name, root]) => ({ extends: true as const, test: { name, root } }))
   }

@@ -334,5 +334,5 @@ describe("a model", () => {
       assert.deepInclude(body["reasoning"], { effort: "low" })
       const named = Effect.all([Model.ProviderName, Model.ModelName])
       assert.deepStrictEqual(yield* Effect.provide(named, CodexLanguageModel.model("gpt-5.4")), ["codex", "gpt-5.4"])
-    }).pipe(Effect.scoped, Effect.provide(ScriptedCodex.layer())), 60_000)
+    }).pipe(Effect.scoped, Effect.provide(ScriptedCodex.layer())))
 })

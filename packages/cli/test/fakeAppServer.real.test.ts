@@ -37,7 +37,7 @@ describe("effect-codex fake-app-server", () => {
         return (yield* AppServer.AppServer).exit
       }).pipe(Effect.provide(client()))
       assert.deepStrictEqual(yield* exit, { code: 0, signal: null })
-    }), 60_000)
+    }))
 
   it.live("plays a script: reasoning, a command that is approved, a failure", () =>
     Effect.gen(function*() {
@@ -60,7 +60,7 @@ describe("effect-codex fake-app-server", () => {
         })
         assert.strictEqual((yield* Effect.flip(thread.run("again")))._tag, "TurnFailed")
       }).pipe(Effect.provide(client(path)))
-    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 60_000)
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)))
 
   it.live("answers a client that writes everything and closes its stdin at once", () =>
     Effect.gen(function*() {
@@ -77,7 +77,7 @@ describe("effect-codex fake-app-server", () => {
         (JSON.parse(line) as { readonly id?: unknown }).id ?? []
       )
       assert.deepStrictEqual([code, ids], [0, [1, 2, 3]])
-    }).pipe(Cli.live), 60_000)
+    }).pipe(Cli.live))
 
   it.live("says what is wrong with a script", () =>
     Effect.gen(function*() {
@@ -89,5 +89,5 @@ describe("effect-codex fake-app-server", () => {
         assert.strictEqual(stdout, "")
         assert.include(stderr, `error: the script ${given} cannot be used: `)
       }
-    }).pipe(Cli.live), 60_000)
+    }).pipe(Cli.live))
 })

@@ -47,7 +47,7 @@ describe("effect-codex mcp", () => {
       assert.deepStrictEqual(second, { threadId: first.threadId, answer: "Two." })
       const [, request] = yield* model.requests
       assert.includeMembers([...request!.userTexts], ["first", "second"])
-    }).pipe(Effect.scoped, Effect.provide(services)), 60_000)
+    }).pipe(Effect.scoped, Effect.provide(services)))
 
   it.live("serves codex itself", () =>
     Effect.gen(function*() {
@@ -72,7 +72,7 @@ describe("effect-codex mcp", () => {
       }).pipe(Effect.provide(codex))
       const call = items.find((item) => item.type === "mcpToolCall")
       assert.deepInclude(call?.result?.structuredContent, { answer: "The inner answer." })
-    }).pipe(Effect.scoped, Effect.provide(services)), 60_000)
+    }).pipe(Effect.scoped, Effect.provide(services)))
 
   it.live("says nothing but MCP on stdout, and ends with its stdin", () =>
     Effect.gen(function*() {
@@ -96,5 +96,5 @@ describe("effect-codex mcp", () => {
       const lines = said.trim().split("\n").map((line) => JSON.parse(line))
       assert.deepInclude(lines[0], { jsonrpc: "2.0", id: 1 })
       assert.strictEqual(lines[0].result.serverInfo.name, "effect-codex")
-    }).pipe(Effect.scoped, Effect.provide(services)), 60_000)
+    }).pipe(Effect.scoped, Effect.provide(services)))
 })

@@ -37,7 +37,7 @@ describe("an object", () => {
     Effect.gen(function*() {
       const set = yield* read({ shell_environment_policy: { set: texts } }, "shell_environment_policy", "set")
       assert.deepStrictEqual(set, texts)
-    }), 60_000)
+    }))
 
   it.live(
     "has tables, lists, numbers, switches and dotted keys, and leaves out what is undefined",
@@ -56,8 +56,7 @@ describe("an object", () => {
           exclude_slash_tmp: true
         })
         assert.strictEqual(yield* read(overrides, "model_context_window"), 1234)
-      }),
-    60_000
+      })
   )
 
   it("is one text for each value, and for a table with keys that codex would cut", () => {
@@ -172,8 +171,7 @@ describe("a text", () => {
         assert.strictEqual((yield* started(`model="C:\\Users`)).model, "C:\\Users")
         const { projects } = yield* started(`projects."/home/me".trust_level="trusted"`)
         assert.notProperty(projects ?? {}, "/home/me")
-      }).pipe(Effect.provide(CodexHome.layerUrl("http://127.0.0.1:9/v1"))),
-    60_000
+      }).pipe(Effect.provide(CodexHome.layerUrl("http://127.0.0.1:9/v1")))
   )
 })
 

@@ -87,7 +87,7 @@ describe("CodexNode.layer on the real binary", () => {
       const thread = yield* codex.startThread()
       const result = yield* thread.run("hello")
       assert.deepStrictEqual(result.finalResponse, Option.some("Hello."))
-    }).pipe(Effect.provide(real({}, { answers: ["Hello."] }))), 20_000)
+    }).pipe(Effect.provide(real({}, { answers: ["Hello."] }))))
 
   for (const name of ["plain", "with/slash", "with space", "a/b c/0.1.0 (x)"]) {
     it.live(`tells the version to the client "${name}"`, () =>
@@ -95,7 +95,7 @@ describe("CodexNode.layer on the real binary", () => {
         const { serverInfo } = yield* Codex.Codex
         assert.strictEqual(serverInfo.version, codexVersion)
         assert.isTrue(serverInfo.userAgent.startsWith(`${name}/`))
-      }).pipe(Effect.provide(real({ clientInfo: { name, version: "1.2.3" } }))), 20_000)
+      }).pipe(Effect.provide(real({ clientInfo: { name, version: "1.2.3" } }))))
   }
 
   it.live("leaves no process in the middle of a turn", () =>
@@ -109,7 +109,7 @@ describe("CodexNode.layer on the real binary", () => {
       assert.isTrue(isRunning(pid))
       yield* close
       assert.isFalse(isRunning(pid))
-    }), 20_000)
+    }))
 
   // Without a sandbox: with it the kernel ends the commands, whatever codex does.
   const command = "sleep 600 & trap '' TERM HUP INT; echo \"$$ $!\" > pids; wait; sleep 600"
@@ -135,7 +135,7 @@ describe("CodexNode.layer on the real binary", () => {
       yield* close
       assert.isFalse(isRunning(pid))
       yield* Effect.forEach(pids, ended, { discard: true })
-    }), 30_000)
+    }))
 
   it.live("leaves no process of the command when its turn is interrupted", () =>
     Effect.gen(function*() {
@@ -143,7 +143,7 @@ describe("CodexNode.layer on the real binary", () => {
       yield* interrupt
       yield* Effect.forEach(pids, ended, { discard: true })
       assert.isTrue(isRunning(pid))
-    }), 30_000)
+    }))
 })
 
 describe("CodexNode.layer", () => {
@@ -189,7 +189,7 @@ describe("CodexNode.layer", () => {
         const pids = readFileSync(`${script}.starts`, "utf8").trim().split("\n").map(Number)
         assert.strictEqual(pids.length, starts)
         assert.deepStrictEqual(pids.filter(isRunning), [])
-      }).pipe(Effect.provide([NodeServices.layer, Logger.layer([])])), 30_000)
+      }).pipe(Effect.provide([NodeServices.layer, Logger.layer([])])))
   }
 
   it.live("fails for what the system does not start, without telling a secret", () =>
@@ -218,7 +218,7 @@ describe("CodexNode.layer", () => {
       assert.strictEqual(error.phase, "initialize")
       assert.match(error.executable, /^\/.*\/true$/)
       assert.include(error.message, "ended with exit code 0")
-    }), 20_000)
+    }))
 
   it.live("fails for a program that writes garbage and fails, and tells its stderr", () =>
     Effect.gen(function*() {
@@ -231,7 +231,7 @@ describe("CodexNode.layer", () => {
       assert.include(error.message, "no such thing")
       assert.deepStrictEqual(error.stderr, ["no such thing"])
       assert.isFalse(isRunning(yield* pidIn(at("pid"))))
-    }).pipe(Effect.provide([NodeServices.layer, Logger.layer([])])), 20_000)
+    }).pipe(Effect.provide([NodeServices.layer, Logger.layer([])])))
 
   it.live("fails for a program that is silent, within `initializeTimeout`, and ends it", () =>
     Effect.gen(function*() {
@@ -241,7 +241,7 @@ describe("CodexNode.layer", () => {
       assert.include(error.message, "initialize within 300 ms")
       assert.isBelow(Duration.toMillis(took), 5_000)
       assert.isFalse(isRunning(yield* pidIn(at("pid"))))
-    }).pipe(Effect.provide(NodeServices.layer)), 20_000)
+    }).pipe(Effect.provide(NodeServices.layer)))
 
   it.live("leaves no process when it is interrupted while it starts", () =>
     Effect.gen(function*() {
@@ -251,7 +251,7 @@ describe("CodexNode.layer", () => {
       assert.isTrue(isRunning(pid))
       yield* Fiber.interrupt(building)
       assert.isFalse(isRunning(pid))
-    }).pipe(Effect.provide(NodeServices.layer)), 20_000)
+    }).pipe(Effect.provide(NodeServices.layer)))
 
   it.live("kills what ends neither with its stdin nor on SIGTERM, within the graces", () =>
     Effect.gen(function*() {
@@ -263,7 +263,7 @@ describe("CodexNode.layer", () => {
       assert.deepStrictEqual(yield* exit, { code: null, signal: "SIGKILL" })
       assert.isAtLeast(Duration.toMillis(took), 400)
       assert.isBelow(Duration.toMillis(took), 3_000)
-    }).pipe(Effect.provide(NodeServices.layer)), 20_000)
+    }).pipe(Effect.provide(NodeServices.layer)))
 
   it.live("merges `env`: adds, removes, and hides what is redacted", () =>
     Effect.gen(function*() {
@@ -282,7 +282,7 @@ describe("CodexNode.layer", () => {
       if (error._tag !== "AppServerStartError") return
       assert.deepStrictEqual(error.stderr, ["removed added", "reached"])
       assert.notInclude(texts(error), "s3cret")
-    }).pipe(Effect.provide(NodeServices.layer)), 20_000)
+    }).pipe(Effect.provide(NodeServices.layer)))
 
   it.live("puts the programs of an installed package first on PATH", () =>
     Effect.gen(function*() {
@@ -303,7 +303,7 @@ describe("CodexNode.layer", () => {
       assert.strictEqual(error._tag, "AppServerStartError")
       if (error._tag !== "AppServerStartError") return
       assert.deepStrictEqual(error.stderr, [`${at(`${vendor}/codex-path`)}:/usr/bin:/bin`])
-    }).pipe(Effect.provide(NodeServices.layer)), 20_000)
+    }).pipe(Effect.provide(NodeServices.layer)))
 
   it.live("is one process for a layer and another for the next one", () =>
     Effect.gen(function*() {
@@ -326,7 +326,7 @@ describe("CodexNode.layer", () => {
       for (const pid of [a, b, c, d]) {
         assert.isFalse(isRunning(pid!))
       }
-    }).pipe(Effect.provide(NodeServices.layer)), 20_000)
+    }).pipe(Effect.provide(NodeServices.layer)))
 
   it.live("reads CODEX_BIN from the ConfigProvider that is provided to it", () =>
     Effect.gen(function*() {
@@ -337,7 +337,7 @@ describe("CodexNode.layer", () => {
         CodexNode.layer({ shutdownGrace: 0 }).pipe(Layer.provide(ConfigProvider.layer(provider)))
       )
       assert.strictEqual(executable, stubborn)
-    }).pipe(Effect.provide(NodeServices.layer)), 20_000)
+    }).pipe(Effect.provide(NodeServices.layer)))
 
   it.live("reads the references that are provided to it", () =>
     Effect.gen(function*() {
@@ -351,7 +351,7 @@ describe("CodexNode.layer", () => {
       )
       assert.strictEqual(error._tag, "AppServerTimeout")
       assert.include(error.message, "50 ms")
-    }).pipe(Effect.provide(NodeServices.layer)), 20_000)
+    }).pipe(Effect.provide(NodeServices.layer)))
 })
 
 describe("CodexNode.layerConfig", () => {
@@ -373,7 +373,7 @@ describe("CodexNode.layerConfig", () => {
         return [(yield* AppServer.AppServer).executable, (yield* Codex.Codex).serverInfo.version]
       }).pipe(Effect.provide(layer))
       assert.deepStrictEqual([executable, version], [stubborn, codexVersion])
-    }).pipe(Effect.provide(NodeServices.layer)), 20_000)
+    }).pipe(Effect.provide(NodeServices.layer)))
 
   it.live("takes one Config of all options", () =>
     Effect.gen(function*() {

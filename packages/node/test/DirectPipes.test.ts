@@ -24,7 +24,7 @@ const read = Effect.fnUntraced(function*(pipes: Effect.Success<ReturnType<typeof
 })
 
 const live = (name: string, test: Effect.Effect<void, unknown, Effect.Services<ReturnType<typeof start>>>) =>
-  it.live(name, () => test.pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 30_000)
+  it.live(name, () => test.pipe(Effect.scoped, Effect.provide(NodeServices.layer)))
 
 describe("directPipes", () => {
   live(

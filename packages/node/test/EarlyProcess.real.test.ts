@@ -44,8 +44,7 @@ const inHome = (
         Effect.scoped,
         Effect.provide(CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer()))),
         Effect.provide(NodeServices.layer)
-      ),
-    60_000
+      )
   )
 
 const pidOf = Effect.all([AppServer.AppServer, Codex.Codex]).pipe(Effect.map(([{ pid }]) => pid))

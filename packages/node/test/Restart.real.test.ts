@@ -72,7 +72,7 @@ const live = (
     }).pipe(
       Effect.scoped,
       Effect.provide([CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer())), Logger.layer([])])
-    ), 60_000)
+    ))
 
 const restored = (rpc: AppServerRpc.AppServerRpc["Service"]) =>
   Effect.forkChild(

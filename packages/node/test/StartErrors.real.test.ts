@@ -19,8 +19,7 @@ const inHome = (
     () =>
       Effect.flatMap(CodexHome.CodexHome, test).pipe(
         Effect.provide(CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer())))
-      ),
-    60_000
+      )
   )
 
 /** The error of a start with backtraces switched on. */

@@ -96,7 +96,7 @@ describe.each([
           Layer.provideMerge(CodexHome.layer()),
           Layer.provideMerge(ScriptedModel.layer(model))
         ))
-      ), 60_000)
+      ))
 
   test("a turn runs, and its text streams as it is written", ({ codex, model }) =>
     Effect.gen(function*() {
@@ -264,7 +264,6 @@ describe("a server that is not there", () => {
         assert.deepInclude(error, { _tag: "AppServerConnectError", reason: "unreachable", isRetryable: true })
         yield* onUnix(path)
         assert.strictEqual(yield* version, codexVersion)
-      }).pipe(Effect.scoped, Effect.provide(CodexHome.layerUrl("http://127.0.0.1:1/v1"))),
-    60_000
+      }).pipe(Effect.scoped, Effect.provide(CodexHome.layerUrl("http://127.0.0.1:1/v1")))
   )
 })

@@ -95,7 +95,7 @@ describe("a server with a capability token", () => {
       for (const text of [wrong.message, Util.inspect(wrong, { depth: 20, showHidden: true }), JSON.stringify(wrong)]) {
         assert.notInclude(text, "wr0ng")
       }
-    }).pipe(Effect.scoped, Effect.provide(home)), 60_000)
+    }).pipe(Effect.scoped, Effect.provide(home)))
 })
 
 describe("the transport", () => {
@@ -116,7 +116,7 @@ describe("the transport", () => {
       assert.deepInclude(error, { _tag: "AppServerConnectError", ...refusal })
       assert.include(error.message, "token")
       assert.notInclude(Util.inspect(error, { depth: 20, showHidden: true }), "wr0ng")
-    }).pipe(Effect.scoped, Effect.provide(home)), 60_000)
+    }).pipe(Effect.scoped, Effect.provide(home)))
 })
 
 describe("a server with signed tokens", () => {
@@ -148,7 +148,7 @@ describe("a server with signed tokens", () => {
         assert.deepInclude(error, { reason: "unauthorized", status: 401 })
         assert.include(error.message, text)
       }
-    }).pipe(Effect.scoped, Effect.provide(home)), 60_000)
+    }).pipe(Effect.scoped, Effect.provide(home)))
 })
 
 describe("the real server", () => {
@@ -158,7 +158,7 @@ describe("the real server", () => {
       const error = yield* refused({ url, headers: { Origin: url.replace("ws:", "http:") } })
       assert.deepInclude(error, { reason: "forbidden", status: 403, isRetryable: false })
       assert.include(error.message, "Origin")
-    }).pipe(Effect.scoped, Effect.provide(home)), 60_000)
+    }).pipe(Effect.scoped, Effect.provide(home)))
 
   it.live("outlives its clients, whose connection is gone when their scope is", () =>
     Effect.gen(function*() {
@@ -168,7 +168,7 @@ describe("the real server", () => {
       assert.deepInclude(yield* rpc.ended, { _tag: "TransportError", reason: "closed" })
       assert.isTrue(isRunning(pid))
       assert.strictEqual(yield* version({ url }), codexVersion)
-    }).pipe(Effect.scoped, Effect.provide(home)), 60_000)
+    }).pipe(Effect.scoped, Effect.provide(home)))
 
   it.live("that is told to end ends the connection", () =>
     Effect.gen(function*() {
@@ -181,7 +181,7 @@ describe("the real server", () => {
       const later = yield* refused({ url })
       assert.deepInclude(later, { reason: "unreachable", isRetryable: true })
       assert.include(later.message, "ECONNREFUSED")
-    }).pipe(Effect.scoped, Effect.provide(home)), 60_000)
+    }).pipe(Effect.scoped, Effect.provide(home)))
 
   it.live(
     "is not sent what it would end the connection for",
@@ -198,8 +198,7 @@ describe("the real server", () => {
         const [, most] = /longer than the (\d+) bytes/.exec(error.message) ?? []
         assert.strictEqual((yield* write(Number(most) - 200))._tag, "RpcError")
         yield* rpc.request("model/list", {})
-      }).pipe(Effect.scoped, Effect.provide(home)),
-    60_000
+      }).pipe(Effect.scoped, Effect.provide(home))
   )
 
   it.live("cuts off a client that does not read, and the turn goes on", () =>
@@ -276,7 +275,7 @@ describe("the real server", () => {
       Effect.scoped,
       Effect.ensuring(Effect.sync(removeLeftovers)),
       Effect.provide(home)
-    ), 60_000)
+    ))
 
   it.live("is waited for by who tries again while the error is retryable", () =>
     Effect.gen(function*() {
@@ -297,7 +296,7 @@ describe("the real server", () => {
       yield* onUnix(path)
       assert.strictEqual((yield* Fiber.join(waiting)).serverInfo.version, codexVersion)
       assert.include(attempts, "AppServerConnectError")
-    }).pipe(Effect.scoped, Effect.ensuring(Effect.sync(removeLeftovers)), Effect.provide(home)), 60_000)
+    }).pipe(Effect.scoped, Effect.ensuring(Effect.sync(removeLeftovers)), Effect.provide(home)))
 })
 
 // =============================================================================

@@ -19,8 +19,7 @@ describe("a program", () => {
         assert.strictEqual(ours?.said.split("turn.completed").length, 5)
         assert.deepStrictEqual([theirs?.code, ours?.code], [0, 0])
         assert.deepStrictEqual([theirs?.processes, ours?.processes], [4, 1])
-      }),
-    60_000
+      })
   )
 
   it.live(
@@ -49,8 +48,7 @@ describe("a program", () => {
         Effect.provide(CodexHome.layer()),
         Effect.provide(ScriptedModel.layer({ answers: ["Hello!"] })),
         Effect.provide(NodeServices.layer)
-      ),
-    60_000
+      )
   )
 
   for (
@@ -88,8 +86,7 @@ describe("a program", () => {
           Effect.provide(CodexHome.layer()),
           Effect.provide(ScriptedModel.layer({ answers: ["Hello!"] })),
           Effect.provide(NodeServices.layer)
-        ),
-      60_000
+        )
     )
   }
 
@@ -113,7 +110,7 @@ describe("a program", () => {
       assert.deepStrictEqual([code, said.join("")], [0, "completed\nDone.\n"])
     }).pipe(
       Effect.provide(CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer())))
-    ), 60_000)
+    ))
 
   for (const how of ["exits", "dies", "awaits nothing", "terminates its worker"] as const) {
     it.live(`that ${how} in the middle of a turn leaves no process behind`, () =>
@@ -165,6 +162,6 @@ describe("a program", () => {
             }))
           )
         )
-      ), 60_000)
+      ))
   }
 })

@@ -46,7 +46,7 @@ const asTold = <R>(effect: Effect.Effect<void, unknown, R>) =>
 
 // The fake is of the version that the client is generated from.
 if (codexVersion === Methods.codexVersion) {
-  layer(layerReal, { excludeTestServices: true, timeout: "60 seconds" })("real", (it) => {
+  layer(layerReal, { excludeTestServices: true })("real", (it) => {
     // Each case runs once on the real server, for whichever of its tests comes first.
     const runs = new Map<string, Exit.Exit<ReadonlyArray<unknown>, unknown>>()
     const onReal = Effect.fnUntraced(function*({ effect, name }: Contract.Case) {
@@ -73,7 +73,7 @@ if (codexVersion === Methods.codexVersion) {
     const isThere = (name: string) => codexVersion >= "0.171" || !name.startsWith("thread: a search that is streamed")
     for (const { effect, name } of Contract.cases.filter(({ name }) => isThere(name))) {
       // A server of its own for each: one that does not end a turn would hold all that come after it.
-      it.live(`real: ${name}`, () => asTold(effect).pipe(Effect.scoped, Effect.provide(layerReal)), 20_000)
+      it.live(`real: ${name}`, () => asTold(effect).pipe(Effect.scoped, Effect.provide(layerReal)))
     }
   })
 }

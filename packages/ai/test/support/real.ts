@@ -24,7 +24,7 @@ export const real = (
   name: string,
   test: Effect.Effect<void, unknown, Services | Scope.Scope>,
   services: Layer.Layer<Services, unknown> = layer()
-) => it.live(name, () => test.pipe(Effect.scoped, Effect.provide(services)), 60_000)
+) => it.live(name, () => test.pipe(Effect.scoped, Effect.provide(services)))
 
 export const enqueue = (...answers: ReadonlyArray<ScriptedModel.Answer>) =>
   Effect.flatMap(ScriptedModel.ScriptedModel, (model) => model.enqueue(...answers))

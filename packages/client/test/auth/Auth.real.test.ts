@@ -115,7 +115,7 @@ const real = (
   name: string,
   test: Effect.Effect<void, unknown, Services | Scope.Scope>,
   layer: Layer.Layer<Services, unknown> = codex()
-) => it.live(name, () => test.pipe(Effect.scoped, Effect.provide(layer)), 60_000)
+) => it.live(name, () => test.pipe(Effect.scoped, Effect.provide(layer)))
 
 const external = (provider: (request: Auth.TokensRequest) => Effect.Effect<Auth.ChatgptTokens>) =>
   Auth.layerExternalTokens(provider).pipe(Layer.provideMerge(codex()))

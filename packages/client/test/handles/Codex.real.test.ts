@@ -32,7 +32,7 @@ const real = (
   name: string,
   test: (services: Services) => Effect.Effect<void, unknown, Scope.Scope | ScriptedModel.ScriptedModel>,
   layer: ReturnType<typeof ScriptedCodex.layer> = ScriptedCodex.layer()
-) => it.live(name, () => Effect.flatMap(services, test).pipe(Effect.scoped, Effect.provide(layer)), 60_000)
+) => it.live(name, () => Effect.flatMap(services, test).pipe(Effect.scoped, Effect.provide(layer)))
 
 const byPrompt = (answer: (prompt: string) => ScriptedModel.Answer) =>
   ScriptedCodex.layer({ model: { answer: (request) => answer(request.prompt) } })
@@ -326,7 +326,7 @@ describe("the end of the server", () => {
       }).pipe(Effect.provide(context))
       yield* Scope.close(scope, Exit.void)
       assert.throws(() => process.kill(pid, 0), /ESRCH/)
-    }), 60_000)
+    }))
 })
 
 describe("threads", () => {

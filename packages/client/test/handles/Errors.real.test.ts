@@ -22,7 +22,7 @@ const real = (
   name: string,
   test: Effect.Effect<void, unknown, Services | Scope.Scope>,
   layer: ReturnType<typeof ScriptedCodex.layer> = ScriptedCodex.layer()
-) => it.live(name, () => test.pipe(Effect.scoped, Effect.provide(layer)), 60_000)
+) => it.live(name, () => test.pipe(Effect.scoped, Effect.provide(layer)))
 
 const request = <M extends keyof Methods.ClientRequests>(
   method: M,

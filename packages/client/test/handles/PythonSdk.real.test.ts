@@ -50,7 +50,7 @@ const real = (
       Effect.scoped,
       Effect.provide(ScriptedCodex.layer({ home, model: { answer: ({ prompt }) => answer(prompt) } })),
       Effect.provide(ServerRequests.layer(handlers))
-    ), 60_000)
+    ))
 
 const answer = (prompt: string): ScriptedModel.Answer =>
   prompt === "for ever" ? ScriptedModel.text(["on and on", ScriptedModel.delay("1 hour")]) : `re: ${prompt}`

@@ -30,7 +30,7 @@ const real = (
       Effect.scoped,
       Effect.provide(ScriptedCodex.layer({ codex, model: { answer: ({ prompt }) => `re: ${prompt}` } })),
       Effect.provide(NodeServices.layer)
-    ), 60_000)
+    ))
 
 const refused = <A, E, R>(effect: Effect.Effect<A, E, R>, argument: string, words: string) =>
   Effect.map(Effect.flip(effect), (error) => {

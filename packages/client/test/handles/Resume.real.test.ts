@@ -22,7 +22,7 @@ const live = (
     test.pipe(
       Effect.scoped,
       Effect.provide(CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer())))
-    ), 60_000)
+    ))
 
 describe("a thread", () => {
   live(

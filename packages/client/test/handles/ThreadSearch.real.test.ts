@@ -42,5 +42,5 @@ describe("real codex", () => {
     }).pipe(
       Effect.scoped,
       Effect.provide(ScriptedCodex.layer({ model: { answer: ({ prompt }) => `you said: ${prompt}` } }))
-    ), 60_000)
+    ))
 })

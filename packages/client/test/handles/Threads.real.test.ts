@@ -23,7 +23,7 @@ const real = (
     Effect.flatMap(services, test).pipe(
       Effect.scoped,
       Effect.provide(ScriptedCodex.layer({ home, model: { answer: (request) => `re: ${request.prompt}` } }))
-    ), 60_000)
+    ))
 
 const failsWith = Effect.fnUntraced(function*<A, E extends { readonly _tag: string }, R>(
   effect: Effect.Effect<A, E, R>,

@@ -28,7 +28,7 @@ describe("a program that is busy for longer than the limit", () => {
         Stream.runForEach(() => Effect.sync(() => beBusy(4_000)))
       )
       assert.strictEqual((yield* turn.result).status, "completed")
-    }).pipe(Effect.scoped, Effect.provide(ScriptedCodex.layer())), 60_000)
+    }).pipe(Effect.scoped, Effect.provide(ScriptedCodex.layer())))
 
   it.live("gets the reply to a request that came in time", () =>
     Effect.gen(function*() {
@@ -39,5 +39,5 @@ describe("a program that is busy for longer than the limit", () => {
       yield* written
       beBusy(3_000)
       assert.deepStrictEqual((yield* Fiber.join(asked)).data, [])
-    }).pipe(Effect.scoped, Effect.provide(ScriptedCodex.layer())), 60_000)
+    }).pipe(Effect.scoped, Effect.provide(ScriptedCodex.layer())))
 })

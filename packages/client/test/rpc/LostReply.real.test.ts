@@ -14,7 +14,7 @@ const live = (
       Effect.scoped,
       Effect.provide(CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer()))),
       Effect.provide(NodeServices.layer)
-    ), 60_000)
+    ))
 
 // The replies to `turn/start` are the only ones that hold a turn beside nothing else.
 const isStartReply = (frame: string) => /^\{"id":\d+,"result":\{"turn":/.test(frame)

@@ -19,7 +19,7 @@ describe("on the real server an MCP server that never answers", () => {
       assert.deepStrictEqual(error.startingMcpServers, ["mute"])
       // codex waits about a second for it and then does without.
       assert.strictEqual((yield* thread.run("again")).status, "completed")
-    }).pipe(Effect.scoped, Effect.provide(ScriptedCodex.layer())), 60_000)
+    }).pipe(Effect.scoped, Effect.provide(ScriptedCodex.layer())))
 
   it.live(
     "holds a thread that requires it and no other, and the error names it",
@@ -53,8 +53,7 @@ describe("on the real server an MCP server that never answers", () => {
             home: { config: { mcp_servers: { files: { ...mute, required: true }, off: { ...mute, enabled: false } } } }
           }).pipe(Layer.provide(Layer.succeed(AppServerRpc.DefaultRequestTimeout, "2 seconds")))
         )
-      ),
-    60_000
+      )
   )
 
   it.live("that codex gives up is named by the server", () =>
@@ -65,5 +64,5 @@ describe("on the real server an MCP server that never answers", () => {
       )
       assert.strictEqual(kindOf(error), "RpcError: internal")
       assert.include(error.message, "required MCP servers failed to initialize: mute: ")
-    }).pipe(Effect.scoped, Effect.provide(ScriptedCodex.layer())), 60_000)
+    }).pipe(Effect.scoped, Effect.provide(ScriptedCodex.layer())))
 })

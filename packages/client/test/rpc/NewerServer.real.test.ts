@@ -36,7 +36,7 @@ const real = (
   rules: ReadonlyArray<Faults.Rule>,
   test: Effect.Effect<void, unknown, Services | Scope.Scope>,
   heard?: (frame: string) => ReadonlyArray<string>
-) => it.live(name, () => test.pipe(Effect.scoped, Effect.provide(faulty(rules, heard))), 60_000)
+) => it.live(name, () => test.pipe(Effect.scoped, Effect.provide(faulty(rules, heard))))
 
 const services = Effect.all({ codex: Codex.Codex, model: ScriptedModel.ScriptedModel })
 

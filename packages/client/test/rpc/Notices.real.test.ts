@@ -109,8 +109,7 @@ describe("a model that refuses connections", () => {
         assert.include(error.message, "Connection failed: error sending request")
         // The second had begun the time anew, and the third too.
         assert.isAtMost((yield* Fiber.join(errors)).length, 2)
-      }).pipe(Effect.scoped, Effect.provide(connected("http://127.0.0.1:1/v1", { streamMaxRetries: 5 }))),
-    60_000
+      }).pipe(Effect.scoped, Effect.provide(connected("http://127.0.0.1:1/v1", { streamMaxRetries: 5 })))
   )
 })
 
@@ -161,7 +160,7 @@ describe("a stream of the model that breaks", () => {
         assert.deepStrictEqual((yield* turn.result).finalResponse, Option.some("the answer"))
         assert.instanceOf(yield* Effect.flip(thread.run("again")), CodexError.TurnFailed)
         assert.deepStrictEqual(yield* all, ["ModelRetry", "ModelRetry"])
-      }).pipe(Effect.scoped, Effect.provide(layer)), 60_000)
+      }).pipe(Effect.scoped, Effect.provide(layer)))
   }
 })
 
@@ -184,7 +183,7 @@ describe("another model than was asked for", () => {
         )
         const resumed = yield* codex.resumeThread(thread.id)
         assert.deepStrictEqual((yield* resumed.run("go")).model, Option.some("a-model-of-mine"))
-      }).pipe(Effect.scoped, Effect.provide(layer)), 60_000)
+      }).pipe(Effect.scoped, Effect.provide(layer)))
   }
 })
 
@@ -235,8 +234,7 @@ describe("an MCP server", () => {
           ["exits", "failed"],
           ["missing", "failed"]
         ])
-      }).pipe(Effect.scoped, Effect.provide(ScriptedCodex.layer())),
-    60_000
+      }).pipe(Effect.scoped, Effect.provide(ScriptedCodex.layer()))
   )
 
   it.live("that does not start is told by the fake too", () =>
@@ -268,7 +266,7 @@ describe("what is asked and decided by nobody", () => {
       Effect.gen(function*() {
         assert.deepStrictEqual(yield* Effect.provide(run, layer), ["Undecided"])
         assert.deepStrictEqual(yield* Effect.provide(run, Layer.provide(layer, Approvals.layerDeclineAll)), [])
-      }), 60_000)
+      }))
   }
 })
 
@@ -292,8 +290,7 @@ describe("that nobody is logged in", () => {
         const env = { OPENAI_API_KEY: "sk-openai", CODEX_API_KEY: "sk-codex" }
         const layer = ScriptedCodex.layer({ home: { config: wanting }, codex: { env } })
         assert.match(yield* Effect.provide(run, layer), howTo)
-      }),
-    60_000
+      })
   )
 
   it.live("is told by the fake where its model needs it", () =>

@@ -31,7 +31,7 @@ const real = (
           Layer.provideMerge(ScriptedCodex.layerTransport())
         )
       )
-    ), 60_000)
+    ))
 
 const services = Effect.all({
   codex: Codex.Codex,

@@ -45,7 +45,7 @@ const live = (
         ScriptedCodex.layer({ ...options, codex: { restart, ...options?.codex } }),
         Logger.layer([])
       ])
-    ), 60_000)
+    ))
 
 /** A turn that has said something and waits for the model. */
 const waitingTurn = Effect.gen(function*() {

@@ -21,7 +21,7 @@ describe("the real codex", () => {
       const { data } = yield* rpc.request("project/list", {})
       assert.deepStrictEqual(data.map(({ id, name }) => [id, name]), [[project.id, "one"]])
       assert.strictEqual(project.position === undefined, isAtLeast("0.171.0"))
-    }).pipe(Effect.provide(ScriptedCodex.layer())), 60_000)
+    }).pipe(Effect.provide(ScriptedCodex.layer())))
 
   it.live("sets the default model provider since 0.171", () =>
     Effect.gen(function*() {
@@ -32,7 +32,7 @@ describe("the real codex", () => {
       } else {
         assert.deepInclude(yield* Effect.flip(set), { _tag: "RpcError", code: -32600 })
       }
-    }).pipe(Effect.provide(ScriptedCodex.layer())), 60_000)
+    }).pipe(Effect.provide(ScriptedCodex.layer())))
 
   it.live(
     "is the one that the schemas were generated from, unless another one is under test",
@@ -41,7 +41,6 @@ describe("the real codex", () => {
         const { serverInfo } = yield* AppServerRpc.AppServerRpc
         assert.strictEqual(serverInfo.version, codexVersion)
         if (process.env["TEST_CODEX_VERSION"] === undefined) assert.strictEqual(codexVersion, Methods.codexVersion)
-      }).pipe(Effect.provide(ScriptedCodex.layer())),
-    60_000
+      }).pipe(Effect.provide(ScriptedCodex.layer()))
   )
 })

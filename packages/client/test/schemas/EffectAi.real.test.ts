@@ -33,7 +33,7 @@ const told = Effect.fnUntraced(function*<Tools extends Record<string, Tool.Any>,
 const real = (
   name: string,
   test: Effect.Effect<void, unknown, Codex.Codex | ScriptedModel.ScriptedModel>
-) => it.live(name, () => test.pipe(Effect.provide(ScriptedCodex.layer())), 60_000)
+) => it.live(name, () => test.pipe(Effect.provide(ScriptedCodex.layer())))
 
 describe("a toolkit as the tools of a thread", () => {
   real(

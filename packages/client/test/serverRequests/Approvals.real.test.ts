@@ -41,7 +41,7 @@ const real = (
         ScriptedCodex.layer(options).pipe(Layer.provide(options?.handlers ?? Layer.empty)),
         NodeFileSystem.layer
       ])
-    ), 60_000)
+    ))
 
 const asking: Codex.StartThreadOptions = { approvalMode: ApprovalMode.untrusted, sandbox: Sandbox.workspaceWrite }
 
@@ -348,7 +348,7 @@ describe("a parked approval", () => {
         yield* asked
       }).pipe(Effect.scoped, Effect.provide([ScriptedCodex.layer(), NodeFileSystem.layer]))
       yield* interrupted
-    }), 60_000)
+    }))
 
   real(
     "that is sent again to whoever resumes the thread is not asked twice",

@@ -12,7 +12,7 @@ const real = (
   name: string,
   test: Effect.Effect<void, unknown, Services | Scope.Scope>,
   layer: Layer.Layer<Services, unknown> = ScriptedCodex.layer()
-) => it.live(name, () => test.pipe(Effect.scoped, Effect.provide(layer)), 60_000)
+) => it.live(name, () => test.pipe(Effect.scoped, Effect.provide(layer)))
 
 const startThread = (options?: Codex.StartThreadOptions) =>
   Effect.flatMap(Codex.Codex, (codex) => codex.startThread(options))
@@ -506,7 +506,7 @@ describe("the tools of a stored thread", () => {
         assert.notInclude(yield* offered, "new")
         assert.strictEqual(yield* calls(yield* codex.forkThread(threadId, { tools })), "here A")
       }).pipe(Effect.provide(node()))
-    }).pipe(Effect.scoped, Effect.provide(home)), 60_000)
+    }).pipe(Effect.scoped, Effect.provide(home)))
 
   real(
     "are offered to a fork, and a handle hands its own on",

@@ -30,7 +30,7 @@ const real = (
       Effect.provide(ScriptedCodex.layer({ home })),
       Effect.provide(Logger.layer([logger], { mergeWithExisting: true }))
     )
-  }, 60_000)
+  })
 }
 
 const call = (tool: string, input: Schema.JsonObject = {}) =>

@@ -28,7 +28,7 @@ const real = (name: string, test: (services: Services) => Effect.Effect<void, un
       Effect.provide(Logger.layer([logger])),
       Effect.provideService(References.MinimumLogLevel, "All")
     )
-  }, 60_000)
+  })
 
 const settings = { approvalMode: ApprovalMode.ask, sandbox: Sandbox.readOnly }
 

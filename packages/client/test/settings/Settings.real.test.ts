@@ -37,8 +37,7 @@ const real = (
       Effect.flatMap(services, test).pipe(
         Effect.scoped,
         Effect.provide(ScriptedCodex.layer({ model: { answer: (request) => `re: ${request.prompt}` } }))
-      ),
-    60_000
+      )
   )
 
 const never = ApprovalMode.denyAll
@@ -309,7 +308,7 @@ describe("a turn that the server starts", () => {
           "turn was stopped: look at what it did, then start it again."
       )
       assert.strictEqual((yield* thread.status).type, "idle")
-    }).pipe(Effect.scoped, Effect.provide(home)), 60_000)
+    }).pipe(Effect.scoped, Effect.provide(home)))
 
   it.live("as a review may write to the folder of TMPDIR that the server names", () =>
     Effect.gen(function*() {
@@ -329,7 +328,7 @@ describe("a turn that the server starts", () => {
     }).pipe(
       Effect.scoped,
       Effect.provide(ScriptedCodex.layer({ codex: { env: { TMPDIR: "/var/tmp" } }, model: { answer: () => "ok" } }))
-    ), 60_000)
+    ))
 
   // The client makes the thread stricter again as soon as it hears of it, and may be faster than the server begins the turn.
   it.live("for a goal is stopped when somebody loosens the thread right before it", () =>
@@ -348,7 +347,7 @@ describe("a turn that the server starts", () => {
       yield* model.enqueue("ok", ScriptedModel.text(["wait", yield* ScriptedModel.gate]))
       yield* thread.run("go")
       yield* notApplied(thread.runGoal("touch it"))
-    }).pipe(Effect.scoped, Effect.provide(home)), 60_000)
+    }).pipe(Effect.scoped, Effect.provide(home)))
 
   it.live(
     "for a goal runs as it was asked to when the thread is made stricter again right before it",
@@ -384,8 +383,7 @@ describe("a turn that the server starts", () => {
         yield* thread.run("go")
         assert.strictEqual((yield* thread.runGoal("touch it")).status, "completed")
         assert.isFalse(existsSync(`${workspace}/aimed`))
-      }).pipe(Effect.scoped, Effect.provide(home)),
-    60_000
+      }).pipe(Effect.scoped, Effect.provide(home))
   )
 
   it.live("later for a goal is stopped when the thread could not be made stricter again", () =>
@@ -405,7 +403,7 @@ describe("a turn that the server starts", () => {
       yield* rpc.request("thread/settings/update", { threadId: thread.id, sandboxPolicy: full })
       yield* first.release
       yield* notApplied(turn.result)
-    }).pipe(Effect.scoped, Effect.provide(home)), 60_000)
+    }).pipe(Effect.scoped, Effect.provide(home)))
 
   real(
     "later for a goal runs as it was asked to, whoever changed the thread meanwhile",
@@ -559,7 +557,7 @@ describe("a start that does not end in a handle", () => {
       yield* Deferred.await(sent)
       yield* Fiber.interrupt(starting)
       assert.deepStrictEqual((yield* rpc.request("thread/loaded/list", {})).data, [])
-    }).pipe(Effect.scoped, Effect.provide(home)), 60_000)
+    }).pipe(Effect.scoped, Effect.provide(home)))
 })
 
 describe("a reply that is lost", () => {
@@ -578,7 +576,7 @@ describe("a reply that is lost", () => {
       const thread = yield* codex.startThread(open)
       assert.isFalse(yield* writesOn(thread, "first", { sandbox: Sandbox.readOnly }))
       assert.isFalse(yield* writesOn(thread, "second"))
-    }).pipe(Effect.scoped, Effect.provide(home)), 60_000)
+    }).pipe(Effect.scoped, Effect.provide(home)))
 
   it.live(
     "of updateSettings leaves the stricter sandbox to the turns that follow, and no looser one",
@@ -592,8 +590,7 @@ describe("a reply that is lost", () => {
         assert.isFalse(yield* writesOn(thread, "second"))
         yield* Effect.flip(thread.updateSettings({ sandbox: Sandbox.fullAccess }))
         assert.isFalse(yield* writesOn(thread, "third"))
-      }).pipe(Effect.scoped, Effect.provide(home)),
-    60_000
+      }).pipe(Effect.scoped, Effect.provide(home))
   )
 })
 

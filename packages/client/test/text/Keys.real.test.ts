@@ -84,7 +84,7 @@ describe("text that has no key", () => {
       const text = part.repeat(200_000)
       assert.include(error(text).detail, part)
     }
-  }, 60_000)
+  })
 })
 
 describe("a key that the provider quotes", () => {
@@ -117,7 +117,6 @@ describe("a key that the provider quotes", () => {
         Effect.scoped,
         Effect.provide(ScriptedCodex.layer()),
         Effect.provide(Logger.layer([Logger.make(({ message }) => void log.push(String(message)))]))
-      ),
-    60_000
+      )
   )
 })

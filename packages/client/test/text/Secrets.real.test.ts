@@ -40,5 +40,5 @@ describe("with the real server", () => {
         see(requests)
         see(yield* Effect.flatMap(AppServer.AppServer, ({ stderr }) => stderr))
       }).pipe(Effect.scoped, Effect.provide(layer))
-    ), 60_000)
+    ))
 })

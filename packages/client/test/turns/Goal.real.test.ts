@@ -23,7 +23,7 @@ const real = (
   name: string,
   test: (services: Services) => Effect.Effect<void, unknown, Scope.Scope>,
   layer: ReturnType<typeof ScriptedCodex.layer> = ScriptedCodex.layer()
-) => it.live(name, () => Effect.flatMap(services, test).pipe(Effect.scoped, Effect.provide(layer)), 60_000)
+) => it.live(name, () => Effect.flatMap(services, test).pipe(Effect.scoped, Effect.provide(layer)))
 
 const complete = ScriptedModel.functionCall("update_goal", { status: "complete" })
 

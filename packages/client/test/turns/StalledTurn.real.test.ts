@@ -21,7 +21,7 @@ describe("on the real server", () => {
       Effect.scoped,
       Effect.provide(CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer()))),
       Effect.provide(NodeServices.layer)
-    ), 60_000)
+    ))
 
   it.live(
     "a model that says nothing stalls the turn, which is stopped, and the thread is free",
@@ -38,7 +38,6 @@ describe("on the real server", () => {
         assert.deepStrictEqual((yield* thread.run("again")).finalResponse, Option.some("next"))
         const outcomes = yield* Effect.forEach(yield* model.requests, ({ outcome }) => outcome)
         assert.deepStrictEqual(outcomes, ["abandoned", "answered"])
-      }).pipe(Effect.scoped, Effect.provide(ScriptedCodex.layer({ codex: { stallTimeout: "1 second" } }))),
-    60_000
+      }).pipe(Effect.scoped, Effect.provide(ScriptedCodex.layer({ codex: { stallTimeout: "1 second" } })))
   )
 })

@@ -83,8 +83,7 @@ describe.each(servers)("a thread that another process has, of %s", (_, run) => {
         assert.strictEqual((yield* mine.codex.readThread(thread.id)).preview, "hello")
         yield* (yield* mine.codex.forkThread(thread.id)).run("go on")
         yield* thread.run("I do, too")
-      })),
-    60_000
+      }))
   )
 
   it.live(
@@ -107,8 +106,7 @@ describe.each(servers)("a thread that another process has, of %s", (_, run) => {
         yield* (yield* mine.codex.resumeThread(thread.id)).run("mine")
         // And now it is the other's turn to wait.
         yield* isInUse(thread.run("again"))
-      })),
-    60_000
+      }))
   )
 
   it.live(
@@ -125,7 +123,6 @@ describe.each(servers)("a thread that another process has, of %s", (_, run) => {
         }))
         const taken = yield* Effect.retry(mine.codex.resumeThread(thread.id), CodexRetry.transient)
         yield* taken.run("mine")
-      })),
-    60_000
+      }))
   )
 })

@@ -119,7 +119,9 @@ describe("the order of frames", () => {
           const said = `answer ${n}`.startsWith(written) ? `answer ${n}` : written
           assert.strictEqual((yield* Stream.runCollect(turn.text)).join(""), `${said}\n\nend ${n}`)
         }
-      }).pipe(Effect.scoped)
+      }).pipe(Effect.scoped),
+    // A hundred sessions.
+    60_000
   )
 })
 

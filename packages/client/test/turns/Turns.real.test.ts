@@ -14,7 +14,7 @@ const real = (
   name: string,
   test: Effect.Effect<void, unknown, Services | Scope.Scope>,
   options?: ScriptedCodex.Options
-) => it.live(name, () => test.pipe(Effect.scoped, Effect.provide(ScriptedCodex.layer(options))), 60_000)
+) => it.live(name, () => test.pipe(Effect.scoped, Effect.provide(ScriptedCodex.layer(options))))
 
 const { enqueue, received } = {
   enqueue: (...answers: ReadonlyArray<ScriptedModel.Answer>) =>
@@ -307,7 +307,7 @@ describe("a busy thread", () => {
     }).pipe(
       Effect.scoped,
       Effect.provide(CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer())))
-    ), 60_000)
+    ))
 })
 
 describe("structured output", () => {

@@ -32,7 +32,7 @@ const live = (
   const pipes = { "the spawner's streams": undefined, "Node's own pipes": DirectPipes.spawn }
   for (const [way, spawn] of Object.entries(pipes)) {
     const withPipes = spawn === undefined ? test : Effect.provideService(test, Spawn, spawn)
-    it.live(`${name} (${way})`, () => withPipes.pipe(Effect.scoped, Effect.provide(NodeServices.layer)), 30_000)
+    it.live(`${name} (${way})`, () => withPipes.pipe(Effect.scoped, Effect.provide(NodeServices.layer)))
   }
 }
 

@@ -14,7 +14,7 @@ const real = (
   name: string,
   test: Effect.Effect<void, unknown, Services | Scope.Scope>,
   layer: Layer.Layer<Services, unknown> = ScriptedCodex.layer()
-) => it.live(name, () => test.pipe(Effect.scoped, Effect.provide(layer)), 60_000)
+) => it.live(name, () => test.pipe(Effect.scoped, Effect.provide(layer)))
 
 /** An emoji that was cut in the middle. */
 const half = "a\u{1F600}".slice(0, 2)
@@ -163,7 +163,7 @@ describe("an answer whose reading codex does not show", () => {
       Effect.scoped,
       Effect.provide(ScriptedCodex.layer()),
       Effect.provide(Logger.layer([Logger.make(({ message }) => void told.push(String(message)))]))
-    ), 60_000)
+    ))
 })
 
 describe("an answer of a shape that codex does not take", () => {

@@ -84,8 +84,7 @@ export const real = (name: string, body: (context: Context) => Promise<void>, op
         Effect.scoped,
         Effect.provide(CodexHome.layer(options.home).pipe(Layer.provideMerge(ScriptedModel.layer()))),
         Effect.provide(options.browser === true ? BrowserLogin.layerExclusive : Layer.empty)
-      ),
-    60_000
+      )
   )
 
 export const gate = () => Effect.runPromise(ScriptedModel.gate)
