@@ -1,5 +1,5 @@
 /**
- * Tests that log in through the browser.
+ * A machine-wide lock for tests that log in through the browser.
  *
  * @since 0.1.0
  */
@@ -8,13 +8,21 @@ import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Net from "node:net"
 
-// Next to the port that codex listens on itself.
+// Holding a port locks across processes. This one is next to the port that codex itself listens on.
 const port = 1454
 
 /**
- * Keeps browser logins of tests apart. codex waits for the browser on port 1455, and a login ends that of any other codex on
- * the machine (measured on codex 0.169). So one test of a machine has this layer at a time, in whatever process; the others
- * wait for it. Provide it to every test that starts a browser login.
+ * Lets one test per machine, across all processes, log in through the browser at a time. The others wait, without a
+ * limit.
+ *
+ * **When to use**
+ *
+ * In every test that starts a browser login: codex waits for the browser on port 1455, and a new login ends the pending
+ * login of any other codex on the machine.
+ *
+ * **Details**
+ *
+ * The lock is port 1454 of 127.0.0.1. It is released when the layer's scope closes.
  *
  * **Example** (A test with a browser login)
  *

@@ -1,9 +1,9 @@
 /**
- * Sessions with an app-server that are recorded once and replayed without it: a file of JSON lines, to be kept with the
- * tests.
+ * Records a session with an app-server once, and replays it without the server. A cassette is a file of JSON lines that
+ * you commit with the tests.
  *
- * The first line says the version of the format and of codex. Each other line is a message, in the order in which it went
- * over the connection:
+ * The first line has the version of the format and of codex. Every other line is a message, in the order in which the
+ * messages went over the connection:
  *
  * ```json
  * {"cassette":1,"codex":"0.169.0"}
@@ -11,14 +11,14 @@
  * {"direction":"received","frame":{"id":1,"result":{}}}
  * ```
  *
- * What is different each time is replaced: ids by names such as `thread-1`, times by the year 2000, the working
- * directory, the home directory and the temporary directory by `<cwd>`, `<home>` and `<tmp>`. Secrets are replaced by `<redacted>`: what
- * stands under a key such as `apiKey` or `accessToken`, what looks like a key or a token, the values of the environment's
- * variables that are named like one, the answers to secret questions, and the `secrets` that are given. Look at a cassette
- * before it is published all the same: nobody can know what else is secret in a prompt.
+ * A cassette replaces what differs between runs: ids by names such as `thread-1`, times by the year 2000, and the
+ * working directory, the home directory and the temporary directory by `<cwd>`, `<home>` and `<tmp>`. It replaces
+ * secrets by `<redacted>`: values of keys such as `apiKey` or `accessToken`, texts that look like a key or a token,
+ * values of environment variables with such a name, answers to secret questions, and the option `secrets`. Review a
+ * cassette before you publish it: a prompt may contain other secrets, which the recording cannot recognize.
  *
- * When a session is replayed the client has to send what it sent then. A message of the server is delivered when the client
- * has sent all that came before it, never by time.
+ * During a replay the client must send what it sent during the recording. A message of the server is delivered as soon
+ * as the client has sent everything that came before it; time plays no part.
  *
  * @since 0.1.0
  */
@@ -56,9 +56,9 @@ import * as Secrets from "./internal/secrets.ts"
 // =============================================================================
 
 /**
- * A cassette cannot be read: there is no such file, or `line` is not what a cassette has there.
+ * A cassette cannot be read: the file is missing, or `line` is not a valid line of a cassette.
  *
- * **Example** (A cassette that is not there is recorded)
+ * **Example** (Recording a cassette that is missing)
  *
  * ```ts
  * import { Cassette } from "@effect-codex/testing"
@@ -75,8 +75,9 @@ import * as Secrets from "./internal/secrets.ts"
 export class CassetteUnreadable
   extends TaggedError<CassetteUnreadable>("@effect-codex/testing/Cassette/CassetteUnreadable")("CassetteUnreadable", {
     path: Schema.String,
-    /** From 1; undefined when there is no file to read. */
+    /** The invalid line, from 1; undefined when the file cannot be read. */
     line: Schema.UndefinedOr(Schema.Number),
+    /** The reason, as a sentence. */
     detail: Schema.String
   })
 {
@@ -87,10 +88,9 @@ export class CassetteUnreadable
 }
 
 /**
- * The client departed from a recorded session. `expected` is what it sent then and `received` what it sent now, both without
- * what is different each time; either is undefined when there was nothing more.
+ * The client departed from the recorded session.
  *
- * **Example** (What differs)
+ * **Example** (Printing the difference)
  *
  * ```ts
  * import { Cassette } from "@effect-codex/testing"
@@ -108,13 +108,15 @@ export class CassetteUnreadable
 export class CassetteMismatch
   extends TaggedError<CassetteMismatch>("@effect-codex/testing/Cassette/CassetteMismatch")("CassetteMismatch", {
     path: Schema.String,
-    /** The line of the cassette that was expected, from 1; the last one when nothing more was. */
+    /** The expected line of the cassette, from 1; the client's last line when nothing more was expected. */
     line: Schema.Number,
+    /** The recorded message, normalized; undefined when nothing more was recorded. */
     expected: Schema.UndefinedOr(Schema.Json),
+    /** The client's message, normalized; undefined when the client sent nothing more. */
     received: Schema.UndefinedOr(Schema.Json)
   })
 {
-  /** A unified diff: `-` what was recorded, `+` what was sent. */
+  /** A unified diff: `-` was recorded, `+` was sent. */
   get diff(): string {
     return JsonDiff.diff(this.expected, this.received)
   }
@@ -123,8 +125,8 @@ export class CassetteMismatch
       ? "the client sent more than was recorded"
       : this.received === undefined
       ? "the client ended before it had sent all that was recorded"
-      : "the client sent something else than was recorded"
-    return `${this.path}, line ${this.line}: ${what} (- recorded, + sent).\n${this.diff}\nIf that is meant, record it again: ${howToRecord}.`
+      : "the client sent something other than was recorded"
+    return `${this.path}, line ${this.line}: ${what} (- recorded, + sent).\n${this.diff}\nIf this is intended, record it again: ${howToRecord}.`
   }
 }
 
@@ -135,9 +137,9 @@ const howToRecord = "CODEX_CASSETTE=record with Cassette.layer, or effect-codex 
 // =============================================================================
 
 /**
- * The cassette of a client.
+ * The cassette that a client records or replays.
  *
- * **Example** (Where the session is)
+ * **Example** (The path of the cassette)
  *
  * ```ts
  * import { Cassette } from "@effect-codex/testing"
@@ -150,18 +152,23 @@ const howToRecord = "CODEX_CASSETTE=record with Cassette.layer, or effect-codex 
  * @since 0.1.0
  */
 export class Cassette extends Context.Service<Cassette, {
+  /** The path of the file, as given. */
   readonly path: string
   /**
-   * Fails if the client departed from the cassette, which a program that handles errors can hide, or has not sent
-   * everything that was recorded. Does nothing while a session is recorded.
+   * Fails if the client departed from the cassette, even if the program handled that error, or has not sent everything
+   * that was recorded. Always succeeds during a recording.
    */
   readonly verify: Effect.Effect<void, CassetteMismatch>
 }>()("@effect-codex/testing/Cassette") {}
 
 /**
- * {@link Cassette.verify} of the cassette in the context: the last line of a test.
+ * Fails if the client has not followed the cassette in the context to its end. Always succeeds during a recording.
  *
- * **Example** (The last line of a test)
+ * **When to use**
+ *
+ * As the last line of a test. A program that handles errors can hide that it departed from the cassette.
+ *
+ * **Example** (Verifying at the end of a test)
  *
  * ```ts
  * import { Codex } from "@effect-codex/client"
@@ -184,28 +191,27 @@ export const verify: Effect.Effect<void, CassetteMismatch, Cassette> = Effect.fl
 // =============================================================================
 
 /**
- * What is replaced, beside what is always replaced.
+ * Secrets and folders to replace, in addition to those that are always replaced.
  *
  * @category options
  * @since 0.1.0
  */
 export interface Options {
-  /** Secrets that the recording may meet. */
+  /** Secrets that may occur in the session. */
   readonly secrets?: ReadonlyArray<Redacted.Redacted> | undefined
   /**
-   * Folders by names of their own, as absolute paths: `{ data: "/srv/data" }` makes `<data>/a.txt`. The working directory of this
-   * process is `<cwd>`. Other folders that threads work in are `<folder-1>` and so on, or `<workspace>` when the server chose it,
-   * which is replayed as `/workspace`.
+   * Names for folders, whose paths are absolute: `{ data: "/srv/data" }` turns `/srv/data/a.txt` into `<data>/a.txt`.
+   * The working directory of this process is `<cwd>`. Other working directories of threads become `<folder-1>` and so
+   * on. One that the server chose becomes `<workspace>`, and `/workspace` in a replay.
    */
   readonly folders?: Readonly<Record<string, string>> | undefined
 }
 
 /**
- * How the client has to follow the cassette.
+ * How closely the client must follow the cassette.
  *
- * - `strict`: it sends the same messages in the same order.
- * - `lenient`: each message is one of the cassette's that has not been sent yet, whatever their order; it may have more keys
- *   than the recorded one.
+ * - `strict`: the client sends the same messages in the same order.
+ * - `lenient`: the client sends the same messages in any order, and a message may have more keys than the recorded one.
  *
  * @category options
  * @since 0.1.0
@@ -225,10 +231,15 @@ const normalizer = (options: Options, secrets: ReadonlyArray<string>) =>
 const parse = Schema.decodeUnknownResult(Schema.fromJsonString(Schema.Json))
 
 /**
- * Passes everything on to the transport in the context, and writes it to a cassette when the scope closes. The file is
- * replaced as a whole, so a session that dies leaves the last one as it was. Fails when the folder cannot be made.
+ * Makes a transport that forwards to the transport in the context and writes the session to a cassette when the scope
+ * closes.
  *
- * **Example** (A transport that is recorded without a layer)
+ * **Details**
+ *
+ * The file is replaced as a whole, so a process that dies leaves the previous cassette untouched. Missing folders are
+ * made. Fails with `PlatformError` if they cannot be.
+ *
+ * **Example** (Recording a transport without a layer)
  *
  * ```ts
  * import { Transport } from "@effect-codex/client"
@@ -258,8 +269,8 @@ export const makeRecording = Effect.fnUntraced(function*(
   const folder = dirname(path)
   yield* fs.makeDirectory(folder, { recursive: true })
 
-  // Without a bound: the whole session is what is asked for. It is looked through at the end, because a secret may be spread
-  // over messages, or told before it is known to be one.
+  // Unbounded, because the cassette is the whole session. Secrets are replaced at the end: one may span several
+  // messages, or occur before it is known to be one.
   const session: Array<{ readonly direction: Script.Direction; readonly frame: string }> = []
   yield* Effect.addFinalizer(() => {
     const partial = `${path}.${process.pid}.partial`
@@ -302,9 +313,9 @@ const encode = (
 }
 
 /**
- * {@link makeRecording} as a layer: put it between the client and the transport that is recorded.
+ * {@link makeRecording} as a layer, between the client and the transport to record.
  *
- * **Example** (Recording what goes to a running server)
+ * **Example** (Recording a running server)
  *
  * ```ts
  * import { AppServerRpc, Codex, Transport } from "@effect-codex/client"
@@ -347,19 +358,20 @@ const readScript = Effect.fnUntraced(function*(path: string) {
 })
 
 /**
- * What a cassette holds.
+ * The content of a cassette.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Recorded {
-  /** The version of codex that was recorded, if it told one. */
+  /** The version of codex that was recorded; `null` if the session has no handshake. */
   readonly codex: string | null
+  /** The messages, in the order in which they went over the connection. */
   readonly messages: ReadonlyArray<{ readonly direction: "sent" | "received"; readonly frame: Schema.Json }>
 }
 
 /**
- * Reads a cassette.
+ * Reads a cassette. Fails with {@link CassetteUnreadable}.
  *
  * **Example** (How many messages the client sent)
  *
@@ -384,21 +396,26 @@ export const read = (path: string): Effect.Effect<Recorded, CassetteUnreadable, 
 // =============================================================================
 
 /**
- * How a cassette is replayed, and what was replaced in it when it was recorded.
+ * Options of a replay. `folders` must name the same folders as those of the recording; their paths may differ.
  *
  * @category options
  * @since 0.1.0
  */
 export interface ReplayOptions extends Options {
-  /** Default: `strict`. */
+  /** How closely the client must follow the cassette. Default: `strict`. */
   readonly matching?: Matching | undefined
 }
 
 /**
- * Plays the server's part of a cassette. When the client departs from it the connection ends with a `TransportError` whose
- * message has the difference and whose cause is the {@link CassetteMismatch}. Fails with {@link CassetteUnreadable}.
+ * Makes a transport that plays the server's part of a cassette. Fails with {@link CassetteUnreadable}.
  *
- * **Example** (A transport and what says whether it was followed)
+ * **Details**
+ *
+ * When the client departs from the cassette, the connection ends with a `TransportError` whose cause is a
+ * {@link CassetteMismatch}, and whose message shows the difference. When the scope closes before the client has sent
+ * everything, the next expected message is logged as a warning.
+ *
+ * **Example** (Replaying without a layer)
  *
  * ```ts
  * import { Cassette } from "@effect-codex/testing"
@@ -423,13 +440,13 @@ export const makeReplaying = Effect.fnUntraced(function*(
   FileSystem.FileSystem | Scope.Scope
 > {
   const script = yield* readScript(path)
-  // Without the environment's secrets: where a cassette has one it fits any text, and elsewhere the environment of now says
-  // nothing about what was recorded.
+  // Without the secrets of the environment. A `<redacted>` of the cassette matches any text anyway, and today's
+  // environment says nothing about other texts of the recording.
   const { normalize, restore } = normalizer(options, [])
   const { redact } = normalizer(options, Secrets.ofEnvironment(process.env))
   const player = Script.player(script, options.matching ?? "strict")
 
-  // Without a bound: it holds at most what the cassette does.
+  // Unbounded, because it never holds more than the cassette.
   const inbox = yield* Queue.make<string, ConnectionError>()
   let mismatch: CassetteMismatch | undefined
   const deliver = (messages: ReadonlyArray<Schema.Json>): void => {
@@ -482,7 +499,7 @@ export const makeReplaying = Effect.fnUntraced(function*(
 /**
  * {@link makeReplaying} as a layer, in place of the transport to a server.
  *
- * **Example** (A client of one's own on a cassette)
+ * **Example** (A client of your own on a cassette)
  *
  * ```ts
  * import { AppServerRpc } from "@effect-codex/client"
@@ -509,7 +526,7 @@ export const layerReplaying = (
 // =============================================================================
 
 /**
- * What {@link layer} does: replay the cassette strictly or leniently, or record it anew.
+ * What {@link layer} does: replays the cassette strictly or leniently, or records it again.
  *
  * @category options
  * @since 0.1.0
@@ -517,23 +534,35 @@ export const layerReplaying = (
 export type Mode = Matching | "record"
 
 /**
- * Whether a cassette is recorded or replayed, of which server, and the options of the client on it.
+ * Options of {@link layer}: whether to record or to replay, which server to record, and the options of the client.
  *
  * @category options
  * @since 0.1.0
  */
 export interface LayerOptions<E> extends Options, AppServerRpc.Options, Codex.Options {
-  /** Default: the variable `CODEX_CASSETTE` of the `ConfigProvider`, else `strict`. */
+  /** Default: the config variable `CODEX_CASSETTE`, or `strict` if it is not set. */
   readonly mode?: Mode | undefined
   /**
-   * The server that is recorded; it is not started to replay. Default: `CodexNode.layerTransport()`, which is the installed
-   * codex with the login and the configuration of who records.
+   * The server to record. It is not started for a replay. Default: `CodexNode.layerTransport()`, the installed codex
+   * with the login and the configuration of the user who records.
    */
   readonly server?: Layer.Layer<Transport, E> | undefined
 }
 
 /**
- * The whole client on a cassette. Run the tests once with `CODEX_CASSETTE=record` to record it, and from then on without.
+ * Provides the whole client on a cassette. Run the tests once with `CODEX_CASSETTE=record` to record it, and without
+ * the variable from then on.
+ *
+ * **When to use**
+ *
+ * To test a program against the answers of a real model, without codex or a network. `CodexTest.layer` and
+ * `FakeAppServer.layer` let the test script the answers instead.
+ *
+ * **Details**
+ *
+ * Fails with {@link CassetteUnreadable} if there is no valid cassette to replay, with `PlatformError` if one cannot be
+ * written, with `ConfigError` if `CODEX_CASSETTE` is not a {@link Mode}, and with the errors of the server and the
+ * client.
  *
  * **Example** (A test without codex)
  *

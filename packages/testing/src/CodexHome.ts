@@ -1,10 +1,11 @@
 /**
- * A private home for codex: a `CODEX_HOME` with a configuration that points codex at a model on loopback and at nothing
- * else, and an empty workspace. Both live in one folder below the user's home directory (codex does not install its helper
- * programs below the system's temporary directory) and are removed when the scope closes.
+ * A private home for codex: a `CODEX_HOME` whose configuration points codex at a model on loopback and at nothing else,
+ * and an empty workspace. Both live in one folder below the user's home directory, because codex does not install its
+ * helper programs below the system's temporary directory. They are removed when the scope closes.
  *
- * With the environment of this module codex reads nothing of the user's own configuration, skills, shell profile or
- * credentials, and makes no connection but to the model. What a system administrator put under `/etc/codex` still counts.
+ * With the environment of this module, codex reads none of the user's own configuration, skills, shell profile or
+ * credentials, and connects to the model only. Configuration that a system administrator put under `/etc/codex` still
+ * applies.
  *
  * @since 0.1.0
  */
@@ -27,9 +28,9 @@ import { ScriptedModel } from "./ScriptedModel.ts"
 // =============================================================================
 
 /**
- * A private home.
+ * A private home: its folders, and the environment that makes codex use them.
  *
- * **Example** (A file for codex to find)
+ * **Example** (Writing a file into the workspace)
  *
  * ```ts
  * import { CodexHome } from "@effect-codex/testing"
@@ -46,13 +47,13 @@ import { ScriptedModel } from "./ScriptedModel.ts"
  * @since 0.1.0
  */
 export class CodexHome extends Context.Service<CodexHome, {
-  /** The `CODEX_HOME`, with its `config.toml`. */
+  /** The `CODEX_HOME`, with its `config.toml`. An absolute path. */
   readonly path: string
-  /** An empty folder to work in. */
+  /** An empty folder to work in. An absolute path. */
   readonly workspace: string
   /**
-   * What to merge over the parent's environment; `undefined` removes a variable. It sets `CODEX_HOME` and the user's home
-   * directory, and removes every `CODEX_*` and `OPENAI_*` variable and the proxies.
+   * Variables to merge over the parent's environment; `undefined` removes a variable. Sets `CODEX_HOME` and the user's
+   * home directory, and removes every `CODEX_*`, `OPENAI_*` and `*_PROXY` variable.
    */
   readonly env: Readonly<Record<string, string | undefined>>
 }>()("@effect-codex/testing/CodexHome") {}
@@ -80,21 +81,21 @@ export interface TomlTable {
 }
 
 /**
- * Options of a private home.
+ * Options of {@link make} and the layers.
  *
  * @category options
  * @since 0.1.0
  */
 export interface Options {
-  /** The model's name, default `"scripted-model"`, of which codex has no metadata. */
+  /** The model's name. Default: `"scripted-model"`, for which codex has no metadata. */
   readonly model?: string | undefined
-  /** How often codex repeats a request that was refused, default 0. */
+  /** How often codex retries a refused request. Default: 0. */
   readonly requestMaxRetries?: number | undefined
-  /** How often codex repeats a request whose stream broke, default 0. */
+  /** How often codex retries a request whose stream broke. Default: 0. */
   readonly streamMaxRetries?: number | undefined
-  /** Stored as codex's login, and then sent to the model as bearer token. Default: nobody is logged in. */
+  /** An API key to log codex in with; codex sends it to the model as a bearer token. Default: not logged in. */
   readonly apiKey?: Redacted.Redacted | undefined
-  /** More of `config.toml`, merged table by table over what this module writes. */
+  /** Further entries of `config.toml`, merged table by table over those that this module writes. */
   readonly config?: TomlTable | undefined
 }
 
@@ -103,8 +104,12 @@ export interface Options {
 // =============================================================================
 
 /**
- * Creates a private home for a model at `modelUrl` (the base URL up to and including `/v1`). It is removed, with everything
- * in it, when the scope closes; close what uses it before. Fails if the folders cannot be written.
+ * Creates a private home for a model at `modelUrl`, the base URL up to and including `/v1`. Fails with `PlatformError`
+ * if the folders cannot be written.
+ *
+ * **Gotchas**
+ *
+ * The home and everything in it are removed when the scope closes. Close what uses the home before that.
  *
  * ```ts
  * import { CodexHome } from "@effect-codex/testing"
@@ -129,7 +134,7 @@ export const make = Effect.fnUntraced(function*(
   const { join } = yield* Path.Path
 
   const root = yield* Effect.acquireRelease(
-    // macOS reaches some home directories through links, and codex reports resolved paths.
+    // Some home directories on macOS are behind symbolic links, and codex reports resolved paths.
     Effect.flatMap(fs.makeTempDirectory({ directory: Os.homedir(), prefix: ".effect-codex-" }), fs.realPath),
     remove
   )
@@ -158,7 +163,7 @@ export const make = Effect.fnUntraced(function*(
       CODEX_HOME: path,
       HOME: root,
       USERPROFILE: root,
-      // Logins end at the model's port, too.
+      // Send logins to the model's port, too, and not to the real issuer.
       CODEX_APP_SERVER_LOGIN_ISSUER: new URL(options.modelUrl).origin
     }
   })
@@ -169,7 +174,7 @@ export const make = Effect.fnUntraced(function*(
 // =============================================================================
 
 /**
- * Provides a private home for a model at `modelUrl`.
+ * Provides a private home for a model at `modelUrl`, see {@link make}.
  *
  * **Example** (A model that runs elsewhere)
  *
@@ -191,7 +196,7 @@ export const layerUrl = (
   )
 
 /**
- * Provides a private home for the scripted model in the context.
+ * Provides a private home for the scripted model in the context, see {@link make}.
  *
  * ```ts
  * import { CodexHome, ScriptedModel } from "@effect-codex/testing"
@@ -223,17 +228,17 @@ const config = (options: Options & { readonly modelUrl: string }): TomlTable => 
       stream_max_retries: options.streamMaxRetries ?? 0
     }
   },
-  // The home stands below the user's own folders, whose AGENTS.md and .codex are none of our business.
+  // The home is below the user's own folders. Without this, codex would read their AGENTS.md and .codex.
   project_root_markers: [],
   cli_auth_credentials_store: "file",
   mcp_oauth_credentials_store: "file",
   check_for_update_on_startup: false,
   analytics: { enabled: false },
   feedback: { enabled: false },
-  // Whatever is still meant for ChatGPT's backend ends at the model's port, with 404.
+  // Requests to ChatGPT's backend end at the model's port, with 404.
   chatgpt_base_url: new URL("/backend-api/", options.modelUrl).href,
   features: {
-    // `plugins` fetches a marketplace from GitHub at every start, with git and over HTTPS.
+    // `plugins` fetches a marketplace from GitHub at every start.
     plugins: false,
     apps: false,
     api_key_model_discovery: false
@@ -255,7 +260,7 @@ const remove = Effect.fnUntraced(function*(root: string) {
         )
       )
     )
-  // Folders that were made read-only cannot be emptied, and a program that is just ending can add files meanwhile.
+  // A read-only folder cannot be emptied, and a process that is still ending can add files.
   yield* fs.remove(root, { recursive: true, force: true }).pipe(
     Effect.tapError(() => Effect.ignore(unlock(root))),
     Effect.retry({ times: 10 }),

@@ -1,5 +1,6 @@
 /**
- * The client's services without a codex: for the unit tests of a program that uses them.
+ * The client's services without a codex, for the unit tests of a program that uses them: the client on a fake server,
+ * mocks of single services, and control over time.
  *
  * @since 0.1.0
  */
@@ -30,19 +31,19 @@ import * as VirtualTime from "./internal/virtualTime.ts"
 import type * as ScriptedModel from "./ScriptedModel.ts"
 
 // =============================================================================
-// The client with a model that is a function
+// The client, with a function as the model
 // =============================================================================
 
 /**
- * The model as a function, and what else a {@link FakeAppServer} takes.
+ * Options of {@link layer}: the model as a function, and the other options of a {@link FakeAppServer}.
  *
  * @category options
  * @since 0.1.0
  */
 export interface Options extends Omit<FakeAppServer.Options, "model"> {
   /**
-   * What the model answers to what the user said last: a text, or parts of an answer as `ScriptedModel` makes them. After a
-   * call of a tool it is asked again, with the tool's output in `context.toolOutputs`.
+   * Returns the model's answer to the user's last prompt: a text, or parts of an answer made with `ScriptedModel`.
+   * After a tool call the model is asked again, with the tool's output in `context.toolOutputs`.
    */
   readonly respond: (
     input: string,
@@ -51,9 +52,12 @@ export interface Options extends Omit<FakeAppServer.Options, "model"> {
 }
 
 /**
- * The whole client, with a function in the place of codex and its model. The client is the real one, on a
- * {@link FakeAppServer}: events, interruption, structured output, approvals, tools and errors are as ever. Nothing is started,
- * and the clock is the test's.
+ * Provides the real client on a {@link FakeAppServer}, with a function as the model.
+ *
+ * **When to use**
+ *
+ * In most tests of a program: events, interruption, structured output, approvals, tools and errors behave as they do on
+ * codex. No process is started, and time is the test's. {@link mockCodex} replaces the client itself.
  *
  * **Example** (An answer that depends on the question, and a command)
  *
@@ -80,9 +84,9 @@ export const layer = (
   FakeAppServer.layer({ ...options, model: { answer: (request) => respond(request.prompt, request) } })
 
 /**
- * {@link layer} with a model that answers this text to everything.
+ * {@link layer} with a model that answers every request with this text.
  *
- * **Example** (A program that says what codex says)
+ * **Example** (A program that repeats what codex says)
  *
  * ```ts
  * import { Codex } from "@effect-codex/client"
@@ -105,19 +109,19 @@ export const layerText = (text: string): ReturnType<typeof FakeAppServer.layer> 
 // =============================================================================
 
 /**
- * Waits until the program and its fake have done all that they can without the clock.
+ * Waits until neither the program nor its fake can proceed without the clock.
  *
  * **When to use**
  *
- * Between the start of something in the background and `TestClock.adjust` or `TestClock.setTime`. {@link advance} and
+ * Between starting work in the background and calling `TestClock.adjust` or `TestClock.setTime`. {@link advance} and
  * {@link eventually} do it by themselves.
  *
  * **Gotchas**
  *
- * It sees frames and fibers, and not what a program waits for outside of Effect, such as a file or another process. Real
- * time passes: some milliseconds.
+ * It sees frames and fibers. It does not see what a program waits for outside of Effect, such as a file or another
+ * process. It takes a few milliseconds of real time.
  *
- * **Example** (Looking at a turn that waits)
+ * **Example** (Inspecting a turn that waits)
  *
  * ```ts
  * import type { Thread } from "@effect-codex/client"
@@ -137,12 +141,12 @@ export const layerText = (text: string): ReturnType<typeof FakeAppServer.layer> 
 export const settle: Effect.Effect<void> = VirtualTime.settle
 
 /**
- * Moves the `TestClock` by a duration, as time would pass: what is running first does all that it can at the present time.
+ * Moves the `TestClock` by a duration, after running work has done all that it can at the present time.
  *
  * **When to use**
  *
- * In place of `TestClock.adjust` wherever a fake works in the background. `adjust` alone moves the time while the fake is
- * still answering, so that every timeout in the way fires, also those of calls that need no time.
+ * In place of `TestClock.adjust` wherever a fake works in the background. `adjust` alone moves the time while the fake
+ * is still answering, so every timeout on the way fires, even those of calls that need no time.
  *
  * **Example** (A turn that takes too long)
  *
@@ -165,24 +169,24 @@ export const settle: Effect.Effect<void> = VirtualTime.settle
 export const advance = (duration: Duration.Input): Effect.Effect<void> =>
   settle.pipe(Effect.andThen(TestClock.adjust(duration)), Effect.andThen(settle))
 
-// Of real milliseconds. What ends an effect needs a few.
+// In real milliseconds. An interrupted effect needs a few to end.
 const endWithin = 250
 
 /**
- * Runs an effect and lets the time of the `TestClock` pass, from one sleep to the next, until it ends: what takes no time
- * takes none, and the clock then shows how long the rest took.
+ * Runs an effect and moves the `TestClock` from one sleep to the next until the effect ends. The clock then shows how
+ * long the effect would have taken.
  *
  * **When to use**
  *
- * For a program that sleeps, retries or times out, when the test does not need to look in between.
+ * For a program that sleeps, retries or times out, when the test does not need to inspect it in between.
  *
  * **Details**
  *
- * Ends the test with a defect that says what was going on when the effect has not ended `within` a span of the test's time
- * (default: one day) or of real time (`realTime`, default: 30 seconds), as one that repeats something every millisecond does
- * not. An effect that cannot be interrupted is then left behind.
+ * Dies with a description of what was going on if the effect has not ended `within` a span of the test's time (default:
+ * one day) or of real time (`realTime`, default: 30 seconds). An effect that polls every millisecond is an example. An
+ * effect that cannot be interrupted keeps running in the background.
  *
- * **Example** (A retry after an overload, in no time)
+ * **Example** (A retry after an overload, without waiting)
  *
  * ```ts
  * import { Codex, CodexRetry } from "@effect-codex/client"
@@ -207,7 +211,7 @@ export const eventually = <A, E, R>(
     const realTime = Duration.fromInputUnsafe(options?.realTime ?? Duration.seconds(30))
     const startedAt = yield* Clock.monotonicTimeNanos
     const framesBefore = VirtualTime.passedFrames()
-    // Not a child: nobody waits for one that cannot be interrupted.
+    // Detached, because a parent would wait forever for a child that cannot be interrupted.
     const fiber = yield* Effect.forkDetach(effect, { startImmediately: true })
     const limit = Effect.raceFirst(
       Effect.as(advance(within), `${Duration.format(within)} of the test's time`),
@@ -224,9 +228,9 @@ export const eventually = <A, E, R>(
     return yield* Effect.die(
       new Error(
         `The effect did not end within ${first}. Meanwhile ${passed} of the test's time and ${frames} frames between the ` +
-          "client and the fake passed: it waits for something else than time, repeats something without end, or needs a " +
+          "client and the fake passed: it waits for something other than time, repeats something without end, or needs a " +
           `longer \`within\` or \`realTime\`.${
-            fiber.pollUnsafe() === undefined ? " It does not let itself be interrupted either, and runs on." : ""
+            fiber.pollUnsafe() === undefined ? " It cannot be interrupted either, and is still running." : ""
           }`
       )
     )
@@ -236,7 +240,7 @@ export const eventually = <A, E, R>(
 // Mocks of one service
 // =============================================================================
 
-// The records below are written out, so that a new member of a service is missed by the compiler and not by a test.
+// The records below list every member, so that the compiler, and not a test, notices a new member of a service.
 const missing = (name: string, mock: string) => {
   const member = name.slice(name.indexOf(".") + 1)
   const die = Effect.suspend(() =>
@@ -246,10 +250,14 @@ const missing = (name: string, mock: string) => {
 }
 
 /**
- * `Codex` alone, of the members that are given. A member that is used all the same ends the test with its name. {@link thread}
- * makes what `startThread` gives.
+ * Mocks `Codex` with the given members. Using any other member dies with its name.
  *
- * **Example** (A codex whose threads cannot be started)
+ * **When to use**
+ *
+ * When a test needs a few calls with fixed results. {@link thread} makes the threads that `startThread` returns, and
+ * {@link layer} is the real client.
+ *
+ * **Example** (A codex that cannot start threads)
  *
  * ```ts
  * import { CodexError } from "@effect-codex/client"
@@ -290,9 +298,9 @@ export const mockCodex = (members: Partial<Codex.Codex["Service"]>): Layer.Layer
 }
 
 /**
- * `Auth` alone, as {@link mockCodex}.
+ * Mocks `Auth` with the given members. Using any other member dies with its name, as in {@link mockCodex}.
  *
- * **Example** (Somebody who logs out)
+ * **Example** (A user who logs out)
  *
  * ```ts
  * import { CodexTest } from "@effect-codex/testing"
@@ -323,8 +331,8 @@ export const mockAuth = (members: Partial<Auth.Auth["Service"]>): Layer.Layer<Au
 type RunError = TurnStartError | TurnEndError | TurnInterrupted
 
 /**
- * What stands for `Thread.run` in a mock. Its result has no `output`: the thread decodes the final answer with the schema of
- * the call.
+ * Stands in for `Thread.run` in {@link thread}. It returns no `output`: the mocked thread decodes the final answer with
+ * the schema of the call.
  *
  * @category mocks
  * @since 0.1.0
@@ -337,7 +345,7 @@ export type RunMock = (
 const isEffectSchema = <A>(output: Output.Output<A>): output is Schema.ConstraintCodec<A, unknown> =>
   Schema.isSchema(output)
 
-/** The value that a final answer stands for: as JSON of the schema itself, or in the form that a model is asked for. */
+/** Decodes a final answer, either from the schema's own JSON or from the form that the model is asked for. */
 const outputOf = <A>(output: Output.Output<A>, text: string): Effect.Effect<A, string> => {
   const asAsked = Effect.flatMap(
     Effect.mapError(prepare(output), ({ detail }) => detail),
@@ -352,15 +360,16 @@ const outputOf = <A>(output: Output.Output<A>, text: string): Effect.Effect<A, s
 }
 
 /**
- * A thread of the members that are given, as {@link mockCodex}. Its id is `thread-1` unless given.
+ * Makes a thread of the given members. Using any other member dies with its name, as in {@link mockCodex}. The id
+ * defaults to `thread-1`.
  *
  * **Details**
  *
- * `run` gets every call. For one that asks for an `output`, the final answer that it gives is decoded with the schema of the
- * caller, as on a real thread: what does not fit is `OutputInvalid`, so that a test cannot pass with a value that the
- * program never gets.
+ * `run` receives every call. If a call asks for an `output`, the final answer is decoded with the caller's schema, as
+ * on a real thread. An answer that does not match fails with `OutputInvalid`, so that a test cannot pass with a value
+ * that the program would never get.
  *
- * **Example** (A thread that answers everything alike)
+ * **Example** (A thread that always gives the same answer)
  *
  * ```ts
  * import { CodexTest } from "@effect-codex/testing"
@@ -442,9 +451,10 @@ export const thread = (
 }
 
 /**
- * A turn of the members that are given, as {@link mockCodex}. Its id is `turn-1`, of `thread-1`, unless given.
+ * Makes a turn of the given members. Using any other member dies with its name, as in {@link mockCodex}. The id
+ * defaults to `turn-1`, and `threadId` to `thread-1`.
  *
- * **Example** (A turn that says two things)
+ * **Example** (A turn with two pieces of text)
  *
  * ```ts
  * import { CodexTest } from "@effect-codex/testing"
@@ -481,8 +491,8 @@ export const turn = (members: Partial<Turn>): Turn => {
 }
 
 /**
- * The result of a completed turn with this final answer and no items, changed by `members`. An answer that is no string is
- * written as JSON, as a model does that is asked for an `output`.
+ * Makes the result of a completed turn with this final answer and no items; `members` overrides its fields. An answer
+ * that is not a string becomes JSON text, as a model writes it when it is asked for an `output`.
  *
  * **Example** (The result of an interrupted turn)
  *
@@ -513,9 +523,9 @@ export const turnResult = (answer: Schema.Json, members?: Partial<TurnResult>): 
 })
 
 /**
- * Handlers of approvals, as `Approvals.layer`, of which none may be left out.
+ * `Approvals.layer` with every handler required, so that no approval of a test is left to a default.
  *
- * **Example** (Somebody who allows commands and nothing else)
+ * **Example** (Accepting commands and nothing else)
  *
  * ```ts
  * import { CodexTest } from "@effect-codex/testing"
@@ -543,11 +553,18 @@ export const mockApprovals = <const H extends Required<Approvals.Handlers<unknow
 const ofItem = { threadId: "thread-1", turnId: "turn-1", itemId: "item-1", startedAtMs: 0 }
 
 /**
- * Asks the approval handlers in the context, which `Approvals.layer` and its relatives provide, whether a command may run:
- * the way to test a policy without a codex. Succeeds with what the server would be answered. A command is asked for as codex
- * does, behind the shell.
+ * Asks the approval handlers in the context whether a command may run, and returns the decision that the server would
+ * get.
  *
- * **Example** (A policy)
+ * **When to use**
+ *
+ * To test an approval policy without a codex. `Approvals.layer` and its variants provide the handlers.
+ *
+ * **Details**
+ *
+ * The request has the command as codex sends it: wrapped in a call of the shell.
+ *
+ * **Example** (Testing a policy)
  *
  * ```ts
  * import { Approvals } from "@effect-codex/client"
@@ -589,9 +606,10 @@ export const askCommand = (
     })).pipe(Effect.map(({ decision }) => decision))
 
 /**
- * Asks the approval handlers in the context whether files may be changed, as {@link askCommand}.
+ * Asks the approval handlers in the context whether these file changes may be made, and returns the decision that the
+ * server would get.
  *
- * **Example** (A policy that leaves the lock file alone)
+ * **Example** (A policy that protects the lock file)
  *
  * ```ts
  * import { Approvals } from "@effect-codex/client"
@@ -610,6 +628,7 @@ export const askCommand = (
  * ) // "decline"
  * ```
  *
+ * @see {@link askCommand}
  * @category approvals
  * @since 0.1.0
  */

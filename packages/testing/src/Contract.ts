@@ -1,16 +1,16 @@
 /**
- * What an app-server does, as cases that any of them can be held against: the real codex and {@link FakeAppServer} pass the
- * same ones, and another implementation of the transport can run them too.
+ * The behaviour of an app-server, as test cases. The real codex and `FakeAppServer` pass the same cases, and you can
+ * run them against a server or a transport of your own.
  *
- * A case drives the server over the client, with a model whose answers it writes down, and compares what comes over the
- * wire, frame by frame, with what the real codex 0.171.0 sends. What the server sends of its own machine (ids, times,
- * paths, process ids) is left out of the comparison.
+ * A case drives the server through the client, scripts the model's answers, and compares the server's frames, one by
+ * one, with those of the real codex 0.171.0. The comparison ignores what differs between runs and machines: ids, times,
+ * paths, process ids.
  *
- * {@link cases} share a connection, {@link handshakeCases} get a new one each, {@link loginCases} are for a server whose
- * model wants a login. A case that reads images writes them to the temporary folder of this machine, so the server has to
- * run on it.
+ * {@link cases} share a connection, {@link handshakeCases} need a new one each, and {@link loginCases} are for a server
+ * whose model requires a login. Cases about images write files to the temporary folder, so the server must run on the
+ * same machine.
  *
- * **Example** (Running them against a server of one's own)
+ * **Example** (Running the cases against a server of your own)
  *
  * ```ts
  * import { AppServer, Transport } from "@effect-codex/client"
@@ -33,7 +33,7 @@
  *   it.live(name, () =>
  *     effect.pipe(Effect.scoped, Effect.provide(Contract.layer.pipe(Layer.provideMerge(ServerLive)))))
  * }
- * // These speak for themselves, from the first frame on, and get the transport without the client.
+ * // These send the handshake themselves, so they get the transport without the client.
  * for (const { effect, name } of Contract.handshakeCases) {
  *   it.live(name, () => effect.pipe(Effect.scoped, Effect.provide(ServerLive)))
  * }
@@ -65,35 +65,35 @@ import { normalize as normalizeFrames, recording, sketch as sketchFrames } from 
 
 export {
   /**
-   * One thing that a server does: its name, and an effect that fails when it is not so.
+   * A case: its name, and an effect that fails if the server behaves otherwise.
    *
    * @category models
    * @since 0.1.0
    */
   type Case,
   /**
-   * The server did something else than the contract says. `message` shows both, line by line.
+   * The server behaved other than the contract says. `message` shows the difference line by line.
    *
    * @category errors
    * @since 0.1.0
    */
   ContractFailure,
   /**
-   * A frame that went over the connection, parsed.
+   * A frame that was sent or received, parsed.
    *
    * @category models
    * @since 0.1.0
    */
   type Frame,
   /**
-   * What a case needs: the client of {@link layer}, its wire, and the model that the server asks.
+   * The services that a case needs: the client and the {@link Wire} of {@link layer}, and the server's scripted model.
    *
    * @category models
    * @since 0.1.0
    */
   type Services,
   /**
-   * What goes over the connection of the cases.
+   * A recorder of the frames on the connection of the cases.
    *
    * @category services
    * @since 0.1.0
@@ -106,9 +106,9 @@ export {
 // =============================================================================
 
 /**
- * The cases for a connection that is open, which they can share.
+ * The cases that run after the handshake, and can share a connection.
  *
- * **Example** (The cases on one connection)
+ * **Example** (Running the cases on one connection)
  *
  * ```ts
  * import { Contract, ScriptedCodex } from "@effect-codex/testing"
@@ -122,6 +122,8 @@ export {
  * })
  * ```
  *
+ * @see {@link handshakeCases}
+ * @see {@link loginCases}
  * @category cases
  * @since 0.1.0
  */
@@ -135,9 +137,9 @@ export const cases: ReadonlyArray<Case> = [
 ]
 
 /**
- * The cases that need a connection each, on which nothing was said yet.
+ * The cases about the handshake. Each needs a new connection, on which nothing was sent yet.
  *
- * **Example** (A connection for each)
+ * **Example** (A connection for each case)
  *
  * ```ts
  * import { Contract, ScriptedCodex } from "@effect-codex/testing"
@@ -155,9 +157,9 @@ export const cases: ReadonlyArray<Case> = [
 export const handshakeCases: ReadonlyArray<Case<Transport.Transport>> = Handshake.cases
 
 /**
- * The cases for a connection to a server whose model wants a login, which {@link cases} are not for.
+ * The cases for a server whose model requires a login. {@link cases} need a model that does not.
  *
- * **Example** (A fake whose model wants a login)
+ * **Example** (A fake whose model requires a login)
  *
  * ```ts
  * import { Contract, FakeAppServer } from "@effect-codex/testing"
@@ -177,9 +179,9 @@ export const handshakeCases: ReadonlyArray<Case<Transport.Transport>> = Handshak
 export const loginCases: ReadonlyArray<Case> = Logins.loginCases
 
 /**
- * What comes of the commands that the model of the cases runs, for servers that do not run any.
+ * Returns the results of the commands in the cases, for servers that do not run commands.
  *
- * **Example** (What `echo` writes)
+ * **Example** (The result of `echo`)
  *
  * ```ts
  * import { Contract } from "@effect-codex/testing"
@@ -201,9 +203,9 @@ export const exec = ({ command }: ExecRequest): ExecResult => {
 // =============================================================================
 
 /**
- * The client of the cases, over the transport of the server under test.
+ * Provides the client of the cases, on the transport to the server under test.
  *
- * **Example** (Of a server that is connected to)
+ * **Example** (A server that is already running)
  *
  * ```ts
  * import { Transport } from "@effect-codex/client"
@@ -260,10 +262,10 @@ export const layer: Layer.Layer<
 // =============================================================================
 
 /**
- * The frames with everything named that differs from run to run, for comparing two servers field by field. A reply has the
+ * Replaces what differs from run to run by names, to compare the frames of two servers field by field. A reply gets the
  * method of its request in `of`.
  *
- * **Example** (What two servers said, to be compared)
+ * **Example** (Frames that can be compared)
  *
  * ```ts
  * import { Contract } from "@effect-codex/testing"
@@ -279,9 +281,9 @@ export const normalize: (frames: ReadonlyArray<Frame>) => ReadonlyArray<{ readon
   normalizeFrames
 
 /**
- * One line for each frame of the server, as the cases compare them.
+ * Summarizes each frame of the server in one line, as the cases compare them. Frames of the client are left out.
  *
- * **Example** (What happened, line by line)
+ * **Example** (The server's frames, line by line)
  *
  * ```ts
  * import { Contract } from "@effect-codex/testing"

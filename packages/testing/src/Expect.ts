@@ -1,6 +1,6 @@
 /**
- * Waiting for what a test expects, and reading it. What does not come within a time, 10 seconds of the real clock unless
- * given, fails with a picture of what came instead.
+ * Waits for what a test expects, and reads it. A wait fails after 10 seconds of real time by default, and shows what
+ * came instead.
  *
  * @since 0.1.0
  */
@@ -23,9 +23,9 @@ import { type ModelRequest, ScriptedModel } from "./ScriptedModel.ts"
 // =============================================================================
 
 /**
- * What was expected did not come. The message says what came.
+ * Something that a test expects did not come. The message shows what came instead.
  *
- * **Example** (Its message)
+ * **Example** (The message)
  *
  * ```ts
  * import { Expect } from "@effect-codex/testing"
@@ -39,9 +39,9 @@ import { type ModelRequest, ScriptedModel } from "./ScriptedModel.ts"
  */
 export class ExpectationFailed
   extends TaggedError<ExpectationFailed>("@effect-codex/testing/Expect/ExpectationFailed")("ExpectationFailed", {
-    /** What was waited for. */
+    /** What was expected, as a sentence. */
     expected: Schema.String,
-    /** What came instead, line by line. */
+    /** What came instead, one line for each. */
     picture: Schema.Array(Schema.String)
   })
 {
@@ -53,13 +53,13 @@ export class ExpectationFailed
 }
 
 /**
- * How long something is waited for, which fails with {@link ExpectationFailed} then.
+ * How long to wait before failing with {@link ExpectationFailed}.
  *
  * @category options
  * @since 0.1.0
  */
 export interface Options {
-  /** How long to wait, by the real clock also where a `TestClock` is in force. Default: 10 seconds. */
+  /** How long to wait. It is real time, even under a `TestClock`. Default: 10 seconds. */
   readonly within?: Duration.Input | undefined
 }
 
@@ -78,13 +78,13 @@ const waiting = <A, E, R>(
 }
 
 // =============================================================================
-// What the model was asked
+// Requests to the model
 // =============================================================================
 
 /**
- * Waits for the n-th request to the {@link ScriptedModel}, from 1.
+ * Waits for the n-th request to the {@link ScriptedModel}, counted from 1.
  *
- * **Example** (What the model was told in the second place)
+ * **Example** (The tool outputs of the second request)
  *
  * ```ts
  * import { Expect } from "@effect-codex/testing"
@@ -111,8 +111,8 @@ export const modelRequest = (
   )
 
 /**
- * Waits for a request to the {@link ScriptedModel} that the predicate holds for, those that came before included. `what` says
- * in the failure what it is.
+ * Waits for a request to the {@link ScriptedModel} that matches the predicate. Requests that came before count, too.
+ * `what` describes the request in the failure message.
  *
  * **Example** (The request of one of many threads)
  *
@@ -143,7 +143,7 @@ const pictureOf = (requests: ScriptedModel["Service"]["requests"], expected: str
   requests.pipe(
     Effect.flatMap(Effect.forEach((request) =>
       Effect.map(
-        // One that has ended already is the first.
+        // The race returns the outcome of an exchange that has already ended.
         Effect.raceFirst(request.outcome, Effect.succeed("under way")),
         (outcome) => `${request.index + 1}. ${pictureOfRequest(request)} → ${outcome}`
       )
@@ -152,10 +152,13 @@ const pictureOf = (requests: ScriptedModel["Service"]["requests"], expected: str
   )
 
 /**
- * Fails if the script has answers that no request asked for: a turn was shorter than the test believes, or never ran. Use it
- * at the end of a test; nothing checks it by itself, because some scripts hold an answer ready that may not be wanted.
+ * Fails if the script has answers that no request used: a turn was shorter than the test assumes, or never ran.
  *
- * **Example** (All of the script is played)
+ * **When to use**
+ *
+ * At the end of a test. It is not checked automatically, because a script may hold an answer that is not always needed.
+ *
+ * **Example** (Checking that the whole script was played)
  *
  * ```ts
  * import { Codex } from "@effect-codex/client"
@@ -181,34 +184,35 @@ export const noAnswersLeft: Effect.Effect<void, ExpectationFailed, ScriptedModel
 })
 
 /**
- * What the model was told, without the protocol around it.
+ * The content of a request to the model, without the structure of the Responses API.
  *
+ * @see {@link told}
  * @category model
  * @since 0.1.0
  */
 export interface Told {
   readonly model: string
-  /** The last thing that the user said. */
+  /** The user's last prompt. */
   readonly prompt: string
-  /** Everything that was said in the user's name, what codex adds included. */
+  /** The texts of all user messages, including the context that codex adds. */
   readonly userTexts: ReadonlyArray<string>
-  /** What was said in the developer's name. */
+  /** The texts of all developer messages. */
   readonly developerTexts: ReadonlyArray<string>
   readonly instructions: string
-  /** The names of the tools that it may call; those of a namespace as `namespace.name`. */
+  /** The names of the offered tools. A tool in a namespace is `namespace.name`. */
   readonly tools: ReadonlyArray<string>
-  /** What tools gave since the prompt. */
+  /** The outputs of tools since the prompt. */
   readonly toolOutputs: ReadonlyArray<string>
-  /** The URLs of the images of the user and of tools, mostly data URLs. */
+  /** The URLs of all images of the user and of tools. Most are data URLs. */
   readonly images: ReadonlyArray<string>
-  /** By names in lower case, without `authorization`. */
+  /** The HTTP headers, with names in lower case and without `authorization`. */
   readonly headers: Readonly<Record<string, string>>
 }
 
 /**
- * Reads a request.
+ * Reads the content of a request to the model.
  *
- * **Example** (The tools and the images)
+ * **Example** (The tools and the images of a request)
  *
  * ```ts
  * import { Expect } from "@effect-codex/testing"
@@ -239,7 +243,7 @@ export const told = (request: ModelRequest): Told => ({
   headers: request.headers
 })
 
-// Models that codex knows are told of their tools by an item.
+// For models that it knows, codex lists the tools in an input item.
 const additionalTools = (item: Schema.JsonObject): ReadonlyArray<Schema.Json> =>
   item["type"] === "additional_tools" && isArray(item["tools"]) ? item["tools"] : []
 
@@ -262,13 +266,14 @@ const imagesOf = (value: Schema.Json): ReadonlyArray<string> => {
 }
 
 // =============================================================================
-// What the client was told
+// Events of a turn
 // =============================================================================
 
 /**
- * Collects the events of a turn to its end.
+ * Collects the events of a turn until it ends. Fails with {@link ExpectationFailed} if it does not end in time, and
+ * with the errors of `Turn.events`.
  *
- * **Example** (What happened in a turn)
+ * **Example** (The tags of a turn's events)
  *
  * ```ts
  * import type { Turn } from "@effect-codex/client"
@@ -300,10 +305,10 @@ const hasTag = <Tag extends TurnEvent["_tag"]>(tag: Tag) => (event: TurnEvent): 
   event._tag === tag
 
 /**
- * Waits for the first event of a turn with this tag that the predicate holds for, those that came before included. Fails at
- * once when the turn ends without it.
+ * Waits for the first event of a turn that has this tag and matches the predicate `where`. Events that came before
+ * count, too. Fails at once if the turn ends without such an event.
  *
- * **Example** (A command was run)
+ * **Example** (Waiting for a command to complete)
  *
  * ```ts
  * import type { Turn } from "@effect-codex/client"
@@ -343,7 +348,7 @@ export const event = <Tag extends TurnEvent["_tag"]>(
 const pictureOfEvents = (expected: string, events: ReadonlyArray<TurnEvent>) =>
   Effect.sync(() => new ExpectationFailed({ expected, picture: events.map(pictureOfEvent) }))
 
-// What takes space and tells nothing.
+// Keys that take space and tell nothing.
 const dropped: ReadonlySet<string> = new Set([
   "id",
   "clientId",

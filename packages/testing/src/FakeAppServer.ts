@@ -1,42 +1,44 @@
 /**
- * An app-server in memory: the protocol as codex 0.171.0 speaks it, without a process, a model or a file system. A script
- * says what the model answers, in the language of {@link ScriptedModel}: what runs with `ScriptedCodex.layer` on the real
- * binary runs here too, a thousand times faster and on the clock of the test.
+ * An app-server in memory: it speaks the protocol of codex 0.171.0 without a process, a model or a file system. The
+ * model's answers are a script of `ScriptedModel`. A test that runs with `ScriptedCodex.layer` on the real binary runs
+ * here too, a thousand times faster and on the test's clock.
  *
  * **What it does**
  *
- * The handshake, threads (start, resume, fork, read, list, search, name, archive, unarchive, delete, settings), turns with their
- * items and deltas, steering, interruption, commands and patches with their approvals, dynamic tools, questions to the
- * user and requests for permissions (for threads whose `config` switches on `features.default_mode_request_user_input`
- * and `features.request_permissions_tool`), failures of the model, the list of models, logins with a key and in the
- * browser. {@link Contract} holds it against the real server: the frames, their order and the texts of errors are the
- * same. Ids are the same in each run.
+ * The handshake; threads (start, resume, fork, read, list, search, name, archive, unarchive, delete, settings); turns with
+ * their items and deltas; steering and interruption; commands and patches with their approvals; dynamic tools;
+ * questions to the user and requests for permissions (in threads whose `config` enables
+ * `features.default_mode_request_user_input` and `features.request_permissions_tool`); failures of the model; the list
+ * of models; logins with a key and in the browser. The cases of `Contract` compare it with the real server: the frames,
+ * their order and the error texts are the same. Ids are the same in every run.
  *
  * **What it does not do**
  *
- * A request for what is not there is refused as a method that is not found, and a turn that needs it fails, both with a
- * message that says so: test it on the real codex, with `ScriptedCodex`. It is
+ * The fake refuses an unsupported request as an unknown method, and fails a turn that needs an unsupported feature.
+ * Both say so in their message. Test these on the real codex, with `ScriptedCodex`:
  *
- * - of threads and turns: reviews, compaction, goals, `Thread.revert`, `Turn.interruptWithTerminals`,
- *   collaboration modes, environments, named permissions, forks that stay attached;
- * - of approvals: `ApprovalMode.autoReview` of what goes beyond the sandbox, granular policies, elicitations;
- * - of tools: the other ones of codex (`write_stdin`, `view_image`, goals, agents, and all that a model gets which codex
- *   knows), MCP servers that start;
- * - of accounts: external tokens, `Auth.usage`, `Auth.rateLimits` of a ChatGPT login. Device codes are refused as by a
- *   server that does not have them;
- * - skills, plugins, projects, files, `command/exec`, and what else the protocol has.
+ * - threads and turns: reviews, compaction, goals, `Thread.revert`, `Turn.interruptWithTerminals`, collaboration modes,
+ *   environments, named permissions, forks that stay attached;
+ * - approvals: `ApprovalMode.autoReview` beyond the sandbox, granular policies, elicitations;
+ * - tools: codex's other tools (`write_stdin`, `view_image`, goals, agents, and the tools of the models that codex
+ *   knows), and MCP servers that start;
+ * - accounts: external tokens, `Auth.usage`, and `Auth.rateLimits` of a ChatGPT login. Device codes are refused as by a
+ *   server that does not support them;
+ * - skills, plugins, projects, files, `command/exec`, and the rest of the protocol.
  *
- * And this is less than on the real codex, without an error:
+ * The fake does less than the real codex here, without an error:
  *
- * - Commands are not run: `exec` says what comes of them. The calls of one response are made one after the other. Patches
- *   that add files are shown and not written; other patches are commands.
- * - The model is told what the client says, and not what codex adds: its own prompt, the environment, permissions, skills
- *   and `AGENTS.md`. Of the tools of codex it is told the names, whatever the model is. Images are not made smaller, a GIF
- *   stays one, and the first bytes alone decide whether it is an image. The headers are those that tell of the client and its thread; a
- *   ChatGPT login sends no `authorization`.
- * - A search looks at what was said, and not at what codex adds to it. It is over at once, and tells its first hit on the way.
- * - Of a thread's `config` the two switches above and `thread_unload_delay_secs` are read. Two models and a hidden one are
- *   listed. Of failed requests to the model those are repeated whose stream broke, if `streamMaxRetries` says so.
+ * - Commands do not run: the option `exec` returns their results. The calls of one response run one after another.
+ *   Patches that add files are reported and not written; other patches run as commands.
+ * - The model sees what the client sends. It does not see what codex adds: its own prompt, the environment,
+ *   permissions, skills and `AGENTS.md`. It sees only the names of codex's tools, whatever the model is. Images are not
+ *   resized, GIFs are not converted, and the first bytes alone decide whether a file is an image. Headers describe the
+ *   client and its thread only; a ChatGPT login sends no `authorization`.
+ * - A search looks at the messages, not at what codex adds to them. It ends at once, and reports its first hit on the
+ *   way.
+ * - The fake reads the two features above and `thread_unload_delay_secs` from a thread's `config`, and nothing else. It
+ *   lists two models and a hidden one. It retries a request to the model only when the stream broke, up to
+ *   `streamMaxRetries` times.
  *
  * @since 0.1.0
  */
@@ -70,8 +72,8 @@ import * as ScriptedModel from "./ScriptedModel.ts"
 // =============================================================================
 
 /**
- * A message that the client sent: a request (`id` and `method`), a notification (`method`), or an answer to a request of
- * the server (`id`, and `result` or `error`).
+ * A message from a client: a request (`id` and `method`), a notification (`method`), or an answer to a request of the
+ * server (`id`, and `result` or `error`).
  *
  * @category models
  * @since 0.1.0
@@ -85,27 +87,28 @@ export type ClientMessage = FakeServer.ClientMessage
  * @since 0.1.0
  */
 export interface ExecRequest {
-  /** As the model gave it. */
+  /** The command, as the model wrote it. */
   readonly command: string
+  /** The folder that the command would run in. */
   readonly cwd: string
   readonly threadId: string
 }
 
 /**
- * What came of a command.
+ * The result of a command.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ExecResult {
-  /** What it wrote, to stdout and stderr. Default: nothing. */
+  /** The output on stdout and stderr together. Default: none. */
   readonly output?: string | undefined
-  /** Default: 0. */
+  /** The exit code. Default: 0. */
   readonly exitCode?: number | undefined
 }
 
 /**
- * How the person at the browser ends a login: logged in, or with the text of an error.
+ * How the user at the browser ends a login: logged in to an account, or with the text of an error.
  *
  * @category models
  * @since 0.1.0
@@ -119,9 +122,9 @@ export type LoginEnd =
 // =============================================================================
 
 /**
- * The fake, from the side of the test.
+ * The test's side of a fake: what its clients sent, and control over its processes and logins.
  *
- * **Example** (What the program asked for, and the end of the server)
+ * **Example** (Inspecting a request, and ending the server)
  *
  * ```ts
  * import { Codex } from "@effect-codex/client"
@@ -143,17 +146,17 @@ export type LoginEnd =
  */
 export class FakeAppServer extends Context.Service<FakeAppServer, {
   /**
-   * Connects to a new process of the fake, which ends with the scope. All processes work on the same threads and logins,
-   * as those of one `CODEX_HOME` do.
+   * Starts a process of the fake and connects to it. The process ends when the scope closes. All processes share their
+   * threads and logins, as those of one `CODEX_HOME` do.
    */
   readonly connect: Effect.Effect<Transport.Transport["Service"], never, Scope.Scope>
-  /** What the clients sent so far, oldest first. Lines that are no message are left out, as the server does it. */
+  /** The messages that clients sent so far, oldest first. Lines that the server drops as unreadable are left out. */
   readonly received: Effect.Effect<ReadonlyArray<ClientMessage>>
-  /** What the clients asked for so far: `received` of one method. */
+  /** The requests and notifications of one method that clients sent so far, oldest first. */
   readonly receivedOf: (method: string) => Effect.Effect<ReadonlyArray<ClientMessage>>
-  /** Ends the open connections as a process that exits does. Default: `{ code: 0, signal: null }`. */
+  /** Ends the open connections, as an exiting process does. Default: `{ code: 0, signal: null }`. */
   readonly exit: (exit?: { readonly code: number | null; readonly signal: string | null }) => Effect.Effect<void>
-  /** Ends the login in the browser that is open, as the person there would. `false` when none is open. */
+  /** Ends the pending browser login, as the user would. Returns `false` if none is pending. */
   readonly finishLogin: (end: LoginEnd) => Effect.Effect<boolean>
 }>()("@effect-codex/testing/FakeAppServer") {}
 
@@ -162,29 +165,29 @@ export class FakeAppServer extends Context.Service<FakeAppServer, {
 // =============================================================================
 
 /**
- * What the fake is: its model, its commands, and what a home would say. Without any it is a server whose model answers
- * nothing: the first turn fails and says so.
+ * Options of a fake: its model, its commands, and the settings that a home would hold. By default the model has no
+ * answers, and the first turn fails with a message that says so.
  *
  * @category options
  * @since 0.1.0
  */
 export interface Options {
-  /** The model's script. It can be extended later, with `ScriptedModel.enqueue`. */
+  /** The model's script. `enqueue` of the `ScriptedModel` service adds answers later. */
   readonly model?: ScriptedModel.Options | undefined
-  /** What comes of the commands that the model runs. Default: each succeeds and writes nothing. */
+  /** Returns the result of a command that the model runs. Default: every command succeeds without output. */
   readonly exec?: ((request: ExecRequest) => ExecResult | Effect.Effect<ExecResult>) | undefined
-  /** The folder that threads work in unless they say another. Default: `/workspace`. Nothing has to be there. */
+  /** The working directory of threads that name none. It need not exist. Default: `/workspace`. */
   readonly cwd?: string | undefined
-  /** The model of threads that say none. Default: `scripted-model`, as in `CodexHome`. */
+  /** The model of threads that name none. Default: `scripted-model`, as in `CodexHome`. */
   readonly defaultModel?: string | undefined
-  /** Whether the model wants a login, which decides what `account/read` tells. Default: `false`, as in `CodexHome`. */
+  /** Whether the model requires a login, as `account/read` reports it. Default: `false`, as in `CodexHome`. */
   readonly requiresOpenaiAuth?: boolean | undefined
   /**
-   * How often a request to the model is repeated whose stream broke, after 200 ms and twice as long each time. Default: 0, as
-   * in `CodexHome`.
+   * How often a request to the model is retried whose stream broke. The first retry waits 200 ms, each further one
+   * twice as long. Default: 0, as in `CodexHome`.
    */
   readonly streamMaxRetries?: number | undefined
-  /** MCP servers that do not start for a new thread, by name, with the reason that codex gives. Default: none. */
+  /** MCP servers that fail to start for a new thread, by name, with the reason to report. Default: none. */
   readonly brokenMcpServers?: { readonly [name: string]: string } | undefined
 }
 
@@ -194,13 +197,13 @@ export interface Options {
 
 const url = "http://fake.invalid/v1"
 
-/** As many as the client keeps of a process. */
+// The client keeps as many lines of a process's stderr.
 const maxLogLines = 400
 
 /**
- * Makes a fake and its model. Nothing is connected yet.
+ * Makes a fake and its model, without a connection. {@link layerTransport} also connects.
  *
- * **Example** (Two clients of one home)
+ * **Example** (Two processes of one home)
  *
  * ```ts
  * import { FakeAppServer } from "@effect-codex/testing"
@@ -237,7 +240,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
   const open = new Map<Connection, (cause: ConnectionError) => void>()
 
   const connect = Effect.gen(function*() {
-    // Unbounded, because a script is finite and a client reads as fast as it can: see `Transport.receive`.
+    // Unbounded, because a script is finite and a client reads as fast as it can, see `Transport.receive`.
     const toClient = yield* Queue.unbounded<string, ConnectionError>()
     const toServer = yield* Queue.unbounded<string>()
     const connection = new Connection(home, now, (frame) => {
@@ -326,9 +329,13 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
 // =============================================================================
 
 /**
- * The fake and its model, and a connection to it.
+ * Provides the fake, its model, and a transport to one process of it, without the client.
  *
- * **Example** (A client of one's own on the fake)
+ * **When to use**
+ *
+ * For a client of your own, or to put `Faults`, `Mutation` or `Cassette` between the client and the fake.
+ *
+ * **Example** (A client of your own on the fake)
  *
  * ```ts
  * import { AppServerRpc } from "@effect-codex/client"
@@ -355,8 +362,12 @@ export const layerTransport = (
   }))
 
 /**
- * The whole client on a fake: what a unit test of a program that uses effect-codex needs, in one layer. In place of
- * `ScriptedCodex.layer`, which is the same on the real binary.
+ * Provides the whole client on a fake: one layer for the unit tests of a program that uses effect-codex.
+ *
+ * **When to use**
+ *
+ * When the test scripts the model's answers, looks at the client's messages, or ends the server. `CodexTest.layer`
+ * takes the model as a function, and `ScriptedCodex.layer` runs the same script on the real binary.
  *
  * **Example** (A turn of a program under test)
  *
@@ -394,11 +405,15 @@ export const layer = (options?: Options & AppServerRpc.Options & Codex.Options):
 // =============================================================================
 
 /**
- * Serves a new process of the fake over stdin and stdout, one frame a line, until stdin ends: an app-server for clients in
- * any language. `effect-codex fake-app-server` is this as a command. What was asked before the end of stdin is answered,
- * where the real codex leaves it; turns that are running then are not waited for. Fails when stdin or stdout does.
+ * Serves a new process of the fake over stdin and stdout, one frame a line, until stdin ends: an app-server for clients
+ * in any language. The command `effect-codex fake-app-server` does the same. Fails when stdin or stdout fails.
  *
- * **Example** (A program that answers in place of codex)
+ * **Details**
+ *
+ * When stdin ends, it still answers the requests it has read, which the real codex drops. It does not wait for running
+ * turns.
+ *
+ * **Example** (A program that stands in for codex)
  *
  * ```ts
  * import { FakeAppServer } from "@effect-codex/testing"
@@ -422,7 +437,7 @@ export const serveStdio: Effect.Effect<void, PlatformError.PlatformError, FakeAp
     const transport = yield* Effect.flatMap(FakeAppServer, ({ connect }) => connect)
     // Unbounded for the same reason as the connection's own.
     const frames = yield* Queue.unbounded<string, Cause.Done>()
-    // Of requests that were read: how many of an id are to be answered.
+    // How many requests of each id still need an answer.
     const waiting = new Map<string | number, number>()
     let isStdinOver = false
     const wait = (id: string | number | undefined, change: 1 | -1): void => {

@@ -1,9 +1,9 @@
 /**
- * Faults on a connection, for tests of what a program does when its app-server misbehaves. They are put over any transport:
- * the one of {@link FakeAppServer}, or that of the real codex.
+ * Faults on a connection, to test what a program does when its app-server misbehaves. They wrap any transport: that of
+ * `FakeAppServer`, or that of the real codex.
  *
- * A rule says which frames it is about and what becomes of them. For each frame the first rule that is about it counts; a
- * rule that was used up (`times`) is about none. Time is that of the runtime's clock, so a `TestClock` moves it.
+ * A rule says which frames it matches and what happens to them. The first rule that matches a frame applies; a rule
+ * that has been used `times` times matches no more. Delays use the runtime's clock, so a `TestClock` moves them.
  *
  * @since 0.1.0
  */
@@ -23,27 +23,28 @@ import type * as Scope from "effect/Scope"
 // =============================================================================
 
 /**
- * A frame on its way.
+ * A frame that a rule may match.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Frame {
-  /** Who sends it. */
+  /** The side that sends the frame. */
   readonly from: "client" | "server"
-  /** As it goes over the connection. */
+  /** The frame as it goes over the connection. */
   readonly text: string
-  /** The method of a request or a notification; of a reply, that of the request that it answers. */
+  /** The method of a request or a notification, or of the request that a reply answers. */
   readonly method: string | undefined
+  /** `unknown` for a frame that is not a JSON object. */
   readonly kind: "request" | "reply" | "notification" | "unknown"
-  /** The parsed message; `undefined` for what is no JSON object. */
+  /** The parsed message; `undefined` if the frame is not a JSON object. */
   readonly message: { readonly [key: string]: unknown } | undefined
   /** How many frames this side has sent before. */
   readonly index: number
 }
 
 /**
- * What becomes of a frame.
+ * What happens to a frame.
  *
  * @category models
  * @since 0.1.0
@@ -58,7 +59,7 @@ export type Fault =
   | { readonly _tag: "Silence" }
 
 /**
- * A fault and the frames that it is about.
+ * A fault and the frames that it applies to.
  *
  * @category models
  * @since 0.1.0
@@ -66,13 +67,17 @@ export type Fault =
 export interface Rule {
   readonly fault: Fault
   readonly matches: (frame: Frame) => boolean
-  /** How many frames it is for. */
+  /** How many frames it applies to. */
   readonly times: number
 }
 
 /**
- * Which frames: a predicate, or a method, for what the server sends of it (its notifications and requests of this method, and
- * its replies to the client's requests of it). `neverAnswer` alone takes a method for the requests of the client.
+ * The frames of a rule: a predicate, or a method.
+ *
+ * **Details**
+ *
+ * A method matches what the server sends: notifications and requests of this method, and replies to the client's
+ * requests of it. In {@link neverAnswer} it matches the client's requests instead.
  *
  * @category models
  * @since 0.1.0
@@ -95,10 +100,10 @@ const rule = (fault: Fault) => (which: Which, options?: { readonly times?: numbe
 type Make = (which: Which, options?: { readonly times?: number | undefined }) => Rule
 
 /**
- * The frame is lost. `which` is a method, for what the server sends of it (replies to it included), or a predicate;
- * `times` (default: 1) is for how many frames, here and in the others.
+ * Loses the frame. Here and in the other constructors, `times` is the number of frames that the rule applies to.
+ * Default: 1.
  *
- * **Example** (The end of a turn, which the client then has to find out by itself)
+ * **Example** (Losing the end of a turn, which the client must then discover by itself)
  *
  * ```ts
  * import { Faults } from "@effect-codex/testing"
@@ -112,7 +117,7 @@ type Make = (which: Which, options?: { readonly times?: number | undefined }) =>
 export const drop: Make = rule({ _tag: "Drop" })
 
 /**
- * The frame comes twice.
+ * Delivers the frame twice.
  *
  * **Example** (A message that the client must not count twice)
  *
@@ -128,9 +133,9 @@ export const drop: Make = rule({ _tag: "Drop" })
 export const duplicate: Make = rule({ _tag: "Duplicate" })
 
 /**
- * The frame comes after the next one of its side. It is lost when none follows.
+ * Delivers the frame after the next one of its side. It is lost if none follows.
  *
- * **Example** (A turn that begins before the reply to its start)
+ * **Example** (A turn that begins before the reply to `turn/start`)
  *
  * ```ts
  * import { Faults } from "@effect-codex/testing"
@@ -144,7 +149,7 @@ export const duplicate: Make = rule({ _tag: "Duplicate" })
 export const reorder: Make = rule({ _tag: "Reorder" })
 
 /**
- * The frame, and everything of its side after it, comes no more; the connection stays open.
+ * Loses the frame and all later ones of its side. The connection stays open.
  *
  * **Example** (A server that hangs in the middle of a turn)
  *
@@ -160,9 +165,9 @@ export const reorder: Make = rule({ _tag: "Reorder" })
 export const silence: Make = rule({ _tag: "Silence" })
 
 /**
- * The frame and all that follow it from its side come later, in their order.
+ * Delays the frame, and with it all later ones of its side. Their order stays the same.
  *
- * **Example** (A slow end)
+ * **Example** (A late end of a turn)
  *
  * ```ts
  * import { Faults } from "@effect-codex/testing"
@@ -180,9 +185,9 @@ export const delay = (
 ): Rule => rule({ _tag: "Delay", duration: Duration.fromInputUnsafe(duration) })(which, options)
 
 /**
- * The frame comes damaged: without its second half, or as `corrupt` makes it.
+ * Delivers the frame damaged: without its second half, or as the function `corrupt` returns it.
  *
- * **Example** (The answer of a server that has too much to do)
+ * **Example** (The reply of an overloaded server)
  *
  * ```ts
  * import { Faults } from "@effect-codex/testing"
@@ -206,9 +211,9 @@ export const corrupt = (
   })(which, options)
 
 /**
- * The connection ends in place of the frame. Default: as one that broke (`TransportError`).
+ * Ends the connection in place of the frame, with `cause`. Default: a `TransportError`, as for a broken connection.
  *
- * **Example** (A process that ends)
+ * **Example** (A process that exits)
  *
  * ```ts
  * import { CodexError } from "@effect-codex/client"
@@ -232,7 +237,7 @@ export const cut = (
   })(which)
 
 /**
- * The request is never answered: what the client asks with this method is not sent.
+ * Loses the client's request, so that it never gets an answer. A method matches the client's requests of it.
  *
  * **Example** (A name that is never set)
  *
@@ -266,7 +271,7 @@ const parse = (text: string): Frame["message"] => {
   }
 }
 
-/** Carries the frames of one side, in their order, through the rules. */
+/** Passes the frames of one side through the rules, in order. */
 const side = (
   from: Frame["from"],
   apply: (frame: Omit<Frame, "method"> & { readonly method: unknown }) => Fault | undefined,
@@ -332,9 +337,9 @@ const side = (
 }
 
 /**
- * A transport with faults. The scope carries what is delayed.
+ * Wraps a transport with faults. Delayed frames run in the scope.
  *
- * **Example** (Faults over a transport of one's own)
+ * **Example** (Faults on a transport of your own)
  *
  * ```ts
  * import { Transport } from "@effect-codex/client"
@@ -380,7 +385,7 @@ export const make = Effect.fnUntraced(function*(
     (texts) => Effect.forEach(texts, transport.send, { discard: true }),
     connection
   )
-  // A delayed frame holds back those that follow it, and not who sends them.
+  // A delayed frame must hold back the frames after it, not their sender.
   const outbox = yield* Queue.bounded<string>(1024)
   yield* Queue.take(outbox).pipe(
     Effect.flatMap((frame) => toServer([frame])),
@@ -394,7 +399,7 @@ export const make = Effect.fnUntraced(function*(
     send: (frame) => Effect.asVoid(Queue.offer(outbox, frame)),
     receive: (onFrames) =>
       Effect.gen(function*() {
-        // Unbounded, because the transport below hands over as fast as it can: see `Transport.receive`.
+        // Unbounded, because the transport below delivers as fast as it can, see `Transport.receive`.
         const inbox = yield* Queue.unbounded<ReadonlyArray<string>, ConnectionError>()
         const toClient = side("server", apply, (texts) =>
           Effect.sync(() => {
@@ -411,7 +416,7 @@ export const make = Effect.fnUntraced(function*(
 })
 
 /**
- * Puts faults over the transport below.
+ * Adds faults to the transport below, see {@link make}.
  *
  * **Example** (A server that loses the end of a turn)
  *

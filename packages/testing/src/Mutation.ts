@@ -1,14 +1,14 @@
 /**
- * What the next codex may do to a program, today: a connection whose frames are changed by a seed. Fields, methods, items and
- * requests come that nobody knows; keys are dropped, null or of another type, words are new; notifications come twice, late
- * or in another order; lines come in odd pieces, blank or as noise, and replies are slow.
+ * Seeded mutations of what a server sends: they test today what the next codex may do to a program. They add unknown
+ * fields, methods, items and requests; drop keys, set them to null or change their type; invent enum values; duplicate,
+ * delay and reorder notifications; split lines, add blank lines and noise, and slow down replies.
  *
- * A seed makes the same mutations in each run, because they depend on what a frame is and how many of its kind came before,
- * and not on when it comes. A mutator tells which it made ({@link Mutator}), so that a test that fails says what was changed:
- * see {@link explain}.
+ * The same seed makes the same mutations in every run, because a mutation depends on the kind of a frame and on how
+ * many of that kind came before, not on time. A {@link Mutator} lists the mutations it made, and {@link explain} logs
+ * them when a test fails.
  *
- * It stands on a transport in the program's own process ({@link layer}: over the fake, the real codex, or anything else), or as
- * an executable in front of the real codex ({@link executable}), for a client of any kind.
+ * {@link layer} mutates a transport in the program's own process: the fake, the real codex or any other.
+ * {@link executable} stands in front of the real codex as an executable, for any kind of client.
  *
  * @since 0.1.0
  */
@@ -31,19 +31,23 @@ import type { ProcessSettings } from "./internal/mutatorProcess.ts"
 // =============================================================================
 
 /**
- * A way to change what a server sends.
+ * A kind of mutation.
  *
- * - `unknownField`: an object has one more key. `unknownNotification`, `unknownItem`, `unknownRequest`: one that nobody knows
- *   comes before the frame; answers to such a request do not reach the server.
- * - `duplicate`: a notification or a request comes twice. Pieces of a text (deltas) do not, as nothing tells them apart.
- * - `noise`: a line comes that is no message. `blankLine`: one that is blank.
- * - `chunks`: the frame comes in pieces that are cut anywhere. On a transport, which knows whole frames alone, it is a read of
- *   its own.
- * - `slowReply`: a reply comes up to 400 ms late, and others pass it.
- * - `unknownMethod`: a notification has another name. `enumValue`: a word is one that nobody knows, such as a status.
- * - `dropKey`, `nullKey`, `retypeKey`: a key is not there, is null, or has a value of another type.
- * - `late`: a notification comes up to 800 ms late. `lateDuplicate`: it comes again then. `reorder`: it comes after the next
- *   frame.
+ * - `unknownField`: an object has an additional key.
+ * - `unknownNotification`, `unknownItem`, `unknownRequest`: a notification, an item or a request of an unknown type
+ *   comes before the frame. Answers to such a request do not reach the server.
+ * - `duplicate`: a notification or a request comes twice. Deltas do not, because a client cannot tell them apart.
+ * - `noise`: a line that is not a message comes before the frame.
+ * - `blankLine`: a blank line comes before the frame.
+ * - `chunks`: the frame comes in pieces, cut anywhere. On a transport, which only knows whole frames, it comes in a
+ *   read of its own.
+ * - `slowReply`: a reply comes up to 400 ms late, and other frames overtake it.
+ * - `unknownMethod`: a notification has an unknown method.
+ * - `enumValue`: an enum value, such as a status, is unknown.
+ * - `dropKey`, `nullKey`, `retypeKey`: a key is missing, null, or has a value of another type.
+ * - `late`: a notification comes up to 800 ms late.
+ * - `lateDuplicate`: a notification or a request comes again up to 800 ms later.
+ * - `reorder`: a notification comes after the next frame.
  *
  * @category models
  * @since 0.1.0
@@ -51,8 +55,8 @@ import type { ProcessSettings } from "./internal/mutatorProcess.ts"
 export type Kind = Core.Kind
 
 /**
- * The kinds that leave the meaning as it is: a newer codex may do all of this at any time, and a program gets the right answer
- * nevertheless.
+ * The kinds that preserve the meaning. A newer codex may do any of this at any time, and a program must still get the
+ * right answer.
  *
  * @category models
  * @since 0.1.0
@@ -60,7 +64,7 @@ export type Kind = Core.Kind
 export const harmless: ReadonlyArray<Kind> = Core.harmless
 
 /**
- * The kinds that take something away that a program may need. It may then fail, but soon, and with an error that says so.
+ * The kinds that may lose what a program needs. A program may then fail, but it must fail soon and with a clear error.
  *
  * @category models
  * @since 0.1.0
@@ -68,25 +72,26 @@ export const harmless: ReadonlyArray<Kind> = Core.harmless
 export const harmful: ReadonlyArray<Kind> = Core.harmful
 
 /**
- * A change that was made.
+ * A mutation that was made.
  *
+ * @see {@link show}
  * @category models
  * @since 0.1.0
  */
 export interface Mutation {
   readonly kind: Kind
-  /** Which frame: `notification turn/started`, `request item/tool/call` or `reply to thread/start`. */
+  /** The frame, such as `notification turn/started`, `request item/tool/call` or `reply to thread/start`. */
   readonly frame: string
   /** How many such frames came before. */
   readonly index: number
-  /** Where in the frame, such as `params.turn.status`. Undefined for what is not about a key. */
+  /** The place in the frame, such as `params.turn.status`; undefined when the mutation is not about a key. */
   readonly path: string | undefined
-  /** What was done. Values are not shown, but for the word that was changed. */
+  /** The change, in words. It shows no values, except for an enum value that was replaced. */
   readonly change: string
 }
 
 /**
- * Says what a mutation did, in a line.
+ * Describes a mutation in one line.
  *
  * **Example** (A line of a report)
  *
@@ -110,26 +115,26 @@ export const show = ({ change, frame, index, kind, path }: Mutation): string =>
   `${kind}: ${path === undefined ? "" : `${path} of `}${frame} (${index}) ${change}`
 
 /**
- * What is changed, and how much of it.
+ * Which frames are mutated, how, and how often.
  *
  * @category options
  * @since 0.1.0
  */
 export interface Options {
-  /** Any integer. The same one makes the same mutations. */
+  /** Any integer. The same seed makes the same mutations. */
   readonly seed: number
-  /** Default: all. See {@link harmless} and {@link harmful}. */
+  /** The kinds to use. Default: all. See {@link harmless} and {@link harmful}. */
   readonly kinds?: ReadonlyArray<Kind> | undefined
-  /** Which part of the frames is changed, from 0 to 1. Default: 0.1. */
+  /** The share of frames to mutate, from 0 to 1. Default: 0.1. */
   readonly rate?: number | undefined
-  /** Only what the server sends of these methods, replies to them included. Default: everything. */
+  /** Mutate only these methods: the server's notifications and requests, and its replies to them. Default: all. */
   readonly methods?: ReadonlyArray<string> | undefined
-  /** How many mutations are made at most, the first ones; to find the one that matters. Default: any number. */
+  /** The number of mutations to stop after. Lower it to find the one that matters. Default: no limit. */
   readonly limit?: number | undefined
 }
 
 /**
- * What stands on the connection and changes it.
+ * The mutator of a connection: reports what it changed.
  *
  * @category services
  * @since 0.1.0
@@ -145,9 +150,9 @@ export class Mutator extends Context.Service<Mutator, {
 // =============================================================================
 
 /**
- * A transport whose server's frames are changed. The scope carries what comes late.
+ * Wraps a transport and mutates what its server sends. Delayed frames run in the scope.
  *
- * **Example** (Over a transport of one's own)
+ * **Example** (Mutating a transport of your own)
  *
  * ```ts
  * import { Transport } from "@effect-codex/client"
@@ -198,9 +203,9 @@ export const make = Effect.fnUntraced(function*(
 })
 
 /**
- * Changes what comes over the transport below.
+ * Mutates what the transport below receives, see {@link make}.
  *
- * **Example** (The client on a fake whose server is newer)
+ * **Example** (The client on a newer server)
  *
  * ```ts
  * import { AppServerRpc, Codex } from "@effect-codex/client"
@@ -227,9 +232,9 @@ export const layer = (
   }))
 
 /**
- * Says in the log what was changed, when the effect does not succeed.
+ * Logs the seed and its mutations as an error when the effect does not succeed.
  *
- * **Example** (A test that names the mutations of the seed it fails with)
+ * **Example** (A test that lists the mutations it failed with)
  *
  * ```ts
  * import { Codex } from "@effect-codex/client"
@@ -260,10 +265,14 @@ export const explain = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<
 // =============================================================================
 
 /**
- * An executable that is the given codex with changes, for the option `executable` of any client. It runs with the Node of this
- * process and is removed with the scope; not on Windows.
+ * Writes an executable that runs the given codex and mutates what it sends, for the option `executable` of any client.
  *
- * **Example** (The promise face on a codex that is newer)
+ * **Details**
+ *
+ * It runs on the Node of this process, and is removed when the scope closes. Fails with `PlatformError` when it cannot
+ * be written. Does not work on Windows.
+ *
+ * **Example** (The promise client on a newer codex)
  *
  * ```ts
  * import { Codex } from "@effect-codex/promise"
@@ -289,7 +298,7 @@ export const explain = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<
 export const executable = Effect.fnUntraced(
   function*(
     { executable, ...options }: Options & {
-      /** The codex that does the work: a path, or a name that is looked up on `PATH`. */
+      /** The codex to run: a path, or a name to look up on `PATH`. */
       readonly executable: string
     }
   ): Effect.fn.Return<
@@ -322,7 +331,7 @@ export const executable = Effect.fnUntraced(
   Effect.provide(NodeFileSystem.layer)
 )
 
-/** {@link executable} of the sources is a source, too. */
+// Run from sources, the process is a source, too.
 const program = Url.fileURLToPath(
   new URL(`./internal/mutatorProcess.${import.meta.url.endsWith(".ts") ? "ts" : "js"}`, import.meta.url)
 )

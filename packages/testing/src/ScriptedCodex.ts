@@ -1,6 +1,6 @@
 /**
- * The whole client on the real codex binary, with a scripted model and a home of its own: what an integration test of a
- * program that uses effect-codex needs, in one layer.
+ * The whole client on the real codex binary, with a scripted model and a private home: one layer for the integration
+ * tests of a program that uses effect-codex.
  *
  * @since 0.1.0
  */
@@ -14,23 +14,33 @@ import * as CodexHome from "./CodexHome.ts"
 import * as ScriptedModel from "./ScriptedModel.ts"
 
 /**
- * The model, the home and the codex. Without any it is the installed codex, in a new home, with a model that answers nothing
- * yet.
+ * Options of {@link layer} and {@link layerTransport}. By default they run the installed codex in a new home, with a
+ * model that has no answers yet.
  *
  * @category options
  * @since 0.1.0
  */
 export interface Options {
-  /** The model's script. It can be extended later, with `ScriptedModel.enqueue`. */
+  /** The model's script. `enqueue` of the `ScriptedModel` service adds answers later. */
   readonly model?: ScriptedModel.Options | undefined
-  /** What else stands in the home's configuration. */
+  /** Further configuration of the home. */
   readonly home?: CodexHome.Options | undefined
-  /** How codex is started. `env` is merged over that of the home, `cwd` is the home's workspace unless given. */
+  /** How codex is started. `env` is merged over the home's environment; `cwd` defaults to the home's workspace. */
   readonly codex?: CodexNode.Options | undefined
 }
 
 /**
- * The client, the model and the home. Nothing of it touches the user's own codex, a key or the network.
+ * Provides the client, the model and the home. It does not touch the user's own codex, needs no key and uses no
+ * network.
+ *
+ * **When to use**
+ *
+ * In integration tests. `FakeAppServer.layer` is the same in memory, faster and on the `TestClock`.
+ *
+ * **Details**
+ *
+ * Fails with `CodexExecutableNotFound` or `AppServerStartError` when codex cannot be started, with `ServeError` when
+ * the model cannot listen, and with `PlatformError` when the home cannot be written.
  *
  * **Example** (A turn of a program under test)
  *
@@ -65,9 +75,13 @@ export const layer = (options?: Options): Layer.Layer<
 > => withHome(options, CodexNode.layer)
 
 /**
- * The codex of {@link layer} without the client: to be recorded with `Cassette.layer`, or for a client of one's own.
+ * Provides the transport to the codex of {@link layer}, without the client.
  *
- * **Example** (A cassette that is recorded with the scripted model)
+ * **When to use**
+ *
+ * To record a cassette with `Cassette.layer`, or to run a client of your own.
+ *
+ * **Example** (Recording a cassette with the scripted model)
  *
  * ```ts
  * import { Cassette, ScriptedCodex } from "@effect-codex/testing"

@@ -1,10 +1,10 @@
 /**
- * A stand-in for OpenAI's Responses API on loopback. It lets the real codex binary run offline: codex is pointed at `url`,
- * asks it for a response as it would ask OpenAI, and gets the answers a test has written down, streamed as server-sent
- * events. It records what codex asked, can hold an answer at any point, fail in every way the real API fails, and tells
- * whether codex hung up before an answer was complete.
+ * A stand-in for OpenAI's Responses API on loopback, which lets the real codex binary run offline. codex sends its
+ * requests to `url` as it would to OpenAI, and gets the scripted answers of the test, streamed as server-sent events.
+ * The model records the requests, can hold an answer at any point, can fail in every way the real API fails, and
+ * reports whether codex hung up before an answer was complete.
  *
- * It does not judge requests: an unknown model, tool or parameter is accepted.
+ * It does not validate requests: it accepts an unknown model, tool or parameter.
  *
  * @since 0.1.0
  */
@@ -45,8 +45,10 @@ import * as Sse from "./internal/sse.ts"
 export type JsonObject = Schema.JsonObject
 
 /**
- * Lets time pass before the next part of an answer. The clock is the one of the layer's runtime, so a `TestClock` moves it.
+ * A pause of a fixed length before the next part of an answer. It uses the clock of the layer's runtime, so a
+ * `TestClock` moves it.
  *
+ * @see {@link delay}
  * @category models
  * @since 0.1.0
  */
@@ -56,8 +58,9 @@ export interface Delay {
 }
 
 /**
- * Holds an answer until `release` is run. `reached` completes when an answer has come to the gate.
+ * A pause that holds an answer until `release` runs.
  *
+ * @see {@link gate}
  * @category models
  * @since 0.1.0
  */
@@ -65,14 +68,14 @@ export interface Gate {
   readonly _tag: "Gate"
   /** Completes as soon as an answer waits at the gate. */
   readonly reached: Effect.Effect<void>
-  /** Lets every answer pass, now and later. */
+  /** Opens the gate for this answer and all later ones. */
   readonly release: Effect.Effect<void>
-  /** What the model runs at the gate: tells `reached`, then waits for `release`. */
+  /** Run by the model at the gate: completes `reached`, then waits for `release`. */
   readonly pass: Effect.Effect<void>
 }
 
 /**
- * A point of an answer where nothing is sent for a while.
+ * A point in an answer at which the model sends nothing for a while.
  *
  * @category models
  * @since 0.1.0
@@ -82,48 +85,61 @@ export type Pause = Delay | Gate
 /**
  * A message of the assistant, sent delta by delta.
  *
+ * @see {@link text}
  * @category models
  * @since 0.1.0
  */
 export interface Text {
   readonly _tag: "Text"
   readonly deltas: ReadonlyArray<string | Pause>
+  /** The item's id. Undefined: a unique one. */
   readonly id: string | undefined
+  /** Whether the message is a comment on the work or the final answer. Undefined: the message does not say. */
   readonly phase: "commentary" | "final_answer" | undefined
 }
 
 /**
  * A reasoning item with one summary part, sent delta by delta, and optionally the raw reasoning text.
  *
+ * @see {@link reasoning}
  * @category models
  * @since 0.1.0
  */
 export interface Reasoning {
   readonly _tag: "Reasoning"
+  /** The deltas of the summary, which codex shows. */
   readonly summary: ReadonlyArray<string | Pause>
+  /** The deltas of the raw reasoning text; empty for none. */
   readonly content: ReadonlyArray<string | Pause>
+  /** The item's id. Undefined: a unique one. */
   readonly id: string | undefined
 }
 
 /**
- * A call of one of the function tools codex offered.
+ * A call of one of the function tools that codex offers.
  *
+ * @see {@link functionCall}
  * @category models
  * @since 0.1.0
  */
 export interface FunctionCall {
   readonly _tag: "FunctionCall"
+  /** The tool's name, without its namespace. */
   readonly name: string
+  /** The tool's namespace. Undefined: it has none. */
   readonly namespace: string | undefined
   /** The arguments as they go over the wire: JSON text, valid or not. */
   readonly arguments: string
+  /** The id that the tool's output refers to. Undefined: a unique one. */
   readonly callId: string | undefined
+  /** The item's id. Undefined: a unique one. */
   readonly id: string | undefined
 }
 
 /**
- * An output item sent as it is, for everything this module has no word for.
+ * An output item, sent unchanged, for everything that has no constructor in this module.
  *
+ * @see {@link item}
  * @category models
  * @since 0.1.0
  */
@@ -133,8 +149,9 @@ export interface Item {
 }
 
 /**
- * A server-sent event sent as it is; `data` is not checked to be JSON.
+ * A server-sent event, sent unchanged. `data` need not be JSON.
  *
+ * @see {@link event}
  * @category models
  * @since 0.1.0
  */
@@ -145,7 +162,7 @@ export interface Event {
 }
 
 /**
- * One element of an answer.
+ * One part of an answer.
  *
  * @category models
  * @since 0.1.0
@@ -153,23 +170,25 @@ export interface Event {
 export type Part = Text | Reasoning | FunctionCall | Item | Event | Pause
 
 /**
- * Token counts reported when a response completes. Each is 0 when absent.
+ * The token counts that a response reports when it completes. Each defaults to 0.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Usage {
+  /** Input tokens, cached ones included. */
   readonly input?: number | undefined
-  /** The part of `input` that came from the prompt cache. */
+  /** Tokens of `input` that came from the prompt cache. */
   readonly cached?: number | undefined
+  /** Output tokens, reasoning included. */
   readonly output?: number | undefined
-  /** The part of `output` that was reasoning. */
+  /** Tokens of `output` that were reasoning. */
   readonly reasoning?: number | undefined
 }
 
 /**
- * How a streamed response ends: `Truncated` stops before `response.completed`, either with a proper end of the HTTP body
- * (`"end"`) or by closing the connection in its middle (`"cut"`).
+ * How a streamed response ends. `Truncated` stops before `response.completed`: `"end"` ends the HTTP body properly,
+ * `"cut"` closes the connection in the middle of it.
  *
  * @category models
  * @since 0.1.0
@@ -181,38 +200,45 @@ export type End =
   | { readonly _tag: "Truncated"; readonly how: "end" | "cut" }
 
 /**
- * A streamed response. Pauses that come before every other part hold back the HTTP response head as well.
+ * A streamed response. Pauses at its beginning also hold back the HTTP response head.
  *
+ * @see {@link reply}
  * @category models
  * @since 0.1.0
  */
 export interface Reply {
   readonly _tag: "Reply"
   readonly parts: ReadonlyArray<string | Part>
+  /** The response's id. Undefined: a unique one. */
   readonly id: string | undefined
   readonly usage: Usage
-  /** The model that the provider names as the one that answers. Undefined: it names none. */
+  /** The model that the provider says has answered. Undefined: it does not say. */
   readonly model: string | undefined
+  /** Additional headers of the HTTP response. */
   readonly headers: Readonly<Record<string, string>>
   readonly end: End
 }
 
 /**
- * An HTTP response other than a stream, for a request the API refuses.
+ * An HTTP response other than a stream, for a request that the API refuses.
  *
+ * @see {@link httpFailure}
  * @category models
  * @since 0.1.0
  */
 export interface HttpFailure {
   readonly _tag: "HttpFailure"
+  /** The HTTP status, such as 429. */
   readonly status: number
+  /** The body, sent as JSON; `null` sends an empty body. */
   readonly body: Schema.Json
   readonly headers: Readonly<Record<string, string>>
+  /** Pauses that hold back the response. */
   readonly pauses: ReadonlyArray<Pause>
 }
 
 /**
- * What the model answers to one request. A string is a text, an array is a `reply` of its parts.
+ * The model's answer to one request. A string is a text, an array is a `reply` of its parts.
  *
  * @category models
  * @since 0.1.0
@@ -220,8 +246,8 @@ export interface HttpFailure {
 export type Answer = string | Part | ReadonlyArray<string | Part> | Reply | HttpFailure
 
 /**
- * An answer of a script: the answer itself, or a function that makes it of the request that it answers. A function is for
- * what the script cannot know before, such as what a command printed or the id of a subagent.
+ * An answer of a script: the answer itself, or a function that makes it from the request. Use a function for what the
+ * script cannot know beforehand, such as what a command printed or the id of a subagent.
  *
  * @category models
  * @since 0.1.0
@@ -232,7 +258,7 @@ const deltas = (text: string | ReadonlyArray<string | Pause>): ReadonlyArray<str
   typeof text === "string" ? [text] : text
 
 /**
- * A message of the assistant. An array gives the deltas one by one, with pauses between them where wanted; a string is one
+ * Makes a message of the assistant. An array lists the deltas, with pauses between them if needed; a string is one
  * delta. The id defaults to one that is unique in this model.
  *
  * ```ts
@@ -250,7 +276,7 @@ export const text = (
 ): Text => ({ _tag: "Text", deltas: deltas(text), id: options.id, phase: options.phase })
 
 /**
- * A reasoning item: the summary codex shows, and optionally the raw reasoning (`content`).
+ * Makes a reasoning item: the summary, which codex shows, and optionally the raw reasoning (`content`).
  *
  * ```ts
  * import { ScriptedModel } from "@effect-codex/testing"
@@ -275,8 +301,8 @@ export const reasoning = (
 })
 
 /**
- * A call of a function tool. `args` is sent as JSON; a string is sent as it is. `callId` defaults to one that is unique in
- * this model.
+ * Makes a call of a function tool. `args` is sent as JSON; a string is sent unchanged. `callId` defaults to one that is
+ * unique in this model.
  *
  * ```ts
  * import { ScriptedModel } from "@effect-codex/testing"
@@ -305,7 +331,7 @@ export const functionCall = (
 })
 
 /**
- * A call of codex's `exec_command` tool. `args` adds to or replaces the tool's arguments.
+ * Makes a call of codex's `exec_command` tool, which runs a command. `args` adds to or replaces the tool's arguments.
  *
  * ```ts
  * import { ScriptedModel } from "@effect-codex/testing"
@@ -324,8 +350,9 @@ export const exec = (
 ): FunctionCall => functionCall("exec_command", { cmd, ...options.args }, { callId: options.callId })
 
 /**
- * Starts a subagent, by a call of codex's `spawn_agent`. codex answers at once with the subagent's id, and the subagent asks
- * this model too: `message` is the `prompt` of its first request. `args` adds to the tool's arguments, such as `agent_type`.
+ * Makes a call of codex's `spawn_agent`, which starts a subagent. codex returns the subagent's id at once, and the
+ * subagent sends its requests to this model too: `message` is the `prompt` of its first request. `args` adds to the
+ * tool's arguments, such as `agent_type`.
  *
  * **When to use**
  *
@@ -333,8 +360,8 @@ export const exec = (
  *
  * **Gotchas**
  *
- * The agent and its subagent ask at the same time, in any order. Answer them by `request.prompt` with the option `answer`
- * of {@link layer}: answers in a row would go to whoever asks first.
+ * The agent and its subagent send requests at the same time, in any order. Tell them apart by `request.prompt` in the
+ * option `answer` of {@link layer}. Queued answers would go to whichever request comes first.
  *
  * **Example** (A subagent that counts)
  *
@@ -366,8 +393,8 @@ export const spawnAgent = (
   functionCall("spawn_agent", { message, ...options.args }, { callId: options.callId, namespace: agentTools })
 
 /**
- * Waits for subagents, by a call of codex's `wait_agent`: for those that were spawned since the prompt of the request. `timeout`
- * is how long the tool waits, 30 seconds unless given. `spawnAgent` has an example.
+ * Makes a call of codex's `wait_agent`, which waits for the subagents spawned since the prompt of the request.
+ * `timeout` is how long the tool waits. Default: 30 seconds.
  *
  * @see {@link spawnAgent}
  * @category constructors
@@ -383,10 +410,10 @@ export const waitAgents = (
   }, { callId: options.callId, namespace: agentTools })
 
 /**
- * The ids of the subagents that were spawned since the prompt of the request, as `spawn_agent` gave them: for calls of
- * `send_input` and `close_agent`.
+ * Returns the ids of the subagents spawned since the prompt of the request, for calls of `send_input` and
+ * `close_agent`.
  *
- * **Example** (Saying more to a subagent)
+ * **Example** (Sending a subagent more input)
  *
  * ```ts
  * import { ScriptedModel } from "@effect-codex/testing"
@@ -412,9 +439,9 @@ const agentTools = "multi_agent_v1"
 const decodeSpawned = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.Struct({ agent_id: Schema.String })))
 
 /**
- * An output item given as raw JSON (`{ type, id, … }`), sent as added and done.
+ * Makes an output item from raw JSON (`{ type, id, … }`). The model sends it as added and as done.
  *
- * **Example** (A search of the web)
+ * **Example** (A web search)
  *
  * ```ts
  * import { ScriptedModel } from "@effect-codex/testing"
@@ -428,7 +455,7 @@ const decodeSpawned = Schema.decodeUnknownOption(Schema.fromJsonString(Schema.St
 export const item = (item: JsonObject): Item => ({ _tag: "Item", item })
 
 /**
- * A raw server-sent event.
+ * Makes a raw server-sent event. `data` need not be JSON.
  *
  * ```ts
  * import { ScriptedModel } from "@effect-codex/testing"
@@ -442,7 +469,7 @@ export const item = (item: JsonObject): Item => ({ _tag: "Item", item })
 export const event = (event: string, data: string): Event => ({ _tag: "Event", event, data })
 
 /**
- * A pause of a fixed length.
+ * Makes a pause of a fixed length.
  *
  * **Example** (A model that thinks before it answers)
  *
@@ -461,7 +488,7 @@ export const delay = (duration: Duration.Input): Delay => ({
 })
 
 /**
- * Makes a gate, which is itself the part to put into an answer.
+ * Makes a gate: a part of an answer that holds it until the test releases it.
  *
  * ```ts
  * import { Codex } from "@effect-codex/client"
@@ -495,9 +522,13 @@ export const gate: Effect.Effect<Gate> = Effect.sync(() => {
 })
 
 /**
- * A streamed response of several parts. `end` defaults to a completed response, `usage` to zeros, `id` to a unique one.
- * `model` names another model than the one that was asked, which codex tells as `model/rerouted`. `headers` are those of the
- * HTTP response: codex reads rate limits from them.
+ * Makes a streamed response of several parts. `end` defaults to a completed response, `usage` to zeros, `id` to a
+ * unique one.
+ *
+ * **Details**
+ *
+ * `model` says which model has answered; codex reports one other than the requested model with `model/rerouted`.
+ * `headers` are headers of the HTTP response; codex reads rate limits from them.
  *
  * ```ts
  * import { ScriptedModel } from "@effect-codex/testing"
@@ -531,7 +562,7 @@ export const reply = (
 })
 
 /**
- * A stream that ends with `response.failed`, after `parts` if given.
+ * Makes a stream that ends with `response.failed`, after the given parts.
  *
  * ```ts
  * import { ScriptedModel } from "@effect-codex/testing"
@@ -546,7 +577,7 @@ export const failed = (code: string, message: string, parts: ReadonlyArray<strin
   reply(parts, { end: { _tag: "Failed", code, message } })
 
 /**
- * A stream that ends with `response.incomplete`, after `parts` if given.
+ * Makes a stream that ends with `response.incomplete`, after the given parts.
  *
  * ```ts
  * import { ScriptedModel } from "@effect-codex/testing"
@@ -561,7 +592,7 @@ export const incomplete = (reason: string, parts: ReadonlyArray<string | Part> =
   reply(parts, { end: { _tag: "Incomplete", reason } })
 
 /**
- * A stream that stops without a last event: `"end"` ends the HTTP body properly, `"cut"` closes the connection.
+ * Makes a stream that stops without a last event: `"end"` ends the HTTP body properly, `"cut"` closes the connection.
  *
  * ```ts
  * import { ScriptedModel } from "@effect-codex/testing"
@@ -576,8 +607,8 @@ export const truncated = (how: "end" | "cut", parts: ReadonlyArray<string | Part
   reply(parts, { end: { _tag: "Truncated", how } })
 
 /**
- * An HTTP failure. A string body becomes OpenAI's error object with that message, `null` an empty body; anything else is
- * sent as JSON as it is. `pauses` hold it back.
+ * Makes an HTTP failure. A string body becomes OpenAI's error object with that message, and `null` an empty body; any
+ * other body is sent as JSON, unchanged. `pauses` hold the response back.
  *
  * ```ts
  * import { ScriptedModel } from "@effect-codex/testing"
@@ -608,8 +639,8 @@ export const httpFailure = (
 // =============================================================================
 
 /**
- * How the exchange of a request ended: the whole answer was sent, the client hung up before that, or the model's scope was
- * closed first.
+ * How the exchange of a request ended: the whole answer was sent (`answered`), the client hung up before that
+ * (`abandoned`), or the model's scope closed first (`closed`).
  *
  * @category models
  * @since 0.1.0
@@ -617,7 +648,7 @@ export const httpFailure = (
 export type Outcome = "answered" | "abandoned" | "closed"
 
 /**
- * A request codex made, decoded.
+ * A request from codex, decoded.
  *
  * @category models
  * @since 0.1.0
@@ -626,27 +657,33 @@ export interface ModelRequest {
   /** 0 for the first request this model received. */
   readonly index: number
   readonly model: string
-  /** The `instructions` field, `""` if the request has none. */
+  /** The `instructions` field; `""` if the request has none. */
   readonly instructions: string
   /**
-   * What the user asked last: the first text of the last user message that codex did not write itself, `""` if there is
-   * none. A text that begins like one of codex's own (`<environment_context>`, `<skill>`, `<image name=`) is taken for one.
+   * The user's last prompt: the first text of the last user message that codex did not write itself; `""` if there is
+   * none. A text that begins like one of codex's own (`<environment_context>`, `<skill>`, `<image name=`) counts as
+   * codex's.
    */
   readonly prompt: string
-  /** The texts of all user messages, in order, including the context codex adds (`<environment_context>` and the like). */
+  /**
+   * The texts of all user messages, in order, including the context that codex adds, such as `<environment_context>`.
+   */
   readonly userTexts: ReadonlyArray<string>
-  /** What tools returned since `prompt`, in order; output that is not a string is given as JSON text. */
+  /** The outputs of tools since `prompt`, in order. An output that is not a string becomes JSON text. */
   readonly toolOutputs: ReadonlyArray<{ readonly callId: string; readonly output: string }>
+  /** All input items, as codex sent them. */
   readonly input: ReadonlyArray<JsonObject>
+  /** The `tools` field, as codex sent it; empty if the request has none. */
   readonly tools: ReadonlyArray<JsonObject>
-  /** The JSON Schema the answer has to follow (`text.format.schema`). */
+  /** The JSON Schema that the answer must match (`text.format.schema`). */
   readonly outputSchema: Option.Option<Schema.Json>
-  /** Header names are in lower case; `authorization` is only in the field of that name. */
+  /** The HTTP headers, with names in lower case and without `authorization`. */
   readonly headers: Readonly<Record<string, string>>
+  /** The `authorization` header. */
   readonly authorization: Option.Option<Redacted.Redacted>
   /** The whole body. */
   readonly body: JsonObject
-  /** Waits for the end of the exchange. Never fails and never hangs beyond the model's scope. */
+  /** Waits for the exchange to end. Never fails, and completes at the latest when the model's scope closes. */
   readonly outcome: Effect.Effect<Outcome>
 }
 
@@ -655,9 +692,9 @@ export interface ModelRequest {
 // =============================================================================
 
 /**
- * The running model.
+ * A running scripted model.
  *
- * **Example** (What codex asked)
+ * **Example** (The prompts that codex sent)
  *
  * ```ts
  * import { ScriptedModel } from "@effect-codex/testing"
@@ -676,15 +713,15 @@ export interface ModelRequest {
 export class ScriptedModel extends Context.Service<ScriptedModel, {
   /** The base URL for codex's `model_providers.<id>.base_url`, such as `http://127.0.0.1:41234/v1`. */
   readonly url: string
-  /** Adds answers; each is given once, in order, to the requests as they arrive. */
+  /** Appends answers. Each request takes the next one. */
   readonly enqueue: (...answers: ReadonlyArray<ScriptedAnswer>) => Effect.Effect<void>
-  /** The answers that no request has asked for yet. `Expect.noAnswersLeft` fails a test over them. */
+  /** The answers that no request has used yet. `Expect.noAnswersLeft` fails if there are any. */
   readonly remaining: Effect.Effect<ReadonlyArray<ScriptedAnswer>>
   /** All requests so far, oldest first. They are kept until the model's scope closes. */
   readonly requests: Effect.Effect<ReadonlyArray<ModelRequest>>
-  /** Waits until at least `count` requests have arrived, and gives all requests. */
+  /** Waits until at least `count` requests have arrived, and returns all requests so far. */
   readonly received: (count: number) => Effect.Effect<ReadonlyArray<ModelRequest>>
-  /** Waits for a request the predicate holds for, those that came before included. */
+  /** Waits for a request that matches the predicate. Requests that came before count, too. */
   readonly receivedWhere: (predicate: (request: ModelRequest) => boolean) => Effect.Effect<ModelRequest>
 }>()("@effect-codex/testing/ScriptedModel") {}
 
@@ -693,17 +730,17 @@ export class ScriptedModel extends Context.Service<ScriptedModel, {
 // =============================================================================
 
 /**
- * Options of the scripted model.
+ * The script of a model: its queued answers, and a fallback.
  *
  * @category options
  * @since 0.1.0
  */
 export interface Options {
-  /** Answers to begin with, as if enqueued. */
+  /** The first answers of the queue. */
   readonly answers?: ReadonlyArray<ScriptedAnswer> | undefined
   /**
-   * Answers the requests for which nothing is queued. Without it they are refused with status 400, and the turn fails with a
-   * message that says which request that was and what to add.
+   * Answers requests that find the queue empty. Default: such a request is refused with status 400, and the turn fails
+   * with a message that says which request it was and what to add.
    */
   readonly answer?: ((request: ModelRequest, index: number) => Answer | Effect.Effect<Answer>) | undefined
 }
@@ -713,8 +750,8 @@ export interface Options {
 // =============================================================================
 
 /**
- * Starts a model on a free port of 127.0.0.1. When the scope closes, every connection ends at once, also those held at a
- * gate. Fails with `ServeError` if it cannot listen.
+ * Starts a model on a free port of 127.0.0.1. When the scope closes, every connection ends at once, including those
+ * held at a gate. Fails with `ServeError` if it cannot listen.
  *
  * ```ts
  * import { ScriptedModel } from "@effect-codex/testing"
@@ -766,7 +803,7 @@ export const make = Effect.fnUntraced(function*(
         Effect.sync(() => {
           sent = true
           if (answer.end._tag === "Truncated" && answer.end.how === "cut") {
-            // `destroy` could lose what was written in the same tick; this sends it and then closes.
+            // `destroy` could lose what was written in the same tick; `destroySoon` sends it first.
             NodeHttpServerRequest.toIncomingMessage(request).socket.destroySoon()
           }
         })
@@ -785,9 +822,9 @@ export const make = Effect.fnUntraced(function*(
 
   const node = Http.createServer()
   const server = yield* NodeHttpServer.make(() => node, { port: 0, host: "127.0.0.1" })
-  // The model stands for a program elsewhere, so its spans have no place among those of the program under test.
+  // The model stands in for a remote program, so its spans do not belong among those of the program under test.
   yield* server.serve(app).pipe(Effect.provideService(HttpMiddleware.TracerDisabledWhen, () => true))
-  // Runs before the server's own finalizer, which would wait for answers that are held.
+  // Runs before the server's own finalizer, which would wait for held answers.
   yield* Effect.addFinalizer(() =>
     Effect.sync(() => {
       closing = true
@@ -807,7 +844,7 @@ export const make = Effect.fnUntraced(function*(
 })
 
 /**
- * Provides a scripted model, see `make`.
+ * Provides a scripted model, see {@link make}.
  *
  * ```ts
  * import { ScriptedModel } from "@effect-codex/testing"

@@ -232,7 +232,7 @@ describe("Cassette", () => {
       )
       assert.match(
         mismatch.message,
-        /cassettes\/session\.jsonl, line \d+: the client sent something else than was recorded/
+        /cassettes\/session\.jsonl, line \d+: the client sent something other than was recorded/
       )
       assert.include((yield* read(kept)).split("\n")[mismatch.line - 1], "Say hello.")
       assert.match(mismatch.message, /record it again: CODEX_CASSETTE=record/)

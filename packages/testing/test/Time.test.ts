@@ -112,7 +112,7 @@ describe("the time of a test", () => {
       const exit = yield* Effect.exit(CodexTest.eventually(stubborn, { within: "1 hour" }))
       const text = String(Exit.isFailure(exit) && Cause.squash(exit.cause))
       assert.include(text, "within 1h of the test's time. Meanwhile 1h of the test's time and 0 frames")
-      assert.include(text, "It does not let itself be interrupted either, and runs on.")
+      assert.include(text, "It cannot be interrupted either, and is still running.")
     }))
 
   it.effect("ends with the test, and what it has begun with it", () =>
