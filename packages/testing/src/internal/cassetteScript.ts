@@ -1,4 +1,4 @@
-/** What stands in a cassette, and what of it comes next. */
+/** Reads a cassette, and plays it: which message is expected next, and which ones the server then sends. */
 import { AppServerExited, type ConnectionError, TransportError } from "@effect-codex/client/CodexError"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
@@ -8,10 +8,10 @@ import { redacted } from "./secrets.ts"
 
 export const version = 1
 
-/** The key of a frame that is no JSON. */
+/** The key under which a frame that is not JSON is kept. */
 export const raw = "<not JSON>"
 
-/** The key of what is no frame: how the server ended the connection. */
+/** The key of an entry that is not a frame: how the server ended the connection. */
 const ended = "<connection ended>"
 
 export type Direction = "sent" | "received"
@@ -55,20 +55,20 @@ export const decode = (text: string): Result.Result<Script, { readonly line: num
     return { codex, messages }
   })
 
-/** The text of a frame. */
+/** The text of a recorded frame. */
 export const frameOf = (message: Schema.Json): string => {
   const text = field(message, raw)
   return typeof text === "string" ? text : JSON.stringify(message)
 }
 
-/** How a connection ended, in the place of a frame. What the server said beside the protocol is not kept. */
+/** The entry for the end of a connection. The server's stderr is not kept. */
 export const endOf = (cause: ConnectionError): Schema.Json => ({
   [ended]: cause._tag === "AppServerExited"
     ? { code: cause.code, signal: cause.signal }
     : { reason: cause.reason, detail: cause.detail }
 })
 
-/** The end of the connection, if it is that and no message. */
+/** The cause of the connection's end; undefined for an entry that is a message. */
 export const causeOf = (message: Schema.Json): ConnectionError | undefined => {
   const end = field(message, ended)
   if (end === undefined) return undefined
@@ -82,7 +82,7 @@ export const causeOf = (message: Schema.Json): ConnectionError | undefined => {
     })
 }
 
-/** The version that the server told in the handshake. */
+/** The server's version, from the handshake. */
 export const codexVersion = (messages: ReadonlyArray<Schema.Json>): string | null => {
   for (const message of messages) {
     const userAgent = field(field(message, "result"), "userAgent")
@@ -95,7 +95,7 @@ export const codexVersion = (messages: ReadonlyArray<Schema.Json>): string | nul
 // Playing
 // =============================================================================
 
-/** A message of the client, and what the server sent after it and before the client's next. */
+/** A message of the client, and what the server sent between it and the client's next message. */
 interface Sent extends Line {
   readonly next: ReadonlyArray<Line>
 }
@@ -110,9 +110,9 @@ export type Step =
   }
 
 export interface Player {
-  /** What the server sends before the client does. */
+  /** What the server sends before the client's first message. */
   readonly begin: () => ReadonlyArray<Schema.Json>
-  /** What the client sends: normalized, and as it was sent. */
+  /** Takes a message of the client: normalized, and as it was sent. */
   readonly send: (message: Schema.Json, live: Schema.Json) => Step
   /** The first message that the client has not sent yet. */
   readonly next: () => Line | undefined
@@ -121,7 +121,7 @@ export interface Player {
 const isRequest = (message: Schema.Json): boolean =>
   field(message, "method") !== undefined && field(message, "id") !== undefined
 
-// The id of a request is the client's business; that of an answer says what is answered.
+// A client may choose other ids for its requests. The id of an answer counts: it says which request is answered.
 const comparable = (message: Schema.Json): Schema.Json => {
   if (!isRequest(message) || !isObject(message)) return message
   const { id: _, ...rest } = message
@@ -131,7 +131,7 @@ const comparable = (message: Schema.Json): Schema.Json => {
 const distance = (a: Schema.Json, b: Schema.Json): number =>
   JsonDiff.diff(comparable(a), comparable(b)).split("\n").filter((line) => !line.startsWith("  ")).length
 
-// A secret was not kept, so it can be any text, also one that is not known to be a secret yet.
+// The cassette does not have the secret, so any text matches, even one that is not known to be a secret yet.
 const isSameText = (recorded: string, sent: string): boolean => {
   if (!recorded.includes(redacted)) return recorded === sent
   const parts = recorded.split(redacted)
@@ -145,7 +145,7 @@ const isSameText = (recorded: string, sent: string): boolean => {
   return sent.length - at >= parts.at(-1)!.length && sent.endsWith(parts.at(-1)!)
 }
 
-/** Whether the second is the first. */
+/** Whether the message is the recorded one. A `<redacted>` matches any text. */
 const isSame = (recorded: Schema.Json, sent: Schema.Json | undefined): boolean => {
   if (typeof recorded === "string") return typeof sent === "string" && isSameText(recorded, sent)
   if (isArray(recorded)) {
@@ -156,7 +156,7 @@ const isSame = (recorded: Schema.Json, sent: Schema.Json | undefined): boolean =
     Object.entries(recorded).every(([key, member]) => isSame(member, field(sent, key)))
 }
 
-// Numbered in the order in which they come by, which may be another one now.
+// Names are numbered in the order in which they occur, and that may differ in a lenient replay.
 const numbered = /<(message|client-id|folder)-\d+>|\b(thread)-\d+\b/g
 
 const unnumbered = (text: string): string => text.replace(numbered, "<$1$2>")
@@ -164,8 +164,8 @@ const unnumbered = (text: string): string => text.replace(numbered, "<$1$2>")
 type Names = ReadonlyArray<readonly [recorded: string, now: string]>
 
 /**
- * Whether everything of the first is in the second, but for the numbers of names: which names stand for which. No value is
- * as good as no key.
+ * Matches leniently: everything recorded must be in the message, except for the numbers of names. Returns which names
+ * correspond; undefined if the message does not match. A recorded null matches a missing key.
  */
 const within = (recorded: Schema.Json, sent: Schema.Json | undefined): Names | undefined => {
   if (typeof recorded === "string") {
@@ -204,7 +204,7 @@ const withIds = () => {
       const now = field(message, "id")
       if (isRequest(recorded) && id !== undefined && now !== undefined) live.set(id, now)
     },
-    /** A message of the server with the id that the client gave to its request. */
+    /** Gives a reply the id that the client used for its request. */
     apply: ({ frame }: Line): Schema.Json => {
       const id = field(frame, "id")
       if (id === undefined || field(frame, "method") !== undefined || !isObject(frame)) return frame
@@ -266,7 +266,7 @@ const lenient = (first: ReadonlyArray<Line>, sent: ReadonlyArray<Sent>): Player 
         const names = within(comparable(candidate.frame), comparable(message))
         return names !== undefined && isConsistent(names) ? [{ candidate, names }] : []
       })
-      // Of those that are alike, the one that needs no other names.
+      // Among equal candidates, prefer one whose names already agree.
       const match = found.find(({ names }) => names.every(([name, other]) => name === other)) ?? found[0]
       if (match === undefined) {
         const [nearest] = open.filter(({ frame }) =>
@@ -292,9 +292,9 @@ const lenient = (first: ReadonlyArray<Line>, sent: ReadonlyArray<Sent>): Player 
 }
 
 /**
- * What each message of the client gave rise to, whatever the order of those that have nothing to do with each other: an
- * answer belongs to its request, what is told of a thread to the last message about that thread before it, and the rest to
- * the last message before it.
+ * Assigns each message of the server to the client's message that caused it, so that independent messages may come in
+ * another order. A reply belongs to its request, a message about a thread to the client's last message about that
+ * thread, and any other message to the client's last message.
  */
 const ownersOf = (sent: ReadonlyArray<Sent>): ReadonlyMap<Sent, ReadonlyArray<Line>> => {
   const owned = new Map<Sent, Array<Line>>(sent.map((message) => [message, []]))

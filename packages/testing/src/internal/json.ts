@@ -5,11 +5,11 @@ export const isObject = (value: Schema.Json | undefined): value is Schema.JsonOb
 
 export const isArray = (value: Schema.Json | undefined): value is ReadonlyArray<Schema.Json> => Array.isArray(value)
 
-/** The value of a key, of an object that has it. */
+/** The value of an object's own key; undefined for anything else. */
 export const field = (value: Schema.Json | undefined, key: string): Schema.Json | undefined =>
   isObject(value) && Object.hasOwn(value, key) ? value[key] : undefined
 
 const isJson = Schema.is(Schema.Json)
 
-/** What is JSON already, with the type of it. */
+/** Narrows a value to JSON; undefined if it is not JSON. */
 export const orUndefined = (u: unknown): Schema.Json | undefined => isJson(u) ? u : undefined

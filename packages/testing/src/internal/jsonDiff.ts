@@ -1,8 +1,8 @@
-/** The difference between two JSON values, for people. */
+/** A readable difference between two JSON values. */
 import type * as Schema from "effect/Schema"
 import { isArray, isObject } from "./json.ts"
 
-/** With the keys in order, so that two values that are the same are the same text. */
+/** Sorts the keys, so that equal values become equal texts. */
 export const canonical = (value: Schema.Json): Schema.Json => {
   if (isArray(value)) return value.map(canonical)
   if (!isObject(value)) return value
@@ -14,11 +14,11 @@ export const canonical = (value: Schema.Json): Schema.Json => {
 const linesOf = (value: Schema.Json | undefined): ReadonlyArray<string> =>
   value === undefined ? [] : JSON.stringify(canonical(value), null, 2).split("\n")
 
-/** Beyond this many lines in common a comparison of all with all would take long. */
+// The comparison takes quadratic time. Beyond this many lines that may differ, list them without comparing.
 const maxLines = 2_000
 
 /**
- * A unified diff of the two as indented JSON: `-` what was expected, `+` what came, and `around` lines around each change. An
+ * Returns a unified diff of two values as indented JSON: `-` was expected, `+` came, with `around` lines of context. An
  * undefined value has no lines.
  */
 export const diff = (expected: Schema.Json | undefined, actual: Schema.Json | undefined, around = 3): string => {
@@ -48,7 +48,7 @@ const changes = (a: ReadonlyArray<string>, b: ReadonlyArray<string>): ReadonlyAr
       ...b.map((line) => `+ ${line}`)
     ]
   }
-  // common[i][j]: how many lines a[i…] and b[j…] have in common, in order.
+  // common[i][j]: the length of the longest common subsequence of a[i…] and b[j…].
   const common = Array.from({ length: a.length + 1 }, () => new Uint16Array(b.length + 1))
   for (let i = a.length - 1; i >= 0; i--) {
     for (let j = b.length - 1; j >= 0; j--) {

@@ -1,9 +1,9 @@
 /**
- * Changes what a server sends, by a seed. It imports nothing but types, because it also runs in a process of its own, which has to
- * start as fast as codex does.
+ * Mutates what a server sends, by a seed. It imports only types, because it also runs in a process of its own, which
+ * must start as fast as codex does.
  *
- * What becomes of a frame depends on the seed, on what the frame is and on how many of its kind came before, and not on when
- * it comes: so a seed does the same in each run, although the frames of two threads never come in the same order twice.
+ * A mutation depends on the seed, on the kind of the frame and on how many of that kind came before, not on time. So a
+ * seed makes the same mutations in every run, although the frames of two threads interleave differently each time.
  */
 import type { Mutation, Options } from "../Mutation.ts"
 
@@ -33,9 +33,9 @@ export const harmful = [
 export type Kind = typeof harmless[number] | typeof harmful[number]
 
 export interface Host {
-  /** Hands frames on, in this order. Those that are `odd` come in pieces that are cut at odd places. */
+  /** Delivers frames in this order. If `odd`, it may cut them into pieces anywhere. */
   readonly deliver: (frames: ReadonlyArray<string>, odd: boolean) => void
-  /** Runs something after so many milliseconds. */
+  /** Runs a function after this many milliseconds. */
   readonly later: (millis: number, run: () => void) => void
   readonly onMutation?: (mutation: Mutation) => void
 }
@@ -46,7 +46,7 @@ export interface Host {
 
 type Random = () => number
 
-/** FNV-1a for the text, then mulberry32. */
+/** A generator that is seeded with a text: FNV-1a, then mulberry32. */
 const randomOf = (text: string): Random => {
   let state = 0x811c9dc5
   for (let i = 0; i < text.length; i++) state = Math.imul(state ^ text.charCodeAt(i), 0x01000193)
@@ -62,7 +62,7 @@ const pick = <A>(random: Random, all: ReadonlyArray<A>): A | undefined => all[Ma
 
 const between = (random: Random, low: number, high: number): number => Math.floor(low + random() * (high - low))
 
-/** Cuts bytes anywhere, also within a character. */
+/** Cuts bytes anywhere, even within a character. */
 export const pieces = (bytes: Uint8Array, seed: number): ReadonlyArray<Uint8Array> => {
   const random = randomOf(`${seed} ${bytes.length}`)
   const cut: Array<Uint8Array> = []
@@ -100,19 +100,19 @@ interface Frame {
   readonly text: string
   readonly message: Json
   readonly kind: "request" | "reply" | "notification"
-  /** That of the request that a reply answers. */
+  /** Its method, or the method of the request that a reply answers. */
   readonly method: string
   readonly root: "params" | "result" | "error"
 }
 
-/** A key of an object somewhere in a frame. */
+/** A key of an object in a frame. */
 interface Slot {
   readonly path: string
   readonly object: Json
   readonly key: string
 }
 
-/** Below these stands what a user, a model or a tool has written, and no part of the protocol. */
+/** The values of these keys come from a user, a model or a tool, and are no part of the protocol. */
 const foreign: ReadonlySet<string> = new Set([
   "_meta",
   "answers",
@@ -129,7 +129,7 @@ const foreign: ReadonlySet<string> = new Set([
   "structuredContent"
 ])
 
-/** The values of these are words of the protocol. */
+/** The values of these keys are enums of the protocol. */
 const enums: ReadonlySet<string> = new Set([
   "approvalPolicy",
   "approvalsReviewer",
@@ -168,7 +168,7 @@ function* slotsIn(frame: Frame): Generator<Slot> {
   }
 }
 
-/** One key with an object below is how codex writes a variant that has fields, which never has another key. */
+// codex encodes a variant with fields as an object with one key, and would never add another key to it.
 const isVariant = (object: Json): boolean => {
   const values = Object.values(object)
   return values.length === 1 && isObject(values[0])
@@ -207,15 +207,15 @@ const noises: ReadonlyArray<string> = [
 // Mutations
 // =============================================================================
 
-/** What comes in place of a frame. */
+/** What the client gets in place of a frame. */
 interface Outcome {
   readonly before?: ReadonlyArray<string>
   /** Undefined: the frame does not come now. */
   readonly now: string | undefined
   readonly after?: ReadonlyArray<string>
-  /** Comes later, and lets others pass. */
+  /** Comes after this time, without holding back other frames. */
   readonly later?: { readonly text: string; readonly millis: number }
-  /** Comes after the next one. */
+  /** Comes after the next frame. */
   readonly held?: string
   readonly odd?: boolean
   readonly path?: string
@@ -228,12 +228,12 @@ interface Ids {
 
 type Mutate = (frame: Frame, random: Random, ids: Ids) => Outcome | undefined
 
-const isTold = ({ kind }: Frame): boolean => kind === "notification"
+const isNotification = ({ kind }: Frame): boolean => kind === "notification"
 
-// A piece of a text has no identity: nobody could tell a second one from one that says the same again.
+// A delta has no identity: a client cannot tell a duplicate from a second delta with the same text.
 const isDelta = ({ method }: Frame): boolean => /delta/i.test(method)
 
-/** The frame with another value at a place, as `change` writes it there. */
+/** The frame after `change` has mutated the slot. `change` returns its description. */
 const changed = (frame: Frame, slot: Slot | undefined, change: (slot: Slot) => string): Outcome | undefined => {
   if (slot === undefined) return undefined
   const text = change(slot)
@@ -244,7 +244,7 @@ const ofTurn = (frame: Frame): { readonly threadId: string; readonly turnId: str
   const { params } = frame.message
   const threadId = stringOf(params, "threadId")
   const turnId = stringOf(params, "turnId")
-  return isTold(frame) && threadId !== undefined && turnId !== undefined ? { threadId, turnId } : undefined
+  return isNotification(frame) && threadId !== undefined && turnId !== undefined ? { threadId, turnId } : undefined
 }
 
 const mutates: { readonly [K in Kind]: Mutate } = {
@@ -265,7 +265,7 @@ const mutates: { readonly [K in Kind]: Mutate } = {
   },
   unknownItem: (frame, random) => {
     const ids = ofTurn(frame)
-    // Else it could come after the end of the turn.
+    // Before another frame the item could come after the end of its turn.
     if (ids === undefined || !frame.method.startsWith("item/")) return undefined
     const item = { type: word, id: `${word}-${between(random, 0, 1e6)}`, text: "not the answer", status: "inProgress" }
     const started = JSON.stringify({ method: "item/started", params: { ...ids, item, startedAtMs: 1 } })
@@ -299,7 +299,7 @@ const mutates: { readonly [K in Kind]: Mutate } = {
     return { now: undefined, later: { text: frame.text, millis }, change: `came ${millis} ms late` }
   },
   unknownMethod: (frame) => {
-    if (!isTold(frame)) return undefined
+    if (!isNotification(frame)) return undefined
     const method = `${frame.method}/${word}`
     return { now: JSON.stringify({ ...frame.message, method }), change: `was called ${method}` }
   },
@@ -330,7 +330,7 @@ const mutates: { readonly [K in Kind]: Mutate } = {
       return `${before} became ${typeOf(object[key])}`
     }),
   late: (frame, random) => {
-    if (!isTold(frame)) return undefined
+    if (!isNotification(frame)) return undefined
     const millis = between(random, 50, 800)
     return { now: undefined, later: { text: frame.text, millis }, change: `came ${millis} ms late` }
   },
@@ -340,10 +340,10 @@ const mutates: { readonly [K in Kind]: Mutate } = {
     return { now: frame.text, later: { text: frame.text, millis }, change: `came again ${millis} ms later` }
   },
   reorder: (frame) =>
-    isTold(frame) ? { now: undefined, held: frame.text, change: "came after the next one" } : undefined
+    isNotification(frame) ? { now: undefined, held: frame.text, change: "came after the next one" } : undefined
 }
 
-/** What waits for the next frame comes without it after this time. */
+// In milliseconds. If no next frame comes within this time, a held frame comes without it.
 const longestHold = 200
 
 const nothing = { before: [], after: [] }
@@ -362,7 +362,7 @@ export class Mutator {
     this.host = host
   }
 
-  /** Whether the server is to get it: it knows nothing of our requests. */
+  /** Whether to pass a frame on to the server, which must not get answers to the requests that we invented. */
   fromClient(text: string): boolean {
     const { id, method } = parse(text) ?? {}
     if (typeof method === "string") {
@@ -396,7 +396,7 @@ export class Mutator {
     if (ready.length > 0) this.host.deliver(ready, false)
   }
 
-  /** What was held back for the next frame, of which there is none. */
+  /** Delivers the frames that are still waiting for a next one. */
   release(): void {
     const held = this.takeHeld()
     if (held.length > 0) this.host.deliver(held, false)

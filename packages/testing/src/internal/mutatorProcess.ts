@@ -1,6 +1,7 @@
 /**
- * Stands between a client and the codex that it starts in its place, and changes what that says: `node mutatorProcess.js
- * settings.json app-server …`. Writes each mutation as a line to the log.
+ * Runs in place of codex: starts the real one, mutates what it sends to the client, and logs each mutation in a file.
+ *
+ *     node mutatorProcess.js settings.json app-server …
  */
 import { spawn } from "node:child_process"
 import * as Fs from "node:fs"
@@ -21,7 +22,7 @@ codex.once("error", (error) => {
   process.exit(1)
 })
 
-// Pieces are written one after the other, each in a turn of the event loop of its own, so that they are read as they are cut.
+// Write each piece in its own turn of the event loop, so that the client reads them separately.
 const outbox: Array<Uint8Array> = []
 let isWriting = false
 const write = (): void => {
@@ -40,7 +41,7 @@ const mutator = new Mutator(settings, {
   onMutation: (mutation) => Fs.appendFileSync(settings.log, `${JSON.stringify(mutation)}\n`)
 })
 
-/** The whole lines of a stream. */
+/** Splits a stream into lines. */
 const lines = (stream: NodeJS.ReadableStream, onLines: (lines: ReadonlyArray<string>) => void): void => {
   let rest = ""
   stream.setEncoding("utf8")

@@ -1,7 +1,7 @@
 /**
- * Takes out of the messages of a session what is different each time: ids, times, folders, versions of this library, the
- * operating system; and what must not be kept: secrets. The same rules are used when a session is recorded and when it is
- * replayed, so that what a client sends today can be compared with what it sent then.
+ * Replaces what differs between sessions (ids, times, folders, the version of this library, the operating system) and
+ * what must not be kept (secrets). A recording and its replay use the same rules, so that the messages of a client
+ * today compare with those of the recording.
  */
 import type * as Schema from "effect/Schema"
 import { field, isArray, isObject } from "./json.ts"
@@ -9,25 +9,25 @@ import * as Secrets from "./secrets.ts"
 
 export interface Options {
   readonly secrets: ReadonlyArray<string>
-  /** Folders by their names: what is below them is told as `<name>/…`. */
+  /** Folders by name. A path below one becomes `<name>/…`. */
   readonly folders: Readonly<Record<string, string>>
 }
 
 export interface Normalizer {
-  /** What goes over the connection, as it is kept. To be done with the messages of a session in their order. */
+  /** Turns a message into its recorded form. Call it with the messages of a session in order. */
   readonly normalize: (message: Schema.Json, direction: Origin) => Schema.Json
-  /** What was kept, as the client of now knows it: with its own ids and folders. */
+  /** Turns a recorded message back, with the ids and folders of the replaying client. */
   readonly restore: (message: Schema.Json) => Schema.Json
-  /** Takes out the known secrets alone. */
+  /** Replaces only the known secrets. */
   readonly redact: (value: Schema.Json) => Schema.Json
-  /** Takes out the secrets that are spread over deltas. To be done with a whole session, before the rest. */
+  /** Replaces secrets that span several deltas. Call it with the whole session, before `normalize`. */
   readonly redactDeltas: (messages: ReadonlyArray<Schema.Json>) => ReadonlyArray<Schema.Json>
 }
 
 type Origin = "sent" | "received"
 
 const uuid = /\b[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}\b/gi
-// Such as the model's API gives to its items and calls.
+// The ids that the model's API gives to items and calls.
 const modelId = /\b(msg|rs|fc|call|ctc|resp|ws|ig)_[A-Za-z\d]{12,}\b/g
 const isoTime = /\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)/g
 const sessionFile = /\b\d{4}\/\d\d\/\d\d\/rollout-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d/g
@@ -58,7 +58,7 @@ const userAgent = (value: string): string =>
   )
 
 export const make = (options: Options): Normalizer => {
-  // It grows with what the client calls a secret.
+  // It grows with the values that the client sends under the key of a secret.
   const secrets = new Set(options.secrets)
   const find = Secrets.finder(secrets)
   const secretQuestions = new Map<Schema.Json, ReadonlySet<string>>()
@@ -84,7 +84,7 @@ export const make = (options: Options): Normalizer => {
   }
   for (const [name, path] of Object.entries(options.folders)) addFolder(`<${name}>`, path)
 
-  // Below the home and the temporary directory there are folders with names of one run.
+  // Folders below the home and the temporary directory may have names that differ between runs.
   const isStable = (path: string): boolean =>
     [...folders].some(([folder, name]) =>
       name !== "<home>" && name !== "<tmp>" && path.startsWith(folder) && /^(?:[\\/]|$)/.test(path.slice(folder.length))
@@ -98,7 +98,7 @@ export const make = (options: Options): Normalizer => {
   const nameOf = (id: string, kind: string, origin: Origin): string => {
     const known = names.get(id)
     if (known !== undefined) return known
-    // The client's own ids come back to it from the server and have to be its own again; the server's may be any text.
+    // The server returns the client's ids, so `restore` must turn them back. The server's own ids may stay replaced.
     const name = origin === "sent" ? `<${next(kind === "clientUserMessage" ? "message" : "client-id")}>` : next(kind)
     names.set(id, name)
     if (origin === "sent") live.set(name, id)
@@ -141,7 +141,7 @@ export const make = (options: Options): Normalizer => {
 
   const sent = (message: Schema.Json): Schema.Json => {
     if (!isObject(message)) return walk(message, "", "", "sent", false)
-    // Spans are of the run, not of the session.
+    // A trace differs in each run.
     const { trace: _, ...rest } = message
     const cwd = text(field(rest["params"], "cwd"))
     if (cwd !== undefined && !isStable(cwd)) addFolder(`<${next("folder")}>`, cwd)
@@ -154,7 +154,7 @@ export const make = (options: Options): Normalizer => {
     return { ...normalized, params: { ...params, clientInfo: { ...clientInfo, version: "0.0.0" } } }
   }
 
-  // What a person was asked for as a secret.
+  /** Replaces the answers to questions that are marked as secret. */
   const withoutSecretAnswers = (message: Schema.JsonObject): Schema.JsonObject => {
     const questions = secretQuestions.get(message["id"] ?? null)
     const result = message["result"]
@@ -194,7 +194,7 @@ export const make = (options: Options): Normalizer => {
     if (cwd !== undefined && !isStable(cwd) && !live.has("<workspace>")) addFolder("<workspace>", cwd)
     const normalized = walk(message, "", "", "received", false)
     const params = field(normalized, "params")
-    // The name of the machine.
+    // The server's name is that of the machine.
     return isObject(normalized) && isObject(params) && normalized["method"] === "remoteControl/status/changed"
       ? { ...normalized, params: { ...params, serverName: "machine" } }
       : normalized
@@ -235,7 +235,7 @@ export const make = (options: Options): Normalizer => {
   }
 }
 
-/** What the client called a secret somewhere in a session: it may stand elsewhere too. */
+/** The values that the client sends under the key of a secret: they may occur elsewhere in the session, too. */
 export const secretsOf = (sent: ReadonlyArray<Schema.Json>): ReadonlyArray<string> => {
   const found: Array<string> = []
   const look = (value: Schema.Json, isSecret: boolean): void => {

@@ -1,4 +1,4 @@
-/** Requests and answers of a scripted model in a line each, as failures show them. */
+/** Describes requests and answers of a scripted model in one line each, for failure messages. */
 import type { HttpFailure, ModelRequest, Part, Reply, ScriptedAnswer } from "../ScriptedModel.ts"
 
 export const shortened = (text: string, length = 120): string =>

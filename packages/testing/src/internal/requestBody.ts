@@ -33,8 +33,7 @@ const isUserMessage = Schema.is(UserMessage)
 const isText = Schema.is(Text)
 const isToolOutput = Schema.is(ToolOutput)
 
-// What codex tells the model in the user's name is an element such as <environment_context> or the text of AGENTS.md, and
-// what it puts around the images of files.
+// codex adds user texts of its own: elements such as <environment_context>, AGENTS.md, and tags around images of files.
 const isPrompt = (content: { readonly text: string }): boolean =>
   !/^\s*(?:<(?:skill|[a-z]+(?:_[a-z]+)+)>|<image name=|<\/image>|# AGENTS\.md instructions)/.test(content.text)
 
@@ -55,7 +54,7 @@ export const toolOutputsOf = (input: ReadonlyArray<Schema.JsonObject>): ModelReq
     output: typeof output === "string" ? output : JSON.stringify(output)
   }))
 
-/** What is said in the developer's name. */
+/** A message with the role of the developer. */
 export const developerMessage = (text: string): Schema.JsonObject => ({
   type: "message",
   role: "developer",
@@ -64,7 +63,7 @@ export const developerMessage = (text: string): Schema.JsonObject => ({
 
 type Decoded = Omit<ModelRequest, "index" | "headers" | "authorization" | "outcome">
 
-/** Reads what is needed of a Responses request, and ignores the rest. */
+/** Decodes the members of a Responses request that tests read, and ignores the others. */
 export const decode = (text: string): Result.Result<Decoded, string> =>
   Result.gen(function*() {
     const body = yield* decodeJson(text)

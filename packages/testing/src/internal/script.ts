@@ -1,4 +1,4 @@
-/** The queue of answers and the list of requests that the models of this package share. */
+/** A script: the queue of answers and the list of requests. The scripted model and the fake use it. */
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -17,13 +17,13 @@ import { pictureOfRequest } from "./pictures.ts"
 export interface Script
   extends Pick<ScriptedModel["Service"], "enqueue" | "remaining" | "requests" | "received" | "receivedWhere">
 {
-  /** Adds a request to the list, under the next index. */
+  /** Adds a request to the list, with the next index. */
   readonly record: (make: (index: number) => ModelRequest) => Effect.Effect<ModelRequest>
-  /** What the script answers to a request. */
+  /** Returns the script's answer to a request; a refusal if it has none. */
   readonly answer: (request: ModelRequest) => Effect.Effect<Reply | HttpFailure>
 }
 
-// The client knows the code, and leaves it to the message to say what to do.
+// The client recognizes the code `script`, and adds no advice of its own to the message.
 const refusal = (message: string): HttpFailure => ({
   _tag: "HttpFailure",
   status: 400,
@@ -60,7 +60,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   const requests: Array<ModelRequest> = []
   const waiting = new Set<() => void>()
 
-  /** Waits until the requests are what the predicate wants, without copying them for each that arrives. */
+  /** Waits until the predicate holds for all requests. It copies them only once it does. */
   const until = (predicate: (requests: ReadonlyArray<ModelRequest>) => boolean) =>
     Effect.callback<ReadonlyArray<ModelRequest>>((resume) => {
       const look = () => {

@@ -1,4 +1,7 @@
-/** What must not stand in a file that is committed, found by the name of its key, by its look, or because it is known. */
+/**
+ * Finds secrets, which must not get into a committed file: by the name of their key, by their form, or because their
+ * value is known.
+ */
 export const redacted = "<redacted>"
 
 const patterns: ReadonlyArray<RegExp> = [
@@ -16,13 +19,13 @@ const patterns: ReadonlyArray<RegExp> = [
 const secretKey =
   /(?:authorization|apikey|token|tokens|password|passphrase|secret|secrets|privatekey|cookie|credential|credentials|usercode|bearer)$/
 
-/** Whether what stands under this key is a secret if it is a text. */
+/** Whether a text is a secret because it is the value of this key. */
 export const isSecretKey = (key: string): boolean => secretKey.test(key.replace(/[-_]/g, "").toLowerCase())
 
-/** Whether a value is long enough to be looked for elsewhere: a short one would be found everywhere. */
+/** Whether a secret is long enough to search for. A short one would be found everywhere. */
 export const isTelling = (value: string): boolean => value.length >= 8
 
-/** The environment's secrets, by the names of their variables. */
+/** The values of the environment variables whose names say that they are secret. */
 export const ofEnvironment = (env: Readonly<Record<string, string | undefined>>): ReadonlyArray<string> =>
   Object.entries(env).flatMap(([name, value]) =>
     isSecretKey(name.replace(/_?KEY$/i, "_API_KEY")) && value !== undefined && isTelling(value) ? [value] : []
@@ -30,7 +33,7 @@ export const ofEnvironment = (env: Readonly<Record<string, string | undefined>>)
 
 type Ranges = ReadonlyArray<readonly [from: number, to: number]>
 
-/** Finds the secrets in texts. */
+/** Returns a function that finds these values, and texts in the form of a secret. */
 export const finder = (values: ReadonlySet<string>): (text: string) => Ranges => (text) => {
   const found: Array<readonly [number, number]> = []
   for (const value of values) {
@@ -45,8 +48,8 @@ export const finder = (values: ReadonlySet<string>): (text: string) => Ranges =>
 }
 
 /**
- * Replaces the secrets in texts that follow each other, as the deltas of a message do. One that begins in a text and ends in
- * another is replaced where it begins.
+ * Replaces the secrets in consecutive texts, such as the deltas of a message. A secret that spans several texts is
+ * replaced in the first of them and removed from the others.
  */
 export const redactAll = (texts: ReadonlyArray<string>, find: (text: string) => Ranges): ReadonlyArray<string> => {
   const ranges = find(texts.join(""))

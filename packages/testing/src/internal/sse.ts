@@ -11,7 +11,7 @@ export const pause = (pause: Pause): Effect.Effect<void> =>
 export const isPause = (part: string | Part): part is Pause =>
   typeof part !== "string" && (part._tag === "Delay" || part._tag === "Gate")
 
-/** The bytes of a streamed response; everything up to a pause is one write. */
+/** The bytes of a streamed response. Everything between two pauses is one write. */
 export const stream = (reply: Reply, request: number): Stream.Stream<Uint8Array> =>
   Stream.fromIterable(join(steps(reply, request))).pipe(
     Stream.mapEffect((step) => typeof step === "string" ? Effect.succeed(step) : Effect.as(pause(step), "")),

@@ -2,7 +2,7 @@ import type { TomlTable, TomlValue } from "../CodexHome.ts"
 
 const isTable = (value: TomlValue | undefined): value is TomlTable => typeof value === "object" && !Array.isArray(value)
 
-/** Tables are merged key by key, everything else is replaced. */
+/** Merges tables key by key. Any other value of the second replaces that of the first. */
 export const merge = (self: TomlTable, that: TomlTable): TomlTable => {
   const merged: Record<string, TomlValue> = { ...self }
   for (const [key, value] of Object.entries(that)) {
@@ -12,7 +12,7 @@ export const merge = (self: TomlTable, that: TomlTable): TomlTable => {
   return merged
 }
 
-// A JSON string is a TOML basic string, but for DEL, which TOML wants escaped.
+// A JSON string is a valid TOML basic string, except for DEL, which TOML requires to be escaped.
 const encodeString = (text: string): string => JSON.stringify(text).replaceAll("\u007f", "\\u007f")
 
 const encodeNumber = (value: number): string =>
@@ -31,5 +31,5 @@ const encodeValue = (value: TomlValue): string => {
 const encodeEntries = (table: TomlTable): ReadonlyArray<string> =>
   Object.entries(table).map(([key, value]) => `${encodeString(key)} = ${encodeValue(value)}`)
 
-/** One line for each key of the root; tables inside are inline tables. */
+/** Writes one line for each key of the root. Nested tables become inline tables. */
 export const encode = (table: TomlTable): string => encodeEntries(table).map((line) => `${line}\n`).join("")

@@ -1,22 +1,22 @@
 /**
- * When a program and its fake have done all that they can without the clock.
+ * Detects that a program and its fake can do nothing more without the clock.
  *
- * Effect tells nobody whether fibers are ready to run, so this watches: nothing runs once the event loop has gone round many
- * times and no frame has passed between a client and a fake.
+ * Effect does not expose whether fibers are ready to run. So this observes from outside: nothing runs if no frame has
+ * passed between a client and a fake for many rounds of the event loop.
  */
 import * as Effect from "effect/Effect"
 
 let frames = 0
 
-/** How many frames have passed so far. */
+/** The number of frames that have passed so far. */
 export const passedFrames = (): number => frames
 
-/** A frame has passed between a client and a fake. */
+/** Counts a frame that passes between a client and a fake. */
 export const framePassed = (): void => {
   frames++
 }
 
-// Captured, because tests replace the timers of the platform.
+// Captured at load, because tests may replace the timers of the platform.
 const { clearTimeout, setImmediate = undefined, setTimeout } = globalThis
 
 const round = Effect.callback<void>((resume) => {
@@ -25,7 +25,7 @@ const round = Effect.callback<void>((resume) => {
   else setImmediate(next)
 })
 
-// A round runs all that is ready when it begins. Between two frames a program takes some ten.
+// A round runs everything that is ready when it begins. A program needs about ten rounds between two frames.
 const quietRounds = 128
 
 export const settle: Effect.Effect<void> = Effect.suspend(() => {
@@ -41,7 +41,7 @@ export const settle: Effect.Effect<void> = Effect.suspend(() => {
   })
 })
 
-/** Waits by the clock on the wall. */
+/** Waits in real time, whatever the `Clock` is. */
 export const realTime = (millis: number): Effect.Effect<void> =>
   Effect.callback<void>((resume) => {
     const timer = setTimeout(() => resume(Effect.void), millis)
