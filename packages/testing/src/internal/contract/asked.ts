@@ -1,4 +1,4 @@
-/** What the model is asked: its tools, the words and the images that it is told, and who asks. */
+/** Cases about the request to the model: its tools, texts, images and headers. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Fs from "node:fs"
@@ -9,7 +9,7 @@ import * as ScriptedModel from "../../ScriptedModel.ts"
 import type { Case } from "./model.ts"
 import { ended, enqueue, equal, fact, request, runTurn, startThread, text } from "./story.ts"
 
-/** What the model was asked last. */
+/** The last request to the model. */
 export const asked = Effect.flatMap(
   ScriptedModel.ScriptedModel,
   (model) => Effect.flatMap(model.requests, (requests) => Effect.fromNullishOr(requests.at(-1)))
@@ -19,9 +19,9 @@ const toldOf = Effect.map(asked, Expect.told)
 
 const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
 
-/** A folder of the machine, which is removed at the end of the case. */
+/** A temporary folder, removed when the case ends. */
 export const folder = Effect.acquireRelease(
-  // Servers tell of folders by their resolved paths.
+  // Servers report the resolved paths of folders.
   Effect.sync(() => Fs.realpathSync(Fs.mkdtempSync(Path.join(Os.tmpdir(), "contract-")))),
   (path) => Effect.sync(() => Fs.rmSync(path, { recursive: true, force: true }))
 )

@@ -1,4 +1,4 @@
-/** Failures of the model and of requests, with their texts. */
+/** Cases about failures of the model and of requests, with their texts. */
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as ScriptedModel from "../../ScriptedModel.ts"
@@ -12,7 +12,7 @@ const windows = (params: unknown): ReadonlyArray<unknown> => {
   return ["primary", "secondary"].map((name) => Predicate.hasProperty(limit, name) ? limit[name] : undefined)
 }
 
-/** The windows of all rate limits that the client was told. */
+/** The windows of all rate limits in the notifications since frame `since`. */
 const toldWindows = Effect.fnUntraced(function*(since: number) {
   const frames = (yield* (yield* Wire).frames).slice(since)
   return frames.flatMap(({ message: { method, params } }) =>

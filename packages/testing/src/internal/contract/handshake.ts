@@ -1,4 +1,4 @@
-/** The beginning of a connection, and lines that are no messages. */
+/** Cases about the handshake, and about lines that are not messages. */
 import * as Transport from "@effect-codex/client/Transport"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
@@ -8,7 +8,7 @@ import { equal } from "./story.ts"
 
 type Message = { readonly [key: string]: unknown }
 
-/** Sends lines as they are, and waits for the reply to the last. */
+/** Sends raw lines, and waits for the reply to the last one. */
 const talking = Effect.gen(function*() {
   const transport = yield* Transport.Transport
   const replies = yield* Queue.unbounded<Message>()

@@ -1,4 +1,4 @@
-/** Logins. They are of the whole server: these cases leave nobody logged in. */
+/** Cases about logins. A login applies to the whole server, so these cases leave nobody logged in. */
 import * as Auth from "@effect-codex/client/Auth"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -7,7 +7,7 @@ import { asked } from "./asked.ts"
 import { type Case, Wire } from "./model.ts"
 import { enqueue, equal, fact, refusal, request, runTurn, startThread, story } from "./story.ts"
 
-/** For a server whose model wants a login. */
+/** Cases for a server whose model requires a login. */
 export const loginCases: ReadonlyArray<Case> = [
   fact(
     "login: with a key is told, and the key goes to the model, until the logout",
@@ -71,7 +71,7 @@ export const cases: ReadonlyArray<Case> = [
         const login = yield* request("account/login/start", { type: "chatgpt" })
         const loginId = login.type === "chatgpt" ? login.loginId : ""
         yield* next
-        // It comes before or after the reply.
+        // The notification comes before or after the reply.
         const { until } = yield* Wire
         const { params } = yield* until(
           ({ method, params }) => method === "account/login/completed" && JSON.stringify(params).includes(loginId),

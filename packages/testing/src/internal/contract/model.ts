@@ -1,4 +1,4 @@
-/** What cases are and need. */
+/** The types of cases and the services that they need. */
 import type * as AppServerRpc from "@effect-codex/client/AppServerRpc"
 import type * as Auth from "@effect-codex/client/Auth"
 import type * as Codex from "@effect-codex/client/Codex"
@@ -10,7 +10,7 @@ import type * as Scope from "effect/Scope"
 import type { ScriptedModel } from "../../ScriptedModel.ts"
 
 /**
- * A frame that went over the connection, parsed.
+ * A frame that was sent or received, parsed.
  *
  * @category models
  * @since 0.1.0
@@ -21,7 +21,7 @@ export interface Frame {
 }
 
 /**
- * What goes over the connection of the cases.
+ * A recorder of the frames on the connection of the cases.
  *
  * @category services
  * @since 0.1.0
@@ -29,7 +29,7 @@ export interface Frame {
 export class Wire extends Context.Service<Wire, {
   /** All frames so far, oldest first. */
   readonly frames: Effect.Effect<ReadonlyArray<Frame>>
-  /** Waits for a frame of the server, those since frame `since` included. */
+  /** Waits for a matching frame of the server. Frames from index `since` on count, even if they came before. */
   readonly until: (
     predicate: (message: Frame["message"]) => boolean,
     since: number
@@ -37,15 +37,18 @@ export class Wire extends Context.Service<Wire, {
 }>()("@effect-codex/testing/Contract/Wire") {}
 
 /**
- * The server did something else than the contract says. `message` shows both, line by line.
+ * The server behaved other than the contract says. `message` shows the difference line by line.
  *
  * @category errors
  * @since 0.1.0
  */
 export class ContractFailure
   extends TaggedError<ContractFailure>("@effect-codex/testing/Contract/ContractFailure")("ContractFailure", {
+    /** The name of the case, or what it compared. */
     what: Schema.String,
+    /** The expected lines. */
     contract: Schema.Array(Schema.String),
+    /** The lines of the server under test. */
     server: Schema.Array(Schema.String)
   })
 {
@@ -55,7 +58,7 @@ export class ContractFailure
 }
 
 const picture = (expected: ReadonlyArray<string>, actual: ReadonlyArray<string>): string => {
-  // The longest run in common at both ends; what differs stands between.
+  // Keep what both have in common at the beginning and at the end, and mark everything between as different.
   let start = 0
   while (start < expected.length && start < actual.length && expected[start] === actual[start]) start++
   let end = 0
@@ -73,7 +76,7 @@ const picture = (expected: ReadonlyArray<string>, actual: ReadonlyArray<string>)
 }
 
 /**
- * What the cases need: the client, its wire, and the model that the server asks.
+ * The services that a case needs: the client, its {@link Wire}, and the server's scripted model.
  *
  * @category models
  * @since 0.1.0
@@ -86,9 +89,12 @@ export type Services =
   | ScriptedModel
 
 /**
- * One thing that a server does. It fails with a {@link ContractFailure}, or with the error of a request that should have
- * succeeded. Cases may run one after the other on one connection, in any order, and leave nothing behind that another one
- * minds.
+ * A case: its name, and an effect that fails if the server behaves otherwise, with a {@link ContractFailure} or with
+ * the error of a request that should have succeeded.
+ *
+ * **Details**
+ *
+ * Cases may run one after another on one connection, in any order. No case leaves anything behind that affects another.
  *
  * @category models
  * @since 0.1.0

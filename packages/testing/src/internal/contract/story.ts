@@ -1,4 +1,4 @@
-/** What the cases are made of. */
+/** The building blocks of the cases. */
 import * as AppServerRpc from "@effect-codex/client/AppServerRpc"
 import type * as CodexError from "@effect-codex/client/CodexError"
 import type { ClientRequests } from "@effect-codex/protocol/Methods"
@@ -27,7 +27,7 @@ export const request = <M extends keyof ClientRequests>(method: M, params: Clien
 export const enqueue = (...answers: ReadonlyArray<ScriptedModel.ScriptedAnswer>) =>
   Effect.flatMap(ScriptedModel.ScriptedModel, (model) => model.enqueue(...answers))
 
-/** What the model was told of its last calls. */
+/** The tool outputs in the last request to the model. */
 export const told = Effect.map(
   Effect.flatMap(ScriptedModel.ScriptedModel, (model) => model.requests),
   (requests) =>
@@ -57,7 +57,7 @@ export const ended = (turnId: string) =>
     (wire) => wire.until(({ method, params }) => method === "turn/completed" && turnIdOf(params) === turnId, 0)
   )
 
-/** Waits until the model's words have come over the wire. */
+/** Waits until this delta of the model's message has come over the wire. */
 export const heard = (delta: string, since: number) =>
   Effect.flatMap(
     Wire,
@@ -66,25 +66,25 @@ export const heard = (delta: string, since: number) =>
         method === "item/agentMessage/delta" && JSON.stringify(params).includes(JSON.stringify(delta)), since)
   )
 
-/** Where the frames end now. */
+/** The number of frames so far. */
 export const mark = Effect.flatMap(Wire, (wire) => Effect.map(wire.frames, (frames) => frames.length))
 
-/** Runs a turn to its end. */
+/** Starts a turn and waits for its end. */
 export const runTurn = (threadId: string, prompt?: string, more?: Partial<Sent.TurnStartParams>) =>
   Effect.tap(startTurn(threadId, prompt, more), ended)
 
-/** The code and the text of the error that a request is refused with. */
+/** The code and the text of the error that refuses a request. */
 export const refusal = <E extends CodexError.RequestError, R>(effect: Effect.Effect<unknown, E, R>) =>
   Effect.map(
     Effect.flip(effect),
     (error) => "code" in error && "detail" in error ? `${error.code} ${error.detail}` : error._tag
   )
 
-/** Answers each request of the server, until the end of the case, with what the function says. */
+/** Answers the server's requests with these handlers until the case ends. */
 export const answering = (answers: Parameters<AppServerRpc.AppServerRpc["Service"]["handle"]>[0]) =>
   Effect.flatMap(AppServerRpc.AppServerRpc, (rpc) => rpc.handle(answers))
 
-/** What came over the wire while the effect ran. The requests around it bring what is under way. */
+/** The frames on the wire while the effect ran. A request before and after it flushes frames that are on their way. */
 export const recorded = Effect.fnUntraced(function*<A, E, R>(effect: Effect.Effect<A, E, R>) {
   const wire = yield* Wire
   const barrier = request("thread/loaded/list", { limit: 1 })
@@ -100,7 +100,7 @@ export const recorded = Effect.fnUntraced(function*<A, E, R>(effect: Effect.Effe
   return [...all.slice(since, before), ...all.slice(before).filter((frame) => !isBarrier(frame))]
 })
 
-/** A case whose frames are those that the real server was recorded to send, a line for each. */
+/** A case that compares the frames with the recorded transcript of the real server. */
 export const story = <E>(name: string, effect: Effect.Effect<unknown, E, Services | Scope.Scope>): Case => ({
   name,
   effect: Effect.flatMap(recorded(effect), (frames) => {

@@ -1,4 +1,4 @@
-/** Threads and their history. */
+/** Cases about threads and their history. */
 import * as Codex from "@effect-codex/client/Codex"
 import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Effect from "effect/Effect"
@@ -208,7 +208,7 @@ export const cases: ReadonlyArray<Case> = [
       const change = Effect.fnUntraced(function*(params: Omit<Sent.ThreadSettingsUpdateParams, "threadId">) {
         const since = yield* mark
         yield* request("thread/settings/update", { threadId, ...params })
-        // What is told of it may come after the reply.
+        // Its notifications may come after the reply. This request flushes them.
         yield* request("thread/read", { threadId })
         return (yield* frames).slice(since).flatMap(({ message: { method, params } }) =>
           method === "thread/settings/updated" && Predicate.hasProperty(params, "threadSettings")
@@ -404,7 +404,7 @@ export const cases: ReadonlyArray<Case> = [
     "models: are listed page by page, the default one first, and hidden ones if that is asked for",
     Effect.gen(function*() {
       const { data: [first, ...others] } = yield* request("model/list", {})
-      // Which models there are depends on the version.
+      // The list of models depends on the version.
       yield* equal(
         "the default",
         [
@@ -592,7 +592,7 @@ export const cases: ReadonlyArray<Case> = [
       yield* gate.reached
       yield* heard("work", since)
       yield* request("thread/archive", { threadId })
-      // It is told after the reply.
+      // The notification comes after the reply.
       yield* Effect.flatMap(Wire, (wire) => wire.until(({ method }) => method === "thread/archived", since))
     })
   ),
@@ -738,7 +738,7 @@ export const cases: ReadonlyArray<Case> = [
         "flex",
         "high"
       ])
-      // What it holds already changes nothing.
+      // Settings that it already has change nothing.
       yield* runTurn(threadId, "go", {
         approvalPolicy: "never",
         approvalsReviewer: "auto_review",
@@ -787,7 +787,7 @@ export const cases: ReadonlyArray<Case> = [
       const isOf = (method: string) => (message: { readonly [key: string]: unknown }) =>
         message["method"] === method && Predicate.hasProperty(message["params"], "threadId") &&
         message["params"].threadId === threadId
-      // What follows at once may come before codex has let go.
+      // A request right after this may come before codex has released the thread.
       yield* wire.until(isOf("thread/closed"), since)
     })
   ),

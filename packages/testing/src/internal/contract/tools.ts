@@ -1,4 +1,4 @@
-/** Commands, patches and dynamic tools, with their approvals. */
+/** Cases about commands, patches and dynamic tools, with their approvals. */
 import * as ApprovalMode from "@effect-codex/client/ApprovalMode"
 import * as Approvals from "@effect-codex/client/Approvals"
 import * as Codex from "@effect-codex/client/Codex"
@@ -84,7 +84,7 @@ const called = (answer: ServerRequests.Overrides["item/tool/call"], expected: st
     yield* equal("what the model is told", yield* told, [expected])
   })
 
-/** A handler that never answers, and what tells that it was asked. */
+/** A handler that never answers, and a Deferred that completes when it is called. */
 const parked = Effect.map(
   Deferred.make<void>(),
   (asked) => ({ asked: Deferred.await(asked), park: Effect.andThen(Deferred.succeed(asked, undefined), Effect.never) })
@@ -110,7 +110,7 @@ export const cases: ReadonlyArray<Case> = [
       const codex = yield* Codex.Codex
       const { items } = yield* (yield* codex.startThread()).run("go")
       yield* equal("what the model is told", yield* told, [ran("a\n", 3), ran("b\n")])
-      // They run at the same time.
+      // The commands run at the same time, so their order is not fixed.
       const commands = items.flatMap((item) =>
         item.type === "commandExecution" ? [`${item.command} ${item.status} ${item.exitCode}`] : []
       )

@@ -1,4 +1,4 @@
-/** Turns: what the model says, steering, interruption, failure. */
+/** Cases about turns: the model's messages, steering, interruption, failure. */
 import * as Codex from "@effect-codex/client/Codex"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -121,7 +121,7 @@ export const cases: ReadonlyArray<Case> = [
       const turnId = yield* startTurn(threadId)
       yield* gate.reached
       yield* request("turn/steer", { threadId, expectedTurnId: turnId, input: text("left") })
-      // The server waits for the head of the response, and hangs up then.
+      // The server hangs up only once it has the head of the response.
       yield* gate.release
       yield* ended(turnId)
       const { requests } = yield* ScriptedModel.ScriptedModel

@@ -1,4 +1,4 @@
-/** What goes over a connection, made comparable: ids, times and places are named after their order. */
+/** Makes the frames of a connection comparable: replaces ids, times and places, and summarizes frames in lines. */
 import type * as Transport from "@effect-codex/client/Transport"
 import * as Predicate from "effect/Predicate"
 import type { Frame } from "./model.ts"
@@ -17,17 +17,17 @@ const times: ReadonlySet<string> = new Set([
   "recencyAt"
 ])
 
-// Of the machine and not of the protocol.
+// The values of these keys depend on the machine, not on the protocol.
 const places: ReadonlySet<string> = new Set(["path", "processId", "authUrl", "userAgent", "codexHome"])
 
 const uuid = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g
 
-/** What belongs to the start of the process and comes at any time. */
+/** Notifications about the start of the process. They come at any time. */
 const ofTheProcess: ReadonlySet<string> = new Set(["configWarning", "remoteControl/status/changed"])
 
 const isObject = (u: unknown): u is Json => Predicate.isObject(u)
 
-/** Frames as they are compared. A reply has the method of its request. */
+/** The frames with everything replaced that differs between runs. A reply gets the method of its request in `of`. */
 export const normalize = (frames: ReadonlyArray<Frame>): ReadonlyArray<Json> => {
   const ids = new Map<string, string>()
   const cwds = frames.flatMap(({ message }) =>
@@ -57,7 +57,7 @@ export const normalize = (frames: ReadonlyArray<Frame>): ReadonlyArray<Json> => 
     if (key === "requestId") return requests.get(value) ?? value
     if (Array.isArray(value)) return value.map((entry) => visit(entry))
     if (!isObject(value)) return value
-    // A map by thread is the same in any order, an object of the protocol has an order of its own.
+    // The keys of a map may be ids, too.
     return Object.fromEntries(Object.entries(value).map(([name, entry]) => [text(name), visit(entry, name)]))
   }
 
@@ -157,13 +157,13 @@ const line = (method: string, params: Json): string => {
   }
 }
 
-/** They come before or after the reply that they belong to. */
+/** These notifications come before or after the reply that they belong to. */
 const loose: ReadonlySet<unknown> = new Set(["warning", "thread/settings/updated"])
 
-/** It depends on how long a command takes, and its item has the same when it completes. */
+/** Output deltas depend on how long a command takes. The completed item has the whole output. */
 const outputDelta = "item/commandExecution/outputDelta"
 
-/** One line for each frame of the server, with what an application can tell it by; those in no order at the end. */
+/** One line for each frame of the server, with the members that matter. Frames without a fixed order come last. */
 export const sketch = (frames: ReadonlyArray<Frame>): ReadonlyArray<string> => {
   const lines: Array<string> = []
   const looseLines: Array<string> = []
@@ -173,16 +173,16 @@ export const sketch = (frames: ReadonlyArray<Frame>): ReadonlyArray<string> => {
     if (typeof method === "string") {
       const text = line(method, isObject(params) ? params : {}).trimEnd()
       if (loose.has(method)) looseLines.push(`in any order: ${text}`)
-      // How often a diff is told again that has not changed depends on the version of codex.
+      // How often codex repeats an unchanged diff depends on its version.
       else if (method === "turn/diff/updated" && text === diff) continue
-      // The real server now and then tells that a thread is unloaded twice.
+      // The real server sometimes reports twice that a thread is unloaded.
       else if (text !== lines.at(-1) || !text.endsWith("notLoaded")) lines.push(text)
       if (method === "turn/diff/updated") diff = text
     } else {
       lines.push(`-> ${show(of)}${error === undefined ? "" : ` ${members(error, ["code", "message"])}`}`)
     }
   }
-  // What was not run is told before or after the end of the waiting for it.
+  // The item of a declined command completes before or after the thread stops waiting for the approval.
   const waited = "thread/status/changed active activeFlags=[]"
   for (let index = 1; index < lines.length; index++) {
     const before = lines[index - 1] ?? ""
@@ -193,7 +193,7 @@ export const sketch = (frames: ReadonlyArray<Frame>): ReadonlyArray<string> => {
   return [...lines, ...looseLines]
 }
 
-/** A transport that tells of each frame. */
+/** A transport that passes each frame to a callback, too. */
 export const recording = (
   transport: Transport.Transport["Service"],
   onFrames: (from: Frame["from"], frames: ReadonlyArray<string>) => void

@@ -1,8 +1,8 @@
-/** What codex 0.171.0 makes of the commands of its model. Nothing is run here. */
+/** How codex 0.171.0 presents the commands of its model. Commands do not run here. */
 import type * as Received from "@effect-codex/protocol/Received"
 import { createHash } from "node:crypto"
 
-/** How a command is shown: the words of the shell that is started for it. */
+/** A command as codex shows it: wrapped in a call of the shell. */
 export const shellWords = (cmd: string): string => {
   if (/^[\w@%+=:,./-]+$/.test(cmd)) return `/bin/bash -lc ${cmd}`
   return cmd.includes("'") ? `/bin/bash -lc "${cmd.replace(/["$`\\]/g, "\\$&")}"` : `/bin/bash -lc '${cmd}'`
@@ -14,7 +14,7 @@ const firstWords = (cmd: string): ReadonlyArray<string> | undefined => {
   return words.every((word) => /^[\w@%+=:,./-]+$/.test(word)) ? words : undefined
 }
 
-/** The prefix that codex proposes to allow from now on, for plain words. */
+/** The prefix that codex proposes to allow for later commands; undefined unless the command has plain words only. */
 export const proposedPrefix = firstWords
 
 export const hasPrefix = (cmd: string, prefix: ReadonlyArray<string>): boolean => {
@@ -22,7 +22,7 @@ export const hasPrefix = (cmd: string, prefix: ReadonlyArray<string>): boolean =
   return words !== undefined && prefix.every((word, index) => words[index] === word)
 }
 
-/** What the model is told of a command that has ended. */
+/** The tool output that the model gets for a command that has ended. */
 export const outputText = (output: string, exitCode: number, chunk: number): string =>
   `Chunk ID: ${
     chunk.toString(16).padStart(6, "0")
@@ -41,15 +41,15 @@ export const neverText =
 
 export interface Patch {
   readonly changes: ReadonlyArray<Received.FileUpdateChange>
-  /** The diff of the turn as git writes it. */
+  /** The diff of the turn, in git's format. */
   readonly diff: string
-  /** What the model is told of a patch that was applied. */
+  /** The tool output that the model gets for an applied patch. */
   readonly text: string
 }
 
 const envelope = /^apply_patch <<'?(\w+)'?\n\*\*\* Begin Patch\n([^]*?)\n?\*\*\* End Patch\n\1\s*$/
 
-/** A patch that adds files. Other patches are commands here. */
+/** Parses a patch that adds files; undefined for any other patch, which the fake treats as a command. */
 export const patchOf = (cmd: string, cwd: string): Patch | undefined => {
   const body = envelope.exec(cmd)?.[2]
   if (body === undefined) return undefined

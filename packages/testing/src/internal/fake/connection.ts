@@ -1,4 +1,4 @@
-/** One connection to the fake: what the real server is as a process. */
+/** One connection to the fake. It has the state that a process of the real server has. */
 import type { ServerNotifications, ServerRequests } from "@effect-codex/protocol/Methods"
 import type * as Received from "@effect-codex/protocol/Received"
 import * as Deferred from "effect/Deferred"
@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type { Home, StoredThread } from "./home.ts"
 import type { RunningTurn } from "./turn.ts"
 
-/** The answer of the client to a request of the server. */
+/** The client's answer to a request of the server. */
 export type ClientAnswer = { readonly result: unknown } | { readonly error: unknown }
 
 interface OpenRequest {
@@ -15,7 +15,7 @@ interface OpenRequest {
   readonly answer: Deferred.Deferred<ClientAnswer>
 }
 
-/** What a thread is on a connection. */
+/** A thread that is loaded on a connection. */
 export interface LoadedThread {
   readonly stored: StoredThread
   status: Received.ThreadStatus
@@ -58,7 +58,7 @@ export class Connection {
     this.send(JSON.stringify({ method, params, emittedAtMs: this.now() }))
   }
 
-  /** Tells a client that hears of the thread. */
+  /** Sends a notification about a thread, if the client is subscribed to it. */
   tell<M extends keyof ServerNotifications>(
     thread: LoadedThread,
     method: M,
@@ -77,7 +77,7 @@ export class Connection {
     this.tell(thread, "thread/status/changed", { status })
   }
 
-  /** Asks the client, and waits for its answer for as long as that takes. */
+  /** Sends a request to the client. Its answer has no timeout. */
   ask<M extends keyof ServerRequests>(
     thread: LoadedThread,
     method: M,
@@ -91,14 +91,14 @@ export class Connection {
     return { id, answer: Deferred.await(answer) }
   }
 
-  /** Sends the open requests of a thread again, under their ids. */
+  /** Sends the open requests of a thread again, with their ids. */
   askAgain(threadId: string): void {
     for (const request of this.openRequests.values()) {
       if (request.threadId === threadId) this.send(request.frame)
     }
   }
 
-  /** A second answer, and an answer to nothing, are ignored. */
+  /** Completes the request that the client answers. Ignores a second answer, and an answer to an unknown id. */
   onAnswer(id: number, answer: ClientAnswer): void {
     const request = this.openRequests.get(id)
     if (request === undefined) return

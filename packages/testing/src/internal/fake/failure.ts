@@ -1,4 +1,4 @@
-/** How codex 0.171.0 tells a client that its model has failed. */
+/** The errors with which codex 0.171.0 reports failures of the model to a client. */
 import type * as Received from "@effect-codex/protocol/Received"
 import type { End, HttpFailure } from "../../ScriptedModel.ts"
 
@@ -14,7 +14,7 @@ const capacity = error("Selected model is at capacity. Please try a different mo
 const disconnected = (why: string): Received.TurnError =>
   error(`stream disconnected before completion: ${why}`, "other")
 
-/** How codex tells that it asks the model again; undefined for what it does not try again. */
+/** The error with which codex announces a retry; undefined if it does not retry. */
 export const retryOf = (failure: Received.TurnError, attempt: number, of: number): Received.TurnError | undefined =>
   attempt > of ||
     (failure.codexErrorInfo !== "internalServerError" &&
@@ -74,7 +74,7 @@ export const ofHttp = ({ body, status }: HttpFailure, url: string): Received.Tur
   })
 }
 
-/** Undefined for a response that was completed. */
+/** The error for the end of a response; undefined for a completed one. */
 export const ofEnd = (end: End): Received.TurnError | undefined => {
   switch (end._tag) {
     case "Completed":

@@ -1,4 +1,4 @@
-/** What outlives a connection: the threads and the login, which the real server keeps in the CODEX_HOME. */
+/** The state that outlives a connection: threads and the login, which the real server keeps in the `CODEX_HOME`. */
 import { codexVersion } from "@effect-codex/protocol/Methods"
 import type * as Received from "@effect-codex/protocol/Received"
 import type * as Sent from "@effect-codex/protocol/Sent"
@@ -11,7 +11,7 @@ export interface Settings {
   readonly approvalPolicy: Received.AskForApproval
   readonly approvalsReviewer: Received.ApprovalsReviewer
   readonly sandbox: Received.SandboxPolicy
-  /** The profile that a sandbox mode stands for, until a turn says something else. */
+  /** The permissions profile of the sandbox mode; null once a request sets another sandbox. */
   readonly profile: Received.ActivePermissionProfile | null
   readonly cwd: string
   /** The folders of the workspace. */
@@ -22,7 +22,7 @@ export interface Settings {
   readonly baseInstructions: string
 }
 
-/** What a thread's `config` can switch on. */
+/** The features that a thread's `config` can enable. */
 export interface Features {
   /** `features.default_mode_request_user_input`: the model may ask the user. */
   readonly requestUserInput: boolean
@@ -37,7 +37,7 @@ export interface StoredTurn {
   readonly items: Array<Received.ThreadItem>
   readonly startedAtMs: number
   completedAtMs: number | null
-  /** Where the model's history stood when the turn began. */
+  /** The length of the thread's `history` when the turn began. */
   readonly historyStart: number
 }
 
@@ -51,22 +51,22 @@ export interface StoredThread {
   readonly dynamicTools: ReadonlyArray<Sent.DynamicToolSpec>
   developerInstructions: string | null
   features: Features
-  /** `thread_unload_delay_secs`: how long the thread stays loaded when nobody hears of it. */
+  /** `thread_unload_delay_secs`: how long the thread stays loaded without a subscriber. In seconds. */
   unloadDelaySecs: number
   readonly turns: Array<StoredTurn>
-  /** What the model sees: items of the Responses API. It only grows. */
+  /** The input of the model: items of the Responses API. It only grows. */
   readonly history: Array<Schema.JsonObject>
   readonly approvedCommands: Set<string>
   settings: Settings
   updatedAtMs: number
-  /** Which of the threads was used later, also where no time has passed. */
+  /** Orders threads by their last use, even if no time has passed between two uses. */
   usedAs: number
   name: string | null
   preview: string
   archived: boolean
-  /** Whether there is a file of it: since its first message, its name, or a request for its turns. */
+  /** Whether the thread has a file. A new thread gets one with its first message or its name. */
   isStored: boolean
-  /** A request for the turns of a fresh thread stores it, and says that it cannot. */
+  /** Whether the turns of a fresh thread were requested. The server refuses that, and changes later refusals. */
   isTouched: boolean
   usage: Received.TokenUsageBreakdown
   lastUsage: Received.TokenUsageBreakdown
@@ -93,11 +93,11 @@ export interface Home {
   readonly model: string
   readonly requiresOpenaiAuth: boolean
   readonly threads: Map<string, StoredThread>
-  /** The connection, which is a process of the real server, that has a thread loaded. No other can write it. */
+  /** The connection (a process of the real server) that has each thread loaded. No other connection can write it. */
   readonly writers: Map<string, object>
   readonly allowedPrefixes: Array<ReadonlyArray<string>>
   login: Login | undefined
-  /** Ids that differ from each other and are the same in each run. */
+  /** Returns unique ids. They are the same in every run. */
   readonly nextId: () => string
   readonly nextChunk: () => number
   readonly nextUse: () => number

@@ -1,4 +1,4 @@
-/** What the user gives, as the model is told of it by codex 0.171.0. */
+/** The user's input, as codex 0.171.0 passes it on to the model. */
 import type * as Received from "@effect-codex/protocol/Received"
 import type * as Sent from "@effect-codex/protocol/Sent"
 import type * as Schema from "effect/Schema"
@@ -29,13 +29,13 @@ const types: ReadonlyArray<readonly [mime: string, beginning: RegExp]> = [
   ["image/webp", /^RIFF[^]{4}WEBP/]
 ]
 
-// Codex makes large images smaller and a PNG of a GIF, and decodes what it is given; here the first bytes decide.
+// codex decodes images, resizes large ones and converts a GIF to PNG. Here the first bytes decide.
 const typeOf = (bytes: Buffer): string | undefined => {
   const start = bytes.subarray(0, 12).toString("latin1")
   return types.find(([, beginning]) => beginning.test(start))?.[0]
 }
 
-/** What is no data URL goes to the model as it is. */
+/** Whether the model gets an image. Any URL other than a data URL is passed on unchecked. */
 const canShow = (url: string): boolean => {
   if (!/^data:/i.test(url)) return true
   const [, base64] = /;base64,([A-Za-z\d+/]+={0,2})$/i.exec(url) ?? []
@@ -50,7 +50,7 @@ export const image = (
     return inputText("image content omitted because detail 'low' is not supported; use 'high', 'original', or 'auto'")
   }
   if ("image_url" in image && !canShow(image.image_url)) return unreadable
-  // It is `original` for models alone that can have it.
+  // codex sends `original` only to models that support it. The fake treats no model as one of these.
   return { type: "input_image", ...image, detail: detail === "auto" ? detail : "high" }
 }
 
@@ -68,7 +68,7 @@ export const audio = (url: string): Schema.JsonObject => {
     : inputText(`audio content omitted because its format is not supported; use ${audioFormats}`)
 }
 
-/** The bytes of a file of the user, or why there are none. */
+/** Reads a file of the user: its bytes, or the text that the model gets if it cannot be read. */
 const read = (what: "image" | "audio", path: string): Buffer | string => {
   try {
     return Fs.readFileSync(path)
@@ -105,7 +105,7 @@ const localAudio = (index: number, path: string) => {
 
 const isImage = ({ type }: Received.UserInput): boolean => type === "image" || type === "localImage"
 
-/** The parts of a message to the model. What stands for an app or a skill that is not installed is nothing. */
+/** The parts of a message to the model. A mention of an app or a skill adds nothing, because none is installed. */
 export const modelContent = (input: ReadonlyArray<Received.UserInput>): ReadonlyArray<Schema.JsonObject> => {
   let images = 0
   let sounds = 0

@@ -1,4 +1,4 @@
-/** Logins. */
+/** Logins with a key and in the browser. */
 import type { ClientRequests } from "@effect-codex/protocol/Methods"
 import * as Effect from "effect/Effect"
 import type { Connection } from "./connection.ts"
@@ -34,7 +34,7 @@ const abandon = (connection: Connection, why: string): void => {
   completed(connection, pendingLoginId, `Login server error: ${why}`)
 }
 
-/** The end of a login in the browser, which a person brings about. Does nothing where none waits. */
+/** Ends the pending browser login, as the user would. Returns false if none is pending. */
 export const finish = (
   connection: Connection,
   end:
@@ -99,7 +99,7 @@ const logout: Handler<"account/logout"> = Effect.fnUntraced(function*({ connecti
 const read: Handler<"account/read"> = Effect.fnUntraced(function*({ connection: { home } }, _params, reply) {
   const { login, requiresOpenaiAuth } = home
   reply({
-    // Without a provider that wants a login the server does not tell who is logged in with a key.
+    // If the provider requires no login, the server reports no account.
     account: login === undefined || !requiresOpenaiAuth
       ? null
       : login.type === "apiKey"

@@ -1,4 +1,4 @@
-/** What the fake does for each request that it does. */
+/** The handlers of the requests that the fake supports. */
 import type { ClientRequests } from "@effect-codex/protocol/Methods"
 import type * as Received from "@effect-codex/protocol/Received"
 import type * as Sent from "@effect-codex/protocol/Sent"
@@ -23,9 +23,9 @@ import * as Search from "./search.ts"
 import * as Turn from "./turn.ts"
 
 export interface Server extends Turn.Engine {
-  /** MCP servers that each new thread has and that do not start, with the reason. */
+  /** MCP servers that fail to start for each new thread, with the reason. */
   readonly brokenMcpServers: { readonly [name: string]: string }
-  /** Where turns run. */
+  /** The scope in which turns run. */
   readonly scope: Scope.Scope
 }
 
@@ -69,7 +69,7 @@ const builtIn = (permissions: string | null | undefined): Received.SandboxPolicy
   return Object.values(policies).find(({ type }) => type === mode)
 }
 
-/** A profile that is none of the built-in ones is refused; the fake has no configuration with others. */
+/** Refuses a profile that is not built in: the fake has no configuration that could define others. */
 const checkProfile = (permissions: string | null | undefined): Refused.Refused | undefined => {
   if (permissions === undefined || permissions === null || builtIn(permissions) !== undefined) return undefined
   return permissions.startsWith(":")
@@ -84,11 +84,11 @@ const effortOf = (config: unknown): string | undefined => {
   return Predicate.isString(effort) ? effort : undefined
 }
 
-/** A new folder takes the place of the old one in the workspace. */
+/** The workspace roots. A new working directory replaces the old one among them. */
 const rootsOf = (settings: Settings, cwd: string, given: ReadonlyArray<string> | null | undefined) =>
   given ?? settings.roots.map((root) => root === settings.cwd ? cwd : root)
 
-/** The settings that a request changes, over those that were there. */
+/** Merges the settings of a request over the current ones. */
 const changed = (
   settings: Settings,
   params: {
@@ -120,7 +120,7 @@ const changed = (
     approvalPolicy: params.approvalPolicy ?? settings.approvalPolicy,
     approvalsReviewer: params.approvalsReviewer ?? settings.approvalsReviewer,
     sandbox: sandbox ?? params.sandboxPolicy as Received.SandboxPolicy | null | undefined ?? settings.sandbox,
-    // A policy is none of the profiles.
+    // A sandbox policy does not correspond to a profile.
     profile: profile !== undefined
       ? profileOf(profile)
       : sandbox === undefined && (params.sandboxPolicy ?? null) === null
@@ -199,7 +199,7 @@ const loaded = (
   return thread === undefined ? Effect.fail(refused(threadId)) : Effect.succeed(thread)
 }
 
-/** A thread of which there is a file. */
+/** A thread that has a file. */
 const stored = (
   { connection }: Server,
   threadId: string
@@ -210,13 +210,13 @@ const stored = (
     : Effect.succeed(thread)
 }
 
-/** A thread can be written by one process at a time. */
+/** Refuses a thread that another process has loaded: only one process at a time can write it. */
 const unlessWritten = ({ connection }: Server, threadId: string): Effect.Effect<void, Refused.Refused> => {
   const writer = connection.home.writers.get(threadId)
   return writer === undefined || writer === connection ? Effect.void : Effect.fail(Refused.hasWriter(threadId))
 }
 
-/** A thread that is loaded, or of which there is a file. */
+/** A thread that is loaded or has a file. */
 const known = (
   server: Server,
   threadId: string
@@ -282,7 +282,7 @@ const interruptTurn = Effect.fnUntraced(function*(server: Server, thread: Loaded
   const { running } = thread
   if (running?.fiber === undefined) return reply()
   yield* Fiber.interrupt(running.fiber)
-  // It may have come to its end by itself meanwhile.
+  // The turn may have ended by itself in the meantime.
   if (thread.running === running) return Turn.interrupted(server, thread, running, reply)
   reply()
 })
@@ -297,7 +297,7 @@ const unload = Effect.fnUntraced(function*(server: Server, threadId: string) {
   connection.home.writers.delete(threadId)
 })
 
-/** Lets go of a thread that nobody has heard of for so long. */
+/** Unloads a thread if it has no subscriber after its unload delay. */
 const unloadLater = (server: Server, thread: LoadedThread) =>
   Effect.gen(function*() {
     yield* Effect.sleep(`${thread.stored.unloadDelaySecs} seconds`)
@@ -533,11 +533,11 @@ export const handlers: Handlers = {
     if (joined === undefined) {
       const refused = checkProfile(params.permissions)
       if (refused !== undefined) return yield* refused
-      // Those that were told to the model once stay.
+      // Once the model has got the developer instructions, they stay.
       if (thread.turns.length === 0) {
         thread.developerInstructions = params.developerInstructions ?? thread.developerInstructions
       }
-      // What it had of a workspace-write sandbox is lost, and what was asked for counts.
+      // A workspace-write sandbox is not restored. The sandbox of the request applies.
       const { sandbox } = thread.settings
       const kept = sandbox.type === "dangerFullAccess" ? sandbox : readOnly
       thread.settings = changed({ ...thread.settings, sandbox: kept, profile: profileOf(kept) }, params)
@@ -763,7 +763,7 @@ export const handlers: Handlers = {
     const thread = yield* loaded(server, params.threadId)
     const refused = checkProfile(params.permissions)
     if (refused !== undefined) return yield* refused
-    // It knows no roots, and passes over them.
+    // The server ignores the workspace roots in this request.
     const settings = changed(thread.stored.settings, { ...params, runtimeWorkspaceRoots: null })
     const isChanged = !isSame(settings, thread.stored.settings)
     thread.stored.settings = settings

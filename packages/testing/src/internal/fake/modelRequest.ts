@@ -1,4 +1,4 @@
-/** The request that the real codex would have made of its model. */
+/** The request that the real codex would have sent to its model. */
 import type * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
@@ -9,11 +9,11 @@ import type { Connection } from "./connection.ts"
 import type { StoredThread } from "./home.ts"
 import * as OwnTools from "./ownTools.ts"
 
-/** Most of it is computed when it is asked for: a script may not look, and the history grows with each turn. */
+/** Computes most members on access: a script may not read them, and the history grows with each turn. */
 export class FakeRequest implements ModelRequest {
   readonly index: number
   readonly model: string
-  /** Codex says them in the developer's name. */
+  /** Empty, because codex sends the instructions as a developer message. */
   readonly instructions = ""
   readonly outputSchema: Option.Option<Schema.Json>
   readonly authorization: Option.Option<Redacted.Redacted>
@@ -54,7 +54,7 @@ export class FakeRequest implements ModelRequest {
       : [RequestBody.developerMessage(this.baseInstructions), ...history]
   }
 
-  /** Those that tell of the client and its thread; the real ones have more of the connection and of codex itself. */
+  /** The headers about the client and its thread. codex sends more, about the connection and itself. */
   get headers(): Readonly<Record<string, string>> {
     const { originator, userAgent } = this.connection
     const { id } = this.thread

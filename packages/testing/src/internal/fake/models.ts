@@ -39,7 +39,7 @@ const model = (
   ...more
 })
 
-/** The first two, and one that is hidden: enough for pages and for `includeHidden`. The real server lists fourteen. */
+/** The first two models and a hidden one: enough for pages and for `includeHidden`. The real server lists fourteen. */
 const listed: ReadonlyArray<Received.Model> = [
   model("gpt-6.2-sol", "GPT-6.2-Sol", "Fast, go-to model for coding and everyday work.", { isDefault: true }),
   model(
@@ -72,7 +72,7 @@ const known: ReadonlySet<string> = new Set([
   "gpt-5.5"
 ])
 
-/** Whether codex has metadata of the model, with which it works otherwise than without. */
+/** Whether codex has metadata for the model. It behaves differently with models that it does not know. */
 export const isKnown = (model: string): boolean => known.has(model)
 
 export const list = (includeHidden: boolean): ReadonlyArray<Received.Model> =>

@@ -1,4 +1,4 @@
-/** What codex 0.171.0 offers to the model beside the tools of the client. */
+/** The tools that codex 0.171.0 offers to the model in addition to the client's. */
 import type * as Sent from "@effect-codex/protocol/Sent"
 import type * as Schema from "effect/Schema"
 import type { FunctionCall } from "../../ScriptedModel.ts"
@@ -10,7 +10,7 @@ const named = (name: string): Schema.JsonObject => ({ type: "function", name })
 
 const ofAgents = ["close_agent", "resume_agent", "send_input", "spawn_agent", "wait_agent"]
 
-/** Those that codex offers before the tools of the client, to a model that it knows nothing of. */
+/** The tools that codex lists before the client's, for a model that it has no metadata for. */
 const own = (features: Features): ReadonlyArray<Schema.JsonObject> => [
   named("exec_command"),
   named("write_stdin"),
@@ -42,7 +42,7 @@ const asFunction = (
   parameters: Json.orUndefined(inputSchema) ?? null
 })
 
-/** What the model is told of its tools, in the order of codex. */
+/** The tools in a request to the model, in codex's order. */
 export const offered = (
   features: Features,
   dynamicTools: ReadonlyArray<Sent.DynamicToolSpec>
@@ -59,14 +59,14 @@ const isOwn = ({ name, namespace }: FunctionCall, features: Features): boolean =
       : tool["name"] === namespace && ofAgents.includes(name)
   )
 
-/** Undefined for what codex answers by itself: that there is no such tool. */
+/** Describes a tool that codex has and the fake does not; undefined if codex has no such tool, either. */
 export const unsupported = (call: FunctionCall, features: Features, model: string): string | undefined => {
   const name = call.namespace === undefined ? call.name : `${call.namespace}.${call.name}`
   if (isOwn(call, features)) return `codex's tool ${name}`
-  // They come with tools of their own, by other names.
+  // codex offers other tools, with other names, to the models that it knows.
   return Models.isKnown(model) ? `the tool ${name} of ${model}` : undefined
 }
 
-/** What the model is told of a call of a tool that there is not. */
+/** The tool output that the model gets for a call of an unknown tool. */
 export const unsupportedCall = ({ name, namespace = "" }: FunctionCall): string =>
   `unsupported call: ${namespace}${name}`

@@ -1,4 +1,4 @@
-/** Pages of a list. The cursor is the id of the last entry of the page before. */
+/** Pages of a list. The cursor is the id of the last entry of the previous page. */
 import * as Effect from "effect/Effect"
 import { invalidRequest, type Refused } from "./refused.ts"
 

@@ -1,4 +1,4 @@
-/** What a request has to be before it is looked at: of a known method, with the params that the method wants. */
+/** Checks a request before it is handled: its method must be known, and its params must be those of the method. */
 import { type ClientRequests, clientRequests } from "@effect-codex/protocol/Methods"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
@@ -8,7 +8,7 @@ export type Method = keyof ClientRequests
 
 const isMethod = (method: string): method is Method => Object.hasOwn(clientRequests, method)
 
-// In the order in which the server misses them.
+// In the order in which the server reports them as missing.
 const required: { readonly [M in Method]?: ReadonlyArray<string> } = {
   "initialize": ["clientInfo"],
   "account/login/cancel": ["loginId"],
@@ -35,7 +35,7 @@ const required: { readonly [M in Method]?: ReadonlyArray<string> } = {
 
 const issues = new Map<Method, (params: unknown) => string | undefined>()
 
-// The schemas are those of what a client sends, and have the nullable keys that the server does without.
+// The schemas describe what a client sends, so they require nullable keys that the server does not.
 const isMissingKeys = (message: string): boolean =>
   message.split("\n").every((line) => line === "Missing key" || line.startsWith("  at "))
 
@@ -72,7 +72,7 @@ const foldersOf = (params: object): ReadonlyArray<unknown> => {
     .flatMap((folders: unknown) => Array.isArray(folders) ? folders : [])
 }
 
-/** Undefined when the params are what the method wants. */
+/** Returns a refusal; undefined if the params are valid for the method. */
 export const check = (method: Method, params: unknown): Refused | undefined => {
   if (params === undefined || params === null) {
     return allowsNoParams.has(method) ? undefined : malformed("missing field `params`")
@@ -90,7 +90,7 @@ export const check = (method: Method, params: unknown): Refused | undefined => {
     : undefined
 }
 
-/** What changes what a thread does, in a way that is not done here. */
+/** Params that change how a thread behaves, in a way that the fake does not support. */
 const notFaked = ["collaborationMode", "environments"]
 
 export const checkFaked = (method: Method, params: unknown): Refused | undefined => {

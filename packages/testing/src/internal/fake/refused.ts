@@ -1,4 +1,4 @@
-/** What the real server answers to requests that it does not carry out: its codes and its texts (codex 0.171.0). */
+/** The errors with which codex 0.171.0 refuses requests: their codes and texts. */
 import * as Data from "effect/Data"
 
 /** The error member of a reply. */
@@ -35,7 +35,7 @@ export const notSupportedYet = (what: string): Refused =>
 
 export const experimental = (what: string): Refused => invalidRequest(`${what} requires experimentalApi capability`)
 
-/** Ours, not codex's: a test that needs it belongs on the real server. */
+/** The fake's own refusal, for a feature that only the real server has. */
 export const notFaked = (what: string): Refused =>
   new Refused({
     code: -32601,
@@ -56,7 +56,7 @@ const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 export const isUuid = (text: string): boolean => uuid.test(text)
 
-/** What a thread id that is no UUID is answered with; methods that look for a file of a thread call it a session. */
+/** Refuses a thread id that is not a UUID. Methods that look for a thread's file call it a session id. */
 export const checkThreadId = (method: string, id: string): Refused | undefined =>
   isUuid(id)
     ? undefined

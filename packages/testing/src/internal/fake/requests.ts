@@ -1,4 +1,4 @@
-/** What the model asks the user by tools: its questions, and permissions. */
+/** The tools with which the model asks the user: for answers to questions, and for permissions. */
 import type * as Received from "@effect-codex/protocol/Received"
 import * as Schema from "effect/Schema"
 import * as Json from "../json.ts"
@@ -20,7 +20,7 @@ const Questions = Schema.Struct({
 
 const decodeQuestions = Schema.decodeUnknownResult(Questions)
 
-/** The questions, or what the model is told of those that are none. */
+/** Decodes the questions, or returns the text that the model gets for invalid ones. */
 export const questionsOf = (args: Schema.Json): ReadonlyArray<Received.ToolRequestUserInputQuestion> | string => {
   const decoded = decodeQuestions(args)
   if (decoded._tag === "Failure") return `failed to parse function arguments: ${decoded.failure.message}`
@@ -43,7 +43,7 @@ const isAnswers = Schema.is(
   })
 )
 
-/** What the model is told. An error of the client is no answer. */
+/** The tool output that the model gets. An error of the client counts as no answers. */
 export const answersText = (answer: unknown): string =>
   JSON.stringify({ answers: isAnswers(answer) ? answer.answers : {} })
 
@@ -65,7 +65,7 @@ const decodePermissions = Schema.decodeUnknownResult(Permissions)
 const entriesOf = (paths: ReadonlyArray<string> | null, access: "read" | "write") =>
   (paths ?? []).map((path) => ({ path: { type: "path" as const, path }, access }))
 
-/** The permissions, or what the model is told of those that are none. */
+/** Decodes the permissions, or returns the text that the model gets for invalid ones. */
 export const permissionsOf = (args: Schema.Json): Received.RequestPermissionProfile | string => {
   const given = Json.field(args, "permissions")
   if (given === undefined) return "failed to parse function arguments: missing field `permissions`"
@@ -98,13 +98,13 @@ const isGranted = Schema.is(Granted)
 
 type Paths = ReadonlyArray<string> | null | undefined
 
-/** What is in both, if that is something. */
+/** The paths that are in both; undefined if there are none. */
 const both = (asked: Paths, granted: Paths): Paths => {
   const paths = asked?.filter((path) => granted?.includes(path))
   return paths === undefined || paths.length === 0 ? undefined : paths
 }
 
-/** What the model is told: what it asked for and was granted. */
+/** The tool output that the model gets: the permissions that it asked for and that were granted. */
 export const grantedText = (asked: Received.RequestPermissionProfile, answer: unknown): string => {
   const granted = isGranted(answer) ? answer : undefined
   const files = granted?.permissions.fileSystem

@@ -1,4 +1,4 @@
-/** Reads the frames of a client and answers them, one after the other. */
+/** Reads the frames of a client, and answers them one after another. */
 import { type ClientRequests, codexVersion } from "@effect-codex/protocol/Methods"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
@@ -8,7 +8,7 @@ import { handlers, type Server } from "./methods.ts"
 import * as Params from "./params.ts"
 import * as Refused from "./refused.ts"
 
-/** A message of the client. */
+/** A message from the client. */
 export interface ClientMessage {
   readonly id?: string | number | undefined
   readonly method?: string | undefined
@@ -17,7 +17,7 @@ export interface ClientMessage {
   readonly error?: unknown
 }
 
-/** What the real server writes to its log of a frame that it drops. */
+/** A dropped frame: what the real server writes to its log about it. */
 export interface Dropped {
   readonly dropped: string
 }
@@ -37,7 +37,7 @@ const parse = (frame: string): unknown => {
 const isTooDeep = (u: unknown, levels: number): boolean =>
   typeof u === "object" && u !== null && (levels === 0 || Object.values(u).some((u) => isTooDeep(u, levels - 1)))
 
-/** JavaScript has strings with half of a character, and writes that as an escape. */
+// A JavaScript string may contain half of a surrogate pair, which `JSON.stringify` writes as an escape.
 const hasLoneSurrogate = (message: unknown): boolean => JSON.stringify(message).replaceAll("\\\\", "").includes("\\ud")
 
 const isId = (id: unknown): id is string | number => typeof id === "string" || Number.isInteger(id)
@@ -45,7 +45,7 @@ const isId = (id: unknown): id is string | number => typeof id === "string" || N
 const isError = (u: unknown): boolean =>
   Predicate.isObject(u) && Number.isInteger(Reflect.get(u, "code")) && typeof Reflect.get(u, "message") === "string"
 
-/** What the real server cannot read it drops, with a line in its log. */
+/** Parses a frame. The real server drops one that it cannot read, and logs a line. */
 export const inspect = (frame: string): ClientMessage | Dropped => {
   const message = parse(frame)
   if (message === undefined) return dropped("expected value")
@@ -93,7 +93,7 @@ const call = <M extends Params.Method>(
     : handler(server, params, (result) => server.connection.reply(id, result), id)
 }
 
-// Codex resolves the folder of a thread from its own working directory, and compares those of a list as they are.
+// codex resolves a thread's folder from its own working directory, but not the folders of `thread/list`.
 const resolved = (method: Params.Method, params: unknown, base: string): unknown =>
   method !== "thread/list" && Predicate.hasProperty(params, "cwd") && typeof params.cwd === "string"
     ? { ...params, cwd: Path.posix.resolve(base, params.cwd) }
@@ -115,10 +115,10 @@ const request = (server: Server, id: string | number, name: string, params: unkn
     if (gated !== undefined) return yield* gated
     const notFaked = refused ?? Params.checkFaked(method, params)
     if (notFaked !== undefined) return yield* notFaked
-    // The params were checked with the schema of the method.
+    // The schema of the method has checked the params.
     yield* call(server, method, resolved(method, params, connection.home.cwd) as never, id)
   }).pipe(
-    // What a client sends wrong ends its request and nothing else.
+    // A defect must end the request only, not the connection.
     Effect.catchDefect((defect) =>
       Effect.fail(new Refused.Refused({ code: -32603, message: `FakeAppServer has a bug: ${String(defect)}` }))
     ),
@@ -133,6 +133,6 @@ export const onMessage = (server: Server, message: ClientMessage): Effect.Effect
     if (typeof id === "number") server.connection.onAnswer(id, answerOf(message))
     return Effect.void
   }
-  // Notifications of the client, and requests without an id, have no effect.
+  // The client's notifications, which have no id, have no effect.
   return id === undefined ? Effect.void : request(server, id, method, params)
 }

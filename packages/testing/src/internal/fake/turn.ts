@@ -1,4 +1,4 @@
-/** A turn: what the model says and does, and what the client hears of it, in the order of codex 0.171.0. */
+/** Runs a turn: plays the model's answers, and notifies the client in the order of codex 0.171.0. */
 import type * as Received from "@effect-codex/protocol/Received"
 import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Data from "effect/Data"
@@ -28,7 +28,7 @@ export interface Engine {
   readonly script: Script
   readonly exec: (request: ExecRequest) => Effect.Effect<ExecResult>
   readonly url: string
-  /** How often a request whose stream broke is repeated. */
+  /** How often a request whose stream broke is retried. */
   readonly streamMaxRetries: number
 }
 
@@ -41,21 +41,21 @@ export interface RunningTurn {
   readonly stored: StoredTurn
   readonly settings: Settings
   readonly outputSchema: Schema.Json | undefined
-  /** What the user said and the model has not been told. */
+  /** The user's messages that the model has not seen yet. */
   readonly pending: Array<Message>
-  /** Completed when something becomes pending. */
+  /** Completes when a message becomes pending. */
   steered: Deferred.Deferred<void>
-  /** The request of ours that the turn waits for. */
+  /** The id of the server request that the turn waits for. */
   waitingFor: number | undefined
-  /** Whether a tool of a response that is over is running. */
+  /** Whether a tool runs after its response has ended. */
   inTool: boolean
-  /** Another model has answered, which is told once. */
+  /** Whether the client was notified that another model answers. That happens once in a turn. */
   isRerouted: boolean
   diff: string
   fiber: Fiber.Fiber<void> | undefined
 }
 
-/** The script wants what this fake does not do. */
+/** The script needs a feature that the fake does not support. */
 class Unsupported extends Data.TaggedError("Unsupported")<{ readonly what: string }> {}
 
 // =============================================================================
@@ -152,7 +152,7 @@ const updateUsage = (told: Told, usage: Usage, isWhole = true): void => {
     reasoningOutputTokens: usage.reasoning ?? 0
   }
   const { usage: total } = thread.stored
-  // A response that was cut short counts for the thread, and is not told as the last one.
+  // A response that was cut short counts towards the thread's total, but is not reported as the last one.
   if (isWhole) thread.stored.lastUsage = last
   thread.stored.usage = {
     totalTokens: total.totalTokens + last.totalTokens,
@@ -256,7 +256,7 @@ const end = (
 // Tools
 // =============================================================================
 
-/** The client has cancelled what a tool was about to do, which ends the turn. */
+/** The end of a tool call that the client has cancelled. It ends the turn. */
 const cancelled = Symbol("cancelled")
 type ToolEnd = string | typeof cancelled
 
@@ -274,7 +274,7 @@ const stringOf = (args: unknown, key: string): string | undefined =>
 
 const decisionOf = (answer: unknown): unknown => Predicate.hasProperty(answer, "decision") ? answer.decision : undefined
 
-/** What the client answers; undefined for an error. */
+/** The client's answer; undefined if it is an error. */
 const answerTo = Effect.fnUntraced(function*(
   told: Told,
   asked: ReturnType<Connection["ask"]>
@@ -568,10 +568,10 @@ const callTool = Effect.fnUntraced(function*(told: Told, callId: string, call: F
 })
 
 // =============================================================================
-// What the model answers
+// Responses of the model
 // =============================================================================
 
-/** How a response of the model ended. */
+/** How a request to the model ended. */
 type Sampled =
   | { readonly _tag: "Steered" }
   | { readonly _tag: "Cancelled" }
@@ -596,16 +596,16 @@ const sample = Effect.fnUntraced(function*(
     })
   )
 
-  /** Waits unless the turn is steered, which makes codex hang up. */
+  /** Runs an effect until the turn is steered, because codex then hangs up on the model. */
   const unlessSteered = <A>(effect: Effect.Effect<A>): Effect.Effect<A | undefined> =>
     Effect.raceFirst(effect, Effect.as(Deferred.await(turn.steered), undefined))
   let streaming: Reply | undefined
-  // With the end of each response that has begun, whatever the end is.
+  // Rate limits are reported when a response ends, in whatever way.
   const tellEnd = (): void => {
     if (streaming !== undefined) tellRateLimits(connection, streaming.headers)
     streaming = undefined
   }
-  /** False when codex hangs up. */
+  /** Waits for a pause. Returns false if codex hangs up. */
   const pause = (pause: Pause): Effect.Effect<boolean> =>
     Effect.map(unlessSteered(Effect.as(Sse.pause(pause), true)), (passed) => passed === true)
 
@@ -622,7 +622,7 @@ const sample = Effect.fnUntraced(function*(
         ...(phase === null ? {} : { phase })
       })
     }
-    // The server waits for the head of a response, and is steered then.
+    // The server waits for the head of a response before it handles steering.
     const head = reply.parts.findIndex((part) => !Sse.isPause(part))
     for (const [index, given] of reply.parts.entries()) {
       if (index === head) {
@@ -640,7 +640,7 @@ const sample = Effect.fnUntraced(function*(
           else if (!(yield* pause(part))) return steered
           break
         case "Event":
-          // What is no event of a response is ignored by codex.
+          // codex ignores unknown events.
           break
         case "Text": {
           const id = part.id ?? `msg-${request.index}-${index}`
@@ -751,7 +751,7 @@ const sample = Effect.fnUntraced(function*(
   })
 })
 
-/** The provider answers with another model than it was asked for. Codex takes each such case for the one that it knows. */
+/** Reports that another model than the requested one answers. codex always gives the same reason and warning. */
 const tellReroute = ({ connection, thread, turn }: Told, { model }: Reply): void => {
   if (model === undefined || model === turn.settings.model || turn.isRerouted) return
   turn.isRerouted = true
@@ -807,7 +807,7 @@ const runTool = (
   return own === undefined ? callTool(told, callId, call, args.success) : own(told, callId, args.success)
 }
 
-/** Runs a turn to its end. Interrupting it ends it as interrupted. */
+/** Runs a turn to its end. Interrupt the fiber and then call {@link interrupted} to interrupt the turn. */
 export const run = (engine: Engine, thread: LoadedThread, turn: RunningTurn): Effect.Effect<void> => {
   const told: Told = { connection: engine.connection, thread, turn }
   return Effect.gen(function*() {
@@ -844,7 +844,7 @@ export const run = (engine: Engine, thread: LoadedThread, turn: RunningTurn): Ef
   )
 }
 
-/** Says that a turn was interrupted whose fiber has ended, after `reply` has told the one who asked for it. */
+/** Ends a turn whose fiber was interrupted. `reply` answers the request to interrupt first. */
 export const interrupted = (engine: Engine, thread: LoadedThread, turn: RunningTurn, reply: () => void): void => {
   const told: Told = { connection: engine.connection, thread, turn }
   reply()
