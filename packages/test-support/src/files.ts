@@ -1,5 +1,5 @@
 /** Programs that tests start as processes of their own. */
 import { join } from "node:path"
 
-/** An MCP server on stdin and stdout: `node` runs it as it is. */
+/** The path of an MCP server on stdin and stdout, a TypeScript file that `node` can run. */
 export const mcpServer = join(import.meta.dirname, "mcpServer.ts")

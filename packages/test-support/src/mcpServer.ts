@@ -1,7 +1,7 @@
 /**
- * An MCP server on stdio for tests, run by codex as `node mcpServer.ts`. Its tool `ask` sends `elicitation/create` with
- * what it is called with and answers with what came back, `change` declares that it destroys, and `heard` answers with the
- * messages that came so far, but for calls. It ends when its standard input ends.
+ * An MCP server on stdio for tests. codex runs it as `node mcpServer.ts`, and it ends when its stdin ends. It has three
+ * tools: `ask` sends its arguments as `elicitation/create` and returns the answer, `change` declares itself
+ * destructive, and `heard` returns all messages so far except tool calls.
  */
 import { createInterface } from "node:readline"
 

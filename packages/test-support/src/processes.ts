@@ -1,4 +1,4 @@
-/** What runs on this machine, of the processes that a test started. */
+/** Finds processes on this machine, to check what became of those that a test started. */
 import { Effect } from "effect"
 import * as ChildProcess from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
@@ -13,13 +13,13 @@ const linux = (): ReadonlyArray<Process> =>
   readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((name) => {
     try {
       const stat = readFileSync(`/proc/${name}/stat`, "utf8")
-      // The name of the program, in parentheses, may hold anything.
+      // The program's name, in parentheses, may contain any character.
       const [state, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
       if (state === "Z" || state === "X") return []
       const args = readFileSync(`/proc/${name}/cmdline`, "utf8").split("\0").join(" ")
       return [{ pid: Number(name), parent: Number(parent), args }]
     } catch {
-      // It has ended meanwhile.
+      // The process has ended in the meantime.
       return []
     }
   })
@@ -35,13 +35,13 @@ const posix = (): ReadonlyArray<Process> => {
   })
 }
 
-/** All processes. One that has ended and was not reaped yet is none. */
+/** All running processes. Zombies are left out. */
 export const all = process.platform === "linux" ? linux : posix
 
-/** The processes whose arguments have this text, which no other process has, whoever is their parent. */
+/** The processes with this mark in their arguments, whatever their parent. See {@link newMark}. */
 export const marked = (mark: string): ReadonlyArray<Process> => all().filter(({ args }) => args.includes(mark))
 
-/** A process and all that it and its children started. */
+/** A process and all its descendants. */
 export const tree = (root: number): ReadonlyArray<Process> => {
   const processes = all()
   const found = new Set([root])
@@ -51,7 +51,7 @@ export const tree = (root: number): ReadonlyArray<Process> => {
   return processes.filter(({ pid }) => found.has(pid))
 }
 
-/** Looks again and again until it finds what it looks for, for 20 seconds. `state` is what the error tells. */
+/** Polls until `look` returns true, for at most 20 seconds. The error then shows `state`. */
 export const until = (what: string, look: () => boolean, state: () => unknown): Effect.Effect<void, Error> =>
   Effect.sync(look).pipe(
     Effect.delay("10 millis"),
@@ -63,16 +63,16 @@ export const until = (what: string, look: () => boolean, state: () => unknown): 
     Effect.asVoid
   )
 
-/** A mark for {@link marked} that no other process has in its arguments. It is a number of seconds, for `sleep`. */
+/** A mark that no other process has in its arguments, for {@link marked}. It is a number of seconds, for `sleep`. */
 export const newMark = (): string => `${1_000_000_000 + Math.floor(Math.random() * 1_000_000_000)}`
 
-/** Ends what a failed test left. */
+/** Kills the processes that a failed test left behind. */
 export const killMarked = (mark: string): void => {
   for (const { pid } of marked(mark)) {
     try {
       process.kill(pid, "SIGKILL")
     } catch {
-      // It has ended meanwhile.
+      // The process has ended in the meantime.
     }
   }
 }

@@ -7,7 +7,7 @@ type Script =
   | { readonly answer: string }
   | { readonly calls: ReadonlyArray<ScriptedModel.JsonObject> }
 
-// The prompt is the script, so that a test that fails leaves nothing for the next one.
+// The prompt carries the script, so that a failed test leaves no answers for the next one.
 const model: ScriptedModel.Options = {
   answer: ({ prompt, toolOutputs }) => {
     const script: Script = JSON.parse(prompt)
@@ -22,7 +22,7 @@ const requestsFrom = (first: number) =>
 
 const count = Effect.map(requestsFrom(0), ({ length }) => length)
 
-/** A turn that the model answers with `answer`: its output, or the error, and the JSON Schema that the model got. */
+/** Runs a turn that the model answers with `answer`. Returns its output or error, and the model's JSON Schema. */
 const answered = Effect.fnUntraced(function*<A>(output: Output.Output<A>, answer: string) {
   const before = yield* count
   const thread = yield* (yield* Codex.Codex).startThread()
@@ -34,7 +34,7 @@ const answered = Effect.fnUntraced(function*<A>(output: Output.Output<A>, answer
   return { ...turn, asked: request && Option.getOrUndefined(request.outputSchema) }
 })
 
-/** A turn in which the model calls a tool with each of the arguments: what the handler got, and what the model read. */
+/** Runs a turn in which the model calls a tool with each argument. Returns what the handler and the model got. */
 const called = Effect.fnUntraced(function*<A>(
   input: Output.JsonSchemaOutput<A>,
   calls: ReadonlyArray<ScriptedModel.JsonObject>

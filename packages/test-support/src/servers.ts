@@ -11,7 +11,7 @@ import * as Http from "node:http"
 import * as Net from "node:net"
 import { join } from "node:path"
 
-/** A codex app-server in the test's home, beside the client. It is ended with the scope. */
+/** Starts a codex app-server in the test's home, independent of the client. It ends when the scope closes. */
 const spawn = Effect.fnUntraced(function*(args: ReadonlyArray<string>) {
   const home = yield* CodexHome.CodexHome
   const { executable } = yield* CodexExecutable.find().pipe(Effect.provide(NodeServices.layer))
@@ -53,7 +53,7 @@ const polled = <A>(look: Effect.Effect<A | undefined>) =>
     Effect.timeout("30 seconds")
   )
 
-/** A codex app-server on a port of loopback. */
+/** Starts a codex app-server on a free port of loopback. */
 export const onTcp = Effect.fnUntraced(function*(args: ReadonlyArray<string> = []) {
   const server = yield* spawn(["--listen", "ws://127.0.0.1:0", ...args])
   const url = yield* Effect.raceFirst(
@@ -76,26 +76,26 @@ const accepts = (path: string): Effect.Effect<true | undefined> =>
 
 const leftovers: Array<string> = []
 
-/** Removes what the servers of {@link onUnix} left outside of their home. */
+/** Removes the files that the servers of {@link onUnix} left outside of their home. */
 export const removeLeftovers = (): void => {
   for (const file of leftovers.splice(0)) rmSync(file, { force: true })
 }
 
-/** A codex app-server on a unix socket, by default where `unix://` puts it in the home. */
+/** Starts a codex app-server on a unix socket. The default path is where `unix://` puts it in the home. */
 export const onUnix = Effect.fnUntraced(function*(path?: string) {
   const home = yield* CodexHome.CodexHome
   const server = yield* spawn(["--listen", `unix://${path ?? ""}`])
   const file = path ?? join(home.path, "app-server-control", "app-server-control.sock")
   yield* Effect.raceFirst(polled(accepts(file)), server.failed)
-  // The path is a link to it. A server that is killed leaves both.
+  // The path is a link to the socket. A killed server leaves both behind.
   const real = realpathSync(file)
   yield* Effect.addFinalizer(() => Effect.sync(() => leftovers.push(real, `${real}.lock`)))
   return { ...server, path: file }
 })
 
 /**
- * A WebSocket server on loopback that answers `initialize`, and then does what codex never would. `codes` are the close
- * codes that it got.
+ * Starts a WebSocket server on loopback that answers `initialize`, and then misbehaves as `then` says. `codes` are the
+ * close codes that it received.
  */
 export const badServer = Effect.fnUntraced(function*(then: (ws: WebSocket) => void) {
   const server = yield* Effect.acquireRelease(
@@ -116,14 +116,14 @@ export const badServer = Effect.fnUntraced(function*(then: (ws: WebSocket) => vo
     ws.once("message", (text) => {
       const { id }: { readonly id: number } = JSON.parse(`${text}`)
       ws.send(JSON.stringify({ id, result: initialized }))
-      // The next one is `initialized`.
+      // The next message is `initialized`.
       ws.once("message", () => then(ws))
     })
   })
   return { url: urlOf(server.address()), codes }
 })
 
-/** An HTTP server on loopback that does this with each upgrade. */
+/** Starts an HTTP server on loopback that calls this for each upgrade. Returns its URL. */
 export const httpServer = Effect.fnUntraced(function*(onUpgrade: (socket: Net.Socket) => void) {
   const server = Http.createServer()
   const sockets = new Set<Net.Socket>()
@@ -168,9 +168,9 @@ const relay = Effect.fnUntraced(function*(to: Net.NetConnectOpts, on: Net.Listen
   )
   return {
     address: server.address(),
-    /** Ends what is connected. The next connection gets through. */
+    /** Closes all connections. The next one gets through. */
     cut: () => sockets.splice(0).forEach((socket) => socket.destroy()),
-    /** The next connection gets no answer until `open`. */
+    /** Leaves new connections without an answer until `open`. */
     shut: () => {
       waiting ??= []
     },
@@ -184,16 +184,16 @@ const relay = Effect.fnUntraced(function*(to: Net.NetConnectOpts, on: Net.Listen
   }
 })
 
-/** A way to a server on loopback that can be cut, and blocked: nothing is read from the server until `release`. */
+/** A proxy to a server on loopback. After `hold` it reads nothing from the server until `release`. */
 export const proxy = (url: string) =>
   Effect.map(
     relay({ host: "127.0.0.1", port: Number(new URL(url).port) }, { host: "127.0.0.1", port: 0 }),
     ({ address, ...way }) => ({ ...way, url: urlOf(address) })
   )
 
-/** As {@link proxy}, to a server on a unix socket. */
+/** The {@link proxy} for a server on a unix socket. */
 export const unixProxy = (socket: string) => {
-  // The socket itself: what leads to it may be longer than the system takes.
+  // Use the resolved path: the link may be longer than the system allows for a socket.
   const real = realpathSync(socket)
   const path = `${real}.proxy`
   return Effect.map(relay({ path: real }, { path }), (way) => ({ ...way, path }))

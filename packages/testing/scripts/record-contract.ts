@@ -1,6 +1,7 @@
 /**
- * Records what the installed codex sends in the cases of the contract, and writes `src/internal/contract/transcripts.ts`.
- * Look at the difference before you commit it: it is what the new codex does otherwise.
+ * Runs the cases of the contract on the installed codex, and writes its frames to
+ * `src/internal/contract/transcripts.ts`. Review the difference before you commit it: it shows what the new codex does
+ * differently.
  *
  *     node --conditions=@effect-codex/source packages/testing/scripts/record-contract.ts
  */
@@ -30,7 +31,7 @@ const program = Effect.gen(function*() {
     } else if (failure instanceof Contract.ContractFailure && failure.what === name) {
       recorded[name] = failure.server
     } else {
-      // What was recorded before stays: the case failed for another reason.
+      // The case failed for another reason, so keep the previous transcript.
       if (transcripts[name] !== undefined) recorded[name] = transcripts[name]
       yield* Console.error(`${name}: ${String(failure)}`)
     }

@@ -1,7 +1,7 @@
 /**
- * What a test takes on each of the four levels of docs/testing.md, and a turn on the fake. The tests are those of
- * `scratchpad/test/ReviewBot.real.test.ts`, run five times (or as often as the argument says); the first test of a process is left
- * out.
+ * Measures the time of a test on each of the four levels of docs/testing.md, and of turns on the fake. It runs the tests
+ * of `scratchpad/test/ReviewBot.real.test.ts` five times, or as often as the argument says, and ignores the first test
+ * of each process.
  *
  *     npx node --conditions=@effect-codex/source packages/testing/scripts/times.ts
  */
@@ -26,7 +26,7 @@ const Report = Schema.fromJsonString(Schema.Struct({
   }))
 }))
 
-/** The titles and the durations of the tests of one process, in the order in which they ran. */
+/** The levels and the durations of the tests of one process, in the order in which they ran. */
 const tests = (): ReadonlyArray<readonly [level: string, ms: number]> => {
   const folder = Fs.mkdtempSync(Path.join(Os.tmpdir(), "times-"))
   const file = Path.join(folder, "report.json")

@@ -8,10 +8,10 @@ import { ChildProcess } from "effect/process"
 import { createRequire } from "node:module"
 import { dirname, join } from "node:path"
 
-// A real process on a busy machine takes its time; what a test waits for has its own, shorter limit.
+// A real process may be slow on a busy machine. What a test waits for has a shorter timeout of its own.
 vi.setConfig({ testTimeout: 60_000 })
 
-// As little as it takes to talk to the real binary, so that these tests do not lean on the client.
+// A minimal client of the real binary, so that these tests do not depend on the client under test.
 
 const targets: Record<string, string> = {
   "linux-x64": "x86_64-unknown-linux-musl",
@@ -34,7 +34,7 @@ const Item = Schema.StructWithRest(
   [Schema.Record(Schema.String, Schema.Json)]
 )
 
-// The union of the fields these tests look at, over all methods.
+// All fields that these tests read, of any method.
 const Params = Schema.Struct({
   turnId: Schema.optionalKey(Schema.NullOr(Schema.String)),
   delta: Schema.optionalKey(Schema.String),
@@ -65,7 +65,7 @@ const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(Message))
 
 export const spawner = NodeChildProcessSpawner.layer.pipe(Layer.provide([NodeFileSystem.layer, NodePath.layer]))
 
-/** Starts codex with the home in the context, initialized. It is ended with the scope. */
+/** Starts codex with the home in the context, and initializes it. It ends when the scope closes. */
 export const start = Effect.fnUntraced(function*(
   options: {
     readonly env?: Record<string, string | undefined> | undefined
@@ -109,7 +109,11 @@ export const start = Effect.fnUntraced(function*(
       Effect.timeout("20 seconds"),
       Effect.tapError(() =>
         Effect.flatMap(SubscriptionRef.get(messages), (all) =>
-          Effect.logError("codex never said it", all.map((message) => JSON.stringify(message)), stderr.join("")))
+          Effect.logError(
+            "the expected message did not come",
+            all.map((message) => JSON.stringify(message)),
+            stderr.join("")
+          ))
       )
     )
 

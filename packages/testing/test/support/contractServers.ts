@@ -1,4 +1,4 @@
-/** The servers that the contract is held against. */
+/** The servers on which the cases of the contract run. */
 import { AppServer, Transport } from "@effect-codex/client"
 import { CodexExecutable } from "@effect-codex/node"
 import { BrowserLogin, CodexHome, Contract, FakeAppServer, ScriptedModel } from "@effect-codex/testing"
@@ -16,10 +16,10 @@ const real = (home?: CodexHome.Options) =>
     Layer.provide(NodeServices.layer)
   )
 
-/** A connection to a new process of the real codex, whose model is scripted. */
+/** A connection to a new process of the real codex, with a scripted model. */
 export const transportReal = real()
 
-/** The same, of a model that wants a login. */
+/** The same, with a model that requires a login. */
 export const layerRealLogin = Contract.layer.pipe(
   Layer.provideMerge(real({ config: { model_providers: { scripted: { requires_openai_auth: true } } } }))
 )
