@@ -364,7 +364,7 @@ const readScript = Effect.fnUntraced(function*(path: string) {
  * @since 0.1.0
  */
 export interface Recorded {
-  /** The version of codex that was recorded; `null` if the session has no handshake. */
+  /** The version of the recorded codex; `null` if the server reported none. */
   readonly codex: string | null
   /** The messages, in the order in which they went over the connection. */
   readonly messages: ReadonlyArray<{ readonly direction: "sent" | "received"; readonly frame: Schema.Json }>
@@ -396,7 +396,7 @@ export const read = (path: string): Effect.Effect<Recorded, CassetteUnreadable, 
 // =============================================================================
 
 /**
- * Options of a replay. `folders` must name the same folders as those of the recording; their paths may differ.
+ * Options of a replay. `secrets` and `folders` must be those of the recording; the paths of the folders may differ.
  *
  * @category options
  * @since 0.1.0

@@ -238,7 +238,7 @@ const config = (options: Options & { readonly modelUrl: string }): TomlTable => 
   // Requests to ChatGPT's backend end at the model's port, with 404.
   chatgpt_base_url: new URL("/backend-api/", options.modelUrl).href,
   features: {
-    // `plugins` fetches a marketplace from GitHub at every start.
+    // `plugins` fetches a marketplace from GitHub at every start, with git and over HTTPS.
     plugins: false,
     apps: false,
     api_key_model_discovery: false

@@ -337,7 +337,7 @@ const side = (
 }
 
 /**
- * Wraps a transport with faults. Delayed frames run in the scope.
+ * Wraps a transport with faults. A fiber in the scope sends the client's frames.
  *
  * **Example** (Faults on a transport of your own)
  *

@@ -150,7 +150,7 @@ export class Mutator extends Context.Service<Mutator, {
 // =============================================================================
 
 /**
- * Wraps a transport and mutates what its server sends. Delayed frames run in the scope.
+ * Wraps a transport and mutates what its server sends. Fibers in the scope deliver delayed frames.
  *
  * **Example** (Mutating a transport of your own)
  *

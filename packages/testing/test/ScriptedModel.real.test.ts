@@ -312,15 +312,15 @@ describe.each<readonly [string, Scripted]>([
         none.message,
         new RegExp(
           "^The turn failed \\(badRequest\\): The script has no answer for request 1: no answers were given\\. Add one to " +
-            "`answers` or with `enqueue`, or give the function `answer`\\. A turn makes one request, and one more after each " +
-            "call of a tool\\. What came as request 1: \"Say hello\\.\", \\d+ tools\\.$"
+            "`answers` or with `enqueue`, or set the function `answer`\\. A turn makes one request, and one more after each " +
+            "tool call\\. This was request 1: \"Say hello\\.\", \\d+ tools\\.$"
         )
       )
       const model = yield* ScriptedModel.ScriptedModel
       yield* model.enqueue(exec("echo hello", { callId: "call-1" }))
       const { message } = yield* Effect.flip(run("Look."))
       assert.include(message, "no answer for request 3: its answer is used.")
-      assert.match(message, /What came as request 3: "Look\.", call-1 gave ".*", \d+ tools\.$/)
+      assert.match(message, /This was request 3: "Look\.", call-1 returned ".*", \d+ tools\.$/)
     }).pipe(Effect.provide(layer())))
 
   it.live("that dies says at which request", () =>

@@ -7,7 +7,7 @@ export const shortened = (text: string, length = 120): string =>
 export const pictureOfRequest = (request: ModelRequest): string =>
   [
     JSON.stringify(shortened(request.prompt)),
-    ...request.toolOutputs.map(({ callId, output }) => `${callId} gave ${JSON.stringify(shortened(output))}`),
+    ...request.toolOutputs.map(({ callId, output }) => `${callId} returned ${JSON.stringify(shortened(output))}`),
     `${request.tools.length} tools`
   ].join(", ")
 

@@ -48,8 +48,8 @@ const noAnswer = (request: ModelRequest, given: number): HttpFailure => {
     ? "its answer is used"
     : `its ${given} answers are used`
   return refusal(
-    `The script has no answer for ${nth}: ${used}. Add one to \`answers\` or with \`enqueue\`, or give the function ` +
-      `\`answer\`. A turn makes one request, and one more after each call of a tool. What came as ${nth}: ` +
+    `The script has no answer for ${nth}: ${used}. Add one to \`answers\` or with \`enqueue\`, or set the function ` +
+      `\`answer\`. A turn makes one request, and one more after each tool call. This was ${nth}: ` +
       pictureOfRequest(request)
   )
 }
