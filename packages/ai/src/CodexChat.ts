@@ -18,8 +18,9 @@ export type {
 }
 
 /**
- * Where the last answer of codex in a Chat comes from, none if it has none.
+ * The {@link Marker} of the last codex answer in a Chat; none before the first answer.
  *
+ * @see {@link threadId} for the thread alone
  * @category accessors
  * @since 0.1.0
  */
@@ -30,8 +31,12 @@ export const marker = (chat: Chat.Chat): Effect.Effect<Option.Option<Marker>> =>
   )
 
 /**
- * The thread that a Chat goes on with, none before the first answer of codex. Give it to `codex.resumeThread` for all that
- * a Chat cannot do: to review, to compact, to read the commands that ran.
+ * The id of the thread that a Chat continues; none before the first codex answer.
+ *
+ * **When to use**
+ *
+ * Pass it to `codex.resumeThread` for what a Chat cannot do: review, compact the history, or read the commands that
+ * ran.
  *
  * **Example** (What a conversation did)
  *
@@ -50,6 +55,7 @@ export const marker = (chat: Chat.Chat): Effect.Effect<Option.Option<Marker>> =>
  * })
  * ```
  *
+ * @see {@link marker} for the turn as well
  * @category accessors
  * @since 0.1.0
  */

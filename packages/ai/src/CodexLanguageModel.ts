@@ -1,9 +1,9 @@
 /**
- * codex as the language model of a program that is written with `effect/ai`.
+ * codex as the language model of a program written with `effect/ai`.
  *
- * One call is one turn of a thread. A `Chat` goes on with its thread by itself, also after it was exported and imported in
- * another process, and forks the thread where it goes on from an earlier message. The handlers of a toolkit are called
- * while the turn runs. Interrupting a call, or leaving its stream, stops the agent.
+ * Each call runs one turn of a thread. A `Chat` continues its thread automatically, even after an export and an import
+ * in another process. If it continues from an earlier message, the thread is forked there. The handlers of a toolkit
+ * run during the turn. Interrupting a call, or leaving its stream, stops the agent.
  *
  * **Example** (A program for any provider, run on codex)
  *
@@ -64,48 +64,50 @@ import * as ToolCalls from "./internal/toolCalls.ts"
 // =============================================================================
 
 /**
- * How codex answers: how its threads are started, and what a call does with the thread of its conversation.
+ * How the model starts its threads, and how a call continues the thread of its conversation.
  *
  * @category options
  * @since 0.1.0
  */
 export interface Settings extends Omit<Codex.StartThreadOptions, "tools"> {
-  /** How long the model thinks before it answers. Default: the model's, or that of the configuration of codex. */
+  /** The model's reasoning effort. Default: the one in codex's configuration, else the model's own. */
   readonly effort?: Effort | undefined
-  /** How the model sums up what it thinks, which comes as reasoning parts. Default: that of the configuration of codex. */
+  /** How the model summarizes its reasoning; the summary arrives as reasoning parts. Default: codex's configuration. */
   readonly summary?: Sent.ReasoningSummary | undefined
   /**
-   * With `thread` a conversation goes on with its thread. With `stateless` each call is a new thread of which nothing is
-   * kept, and is given all that the prompt says, as any other provider is; `ephemeral` has the same effect.
-   * Default: `thread`.
+   * Whether a conversation keeps its thread. With `thread`, it continues its thread. With `stateless`, each call starts
+   * a new thread that is not stored and receives the whole prompt, as other providers do; `ephemeral` has the same
+   * effect. Default: `thread`.
    */
   readonly history?: "thread" | "stateless" | undefined
   /**
-   * What happens when a conversation needs a tool that its thread was not started with, because codex fixes the tools of a
-   * thread. With `newThread` it goes on in a new thread, which is given all that the prompt says; the output of codex's own
-   * commands is not in it unless the toolkit had `CodexTool.shell`. With `fail` the call fails with
+   * What to do when a conversation needs a tool that its thread was not started with: codex fixes the tools of a
+   * thread. With `newThread`, the conversation continues in a new thread, which receives the whole prompt; output of
+   * codex's own commands is included only if the toolkit had `CodexTool.shell`. With `fail`, the call fails with
    * `ToolConfigurationError`. Default: `newThread`.
    */
   readonly onToolsChanged?: "newThread" | "fail" | undefined
-  /** How many times the model is asked again when an object does not fit its schema. Default: 0. */
+  /** How often to ask the model again when an object does not match its schema. Default: 0. */
   readonly repair?: number | undefined
   /**
-   * Decides on the calls of tools that need an approval. A turn of codex cannot end with a request for one, so the call
-   * waits for this. Default: they are denied, and the model is told.
+   * Approves or denies calls of tools that need approval. A codex turn cannot end with an approval request, so the call
+   * waits for this effect. Default: such calls are denied, and the model is told so.
    */
   readonly approveTool?: ((call: EffectAi.ToolCall) => Effect.Effect<EffectAi.Approval>) | undefined
 }
 
 /**
- * Settings for the calls below: what is given here wins over what the model was made with.
+ * Settings for the calls that see this service. They override the settings that the model was made with.
  *
+ * @see {@link withConfigOverride} to set some of them for one effect
  * @category services
  * @since 0.1.0
  */
 export class Config extends Context.Service<Config, Settings>()("@effect-codex/ai/CodexLanguageModel/Config") {}
 
 /**
- * Overrides settings for the calls of an effect. For a stream, provide {@link Config} with `Stream.provideService`.
+ * Overrides settings for the model calls of an effect. For a stream, provide {@link Config} with
+ * `Stream.provideService`.
  *
  * **Example** (A second opinion that costs more)
  *
@@ -134,25 +136,25 @@ export const withConfigOverride: {
 )
 
 // =============================================================================
-// What codex cannot do
+// Unsupported requests
 // =============================================================================
 
 const invalid = (method: string, parameter: string, description: string) =>
   Effect.fail(Errors.make(method, new AiError.InvalidRequestError({ parameter, description })))
 
 const checked = (method: string, { prompt, toolChoice, tools }: LanguageModel.ProviderOptions) => {
-  if (prompt.content.length === 0) return invalid(method, "prompt", "It is empty.")
+  if (prompt.content.length === 0) return invalid(method, "prompt", "The prompt is empty.")
   const isForced = toolChoice === "required" ||
     (Predicate.isObject(toolChoice) && ("tool" in toolChoice || toolChoice.mode === "required"))
   if (isForced) {
-    return invalid(method, "toolChoice", `codex decides itself which tools it calls. Take "auto", "none" or \`oneOf\`.`)
+    return invalid(method, "toolChoice", `codex cannot be forced to call a tool. Use "auto", "none" or \`oneOf\`.`)
   }
   const foreign = tools.find((tool) => Tool.isProviderDefined(tool) && !tool.id.startsWith("codex."))
   return foreign === undefined ? Effect.void : Effect.fail(Errors.make(
     method,
     new AiError.ToolConfigurationError({
       toolName: foreign.name,
-      description: "Another provider executes it. codex has those of `CodexTool`; leave the others out."
+      description: "Another provider executes this tool. Remove it; codex executes only the tools of `CodexTool`."
     })
   ))
 }
@@ -162,14 +164,15 @@ const checked = (method: string, { prompt, toolChoice, tools }: LanguageModel.Pr
 // =============================================================================
 
 /**
- * What a model is made with.
+ * Options of {@link make} and {@link layer}.
  *
  * @category options
  * @since 0.1.0
  */
 export interface Options {
-  /** Default: the model of the configuration of codex. */
+  /** The name of the model. Default: the one in codex's configuration. */
   readonly model?: string | undefined
+  /** The settings of all calls; {@link Config} overrides them. Default: none. */
   readonly config?: Omit<Settings, "model"> | undefined
 }
 
@@ -179,8 +182,9 @@ const methodOf = ({ responseFormat }: LanguageModel.ProviderOptions): string =>
   responseFormat.type === "json" ? "generateObject" : "generateText"
 
 /**
- * Makes the language model on the client that the context has.
+ * Makes the language model. It uses the `Codex` client from the context.
  *
+ * @see {@link layer} and {@link model} to provide it
  * @category constructors
  * @since 0.1.0
  */
@@ -195,7 +199,7 @@ export const make = Effect.fnUntraced(function*(
     ...Option.getOrUndefined(config)
   }))
 
-  /** All that a call needs before its turn. */
+  /** Prepares everything that a call needs before its turn. */
   const prepare = Effect.fnUntraced(function*(
     method: string,
     request: LanguageModel.ProviderOptions,
@@ -239,7 +243,7 @@ export const make = Effect.fnUntraced(function*(
       return yield* Threads.start(codex, { ...settings, ...(isStateless && { ephemeral: true }) }, conversation, calls)
     })
 
-    /** Of two calls that go on from the same answer at once, the second gets a fork. */
+    /** If two calls continue from the same answer at once, the second gets a fork. */
     const fork = (
       found: Threads.Found,
       busy: ThreadBusy
@@ -286,7 +290,7 @@ export const make = Effect.fnUntraced(function*(
     })
   }
 
-  /** A turn that ran to its end, or to the longest length of the model's answers. */
+  /** Treats the model's output limit as an end of the turn, not as a failure. */
   const ended = <E extends { readonly _tag: string }>(result: Effect.Effect<TurnResult, E | TurnFailed>) =>
     result.pipe(
       Effect.map((result) => ({ result, reason: "stop" as const })),
@@ -310,7 +314,7 @@ export const make = Effect.fnUntraced(function*(
     annotate(request, found, settings)
 
     let turns = 0
-    // What a further turn says nothing of is what the turns before it did.
+    // The result of a repair turn does not say what the turns before it did.
     const mayHaveWorked = () => turns > 1 || calls.hasCalled()
 
     const answered = Effect.fnUntraced(function*(
@@ -345,7 +349,7 @@ export const make = Effect.fnUntraced(function*(
   const streamText = (request: LanguageModel.ProviderOptions) =>
     Stream.unwrap(Effect.gen(function*() {
       yield* checked("streamText", request)
-      // A handler that reports faster than its reader reads waits.
+      // Bounded, so that a handler that reports faster than the reader reads has to wait.
       const told = yield* Queue.bounded<Parts.Part, Cause.Done>(16)
       const { answerOf, calls, find, fork, input, settings, turnOptions } = yield* prepare(
         "streamText",
@@ -360,7 +364,7 @@ export const make = Effect.fnUntraced(function*(
         (error) => Effect.flatMap(fork(found, error), ({ thread }) => thread.turn(input, turnOptions))
       )
       const answer = answerOf(turn, found.tools)
-      // The parts of a call come from its handler, at the moment that they are there.
+      // The parts of a tool call come from its handler as soon as they exist, not from the item.
       const fold = new Parts.Fold({ ...answer, ofCall: () => [] })
       const events = turn.events.pipe(
         Stream.map((event) => fold.step(event)),
@@ -389,14 +393,16 @@ export const make = Effect.fnUntraced(function*(
     supportsSystemMessagesInHistory: Effect.succeed(true)
   })
 
-  /** The toolkit with its handlers, which the provider would not see, and the checks that it cannot make. */
+  /**
+   * Resolves the toolkit with its handlers, which `LanguageModel.make` hides from the provider, and checks the options.
+   */
   const received = (method: string, options: TextOptions) =>
     Effect.gen(function*() {
       if (options.disableToolCallResolution === true) {
         return yield* invalid(
           method,
           "disableToolCallResolution",
-          "A turn of codex waits for the results of its tools."
+          "A codex turn waits for the results of its tools, so their calls cannot be left unresolved. Remove the option."
         )
       }
       const { concurrency = "unbounded", toolkit } = options
@@ -423,8 +429,8 @@ export const make = Effect.fnUntraced(function*(
       Stream.mapError(Errors.settled)
     )
 
-  // The types of these methods say what each toolkit and schema adds to them, which no implementation can repeat: as in
-  // `LanguageModel.make` itself.
+  // The types of these methods depend on the toolkit and schema of each call. No implementation can express that;
+  // `LanguageModel.make` casts too.
   return LanguageModel.LanguageModel.of({
     ...inner,
     generateText: effectOf("generateText") as LanguageModel.LanguageModel["generateText"],
@@ -447,7 +453,7 @@ const handlersOf = (toolkit: NonNullable<TextOptions["toolkit"]>) =>
     Toolkit.WithHandler<Record<string, Tool.Any>>
   >
 
-/** What an object is asked for with, and what does not fit of a text. */
+/** The JSON Schema to request an object with, and a check of the answer. */
 const outputOf = Effect.fnUntraced(function*(method: string, schema: Schema.Top) {
   const { codec, jsonSchema } = yield* Effect.try({
     try: () => EffectAi.codecTransformer(schema),
@@ -460,7 +466,7 @@ const outputOf = Effect.fnUntraced(function*(method: string, schema: Schema.Top)
   const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(codec), { errors: "all" })
   return {
     jsonSchema: jsonSchema as Schema.JsonObject,
-    // The call has what the schema needs to decode: `effect/ai` decodes with it again.
+    // The context of the call provides the schema's decoding services: `effect/ai` decodes with them again.
     issueOf: (text: string) =>
       Effect.match(decode(text), { onFailure: ({ message }) => message, onSuccess: () => undefined }) as Effect.Effect<
         string | undefined
@@ -473,8 +479,10 @@ const outputOf = Effect.fnUntraced(function*(method: string, schema: Schema.Top)
 // =============================================================================
 
 /**
- * {@link make} as a layer.
+ * A layer that provides the language model of {@link make}.
  *
+ * @see {@link layerConfig} for settings from the environment
+ * @see {@link model} for a model by name
  * @category layers
  * @since 0.1.0
  */
@@ -482,7 +490,7 @@ export const layer = (options?: Options): Layer.Layer<LanguageModel.LanguageMode
   Layer.effect(LanguageModel.LanguageModel, make(options))
 
 /**
- * {@link layer} with settings that are read from the `ConfigProvider`.
+ * A {@link layer} that reads its settings from the `ConfigProvider`. Fails with `ConfigError` if one cannot be read.
  *
  * **Example** (A model that operators choose)
  *
@@ -521,7 +529,7 @@ export const layerConfig = (options: {
 }
 
 /**
- * A model of codex, by its name. It is a layer too, and what an `ExecutionPlan` takes.
+ * A codex model by name. Use it as a layer, or as a step of an `ExecutionPlan`.
  *
  * **Example** (Another provider when codex cannot)
  *
@@ -539,6 +547,7 @@ export const layerConfig = (options: {
  *   )
  * ```
  *
+ * @see {@link layer} for the default model of codex's configuration
  * @category constructors
  * @since 0.1.0
  */

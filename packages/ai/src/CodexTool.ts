@@ -1,6 +1,7 @@
 /**
- * What codex itself does in a turn, as tools that the provider executes: commands, patches, web searches and the tools of
- * its MCP servers. codex has them whether they are asked for or not; a toolkit that holds them gets their calls and results
+ * codex's own actions as provider-executed tools: commands, patches, web searches and the tools of its MCP servers.
+ *
+ * codex can use them in every turn, whether or not a toolkit contains them. If it does, their calls and results appear
  * as parts of the answer.
  *
  * **Example** (The commands of an answer)
@@ -25,21 +26,21 @@ import * as Tool from "effect/ai/Tool"
 import * as Toolkit from "effect/ai/Toolkit"
 import * as Schema from "effect/Schema"
 
-// The failure of a command is a result of its part. In the other mode `effect/ai` adds it to the errors of the call.
+// A failed command is a result, not a failure of the call: in the other mode `effect/ai` adds it to the call's errors.
 const mode = { args: Schema.Struct({ failureMode: Schema.Literal("return") }) }
 const failureMode = { failureMode: "return" } as const
 
-const Status = Schema.String.annotate({ description: "As codex has it, such as `failed` and `declined`." })
+const Status = Schema.String.annotate({ description: "The status that codex reports, such as `failed` or `declined`." })
 
 const Output = {
   exitCode: Schema.NullOr(Schema.Number),
-  /** What it wrote to stdout and stderr. */
+  /** What the command wrote to stdout and stderr. */
   output: Schema.String
 }
 
 /**
- * A command that codex ran. One that ended with an exit code other than 0 is a failure, and so is one that was declined or
- * not started.
+ * A command that codex ran. Its result is a failure if the exit code is not 0, or if the command was declined or did
+ * not start.
  *
  * @category tools
  * @since 0.1.0
@@ -55,7 +56,7 @@ export const shell = Tool.providerDefined({
 })<"return">(failureMode)
 
 /**
- * Files that codex changed with its tool for patches. What commands wrote is not among them.
+ * Files that codex changed with its patch tool. It does not include files that commands wrote.
  *
  * @category tools
  * @since 0.1.0
@@ -73,7 +74,7 @@ export const patch = Tool.providerDefined({
 })<"return">(failureMode)
 
 /**
- * A web search, or a page that was opened.
+ * A web search, or a web page that codex opened.
  *
  * @category tools
  * @since 0.1.0
@@ -88,7 +89,7 @@ export const webSearch = Tool.providerDefined({
 })<"return">(failureMode)
 
 /**
- * A call of a tool of one of codex's MCP servers.
+ * A tool call to one of codex's MCP servers.
  *
  * @category tools
  * @since 0.1.0
@@ -104,7 +105,7 @@ export const mcp = Tool.providerDefined({
 })<"return">(failureMode)
 
 /**
- * All of them.
+ * A toolkit of {@link shell}, {@link patch}, {@link webSearch} and {@link mcp}.
  *
  * @category toolkits
  * @since 0.1.0

@@ -1,9 +1,9 @@
 /**
- * Threads of codex as the tools of an MCP server: `codex` starts one, and `codex_reply` goes on with one by its id, also with
- * one of yesterday or of another process.
+ * codex threads as the tools of an MCP server: `codex` starts a thread, and `codex_reply` continues any stored thread
+ * by its id, including older threads and those of other processes.
  *
- * This module is not in the package's index, because a server costs more to import than all the rest. `effect-codex mcp` of
- * `@effect-codex/cli` is this on stdin and stdout.
+ * The package's index does not export this module, because a server costs more to import than everything else.
+ * `effect-codex mcp` of `@effect-codex/cli` runs it on stdin and stdout.
  *
  * @since 0.1.0
  */
@@ -24,22 +24,22 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 
 /**
- * What the tools answer with: `structuredContent` of the call's result.
+ * The result of both tools, sent as `structuredContent`.
  *
  * @category schemas
  * @since 0.1.0
  */
 export const Answer = Schema.Struct({
-  threadId: Schema.String.annotate({ description: "Give it to codex_reply to go on with this conversation." }),
+  threadId: Schema.String.annotate({ description: "Pass it to codex_reply to continue this conversation." }),
   turnId: Schema.String,
-  /** The final answer; null if the agent gave none. */
+  /** The final answer; null if the turn ended without one. */
   answer: Schema.NullOr(Schema.String),
-  /** The decoded answer, if an `outputSchema` was given. */
+  /** The answer parsed as JSON, if the call had an `outputSchema`; null if it is not JSON. */
   output: Schema.optionalKey(Schema.Json)
 })
 
 /**
- * Why a call failed. Where there is a thread its id is told, so that it can be gone on with.
+ * Why a call failed. `threadId` is null if no thread was started; otherwise `codex_reply` can continue it.
  *
  * @category schemas
  * @since 0.1.0
@@ -50,10 +50,10 @@ export const Failure = Schema.Struct({
   threadId: Schema.NullOr(Schema.String)
 })
 
-const prompt = Schema.String.annotate({ description: "What the agent is asked to do." })
+const prompt = Schema.String.annotate({ description: "The task for the agent." })
 
 const outputSchema = Schema.optionalKey(
-  Schema.JsonObject.annotate({ description: "A JSON Schema of an object, which the final answer has to fit." })
+  Schema.JsonObject.annotate({ description: "A JSON Schema of an object. The final answer must match it." })
 )
 
 /**
@@ -64,14 +64,14 @@ const outputSchema = Schema.optionalKey(
  */
 export const start = Tool.make("codex", {
   description:
-    "Asks codex, a coding agent, to do something, and waits until it has. It works with commands and patches, " +
-    "and gives its final answer with the id of the conversation.",
+    "Gives a task to codex, a coding agent, and waits until it is done. codex runs commands and applies patches. " +
+    "Returns its final answer and the id of the conversation.",
   parameters: Schema.Struct({
     prompt,
     cwd: Schema.optionalKey(
-      Schema.String.annotate({ description: "The folder that it works in, as an absolute path." })
+      Schema.String.annotate({ description: "The folder to work in, as an absolute path." })
     ),
-    model: Schema.optionalKey(Schema.String.annotate({ description: "Default: as configured." })),
+    model: Schema.optionalKey(Schema.String.annotate({ description: "Default: the configured model." })),
     outputSchema
   }),
   success: Answer,
@@ -80,15 +80,15 @@ export const start = Tool.make("codex", {
 }).annotate(Tool.Title, "Ask codex")
 
 /**
- * Runs a further turn of a thread.
+ * Runs another turn of a thread.
  *
  * @category tools
  * @since 0.1.0
  */
 export const reply = Tool.make("codex_reply", {
-  description: "Says more to codex in a conversation that there is, whoever began it and when.",
+  description: "Continues an existing codex conversation, no matter when or by whom it was started.",
   parameters: Schema.Struct({
-    threadId: Schema.String.annotate({ description: "The id that codex answered with." }),
+    threadId: Schema.String.annotate({ description: "The threadId of an earlier result." }),
     prompt,
     outputSchema
   }),
@@ -98,7 +98,7 @@ export const reply = Tool.make("codex_reply", {
 }).annotate(Tool.Title, "Reply to codex")
 
 /**
- * Both tools.
+ * A toolkit of {@link start} and {@link reply}.
  *
  * @category toolkits
  * @since 0.1.0
@@ -109,10 +109,10 @@ export const toolkit = Toolkit.make(start, reply)
 // Progress
 // =============================================================================
 
-// What the model says is shown to a person, and may hold what moves a cursor or hides a text.
+// The client shows this text to a person; the model's text may contain characters that move a cursor or hide text.
 const shown = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\s]+/gu, " ").trim().slice(0, 300)
 
-/** What a person is told while a turn runs. */
+/** The progress message for an event, if it deserves one. */
 const progressOf = (event: TurnEvent): string | undefined => {
   if (event._tag !== "item/started" && event._tag !== "item/completed") return undefined
   const { item } = event.params
@@ -133,7 +133,7 @@ const progressOf = (event: TurnEvent): string | undefined => {
   }
 }
 
-/** Tells the client how a turn goes, if its request asked for that. */
+/** Sends progress notifications if the request carries a progress token. */
 const report = Effect.fnUntraced(function*(
   server: McpServer.McpServer["Service"],
   events: Stream.Stream<TurnEvent, unknown>
@@ -149,7 +149,7 @@ const report = Effect.fnUntraced(function*(
     Stream.runForEach((message) =>
       server.notifications["notifications/progress"]({ progressToken, progress: ++progress, message: shown(message) })
     ),
-    // The end of the connection is the turn's, too.
+    // A lost connection also ends the turn, whose result reports it.
     Effect.ignore
   )
 })
@@ -193,7 +193,7 @@ const ask = Effect.fnUntraced(
     if (isInterrupted(result)) {
       return yield* Effect.fail<typeof Failure.Type>({
         error: "TurnInterrupted",
-        message: "The turn was interrupted. Go on with codex_reply.",
+        message: "The turn was interrupted. Continue with codex_reply.",
         threadId: thread.id
       })
     }
@@ -204,8 +204,8 @@ const ask = Effect.fnUntraced(
 )
 
 /**
- * What the server's threads are started and resumed with, beyond what a call says. What a client may have done to a machine
- * is said here and not by the client. Default: as `startThread` has it.
+ * The settings of the server's threads. Permissions such as the sandbox come only from here; a client cannot choose
+ * them. Defaults: those of `startThread`.
  *
  * @category options
  * @since 0.1.0
@@ -213,7 +213,9 @@ const ask = Effect.fnUntraced(
 export type Settings = Omit<Codex.StartThreadOptions, "tools">
 
 /**
- * The handlers of {@link toolkit}.
+ * A layer with the handlers of {@link toolkit}.
+ *
+ * @see {@link layer} to also register the tools with a server
  *
  * @category layers
  * @since 0.1.0
@@ -249,7 +251,7 @@ export const layerHandlers = (
   }))
 
 /**
- * Registers the tools with a server, as `registrations` of `McpServer.layerStdio` and its relatives.
+ * A layer that registers the tools with a server: the `registrations` of `McpServer.layerStdio` and its variants.
  *
  * **Example** (A server on stdin and stdout)
  *

@@ -1,5 +1,5 @@
 /**
- * codex as the language model of programs that are written with `effect/ai`.
+ * codex as the language model of programs written with `effect/ai`.
  *
  * @since 0.1.0
  */
@@ -19,7 +19,7 @@ export * as CodexChat from "./CodexChat.ts"
 export * as CodexLanguageModel from "./CodexLanguageModel.ts"
 
 /**
- * What codex itself does in a turn, as tools.
+ * codex's own actions as provider-executed tools.
  *
  * @since 0.1.0
  */

@@ -1,4 +1,4 @@
-/** What a prompt asks of codex: which thread it goes on with, what that lacks, and what is said in the new turn. */
+/** Reads a prompt: which thread it continues, which messages that thread lacks, and the input of the new turn. */
 import * as Input from "@effect-codex/client/Input"
 import * as AiError from "effect/ai/AiError"
 import type * as Prompt from "effect/ai/Prompt"
@@ -10,17 +10,17 @@ import type * as Schema from "effect/Schema"
 import { digestOf, type Marker, markerOf } from "./marker.ts"
 
 export interface Conversation {
-  /** The thread and turn that it goes on with. */
+  /** The thread and turn to continue. */
   readonly marker: Marker | undefined
-  /** What stands between that turn and the input: another model's answers, and what was said late by the system. */
+  /** The messages between that turn and the input: answers of another model, and late system messages. */
   readonly since: ReadonlyArray<Prompt.Message>
-  /** The system messages that it begins with. */
+  /** The leading system messages. */
   readonly system: string
-  /** All that stands before the input, except for these. */
+  /** Everything before the input, except for the leading system messages. */
   readonly history: ReadonlyArray<Prompt.Message>
-  /** What the new turn says. */
+  /** The input of the new turn. */
   readonly input: ReadonlyArray<Prompt.Message>
-  /** The digest that the answer is marked with. */
+  /** The digest to put into the answer's marker. */
   readonly digest: string
 }
 
@@ -31,7 +31,7 @@ const withoutInput = (messages: ReadonlyArray<Prompt.Message>) => {
   return [messages.slice(0, last + 1), messages.slice(last + 1)] as const
 }
 
-/** @param instructions those of the configuration, which a thread keeps as it keeps the first system messages */
+/** @param instructions the configured instructions; a thread keeps them, as it keeps the leading system messages */
 export const read = ({ content }: Prompt.Prompt, instructions: string): Conversation => {
   const at = content.findLastIndex((message) => markerOf(message) !== undefined)
   const found = at < 0 ? undefined : markerOf(content[at]!)
@@ -79,7 +79,7 @@ const textOf = ({ data, fileName, mediaType }: Prompt.FilePart): Effect.Effect<s
     ? bytes.success
     : undefined
   return text === undefined
-    ? Effect.fail(refused(`A file of type ${mediaType} has to be given as bytes or as base64.`))
+    ? Effect.fail(refused(`A file of type ${mediaType} must be passed as bytes or base64.`))
     : Effect.succeed(
       `<file name=${JSON.stringify(fileName ?? "file")} type="${mediaType}">\n${
         new TextDecoder().decode(text)
@@ -91,7 +91,7 @@ type Media =
   | { readonly _tag: "Text"; readonly text: string }
   | { readonly _tag: "Image" | "Audio" | "LocalImage"; readonly url: string }
 
-/** A file in one of the forms that codex takes. */
+/** Converts a file to one of the forms that codex accepts. */
 const mediaOf = (part: Prompt.FilePart): Effect.Effect<Media, AiError.AiError> => {
   const { data, mediaType } = part
   const isImage = mediaType.startsWith("image/")
@@ -99,7 +99,7 @@ const mediaOf = (part: Prompt.FilePart): Effect.Effect<Media, AiError.AiError> =
     return data.protocol === "file:" && isImage
       ? Effect.succeed({ _tag: "LocalImage", url: decodeURIComponent(data.pathname) })
       : Effect.fail(
-        refused(`codex fetches no ${data.protocol}// files. Give ${part.fileName ?? "it"} as bytes or as base64.`)
+        refused(`codex does not fetch ${data.protocol}// files. Pass ${part.fileName ?? "it"} as bytes or base64.`)
       )
   }
   if (isImage) return Effect.succeed({ _tag: "Image", url: dataUrl(part) })
@@ -107,12 +107,12 @@ const mediaOf = (part: Prompt.FilePart): Effect.Effect<Media, AiError.AiError> =
   return isText(mediaType)
     ? Effect.map(textOf(part), (text) => ({ _tag: "Text", text }))
     : Effect.fail(
-      refused(`codex takes images, sound and text, and ${part.fileName ?? "a file"} is ${mediaType}.`)
+      refused(`codex accepts only images, audio and text; ${part.fileName ?? "a file"} is ${mediaType}.`)
     )
 }
 
 // =============================================================================
-// What is said in a turn
+// The input of a turn
 // =============================================================================
 
 export const inputOf = (
@@ -138,7 +138,7 @@ export const inputOf = (
   )
 
 // =============================================================================
-// What is put into a thread's history
+// Items for a thread's history
 // =============================================================================
 
 const message = (role: "user" | "assistant" | "developer", content: ReadonlyArray<Schema.Json>): Schema.Json => ({
@@ -173,12 +173,16 @@ const userContent = (part: Prompt.TextPart | Prompt.FilePart): Effect.Effect<Sch
       case "Image":
         return Effect.succeed({ type: "input_image", image_url: media.url })
       default:
-        return Effect.fail(refused("Of files, the history of another model may have images as bytes, and text."))
+        return Effect.fail(
+          refused("In the history of another model, codex accepts only text files, and images as bytes or base64.")
+        )
     }
   })
 }
 
-/** Items of the Responses API. The reasoning of a model is of use to itself alone, and is left out. */
+/**
+ * Converts messages to items of the Responses API. Leaves out reasoning, which only the model that wrote it can use.
+ */
 export const itemsOf = (
   messages: ReadonlyArray<Prompt.Message>
 ): Effect.Effect<Array<Schema.Json>, AiError.AiError> => {
@@ -200,7 +204,7 @@ export const itemsOf = (
               case "text":
                 return part.text === "" ? [] : [message("assistant", [{ type: "output_text", text: part.text }])]
               case "tool-call":
-                // The model's API refuses a call that has no output.
+                // The model's API refuses a call without an output.
                 return answered.has(part.id) ? [call(part)] : [call(part), callOutput(part.id, "It was not run.")]
               case "tool-result":
                 return [callOutput(part.id, outputOf(part))]

@@ -1,6 +1,6 @@
 /**
- * The client's errors as those of `effect/ai`. Programs repeat what is retryable there, and a turn of an agent may have
- * done something: so only what provably did nothing is retryable.
+ * Converts the client's errors to those of `effect/ai`. Programs repeat retryable calls, but a turn may have changed
+ * something. So an error is retryable only if the turn provably did nothing.
  */
 import {
   type EventsOverflow,
@@ -31,9 +31,9 @@ export const make = (method: string, reason: AiError.AiErrorReason): AiError.AiE
   AiError.make({ module, method, reason })
 
 /**
- * Whether the failed turn did nothing: no answer of the model was complete, and codex told of nothing but what the user
- * said. One of the two is not enough (measured on codex 0.169): a command runs as soon as the model has written it, before
- * the answer is complete, and not every command that ran is an item.
+ * Whether the failed turn did nothing: the model completed no answer, and codex reported no item except the user's
+ * messages. Either alone proves nothing: docs/codex-behaviour.md, "A command runs before the answer that asks for it is
+ * complete" and "Not every command that ran is an item".
  */
 const didNothing = ({ result }: TurnFailed): boolean =>
   Option.isNone(result.usage) && result.items.every(({ type }) => type === "userMessage")
@@ -64,14 +64,14 @@ const ofTurn = (error: TurnFailed, mayHaveWorked: boolean): AiError.AiErrorReaso
   }
 }
 
-/** @param mayHaveWorked whether a tool of the program was called, or the call had a turn before this one */
+/** @param mayHaveWorked whether a tool of the program ran, or the call had an earlier turn */
 export const ofClient = (method: string, mayHaveWorked: () => boolean) => (error: ClientError): AiError.AiError => {
   const metadata = { codex: { error: error._tag } }
   const description = error.message
   switch (error._tag) {
     case "TurnFailed":
       return make(method, ofTurn(error, mayHaveWorked()))
-    // The server did not take the request.
+    // The server did not accept the request.
     case "ServerOverloaded":
       return make(
         method,
@@ -90,7 +90,7 @@ export const ofClient = (method: string, mayHaveWorked: () => boolean) => (error
   }
 }
 
-/** A handler of the program failed, and the call fails as the handler did. */
+/** Carries the failure of a handler, so that the call fails with the same cause. */
 export class HandlerFailure {
   readonly _tag = "HandlerFailure"
   readonly cause: Cause.Cause<unknown>
@@ -106,7 +106,7 @@ export const ofAny =
   (error: ClientError | AiError.AiError | HandlerFailure): AiError.AiError | HandlerFailure =>
     AiError.isAiError(error) || isHandlerFailure(error) ? error : ofClient(method, mayHaveWorked)(error)
 
-/** `LanguageModel.make` hands every error on as it is, and its types know those of the provider alone. */
+/** `LanguageModel.make` passes every error on unchanged, but its types admit only `AiError`. */
 export const withinProvider = (error: AiError.AiError | HandlerFailure): AiError.AiError => error as AiError.AiError
 
 export const interrupted = (result: TurnResult): Effect.Effect<never, TurnInterrupted> =>
@@ -116,8 +116,8 @@ const isWords = ({ type }: { readonly type: string }): boolean =>
   type === "userMessage" || type === "agentMessage" || type === "reasoning"
 
 /**
- * An object that does not fit. Programs repeat it, so it is the retryable error only if the turn was a single answer of the
- * model: whatever runs a tool asks the model again.
+ * An object that does not match its schema. Retryable only if the turn was a single model answer: a turn that ran a
+ * tool has called the model more than once.
  */
 export const unfit = (
   method: string,
@@ -142,7 +142,8 @@ export const unfit = (
 }
 
 /**
- * What `effect/ai` itself says of an answer, and what a handler fails with, comes after a turn that may have done something.
+ * Makes errors of `effect/ai` itself, and those of handlers, not retryable: they occur after a turn that may have
+ * changed something.
  */
 export const settled = <E>(error: E): E | AiError.AiError =>
   AiError.isAiError(error) && error.isRetryable && error.module !== module

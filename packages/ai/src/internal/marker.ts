@@ -1,6 +1,6 @@
 /**
- * What tells a conversation its thread: metadata of an answer's parts, which `effect/ai` keeps in the prompt and in what is
- * exported of a Chat.
+ * Links a conversation to its thread: metadata in the parts of an answer, which `effect/ai` keeps in the prompt and in
+ * exported Chats.
  */
 import type * as Prompt from "effect/ai/Prompt"
 import * as Base64 from "effect/encoding/Base64"
@@ -8,8 +8,8 @@ import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 
 /**
- * Which turn of which thread a part comes from. It is among the metadata of the parts of an answer, and a prompt that holds
- * them goes on with that thread.
+ * The thread and turn that a part of an answer comes from. It is stored in the part's metadata; a prompt that contains
+ * such a part continues that thread.
  *
  * @category models
  * @since 0.1.0
@@ -17,9 +17,9 @@ import * as Schema from "effect/Schema"
 export type Marker = {
   threadId: string
   turnId: string
-  /** A digest of the prompt that was answered. A prompt that says something else is not the thread's. */
+  /** A digest of the prompt that was answered. If the prompt was changed since, it no longer belongs to the thread. */
   before: string
-  /** The tools that the thread was started with, by name, each with a digest of what the model is told of it. */
+  /** The tools that the thread was started with: a digest of the specification that the model sees, by name. */
   tools: { [name: string]: string }
 }
 
@@ -30,7 +30,7 @@ const isMarker = Schema.is(Schema.Struct({
   tools: Schema.Record(Schema.String, Schema.String)
 }))
 
-/** The marker of an answer of codex. */
+/** The marker of a message, if it is a codex answer. */
 export const markerOf = (message: Prompt.Message): Marker | undefined => {
   if (message.role !== "assistant") return undefined
   for (const { options } of message.content) {
@@ -40,7 +40,7 @@ export const markerOf = (message: Prompt.Message): Marker | undefined => {
   return undefined
 }
 
-/** Not cryptographic: it compares what one program has said with what it says now. */
+/** Not cryptographic: it only compares a program's earlier prompt with its current one. */
 export const digest = (text: string): string => {
   let low = 0xdeadbeef
   let high = 0x41c6ce57
@@ -54,14 +54,14 @@ export const digest = (text: string): string => {
   return (4_294_967_296 * (2_097_151 & high) + (low >>> 0)).toString(36)
 }
 
-/** A store may give the keys of an object back in another order. */
+/** A store may return the keys of an object in another order. */
 const sorted = (_: string, value: unknown): unknown =>
   Predicate.isObject(value) ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1)) : value
 
 const fileData = ({ data }: Prompt.FilePart): string =>
   data instanceof URL ? data.href : Predicate.isString(data) ? data : Base64.encode(data)
 
-// Requests for approvals and their answers are taken out of a prompt once they are settled.
+// `effect/ai` removes approval requests and their answers from a prompt once they are settled.
 const isSaid = ({ type }: { readonly type: string }): boolean => !type.startsWith("tool-approval-")
 
 const said = (message: Prompt.Message): unknown => {
@@ -83,6 +83,6 @@ const said = (message: Prompt.Message): unknown => {
   })
 }
 
-/** A digest of what a conversation says, without what a program or a store adds to its messages. */
+/** A digest of a conversation's content. Ignores what a program or a store adds to the messages. */
 export const digestOf = (instructions: string, messages: ReadonlyArray<Prompt.Message>): string =>
   digest(JSON.stringify([instructions, messages.map((message) => [message.role, said(message)])], sorted))

@@ -1,4 +1,4 @@
-/** The items and events of a turn as the parts of an answer. */
+/** Converts the items and events of a turn to the parts of an answer. */
 import type * as Received from "@effect-codex/client/Received"
 import type { TurnEvent } from "@effect-codex/client/ServerNotification"
 import type { TurnResult, TurnUsage } from "@effect-codex/client/TurnResult"
@@ -7,20 +7,20 @@ import * as Option from "effect/Option"
 import * as CodexTool from "../CodexTool.ts"
 import type { Marker } from "./marker.ts"
 
-/** A part that an answer as a whole and a streamed one have alike. */
+/** A part that is the same in a complete answer and in a streamed one. */
 export type Part = Response.ToolCallPartEncoded | Response.ToolResultPartEncoded | Response.UrlSourcePartEncoded
 
-/** What the parts of one answer have in common. */
+/** What all parts of one answer share. */
 export interface Answer {
   readonly marker: Marker
-  /** Whether the caller's toolkit has a tool of this name: a part of any other tool fails to decode. */
+  /** Whether the caller's toolkit has a tool of this name; `effect/ai` cannot decode parts of other tools. */
   readonly has: (tool: string) => boolean
-  /** The parts that came of a call of one of the program's tools. */
+  /** The parts of one call of a tool of the program. */
   readonly ofCall: (callId: string) => ReadonlyArray<Part>
 }
 
 // =============================================================================
-// What codex does itself
+// codex's own actions
 // =============================================================================
 
 const executed = (
@@ -39,7 +39,7 @@ const executed = (
 
 const json = (value: unknown) => value ?? null
 
-/** A page that was opened. Searches have no addresses of their own on codex 0.169. */
+/** Sources come only from opened pages: docs/codex-behaviour.md, "A search of the web has no addresses". */
 const sourceOf = (item: Extract<Received.ThreadItem, { readonly type: "webSearch" }>): ReadonlyArray<Part> => {
   const { action, id } = item
   const url = action !== null && action.type === "openPage" ? action.url : null
@@ -49,7 +49,7 @@ const sourceOf = (item: Extract<Received.ThreadItem, { readonly type: "webSearch
 const urlOf = (action: Received.WebSearchAction | null): string | null =>
   action !== null && (action.type === "openPage" || action.type === "findInPage") ? action.url ?? null : null
 
-/** The parts of whatever is no message and no reasoning. */
+/** The parts of an item that is neither a message nor reasoning. */
 export const doneBy = (item: Received.ThreadItem, answer: Answer): ReadonlyArray<Part> => {
   switch (item.type) {
     case "commandExecution": {
@@ -134,7 +134,7 @@ export const begin = (result: { readonly id: string; readonly model?: string | u
 })
 
 // =============================================================================
-// The answer as a whole
+// Complete answers
 // =============================================================================
 
 const isFinal = (item: Received.ThreadItem, items: ReadonlyArray<Received.ThreadItem>): boolean => {
@@ -144,9 +144,7 @@ const isFinal = (item: Received.ThreadItem, items: ReadonlyArray<Received.Thread
   return item === last
 }
 
-/**
- * @param text takes the place of the final answer
- */
+/** @param text replaces the final answer */
 export const ofResult = (
   result: TurnResult<unknown>,
   answer: Answer,
@@ -158,7 +156,7 @@ export const ofResult = (
   const parts = result.items.flatMap((item): ReadonlyArray<Response.PartEncoded> => {
     switch (item.type) {
       case "agentMessage":
-        // The texts of an answer are joined, and what the agent says on its way is no part of it.
+        // `effect/ai` joins all texts of an answer, so commentary must not be text.
         return isFinal(item, result.items) ? [final] : [{ type: "reasoning", text: item.text, metadata }]
       case "reasoning": {
         const summary = item.summary.join("\n\n")
@@ -172,32 +170,35 @@ export const ofResult = (
   return [
     begin({ id: result.id, model }),
     ...parts,
-    // A conversation finds its thread by its parts, so there is always one.
+    // A conversation finds its thread through the marker of a part, so there must be one.
     ...(parts.some(({ type }) => type === "text") ? [] : [final]),
     finish(result, answer.marker, reason)
   ]
 }
 
 // =============================================================================
-// The answer as it is written
+// Streamed answers
 // =============================================================================
 
 type Delta = Response.StreamPartEncoded
 
 const between = "\n\n"
 
-/** One message, or one piece of reasoning, while it is written. */
+/** A message or a reasoning item that is being written. */
 interface Block {
   readonly kind: "text" | "reasoning"
-  /** The id in the stream, which stays when the model begins again. */
+  /** The id in the stream. It stays the same when the model starts over. */
   readonly id: string
   itemId: string
   told: string
-  /** What the model has written again of what was told, after its stream broke. */
+  /** The part of `told` that the model has repeated since its stream broke. */
   again: string | undefined
 }
 
-/** Folds the events of a turn to parts. A stream takes nothing back: what the model writes twice is told once. */
+/**
+ * Folds the events of a turn into parts. A stream cannot take text back, so text that the model repeats is emitted
+ * once.
+ */
 export class Fold {
   private open: Block | undefined
   private broken = false
@@ -241,7 +242,7 @@ export class Fold {
     }
   }
 
-  /** What is left to tell when the turn is over. */
+  /** The remaining parts once the turn has ended. */
   end(): ReadonlyArray<Delta> {
     const closed = this.close()
     return this.hasText ? closed : [...closed, ...this.begin("text", "answer"), ...this.close()]
@@ -256,7 +257,6 @@ export class Fold {
       return []
     }
     const closed = this.close()
-    // An item without a word is no part yet, and a stream without text gets one at its end.
     this.open = { kind, id: `${this.blocks++}`, itemId, told: "", again: undefined }
     if (kind === "text") this.hasText = true
     const metadata = { codex: this.answer.marker }
@@ -303,7 +303,7 @@ export class Fold {
     const begun = this.open?.itemId === itemId ? [] : this.begin(kind, itemId)
     const open = this.open!
     const known = open.again ?? open.told
-    // The deltas of a slow reader are merged and none is lost, so this is of a server that sends no deltas.
+    // Text remains only if the server sent no deltas: a slow reader gets merged deltas, but loses none.
     const rest = text.startsWith(known) ? this.tell(text.slice(known.length)) : []
     return [...begun, ...rest, ...this.close()]
   }

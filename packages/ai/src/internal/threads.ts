@@ -1,4 +1,4 @@
-/** The thread that a prompt goes on with. */
+/** Finds, forks or starts the thread for a prompt. */
 import type * as Codex from "@effect-codex/client/Codex"
 import type { InvalidArgument, ResumeError, SettingsNotApplied, ThreadCallError } from "@effect-codex/client/CodexError"
 import type { Thread } from "@effect-codex/client/Thread"
@@ -14,10 +14,7 @@ import type { ToolCalls } from "./toolCalls.ts"
 
 export interface Found {
   readonly thread: Thread
-  /**
-   * How it was found: the thread of the conversation's last answer, a fork of it, or a new one, which was given what the
-   * prompt says.
-   */
+  /** The thread of the conversation's last answer, a fork of it, or a new thread that received the whole prompt. */
   readonly how: "new" | "continued" | "forked"
   readonly tools: Marker["tools"]
 }
@@ -29,7 +26,7 @@ export type Settings = Omit<
 
 export type Failure = ResumeError | ThreadCallError | SettingsNotApplied | InvalidArgument | AiError
 
-/** What a thread that exists keeps, and is refused when it is asked for again. */
+/** Removes the settings that an existing thread keeps; the server refuses them on resume and fork. */
 const withoutInstructions = (
   {
     allowProviderModelFallback: _a,
@@ -45,11 +42,11 @@ const withoutInstructions = (
   }: Settings
 ) => settings
 
-/** The tools that are needed and that the thread was not started with. */
+/** The needed tools that the thread was not started with. */
 export const missingTools = (needed: ToolCalls["digests"], has: Marker["tools"]): ReadonlyArray<string> =>
   Object.keys(needed).filter((name) => has[name] !== needed[name])
 
-// With its types written out: declarations would otherwise name those of a package that this one does not depend on.
+// Annotated, because the inferred declaration would name types of a package that is not a dependency.
 export const start: (
   codex: Codex.Codex["Service"],
   settings: Settings,
@@ -68,8 +65,8 @@ export const start: (
 })
 
 /**
- * The newest turn that a conversation goes on from: a failed one has told it nothing, and one in which nobody said anything
- * compacted the thread.
+ * The newest turn that a conversation can continue from. Skips failed turns, which answered nothing, and turns without
+ * items, which compacted the thread.
  */
 const lastTurn = (thread: Thread, turnId: string) =>
   thread.turns({ sortDirection: "desc", itemsView: "summary", pageSize: 5 }).pipe(
@@ -79,7 +76,7 @@ const lastTurn = (thread: Thread, turnId: string) =>
     Stream.runHead
   )
 
-/** A thread that goes on from the marker beside the one that it names. */
+/** Forks the marker's thread after the marker's turn. */
 export const fork: (
   codex: Codex.Codex["Service"],
   settings: Settings,
@@ -99,13 +96,15 @@ export const fork: (
 })
 
 /**
- * What threads were given since their last answer: a call that is repeated, or made twice at once, must not give it again.
- * Only the threads of the newest calls are kept, because a call is repeated soon or not at all.
+ * Remembers what was injected into threads since their last answer, so that a repeated or concurrent call does not
+ * inject it again. Keeps only the threads of the newest calls, because a call is repeated soon or not at all.
  */
 export class Injected {
   private readonly threads = new Map<string, { readonly lock: Semaphore.Semaphore; since: string }>()
 
-  /** Runs `inject` unless the thread was given the same. Of calls at once, the others wait for the first. */
+  /**
+   * Runs `inject` unless the thread has already received the same. Concurrent calls for a thread wait for the first.
+   */
   once<E>(
     threadId: string,
     { since }: Conversation.Conversation,
@@ -135,8 +134,8 @@ export class Injected {
 }
 
 /**
- * The thread of the marker. Succeeds with none when nothing of it is stored here: it was deleted, or the conversation
- * comes from another machine.
+ * Continues the marker's thread, or a fork of it. Succeeds with none if the thread is not stored here: it was deleted,
+ * or the conversation comes from another machine.
  */
 export const goOn = (
   codex: Codex.Codex["Service"],
@@ -155,7 +154,7 @@ export const goOn = (
     if (items.length > 0) yield* injected.once(threadId, conversation, thread.inject(items))
     return { thread, how: "continued" as const, tools }
   }).pipe(
-    // Another process has it, and a fork needs no more than what is stored.
+    // Another process has the thread loaded; a fork needs only what is stored.
     Effect.catchTag("ThreadInUse", () => Effect.succeed(undefined)),
     Effect.flatMap((found) =>
       found === undefined ? fork(codex, settings, conversation, marker, calls) : Effect.succeed(found)

@@ -1,4 +1,4 @@
-/** The calls of the program's tools in one turn. */
+/** Answers the calls of the program's tools in one turn. */
 import type { InvalidArgument } from "@effect-codex/client/CodexError"
 import type { DynamicTools } from "@effect-codex/client/DynamicTools"
 import * as EffectAi from "@effect-codex/client/EffectAi"
@@ -19,7 +19,7 @@ import type { Part } from "./parts.ts"
 
 type AnyToolkit = Toolkit.WithHandler<Record<string, Tool.Any>>
 
-/** What a caller gave: `LanguageModel.make` keeps the handlers of a toolkit to itself. */
+/** What the caller passed. Needed because `LanguageModel.make` does not pass a toolkit's handlers to the provider. */
 export interface Caller {
   readonly toolkit: AnyToolkit | undefined
   readonly concurrency: number | "unbounded"
@@ -30,13 +30,13 @@ export const Caller = Context.Reference<Caller>("@effect-codex/ai/internal/Calle
 })
 
 export interface ToolCalls {
-  /** What a thread is started with. */
+  /** The tools to start a thread with. */
   readonly tools: DynamicTools | undefined
-  /** By name, with a digest of what the model is told of each. */
+  /** A digest of each tool's specification, by name. */
   readonly digests: { readonly [name: string]: string }
   /** Answers the calls of one turn. */
   readonly handlers: Overrides
-  /** Never ends, or fails with what a handler with `failureMode: "error"` failed with. */
+  /** Never succeeds. Fails once a handler with `failureMode: "error"` fails. */
   readonly failure: Effect.Effect<never, HandlerFailure>
   readonly hasCalled: () => boolean
   readonly ofCall: (callId: string) => ReadonlyArray<Part>
@@ -51,8 +51,8 @@ const fits = ({ params, tool }: EffectAi.ToolCall): boolean =>
   !Schema.isSchema(tool.parametersSchema) || Schema.is(Schema.toEncoded(tool.parametersSchema))(params)
 
 /**
- * @param approve decides on tools that need an approval
- * @param tell is given the parts of a call as they come
+ * @param approve approves or denies calls of tools that need approval
+ * @param tell receives the parts of each call as they come
  */
 export const make = Effect.fnUntraced(function*(
   request: LanguageModel.ProviderOptions,
@@ -80,7 +80,7 @@ export const make = Effect.fnUntraced(function*(
   })
 
   const onResult = Effect.fnUntraced(function*(call: EffectAi.ToolCall, result: Tool.HandlerResult<Tool.Any>) {
-    // The model was told and may call again; `effect/ai` takes no part whose arguments do not fit its tool.
+    // The model was told and may call again. `effect/ai` rejects parts whose arguments do not match their tool.
     if (result.failureOrigin === "parameters" || !fits(call)) return
     const { encodedResult, isFailure, preliminary } = result
     const modelOutput = result.modelOutput === undefined
@@ -98,7 +98,7 @@ export const make = Effect.fnUntraced(function*(
     }])
   })
 
-  // The call as a whole fails, so nobody is to go on with what the model makes of it.
+  // The whole call fails, so the model must not continue: never answer.
   const onFailure = (_: EffectAi.ToolCall, cause: Cause.Cause<unknown>) =>
     Effect.andThen(Deferred.fail(failed, new HandlerFailure(cause)), Effect.never)
 
@@ -107,7 +107,7 @@ export const make = Effect.fnUntraced(function*(
   const tools: DynamicTools | undefined =
     toolkit === undefined || Object.values(toolkit.tools).every(Tool.isProviderDefined)
       ? undefined
-      // What the handlers need, the caller of the model has: it is in the type of its call.
+      // The caller's context provides what the handlers need: it is in the type of the call.
       : yield* EffectAi.fromToolkit(toolkit, {
         messages: request.prompt.content,
         approve,
