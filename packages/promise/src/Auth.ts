@@ -1,7 +1,7 @@
 /**
  * Accounts and logins.
  *
- * A login belongs to the app-server, which stores it in place of the user's unless `Codex.start` was given
+ * A login belongs to the app-server. The server stores it, replacing the user's login, unless `Codex.start` received
  * `credentialsStore: "ephemeral"`.
  *
  * @since 0.1.0
@@ -12,8 +12,10 @@ import type { Readable } from "./Readable.ts"
 import type * as Received from "./Received.ts"
 
 /**
- * A login that waits for a person. Closing it before it is over cancels it, and so does the signal that it was started with.
+ * A login attempt that waits for a person. Closing it, or aborting the signal that it was started with, cancels it if
+ * it is still pending.
  *
+ * @see {@link ChatgptLogin} and {@link DeviceCodeLogin}
  * @category models
  * @since 0.1.0
  */
@@ -21,42 +23,44 @@ export interface PendingLogin extends AsyncDisposable {
   /** The server's id of the attempt. */
   readonly id: string
   /**
-   * Waits for the end of the attempt. Rejects with `LoginFailed` when it failed, was cancelled or was replaced. The signal
-   * ends the waiting, not the attempt.
+   * Resolves when the login succeeds. Rejects with `LoginFailed` when it fails, is cancelled or is replaced by another
+   * attempt. The signal ends the waiting, not the attempt.
    */
   readonly wait: (options?: CallOptions) => Promise<void>
-  /** Cancels the attempt, so that `wait` rejects with the reason `cancelled`. Does nothing once the attempt is over. */
+  /** Cancels the attempt; `wait` then rejects with the reason `cancelled`. Does nothing once the attempt is over. */
   readonly cancel: (options?: CallOptions) => Promise<void>
-  /** Cancels the attempt if it is not over. */
+  /** Cancels the attempt if it is still pending. */
   readonly close: () => Promise<void>
 }
 
 /**
- * A login in the browser of the app-server's machine.
+ * A login through a browser on the app-server's machine.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ChatgptLogin extends PendingLogin {
-  /** What to open in the browser. */
+  /** The URL to open in the browser. */
   readonly url: string
 }
 
 /**
- * A login with a code, in a browser on any machine.
+ * A login with a code, through a browser on any machine.
  *
  * @category models
  * @since 0.1.0
  */
 export interface DeviceCodeLogin extends PendingLogin {
-  /** What to open in a browser. */
+  /** The URL to open in a browser. */
   readonly verificationUrl: string
-  /** What to enter there. */
+  /** The code to enter there. */
   readonly userCode: string
 }
 
 /**
- * Tokens of a ChatGPT account that somebody else looks after.
+ * Tokens of a ChatGPT account that your program manages and refreshes.
+ *
+ * @see `CodexOptions.chatgptTokens`, which returns them
  *
  * @category models
  * @since 0.1.0
@@ -67,7 +71,7 @@ export interface ChatgptTokens extends Omit<Client.ChatgptTokens, "accessToken">
 }
 
 /**
- * The account that the app-server works with.
+ * The app-server's account: who is logged in, logins, rate limits and usage.
  *
  * **Example** (Logging in with a code)
  *
@@ -87,28 +91,28 @@ export interface ChatgptTokens extends Omit<Client.ChatgptTokens, "accessToken">
  * @since 0.1.0
  */
 export interface Auth {
-  /** Who is logged in, if anybody, and whether the model's provider needs a login. */
+  /** The logged-in account, if any, and whether the model's provider requires a login. */
   readonly account: (options?: Client.AccountOptions & CallOptions) => Promise<Received.GetAccountResponse>
   /**
-   * Logs in with an API key, without asking OpenAI whether it is valid. The server stores it in place of the user's login
-   * unless the `Codex` has `credentialsStore: "ephemeral"`.
+   * Logs in with an API key, without checking with OpenAI that it is valid. The server stores it, replacing the user's
+   * login, unless the `Codex` has `credentialsStore: "ephemeral"`.
    */
   readonly loginApiKey: (apiKey: string, options?: CallOptions) => Promise<void>
-  /** Starts a login in the browser. A server has one login under way: a second one replaces the first. */
+  /** Starts a login through the browser. A server has one pending login; starting another replaces it. */
   readonly loginChatgpt: (options?: Client.ChatgptLoginOptions & CallOptions) => Promise<ChatgptLogin>
-  /** Starts a login with a code, which needs the network at once. */
+  /** Starts a login with a code. Needs the network right away to request the code. */
   readonly loginDeviceCode: (options?: CallOptions) => Promise<DeviceCodeLogin>
-  /** Forgets the login, also where it is stored, and ends a login that is under way. */
+  /** Removes the login, including the stored one, and ends a pending login. */
   readonly logout: (options?: CallOptions) => Promise<void>
-  /** What is left of the account's rate limits. Rejects with `LoginRequired` without a ChatGPT login. */
+  /** The account's current rate limits. Rejects with `LoginRequired` without a ChatGPT login. */
   readonly rateLimits: (options?: CallOptions) => Promise<Received.GetAccountRateLimitsResponse>
   /**
-   * What is left of the account's rate limits: first what is known, if anything is, and then each time that it changes. The
-   * server tells only what has changed; here it comes with all that is known.
+   * The account's rate limits: first the known values, if any, then each change. The server sends only what has
+   * changed; each element here contains all known values.
    */
   readonly rateLimitChanges: Readable<Received.GetAccountRateLimitsResponse>
-  /** The tokens that the account or a thread used. Rejects with `LoginRequired` without a ChatGPT login. */
+  /** The tokens that the account or a thread has used. Rejects with `LoginRequired` without a ChatGPT login. */
   readonly usage: (options?: Client.UsageOptions & CallOptions) => Promise<Received.GetAccountTokenUsageResponse>
-  /** Changes of the account from the moment that it is read. */
+  /** Changes of the account, from the start of the reading. */
   readonly changes: Readable<Client.AccountChange>
 }

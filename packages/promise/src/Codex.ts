@@ -29,65 +29,68 @@ import type { Page, ThreadSearchEvent } from "./Results.ts"
 import type { ForkThreadOptions, ResumeThreadOptions, StartThreadOptions, Thread } from "./Thread.ts"
 
 /**
- * When a lost connection is made again, and the process started again if it is ours.
+ * How to reconnect after a lost connection, and restart the process if this client started it.
  *
+ * @see `CodexOptions.restart`
  * @category options
  * @since 0.1.0
  */
 export interface RestartOptions {
-  /** The pause before the first attempt; each further one is twice as long. Default: 200 milliseconds. */
+  /** The pause before the first attempt; it doubles with each further attempt. Default: 200 milliseconds. */
   readonly firstPause?: Time | undefined
-  /** No pause is longer. Default: 30 seconds. */
+  /** The longest pause. Default: 30 seconds. */
   readonly longestPause?: Time | undefined
   /** How many attempts in a row may fail before the client ends. Default: 10. */
   readonly attempts?: number | undefined
 }
 
 /**
- * An app-server that runs already and listens on TCP.
+ * The address of a running app-server that listens on TCP.
  *
  * @category options
  * @since 0.1.0
  */
 export interface WebSocketConnection {
-  /** Such as `ws://127.0.0.1:4500` or `wss://codex.example.com/`. */
+  /** For example `ws://127.0.0.1:4500` or `wss://codex.example.com/`. */
   readonly url: string
-  /** Sent as `Authorization: Bearer`. A function is called for each connection, so that a token can be short-lived. */
+  /** Sent as `Authorization: Bearer`. A function is called for each connection, which allows short-lived tokens. */
   readonly token?: string | (() => Awaitable<string>) | undefined
+  /** Further HTTP headers of the handshake. Default: none. */
   readonly headers?: { readonly [name: string]: string } | undefined
-  /** Whether plain `ws://` may go to another machine. Default: false. */
+  /** Whether to allow plain `ws://` to another machine. Default: false. */
   readonly allowInsecure?: boolean | undefined
-  /** How long the opening may take. Default: 10 seconds. */
+  /** The longest time for opening the connection. Default: 10 seconds. */
   readonly connectTimeout?: Time | undefined
 }
 
 /**
- * An app-server that runs already and listens on a unix socket.
+ * The address of a running app-server that listens on a unix socket.
  *
  * @category options
  * @since 0.1.0
  */
 export interface UnixSocketConnection {
-  /** The socket file; `true` stands for that of `codex app-server --listen unix://`. */
+  /** The socket file; `true` is the default one of `codex app-server --listen unix://`. */
   readonly unixSocket: string | true
-  /** How long the opening may take. Default: 10 seconds. */
+  /** The longest time for opening the connection. Default: 10 seconds. */
   readonly connectTimeout?: Time | undefined
 }
 
 /**
- * Something that is worth a line in a log.
+ * A log entry of codex or of this client.
  *
  * @category models
  * @since 0.1.0
  */
 export interface LogEntry {
+  /** The severity: a log level of Effect, such as `Warn`. */
   readonly level: string
   readonly message: string
   readonly date: Date
 }
 
 /**
- * Options of the process, the connection and the client, all optional.
+ * Options of the process, the connection and the client. All are optional.
  *
  * @category options
  * @since 0.1.0
@@ -96,74 +99,82 @@ export interface CodexOptions {
   /** The codex executable. Default: `CODEX_BIN`, else the installed `@openai/codex`, else `codex` on `PATH`. */
   readonly executable?: string | undefined
   /**
-   * Whether the folders and files that a call names are looked at before codex is asked. Set it to false for an `executable`
-   * that runs codex where it has other files, such as in a container. Default: true.
+   * Whether to check that the folders and files named in a call exist before sending it. Set it to false if
+   * `executable` runs codex on another file system, such as in a container. Default: true.
    */
   readonly checkFiles?: boolean | undefined
-  /** Connects to an app-server that runs already, instead of starting one; the options of the process have no effect. */
+  /** Connects to a running app-server instead of starting one; the options of the process then have no effect. */
   readonly connect?: WebSocketConnection | UnixSocketConnection | undefined
   /**
-   * Overrides of the configuration: an object as `config.toml` has it, or `key=value` texts in TOML. What codex would take for
-   * something else is `AppServerStartError`, before anything is started.
+   * Configuration overrides: an object with the structure of `config.toml`, or `key=value` strings in TOML. An override
+   * that codex would misread causes an `AppServerStartError` before anything starts. Default: none.
    */
   readonly configOverrides?: ConfigOverrides | undefined
   /**
-   * Where logins are kept. With `ephemeral` they are kept in the memory of the process, and a stored login is neither used
-   * nor touched. Default: `ephemeral` with `apiKey`, else what the configuration says.
+   * Where logins are stored. `ephemeral` keeps them in the memory of the process and neither uses nor changes a stored
+   * login. Default: `ephemeral` with `apiKey`, else codex's configuration.
    */
   readonly credentialsStore?: "ephemeral" | "file" | "keyring" | "auto" | undefined
-  /** Replaces the whole argument list. */
+  /** Replaces all arguments of the process. Default: those that start the app-server. */
   readonly args?: ReadonlyArray<string> | undefined
-  /** The working directory of the process, and of threads that have none of their own. Default: that of this process. */
+  /** The working directory of the process, and of threads without their own. Default: that of this process. */
   readonly cwd?: string | undefined
-  /** Merged over this process' environment; `undefined` removes a variable. */
+  /** Environment variables, merged over those of this process; `undefined` removes one. Default: none. */
   readonly env?: { readonly [name: string]: string | undefined } | undefined
-  /** How long each step of ending the process may take. Default: 2 seconds. */
+  /** The longest time for each step of ending the process. Default: 2 seconds. */
   readonly shutdownGrace?: Time | undefined
-  /** How many lines of stderr are kept for errors. Default: 400. */
+  /** The number of stderr lines to keep for errors. Default: 400. */
   readonly stderrLines?: number | undefined
-  /** The longest frame that is accepted, in bytes. Default: 256 MiB. */
+  /** The longest accepted frame, in bytes. Default: 256 MiB. */
   readonly maxFrameBytes?: number | undefined
-  /** Who this client is. Default: `effect_codex`. */
+  /** How the client identifies itself to the server. Default: the name `effect_codex`. */
   readonly clientInfo?: { readonly name: string; readonly title?: string; readonly version: string } | undefined
-  /** Whether the experimental part of the protocol is used. Default: true. */
+  /** Whether to use the experimental part of the protocol. Default: true. */
   readonly experimentalApi?: boolean | undefined
   /**
-   * What else the client says of itself in the handshake, such as the notifications that codex is not to send
-   * (`optOutNotificationMethods`). Those that the client needs are refused. Default: nothing.
+   * Further capabilities for the handshake, such as `optOutNotificationMethods`, the notifications that codex should
+   * not send. Opting out of a notification that the client needs is refused. Default: none.
    */
   readonly capabilities?: Capabilities | undefined
-  /** How many requests may be outstanding; more wait. Default: 64. */
+  /** The number of requests in flight; further ones wait. Default: 64. */
   readonly maxInFlight?: number | undefined
-  /** How long the handshake may take. Default: 30 seconds. */
+  /** The longest time for the handshake. Default: 30 seconds. */
   readonly initializeTimeout?: Time | undefined
-  /** How long a request waits for its answer. A turn is not limited by it. Default: 60 seconds. */
+  /** The longest time for the response to a request. It does not limit turns. Default: 60 seconds. */
   readonly requestTimeout?: Time | undefined
-  /** How long the end of an interrupted turn is waited for. Default: 10 seconds. */
+  /** The longest time to wait for the end of an interrupted turn. Default: 10 seconds. */
   readonly stopGrace?: Time | undefined
-  /** How long a turn may make no progress. Default: for ever. */
+  /** The longest time that a turn may make no progress. Default: no limit. */
   readonly stallTimeout?: Time | undefined
-  /** Whether to warn, once the first thread is there, if nobody is logged in and the provider needs it. Default: true. */
+  /**
+   * Whether to warn after the first thread starts if the provider requires a login and there is none. Default: true.
+   */
   readonly checkLogin?: boolean | undefined
-  /** Makes a lost connection again. Nothing is run twice. Default: its loss is the end, and every call fails with it. */
+  /**
+   * Reconnects after a lost connection; nothing runs twice. `true` uses the defaults of {@link RestartOptions}.
+   * Default: false, and a lost connection ends the client: every call rejects with the cause.
+   */
   readonly restart?: boolean | RestartOptions | undefined
-  /** Answer what the server asks. Default: nothing is granted. */
+  /** Answer requests of the server. Default: nothing is granted. */
   readonly handlers?: Handlers | undefined
-  /** How long a handler or a tool may take. Default: 1 hour. */
+  /** The longest time for a handler or a tool. Default: 1 hour. */
   readonly handlerTimeout?: Time | undefined
-  /** Logs in with an API key, for as long as the process lives. */
+  /** Logs in with an API key for the lifetime of the process. Default: the stored login. */
   readonly apiKey?: string | undefined
-  /** Logs in with tokens of a ChatGPT account, and is asked for new ones when they are refused. Not with `apiKey`. */
+  /**
+   * Logs in with tokens of a ChatGPT account. Called for the first tokens, and for new ones when they are refused.
+   * Cannot be combined with `apiKey`. Default: the stored login.
+   */
   readonly chatgptTokens?: Handler<TokensRequest, ChatgptTokens> | undefined
-  /** Gets what codex and this client warn of. Default: it is written to stderr. */
+  /** Receives the log entries of codex and of this client. Default: they are written to stderr. */
   readonly onLog?: ((entry: LogEntry) => void) | undefined
 }
 
 /**
  * The client.
  *
- * Every call gives a promise that rejects with one of the tagged errors of this package, or with the reason of the signal
- * that ended it, and no rejection that nobody awaits ends the process.
+ * Every call returns a promise that rejects with one of the tagged errors of this package, or with the reason of the
+ * signal that aborted it. A rejection that nobody awaits never ends the process.
  *
  * **Example** (A turn, streamed)
  *
@@ -183,14 +194,14 @@ export class Codex implements AsyncDisposable {
   readonly #host: Host
   /** Accounts and logins. */
   readonly auth: Auth
-  /** Everything the server tells from the moment that it is read, of all threads. */
+  /** All notifications of the server, of all threads, from the start of the reading. */
   readonly notifications: Readable<ServerNotification>
-  /** Odd things as they happen, first the last 16 warnings of the server. A slow reader loses the oldest. */
+  /** Anomalies as they happen, preceded by the last 16 warnings of the server. A slow reader loses the oldest. */
   readonly diagnostics: Readable<Diagnostic>
 
   /**
-   * A client that starts with its first call. A start that fails rejects that call, and the next one tries again. A
-   * wrong option is found then, too.
+   * Creates a client that starts with its first call. If the start fails, that call rejects and the next one tries
+   * again. A wrong option also rejects the first call.
    */
   constructor(options: CodexOptions = {}) {
     this.#host = new Host(layer(options))
@@ -206,27 +217,27 @@ export class Codex implements AsyncDisposable {
   }
 
   /**
-   * Starts the process, or connects to one. Rejects with `CodexExecutableNotFound`, `AppServerStartError` or
-   * `AppServerConnectError`, and then leaves nothing behind.
+   * Starts the process, or connects to a running one. Rejects with `CodexExecutableNotFound`, `AppServerStartError` or
+   * `AppServerConnectError`, after cleaning up.
    */
   static start(options?: CodexOptions & CallOptions): Promise<Codex> {
     const codex = new Codex(options)
     const { promise, reject, resolve } = Promise.withResolvers<Codex>()
-    // Like that of every other call, the rejection ends nothing when nobody awaits it.
+    // As in every other call, an unawaited rejection must not end the process.
     promise.catch(() => {})
     codex.serverInfo(options).then(() => resolve(codex), (error) => codex.close().then(() => reject(error), reject))
     return promise
   }
 
-  /** What the server said of itself: its version, its home, its platform. */
+  /** Server metadata from the handshake: version, home, platform. */
   serverInfo(options?: CallOptions): Promise<ServerInfo> {
     return this.#call((codex) => Effect.succeed(codex.serverInfo), options)
   }
 
   /**
-   * Starts a thread. Nothing of it is stored before its first turn or its name. Rejects with `InvalidArgument` for options
-   * that this client knows to be wrong, such as a tool's name, with `RpcError` for those that the server refuses, and with
-   * `SettingsNotApplied` if the server says that it holds something else than was asked for.
+   * Starts a thread. The server stores it once it has a turn or a name. Rejects with `InvalidArgument` for an invalid
+   * option, such as the name of a tool, with `RpcError` for one that the server refuses, and with `SettingsNotApplied`
+   * if the server reports other settings than requested.
    */
   startThread(options?: StartThreadOptions): Promise<Thread> {
     return this.#thread(
@@ -236,9 +247,9 @@ export class Codex implements AsyncDisposable {
   }
 
   /**
-   * Loads a stored thread. Rejects with `ThreadNotPersisted` for an unknown id and for a thread without a turn or a name,
-   * with `RpcError` for an archived one, with `ThreadInUse` while another process has it, and with `SettingsNotApplied` when
-   * an option cannot hold.
+   * Loads a stored thread. Rejects with `ThreadNotPersisted` for an unknown id and for a thread without a turn or a
+   * name, with `RpcError` for an archived thread, with `ThreadInUse` while another process has loaded it, and with
+   * `SettingsNotApplied` if the server does not apply an option.
    */
   resumeThread(threadId: string, options?: ResumeThreadOptions): Promise<Thread> {
     return this.#thread(
@@ -248,8 +259,9 @@ export class Codex implements AsyncDisposable {
   }
 
   /**
-   * Makes a new thread with the history of another, which stays as it is. Rejects with `ThreadNotPersisted` when nothing of
-   * the thread is stored, with `RpcError` for an archived one, and with `SettingsNotApplied` when an option cannot hold.
+   * Creates a new thread with the history of another, which stays unchanged. Rejects with `ThreadNotPersisted` if the
+   * thread is not stored, with `RpcError` for an archived thread, and with `SettingsNotApplied` if the server does not
+   * apply an option.
    */
   forkThread(threadId: string, options?: ForkThreadOptions): Promise<Thread> {
     return this.#thread(
@@ -258,7 +270,7 @@ export class Codex implements AsyncDisposable {
     )
   }
 
-  /** The stored threads of all pages, fetched as they are read. */
+  /** The stored threads of all pages. Pages are fetched as they are read. */
   listThreads(options?: Client.ListThreadsOptions): Readable<ThreadInfo | Received.Undecodable<ThreadInfo>> {
     return readable(
       this.#host,
@@ -267,7 +279,7 @@ export class Codex implements AsyncDisposable {
     )
   }
 
-  /** One page of {@link listThreads}, from a `cursor` of another page or from the beginning. */
+  /** One page of {@link listThreads}: the first, or the one at the `cursor` of another page. */
   listThreadsPage(
     options?: Client.ListThreadsOptions & CallOptions & { readonly cursor?: string | undefined }
   ): Promise<Page<ThreadInfo | Received.Undecodable<ThreadInfo>>> {
@@ -282,10 +294,10 @@ export class Codex implements AsyncDisposable {
   }
 
   /**
-   * The stored threads whose title or messages have this text: while the server searches, `Found` with what it has found so
-   * far, and at the end `Completed` with the hits in their order. The server tells few before the end, or none, and some may
-   * not be among the last. Leaving the loop ends the search on the server. Before codex 0.171 the end alone is told. Rejects
-   * with `RpcError` for an empty text and for one of more than 64 KiB.
+   * Searches the titles and messages of the stored threads. Yields `Found` with hits during the search, and finally
+   * `Completed` with the hits in order. Few hits arrive before the end, or none, and the final list may lack some of
+   * them; before codex 0.171 there is only `Completed`. Leaving the loop ends the search on the server. Throws
+   * `RpcError` for an empty query and for one of more than 64 KiB.
    */
   searchThreads(query: string, options?: Client.SearchThreadsOptions): Readable<ThreadSearchEvent> {
     return readable(
@@ -297,7 +309,7 @@ export class Codex implements AsyncDisposable {
     )
   }
 
-  /** What the server keeps of a thread, which need not be loaded. Rejects with `ThreadNotFound` for an unknown id. */
+  /** Reads a thread without loading it. Rejects with `ThreadNotFound` for an unknown id. */
   readThread(
     threadId: string,
     options?: CallOptions & { readonly includeTurns?: boolean | undefined }
@@ -306,31 +318,30 @@ export class Codex implements AsyncDisposable {
   }
 
   /**
-   * Takes a thread out of the ordinary lists and unloads it; a running turn is interrupted. Rejects with
-   * `ThreadNotPersisted` for an unknown id and for a thread that is archived already.
+   * Archives a thread: hides it from default listings and unloads it; a running turn is interrupted. Rejects with
+   * `ThreadNotPersisted` for an unknown id and for a thread that is already archived.
    */
   archiveThread(threadId: string, options?: CallOptions): Promise<void> {
     return this.#call((codex) => codex.archiveThread(threadId), options)
   }
 
   /**
-   * Undoes {@link archiveThread}. The handle resumes the thread before its first turn; {@link resumeThread} it to give it
-   * settings.
-   * Rejects with `ThreadNotPersisted` for a thread that is not archived.
+   * Undoes {@link archiveThread}. The handle resumes the thread before its first turn; use {@link resumeThread} to
+   * change its settings. Rejects with `ThreadNotPersisted` for a thread that is not archived.
    */
   unarchiveThread(threadId: string, options?: CallOptions): Promise<Thread> {
     return this.#thread((codex) => codex.unarchiveThread(threadId), options)
   }
 
   /**
-   * Deletes a thread for good. Rejects with `ThreadNotPersisted` for an unknown id, and with `RpcError` while the
+   * Deletes a thread permanently. Rejects with `ThreadNotPersisted` for an unknown id, and with `RpcError` while the
    * history of a fork refers to it.
    */
   deleteThread(threadId: string, options?: CallOptions): Promise<void> {
     return this.#call((codex) => codex.deleteThread(threadId), options)
   }
 
-  /** The models of all pages. */
+  /** The available models, from all pages. */
   models(
     options?: Client.ModelsOptions & CallOptions
   ): Promise<ReadonlyArray<Received.Model | Received.Undecodable<Received.Model>>> {
@@ -341,8 +352,9 @@ export class Codex implements AsyncDisposable {
   }
 
   /**
-   * Sends any request of the protocol. Rejects with the errors that all calls have: what the server refuses with (`RpcError`, `ThreadNotFound` and
-   * so on), `AppServerTimeout`, and the connection's cause. The signal ends the waiting and does not undo the request.
+   * Sends any request of the protocol. Rejects with the server's refusal (`RpcError`, `ThreadNotFound` and so on), with
+   * `AppServerTimeout`, or with the error that ended the connection. The signal ends the waiting; it does not undo the
+   * request.
    */
   request<M extends keyof ClientRequests>(
     method: M,
@@ -353,9 +365,10 @@ export class Codex implements AsyncDisposable {
   }
 
   /**
-   * Sends a request that this client need not know, such as one of a newer codex, and gives what comes back: neither is
-   * checked. `onSent` gets the id of the request right before it is sent; when the signal aborts, or the time is over, before
-   * the answer is there, the request that `cancel` names ends its work. Rejects as {@link request} does.
+   * Sends a request that the protocol types need not contain, such as one of a newer codex, and returns the result;
+   * neither is checked. `onSent` receives the id of the request right before it is sent. If the signal aborts or the
+   * timeout expires before the response, the request that `cancel` returns is sent to stop the work. Rejects as
+   * {@link request} does.
    *
    * **Example** (A method of a newer codex)
    *
@@ -380,14 +393,14 @@ export class Codex implements AsyncDisposable {
   }
 
   /**
-   * Interrupts what runs, waits a bounded time for the end of the turns, and ends the process. What was called before
-   * and has not ended rejects with a `TransportError` whose reason is `closed`, and so does what is called later.
+   * Interrupts running turns, waits a bounded time for their end, and ends the process. Pending and later calls reject
+   * with a `TransportError` whose reason is `closed`.
    */
   close(): Promise<void> {
     return this.#host.close()
   }
 
-  /** {@link close}. */
+  /** The same as {@link close}. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -1,5 +1,5 @@
 /**
- * What MCP servers ask of the user, and the answers to it: for the handler `elicitation`.
+ * Requests of MCP servers to the user, and the answers to them, for the handler `elicitation`.
  *
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * Answers to what the server asks of its client while it works, as async functions.
+ * Async functions that answer the requests of the server.
  *
  * @since 0.1.0
  */
@@ -20,20 +20,24 @@ import type * as ServerRequests from "@effect-codex/client/ServerRequests"
 import type { ServerRequests as Protocol } from "@effect-codex/protocol/Methods"
 
 /**
- * What a handler is given beside the request.
+ * The second argument of a handler.
  *
  * @category models
  * @since 0.1.0
  */
 export interface HandlerContext {
-  /** Aborts when nobody waits for the answer any more: the turn has ended, or the time for an answer is over. */
+  /** Aborts when the answer is no longer needed: the turn has ended, or `handlerTimeout` has expired. */
   readonly signal: AbortSignal
 }
 
 /**
- * Answers one kind of request. One that throws, rejects, or gives something of another type is reported in the log, and the
- * safe default answers: nothing that is no answer is taken for consent. It runs in the async context of the call that was
- * given it, so that an `AsyncLocalStorage` holds there what it held at that call.
+ * Answers one kind of request.
+ *
+ * **Details**
+ *
+ * A handler that throws, rejects or returns an invalid answer is reported in the log, and the safe default answers
+ * instead; an invalid answer never counts as consent. The handler runs in the async context of the call that received
+ * it, so an `AsyncLocalStorage` has the same value as in that call.
  *
  * @category models
  * @since 0.1.0
@@ -41,8 +45,8 @@ export interface HandlerContext {
 export type Handler<Request, Answer> = (request: Request, context: HandlerContext) => Promise<Answer>
 
 /**
- * Who decides what goes beyond the sandbox, kind by kind. What is left out stays as it is: with the client's handler, or
- * declined.
+ * Handlers for approval requests, by kind. A kind without a handler goes to the next outer handler, or is declined if
+ * there is none.
  *
  * @category models
  * @since 0.1.0
@@ -55,8 +59,8 @@ export interface ApprovalHandlers {
 }
 
 /**
- * The answer to a question of the agent: the label of an option, or any text where the question allows it; several, in an
- * array.
+ * The answers to the agent's questions, by question id: the label of an option, or any text where the question allows
+ * it; an array for several.
  *
  * @category models
  * @since 0.1.0
@@ -66,8 +70,8 @@ export interface QuestionAnswers {
 }
 
 /**
- * Handlers for a client (`Codex.start`), the turns of a thread (`startThread`) or one turn (`run`, `turn`). The nearest one
- * answers.
+ * Handlers of a client (`Codex.start`), of the turns of a thread (`startThread`), or of one turn (`run`, `turn`). The
+ * innermost one answers.
  *
  * **Example** (Asking before a command runs)
  *
@@ -96,13 +100,16 @@ export interface QuestionAnswers {
  * @since 0.1.0
  */
 export interface Handlers {
-  /** `"accept"` and `"decline"` stand for everything; a function decides with true or false. Default: `"decline"`. */
+  /**
+   * Decides on approval requests. `"accept"` and `"decline"` apply to all of them; a function returns whether to
+   * accept. Default: `"decline"`.
+   */
   readonly approvals?: "accept" | "decline" | Handler<ApprovalRequest, boolean> | ApprovalHandlers | undefined
-  /** `"firstOption"` chooses what the agent recommends. Default: no answers. */
+  /** Answers the agent's questions. `"firstOption"` chooses what the agent recommends. Default: no answers. */
   readonly questions?: "firstOption" | Handler<Questions.Request, QuestionAnswers> | undefined
-  /** What MCP servers ask of the user; answers are made by `Elicitation`. Default: declined. */
+  /** Answers requests of MCP servers to the user; build the answers with `Elicitation`. Default: declined. */
   readonly elicitation?: Handler<Elicitation.Request, Elicitation.Answer> | undefined
-  /** Any request of the protocol, by its method. A `Refusal` that is thrown answers with a JSON-RPC error. */
+  /** Answers any request of the protocol, by method. Throw a `Refusal` to answer with a JSON-RPC error. */
   readonly requests?:
     | {
       readonly [M in ServerRequests.Method]?:
@@ -111,8 +118,8 @@ export interface Handlers {
     }
     | undefined
   /**
-   * Requests that the protocol does not have, such as those of a newer codex, by their method, which are refused otherwise.
-   * Neither the params nor the answer, any JSON, are checked.
+   * Answers requests that the protocol types do not contain, such as those of a newer codex, by method. The params and
+   * the answer are any JSON and are not checked. Default: such requests are refused.
    */
   readonly raw?: { readonly [method: string]: Handler<ServerRequests.RawRequest, unknown> | undefined } | undefined
 }

@@ -1,5 +1,5 @@
 /**
- * What a user says to the agent: text, or several pieces of which one may be text.
+ * The input of a turn: text, or a list of text, images, audio, skills and mentions.
  *
  * @since 0.1.0
  */

@@ -1,11 +1,11 @@
 /**
- * What several calls take.
+ * Options shared by several calls.
  *
  * @since 0.1.0
  */
 
 /**
- * A length of time: milliseconds, or words such as `"30 seconds"` and `"5 minutes"`.
+ * A duration: a number of milliseconds, or a string such as `"30 seconds"` or `"5 minutes"`.
  *
  * @category options
  * @since 0.1.0
@@ -13,7 +13,7 @@
 export type Time = number | `${number} ${"millis" | "second" | "seconds" | "minute" | "minutes" | "hour" | "hours"}`
 
 /**
- * What every call takes.
+ * The options of every call.
  *
  * **Example** (Waiting no longer than ten seconds)
  *
@@ -28,7 +28,7 @@ export type Time = number | `${number} ${"millis" | "second" | "seconds" | "minu
  */
 export interface CallOptions {
   /**
-   * Ends the call. What it had begun is undone as far as that goes, a turn is interrupted, and only then the promise
+   * Aborts the call. The call first undoes what it has begun, where possible, and interrupts its turn; then its promise
    * rejects with the reason of the signal. Default: none.
    */
   readonly signal?: AbortSignal | undefined

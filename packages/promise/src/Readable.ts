@@ -1,15 +1,17 @@
 /**
- * What can be read with `for await`.
+ * Async iterables for `for await`.
  *
  * @since 0.1.0
  */
 
 /**
- * An async iterable that can be read any number of times, by any number of readers. Each `for await` begins a reading of
- * its own; leaving the loop, by `break`, `return` or an error, ends that reading and nothing else.
+ * An async iterable that can be read any number of times, by any number of readers. Each `for await` starts its own
+ * reading. Leaving the loop by `break`, `return` or an error ends only that reading.
  *
- * What codex tells as it happens ends when the `Codex` is closed, and throws when the connection is lost. A list of
- * pages that was not read to its end throws then in either case.
+ * **Details**
+ *
+ * A live source, such as events, ends when the `Codex` is closed and throws when the connection is lost. A list of
+ * pages throws in both cases if it was not read to its end.
  *
  * **Example** (The first piece of an answer)
  *
@@ -26,6 +28,6 @@
  * @since 0.1.0
  */
 export interface Readable<A> extends AsyncIterable<A> {
-  /** The same, except that its readings throw the reason of the signal when it aborts. */
+  /** The same iterable, except that a reading throws the signal's reason when the signal aborts. */
   readonly withSignal: (signal: AbortSignal) => Readable<A>
 }

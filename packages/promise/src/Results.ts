@@ -1,6 +1,6 @@
 /**
- * What calls give, without the data types of Effect: what may be absent is `undefined`, times are `Date`s, lengths of time
- * are milliseconds.
+ * The results of calls, without the data types of Effect: absent values are `undefined`, times are `Date`s, and
+ * durations are milliseconds.
  *
  * @since 0.1.0
  */
@@ -12,20 +12,23 @@ import * as internal from "./internal/results.ts"
 import type * as Received from "./Received.ts"
 
 /**
- * The tokens that a turn used. `turn` and `subagents` added up are all that it cost; neither contains the other.
+ * The tokens that a turn used. The total is `turn` plus `subagents`; neither contains the other.
  *
  * @category models
  * @since 0.1.0
  */
 export interface TurnUsage extends Omit<EffectTurnUsage, "modelContextWindow"> {
-  /** The size of the model's context in tokens, if the server knows it. */
+  /** The size of the model's context window in tokens, if the server knows it. */
   readonly modelContextWindow: number | undefined
 }
 
 /**
- * The outcome of a turn. `items` are the completed items in the order of their completion, the user's messages included.
- * codex does not tell of every command that ran, so a result without items is no proof that the turn did nothing. `status`
- * is `completed` or `interrupted`.
+ * The outcome of a turn. `status` is `completed` or `interrupted`. `items` are the completed items in the order of
+ * their completion, including the user's messages.
+ *
+ * **Gotchas**
+ *
+ * codex does not report every command that ran, so a result without items does not prove that the turn did nothing.
  *
  * @category models
  * @since 0.1.0
@@ -36,25 +39,26 @@ export interface TurnResult<A = undefined> extends
     "error" | "startedAt" | "completedAt" | "duration" | "model" | "finalResponse" | "plan" | "usage"
   >
 {
+  /** Why the turn failed; undefined unless it did. */
   readonly error: Received.TurnError | undefined
   readonly startedAt: Date | undefined
   readonly completedAt: Date | undefined
   /** In milliseconds. */
   readonly duration: number | undefined
-  /** The model that answered, which may be another one than was asked for. */
+  /** The model that answered. It may differ from the requested one. */
   readonly model: string | undefined
-  /** The last message that is no commentary. A turn may end without one. */
+  /** The last message that is not commentary. A turn may end without one. */
   readonly finalResponse: string | undefined
   /**
-   * The plan that the agent proposed last, of a turn in plan mode. Such a turn may have no final response. The checklist
-   * that an agent keeps while it works is another thing: see `Turn.plan`.
+   * The last plan that the agent proposed in plan mode. Such a turn may have no final response. For the checklist that
+   * an agent keeps while it works, see `Turn.plan`.
    */
   readonly plan: string | undefined
   readonly usage: TurnUsage | undefined
 }
 
 /**
- * What the server keeps of a thread's goal.
+ * A thread's goal as the server stores it.
  *
  * @category models
  * @since 0.1.0
@@ -76,14 +80,14 @@ export interface Goal extends Omit<EffectGoal, "tokenBudget" | "timeUsed" | "cre
  */
 export interface Page<A> {
   readonly data: ReadonlyArray<A>
-  /** Where the next page begins; undefined after the last. */
+  /** The cursor of the next page; undefined after the last page. */
   readonly nextCursor: string | undefined
-  /** Where to begin with the other `sortDirection` to read back from here. */
+  /** The cursor for reading back from here with the opposite `sortDirection`. */
   readonly backwardsCursor: string | undefined
 }
 
 /**
- * What `Codex.searchThreads` tells: hits so far, and the hits at the end.
+ * An event of `Codex.searchThreads`: hits so far (`Found`), or the final hits (`Completed`).
  *
  * @category models
  * @since 0.1.0
@@ -93,13 +97,17 @@ export type ThreadSearchEvent =
   | {
     readonly _tag: "Completed"
     readonly hits: ReadonlyArray<Received.ThreadSearchResult | Received.Undecodable<Received.ThreadSearchResult>>
-    /** Where the next page begins; undefined after the last. */
+    /** The cursor of the next page; undefined after the last page. */
     readonly nextCursor: string | undefined
   }
 
 /**
- * What a turn did until it failed, from a `TurnFailed`, `TurnInterrupted`, `TurnStalled`, `TurnOutcomeUnknown` or
- * `OutputInvalid`. Undefined for other errors. The errors' own `result` is the one of the Effect face.
+ * The partial result in a `TurnFailed`, `TurnInterrupted`, `TurnStalled`, `TurnOutcomeUnknown` or `OutputInvalid`: what
+ * the turn did before it failed. Undefined for other errors.
+ *
+ * **Gotchas**
+ *
+ * The `result` property of these errors has the data types of Effect; this function converts it.
  *
  * **Example** (What a failed turn has done)
  *
@@ -123,8 +131,8 @@ export const partialResult = (error: CodexError): TurnResult | undefined =>
   "result" in error ? internal.turnResult(error.result) : undefined
 
 /**
- * When the limit is reset that a `TurnFailed` with the reason `usageLimit` or `rateLimit` ran into. Undefined if the server
- * did not tell it, and for other errors.
+ * The time when the limit resets that caused a `TurnFailed` with the reason `usageLimit` or `rateLimit`. Undefined if
+ * the server did not report it, and for other errors.
  *
  * **Example** (How long to wait)
  *

@@ -1,5 +1,5 @@
 /**
- * A thread: a conversation with the agent, of which the server keeps the history.
+ * A thread: a conversation with the agent, whose history the server stores.
  *
  * @since 0.1.0
  */
@@ -21,20 +21,21 @@ import type { Turn } from "./Turn.ts"
 
 interface Stallable extends CallOptions {
   /**
-   * How long a turn may make no progress; that codex tries again to reach the model is none. Then the turn is looked up on the server and, if it has not ended there,
-   * interrupted; it fails with `TurnStalled`. Time in which a handler of this program runs does not count. Default: that of
-   * the thread, else of the client, else for ever.
+   * The longest time that a turn may make no progress. Retries of codex to reach the model are not progress. Time in
+   * which a handler of this program runs does not count toward the limit. After it, the turn is looked up on the server
+   * and, if it still runs, interrupted; it fails with `TurnStalled`. Default: that of the thread, else of the client,
+   * else no limit.
    */
   readonly stallTimeout?: Time | undefined
 }
 
 /** @internal */
 export interface ThreadExtras extends Stallable {
-  /** Answer what the server asks during the turns of this handle, before the client's handlers do. */
+  /** Answer requests of the server during the turns of this handle, before the client's handlers. */
   readonly handlers?: Handlers | undefined
   /**
-   * Offers tools of this program to the agent, for as long as the thread exists, and answers their calls during the turns of
-   * this handle. They cannot be changed later: give the same ones to `resumeThread` and `forkThread`.
+   * Offers tools of this program to the agent for the lifetime of the thread, and answers their calls during the turns
+   * of this handle. They cannot change later: pass the same tools to `resumeThread` and `forkThread`.
    */
   readonly tools?: ReadonlyArray<Tool | ToolNamespace> | undefined
 }
@@ -42,7 +43,7 @@ export interface ThreadExtras extends Stallable {
 type Replaced = "handlers" | "tools" | "stallTimeout"
 
 /**
- * What a thread is started with. What is left out comes from the server's configuration, except for `approvalMode`.
+ * Options of `Codex.startThread`. Omitted options come from the server's configuration, except for `approvalMode`.
  *
  * @category options
  * @since 0.1.0
@@ -50,8 +51,12 @@ type Replaced = "handlers" | "tools" | "stallTimeout"
 export interface StartThreadOptions extends Omit<ClientCodex.StartThreadOptions, Replaced>, ThreadExtras {}
 
 /**
- * What a thread is resumed with. What is left out stays as it was stored, except that a `Sandbox.workspaceWrite` has to be
- * given again. The server ignores all of it for a thread that it has loaded already.
+ * Options of `Codex.resumeThread`. Omitted options keep their stored values, except for a `Sandbox.workspaceWrite`:
+ * pass it again.
+ *
+ * **Gotchas**
+ *
+ * The server ignores these options for a thread that it has already loaded.
  *
  * @category options
  * @since 0.1.0
@@ -59,7 +64,7 @@ export interface StartThreadOptions extends Omit<ClientCodex.StartThreadOptions,
 export interface ResumeThreadOptions extends Omit<ClientCodex.ResumeThreadOptions, Replaced>, ThreadExtras {}
 
 /**
- * What a thread is forked with.
+ * Options of `Codex.forkThread` and {@link Thread.fork}.
  *
  * @category options
  * @since 0.1.0
@@ -67,19 +72,19 @@ export interface ResumeThreadOptions extends Omit<ClientCodex.ResumeThreadOption
 export interface ForkThreadOptions extends Omit<ClientCodex.ForkThreadOptions, Replaced>, ThreadExtras {}
 
 /**
- * How a turn is run. Except for `outputSchema`, `cyberAccessProgram`, `handlers`, `stallTimeout`, `whenBusy`,
- * `maxUnreadBytes` and `signal` the server keeps what is given here for the later turns of the thread.
+ * Options of a turn. The server keeps them for the later turns of the thread, except for `outputSchema`,
+ * `cyberAccessProgram`, `handlers`, `stallTimeout`, `whenBusy`, `maxUnreadBytes` and `signal`.
  *
  * @category options
  * @since 0.1.0
  */
 export interface TurnOptions extends Omit<Client.TurnOptions, Replaced>, Stallable {
-  /** Answer what the server asks during this turn, before the thread's handlers and the client's do. */
+  /** Answer requests of the server during this turn, before the thread's and the client's handlers. */
   readonly handlers?: Handlers | undefined
 }
 
 /**
- * How a goal is taken up again. Its budget of tokens stays.
+ * Options of {@link Thread.resumeGoal}. The goal keeps its token budget.
  *
  * @category options
  * @since 0.1.0
@@ -87,7 +92,8 @@ export interface TurnOptions extends Omit<Client.TurnOptions, Replaced>, Stallab
 export interface ResumeGoalOptions extends Omit<ClientResumeGoalOptions, "stallTimeout">, Stallable {}
 
 /**
- * How a goal is followed: with `tokenBudget` for as many tokens, else without limit.
+ * Options of {@link Thread.startGoal} and {@link Thread.runGoal}. `tokenBudget` limits the tokens; the default is no
+ * limit.
  *
  * @category options
  * @since 0.1.0
@@ -95,15 +101,17 @@ export interface ResumeGoalOptions extends Omit<ClientResumeGoalOptions, "stallT
 export interface GoalOptions extends Omit<ClientGoalOptions, "stallTimeout">, Stallable {}
 
 interface WhenBusy extends CallOptions {
-  /** What happens when a turn of the thread is running already. Default: `fail`. */
+  /** What to do while another turn of the thread runs: reject with `ThreadBusy`, or wait for it. Default: `fail`. */
   readonly whenBusy?: "fail" | "queue" | undefined
 }
 
 /**
- * A handle on a thread. It holds nothing open: there is nothing to close.
+ * A handle on a thread. It holds no resources, so there is nothing to close.
  *
- * A signal that aborts interrupts what was begun: `run` and `runGoal` reject with its reason once the turn was interrupted;
- * a handle is closed by the signal that it was started with, for as long as its turn runs.
+ * **Details**
+ *
+ * Aborting a signal interrupts the turn that the call has begun: `run` and `runGoal` reject with the signal's reason
+ * after the turn was interrupted, and a running {@link Turn} is closed by the signal that it was started with.
  *
  * @category models
  * @since 0.1.0
@@ -112,9 +120,9 @@ export interface Thread {
   readonly id: string
   readonly run: {
     /**
-     * Runs a turn to its end and resolves only if it was completed. With `output` the model has to answer in that shape, and
-     * the result holds the decoded answer; one that does not fit is `OutputInvalid`. Otherwise it rejects as
-     * {@link Thread.turn} and {@link Turn.result} do, and with `TurnInterrupted`.
+     * Runs a turn to its end and resolves only if it completed. With `output`, the model must answer in that shape, and
+     * the result contains the decoded answer; rejects with `OutputInvalid` if the answer does not match. Rejects with
+     * `TurnInterrupted` if the turn was interrupted, and otherwise as {@link Thread.turn} and {@link Turn.result} do.
      *
      * **Example** (A typed answer)
      *
@@ -138,92 +146,94 @@ export interface Thread {
     (input: Input, options?: TurnOptions): Promise<TurnResult>
   }
   /**
-   * Starts a turn and gives its handle as soon as the server has accepted it. Rejects with `ThreadBusy` when a turn of the
-   * thread is running and `whenBusy` is not given, with `ThreadNotFound` for a thread that was archived or deleted, with
-   * `InputTooLarge`, and with `InvalidArgument` for an input or options that this client knows to be wrong. A thread that
-   * has to be resumed first, after {@link Thread.unsubscribe} or by a process that was started since, rejects as
-   * `Codex.resumeThread` does.
+   * Starts a turn. Resolves with its handle as soon as the server accepts it. Rejects with `ThreadBusy` while another
+   * turn of the thread runs, unless `whenBusy` is `"queue"`; with `ThreadNotFound` for an archived or deleted thread;
+   * with `InputTooLarge`; and with `InvalidArgument` for an invalid input or option. If the thread must first be
+   * resumed, after {@link Thread.unsubscribe} or a restart of the process, it also rejects as `Codex.resumeThread`
+   * does.
    */
   readonly turn: (input: Input, options?: TurnOptions) => Promise<Turn>
   /**
-   * Starts the server's own review of the changes in the thread's folder. The review is the text of the item
-   * `exitedReviewMode` and the final answer. It cannot be steered. Rejects with `ThreadBusy` as {@link Thread.turn} does, and
-   * with `RpcError` for an empty branch or empty instructions.
+   * Starts codex's built-in review of the changes in the thread's folder. The review is the text of the item
+   * `exitedReviewMode`, and the final answer. It cannot be steered. Rejects with `ThreadBusy` as {@link Thread.turn}
+   * does, and with `RpcError` for an empty branch or empty instructions.
    */
   readonly review: (target: Sent.ReviewTarget, options?: WhenBusy) => Promise<Turn>
   /**
-   * Starts to compact the thread's history, as the server does by itself when the context is full. It is a turn too, and
-   * rejects as {@link Thread.turn} does.
+   * Starts compacting the thread's history, as the server does automatically when the context is full. This is a turn
+   * too, and rejects as {@link Thread.turn} does.
    */
   readonly compact: (options?: WhenBusy) => Promise<Turn>
 
   /**
-   * What the server keeps of the thread. `includeTurns` (default: false) reads the whole history at once, and rejects with
-   * `RpcError` (`methodNotFound`) while the thread has neither a turn nor a name: prefer {@link Thread.turns}. A thread
-   * that was deleted is `ThreadNotFound`.
+   * Reads the stored thread. `includeTurns` (default: false) reads the whole history at once, and rejects with
+   * `RpcError` (`methodNotFound`) while the thread has neither a turn nor a name; prefer {@link Thread.turns}. Rejects
+   * with `ThreadNotFound` for a deleted thread.
    */
   readonly read: (
     options?: CallOptions & { readonly includeTurns?: boolean | undefined }
   ) => Promise<Client.ThreadInfo>
-  /** What the thread does at the moment, asked of the server. For its changes read {@link Thread.events}. */
+  /** The thread's current status, requested from the server. For changes, read {@link Thread.events}. */
   readonly status: (options?: CallOptions) => Promise<Client.ThreadStatus>
-  /** The turns of all pages, fetched as they are read. */
+  /** The turns of all pages. Pages are fetched as they are read. */
   readonly turns: (options?: Client.ListTurnsOptions) => Readable<Received.Turn | Received.Undecodable<Received.Turn>>
-  /** The items of all pages, each with its turn, fetched as they are read. */
+  /** The items of all pages, each with the id of its turn. Pages are fetched as they are read. */
   readonly items: (
     options?: Client.ListItemsOptions
   ) => Readable<Received.ThreadItemEntry | Received.Undecodable<Received.ThreadItemEntry>>
-  /** Everything the server tells of the thread from the moment that it is read, of all its turns. */
+  /** All events of the thread and its turns, from the start of the reading. */
   readonly events: Readable<Client.ThreadEvent>
   /**
-   * Names the thread, which also stores one that has no turn yet. Rejects with `RpcError` for an empty name and for an
-   * ephemeral thread, and with `ThreadNotPersisted` once the thread was archived or deleted.
+   * Names the thread. This also stores a thread without turns. Rejects with `RpcError` for an empty name and for an
+   * ephemeral thread, and with `ThreadNotPersisted` for an archived or deleted thread.
    */
   readonly setName: (name: string, options?: CallOptions) => Promise<void>
-  /** A new thread with this one's history and this handle's handlers and tools. Rejects as `Codex.forkThread` does. */
+  /** Creates a thread with this history, and this handle's handlers and tools. Rejects as `Codex.forkThread` does. */
   readonly fork: (options?: ForkThreadOptions) => Promise<Thread>
   /**
-   * Takes the thread out of the ordinary lists and unloads it; a running turn is interrupted. Rejects with
-   * `ThreadNotPersisted` when it is archived already, or deleted, and with `ThreadInUse` while another process has it.
+   * Archives the thread: hides it from default listings and unloads it; a running turn is interrupted. Rejects with
+   * `ThreadNotPersisted` for an archived or deleted thread, and with `ThreadInUse` while another process has loaded it.
    */
   readonly archive: (options?: CallOptions) => Promise<void>
   /**
-   * Takes a turn and every later one out of the history, for good. What they did to files stays. Rejects with
-   * `RpcError` for an unknown turn and for an ephemeral thread, and with `ThreadNotPersisted` before the first turn: the server then forgets the
-   * thread (measured on codex 0.169).
+   * Removes a turn and all later ones from the history, permanently. Their changes to files stay. Rejects with
+   * `RpcError` for an unknown turn and for an ephemeral thread, and with `ThreadNotPersisted` before the first turn; in
+   * that last case the server forgets the thread.
    */
   readonly revert: (beforeTurnId: string, options?: CallOptions) => Promise<void>
   /**
-   * Appends items of the Responses API to what the model sees of the history, such as
-   * `{ type: "message", role: "user", content: [{ type: "input_text", text: "..." }] }`. They are no items of a turn. Rejects
-   * with `RpcError` for what is no such item, and for none.
+   * Appends items of the Responses API to the history that the model sees, such as
+   * `{ type: "message", role: "user", content: [{ type: "input_text", text: "..." }] }`. They do not become items of a
+   * turn. Rejects with `RpcError` for an invalid item and for an empty list.
    */
   readonly inject: (items: Parameters<Client.Thread["inject"]>[0], options?: CallOptions) => Promise<void>
   /**
-   * Changes settings for the turns to come, without a turn. Rejects with `InvalidArgument` for options that exclude each
-   * other and for a folder that is not there, and with `ThreadNotFound` once the thread was archived or deleted.
+   * Changes the settings of future turns, without running a turn. Rejects with `InvalidArgument` for conflicting
+   * options and for a missing folder, and with `ThreadNotFound` for an archived or deleted thread.
    */
   readonly updateSettings: (options: Client.UpdateSettingsOptions & CallOptions) => Promise<void>
-  /** Asks the server to tell this connection nothing more of the thread, which lets it unload the thread when it is idle. */
+  /** Ends the thread's notifications on this connection, so that the server can unload the thread when it is idle. */
   readonly unsubscribe: (options?: CallOptions) => Promise<Received.ThreadUnsubscribeStatus>
 
   /**
-   * Sets the thread's goal, which the server follows over as many turns as it takes; they are one turn here. `interrupt`
-   * and `close` pause the goal. Rejects with `ThreadBusy` when a turn or a goal of the thread runs, and with
-   * `InvalidArgument` for an objective that is empty or too long.
+   * Sets the thread's goal. The server pursues it over as many turns as it takes; the handle presents them as one turn.
+   * `interrupt` and `close` pause the goal. Rejects with `ThreadBusy` while a turn or a goal of the thread runs, and
+   * with `InvalidArgument` for an objective that is empty or too long.
    */
   readonly startGoal: (objective: string, options?: GoalOptions) => Promise<Turn>
-  /** {@link Thread.startGoal} to its end. Resolves only if the last turn was completed and none failed. */
+  /** Runs {@link Thread.startGoal} to its end. Resolves only if the last turn completed and none failed. */
   readonly runGoal: (objective: string, options?: GoalOptions) => Promise<TurnResult>
   /**
-   * Takes up the thread's goal again, for instance after it was paused or interrupted. Rejects with `RpcError` when
-   * there is none, otherwise as {@link Thread.startGoal}.
+   * Resumes the thread's goal, for instance after it was paused or interrupted. Rejects with `RpcError` without a goal,
+   * and otherwise as {@link Thread.startGoal} does.
    */
   readonly resumeGoal: (options?: ResumeGoalOptions) => Promise<Turn>
-  /** The thread's goal as the server has it now. Rejects with `RpcError` for an ephemeral thread. */
+  /** The thread's current goal on the server. Rejects with `RpcError` for an ephemeral thread. */
   readonly goal: (options?: CallOptions) => Promise<Goal | undefined>
-  /** Lets the running turn end and starts no other. Rejects with `RpcError` when there is no goal. */
+  /**
+   * Pauses the goal: the running turn ends normally, and no further one starts. Rejects with `RpcError` without a goal.
+   */
   readonly pauseGoal: (options?: CallOptions) => Promise<Goal>
-  /** Forgets the goal and lets the running turn end. Resolves with whether there was one. */
+  /** Removes the goal; the running turn ends normally. Resolves with whether there was a goal. */
   readonly clearGoal: (options?: CallOptions) => Promise<boolean>
 }

@@ -1,5 +1,5 @@
 /**
- * Tools of this program that the agent can call.
+ * Tools of your program that the agent can call.
  *
  * @since 0.1.0
  */
@@ -9,7 +9,7 @@ import * as internal from "./internal/tools.ts"
 import type { Awaitable } from "./Options.ts"
 
 /**
- * A tool, made by {@link tool}.
+ * A tool, created by {@link tool}.
  *
  * @category models
  * @since 0.1.0
@@ -21,7 +21,7 @@ export interface Tool {
 }
 
 /**
- * Tools under a common name, made by {@link toolNamespace}.
+ * A group of tools under a common name, created by {@link toolNamespace}.
  *
  * @category models
  * @since 0.1.0
@@ -34,24 +34,24 @@ export interface ToolNamespace {
 }
 
 /**
- * Where a call comes from.
+ * The second argument of a tool's handler: where the call comes from, and a signal.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ToolCall extends DynamicTools.Call {
-  /** Aborts when nobody waits for the result any more: the turn has ended, or the time for an answer is over. */
+  /** Aborts when the result is no longer needed: the turn has ended, or `handlerTimeout` has expired. */
   readonly signal: AbortSignal
 }
 
 /**
- * What a handler gives. Text, and what {@link toolText}, {@link toolImage} and {@link toolAudio} make, alone or in an array,
- * is told to the model as it is; nothing is told as `done`; anything else as JSON.
+ * The result of a tool's handler. The model receives text, and the content of {@link toolText}, {@link toolImage} and
+ * {@link toolAudio}, alone or in an array, unchanged. It receives `undefined` as `done`, and any other value as JSON.
  *
  * **Gotchas**
  *
- * What is no JSON, such as a cycle or a function, cannot be told. The model is then told that the tool has run, and your log
- * why its result is missing.
+ * A value that JSON cannot represent, such as a cycle or a function, cannot be sent. The model is then told only that
+ * the tool has run, and a warning in the log says why.
  *
  * @category models
  * @since 0.1.0
@@ -59,34 +59,36 @@ export interface ToolCall extends DynamicTools.Call {
 export type ToolResult = DynamicTools.Result | object | number | boolean | null | undefined | void
 
 /**
- * How a tool is made.
+ * Options of {@link tool}.
  *
  * @category options
  * @since 0.1.0
  */
 export interface ToolOptions<Input> {
-  /** What the tool does, for the model. */
+  /** Tells the model what the tool does. */
   readonly description: string
   /**
-   * The arguments, an object: a Standard Schema that gives its JSON Schema (zod from 4.2, ArkType), a JSON Schema with a
-   * decoder, or an Effect Schema.
+   * The schema of the arguments, an object: a Standard Schema that provides its JSON Schema (zod since 4.2, ArkType), a
+   * JSON Schema with a decoder, or an Effect Schema.
    */
   readonly input: Output<Input>
-  /** Keeps the tool out of what the model is given until it searches for it; for a tool of a namespace. Default: false. */
+  /** Hides the tool from the model until it searches for it. Only for tools of a namespace. Default: false. */
   readonly deferLoading?: boolean | undefined
   /**
-   * Does the work. What it gives is told to the model, and so is the message of what it throws. It runs in the async context
-   * of the `startThread`, `resumeThread` or `forkThread` that was given the tool.
+   * Does the work. The model receives its result, or the message of the error that it throws. It runs in the async
+   * context of the `startThread`, `resumeThread` or `forkThread` that received the tool.
    */
   readonly handler: (input: Input, call: ToolCall) => Awaitable<ToolResult>
 }
 
 /**
- * A tool, for the `tools` of `startThread`, `resumeThread` and `forkThread`. Names are made of 1 to 128 letters, digits, `_`
- * and `-`.
+ * Creates a tool for the `tools` of `startThread`, `resumeThread` and `forkThread`. A name consists of 1 to 128
+ * letters, digits, `_` and `-`.
  *
- * The model is told what does not fit in its arguments, and the message of what the handler throws; the turn goes on.
- * Something wrong with the tool itself, such as its name, is an `InvalidArgument` of the call that is given the tool.
+ * **Details**
+ *
+ * If the arguments do not match the schema, or the handler throws, the model receives the message and the turn
+ * continues. An invalid tool, such as one with a wrong name, rejects the call that receives it with `InvalidArgument`.
  *
  * **Example** (A tool whose input is a JSON Schema)
  *
@@ -117,7 +119,7 @@ export interface ToolOptions<Input> {
 export const tool: <Input>(name: string, options: ToolOptions<Input>) => Tool = internal.tool
 
 /**
- * Tools that the model is shown as a group.
+ * Groups tools under a common name and description, which the model sees.
  *
  * @category constructors
  * @since 0.1.0
@@ -131,21 +133,21 @@ export const toolNamespace = (name: string, description: string, tools: Readonly
 
 export {
   /**
-   * A piece of a tool's result.
+   * Audio in a tool's result.
    *
    * @category content
    * @since 0.1.0
    */
   audio as toolAudio,
   /**
-   * A piece of a tool's result: an image, as a data URL or as bytes.
+   * An image in a tool's result, as a data URL or bytes.
    *
    * @category content
    * @since 0.1.0
    */
   image as toolImage,
   /**
-   * A piece of a tool's result.
+   * Text in a tool's result.
    *
    * @category content
    * @since 0.1.0

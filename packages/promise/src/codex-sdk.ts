@@ -1,6 +1,6 @@
 /**
- * The public surface of `@openai/codex-sdk` 0.163, over one app-server that all threads share, so that changing the import
- * is enough. `docs/from-codex-sdk.md` says what differs.
+ * A drop-in replacement for `@openai/codex-sdk` 0.163: the same public API, so changing the import is enough. All
+ * threads share one app-server. `docs/from-codex-sdk.md` lists the differences.
  *
  * @since 0.1.0
  */
@@ -65,7 +65,7 @@ let loading: Promise<typeof Turns> | undefined
 
 const load = async (): Promise<typeof Turns> => {
   const loaded: typeof Turns | undefined = await import("./internal/sdk/run.ts")
-  // As in `load.ts` of the client.
+  // Some bundlers resolve the import to undefined: see `load.ts` of the client.
   if (loaded !== undefined) return loaded
   throw new Error(
     "The bundler has put the client behind the top-level `await` of the program, where it is never reached: let it split " +
@@ -74,8 +74,8 @@ const load = async (): Promise<typeof Turns> => {
 }
 
 /**
- * Starts and resumes threads. All with the same options share one app-server, which starts with their first turn and ends
- * a quarter of a second after their last, or at once when the program has nothing else to do.
+ * Starts and resumes threads. Instances with the same options share one app-server. It starts with their first turn,
+ * and ends a quarter of a second after their last, or at once when the program has nothing else to do.
  *
  * **Example** (A program for `@openai/codex-sdk`)
  *
@@ -98,19 +98,19 @@ export class Codex {
     this.#options = options
   }
 
-  /** Starts a new conversation with the agent, with its first turn. */
+  /** Starts a new conversation with the agent. The server creates it with its first turn. */
   startThread(options: ThreadOptions = {}): Thread {
     return new Thread(this.#options, options, null)
   }
 
-  /** Goes on with a stored conversation, with its next turn. */
+  /** Resumes a stored conversation. The server loads it with its next turn. */
   resumeThread(id: string, options: ThreadOptions = {}): Thread {
     return new Thread(this.#options, options, id)
   }
 }
 
 /**
- * A conversation with the agent. Made by {@link Codex}.
+ * A conversation with the agent, created by {@link Codex}.
  *
  * @category models
  * @since 0.1.0
@@ -132,12 +132,12 @@ export class Thread {
     return this.#id
   }
 
-  /** A turn, as its events are read; it starts when the first one is. Leaving the loop interrupts it. */
+  /** Streams the events of a turn. The turn starts when the first event is read; leaving the loop interrupts it. */
   async runStreamed(input: Input, turnOptions: TurnOptions = {}): Promise<RunStreamedResult> {
     return { events: this.#events(input, turnOptions) }
   }
 
-  /** A turn to its end. Rejects if it failed. */
+  /** Runs a turn to its end. Rejects if it fails. */
   async run(input: Input, turnOptions: TurnOptions = {}): Promise<RunResult> {
     const items: Array<ThreadItem> = []
     let finalResponse = ""
@@ -163,7 +163,7 @@ export class Thread {
       input,
       threadId: this.#id
     }
-    // Before the first turn most of the time goes into loading the client, and codex starts meanwhile.
+    // Loading the client takes most of the time before the first turn, so codex starts meanwhile.
     const endUnused = loading === undefined ? start(given) : () => {}
     try {
       const { run } = await (loading ??= load())

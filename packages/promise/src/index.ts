@@ -1,5 +1,5 @@
 /**
- * Codex for programs without Effect: promises, async iterables and `AbortSignal`s over the same client.
+ * Codex for programs without Effect: promises, async iterables and `AbortSignal`s on top of the same client.
  *
  * @since 0.1.0
  */

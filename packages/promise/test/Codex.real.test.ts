@@ -406,7 +406,7 @@ describe("handlers", () => {
       assert.instanceOf(error, CodexError.InvalidArgument)
       assert.match(
         String(error),
-        /has to be ".+" or a function|has to be "accept", "decline", a function or functions|has to be a function/
+        /must be ".+" or a function|must be "accept", "decline", a function or functions|must be a function/
       )
     }
   })
@@ -531,8 +531,8 @@ describe("tools", () => {
       [[], "[]"],
       [[{ id: 1 }, "two"], `[{"id":1},"two"]`],
       [new Map([["T-17", new Set(["open"])]]), `{"T-17":["open"]}`],
-      [cycle, "The tool has run. Its result cannot be told, because it is no JSON."],
-      [() => "late", "The tool has run. Its result cannot be told, because it is no JSON."]
+      [cycle, "The tool has run, but its result cannot be sent because it is not JSON."],
+      [() => "late", "The tool has run, but its result cannot be sent because it is not JSON."]
     ]
     const logged: Array<string> = []
     const codex = open({ onLog: ({ message }) => logged.push(message) })
@@ -553,7 +553,7 @@ describe("tools", () => {
       assert.strictEqual((await model.requests()).at(-1)?.toolOutputs.at(-1)?.output, expected)
     }
     assert.strictEqual(calls, results.length)
-    assert.lengthOf(logged.filter((line) => line.includes("the result of the tool work cannot be told")), 2)
+    assert.lengthOf(logged.filter((line) => line.includes("the result of the tool work cannot be sent")), 2)
   })
 
   real("take an Effect Schema or a Standard Schema, in a namespace, and show images", async ({ codex, model }) => {

@@ -1,9 +1,9 @@
 /**
- * A client that does not keep its program alive: Node ends a program for which nothing else is left, and who uses the client
- * has to keep it alive meanwhile.
+ * A client that does not keep its program alive. Node ends a program that waits for nothing else, so the user of this
+ * layer must keep it alive while the client works.
  *
- * The client does not hand out Node's own object of its process, but Node tells of each on the channel `child_process`. Where
- * it does not, the process keeps the program alive as any other does.
+ * The client does not expose Node's `ChildProcess`, so this finds it on Node's diagnostics channel `child_process`. In
+ * a runtime without the channel, the process keeps the program alive.
  */
 import { AppServer } from "@effect-codex/client/AppServer"
 import * as Clock from "effect/Clock"
@@ -22,7 +22,7 @@ const isHandle = (u: unknown): u is { readonly unref: () => void } =>
 
 const sleep = (duration: Duration.Duration): Effect.Effect<void> =>
   Effect.callback((resume) => {
-    // Longer than any wait of a client is the longest that Node takes.
+    // Node's longest timer, which is longer than any wait of the client.
     const timer = setTimeout(() => resume(Effect.void), Math.min(Duration.toMillis(duration), 2 ** 31 - 1))
     timer.unref()
     return Effect.sync(() => clearTimeout(timer))

@@ -1,6 +1,6 @@
 /**
- * The async context in which a call was made. Fibers go on in that of whatever wakes them, such as a pipe, so that without
- * this an `AsyncLocalStorage` of the program is empty in its handlers.
+ * The async context of a call. A fiber continues in the context of whatever wakes it, such as a pipe, so without this
+ * an `AsyncLocalStorage` of the program would be empty in its handlers.
  */
 import type { JsonSchemaOutput, Output, StandardOutput } from "@effect-codex/client/Output"
 import * as Context from "effect/Context"
@@ -11,15 +11,18 @@ import { AsyncLocalStorage } from "node:async_hooks"
 /** Calls a function in an async context. */
 export type Within = <A>(f: () => A) => A
 
-/** Of the call that an Effect does the work of: `Host.run` provides it. */
+/** The async context of the call that the effect runs for. `Host.run` provides it. */
 export const CallerContext = Context.Reference<Within>("@effect-codex/promise/CallerContext", {
   defaultValue: () => (f) => f()
 })
 
-/** The async context of here and now. */
+/** Captures the current async context. */
 export const current = (): Within => AsyncLocalStorage.snapshot()
 
-/** The schema of another library whose code is called in the async context. It may be none: who uses it says so. */
+/**
+ * Runs the code of another library's schema in the async context. An invalid schema passes unchanged; its user reports
+ * it.
+ */
 export const foreign = <A>(
   within: Within,
   given: StandardOutput<A> | JsonSchemaOutput<A>
@@ -35,6 +38,6 @@ export const foreign = <A>(
 
 const isSchema = <A>(output: Output<A>): output is Schema.ConstraintCodec<A, unknown> => Schema.isSchema(output)
 
-/** An Effect Schema stays as it is: its code may ask for services, and has its context from those. */
+/** Leaves an Effect Schema unchanged: its code gets its context from services. */
 export const output = <A>(within: Within, given: Output<A>): Output<A> =>
   isSchema(given) || !Predicate.isObjectKeyword(given) ? given : foreign(within, given)

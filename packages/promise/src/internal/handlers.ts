@@ -9,12 +9,12 @@ import * as Predicate from "effect/Predicate"
 import type { Handler, Handlers } from "../Handlers.ts"
 import { CallerContext, type Within } from "./callerContext.ts"
 
-/** What is thrown stays what it is: the client reports it, or sends it if it is a `Refusal`. */
+/** Keeps a thrown value unchanged: the client reports it, or sends it if it is a `Refusal`. */
 export const fromAsync =
   (within: Within) => <Request, Answer>(handler: Handler<Request, Answer>) => (request: Request) =>
     Effect.tryPromise({
       try: async (interrupted) => {
-        // Listeners run in the async context of whoever aborts.
+        // Abort listeners run in the async context of the code that aborts, so abort in the caller's.
         const controller = new AbortController()
         interrupted.addEventListener("abort", () => within(() => controller.abort(interrupted.reason)), { once: true })
         return within(() => handler(request, { signal: controller.signal }))
@@ -23,7 +23,7 @@ export const fromAsync =
     })
 
 const unfit = (handler: string, expected: string) =>
-  Effect.fail(new InvalidArgument({ argument: "handlers", detail: `${handler} has to be ${expected}.` }))
+  Effect.fail(new InvalidArgument({ argument: "handlers", detail: `${handler} must be ${expected}.` }))
 
 const ofApprovals: OptionKinds.Kinds = {
   command: OptionKinds.callback,
@@ -52,7 +52,7 @@ const approvals = (
   })
 }
 
-// The one place where a record of handlers is taken apart: its members have types of their own.
+// Iterating a record of handlers loses the types of its members.
 type Any = Handler<ServerRequests.RawRequest, never>
 
 const byMethod = (within: Within, given: NonNullable<Handlers["requests"] | Handlers["raw"]>) =>
@@ -62,7 +62,7 @@ const byMethod = (within: Within, given: NonNullable<Handlers["requests"] | Hand
     )
   )
 
-/** The friendlier handlers win over those of the protocol's methods. */
+/** The typed handlers override those for the same protocol methods. */
 export const overrides = Effect.fnUntraced(function*(
   handlers: Handlers
 ): Effect.fn.Return<ServerRequests.Overrides, InvalidArgument> {

@@ -1,6 +1,6 @@
 /**
- * Runs the Effect face for programs without Effect. Every fiber and every scope of theirs belongs to one runtime, so that
- * closing it ends all of them, and nothing can outlive it.
+ * Runs the Effect client for programs without Effect. All fibers and scopes belong to one runtime, so closing it ends
+ * them all.
  */
 import type * as AppServerRpc from "@effect-codex/client/AppServerRpc"
 import type * as Auth from "@effect-codex/client/Auth"
@@ -20,11 +20,11 @@ export type Services = Codex.Codex | Auth.Auth | AppServerRpc.AppServerRpc
 
 interface Session {
   readonly runtime: ManagedRuntime.ManagedRuntime<Services, unknown>
-  /** Of handles and readers. It closes before the fibers are interrupted, while the client still works. */
+  /** The scope of handles and readers. It closes while the client still works, before the fibers are interrupted. */
   readonly resources: Scope.Closeable
 }
 
-// A rejection that nobody awaits must not end the process. Who awaits the promise gets it all the same.
+// An unawaited rejection must not end the process. Code that awaits the promise still receives it.
 export const handled = <A>(promise: Promise<A>): Promise<A> => {
   promise.catch(() => {})
   return promise
@@ -34,7 +34,7 @@ const dispose = ({ runtime }: Session): Promise<void> => Effect.runPromise(runti
 
 const closedError = () => new TransportError({ reason: "closed", detail: "this Codex was closed." })
 
-/** What a promise rejects with. Of interruption there is no other cause than the end of the runtime. */
+/** What a promise rejects with. Only the end of the runtime interrupts a fiber on its own. */
 const rejectionOf = (cause: Cause.Cause<unknown>): unknown =>
   Cause.hasInterruptsOnly(cause) ? closedError() : Cause.squash(cause)
 
@@ -62,7 +62,7 @@ export class Host {
     return this.#session = { runtime, resources: Scope.forkUnsafe(runtime.scope, "parallel") }
   }
 
-  /** When the signal aborts, the effect is interrupted, and its end waited for, before the promise rejects. */
+  /** When the signal aborts, interrupts the effect and waits for its end before the promise rejects. */
   run<A>(effect: Effect.Effect<A, unknown, Services>, signal?: AbortSignal): Promise<A> {
     return handled(
       new Promise((resolve, reject) => {
@@ -82,7 +82,7 @@ export class Host {
           if (Cause.hasInterruptsOnly(exit.cause) || session.runtime.cachedContext !== undefined) {
             return reject(rejection)
           }
-          // The start failed. What there is of it is taken down, and the next call starts anew.
+          // The start failed. Clean up what it left, so that the next call can try again.
           if (this.#session === session) this.#session = undefined
           dispose(session).then(() => reject(rejection), reject)
         })
@@ -90,19 +90,19 @@ export class Host {
     )
   }
 
-  /** A scope that ends with the runtime at the latest. */
+  /** Creates a scope that closes with the runtime at the latest. */
   readonly scope: Effect.Effect<Scope.Closeable> = Effect.suspend(() => Scope.fork(this.#open().resources))
 
-  /** Ends a scope of {@link scope}. Rejects if a finalizer dies, which ends nothing else when nobody awaits it. */
+  /** Closes a scope of {@link scope}. Rejects if a finalizer dies. */
   readonly closeScope = (scope: Scope.Closeable): Promise<void> =>
     handled(Effect.runPromise(Scope.close(scope, Exit.void), { scheduler }))
 
-  /** Goes on beside the calls, until it ends or the runtime does. */
+  /** Runs an effect beside the calls, until it or the runtime ends. */
   inBackground(effect: Effect.Effect<unknown, unknown, Services>): void {
     if (!this.isClosed) this.#open().runtime.runFork(effect, { scheduler })
   }
 
-  /** Ends turns and logins as the closing of their scopes does, then the calls, then the process. */
+  /** Closes the scopes of turns and logins, then interrupts the calls, then ends the process. */
   close(): Promise<void> {
     return this.#closing ??= handled(this.#session === undefined ? Promise.resolve() : dispose(this.#session))
   }

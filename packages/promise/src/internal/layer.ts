@@ -61,7 +61,7 @@ const checked = Effect.fnUntraced(function*(options: CodexOptions) {
   if (typeof restart === "object") yield* OptionKinds.check(restart, ofRestart)
   yield* OptionKinds.check(connect, ofConnect)
   if (connect !== undefined && !("url" in connect) && !("unixSocket" in connect)) {
-    yield* new InvalidArgument({ argument: "connect", detail: "give one of `url` and `unixSocket`." })
+    yield* new InvalidArgument({ argument: "connect", detail: "pass `url` or `unixSocket`." })
   }
 })
 
@@ -85,16 +85,16 @@ const token = (within: Within, url: string, given: NonNullable<WebSocketConnecti
     : Effect.tryPromise({
       try: async () => {
         const token: unknown = await within(given)
-        if (typeof token !== "string") throw new TypeError("the function gave no string.")
+        if (typeof token !== "string") throw new TypeError("the function did not return a string.")
         return Redacted.make(token)
       },
       catch: (error) => new AppServerConnectError({ reason: "token", address: url, detail: words(error) })
     })
 
-/** An option of this package alone: the process does not keep the program alive. */
+/** A private option: the process does not keep the program alive. */
 export const inBackground: unique symbol = Symbol("@effect-codex/promise/inBackground")
 
-/** The client that the options describe. What is wrong with them fails its building. */
+/** The client that the options describe. Building it fails if an option is invalid. */
 export const layer = (
   options: CodexOptions & { readonly [inBackground]?: true }
 ): Layer.Layer<Services, unknown> => {
@@ -104,7 +104,7 @@ export const layer = (
     const { apiKey, chatgptTokens, connect, handlers, handlerTimeout, onLog, requestTimeout, restart, ...rest } =
       options
     if (apiKey !== undefined && chatgptTokens !== undefined) {
-      return yield* new InvalidArgument({ argument: "apiKey", detail: "give one of `apiKey` and `chatgptTokens`." })
+      return yield* new InvalidArgument({ argument: "apiKey", detail: "pass `apiKey` or `chatgptTokens`, not both." })
     }
     const given = {
       ...rest,
@@ -136,8 +136,8 @@ export const layer = (
           (tokens) =>
             Predicate.hasProperty(tokens, "accessToken") && typeof tokens.accessToken === "string"
               ? Effect.succeed({ ...tokens, accessToken: Redacted.make(tokens.accessToken) })
-              // Not with what it gave, which may be a secret.
-              : Effect.fail(new TypeError("chatgptTokens gave no { accessToken }."))
+              // Without the returned value, which may contain a secret.
+              : Effect.fail(new TypeError("chatgptTokens did not return { accessToken }."))
         )
       )
     return (login === undefined ? client : Layer.provideMerge(login, client)).pipe(

@@ -1,4 +1,4 @@
-/** Streams as async iterables. Each iterator is a run of the stream with a scope of its own. */
+/** Streams as async iterables. Each iterator runs the stream in its own scope. */
 import * as Effect from "effect/Effect"
 import * as Pull from "effect/Pull"
 import * as Scope from "effect/Scope"
@@ -7,7 +7,7 @@ import type { Readable } from "../Readable.ts"
 import { handled, type Host, type Services } from "./host.ts"
 
 interface Options {
-  /** A list that was cut off by `close` must not look complete; of what goes on for ever there is no such thing. */
+  /** A list that `close` cuts off must throw, so that it does not look complete; a live source may just end. */
   readonly isList: boolean
   readonly signal?: AbortSignal | undefined
 }
@@ -16,7 +16,7 @@ type Step<A> = IteratorResult<A, undefined>
 
 const done = { done: true, value: undefined } as const
 
-// An iterator that is dropped without `return` leaves its mailbox behind.
+// An iterator that is dropped without `return` would leak its mailbox.
 const abandoned = new FinalizationRegistry<() => void>((close) => close())
 
 const iterate = <A>(
@@ -68,7 +68,7 @@ const iterate = <A>(
   }
 
   signal?.addEventListener("abort", onAbort, { once: true })
-  // Nothing may refer to the iterator, or it is never found to be abandoned.
+  // Nothing may reference the iterator, or the registry never sees it collected.
   const iterator: AsyncIterableIterator<A, undefined> = {
     next() {
       const result = last.then(step)

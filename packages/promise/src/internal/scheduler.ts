@@ -1,8 +1,8 @@
-/** How the fibers of this package yield: with the timer as it was when the module was loaded. */
+/** The scheduler of this package's fibers. It keeps the timers from when the module was loaded. */
 import { MixedScheduler } from "effect/Scheduler"
 
-// Effect looks the global up at each call, and hangs while a test has replaced it: by `mock.timers.enable()` of node:test, or
-// by fake timers.
+// Effect looks up the global at each call, so it hangs while a test replaces it with fake timers, such as
+// `mock.timers.enable()` of node:test.
 const { clearImmediate, setImmediate } = globalThis
 
 export const scheduler = new MixedScheduler("async", (f) => {

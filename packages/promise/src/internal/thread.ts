@@ -15,7 +15,7 @@ import * as results from "./results.ts"
 import { tools } from "./tools.ts"
 import { startTurn } from "./turn.ts"
 
-/** The options as the client has them. */
+/** Converts the options to those of the client. */
 export const settings = <O extends ThreadExtras>(options: O | undefined) => {
   const { handlers, signal: _, tools: given, ...rest } = { ...options }
   return Effect.gen(function*() {
@@ -28,7 +28,7 @@ export const settings = <O extends ThreadExtras>(options: O | undefined) => {
   })
 }
 
-/** The options without those of the call itself. */
+/** The options without the signal, which the client does not know. */
 export const withoutSignal = <O extends CallOptions>(options: O | undefined) => {
   const { signal: _, ...given } = { ...options }
   return Effect.as(OptionKinds.check(options, OptionKinds.none), given)

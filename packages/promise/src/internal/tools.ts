@@ -6,7 +6,7 @@ import type { Tool, ToolNamespace, ToolOptions } from "../Tools.ts"
 import { CallerContext, output, type Within } from "./callerContext.ts"
 import { fromAsync } from "./handlers.ts"
 
-// What a tool takes is known to its maker alone, so the tool itself needs no type parameter.
+// Only `tool` knows the input type. Keeping the build here spares `Tool` a type parameter.
 const builds = new WeakMap<object, Effect.Effect<DynamicTools.Tool>>()
 
 export const tool = <Input>(name: string, options: ToolOptions<Input>): Tool => {
@@ -42,10 +42,10 @@ const isContent = (u: unknown): u is DynamicTools.Content =>
 const isPiece = (u: unknown): u is string | DynamicTools.Content => typeof u === "string" || isContent(u)
 
 const isResult = (u: unknown): u is DynamicTools.Result =>
-  // None of an empty array are pieces, and the model is to know of a list that it is empty.
+  // An empty array has no pieces; as JSON it tells the model that the list is empty.
   Array.isArray(u) ? u.length > 0 && u.every(isPiece) : isPiece(u)
 
-// What JSON has no other word for than {}, or none at all.
+// Values that JSON would write as {}, or refuse.
 const jsonOf = (_: string, value: unknown): unknown => {
   if (typeof value === "bigint") return String(value)
   if (value instanceof Map) return Object.fromEntries(value)
@@ -53,22 +53,24 @@ const jsonOf = (_: string, value: unknown): unknown => {
   return value instanceof Error ? { name: value.name, message: value.message } : value
 }
 
-/** What the model is told of a result. The tool has run by now, so that whatever this is, it is told no failure of it. */
+/**
+ * Converts a result for the model. The tool has already run, so a result that cannot be converted is not its failure.
+ */
 const told = (name: string, result: unknown): Effect.Effect<DynamicTools.Result> => {
   if (result === undefined) return Effect.succeed("done")
   if (isResult(result)) return Effect.succeed(result)
   return Effect.try({
     try: () => {
       const json: string | undefined = JSON.stringify(result, jsonOf)
-      if (json === undefined) throw new TypeError(`a ${typeof result} is no JSON`)
+      if (json === undefined) throw new TypeError(`a ${typeof result} is not JSON`)
       return json
     },
     catch: (error) => error
   }).pipe(
     Effect.catch((error) =>
       Effect.as(
-        Effect.logWarning(`the result of the tool ${name} cannot be told to the model`, error),
-        "The tool has run. Its result cannot be told, because it is no JSON."
+        Effect.logWarning(`the result of the tool ${name} cannot be sent to the model`, error),
+        "The tool has run, but its result cannot be sent because it is not JSON."
       )
     )
   )
@@ -76,12 +78,12 @@ const told = (name: string, result: unknown): Effect.Effect<DynamicTools.Result>
 
 const one = (given: Tool): Effect.Effect<DynamicTools.Tool, InvalidArgument> => {
   const build = builds.get(given)
-  return build ?? new InvalidArgument({ argument: "tools", detail: "expected what tool() made." })
+  return build ?? new InvalidArgument({ argument: "tools", detail: "expected a tool made by tool()." })
 }
 
 const invalid = new InvalidArgument({
   argument: "tools",
-  detail: "expected a list of what tool() and toolNamespace() made."
+  detail: "expected a list of tools made by tool() and toolNamespace()."
 })
 
 const entry = (

@@ -7,7 +7,7 @@ import type { Host, Services } from "./host.ts"
 import { readable } from "./readable.ts"
 import * as results from "./results.ts"
 
-/** Starts something that lives in a scope, as a promise of it and of how to close it. */
+/** Starts something scoped and resolves with its handle, which can close the scope. */
 export const acquire = <A, B>(
   host: Host,
   start: Effect.Effect<A, unknown, Services | Scope.Scope>,
@@ -25,14 +25,14 @@ export const acquire = <A, B>(
           return toHandle(started, () => closing ??= host.closeScope(opened))
         })
       ).pipe(
-        // Also when it was started and nobody gets the handle, because the signal came in between.
+        // Also covers a signal that aborts after the start, when nobody receives the handle.
         Effect.onError(() => scope === undefined ? Effect.void : Scope.close(scope, Exit.void))
       )
     }),
     signal
   )
 
-/** The signal closes a handle for as long as what it is on goes on; the end of that lets go of both. */
+/** Lets the signal close a handle until `ended` completes, then closes the handle and drops the listener. */
 export const closeWithSignal = (
   host: Host,
   ended: Effect.Effect<unknown, unknown>,

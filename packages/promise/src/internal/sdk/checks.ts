@@ -1,9 +1,9 @@
-/** What `codex exec` refuses before it does anything, with its words. Without Effect, for `early.ts`. */
+/** Refuses up front what `codex exec` refuses, with the same messages. Does not import Effect, for `early.ts`. */
 import { existsSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
 import type * as Sdk from "./types.ts"
 
-/** What a turn of the drop-in is made of. */
+/** Everything that a turn of the drop-in needs. */
 export interface Run {
   readonly codexOptions: Sdk.CodexOptions
   readonly threadOptions: Sdk.ThreadOptions
@@ -16,7 +16,7 @@ type JsonObject = { readonly [key: string]: never }
 
 const isJsonObject = (u: unknown): u is JsonObject => typeof u === "object" && u !== null && !Array.isArray(u)
 
-/** As the SDK says it, so that a program that looks at the words goes on to find them. */
+/** The SDK's message, so that a program that parses it keeps working. */
 export const exited = (detail: string, cause?: unknown) => new Error(`Codex Exec exited with ${detail}`, { cause })
 
 export const preamble = "code 1: Reading prompt from stdin...\n"
@@ -24,7 +24,7 @@ export const preamble = "code 1: Reading prompt from stdin...\n"
 const isInRepository = (folder: string): boolean =>
   existsSync(join(folder, ".git")) || (dirname(folder) !== folder && isInRepository(dirname(folder)))
 
-/** Throws what the SDK would reject with. Gives the schema of the answer. */
+/** Throws what the SDK would reject with. Returns the schema of the answer. */
 export const check = ({ threadOptions, turnOptions: { outputSchema } }: Run): JsonObject | undefined => {
   if (outputSchema !== undefined && !isJsonObject(outputSchema)) {
     throw new Error("outputSchema must be a plain JSON object")

@@ -1,4 +1,4 @@
-/** What the app-server tells of a turn, as `codex exec` tells it on its stdout and the SDK hands it on. */
+/** Converts the app-server's events of a turn to those that `codex exec` prints and the SDK passes on. */
 import type { ThreadEvent as Told, ThreadItem as Item } from "../../index.ts"
 import type { ThreadEvent, ThreadItem, TodoListItem, Usage } from "./types.ts"
 
@@ -15,13 +15,13 @@ const noUsage: Usage = {
   reasoning_output_tokens: 0
 }
 
-/** The types of the SDK leave out what its program prints as well: null where there is nothing yet, further statuses. */
+/** Returns `object`, because `codex exec` also prints values that the SDK's types lack: null, and further statuses. */
 const detailsOf = (item: Item): object | undefined => {
   switch (item.type) {
     case "agentMessage":
       return { type: "agent_message", text: item.text }
     case "undecodable": {
-      // A message is told though another part of it does not fit the protocol.
+      // Emit the message even if another part of the item does not match the protocol.
       const { text, type } = membersOf(item.raw)
       return type === "agentMessage" && typeof text === "string" ? { type: "agent_message", text } : undefined
     }
@@ -58,7 +58,7 @@ const detailsOf = (item: Item): object | undefined => {
         status: snake(item.status)
       }
     case "webSearch":
-      // This item alone keeps the id that the model gave it.
+      // Only this item keeps the id that the model assigned.
       return { type: "web_search", id: item.id, query: item.query, action: actionOf(item.action) }
     default:
       return undefined
@@ -76,14 +76,14 @@ export type Members = { readonly [key: string]: unknown }
 
 export const membersOf = (u: unknown): Members => typeof u === "object" && u !== null ? { ...u } : {}
 
-/** What an event is about, whether or not all of it fits the protocol. */
+/** The params of an event, even of one that does not match the protocol. */
 export const paramsOf = (event: Told): Members => membersOf("params" in event ? event.params : undefined)
 
-/** Whether it is the end of a turn, whether or not all of it fits the protocol. */
+/** Whether an event ends a turn, even if it does not match the protocol. */
 export const isEnd = (event: Told): boolean =>
   event._tag === "turn/completed" || (event._tag === "Undecodable" && event.method === "turn/completed")
 
-/** Of one turn: the ids begin anew with each. */
+/** Converts the events of one turn. Item ids restart with each turn. */
 export class Events {
   #nextId = 0
   readonly #ids = new Map<string, string>()
@@ -100,7 +100,7 @@ export class Events {
     return { type: "item.completed", item: { id: this.#newId(), type: "error", message } }
   }
 
-  /** Whether items have begun and not ended. */
+  /** Whether an item has begun and not ended. */
   get hasUnfinished(): boolean {
     return this.#ids.size > 0
   }
@@ -150,7 +150,7 @@ export class Events {
     }
   }
 
-  /** Of an event that does not fit the protocol, the answer is told. */
+  /** Recovers the agent's message from an event that does not match the protocol. */
   #itemOf(method: string, params: Members): ReadonlyArray<ThreadEvent> {
     const item = membersOf(params["item"])
     const { id, type } = item
@@ -159,12 +159,12 @@ export class Events {
       : []
   }
 
-  /** The end of the turn. `stored` are its items as the server has stored them. */
+  /** @param stored the items of the turn as the server stores them; completes those that never ended */
   end({ error, items, status }: Members, stored: ReadonlyArray<Item>): ReadonlyArray<ThreadEvent> {
     const { additionalDetails, message } = membersOf(error)
     return [
       ...this.#todo === undefined ? [] : [{ type: "item.completed", item: this.#todo } as const],
-      // The end of a turn has its answer.
+      // The final event contains the answer, whose own event may have been lost.
       ...(Array.isArray(items) ? items : []).flatMap((item: unknown) => this.#itemOf("item/completed", { item })),
       ...stored.filter(({ id }) => this.#ids.has(String(id))).flatMap((item) => this.#completed(item)),
       ...status === "completed"
@@ -210,5 +210,5 @@ export class Events {
   }
 }
 
-// The SDK casts what its program printed in the same way.
+// The SDK also casts what `codex exec` prints.
 const itemOf = (id: string, details: object): ThreadItem => ({ id, ...details }) as ThreadItem

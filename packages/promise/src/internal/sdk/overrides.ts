@@ -1,4 +1,4 @@
-/** Overrides of the configuration as `--config` takes them, with the SDK's words for wrong ones. */
+/** Encodes configuration overrides for `--config`, with the SDK's messages for invalid ones. */
 import { encode, type Problem } from "@effect-codex/client/ConfigOverrides"
 import type { CodexConfigObject } from "./types.ts"
 

@@ -1,4 +1,4 @@
-/** A turn of the drop-in, as the events of the SDK. */
+/** Runs a turn of the drop-in and yields the SDK's events. */
 import { existsSync } from "node:fs"
 import { resolve } from "node:path"
 import {
@@ -21,7 +21,7 @@ import { Events, isEnd, type Members, membersOf, paramsOf } from "./events.ts"
 import { type Server, Servers } from "./servers.ts"
 import type * as Sdk from "./types.ts"
 
-/** What the SDK rejects with, since it kills its process. */
+/** The error that the SDK rejects with when it kills its process. */
 const abortError = (signal: AbortSignal) =>
   Object.assign(new Error("The operation was aborted", { cause: signal.reason }), {
     name: "AbortError",
@@ -55,7 +55,7 @@ const settings = (options: Sdk.ThreadOptions): StartThreadOptions => {
     model: options.model || undefined,
     cwd: resolve(options.workingDirectory ?? "."),
     sandbox: options.sandboxMode && sandboxes[options.sandboxMode],
-    // Whatever the policy says: `codex exec` has nobody to ask and goes on as with `never` (measured on codex 0.169).
+    // Whatever the policy says: docs/codex-behaviour.md, "codex exec asks nobody, whatever the policy says".
     approvalMode: ApprovalMode.denyAll,
     threadSource: options.threadSource,
     config: {
@@ -71,11 +71,16 @@ const settings = (options: Sdk.ThreadOptions): StartThreadOptions => {
 
 interface Opened {
   readonly thread: Thread
-  /** What the turn is given: a thread that the server has loaded already ignores what it is resumed with. */
+  /**
+   * The thread's settings again, for its turn: docs/codex-behaviour.md, "A loaded thread ignores what it is resumed
+   * with".
+   */
   readonly turnOptions: TurnOptions
 }
 
-/** What a thread is resumed with. `codex exec` takes the configuration, and not what the thread was started with. */
+/**
+ * The settings to resume a thread with. Like `codex exec`, uses the configuration, not the thread's stored settings.
+ */
 const current = async ({ codex }: Server, options: Sdk.ThreadOptions, signal: AbortSignal | undefined) => {
   const { config: own, cwd, model, sandbox: _, ...given } = settings(options)
   const { config } = await codex.request("config/read", { cwd: cwd ?? null }, { signal })
@@ -90,7 +95,8 @@ const current = async ({ codex }: Server, options: Sdk.ThreadOptions, signal: Ab
     approvalMode: given.approvalMode,
     sandbox: mode === "workspace-write"
       ? Sandbox.workspaceWriteWith({
-        // As codex does it, a folder that is not there is left out without an error.
+        // As codex itself does: docs/codex-behaviour.md, "A folder to write in has to be absolute, and is left out if
+        // it does not exist".
         writableRoots: (options.additionalDirectories?.map((folder) => resolve(folder)) ?? writable_roots)
           .filter((folder) => existsSync(folder)),
         networkAccess: options.networkAccessEnabled ?? network_access,
@@ -124,7 +130,7 @@ const storedItems = async (thread: Thread, turnId: string): Promise<ReadonlyArra
   return turns.find(({ id }) => id === turnId)?.items ?? []
 }
 
-/** Whether an event is of the turn. What names none is of the thread, and counts as well. */
+/** Whether an event belongs to the turn. An event that names no turn concerns the thread and counts too. */
 const isOf = (event: ThreadEvent, turnId: string): boolean => {
   if (event._tag === "Unknown") return false
   const { turn, turnId: named } = paramsOf(event)
@@ -132,7 +138,10 @@ const isOf = (event: ThreadEvent, turnId: string): boolean => {
   return named === turnId || (named === undefined && event._tag !== "Undecodable")
 }
 
-/** How long the end of a turn may come after its result, in milliseconds. It comes with it, unless it was lost. */
+/**
+ * How long to wait for the final event after the turn's result, in milliseconds. Both arrive together unless it is
+ * lost.
+ */
 const endGrace = 500
 
 const isConnectionError = (error: unknown) => error instanceof AppServerExited || error instanceof TransportError
@@ -153,11 +162,11 @@ export async function* run(given: Run): AsyncGenerator<Sdk.ThreadEvent> {
     const { thread, turnOptions: current } = await open(server, given)
     server.threads.add(thread.id)
     yield { type: "thread.started", thread_id: thread.id }
-    // `codex exec` tells them twice: the server does, for itself and for the thread (measured on codex 0.169). That for the
-    // thread can come before or after this program begins to listen to it.
+    // Emit each warning twice: docs/codex-behaviour.md, "codex exec tells a warning of the configuration twice". The
+    // thread's own copy may arrive before or after this listens, so it is dropped below.
     const warnings = [...server.warnings]
     for (const warning of [...warnings, ...warnings]) yield events.warning(warning)
-    // It listens before the turn begins: not all that is told of a turn names it.
+    // Listen before the turn begins: some events of a turn do not name it.
     const reader = told = thread.events[Symbol.asyncIterator]()
     const first = reader.next()
     const { id, result } = turn = await thread.turn(inputOf(input), {
@@ -167,11 +176,11 @@ export async function* run(given: Run): AsyncGenerator<Sdk.ThreadEvent> {
       signal,
       whenBusy: "queue"
     })
-    // A turn whose end is not told ends the reading.
+    // Set by the turn's result, which ends the reading if the final event is lost.
     let settled: Members | undefined
     let isOver = false
     let stop = () => {}
-    // What was told before the result is read first.
+    // The grace lets the events from before the result be read first.
     const stopSoon = () => void setTimeout(() => stop(), endGrace).unref()
     result().then(
       (result) => {

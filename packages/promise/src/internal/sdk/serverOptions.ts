@@ -1,10 +1,10 @@
-/** The options of the app-server behind those of the SDK. Without Effect, for `early.ts`. */
+/** Converts the SDK's options to those of the app-server. Does not import Effect, for `early.ts`. */
 import { flatten } from "./overrides.ts"
 import type { CodexOptions } from "./types.ts"
 
 const originator = "CODEX_INTERNAL_ORIGINATOR_OVERRIDE"
 
-// An empty string is none, as for the SDK: it is what an unset secret of a pipeline comes as.
+// An empty string counts as unset, as in the SDK: an unset secret of a CI pipeline is an empty string.
 export const serverOptions = (
   { apiKey: given, baseUrl, codexPathOverride, config, configOverrides, env }: CodexOptions
 ) => {
@@ -12,7 +12,8 @@ export const serverOptions = (
   const inherited = env === undefined
     ? {}
     : Object.fromEntries(Object.keys(process.env).map((name) => [name, undefined]))
-  // The app-server does not read the variable, as `codex exec` does.
+  // `codex exec` reads the variable itself: docs/codex-behaviour.md, "The app-server reads no key from its
+  // environment".
   const apiKey = (given || own["CODEX_API_KEY"])?.trim() || undefined
   return {
     executable: codexPathOverride || undefined,
@@ -23,7 +24,7 @@ export const serverOptions = (
     ],
     env: { ...inherited, ...own, [originator]: own[originator] || "codex_sdk_ts" },
     apiKey,
-    // The default of the client.
+    // The client's default, repeated for the early start.
     credentialsStore: apiKey === undefined ? undefined : "ephemeral"
   } as const
 }

@@ -1,6 +1,6 @@
 /**
- * One app-server for all threads with the same options, for as long as one of them runs a turn and a moment longer. It ends
- * at once when the program has nothing else to do.
+ * Shares one app-server among all threads with the same options. It lives while one of them runs a turn and a moment
+ * longer, and ends at once when the program has nothing else to do.
  */
 import { Codex } from "../../Codex.ts"
 import { handled } from "../host.ts"
@@ -10,9 +10,9 @@ import type { CodexOptions } from "./types.ts"
 
 export interface Server {
   readonly codex: Codex
-  /** What the server said of its configuration, which the SDK tells with each turn. */
+  /** The server's configuration warnings, which the SDK repeats with each turn. */
   readonly warnings: ReadonlyArray<string>
-  /** The threads that it has loaded, which no other process can write. */
+  /** The threads that the server has loaded; no other process can write them. */
   readonly threads: Set<string>
 }
 
@@ -22,7 +22,7 @@ interface Shared extends Server {
   timer: NodeJS.Timeout | undefined
 }
 
-// Longer than what lies between two turns of a program that waits for nobody, and short enough for one that is done.
+// Milliseconds: longer than the gap between two consecutive turns, and short enough not to delay the program's end.
 const idle = 250
 
 const start = (codexOptions: CodexOptions): Codex => {
@@ -30,16 +30,16 @@ const start = (codexOptions: CodexOptions): Codex => {
     ...serverOptions(codexOptions),
     [inBackground]: true,
     onLog: () => {},
-    // Its warning would go nowhere.
+    // `onLog` discards the warning.
     checkLogin: false
   } as const
   return new Codex(options)
 }
 
-// `codex exec` keeps to itself what the machine lacks (measured on codex 0.169).
+// Not emitted: docs/codex-behaviour.md, "codex exec tells a warning of the configuration twice".
 const isOfTheMachine = (warning: string) => warning.startsWith("Codex could not find bubblewrap")
 
-// A start that fails is told by the turn that needs it.
+// Ignores a failed start, which the turn reports.
 const watchWarnings = async ({ codex, warnings }: Shared) => {
   try {
     for await (const diagnostic of codex.diagnostics) {
@@ -54,11 +54,11 @@ export class Servers {
   readonly #shared = new Map<string, Shared>()
   /** Keeps the program alive, because the servers do not. */
   #alive: NodeJS.Timeout | undefined
-  /** What runs and what ends. */
+  /** The number of servers in use or ending. */
   #busy = 0
   #isWatching = false
 
-  /** Runs while the server lives; `release` has to be called, and told whether the server is gone. */
+  /** Acquires a server. The caller must call `release` and say whether the server is gone. */
   acquire(options: CodexOptions): { readonly server: Server; readonly release: (isGone: boolean) => void } {
     const key = JSON.stringify(options)
     const shared = this.#shared.get(key) ?? this.#start(key, options)
@@ -74,7 +74,7 @@ export class Servers {
     return { server: shared, release }
   }
 
-  /** Ends other servers that nobody uses any more and that have loaded the thread. */
+  /** Ends other, unused servers that have loaded the thread. */
   async free(threadId: string, server: Server): Promise<void> {
     for (const [key, shared] of this.#shared) {
       if (shared !== server && shared.users === 0 && shared.threads.has(threadId)) await this.#stop(key, shared)
@@ -94,7 +94,7 @@ export class Servers {
     }
   }
 
-  // Nothing runs in a program for which nothing else is left, and no turn will follow.
+  // On `beforeExit` nothing else is pending, so no turn will follow.
   readonly #endIdle = () => {
     for (const [key, shared] of this.#shared) if (shared.users === 0) void this.#stop(key, shared)
   }

@@ -5,7 +5,7 @@
  */
 
 /**
- * A piece of what an MCP tool gave, as its server sent it.
+ * A content block of an MCP tool's result, as the MCP server sent it.
  *
  * @category models
  * @since 0.1.0
@@ -16,7 +16,7 @@ export interface ContentBlock {
 }
 
 /**
- * A command that the agent ran. `exit_code` is there once it has ended.
+ * A command that the agent ran. `exit_code` is set once it has ended.
  *
  * @category items
  * @since 0.1.0
@@ -25,14 +25,14 @@ export type CommandExecutionItem = {
   id: string
   type: "command_execution"
   command: string
-  /** stdout and stderr, as far as they were captured. */
+  /** The captured stdout and stderr. */
   aggregated_output: string
   exit_code?: number
   status: "in_progress" | "completed" | "failed"
 }
 
 /**
- * Changes of files that the agent made together.
+ * A set of file changes that the agent made together.
  *
  * @category items
  * @since 0.1.0
@@ -45,7 +45,7 @@ export type FileChangeItem = {
 }
 
 /**
- * A call of a tool of an MCP server, with its result or its error once it has ended.
+ * A tool call to an MCP server, with its result or error once it has ended.
  *
  * @category items
  * @since 0.1.0
@@ -66,7 +66,7 @@ export type McpToolCallItem = {
 }
 
 /**
- * What the agent said: text, or the JSON of a structured answer.
+ * A message of the agent: text, or the JSON of a structured answer.
  *
  * @category items
  * @since 0.1.0
@@ -82,7 +82,7 @@ export type AgentMessageItem = { id: string; type: "agent_message"; text: string
 export type ReasoningItem = { id: string; type: "reasoning"; text: string }
 
 /**
- * A search of the web that the agent made.
+ * A web search of the agent.
  *
  * @category items
  * @since 0.1.0
@@ -90,7 +90,7 @@ export type ReasoningItem = { id: string; type: "reasoning"; text: string }
 export type WebSearchItem = { id: string; type: "web_search"; query: string }
 
 /**
- * Something that went wrong without ending the turn.
+ * An error that did not end the turn.
  *
  * @category items
  * @since 0.1.0
@@ -98,7 +98,7 @@ export type WebSearchItem = { id: string; type: "web_search"; query: string }
 export type ErrorItem = { id: string; type: "error"; message: string }
 
 /**
- * The agent's plan, from its first version to the end of the turn.
+ * The agent's checklist, from its first version to the end of the turn.
  *
  * @category items
  * @since 0.1.0
@@ -106,7 +106,7 @@ export type ErrorItem = { id: string; type: "error"; message: string }
 export type TodoListItem = { id: string; type: "todo_list"; items: Array<{ text: string; completed: boolean }> }
 
 /**
- * What the agent does during a turn, told apart by `type`.
+ * An action or message of the agent during a turn, discriminated by `type`.
  *
  * @category items
  * @since 0.1.0
@@ -129,7 +129,7 @@ export type ThreadItem =
  */
 export type ThreadStartedEvent = { type: "thread.started"; thread_id: string }
 /**
- * The model was asked.
+ * The turn has started.
  *
  * @category events
  * @since 0.1.0
@@ -137,7 +137,7 @@ export type ThreadStartedEvent = { type: "thread.started"; thread_id: string }
 export type TurnStartedEvent = { type: "turn.started" }
 
 /**
- * The tokens that the thread has used, all its turns together.
+ * The tokens that the thread has used in all its turns.
  *
  * @category models
  * @since 0.1.0
@@ -151,35 +151,35 @@ export type Usage = {
 }
 
 /**
- * The last event of a turn that was completed.
+ * The last event of a completed turn.
  *
  * @category events
  * @since 0.1.0
  */
 export type TurnCompletedEvent = { type: "turn.completed"; usage: Usage }
 /**
- * The last event of a turn that failed. `run` rejects then.
+ * The last event of a failed turn. `run` then rejects.
  *
  * @category events
  * @since 0.1.0
  */
 export type TurnFailedEvent = { type: "turn.failed"; error: ThreadError }
 /**
- * An item that has begun.
+ * An item has begun.
  *
  * @category events
  * @since 0.1.0
  */
 export type ItemStartedEvent = { type: "item.started"; item: ThreadItem }
 /**
- * An item that has changed: the plan.
+ * An item has changed, such as the checklist.
  *
  * @category events
  * @since 0.1.0
  */
 export type ItemUpdatedEvent = { type: "item.updated"; item: ThreadItem }
 /**
- * An item that has ended, well or not: its `status` says so.
+ * An item has ended; its `status` says whether it succeeded.
  *
  * @category events
  * @since 0.1.0
@@ -193,7 +193,7 @@ export type ItemCompletedEvent = { type: "item.completed"; item: ThreadItem }
  */
 export type ThreadError = { message: string }
 /**
- * An error of the connection to the model, also of one that is tried again.
+ * An error of the connection to the model, including one that codex retries.
  *
  * @category events
  * @since 0.1.0
@@ -201,7 +201,7 @@ export type ThreadError = { message: string }
 export type ThreadErrorEvent = { type: "error"; message: string }
 
 /**
- * What `runStreamed` tells of a turn, told apart by `type`.
+ * An event of `runStreamed`, discriminated by `type`.
  *
  * @category events
  * @since 0.1.0
@@ -217,7 +217,7 @@ export type ThreadEvent =
   | ThreadErrorEvent
 
 /**
- * A program of OpenAI's access to cyber security work.
+ * One of OpenAI's access programs for cyber security work.
  *
  * @category options
  * @since 0.1.0
@@ -231,23 +231,23 @@ export type CyberAccessProgram = "standard" | "daybreak_blue" | "daybreak_red"
  * @since 0.1.0
  */
 export type TurnOptions = {
-  /** A program of OpenAI's access to cyber security work, for this turn. Default: the server decides. */
+  /** The access program for cyber security work of this turn. Default: the server decides. */
   cyberAccessProgram?: CyberAccessProgram
-  /** The JSON Schema of the answer, an object; anything else rejects. Default: any text. */
+  /** The JSON Schema of the answer, a plain object; any other value rejects. Default: free text. */
   outputSchema?: unknown
-  /** Interrupts the turn, which then rejects with an `AbortError`. Default: none. */
+  /** Interrupts the turn; the call then rejects with an `AbortError`. Default: none. */
   signal?: AbortSignal
 }
 
 /**
- * The outcome of `run`: the items that have ended, the last message (empty without one), and the tokens.
+ * The outcome of `run`: the completed items, the last message (empty if there is none), and the token usage.
  *
  * @category models
  * @since 0.1.0
  */
 export type RunResult = { items: Array<ThreadItem>; finalResponse: string; usage: Usage | null }
 /**
- * What `runStreamed` gives. The turn starts when the first event is read.
+ * The result of `runStreamed`. The turn starts when the first event is read.
  *
  * @category models
  * @since 0.1.0
@@ -255,14 +255,14 @@ export type RunResult = { items: Array<ThreadItem>; finalResponse: string; usage
 export type RunStreamedResult = { events: AsyncGenerator<ThreadEvent> }
 
 /**
- * A piece of an input. All texts are one message, after the images.
+ * A part of an input. All texts are joined into one message, after the images.
  *
  * @category models
  * @since 0.1.0
  */
 export type UserInput = { type: "text"; text: string } | { type: "local_image"; path: string }
 /**
- * What the agent is told.
+ * The input of a turn: text, or a list of texts and local images.
  *
  * @category models
  * @since 0.1.0
@@ -277,7 +277,7 @@ export type Input = string | Array<UserInput>
  */
 export type CodexConfigValue = string | number | boolean | Array<CodexConfigValue> | CodexConfigObject
 /**
- * Overrides of the configuration, as the tables of `config.toml`.
+ * Configuration overrides, with the structure of `config.toml`.
  *
  * @category options
  * @since 0.1.0
@@ -285,7 +285,7 @@ export type CodexConfigValue = string | number | boolean | Array<CodexConfigValu
 export type CodexConfigObject = { [key: string]: CodexConfigValue }
 
 /**
- * Options of codex, all optional. An empty string is none.
+ * Options of codex. All are optional; an empty string counts as unset.
  *
  * @category options
  * @since 0.1.0
@@ -293,41 +293,41 @@ export type CodexConfigObject = { [key: string]: CodexConfigValue }
 export type CodexOptions = {
   /** The codex executable. Default: as `CodexOptions.executable` of `@effect-codex/promise`. */
   codexPathOverride?: string
-  /** The address of OpenAI's API, `openai_base_url` of the configuration. Default: that of the configuration. */
+  /** The base URL of OpenAI's API: overrides the setting `openai_base_url`. Default: codex's configuration. */
   baseUrl?: string
-  /** A key for this program, which is not stored. Default: `CODEX_API_KEY`. */
+  /** An API key for this program; it is not stored. Default: `CODEX_API_KEY`. */
   apiKey?: string
-  /** Overrides of the configuration, as a JSON object. Default: none. */
+  /** Configuration overrides as a JSON object. Default: none. */
   config?: CodexConfigObject
-  /** `key=value` overrides of the configuration, after those of `config`. Default: none. */
+  /** Configuration overrides as `key=value` strings, applied after `config`. Default: none. */
   configOverrides?: Array<string>
-  /** The environment of codex, all of it. Default: that of this process. */
+  /** The complete environment of codex. Default: that of this process. */
   env?: Record<string, string>
 }
 
 /**
- * Has no effect: nobody is asked, and what goes beyond the sandbox is refused. `untrusted` rejects each turn.
+ * Has no effect: actions beyond the sandbox are refused without asking. `untrusted` rejects each turn.
  *
  * @category options
  * @since 0.1.0
  */
 export type ApprovalMode = "never" | "on-request" | "on-failure" | "untrusted"
 /**
- * What the agent may do on its own: read, write in its folders, or everything.
+ * What the agent may do without approval: read, write in its folders, or everything.
  *
  * @category options
  * @since 0.1.0
  */
 export type SandboxMode = "read-only" | "workspace-write" | "danger-full-access"
 /**
- * How much the model reasons. Which of them a model knows depends on it.
+ * The model's reasoning effort. Each model supports some of the values.
  *
  * @category options
  * @since 0.1.0
  */
 export type ModelReasoningEffort = "minimal" | "low" | "medium" | "high" | "xhigh" | "max" | "ultra" | "persistent"
 /**
- * Whether the agent may search the web, and whether live or in an index.
+ * Whether the agent may search the web: not at all, in a cached index, or live.
  *
  * @category options
  * @since 0.1.0
@@ -335,28 +335,32 @@ export type ModelReasoningEffort = "minimal" | "low" | "medium" | "high" | "xhig
 export type WebSearchMode = "disabled" | "cached" | "live"
 
 /**
- * Options of a thread, all optional: what is left out comes from codex's configuration.
+ * Options of a thread. All are optional; the defaults come from codex's configuration.
  *
  * @category options
  * @since 0.1.0
  */
 export type ThreadOptions = {
+  /** The name of the model. Default: codex's configuration. */
   model?: string
-  /** What a new thread is classified as. Default: nothing. */
+  /** The source label stored with a new thread. Default: none. */
   threadSource?: string
-  /** Default: that of the configuration, else `read-only`. */
+  /** What the agent may do without approval. Default: codex's configuration, else `read-only`. */
   sandboxMode?: SandboxMode
-  /** The folder that the agent works in. Default: that of this process. */
+  /** The folder that the agent works in. Default: the working directory of this process. */
   workingDirectory?: string
-  /** Whether the folder may be outside of a git repository, which rejects otherwise. Default: false. */
+  /** Whether the folder may be outside a git repository; otherwise a turn there rejects. Default: false. */
   skipGitRepoCheck?: boolean
+  /** The model's reasoning effort. Default: codex's configuration. */
   modelReasoningEffort?: ModelReasoningEffort
-  /** Whether commands may use the network, with `workspace-write`. */
+  /** Whether commands may use the network; only with `workspace-write`. Default: codex's configuration. */
   networkAccessEnabled?: boolean
+  /** Whether the agent may search the web. Default: codex's configuration. */
   webSearchMode?: WebSearchMode
-  /** `true` is the mode `live`, `false` is `disabled`. `webSearchMode` wins. */
+  /** `true` is the mode `live`, `false` is `disabled`. `webSearchMode` takes precedence. */
   webSearchEnabled?: boolean
+  /** Has no effect, except that `untrusted` rejects each turn. */
   approvalPolicy?: ApprovalMode
-  /** Folders beside the working directory that may be written, with `workspace-write`. Default: none. */
+  /** Further writable folders beside the working directory; only with `workspace-write`. Default: none. */
   additionalDirectories?: Array<string>
 }
