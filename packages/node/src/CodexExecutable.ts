@@ -1,17 +1,17 @@
 /**
  * Finds the codex executable.
  *
- * The first of these that is there is taken:
+ * The search takes the first that exists:
  *
  * 1. the option `executable`,
  * 2. the variable `CODEX_BIN`,
- * 3. the installed npm package `@openai/codex`, looked for from this module's folder upwards and then from the working
- *    directory upwards,
+ * 3. the installed npm package `@openai/codex`, searched upwards from this module's folder, then from the working
+ *    directory,
  * 4. `codex` on `PATH`.
  *
- * The first two are a decision of the user: when there is something wrong with them nothing else is tried. Both may be a
- * path, or a bare name, which is looked up on `PATH`. npm puts a script named `codex` on `PATH`; what is started is the
- * executable of the package that the script belongs to.
+ * The first two are explicit choices: if one of them is wrong, nothing else is tried. Each is a path, or a bare name
+ * that is looked up on `PATH`. npm puts a script named `codex` on `PATH`; the search resolves it to the executable of
+ * the script's package.
  *
  * @since 0.1.0
  */
@@ -35,36 +35,39 @@ import * as Search from "./internal/executableSearch.ts"
  * @since 0.1.0
  */
 export interface CodexExecutable {
-  /** The absolute path of a file that can be started without a shell. */
+  /** The absolute path of a file that starts without a shell. */
   readonly executable: string
-  /** What led to it. */
+  /** Where it was found. */
   readonly source: "option" | "CODEX_BIN" | "package" | "PATH"
   /**
-   * The folder with the programs that codex expects on its `PATH` (ripgrep), when the executable belongs to an installed
-   * package.
+   * The folder of the programs that codex expects on its `PATH` (ripgrep), if the executable belongs to an installed
+   * npm package.
    */
   readonly pathFolder: string | undefined
 }
 
 /**
- * Where to look.
+ * Options of {@link find}.
  *
  * @category options
  * @since 0.1.0
  */
 export interface Options {
-  /** The executable: a path, relative to the working directory of this process, or a name that is looked up on `PATH`. */
+  /**
+   * The executable: a path, relative to the working directory of this process, or a name to look up on `PATH`. Default:
+   * `CODEX_BIN`, else the installed package, else `codex` on `PATH`.
+   */
   readonly executable?: string | undefined
-  /** What is searched as `PATH`. Default: `PATH` of the `ConfigProvider`. */
+  /** The value to search as `PATH`. Default: `PATH` of the `ConfigProvider`. */
   readonly path?: string | undefined
   /**
-   * The folders from which the installed package is looked for, each up to the root of the file system. Default: the
-   * folder of this module, then the working directory of this process.
+   * The folders to search for the installed package, each upwards to the root of the file system. Default: the folder
+   * of this module, then the working directory of this process.
    */
   readonly from?: ReadonlyArray<string> | undefined
-  /** As `process.platform` says it. Default: that of this process. */
+  /** A value of `process.platform`. Default: that of this process. */
   readonly platform?: string | undefined
-  /** As `process.arch` says it. Default: that of this process. */
+  /** A value of `process.arch`. Default: that of this process. */
   readonly arch?: string | undefined
 }
 
@@ -73,8 +76,8 @@ export interface Options {
 // =============================================================================
 
 /**
- * Finds the codex executable, in the order that the module describes. Fails with `CodexExecutableNotFound`, which lists
- * every place that was looked at and what was wrong there.
+ * Finds the codex executable, in the order that the module documents. Fails with `CodexExecutableNotFound`, which lists
+ * every place that was searched and what was wrong there.
  *
  * **Example** (Which codex would be started)
  *
@@ -140,5 +143,5 @@ export const find = Effect.fnUntraced(function*(
   return step.value ?? (yield* notFound)
 })
 
-// A bundler that makes CommonJS leaves `import.meta` empty.
+// Bundlers leave `import.meta` empty in CommonJS output.
 const defaultFrom: ReadonlyArray<string> = [import.meta.dirname ?? ".", "."]

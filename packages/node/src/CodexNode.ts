@@ -1,5 +1,5 @@
 /**
- * The whole client for Node.js in one layer.
+ * Layers that provide the whole client on Node.js.
  *
  * @since 0.1.0
  */
@@ -39,15 +39,15 @@ import * as LocalFiles from "./internal/serverFiles.ts"
  */
 export interface ConnectionOptions extends AppServerRpc.Options {
   /**
-   * Makes the connection again when it is lost, and starts the process again if it is ours. Its pauses are those of the
-   * schedule, whose end is that of the client. `AppServerRpc.layerSupervised` says what becomes of calls, turns and
-   * threads. Default: the loss is the end.
+   * Reconnects after a lost connection, and restarts the process if this layer started it. The schedule sets the
+   * pauses; the client ends when the schedule does. `AppServerRpc.layerSupervised` documents what happens to calls,
+   * turns and threads. Default: a lost connection ends the client.
    */
   readonly restart?: AppServerRpc.RestartSchedule | undefined
 }
 
 /**
- * The options of the process, its pipes, the connection and the client, all optional.
+ * The options of the process, its pipes, the connection and the client. All are optional.
  *
  * @category options
  * @since 0.1.0
@@ -56,32 +56,32 @@ export interface Options
   extends Omit<AppServer.Options, "executable">, Transport.StdioOptions, ConnectionOptions, Codex.Options
 {
   /**
-   * The codex executable: a path, or a name that is looked up on `PATH`. Default: `CODEX_BIN`, else the installed package
+   * The codex executable: a path, or a name to look up on `PATH`. Default: `CODEX_BIN`, else the installed package
    * `@openai/codex`, else `codex` on `PATH`; see `CodexExecutable.find`.
    */
   readonly executable?: string | undefined
   /**
-   * Whether the folders and files that a call names are looked at before codex is asked: a missing folder, or an image that
-   * is none, is then `InvalidArgument`, where codex takes both without a word. Set it to false for an `executable` that runs
-   * codex where it has other files, such as in a container. Default: true.
+   * Whether to check the folders and files named in a call before sending it. A missing folder or an invalid image then
+   * fails with `InvalidArgument`; codex itself silently accepts both. Set it to false if `executable` runs codex on
+   * another file system, such as in a container. Default: true.
    */
   readonly checkFiles?: boolean | undefined
 }
 
 /**
- * The whole client: finds the codex executable, starts `codex app-server`, connects to it, and ends it with the layer's
- * scope. Nothing else has to be provided.
+ * A layer with the whole client: it finds the codex executable, starts `codex app-server`, connects to it, and ends the
+ * process with its scope. It requires nothing.
  *
  * **Details**
  *
- * Each call makes a client with a process of its own; the layer that one call returned is one client wherever it is
- * provided in the same runtime. When the executable belongs to an installed npm package, the programs that the package
- * brings along (ripgrep) come first on the `PATH` of the process.
+ * Each call creates a client with its own process. One layer value is one client, wherever it is provided in the same
+ * runtime. If the executable belongs to an installed npm package, the programs bundled with the package (ripgrep) come
+ * first on the `PATH` of the process.
  *
- * Fails with `CodexExecutableNotFound` when there is no executable, and with `AppServerStartError` when what was found
- * does not start or does not complete the handshake. A codex that ends because another program keeps a database in its
- * `CODEX_HOME` locked is started up to three times, which is logged as a warning; starts do not wait for each other,
- * because one that hangs would hold up all.
+ * Fails with `CodexExecutableNotFound` if there is no executable, and with `AppServerStartError` if the executable does
+ * not start or does not complete the handshake. If codex exits because another program keeps a database in its
+ * `CODEX_HOME` locked, the layer logs a warning and starts it again, up to three times in all. Concurrent starts do not
+ * wait for each other, so that one that hangs does not block the others.
  *
  * **Example** (Asking once)
  *
@@ -101,6 +101,8 @@ export interface Options
  * program.pipe(Effect.provide(CodexNode.layer()), NodeRuntime.runMain)
  * ```
  *
+ * @see {@link layerConfig} for options from the environment
+ * @see {@link layerWebSocket} and {@link layerUnixSocket} for a running app-server
  * @category layers
  * @since 0.1.0
  */
@@ -113,8 +115,11 @@ export const layer = (options?: Options): Layer.Layer<
   )
 
 /**
- * The process and its pipes without the client: for a client of one's own, or for what stands between the two, such as the
- * recorder of `@effect-codex/testing`.
+ * A layer with the process and its pipes, without the client.
+ *
+ * **When to use**
+ *
+ * For a client of your own, or for code between client and process, such as the recorder of `@effect-codex/testing`.
  *
  * @category layers
  * @since 0.1.0
@@ -131,10 +136,10 @@ export const layerTransport = (
   )
 
 /**
- * {@link layer} with options that are read from the `ConfigProvider`, each alone or all at once. Fails with `ConfigError`
- * too.
+ * A {@link layer} that reads its options from the `ConfigProvider`, one by one or all at once. Also fails with
+ * `ConfigError`.
  *
- * **Example** (The executable from a variable of one's own)
+ * **Example** (The executable from a custom variable)
  *
  * ```ts
  * import { CodexNode } from "@effect-codex/node"
@@ -163,16 +168,16 @@ export const layerConfig = (config: Config.Wrap<Options>): Layer.Layer<
 export interface WebSocketOptions extends Transport.WebSocketOptions, ConnectionOptions, Codex.Options {}
 
 /**
- * The client of an app-server that runs already and listens on TCP (`codex app-server --listen ws://IP:PORT`). There is no
- * `AppServer`: the process is somebody else's, is not ended with the scope, and may serve other clients, too.
+ * A layer with the client of a running app-server that listens on TCP (`codex app-server --listen ws://IP:PORT`). It
+ * does not provide `AppServer`: the process belongs to someone else, outlives the scope, and may serve other clients.
  *
  * **Details**
  *
- * Fails with `AppServerConnectError`, whose `reason` tells a refused token from an address where nobody is, and with
- * `AppServerStartError` when what answers does not complete the handshake.
+ * Fails with `AppServerConnectError`, whose `reason` distinguishes, for example, a refused token from an unreachable
+ * address, and with `AppServerStartError` if the peer does not complete the handshake.
  *
- * `maxFrameBytes` bounds what is read into memory, and the rest of a longer frame is not read. A frame that codex would not
- * take whole is sent in fragments: 0.169 takes 16 MiB in one piece and 64 MiB in all.
+ * `maxFrameBytes` bounds memory: the rest of a longer frame is not read. Long messages are sent in fragments, because
+ * codex accepts at most 16 MiB in one frame and 64 MiB in one message.
  *
  * **Example** (A server with a capability token)
  *
@@ -187,6 +192,8 @@ export interface WebSocketOptions extends Transport.WebSocketOptions, Connection
  * })
  * ```
  *
+ * @see {@link layerWebSocketConfig} for options from the environment
+ * @see {@link layerUnixSocket} for a server on the same machine
  * @category layers
  * @since 0.1.0
  */
@@ -196,7 +203,7 @@ export const layerWebSocket = (options: WebSocketOptions): Layer.Layer<
 > => clientOver(Transport.layerWebSocket(options).pipe(Layer.provide(webSocket(options.maxFrameBytes))), options)
 
 /**
- * {@link layerWebSocket} with options that are read from the `ConfigProvider`.
+ * A {@link layerWebSocket} that reads its options from the `ConfigProvider`. Also fails with `ConfigError`.
  *
  * @category layers
  * @since 0.1.0
@@ -216,29 +223,29 @@ export interface UnixSocketOptions
   extends Pick<Transport.WebSocketOptions, "connectTimeout" | "maxFrameBytes">, ConnectionOptions, Codex.Options
 {
   /**
-   * The socket file. Default: that of `codex app-server --listen unix://` and of `codex app-server daemon start`, which is
-   * `app-server-control/app-server-control.sock` in the `CODEX_HOME`, else in `~/.codex`.
+   * The socket file. Default: the one of `codex app-server --listen unix://` and `codex app-server daemon start`, which
+   * is `app-server-control/app-server-control.sock` in `CODEX_HOME`, else in `~/.codex`.
    */
   readonly path?: string | undefined
 }
 
 /**
- * The client of an app-server that runs already on this machine and listens on a unix socket
- * (`codex app-server --listen unix://PATH`). As {@link layerWebSocket}: there is no `AppServer`.
+ * A layer with the client of a running app-server on this machine that listens on a unix socket
+ * (`codex app-server --listen unix://PATH`). Like {@link layerWebSocket}, it does not provide `AppServer`.
  *
  * **Details**
  *
- * The socket carries a WebSocket. Its file can be used by its owner alone; codex asks nobody on it for a token, whatever
- * its `--ws-auth` says (measured on 0.169). The server does not tell when it listens: until then the layer fails with an
- * `AppServerConnectError` that is retryable.
+ * The socket carries a WebSocket. Only the owner of its file can use it; codex requires no token there, even with
+ * `--ws-auth`. The server does not announce when it listens; before that, the layer fails with a retryable
+ * `AppServerConnectError`.
  *
  * **Gotchas**
  *
- * No layer starts `codex app-server daemon`, because a library should not (measured on 0.169): it copies 400 MB of itself
- * into the `CODEX_HOME`, asks for updates over the network in a second process that goes on after `daemon stop`, and has
- * analytics on by default. A daemon that the user started is reached by this layer without a `path`.
+ * No layer starts `codex app-server daemon`, because a library should not: the daemon copies 400 MB of itself into
+ * `CODEX_HOME`, checks for updates over the network in a second process that survives `daemon stop`, and has analytics
+ * on by default (codex 0.169). To connect to a daemon that the user has started, use this layer without a `path`.
  *
- * **Example** (The daemon of the user, as soon as it is there)
+ * **Example** (The user's daemon, as soon as it listens)
  *
  * ```ts
  * import { Codex, type CodexError } from "@effect-codex/client"
@@ -267,7 +274,8 @@ export const layerUnixSocket = (options: UnixSocketOptions = {}): Layer.Layer<
     const fs = yield* FileSystem.FileSystem
     const path = options.path ?? (yield* controlSocket)
     const transport = Layer.unwrap(Effect.gen(function*() {
-      // The system takes about 100 characters. codex puts the socket under a short path and links to it from a longer one.
+      // Systems allow about 100 characters: docs/codex-behaviour.md, "A unix socket takes a path that is longer than
+      // the system allows".
       const socketPath = yield* Effect.orElseSucceed(fs.realPath(path), () => path)
       const url = "ws://localhost/"
       return Transport.layerWebSocket({ ...options, url, description: `unix:${path}` }).pipe(
@@ -278,7 +286,7 @@ export const layerUnixSocket = (options: UnixSocketOptions = {}): Layer.Layer<
   })).pipe(Layer.provide(NodeLive))
 
 /**
- * {@link layerUnixSocket} with options that are read from the `ConfigProvider`.
+ * A {@link layerUnixSocket} that reads its options from the `ConfigProvider`. Also fails with `ConfigError`.
  *
  * @category layers
  * @since 0.1.0
@@ -306,17 +314,17 @@ const clientOver = <E extends CodexError, R>(
   return Layer.provideMerge(services(options), rpc)
 }
 
-// Loaded when it is wanted: it takes as long to load as much of the client.
+// Loaded on demand, because loading it takes as long as loading a large part of the client.
 const webSocket = (maxFrameBytes = 256 * 1024 * 1024, socketPath?: string) =>
   Layer.unwrap(
     Effect.map(
       Effect.promise(async () => {
         const loaded: typeof NodeWebSocket | undefined = await import("./internal/nodeWebSocket.ts")
-        // As in `load.ts` of the client.
+        // Some bundlers resolve the import to undefined: see `load.ts` of the client.
         if (loaded !== undefined) return loaded
         throw new Error(
-          "The bundler has put the WebSocket behind the top-level `await` of the program, where it is never reached: let it " +
-            "split the code, or start the program without a top-level `await`."
+          "The bundler has put the WebSocket behind the top-level `await` of the program, where it is never reached. Let " +
+            "the bundler split the code, or start the program without a top-level `await`."
         )
       }),
       ({ layer }) => layer({ maxFrameBytes, socketPath })
@@ -333,7 +341,7 @@ const NodeLive = NodeChildProcessSpawner.layer.pipe(
   Layer.provideMerge(Layer.merge(NodeFileSystem.layer, NodePath.layer))
 )
 
-/** An early process was told what a client says that has none of these options. */
+/** An early process was started with the default greeting, so these options rule out adopting it. */
 const spawnOf = ({ capabilities, clientInfo, experimentalApi }: AppServerRpc.Options) =>
   capabilities === undefined && clientInfo === undefined && experimentalApi === undefined
     ? DirectPipes.spawnOrAdopt
@@ -379,7 +387,7 @@ const supervised = (options: Options, restart: AppServerRpc.RestartSchedule) =>
     const rpc = LockedDatabase.retried(
       AppServerRpc.layerSupervised(Layer.provide(Transport.layerStdio(options), noted), { ...options, restart })
     )
-    // The process that runs now, or ran last.
+    // The current process, or the last one.
     const latest = Layer.effect(
       AppServer.AppServer,
       Effect.as(AppServerRpc.AppServerRpc, {

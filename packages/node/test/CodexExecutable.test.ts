@@ -138,7 +138,7 @@ cases("CodexExecutable.find, explicit", {
     files: { "bin/codex": "program" },
     env: { PATH: "$/bin" },
     options: { executable: "my-codex" },
-    tried: ["the option `executable` (my-codex): it is in no folder of PATH: $/bin"]
+    tried: ["the option `executable` (my-codex): it is not in any folder of PATH: $/bin"]
   },
   "starts the program of npm's launcher instead of the launcher": {
     files: {
@@ -286,7 +286,7 @@ cases("CodexExecutable.find, PATH", {
       "not installed",
       "$/a/codex: it is a directory",
       "$/b/codex: it is not executable",
-      "codex on PATH: it is in no folder of PATH: $/a, $/b"
+      "codex on PATH: it is not in any folder of PATH: $/a, $/b"
     ]
   },
   "starts the program of a global npm installation": {
@@ -411,7 +411,7 @@ Correct CODEX_BIN, or leave it out to use the installed @openai/codex or the \`c
       )
       assert.match(
         yield* message({ CODEX_BIN: "nope", PATH: "/a" }),
-        /^No codex executable was found\. CODEX_BIN \(nope\): it is in no folder of PATH: \/a\. Tried:/
+        /^No codex executable was found\. CODEX_BIN \(nope\): it is not in any folder of PATH: \/a\. Tried:/
       )
       assert.match(
         yield* message({}, { executable: "/nope" }),

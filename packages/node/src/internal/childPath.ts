@@ -4,9 +4,7 @@ import * as PathVariable from "./pathVariable.ts"
 
 type Env = NonNullable<AppServer.Options["env"]>
 
-/**
- * Adds to `env`, which is merged over `parent`, what puts `folder` first on the PATH of the child.
- */
+/** Puts `folder` first on the child's PATH. Returns `env` with the change; `env` is merged over `parent`. */
 export const prepend = (
   folder: string,
   env: Env,

@@ -1,9 +1,9 @@
 /**
- * The pipes of a process as Node has them. The spawner's copy each chunk into another stream of Node and hand it to a fiber,
- * with which a request costs a fifth more CPU (measured).
+ * Node's own pipes of a process. The spawner's streams copy each chunk into another Node stream and pass it to a fiber,
+ * which costs a fifth more CPU for each request (measured).
  *
- * The spawner starts and ends the process and does not hand out Node's own object, but Node tells of each on the channel
- * `child_process`. Where it does not, or too late, the spawner's streams are used.
+ * The spawner starts and ends the process. It does not expose Node's `ChildProcess`, so this finds it on Node's
+ * diagnostics channel `child_process`. If that fails, or comes too late, the spawner's streams are used.
  */
 import type { Pipes, Spawn } from "@effect-codex/client/internal/wire/spawn"
 import * as Deferred from "effect/Deferred"
@@ -33,7 +33,7 @@ export const spawn: typeof Spawn.Service = Effect.fnUntraced(function*(command) 
   return { handle, pipes: isUntouched ? pipesOf(stdin, stdout) : undefined }
 })
 
-/** Takes the early process of the command, for a client that greets codex as that was greeted. */
+/** Adopts the early process of the command, if there is one; only for a client with the same greeting. */
 export const spawnOrAdopt: typeof Spawn.Service = Effect.fnUntraced(function*(command) {
   const early = yield* AdoptedProcess.adopt(command)
   if (early === undefined) return yield* spawn(command)
@@ -41,16 +41,16 @@ export const spawnOrAdopt: typeof Spawn.Service = Effect.fnUntraced(function*(co
   return { handle, pipes: greeted(pipesOf(child.stdin, child.stdout)) }
 })
 
-// As they were when the module was loaded: a test may replace the globals.
+// Captured when the module is loaded, because a test may replace the globals.
 const { clearImmediate, setImmediate } = globalThis
 
-/** Node reads 64 KiB at a time, and after a full read at once again, before it does anything else. */
+/** Node reads up to 64 KiB at a time. After a full read it reads again before it does anything else. */
 const fullRead = 65_536
 const nothing = new Uint8Array(0)
 
 /**
- * The pipes of an early process, which was told the first text before: that is not written again. Nothing is read before, as
- * the reply is for somebody who has asked.
+ * The pipes of an early process, which has already received the greeting. Does not write the greeting again, and reads
+ * only after the client has written it, so that the reply does not arrive before its request.
  */
 const greeted = (pipes: Pipes): Pipes => {
   const asked = Deferred.makeUnsafe<void>()
@@ -78,7 +78,7 @@ const pipesOf = (stdin: Writable, stdout: Readable): Pipes => {
     if (stdin.writable) stdin.write(text)
   }
   let drain: Deferred.Deferred<void> | undefined
-  // One for all who wait: Node warns of an emitter with many listeners.
+  // One listener for all waiting writers: Node warns about an emitter with many listeners.
   const drained = Effect.suspend(() => {
     if (drain !== undefined) return Deferred.await(drain)
     const waiting = drain = Deferred.makeUnsafe<void>()
@@ -111,11 +111,11 @@ const pipesOf = (stdin: Writable, stdout: Readable): Pipes => {
         stdout.on("data", onRead).on("close", end).on("error", fail).resume()
         return Effect.sync(() => {
           clearImmediate(readsEnd)
-          // Without a reader it would go on and drop what comes.
+          // Without a reader, a flowing stream would drop its data.
           stdout.off("data", onRead).off("close", end).off("error", fail).pause()
         })
       }),
-    // What is written while the present task of Node runs goes out as one.
+    // Texts written during the current task are sent in one write.
     write: (text) =>
       Effect.suspend(() => {
         if (texts.push(text) === 1) process.nextTick(flush)

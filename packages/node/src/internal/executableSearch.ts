@@ -1,16 +1,16 @@
 /**
- * Where a codex executable is looked for. The search asks, and somebody else looks: `CodexExecutable` with the services of
- * Effect, `earlyProcess.ts` before Effect is loaded. So this module imports neither.
+ * The search for a codex executable. It yields its lookups to a driver: `CodexExecutable` performs them with Effect's
+ * services, `earlyProcess.ts` before Effect is loaded. So this module imports neither Effect nor a file system.
  */
 import type { CodexExecutable, Options } from "../CodexExecutable.ts"
 
-/** What the search asks for. The answer is undefined where there is none. */
+/** A lookup of the search. The driver answers undefined if there is nothing. */
 export type Look =
-  /** What is wrong with a file as an executable; {@link absent} when there is none. */
+  /** Why a file cannot be executed; {@link absent} if it does not exist. */
   | { readonly for: "problem"; readonly file: string }
-  /** The path of a file or folder that is there. */
+  /** The path itself, if the file or folder exists. */
   | { readonly for: "existing"; readonly file: string }
-  /** The path of a file without links. */
+  /** The path with all links resolved. */
   | { readonly for: "realPath"; readonly file: string }
   | { readonly for: "variable"; readonly name: string }
 
@@ -19,10 +19,10 @@ export interface Place {
   readonly problem: string
 }
 
-/** A search gives the executable, or undefined when there is none. */
+/** A search returns the executable, or undefined if there is none. */
 export type Search<A = CodexExecutable> = Generator<Look, A | undefined, string | undefined>
 
-/** What the search needs to know of paths. */
+/** The path functions that the search needs. */
 export interface Paths {
   readonly basename: (path: string) => string
   readonly dirname: (path: string) => string
@@ -41,7 +41,7 @@ const triples: { readonly [platform: string]: { readonly [arch: string]: string 
   win32: { x64: "x86_64-pc-windows-msvc", arm64: "aarch64-pc-windows-msvc" }
 }
 
-/** Each place that was looked at, and what is wrong there, is added to `tried`. */
+/** Adds each place that it searches, and what is wrong there, to `tried`. */
 export function* search(
   options: Options & { readonly from: ReadonlyArray<string> },
   path: Paths,
@@ -72,7 +72,8 @@ export function* search(
     return parent === folder ? [folder] : [folder, ...ancestors(parent)]
   }
 
-  // Where Node looks for the packages of the scope from `start`. One look at each, because the start waits for them.
+  // The places where Node resolves the scope's packages from `start`. Looks once at each, because codex's start waits
+  // for it.
   function* firstScopeAbove(start: string, look: (scope: string) => Search<Found>): Search<Found> {
     for (const ancestor of ancestors(start)) {
       if (path.basename(ancestor) === "node_modules") continue
@@ -94,7 +95,7 @@ export function* search(
     const executable = path.join(vendor, "bin", windows ? "codex.exe" : "codex")
     const problem = yield* problemOf(executable)
     if (problem !== undefined) {
-      // Without the folder it is the main package, which had it in older versions only.
+      // Without the folder this is the main package, which contained the executable only in older versions.
       const isVendor = problem !== absent || (yield { for: "existing", file: vendor }) !== undefined
       return isVendor ? failed(executable, problem) : undefined
     }
@@ -104,8 +105,8 @@ export function* search(
   const platformPackageAbove = (start: string) =>
     firstScopeAbove(start, (scope) => inVendor(path.join(scope, platformFolder)))
 
-  // The main package comes first, because it knows which platform package belongs to it. pnpm links the main package to
-  // a place beside which the platform package is, so the links have to be followed.
+  // The main package comes first, because it determines its platform package. pnpm links the main package to a place
+  // beside the platform package, so resolve the links.
   function* mainPackageAt(start: string): Search<Found> {
     const real = yield { for: "realPath", file: start }
     if (real === undefined) return undefined
@@ -121,7 +122,7 @@ export function* search(
   // Files
   // ---------------------------------------------------------------------------
 
-  // Undefined when the file cannot be started.
+  // Returns undefined if the file cannot be started.
   function* fromFile(file: string, place: string): Search<Found> {
     const problem = yield* problemOf(file)
     if (problem !== undefined) return failed(place, problem)
@@ -129,7 +130,7 @@ export function* search(
     const extension = path.extname(file).toLowerCase()
     const native = !windows || extension === ".exe" || extension === ".com"
     if (native && !/[\\/]bin[\\/]codex\.js$/.test(real)) return { executable: file, pathFolder: undefined }
-    // npm's launcher script: a link to it, or beside the `node_modules` that it starts it from.
+    // npm's launcher script: a link to it, or a shim beside the `node_modules` folder.
     const found = (yield* platformPackageAbove(path.dirname(real))) ??
       (yield* inVendor(path.dirname(path.dirname(real)))) ??
       (yield* packageAbove(path.dirname(file)))
@@ -138,7 +139,7 @@ export function* search(
       ? { executable: file, pathFolder: undefined }
       : failed(
         place,
-        `it is a script, which Windows cannot start as an executable, and no ${platformPackage} is near it`
+        `it is a script, which Windows cannot start as an executable, and there is no ${platformPackage} near it`
       )
   }
 
@@ -158,7 +159,7 @@ export function* search(
     }
     return failed(
       place,
-      folders.length === 0 ? "PATH is not set" : `it is in no folder of PATH: ${folders.join(", ")}`
+      folders.length === 0 ? "PATH is not set" : `it is not in any folder of PATH: ${folders.join(", ")}`
     )
   }
 
@@ -185,7 +186,7 @@ export function* search(
     for (const start of new Set(options.from.map((start) => path.resolve(start)))) {
       const found = yield* packageAbove(start)
       if (found !== undefined) return { ...found, source: "package" }
-      failed(platformPackage, `it is not installed for ${start}, in no node_modules from there upwards`)
+      failed(platformPackage, `it is not installed for ${start}: no node_modules from there upwards has it`)
     }
   }
 

@@ -1,4 +1,4 @@
-/** Starts codex again that has ended because another program kept a database in its `CODEX_HOME` locked. */
+/** Starts codex again if it has exited because another program kept a database in its `CODEX_HOME` locked. */
 import type { AppServerStartError, CodexExecutableNotFound } from "@effect-codex/client/CodexError"
 import { inOwnScope } from "@effect-codex/client/internal/ownScope"
 import * as Effect from "effect/Effect"
@@ -7,7 +7,10 @@ import * as Schedule from "effect/Schedule"
 
 type StartError = AppServerStartError | CodexExecutableNotFound
 
-/** codex itself has waited for it for about 15 seconds each time (measured on 0.169). */
+/**
+ * Few attempts, because each has already waited: docs/codex-behaviour.md, "A locked database ends codex after about 15
+ * seconds".
+ */
 const again = Schedule.jittered(Schedule.spaced("1 second")).pipe(Schedule.upTo({ times: 2 }))
 
 const isLocked = (error: StartError): error is AppServerStartError =>
@@ -15,7 +18,7 @@ const isLocked = (error: StartError): error is AppServerStartError =>
 
 export const retried = <A, R>(layer: Layer.Layer<A, StartError, R>): Layer.Layer<A, StartError, R> =>
   Layer.effectContext(Effect.gen(function*() {
-    // What a failed start has opened is closed before the next.
+    // Closes what a failed start has opened before the next one begins.
     const start = Effect.map(inOwnScope(Layer.build(Layer.fresh(layer))), ([services]) => services)
     return yield* start.pipe(
       Effect.tapError((error) => isLocked(error) ? Effect.logWarning(error.message) : Effect.void),

@@ -1,4 +1,4 @@
-/** The `ws` package as the client's WebSocket, over TCP or a unix socket. */
+/** Provides the `ws` package as the client's WebSocket, over TCP or a unix socket. */
 import { WebSocket } from "@effect/platform-node/NodeWS"
 import * as Layer from "effect/Layer"
 import * as Socket from "effect/socket/Socket"
@@ -7,18 +7,18 @@ import * as Net from "node:net"
 
 export interface Options {
   readonly maxFrameBytes: number
-  /** The file of a unix socket, to which every connection goes, whatever its URL says. */
+  /** The file of a unix socket. All connections go there, whatever their URL. */
   readonly socketPath?: string | undefined
 }
 
-/** Half of what codex 0.169 takes in one frame. */
+/** Half the limit: docs/codex-behaviour.md, "A WebSocket takes 16 MiB in one frame and 64 MiB in one message". */
 const fragmentLength = 8 * 1024 * 1024
 
-/** Text of up to this many code units has at most three times as many bytes. */
+/** A code unit takes at most three bytes, so text of up to this length fits into one fragment. */
 const unsplit = Math.floor(fragmentLength / 3)
 
 class CodexWebSocket extends WebSocket {
-  /** What codex 0.169 takes in a message of several frames. */
+  /** docs/codex-behaviour.md, "A WebSocket takes 16 MiB in one frame and 64 MiB in one message". */
   readonly maxMessageBytes = 64 * 1024 * 1024
 
   override send(data: string): void {
@@ -33,7 +33,8 @@ class CodexWebSocket extends WebSocket {
 
 const keepAliveMillis = 30_000
 
-// `ws` tells the status of a refusal; the server says in the body what is wrong with a token.
+// `ws` reports only the status. The reason is in the body: docs/codex-behaviour.md, "A refused token is HTTP 401, with
+// the reason in the body".
 const onRefusal = (ws: WebSocket, response: IncomingMessage): void => {
   let body = ""
   const refuse = (): void => {
@@ -56,11 +57,11 @@ export const layer = ({ maxFrameBytes, socketPath }: Options): Layer.Layer<Socke
     const ws = new CodexWebSocket(url, protocols, {
       headers,
       maxPayload: maxFrameBytes,
-      // The server offers none.
+      // The server does not support compression.
       perMessageDeflate: false,
       ...(socketPath === undefined ? {} : { createConnection: () => Net.connect({ path: socketPath }) })
     })
-    // In Bun there is no socket: the answer is no Node object there.
+    // Bun's response is not a Node object and has no socket.
     ws.on("upgrade", ({ socket }: Partial<IncomingMessage>) => socket?.setKeepAlive(true, keepAliveMillis))
     ws.on("unexpected-response", (_request, response) => onRefusal(ws, response))
     return ws

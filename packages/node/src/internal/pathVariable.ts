@@ -1,12 +1,12 @@
-/** The variable `PATH` of a child, which Windows has in any spelling. Without Effect, for `earlyProcess.ts`. */
+/** The `PATH` variable of a child, in any case on Windows. Does not import Effect, for `earlyProcess.ts`. */
 
 interface Env<A> {
   readonly [name: string]: string | A | undefined
 }
 
 /**
- * Adds to `env`, which is merged over `parent`, what puts `folder` first on the PATH of the child. `change` changes the text
- * in a value that is none.
+ * Puts `folder` first on the child's PATH. Returns `env` with the change; `env` is merged over `parent`. `change` maps
+ * the text within a value that is not a string.
  */
 export const prepend = <A extends object>(
   folder: string,
@@ -19,7 +19,7 @@ export const prepend = <A extends object>(
   const isPath = (name: string) => name === "PATH" || (windows && name.toUpperCase() === "PATH")
   const given = Object.keys(env).filter(isPath)
   const inherited = Object.keys(parent).filter(isPath)
-  // On Windows the names differ in case only, and a child with two spellings of one sees either.
+  // On Windows names are case-insensitive. A child that inherits two spellings may see either, so keep only one.
   const name = inherited.at(-1) ?? given.at(-1) ?? "PATH"
   const base = given.length > 0 ? env[given.at(-1)!] : parent[name]
 

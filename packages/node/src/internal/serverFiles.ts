@@ -1,4 +1,4 @@
-/** The files of a codex that this process started, as codex resolves their paths. */
+/** Looks at the files of a codex that this process started, with paths resolved as codex does. */
 import * as ServerFiles from "@effect-codex/client/ServerFiles"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
@@ -9,7 +9,7 @@ import type * as PlatformError from "effect/PlatformError"
 import * as Os from "node:os"
 import type { Options } from "../CodexNode.ts"
 
-// An image is known by its first 12 bytes.
+// The first 12 bytes identify an image.
 const headLength = 12
 
 export const layer = ({ checkFiles, cwd, env }: Options) =>
@@ -33,7 +33,7 @@ export const layer = ({ checkFiles, cwd, env }: Options) =>
       ): Effect.fn.Return<ServerFiles.Found, PlatformError.PlatformError> {
         const { type } = yield* fs.stat(path)
         if (type === "Directory") return { _tag: "Folder", path }
-        // Reading a pipe or a device could wait for ever.
+        // Reading a pipe or a device could block forever.
         return type === "File"
           ? { _tag: "File", path, head: yield* headOf(path) }
           : { _tag: "Unreadable", path, detail: "it is neither a file nor a folder." }
@@ -42,9 +42,9 @@ export const layer = ({ checkFiles, cwd, env }: Options) =>
         home: typeof home === "string" ? home : Os.homedir(),
         look: (given: string) => {
           const path = resolve(base, given)
-          // Node throws it.
+          // Node throws for such a path instead of failing.
           if (path.includes("\0")) {
-            return Effect.succeed<ServerFiles.Found>({ _tag: "Unreadable", path, detail: "its name has a NUL in it." })
+            return Effect.succeed<ServerFiles.Found>({ _tag: "Unreadable", path, detail: "its name contains a NUL." })
           }
           return Effect.catch(look(path), ({ reason }) =>
             Effect.succeed<ServerFiles.Found>(
