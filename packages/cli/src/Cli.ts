@@ -11,29 +11,29 @@ import * as Effect from "effect/Effect"
 const runParameters = {
   prompt: Argument.String("prompt").pipe(
     Argument.withDescription(
-      "What the agent is asked. Read from stdin if it is left out or `-`; otherwise what is piped in is added to it."
+      "The prompt. Read from stdin if it is omitted or `-`; otherwise any piped input is added to it."
     ),
     Argument.optional
   ),
   model: Flag.String("model").pipe(
     Flag.withAlias("m"),
     Flag.withMetavar("name"),
-    Flag.withDescription("The model. Default: what your Codex configuration says."),
+    Flag.withDescription("The model. Default: the one in your Codex configuration."),
     Flag.optional
   ),
   sandbox: Flag.Literals("sandbox", ["read-only", "workspace-write", "full-access"]).pipe(
     Flag.withAlias("s"),
     Flag.withDescription(
-      "What the agent's commands may touch. Default: what your Codex configuration says, as for codex itself; that is " +
-        "read-only if it says nothing, so that nothing changes before you allow it."
+      "What the agent's commands may access. Default: your Codex configuration, as for codex itself. Without a setting " +
+        "there it is read-only, so that nothing changes before you allow it."
     ),
     Flag.optional
   ),
   approve: Flag.Literals("approve", ["none", "auto", "ask"]).pipe(
     Flag.withAlias("a"),
     Flag.withDescription(
-      "Who decides when the agent wants more than the sandbox allows. none: nothing beyond it is done. auto: codex has " +
-        "a model review it, which costs calls of the model. ask: you, at the terminal. Default: none."
+      "Who decides when the agent wants more than the sandbox allows. none: it is refused. auto: codex has a model " +
+        "review it, which costs model calls. ask: you, at the terminal. Default: none."
     ),
     Flag.withDefault("none")
   ),
@@ -57,7 +57,7 @@ const run = Command.make(
   "run",
   runParameters,
   (options) =>
-    // The client is loaded when it is needed: `--help` does without it.
+    // Loaded on demand: `--help` does not need the client.
     Effect.flatMap(Effect.promise(() => import("./internal/run.ts")), ({ run }) => run(options))
 ).pipe(
   Command.withDescription(
@@ -67,10 +67,10 @@ const run = Command.make(
   Command.withShortDescription("Run one turn of the agent"),
   Command.withExamples([
     { command: `effect-codex run "Say hello in one sentence."`, description: "Ask" },
-    { command: `git diff | effect-codex run "Review this change."`, description: "Ask about what is piped in" },
+    { command: `git diff | effect-codex run "Review this change."`, description: "Ask about piped input" },
     {
       command: "effect-codex run --json < prompt.md > events.jsonl",
-      description: "Ask what a file says, keep every event"
+      description: "Read the prompt from a file, keep every event"
     },
     {
       command: `effect-codex run --sandbox workspace-write "Fix the failing test."`,
@@ -95,12 +95,12 @@ const recordCommand = Command.make(
     cassette: Argument.String("cassette").pipe(Argument.withDescription("The file to write, such as session.jsonl.")),
     ...runParameters,
     force: Flag.Boolean("force").pipe(
-      Flag.withDescription("Replace the cassette if it is there."),
+      Flag.withDescription("Replace the cassette if it exists."),
       Flag.withDefault(false)
     ),
     serve: Flag.Boolean("serve").pipe(
       Flag.withDescription(
-        "Be an app-server on stdin and stdout, and record what its client and codex say to each other. No prompt then."
+        "Act as an app-server on stdin and stdout, and record the session of its client. Takes no prompt."
       ),
       Flag.withDefault(false)
     )
@@ -108,10 +108,10 @@ const recordCommand = Command.make(
   (options) => Effect.flatMap(cassette, ({ record }) => record(options))
 ).pipe(
   Command.withDescription(
-    "Run one turn of the agent, as `run` does, and keep what went over the connection in a file, a cassette for tests: " +
-      "without what looks like a secret, and with ids, times and folders replaced. What was said stays in it."
+    "Run one turn of the agent, as `run` does, and record the connection to a file, a cassette for tests. It leaves out " +
+      "anything that looks like a secret, and replaces ids, times and folders. Prompts and answers stay in it."
   ),
-  Command.withShortDescription("Run one turn and keep it for tests"),
+  Command.withShortDescription("Run one turn and record it for tests"),
   Command.withExamples([
     { command: `effect-codex record hello.jsonl "Say hello."`, description: "Record a turn" },
     {
@@ -124,34 +124,34 @@ const recordCommand = Command.make(
 const replayCommand = Command.make(
   "replay",
   {
-    cassette: Argument.String("cassette").pipe(Argument.withDescription("The file that was recorded.")),
+    cassette: Argument.String("cassette").pipe(Argument.withDescription("The recorded file.")),
     json: Flag.Boolean("json").pipe(
       Flag.withDescription("Print every event of its turns as a line of JSON to stdout."),
       Flag.withDefault(false)
     ),
     serve: Flag.Boolean("serve").pipe(
       Flag.withDescription(
-        "Be the recorded app-server on stdin and stdout, for a client under test. It ends with exit code 1 and the " +
-          "difference when the client sends something else than was recorded."
+        "Act as the recorded app-server on stdin and stdout, for a client under test. It ends with exit code 1 and the " +
+          "difference if the client sends something other than recorded."
       ),
       Flag.withDefault(false)
     ),
     lenient: Flag.Boolean("lenient").pipe(
-      Flag.withDescription("With --serve: let the client send its messages in another order and with more keys."),
+      Flag.withDescription("With --serve: allow the client's messages to have another order and additional keys."),
       Flag.withDefault(false)
     )
   },
   (options) => Effect.flatMap(cassette, ({ replay }) => replay(options))
 ).pipe(
   Command.withDescription(
-    "Show a recorded session as `run` showed it: the answers on stdout, the rest on stderr. Codex is not needed."
+    "Show a recorded session as `run` showed it: the answers on stdout, the rest on stderr. Does not need codex."
   ),
-  Command.withShortDescription("Show a recorded session, or play it to a client"),
+  Command.withShortDescription("Show a recorded session, or replay it to a client"),
   Command.withExamples([
     { command: "effect-codex replay hello.jsonl", description: "See what was recorded" },
     {
       command: "effect-codex replay --serve hello.jsonl",
-      description: "Play it to a client that starts this as its codex"
+      description: "Replay it to a client that starts this as its codex"
     }
   ])
 )
@@ -170,15 +170,15 @@ const loginCommand = Command.make(
       Flag.withDefault(false)
     ),
     apiKey: Flag.Boolean("api-key").pipe(
-      Flag.withDescription("Log in with an API key, which is read from stdin, or asked for at a terminal."),
+      Flag.withDescription("Log in with an API key, read from stdin or asked for at a terminal."),
       Flag.withDefault(false)
     )
   },
   (options) => Effect.flatMap(account, ({ login }) => login(options))
 ).pipe(
   Command.withDescription(
-    "Log in, in place of the login that is there. Without a flag: with ChatGPT, in a browser on this machine. The login " +
-      "is stored where codex itself looks for it, by default below CODEX_HOME or ~/.codex."
+    "Log in and replace the current login. Without a flag: with ChatGPT, in a browser on this machine. The login is " +
+      "stored where codex itself looks for it, by default in CODEX_HOME or ~/.codex."
   ),
   Command.withShortDescription("Log in with ChatGPT or an API key"),
   Command.withExamples([
@@ -192,7 +192,7 @@ const logoutCommand = Command.make(
   "logout",
   {},
   () => Effect.flatMap(account, ({ logout }) => logout)
-).pipe(Command.withDescription("Forget the login"))
+).pipe(Command.withDescription("Remove the login"))
 
 const accountCommand = Command.make(
   "account",
@@ -205,8 +205,8 @@ const accountCommand = Command.make(
   (options) => Effect.flatMap(account, ({ show }) => show(options))
 ).pipe(
   Command.withDescription(
-    "Show who is logged in, whether a login is needed, and what is left of the rate limits. The exit code is 1 when " +
-      "nobody is logged in, as that of `codex login status`."
+    "Show who is logged in, whether a login is needed, and the remaining rate limits. The exit code is 1 if nobody is " +
+      "logged in, as for `codex login status`."
   ),
   Command.withShortDescription("Show who is logged in")
 )
@@ -223,8 +223,8 @@ const mcpCommand = Command.make(
     approve: Flag.Literals("approve", ["none", "auto"]).pipe(
       Flag.withAlias("a"),
       Flag.withDescription(
-        "Who decides when the agent wants more than the sandbox allows. none: nothing beyond it is done. auto: codex has " +
-          "a model review it, which costs calls of the model. Default: none."
+        "Who decides when the agent wants more than the sandbox allows. none: it is refused. auto: codex has a model " +
+          "review it, which costs model calls. Default: none."
       ),
       Flag.withDefault("none")
     ),
@@ -234,16 +234,16 @@ const mcpCommand = Command.make(
   (options) => Effect.flatMap(Effect.promise(() => import("./internal/mcp.ts")), ({ serve }) => serve(options))
 ).pipe(
   Command.withDescription(
-    "Be an MCP server on stdin and stdout, with the tools `codex`, which starts a conversation, and `codex_reply`, which " +
-      "goes on with one by its id, also with one of another day. A client chooses the folder and the model; what the agent " +
-      "may touch is said here. It ends with stdin."
+    "Act as an MCP server on stdin and stdout. Its tool `codex` starts a conversation; `codex_reply` continues one by its " +
+      "id, including older ones. A client chooses the folder and the model; the options of this command decide what the " +
+      "agent may access. It ends with stdin."
   ),
-  Command.withShortDescription("Be an MCP server whose tools are codex"),
+  Command.withShortDescription("Act as an MCP server whose tools are codex"),
   Command.withExamples([
     { command: "effect-codex mcp", description: "Let a client ask codex about the current folder" },
     {
       command: "effect-codex mcp --sandbox workspace-write --approve auto",
-      description: "Let it change files, and have a model review what goes beyond"
+      description: "Let it change files, and have a model review anything beyond that"
     }
   ])
 )
@@ -257,7 +257,7 @@ const fakeAppServer = Command.make(
   {
     script: Argument.Path("script").pipe(
       Argument.withDescription(
-        "A JSON file with what the model answers. Without it the model says what it was asked."
+        "A JSON file with the model's answers. Without it, the model echoes the prompt."
       ),
       Argument.optional
     )
@@ -269,15 +269,15 @@ const fakeAppServer = Command.make(
     "Speak the protocol of `codex app-server` on stdin and stdout, without codex, a model or a login, for tests of clients " +
       "in any language. It ends with stdin."
   ),
-  Command.withShortDescription("Be an app-server for tests, without codex"),
+  Command.withShortDescription("Act as an app-server for tests, without codex"),
   Command.withExamples([
-    { command: "effect-codex fake-app-server", description: "Answer what was asked" },
-    { command: "effect-codex fake-app-server script.json", description: "Answer what the script says" }
+    { command: "effect-codex fake-app-server", description: "Echo each prompt" },
+    { command: "effect-codex fake-app-server script.json", description: "Answer from the script" }
   ])
 )
 
 /**
- * The whole command.
+ * The `effect-codex` command with all its subcommands. Run it with `Command.run`.
  *
  * @category commands
  * @since 0.1.0

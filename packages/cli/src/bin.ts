@@ -25,13 +25,13 @@ const report = (cause: Cause.Cause<unknown>) =>
     yield* drain
   })
 
-// Effect repeats what it does not know, and at a login that may be a key.
+// Effect's message repeats unknown arguments, and for a login those may be a key.
 const messageOf = (error: CliError.CliError, commandPath: ReadonlyArray<string>): string =>
   commandPath.at(-1) === "login" && (error._tag === "UnexpectedArgument" || error._tag === "InvalidValue")
-    ? "login takes no values. With --api-key the key is read from stdin: what stands on a command line, others can read."
+    ? "login takes no values. With --api-key it reads the key from stdin, because others can read a command line."
     : error.message
 
-// Help that nobody asked for would bury the error, and does not belong on stdout.
+// Unrequested help would bury the error and does not belong on stdout.
 const presenter = Layer.effect(
   CliOutput.Presenter,
   Effect.map(Screen.Screen, ({ line }): CliOutput.Presenter => ({
@@ -39,7 +39,7 @@ const presenter = Layer.effect(
       event._tag === "InvalidInvocation"
         ? line([
           ...event.errors.map((error) => `error: ${messageOf(error, event.commandPath)}`),
-          `Run \`${event.commandPath.join(" ")} --help\` for what there is.`
+          `Run \`${event.commandPath.join(" ")} --help\` for usage.`
         ].join("\n"))
         : CliOutput.defaultPresenter.present(event)
   }))

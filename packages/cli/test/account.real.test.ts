@@ -56,7 +56,7 @@ describe("effect-codex login --api-key", () => {
         // Nobody logs in to be told what the sandbox of turns lacks.
         assert.notMatch(login.stderr, /sandbox|bubblewrap/i)
         assert.deepStrictEqual(said(login.stderr), [
-          "Logged in with an API key. The next turn tells whether it is valid."
+          "Logged in with an API key. The next turn shows whether it is valid."
         ])
         assert.deepStrictEqual([login.code, login.stdout], [0, ""])
         assert.include(Option.getOrThrow(yield* auth(given.home)), `"${key}"`)
@@ -103,7 +103,7 @@ describe("effect-codex login --api-key", () => {
       const home = yield* Cli.newcomer
       const cases = [
         [["login", "--api-key"], " \n", "error: Invalid API key: stdin is empty."],
-        [["login", "--api-key"], `${key}\n${key}\n`, "error: Invalid API key: stdin is more than one word."],
+        [["login", "--api-key"], `${key}\n${key}\n`, "error: Invalid API key: stdin contains more than one word."],
         [["login", "--api-key", key], "", "error: login takes no values."],
         [["login", key], "", "error: login takes no values."],
         [["login", `--api-key=${key}`], "", "error: login takes no values."],
@@ -156,7 +156,7 @@ describe("effect-codex login --api-key", () => {
       assert.isTrue(Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause))
       assert.isTrue(person.text().endsWith("\n"))
       const error = yield* Effect.flip(atTerminal(Person.make(), false))
-      assert.include(error.message, "Invalid API key: it cannot be asked for on this terminal.")
+      assert.include(error.message, "Invalid API key: this terminal cannot ask for it.")
     }))
 })
 
@@ -172,7 +172,7 @@ describe("effect-codex login --device", () => {
         `Open this address in a browser:\n\n  ${service}/codex/device\n\nand enter this code:\n\n  ABCD-1234\n`
       )
       const chatgpt = "Logged in with ChatGPT as someone@example.com, plan pro."
-      assert.deepStrictEqual(said(login.stderr), ["Waiting for the login. Give the code to nobody.", chatgpt])
+      assert.deepStrictEqual(said(login.stderr), ["Waiting for the login. Do not share the code.", chatgpt])
       assert.notInclude(Option.getOrThrow(yield* auth(given.home)), key)
 
       const account = yield* Cli.run(["account"], given)

@@ -45,7 +45,7 @@ describe("a command", () => {
         "    sh",
         "  in /work",
         "  with permission to use the network",
-        "  It says: To fetch.",
+        "  Its reason: To fetch.",
         "    Really."
       ]
     )
@@ -121,7 +121,7 @@ describe("a change of files", () => {
   it("that codex does not tell is said to be unknown", () => {
     assert.deepStrictEqual(inWords(files(undefined), false), [
       "The agent wants to change files:",
-      "  codex does not tell which."
+      "  codex does not say which."
     ])
   })
 })

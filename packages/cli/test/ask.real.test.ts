@@ -115,7 +115,7 @@ describe("a command", () => {
         "The agent wants to run:",
         "    touch made.txt",
         `  in ${workspace}`,
-        "  It says: Shall I touch made.txt?",
+        "  Its reason: Shall I touch made.txt?",
         "  Accepted.",
         "ran `touch made.txt`",
         "It is there."
@@ -213,7 +213,7 @@ describe("a command", () => {
       yield* Fiber.interrupt(running)
       assert.isFalse(person.isReading())
       assert.deepStrictEqual(asked(person).slice(-3), [
-        "  It says: Shall I touch made.txt?",
+        "  Its reason: Shall I touch made.txt?",
         "Interrupting the turn.",
         ""
       ])
@@ -238,7 +238,7 @@ describe("a command", () => {
         assert.isFalse(isInterrupted(exit))
         assert.isFalse(person.isReading())
         assert.isFalse(yield* exists("made.txt"))
-        assert.include(asked(person), "  Not asked any more: it was decided elsewhere, or its turn has ended.")
+        assert.include(asked(person), "  No longer needed: it was decided elsewhere, or its turn has ended.")
       })
   )
 
@@ -322,7 +322,7 @@ describe("permissions", () => {
         assert.deepStrictEqual(asked(person).slice(0, 4), [
           "The agent asks for more permissions:",
           "  to use the network",
-          "  It says: to fetch",
+          "  Its reason: to fetch",
           "  Accepted for this session."
         ])
       }),
@@ -436,7 +436,7 @@ describe("the questions", () => {
       assert.deepStrictEqual(Person.seen(person.text()), [
         "The agent wants to run:",
         "    one",
-        "  Not asked any more: it was decided elsewhere, or its turn has ended.",
+        "  No longer needed: it was decided elsewhere, or its turn has ended.",
         "The agent wants to run:",
         "    two",
         "  Accepted.",

@@ -78,8 +78,7 @@ describe("effect-codex record and replay", () => {
       yield* fs.writeFileString(path, "kept")
       const serving = yield* Cli.run(["record", "--serve", path], { home })
       const recording = yield* Cli.run(["record", path, "--offline", "hi"], { home })
-      const said =
-        `error: Invalid cassette: ${path} is there already. Choose another name, or replace it with --force.\n`
+      const said = `error: Invalid cassette: ${path} already exists. Choose another name, or replace it with --force.\n`
       assert.deepStrictEqual([serving.code, serving.stdout, serving.stderr], [1, "", said])
       assert.deepStrictEqual([recording.code, recording.stdout, recording.stderr], [1, "", said])
       assert.strictEqual(yield* fs.readFileString(path), "kept")

@@ -74,7 +74,7 @@ describe("a prompt that is piped in", () => {
       const { code, stderr } = yield* endless.ended
       assert.deepStrictEqual([code, stderr], [
         1,
-        "error: Invalid prompt: stdin is more than codex takes, which is 1,048,576 characters. Name a file in the prompt " +
+        "error: Invalid prompt: stdin is longer than the 1,048,576 characters that codex accepts. Name a file in the prompt " +
         "instead.\n"
       ])
       assert.deepStrictEqual(Cli.files(home), [])
@@ -128,10 +128,10 @@ describe("a prompt that is piped in", () => {
       const cases = [
         [
           ["run", "hi"],
-          "Reading stdin, which is added to the prompt, until it ends. If there is nothing to add, run with `< /dev/null`.\n"
+          "Reading stdin to its end, to add it to the prompt. If there is nothing to add, run with `< /dev/null`.\n"
         ],
-        [["run"], "Reading the prompt from stdin until it ends.\n"],
-        [["run", "-"], "Reading the prompt from stdin until it ends.\n"],
+        [["run"], "Reading the prompt from stdin to its end.\n"],
+        [["run", "-"], "Reading the prompt from stdin to its end.\n"],
         [["login", "--api-key"], "Reading the API key from stdin until it ends.\n"]
       ] as const
       for (const [args, said] of cases) {

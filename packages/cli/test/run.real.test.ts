@@ -158,7 +158,7 @@ describe("effect-codex run", () => {
         ],
         [
           ["run", "--approve", "ask", "hi"],
-          "error: Invalid --approve: ask needs a person at a terminal. stdin and stdout have to be one"
+          "error: Invalid --approve: ask needs a terminal: stdin and stdout must be one"
         ]
       ] as const
       for (const [args, error] of cases) {

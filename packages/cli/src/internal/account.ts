@@ -1,5 +1,5 @@
 /**
- * The account of the user's own codex: it is read and stored where codex itself does.
+ * The account of the user's own codex, read and stored where codex itself does.
  */
 import type { Auth } from "@effect-codex/client/Auth"
 import { InvalidArgument } from "@effect-codex/client/CodexError"
@@ -26,7 +26,7 @@ type Window = NonNullable<Limit["primary"]>
 // Commands
 // =============================================================================
 
-// None of these runs a turn.
+// None of these commands runs a turn.
 const connect = TurnWarnings.without(Session.connect({}))
 
 export const login = Effect.fnUntraced(function*(options: { readonly device: boolean; readonly apiKey: boolean }) {
@@ -35,11 +35,11 @@ export const login = Effect.fnUntraced(function*(options: { readonly device: boo
     return yield* new InvalidArgument({ argument: "--device", detail: "it cannot be combined with --api-key." })
   }
   if (options.apiKey) {
-    // Before codex is started: a wrong call leaves nothing behind.
+    // Read before codex starts, so that a wrong call leaves nothing behind.
     const apiKey = yield* readApiKey
     const { auth } = yield* connect
     yield* auth.loginApiKey(apiKey)
-    return yield* line("Logged in with an API key. The next turn tells whether it is valid.")
+    return yield* line("Logged in with an API key. The next turn shows whether it is valid.")
   }
   const { auth } = yield* connect
   yield* Effect.gen(function*() {
@@ -48,7 +48,7 @@ export const login = Effect.fnUntraced(function*(options: { readonly device: boo
       yield* answer(
         `Open this address in a browser:\n\n  ${verificationUrl}\n\nand enter this code:\n\n  ${userCode}\n`
       )
-      yield* line("Waiting for the login. Give the code to nobody.")
+      yield* line("Waiting for the login. Do not share the code.")
       return yield* wait
     }
     const { url, wait } = yield* auth.loginChatgpt()
@@ -91,7 +91,7 @@ export const show = Effect.fnUntraced(function*(options: { readonly json: boolea
   if (account.account === null) return yield* new LoggedOut()
 }, Effect.scoped)
 
-// Also where no login is needed: `codex login status` does the same (measured on 0.169).
+// Even if no login is needed: docs/codex-behaviour.md, "codex login status ends with 1 when nobody is logged in".
 export class LoggedOut extends Data.TaggedError("LoggedOut") {
   override readonly [Runtime.errorReported] = false
 }
@@ -107,24 +107,24 @@ export const readApiKey = Effect.gen(function*() {
   }
   const { canPrompt } = yield* TerminalCapabilities.TerminalCapabilities
   if (!canPrompt) {
-    return yield* invalidKey("it cannot be asked for on this terminal. Pipe it in: printenv OPENAI_API_KEY | …")
+    return yield* invalidKey("this terminal cannot ask for it. Pipe it in: printenv OPENAI_API_KEY | …")
   }
   const { reserve } = yield* Screen
   const question = Prompt.run(Prompt.Hidden({ message: "API key (it is not shown)" })).pipe(
-    // Only an answer ends its line.
+    // The prompt ends its line only after an answer.
     Effect.onError(() => Effect.flatMap(Terminal.Terminal, ({ display }) => Effect.ignore(display("\n"))))
   )
-  // Ctrl-C, or the end of the input.
+  // The prompt fails on Ctrl-C, or at the end of the input.
   return yield* checked(yield* Effect.catch(reserve(question), () => Effect.interrupt))
 })
 
 const invalidKey = (detail: string) => new InvalidArgument({ argument: "API key", detail })
 
-// Nothing of it is told: it may be a key all the same.
+// The errors never quote the input: it may still be a key.
 const checked = Effect.fnUntraced(function*(given: Redacted.Redacted) {
   const apiKey = Redacted.value(given).trim()
   if (apiKey === "") return yield* invalidKey("stdin is empty. Pipe it in: printenv OPENAI_API_KEY | …")
-  if (/\s/.test(apiKey)) return yield* invalidKey("stdin is more than one word.")
+  if (/\s/.test(apiKey)) return yield* invalidKey("stdin contains more than one word.")
   return Redacted.make(apiKey)
 })
 
@@ -173,7 +173,7 @@ const windowText = ({ resetsAt, usedPercent, windowDurationMins }: Window, now: 
   }`
 }
 
-/** Minutes as a person says them: two units at most. */
+/** Minutes in at most two units. */
 const span = (minutes: number): string => {
   const units = [[Math.floor(minutes / 1440), "d"], [Math.floor(minutes / 60) % 24, "h"], [
     minutes % 60,

@@ -1,7 +1,7 @@
 /**
- * What of a turn is the answer, as it is written: the text of the agent's messages without its commentary. Each message
- * ends with exactly one newline, however many the model wrote. When the model's stream breaks in the middle of a message and
- * the model writes it again, what is written already is not written twice, as far as the new message has the same words.
+ * Streams the answer of a turn: the text of the agent's messages without commentary. Each message ends with exactly one
+ * newline, however many the model wrote. If the model's stream breaks within a message and the model repeats it, text
+ * that is already written is not written again, as long as the new message starts with the same words.
  */
 import type { TurnEvent } from "@effect-codex/client/ServerNotification"
 import * as Predicate from "effect/Predicate"
@@ -9,7 +9,7 @@ import { isAnswer } from "./progress.ts"
 
 const membersOf = (u: unknown): { readonly [key: string]: unknown } => Predicate.isReadonlyObject(u) ? u : {}
 
-/** The message that an event is about, whether or not the rest of it fits the protocol. */
+/** The message of an event, even if the rest of the event does not match the protocol. */
 const messageOf = (event: TurnEvent) => {
   const method = event._tag === "Undecodable" ? event.method : event._tag
   if (method !== "item/started" && method !== "item/completed") return undefined
@@ -24,14 +24,14 @@ export class Answer {
   private asides = new Set<string>()
   private completed = new Map<string, string>()
   private current: string | undefined
-  /** What has come of the current message. */
+  /** The text received of the current message. */
   private received = ""
-  /** What has come of the message that is written again, while that is no more than what came before. */
+  /** The text received of a repeated message, while it is a prefix of `received`. */
   private again: string | undefined
   private midLine = false
   private newlines = ""
 
-  /** What to write because of this event. */
+  /** Returns the text to write for this event. */
   push(event: TurnEvent): string {
     switch (event._tag) {
       case "item/agentMessage/delta": {
@@ -43,7 +43,7 @@ export class Answer {
         return ""
       }
       case "error":
-        // A message that was whole stays, and another follows it.
+        // A complete message stays, and another one follows it.
         if (event.params.willRetry && (this.midLine || this.again !== undefined)) this.again = ""
         return ""
       default:
@@ -59,12 +59,12 @@ export class Answer {
     if (!isCompleted || this.asides.has(id) || this.completed.get(id) === text) return ""
     this.completed.set(id, text)
     if (this.again !== undefined) return this.replace(id, text) + this.end()
-    // A provider that does not stream sends the whole text here.
+    // A provider without streaming sends the whole text here.
     const rest = this.current === id ? text.slice(this.received.length) : text
     return this.write(id, rest) + this.end()
   }
 
-  /** What to write when nothing follows, also for a message that was never completed. */
+  /** Returns the text that ends the answer, even if its last message was never completed. */
   end(): string {
     const end = this.midLine ? "\n" : ""
     this.midLine = false
@@ -80,7 +80,7 @@ export class Answer {
   }
 
   private write(itemId: string, text: string): string {
-    // A message that was cut off, because its stream broke, is followed by another one.
+    // A new message follows one that was cut off when its stream broke.
     const before = this.current === itemId ? "" : this.end()
     if (this.current !== itemId) {
       this.current = itemId

@@ -1,5 +1,5 @@
 /**
- * What the agent wants to do, in lines for a person who has to decide. Nothing here writes.
+ * Describes an approval request in lines for the person who decides. Pure.
  */
 import type {
   ApprovalRequest,
@@ -15,7 +15,7 @@ import { visible } from "@effect-codex/client/internal/text/visibleText"
 type Permissions = PermissionsRequest["permissions"]
 type Change = NonNullable<FileChangeRequest["changes"]>[number]
 
-/** How many lines of a diff, or of a command, are shown. */
+/** The number of lines shown of a diff or a command. */
 const shownLines = 60
 
 export const describe = (request: ApprovalRequest, colors: boolean): ReadonlyArray<string> => {
@@ -29,7 +29,7 @@ export const describe = (request: ApprovalRequest, colors: boolean): ReadonlyArr
       return [
         paint("bold", "The agent asks for more permissions:"),
         ...permissionsOf(request.permissions).map((line) => `  ${line}`),
-        ...labelled("It says", request.reason)
+        ...labelled("Its reason", request.reason)
       ]
     case "McpTool":
       return aboutTool(request, paint)
@@ -54,7 +54,7 @@ const aboutCommand = (request: CommandRequest, paint: Paint): ReadonlyArray<stri
     ...additionalPermissions === undefined
       ? []
       : permissionsOf(additionalPermissions).map((line) => `  with permission ${line}`),
-    ...labelled("It says", request.reason)
+    ...labelled("Its reason", request.reason)
   ]
 }
 
@@ -63,7 +63,7 @@ const aboutTool = (request: McpToolRequest, paint: Paint): ReadonlyArray<string>
   return [
     paint("bold", `The agent wants to call ${visible(tool)} of the MCP server ${visible(serverName)}:`),
     ...indented(JSON.stringify(input, undefined, 2) ?? ""),
-    ...labelled("The server says of it", description)
+    ...labelled("The server's description", description)
   ]
 }
 
@@ -71,9 +71,9 @@ const aboutFiles = (request: FileChangeRequest, paint: Paint): ReadonlyArray<str
   const { changes, grantRoot } = request
   return [
     paint("bold", "The agent wants to change files:"),
-    ...changes === undefined ? ["  codex does not tell which."] : diffs(changes, paint),
+    ...changes === undefined ? ["  codex does not say which."] : diffs(changes, paint),
     ...grantRoot === undefined ? [] : [`  and to write below ${visible(grantRoot)} from now on`],
-    ...labelled("It says", request.reason)
+    ...labelled("Its reason", request.reason)
   ]
 }
 
@@ -89,7 +89,7 @@ const diffs = (changes: ReadonlyArray<Change>, paint: Paint): ReadonlyArray<stri
     }
     const lines = linesOf(change.diff)
     shown.push(`  ${titleOf(change)}`)
-    // Of a file that comes or goes codex sends the text and no diff.
+    // docs/codex-behaviour.md, "A file that comes or goes has its text in place of a diff".
     const sign = change.kind.type === "add" ? "+" : change.kind.type === "delete" ? "-" : ""
     const signed = lines.map((line) => sign + line)
     shown.push(...cut(signed, "line", room).map((line) => `    ${paint(styleOf(line), line)}`))
@@ -140,7 +140,7 @@ const linesOf = (text: string): ReadonlyArray<string> => {
   return lines.at(-1) === "" ? lines.slice(0, -1) : lines
 }
 
-// Deeper than the labels, so that no text can look like one.
+// Indented deeper than the labels, so that no text can imitate one.
 const indented = (text: string): ReadonlyArray<string> => cut(text.split("\n"), "line").map((line) => `    ${line}`)
 
 const labelled = (label: string, text: string | undefined): ReadonlyArray<string> => {
@@ -151,7 +151,7 @@ const labelled = (label: string, text: string | undefined): ReadonlyArray<string
 
 const cut = (lines: ReadonlyArray<string>, what: string, room = shownLines): ReadonlyArray<string> => {
   const rest = lines.length - room
-  // One line more takes as much room as the note.
+  // A single further line takes as much room as the note about it.
   return rest <= 1
     ? lines.map((line) => visible(line))
     : [...lines.slice(0, room).map((line) => visible(line)), `… and ${count(rest, what)} more`]

@@ -1,5 +1,5 @@
 /**
- * The agent's approvals, asked of the person at the terminal: one at a time, in the order in which they came.
+ * Asks the person at the terminal for approvals, one at a time, in the order of their arrival.
  */
 import * as ApprovalQueue from "@effect-codex/client/ApprovalQueue"
 import type { Overrides } from "@effect-codex/client/ServerRequests"
@@ -15,17 +15,17 @@ import { now } from "./monotonic.ts"
 import { Screen } from "./screen.ts"
 
 export interface Asking {
-  /** For the thread whose approvals are asked. */
+  /** The handlers of the thread. */
   readonly handlers: Overrides
-  /** Asks until it is interrupted. Ctrl-C, or the end of the input, interrupts it from inside. */
+  /** Asks until it is interrupted. Ctrl-C and the end of the input interrupt it from inside. */
   readonly ask: Effect.Effect<never, never, Prompt.Environment | Screen>
   /** Whether the person has cancelled the turn. */
   readonly isCancelled: () => boolean
 }
 
 /**
- * For how long after a question has appeared keys are no answer to it: they were typed before it could be read, for the
- * question before it or into the void.
+ * How long to ignore keys after a question appears: they were typed before it could be read, for an earlier question or
+ * by accident.
  */
 export const TypeAhead: Context.Reference<Duration.Input> = Context.Reference<Duration.Input>(
   "@effect-codex/cli/TypeAhead",
@@ -45,7 +45,7 @@ export const make: Effect.Effect<Asking> = Effect.map(ApprovalQueue.make, (queue
       say(...ApprovalText.describe(open.request, canColor)),
       question(choices.filter(({ decision }) => fits(open, decision)))
     )
-    // Nothing is shown of what was closed while another one was asked.
+    // A request that closes while another one is asked is never shown.
     let isShown = false
     const answer = yield* Effect.raceFirst(closed, Effect.andThen(Effect.sync(() => isShown = true), asked))
     if (answer === "interrupt") return yield* Effect.interrupt
@@ -53,7 +53,7 @@ export const make: Effect.Effect<Asking> = Effect.map(ApprovalQueue.make, (queue
     const { decision } = answer
     const isTaken = open._tag === "Command" || open._tag === "FileChange"
       ? yield* open.respond(decision)
-      // The others are not offered it.
+      // The other kinds are not offered `cancel`.
       : yield* open.respond(decision === "cancel" ? "decline" : decision)
     if (isTaken && decision === "cancel") isCancelled = true
     yield* say(`  ${isTaken ? answer.done : gone}`)
@@ -69,13 +69,14 @@ export const make: Effect.Effect<Asking> = Effect.map(ApprovalQueue.make, (queue
   }
 })
 
-// Permissions know no cancel, and that of a tool does not end the turn. Commands and files take what they do not name.
+// Permissions have no `cancel`, and a tool's does not end the turn. Commands and files accept decisions they do not
+// list.
 const fits = ({ _tag, request }: ApprovalQueue.OpenApproval, decision: Choice["decision"]): boolean =>
   decision === "cancel"
     ? _tag === "Command" || _tag === "FileChange"
     : request._tag !== "McpTool" || request.availableDecisions.includes(decision)
 
-const gone = "Not asked any more: it was decided elsewhere, or its turn has ended."
+const gone = "No longer needed: it was decided elsewhere, or its turn has ended."
 
 // =============================================================================
 // The question
@@ -106,7 +107,7 @@ const question = (offered: ReadonlyArray<Choice>): Effect.Effect<Answer, never, 
       if (ctrl && (name === "c" || name === "d")) return { _tag: "Submit", value: "interrupt" }
       const ahead = Duration.toMillis(Duration.fromInputUnsafe(yield* TypeAhead))
       const isAhead = (yield* now) - shownAt < ahead
-      // Escape ends the input of Effect's terminal: it has to be an answer.
+      // Escape ends the input of Effect's terminal, so it must count as an answer.
       const choice = name === "escape"
         ? offered.at(-1)
         : ctrl || meta || isAhead
@@ -117,7 +118,7 @@ const question = (offered: ReadonlyArray<Choice>): Effect.Effect<Answer, never, 
     })
 
   const prompt = Prompt.Custom<number, Answer>(now, {
-    // One line that does not wrap, so that it can be erased.
+    // Must fit on one line: a wrapped line cannot be erased.
     render: Effect.fnUntraced(function*(_, action) {
       if (action._tag === "Beep") return "\u0007"
       if (action._tag === "Submit") return ""
@@ -130,7 +131,7 @@ const question = (offered: ReadonlyArray<Choice>): Effect.Effect<Answer, never, 
   })
   return Prompt.run(prompt).pipe(
     Effect.ensuring(Effect.flatMap(Terminal.Terminal, ({ display }) => Effect.ignore(display(erase)))),
-    // The input has ended: nobody is there any more.
+    // The input has ended, so nobody can answer.
     Effect.catch(() => Effect.succeed("interrupt" as const))
   )
 }

@@ -1,5 +1,5 @@
 /**
- * Sessions with codex in files: recorded, shown, and played to another program.
+ * Records sessions with codex to files, shows them, and replays them to another program.
  */
 import { InvalidArgument } from "@effect-codex/client/CodexError"
 import type { TurnEvent } from "@effect-codex/client/ServerNotification"
@@ -32,11 +32,14 @@ export interface RecordOptions extends Run.Options {
 
 export const record = Effect.fnUntraced(function*(options: RecordOptions) {
   if (options.serve && Option.isSome(options.prompt)) {
-    return yield* new InvalidArgument({ argument: "prompt", detail: "with --serve the client that is served prompts." })
+    return yield* new InvalidArgument({
+      argument: "prompt",
+      detail: "with --serve the connected client sends the prompts. Remove it."
+    })
   }
   const fs = yield* FileSystem.FileSystem
   if (!options.force && (yield* fs.exists(options.cassette))) {
-    const detail = `${options.cassette} is there already. Choose another name, or replace it with --force.`
+    const detail = `${options.cassette} already exists. Choose another name, or replace it with --force.`
     return yield* new InvalidArgument({ argument: "cassette", detail })
   }
   if (options.serve) return yield* recordServer(options)
@@ -69,7 +72,7 @@ export const replay = Effect.fnUntraced(function*(options: ReplayOptions) {
   const matching = options.lenient ? "lenient" : "strict"
   yield* pipe.pipe(
     Effect.andThen(Cassette.verify),
-    // What the client did, and not what became of the connection.
+    // Report what the client did wrong, not how the connection ended.
     Effect.mapError((error) => error._tag === "TransportError" && isMismatch(error.cause) ? error.cause : error),
     Effect.provide(Cassette.layerReplaying(options.cassette, { matching }))
   )
@@ -123,7 +126,7 @@ const promptOf = (params: unknown): string | undefined => {
 // Serving
 // =============================================================================
 
-// Lines from stdin to the transport and back, as an app-server has them. It ends with stdin.
+// Connects stdin and stdout to the transport line by line, like an app-server. Ends with stdin.
 const pipe = Effect.gen(function*() {
   const transport = yield* Transport
   const stdio = yield* Stdio.Stdio

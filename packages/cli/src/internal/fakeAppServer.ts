@@ -1,4 +1,6 @@
-/** An app-server without codex, for clients in any language: the fake of `@effect-codex/testing` on stdin and stdout. */
+/**
+ * An app-server without codex, for clients in any language: the fake of `@effect-codex/testing` on stdin and stdout.
+ */
 import * as FakeAppServer from "@effect-codex/testing/FakeAppServer"
 import * as ScriptedModel from "@effect-codex/testing/ScriptedModel"
 import * as Data from "effect/Data"
@@ -56,7 +58,7 @@ const Script = Schema.Struct({
 const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(Script), { onExcessProperty: "error" })
 
 const delay = ({ delay }: typeof Delay.Type): ScriptedModel.Delay =>
-  // What is no duration dies here, and is told as the script's mistake.
+  // An invalid duration throws here and is reported as a mistake in the script.
   ScriptedModel.delay(delay as Duration.Input)
 
 const deltas = (given: typeof Deltas.Type) =>

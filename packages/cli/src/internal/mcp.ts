@@ -1,4 +1,4 @@
-/** An MCP server on stdin and stdout, whose tools are threads of codex. */
+/** An MCP server on stdin and stdout, whose tools run codex threads. */
 import * as Mcp from "@effect-codex/ai/Mcp"
 import { Codex } from "@effect-codex/client/Codex"
 import * as Sandbox from "@effect-codex/client/Sandbox"
@@ -44,7 +44,7 @@ export const serve = Effect.fnUntraced(function*(options: Options) {
     ],
     registrations: Mcp.layer(settings)
   }).pipe(Layer.provide(Layer.succeed(Codex, session.codex)))
-  // Effect interrupts the fiber that it runs in when stdin ends, which is how a client lets go of a server.
+  // When stdin ends, which is how a client closes a server, Effect interrupts the fiber that runs the server.
   const exit = yield* Effect.flatMap(Effect.forkChild(Layer.launch(server)), Fiber.await)
   if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) yield* Effect.failCause(exit.cause)
 }, Effect.scoped)

@@ -1,6 +1,6 @@
 /**
- * A model for those who have none: a script that looks into the folder and says what it saw. Everything around it is
- * real: the codex binary, its agent loop, its sandbox, the command and its output.
+ * A substitute for users without a model: a script that lists the folder and reports what it saw. Everything around it
+ * is real: the codex binary, its agent loop, its sandbox, the command and its output.
  */
 import * as CodexHome from "@effect-codex/testing/CodexHome"
 import * as ScriptedModel from "@effect-codex/testing/ScriptedModel"
@@ -14,7 +14,7 @@ export const command = "ls"
 
 const shownLines = 20
 
-/** Answers a request of codex: first with a command, then with what it showed. */
+/** Answers a request of codex: first with a command, then with its output. */
 export const answer = (request: ScriptedModel.ModelRequest): ScriptedModel.Answer => {
   const result = request.toolOutputs.at(-1)
   const said = result === undefined ? look(request) : [ScriptedModel.text(paced(report(request, result.output)), final)]
@@ -27,8 +27,8 @@ export const answer = (request: ScriptedModel.ModelRequest): ScriptedModel.Answe
 }
 
 /**
- * A home for codex with this model behind it, private to this process and removed with the scope, also when the process does
- * not wait for that. `answers` are given before this model has answers of its own.
+ * A codex home with this model, private to this process. It is removed with the scope, or when the process exits
+ * without closing it. `answers` come before this model's own.
  */
 export const home = Effect.fnUntraced(function*(answers: ReadonlyArray<ScriptedModel.ScriptedAnswer> = []) {
   const services = yield* Layer.build(
@@ -39,7 +39,7 @@ export const home = Effect.fnUntraced(function*(answers: ReadonlyArray<ScriptedM
   return { ...home, codex }
 })
 
-// A second signal does not wait for the scope. codex ends by itself then, but may write to its home before.
+// A second signal does not wait for the scope. codex would then exit by itself, but may still write to its home before.
 const removedAtExit = (folder: string) =>
   Effect.acquireRelease(
     Effect.sync(() => {
@@ -48,7 +48,7 @@ const removedAtExit = (folder: string) =>
         try {
           if (codex.pid !== undefined) process.kill(process.platform === "win32" ? codex.pid : -codex.pid, "SIGKILL")
         } catch {
-          // It has ended.
+          // It has already exited.
         }
         rmSync(folder, { recursive: true, force: true, maxRetries: 10 })
       }
@@ -80,7 +80,7 @@ const heading = (request: ScriptedModel.ModelRequest): string => {
 }
 
 const report = (request: ScriptedModel.ModelRequest, result: string): string => {
-  // codex puts some lines about the process before its output.
+  // Skip the first lines: docs/codex-behaviour.md, "The output of a command begins with lines about the process".
   const [, about = "", output = result] = /^(.*?)^Output:\n(.*)$/ms.exec(result) ?? []
   const code = Number(/exited with code (-?\d+)/.exec(about)?.[1] ?? 0)
   const lines = output.trimEnd().split("\n").filter((line) => line !== "")
@@ -95,9 +95,9 @@ const report = (request: ScriptedModel.ModelRequest, result: string): string => 
   return [heading(request), "", `I ran \`${command}\`, and it ${told}`, ...shown].join("\n")
 }
 
-// In pieces and not at once, as a real model writes.
+// In pieces, as a real model writes.
 const paced = (text: string): ReadonlyArray<string | ScriptedModel.Pause> =>
   (text.match(/\s*\S+\s*/g) ?? [text]).flatMap((word) => [word, ScriptedModel.delay("4 millis")])
 
-// There is no tokenizer here; a word stands for a token.
+// Counts words as tokens, for want of a tokenizer.
 const words = (text: string): number => text.match(/[\p{L}\p{N}]+/gu)?.length ?? 0

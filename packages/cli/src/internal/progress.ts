@@ -1,5 +1,5 @@
 /**
- * What the agent is doing, folded from the events of its turn. Nothing here writes or asks for the time.
+ * Folds the events of a turn into what the agent is doing. Pure: it neither writes nor reads the clock.
  */
 import type { TurnEvent } from "@effect-codex/client/ServerNotification"
 import type { TurnResult, TurnUsage } from "@effect-codex/client/TurnResult"
@@ -9,13 +9,13 @@ type Item = TurnResult["items"][number]
 type ItemOf<T extends Item["type"]> = Extract<Item, { readonly type: T }>
 
 export interface Progress {
-  /** In milliseconds, by the clock that `statusLine` is given. */
+  /** In milliseconds, on the same clock as `now` of `statusLine`. */
   readonly startedAt: number
-  /** What is going on when no item is. */
+  /** The activity while no item is running. */
   readonly idle: string
-  /** The items that have begun and not ended, oldest first, each with what it is called. */
+  /** The items that have begun and not ended, oldest first, with their labels. */
   readonly running: ReadonlyArray<readonly [itemId: string, label: string]>
-  /** What the turn has used so far. */
+  /** The tokens that the turn has used so far. */
   readonly tokens: number
 }
 
@@ -26,10 +26,10 @@ export const initial = (now: number): Progress => ({
   tokens: 0
 })
 
-/** What the agent does at the moment. */
+/** The current activity. */
 export const activity = (progress: Progress): string => progress.running.at(-1)?.[1] ?? progress.idle
 
-/** The next state, and what happened that is worth a line of its own. */
+/** Returns the next state, and the lines to print for the event. */
 export const step = (progress: Progress, event: TurnEvent): readonly [Progress, ReadonlyArray<string>] => {
   switch (event._tag) {
     case "turn/started":
@@ -45,13 +45,13 @@ export const step = (progress: Progress, event: TurnEvent): readonly [Progress, 
       return [{ ...progress, running: progress.running.filter(([id]) => id !== String(item.id)) }, linesOf(item)]
     }
     case "thread/tokenUsage/updated":
-      // The thread is new, so its total is what this turn has used.
+      // The thread is new, so its total is that of this turn.
       return [{ ...progress, tokens: event.params.tokenUsage.total.totalTokens }, []]
     case "error":
-      // The last error is what the turn fails with, and is told there.
+      // The last error is also the turn's failure, which reports it.
       if (!event.params.willRetry) return [progress, []]
       return [
-        // What the model was writing is never completed.
+        // The model will not complete what it was writing.
         { ...progress, running: progress.running.filter(([, label]) => !written.has(label)) },
         [`warning: ${event.params.error.message}`]
       ]
@@ -62,21 +62,21 @@ export const step = (progress: Progress, event: TurnEvent): readonly [Progress, 
   }
 }
 
-/** One line for a terminal of this many columns. */
+/** A status line for a terminal of this width. */
 export const statusLine = (progress: Progress, now: number, columns: number): string => {
   const elapsed = Math.max(0, now - progress.startedAt)
   const spinner = frames[Math.floor(elapsed / 100) % frames.length]!
   const tokens = progress.tokens === 0 ? "" : ` · ${number(progress.tokens)} tokens`
   const end = ` · ${Math.floor(elapsed / 1000)}s${tokens}`
-  // The last column stays free: some terminals begin a new line when it is written.
+  // Leave the last column free: some terminals wrap when it is written.
   const room = columns - 1 - 2 - end.length
-  // On a terminal with no room for both, what the agent does counts more than how long it takes.
+  // If there is no room for both, show the activity rather than the time.
   return room < 8
     ? fit(`${spinner} ${activity(progress)}`, columns - 1)
     : `${spinner} ${fit(activity(progress), room)}${end}`
 }
 
-/** How the turn ended, for the last line. */
+/** The last line, which sums up the turn. */
 export const summaryLine = (
   progress: Progress,
   now: number,
@@ -84,7 +84,7 @@ export const summaryLine = (
   model?: string
 ): string => {
   const time = `done in ${seconds(now - progress.startedAt)}${model === undefined ? "" : ` by ${oneLine(model)}`}`
-  // Not every provider counts.
+  // Not every provider counts tokens.
   if (usage === undefined || usage.turn.totalTokens === 0) return time
   const { subagents, turn } = usage
   return `${time}, ${number(turn.totalTokens)} tokens (${number(turn.inputTokens)} in, ` +
@@ -96,7 +96,7 @@ export const summaryLine = (
 // Items
 // =============================================================================
 
-// What the model itself does.
+// The labels of what the model itself writes.
 const written: ReadonlySet<string> = new Set(["thinking", "writing", "planning"])
 
 const labelOf = (item: Item): string | undefined => {
@@ -106,7 +106,7 @@ const labelOf = (item: Item): string | undefined => {
     case "reasoning":
       return "thinking"
     case "agentMessage":
-      // A comment is told when it is complete; until then it is part of the thinking.
+      // Commentary is printed when complete; until then it counts as thinking.
       return isAnswer(item) ? "writing" : "thinking"
     case "plan":
       return "planning"
@@ -151,11 +151,11 @@ const linesOf = (item: Item): ReadonlyArray<string> => {
   }
 }
 
-/** Whether a message belongs to the answer. Models that know no phases leave it out. */
+/** Whether a message belongs to the answer. Models without phases omit the phase. */
 export const isAnswer = (message: { readonly phase?: ItemOf<"agentMessage">["phase"] }): boolean =>
   (message.phase ?? "final_answer") === "final_answer"
 
-// codex wraps what the model asked for into the user's shell.
+// Removes the shell: docs/codex-behaviour.md, "A command is told behind the shell of the user".
 const commandOf = (command: string): string => {
   const script = /^\S*sh(?:\.exe)? -l?c (?:'([^']*)'|(\S+))$/s.exec(command)
   return oneLine(script?.[1] ?? script?.[2] ?? command)
@@ -177,8 +177,8 @@ const seconds = (millis: number): string =>
 
 const oneLine = (text: string): string => text.replace(/\s+/g, " ").trim()
 
-// Everything from the first wide script on counts as two columns: a line that is too short does no harm, one that wraps
-// cannot be erased.
+// Counts everything from the first wide script on as two columns: a short line does no harm, a wrapped one cannot be
+// erased.
 const widthOf = (character: string): number =>
   character.codePointAt(0)! < 0x1100 || /[\u2800-\u28ff]/.test(character) ? 1 : 2
 
@@ -188,7 +188,7 @@ const fit = (text: string, columns: number): string => {
   let kept = ""
   for (const character of line) {
     used += widthOf(character)
-    // One column is kept for the sign that something was cut off.
+    // Keep one column for the ellipsis.
     if (used < columns) kept += character
     if (used > columns) return columns < 1 ? "" : `${kept}…`
   }

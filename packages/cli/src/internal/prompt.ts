@@ -1,4 +1,7 @@
-/** The prompt of a command: an argument, stdin, or both, put together as `codex exec` does (measured on 0.169). */
+/**
+ * Reads the prompt from an argument, stdin, or both: docs/codex-behaviour.md, "codex exec puts stdin behind the
+ * prompt".
+ */
 import { InvalidArgument } from "@effect-codex/client/CodexError"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -20,7 +23,7 @@ export const read = Effect.fnUntraced(function*(argument: Option.Option<string>)
     if (isTerminal) return asked
     const more = yield* Stdin.read(
       "prompt",
-      "Reading stdin, which is added to the prompt, until it ends. If there is nothing to add, run with `< /dev/null`."
+      "Reading stdin to its end, to add it to the prompt. If there is nothing to add, run with `< /dev/null`."
     )
     return more.trim() === "" ? asked : `${asked}\n\n<stdin>\n${more}${more.endsWith("\n") ? "" : "\n"}</stdin>`
   }
@@ -30,7 +33,7 @@ export const read = Effect.fnUntraced(function*(argument: Option.Option<string>)
     const { line } = yield* Screen
     yield* line("Reading the prompt from the terminal. End it with Ctrl-D at the start of a line.")
   }
-  const prompt = yield* Stdin.read("prompt", "Reading the prompt from stdin until it ends.")
+  const prompt = yield* Stdin.read("prompt", "Reading the prompt from stdin to its end.")
   if (prompt.trim() === "") return yield* invalid("it is empty.")
   return prompt
 })

@@ -1,6 +1,4 @@
-/**
- * One prompt, one turn: the answer goes to stdout, everything else to stderr.
- */
+/** Runs one prompt as one turn. The answer goes to stdout, everything else to stderr. */
 import * as ApprovalMode from "@effect-codex/client/ApprovalMode"
 import { InvalidArgument, TurnInterrupted } from "@effect-codex/client/CodexError"
 import * as Sandbox from "@effect-codex/client/Sandbox"
@@ -43,7 +41,7 @@ export const runWith = Effect.fnUntraced(function*<E, R>(open: Effect.Effect<Ses
   if (options.approve === "ask" && !canPrompt) {
     return yield* new InvalidArgument({
       argument: "--approve",
-      detail: "ask needs a person at a terminal. stdin and stdout have to be one, and TERM must not be dumb."
+      detail: "ask needs a terminal: stdin and stdout must be one, and TERM must not be dumb."
     })
   }
   const cwd = yield* folderOf(options.cwd)
@@ -80,11 +78,11 @@ export const runWith = Effect.fnUntraced(function*<E, R>(open: Effect.Effect<Ses
   const show = Effect.fnUntraced(function*(event: TurnEvent) {
     const [next, lines] = Progress.step(progress, event)
     progress = next
-    // The client itself warns of these, once.
+    // The client itself logs these as warnings, once.
     const isTold = event._tag === "error" || event._tag === "model/rerouted"
     if (!isTold) yield* Effect.forEach(lines, screen.line, { discard: true })
     const activity = Progress.activity(progress)
-    // Without a line that can be replaced, only what begins is told.
+    // Without a replaceable status line, print only what begins.
     if (!screen.isLive && activity !== told && (event._tag === "turn/started" || event._tag === "item/started")) {
       told = activity
       yield* screen.line(activity)
@@ -127,6 +125,6 @@ export const folderOf = Effect.fnUntraced(function*(option: Option.Option<string
   return yield* new InvalidArgument({ argument: "--cwd", detail: `${option.value} ${problem}.` })
 })
 
-// As the protocol names them, whatever this library knows of them.
+// With the protocol's names, including events that this library does not know.
 export const jsonLine = (event: TurnEvent): string =>
   `${JSON.stringify({ method: "method" in event ? event.method : event._tag, params: event.params })}\n`

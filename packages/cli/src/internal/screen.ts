@@ -1,6 +1,6 @@
 /**
- * The one place where this program writes to its stdout and stderr. A line about the progress stays at the bottom of a
- * terminal and is erased before anything else is written. A question takes the whole terminal until it is answered.
+ * The only place that writes to stdout and stderr. A status line stays at the bottom of the terminal and is erased
+ * before anything else is written. A question reserves the terminal until it is answered.
  */
 import * as Context from "effect/Context"
 import * as Data from "effect/Data"
@@ -10,15 +10,15 @@ import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 
 /**
- * Nobody reads stdout any more, as with `| head -1`. The program ends without a word, with the exit code that a shell
- * gives to one that SIGPIPE ended.
+ * The reader of stdout is gone, as with `| head -1`. The program ends silently, with the exit code that shells use for
+ * SIGPIPE.
  */
 export class StdoutClosed extends Data.TaggedError("StdoutClosed") {
   override readonly [Runtime.errorExitCode] = 141
   override readonly [Runtime.errorReported] = false
 }
 
-/** stdout cannot be written, because a disk is full for example. */
+/** Writing to stdout failed, for example because the disk is full. */
 export class StdoutFailed extends Data.TaggedError("StdoutFailed")<{ readonly cause: Error }> {
   override get message(): string {
     return `stdout could not be written: ${this.cause.message}`
@@ -26,23 +26,23 @@ export class StdoutFailed extends Data.TaggedError("StdoutFailed")<{ readonly ca
 }
 
 export class Screen extends Context.Service<Screen, {
-  /** Whether `status` shows anything. */
+  /** Whether `status` has an effect. */
   readonly isLive: boolean
-  /** Writes to stdout and waits until it is taken. */
+  /** Writes to stdout and waits for the write to finish. */
   readonly answer: (text: string) => Effect.Effect<void, StdoutClosed | StdoutFailed>
-  /** Writes a line to stderr. Never waits and never fails: a reader of stderr that is gone stops nothing. */
+  /** Writes a line to stderr. Never waits or fails, even if the reader of stderr is gone. */
   readonly line: (text: string) => Effect.Effect<void>
   readonly lineUnsafe: (text: string) => void
-  /** Writes a warning, once: several starts of codex say the same about the same machine. */
+  /** Writes each warning once: several starts of codex repeat warnings about the machine. */
   readonly warn: (text: string) => Effect.Effect<void>
-  /** Shows, replaces or with `undefined` removes the line about the progress; `render` gets the width. */
+  /** Shows or replaces the status line, or removes it with `undefined`. `render` receives the width in columns. */
   readonly status: (render: ((columns: number) => string) | undefined) => Effect.Effect<void>
   /**
-   * Leaves the terminal to an effect, beginning at the start of a line. Until its end nothing else is written: lines and
-   * warnings are kept, an answer waits, the status is not shown.
+   * Reserves the terminal for an effect, starting at the beginning of a line. Nothing else is written until the effect
+   * ends: lines and warnings are kept, answers wait, and the status is hidden.
    */
   readonly reserve: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** Waits until stderr has taken everything, for a second at most. */
+  /** Waits until all output to stderr is written, for one second at most. */
   readonly drain: Effect.Effect<void>
 }>()("@effect-codex/cli/Screen") {}
 
@@ -55,7 +55,7 @@ interface Output {
 
 const erase = "\r\u001b[2K"
 
-// What a model writes could move the cursor, change colours or set the clipboard.
+// Text from a model could move the cursor, change colors or set the clipboard.
 const printable = (text: string): string =>
   // oxlint-disable-next-line no-control-regex
   text.replace(/\r\n/g, "\n").replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "")
@@ -68,9 +68,9 @@ export const make = (options: {
   const { env, stderr, stdout } = options
   const isLive = stderr.isTTY === true && env["TERM"] !== "dumb" && (env["NO_COLOR"] ?? "") === ""
   const isShared = stderr.isTTY === true && stdout.isTTY === true
-  /** The line about the progress that is on the terminal. */
+  /** The status line on the terminal. */
   let shown = ""
-  /** Whether the answer has left the cursor of its terminal behind some text. */
+  /** Whether the answer has left the cursor in the middle of a line. */
   let midLine = false
 
   const warned = new Set<string>()
@@ -80,7 +80,7 @@ export const make = (options: {
     shown = ""
   }
   const free = Latch.makeUnsafe(true)
-  /** The lines of a reserved terminal. They have no bound, but are few: the answer, which is most, waits. */
+  /** The lines kept while the terminal is reserved. Unbounded but few, because the answer waits. */
   let kept: Array<string> | undefined
   const lineUnsafe = (text: string) => {
     if (kept !== undefined) return void kept.push(text)
@@ -97,7 +97,7 @@ export const make = (options: {
     answer: (text) => {
       if (text === "") return Effect.void
       const write: Effect.Effect<void, StdoutClosed | StdoutFailed> = Effect.callback((resume) => {
-        // Also after a wait: the next question may have come before this fiber.
+        // Checked again after the wait: another question may have reserved the terminal first.
         if (kept !== undefined) return resume(Effect.andThen(free.await, write))
         clear()
         midLine = stdout.isTTY === true && !text.endsWith("\n")
@@ -122,7 +122,7 @@ export const make = (options: {
       Effect.sync(() => {
         if (!isLive || (isShared && midLine) || kept !== undefined) return
         if (render === undefined) return clear()
-        // A terminal that was never given a size says 0.
+        // A terminal without a known size reports 0 columns.
         const text = printable(render(stderr.columns || 80))
         if (text === shown) return
         stderr.write(erase + text)

@@ -1,5 +1,5 @@
 /**
- * The codex that a run works with: the user's own login, an API key from the environment, or the offline model.
+ * Opens the codex for a run: with the user's login, an API key from the environment, or the offline model.
  */
 import { AppServer } from "@effect-codex/client/AppServer"
 import { AppServerRpc } from "@effect-codex/client/AppServerRpc"
@@ -25,11 +25,11 @@ import { version } from "./version.ts"
 export interface Session {
   readonly codex: Codex["Service"]
   readonly isOffline: boolean
-  /** What the user should know about the model that answers. */
+  /** A message to the user about the model that answers. */
   readonly notice: string | undefined
 }
 
-/** The cassette that connections are recorded to, if they are. */
+/** The cassette to record connections to, if any. */
 export const RecordTo: Context.Reference<string | undefined> = Context.Reference<string | undefined>(
   "@effect-codex/cli/RecordTo",
   { defaultValue: () => undefined }
@@ -38,8 +38,8 @@ export const RecordTo: Context.Reference<string | undefined> = Context.Reference
 /**
  * Opens a session until the scope closes.
  *
- * `CODEX_API_KEY` comes before a stored login, as in `codex exec`; `OPENAI_API_KEY` comes after it, because many have it
- * set for other programs.
+ * `CODEX_API_KEY` comes before a stored login, as in `codex exec`. `OPENAI_API_KEY` comes after it, because many users
+ * set it for other programs.
  */
 export const open = Effect.fnUntraced(function*(options: { readonly offline: boolean }) {
   if (options.offline) return yield* offline("Using")
@@ -52,7 +52,7 @@ export const open = Effect.fnUntraced(function*(options: { readonly offline: boo
   return yield* offline("No Codex login (`effect-codex login`), CODEX_API_KEY or OPENAI_API_KEY was found: using")
 })
 
-// A variable that is set to nothing counts as not set, as it does for codex.
+// An empty variable counts as unset, as it does for codex.
 const apiKey = (name: string) =>
   Config.option(Config.Redacted(name)).pipe(Effect.map(Option.filter((key) => Redacted.value(key).trim() !== "")))
 
@@ -65,7 +65,7 @@ export const connect = Effect.fnUntraced(function*(options: CodexNode.Options, i
     ? yield* Layer.build(CodexNode.layer({ ...options, clientInfo }))
     : yield* recording(recordTo, { ...options, clientInfo })
   const rpc = Context.get(services, AppServerRpc)
-  // At once: codex tells what is wrong with its configuration right after the handshake.
+  // Immediately: docs/codex-behaviour.md, "Warnings about the configuration come right after the handshake".
   const context = yield* Effect.context<never>()
   yield* warnings(rpc, isOffline).pipe(
     Stream.filter((warning) => TurnWarnings.isWanted(context, warning)),
@@ -87,13 +87,14 @@ const recording = Effect.fnUntraced(function*(path: string, options: CodexNode.O
   )
 })
 
-// These belong to the connection or the thread, not to the turn, and are not among its events.
+// Warnings of the connection or the thread, which are not among the events of a turn.
 const warnings = (rpc: AppServerRpc["Service"], isOffline: boolean) =>
   rpc.notifications.pipe(
     Stream.flatMap((event) => {
       switch (event._tag) {
         case "warning":
-          // codex has no metadata of the offline model, which needs none.
+          // The offline model needs no metadata: docs/codex-behaviour.md, "Codex warns of a model that it has no
+          // metadata of".
           return isOffline && event.params.message.startsWith("Model metadata for")
             ? Stream.empty
             : Stream.succeed(event.params.message)
@@ -106,7 +107,7 @@ const warnings = (rpc: AppServerRpc["Service"], isOffline: boolean) =>
           return Stream.empty
       }
     }),
-    // The end of the connection ends the turn too, and is told there.
+    // A lost connection also ends the turn, which reports it.
     Stream.ignore
   )
 
@@ -114,7 +115,7 @@ const warnings = (rpc: AppServerRpc["Service"], isOffline: boolean) =>
 // The user's own configuration
 // =============================================================================
 
-// Asked before codex is started, which would create a home for somebody who has none.
+// Checked before codex starts, because codex would create a home for a user without one.
 const isConfigured = Effect.gen(function*() {
   const fs = yield* FileSystem.FileSystem
   const { join } = yield* Path.Path
@@ -126,8 +127,8 @@ const isConfigured = Effect.gen(function*() {
 })
 
 /**
- * The user's own codex, if it can reach a model. codex itself knows that best: the login may be in a keyring, the provider may
- * need none.
+ * The user's own codex, if it has a login or its provider needs none. Asks codex itself, because the login may be in a
+ * keyring.
  */
 export const configured = Effect.gen(function*() {
   if (!(yield* isConfigured)) return Option.none()
@@ -138,7 +139,7 @@ export const configured = Effect.gen(function*() {
     yield* Scope.close(scope, Exit.void)
     return Option.none()
   }
-  // Who cannot say whether there is a login is asked to answer, and fails with its own words.
+  // If codex cannot report its account, let the turn fail with codex's own message.
   return Option.some<Session>({ codex: connection.codex, isOffline: false, notice: undefined })
 })
 
@@ -146,8 +147,8 @@ export const configured = Effect.gen(function*() {
 // An API key
 // =============================================================================
 
-// The app-server takes no key from its environment. Logging in would overwrite the stored login if the login were not
-// kept in memory alone.
+// Logs in explicitly: docs/codex-behaviour.md, "The app-server reads no key from its environment". The login stays in
+// memory, so that it does not overwrite the stored one.
 const loggedIn = Effect.fnUntraced(function*(name: string, key: Redacted.Redacted) {
   const { auth, codex } = yield* connect({ credentialsStore: "ephemeral" })
   yield* auth.loginApiKey(key)

@@ -1,6 +1,6 @@
 /**
- * What a user pipes in, read to its end. Memory is bounded, and a stdin that does not end is told, since a program that
- * waits in silence looks as if it hangs.
+ * Reads stdin to its end, with bounded memory. Prints a message if stdin does not end soon, because a program that
+ * waits silently seems to hang.
  */
 import { InvalidArgument } from "@effect-codex/client/CodexError"
 import * as Effect from "effect/Effect"
@@ -8,10 +8,18 @@ import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import { Screen } from "./screen.ts"
 
-/** codex takes 1,048,576 characters, of at most 4 bytes each. It counts them itself, with the rest of the prompt. */
+/**
+ * At most 4 bytes for each character: docs/codex-behaviour.md, "The text of an input has at most 1,048,576 characters".
+ * codex itself counts the characters of the whole prompt.
+ */
 const maxBytes = 4 * 1_048_576
 
-/** Reads all of stdin as text, for an argument that its errors name. `waiting` is told when stdin does not end soon. */
+/**
+ * Reads all of stdin as text.
+ *
+ * @param argument the argument that errors name
+ * @param waiting the message to print if stdin does not end within a second
+ */
 export const read = Effect.fnUntraced(function*(argument: string, waiting: string) {
   const { stdin } = yield* Stdio.Stdio
   const { line } = yield* Screen
@@ -23,7 +31,7 @@ export const read = Effect.fnUntraced(function*(argument: string, waiting: strin
     length += chunk.length
     if (length > maxBytes) {
       return Effect.fail(
-        invalid("stdin is more than codex takes, which is 1,048,576 characters. Name a file in the prompt instead.")
+        invalid("stdin is longer than the 1,048,576 characters that codex accepts. Name a file in the prompt instead.")
       )
     }
     chunks.push(chunk)
@@ -39,7 +47,7 @@ export const read = Effect.fnUntraced(function*(argument: string, waiting: strin
   })
 })
 
-// As `codex exec` reads it (measured on 0.169): a mark at the beginning tells UTF-16 and is not part of the text.
+// A byte order mark selects UTF-16 and is not part of the text, as in `codex exec`.
 const decode = (bytes: Uint8Array): string => {
   const encoding = bytes[0] === 0xff && bytes[1] === 0xfe
     ? "utf-16le"

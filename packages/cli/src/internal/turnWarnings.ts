@@ -1,6 +1,6 @@
 /**
- * What a command that runs no turn has no use for: a newer codex, and what the sandbox of turns lacks. And what nobody has a
- * use for: that codex takes the bubblewrap which it has brought, in which commands are confined as in any other.
+ * Suppresses warnings. A command without a turn does not need those about a newer codex or a missing sandbox. Nobody
+ * needs the one that codex uses its bundled bubblewrap, which confines commands just as well.
  */
 import { WarnedOf } from "@effect-codex/client/ServerInfo"
 import * as Context from "effect/Context"
@@ -14,7 +14,7 @@ export const without = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<
     Effect.provideService(WarnedOf, { has: () => true, add: () => {} })
   )
 
-/** Whether to show a warning to who runs in this context. */
+/** Whether to show a warning in this context. */
 export const isWanted = (context: Context.Context<never>, warning: string): boolean =>
   !/^Codex could not find bubblewrap on PATH\. .* will use the bundled bubblewrap /.test(warning) &&
   (Context.get(context, RunsTurns) || !/sandbox|bubblewrap/i.test(warning))
