@@ -1,5 +1,5 @@
 /**
- * Types of [ArkType](https://arktype.io).
+ * Outputs from types of [ArkType](https://arktype.io).
  *
  * @since 0.1.0
  */
@@ -8,13 +8,17 @@ import { decoder } from "./internal/decoded.ts"
 import type { Output } from "./Output.ts"
 
 /**
- * The model is asked for what the type takes, and the program gets what it gives: after defaults and morphs.
+ * Creates an output from an ArkType type. The model writes the type's input; the program receives its output, after
+ * defaults and morphs.
+ *
+ * **When to use**
+ *
+ * For types with a custom check (`narrow`), and for ArkType before 2.1.28. `@effect-codex/client` accepts other types
+ * directly, but refuses a custom check, for which ArkType has no JSON Schema.
  *
  * **Details**
  *
- * `@effect-codex/client` takes the types of ArkType from 2.1.28 on as they are, but refuses those with a check of your own
- * (`narrow`), for which ArkType has no JSON Schema. Here such a check is left to the decoder. `Date` and `bigint` are
- * refused with `InvalidArgument`.
+ * A custom check is left to the decoder. `Date` and `bigint` are refused with `InvalidArgument`.
  *
  * **Example** (An answer)
  *
@@ -41,7 +45,7 @@ export const output = <T extends type.Any>(type: T): Output<T["infer"]> => ({
     try {
       return { ...type.in.toJsonSchema({ fallback: { predicate: ({ base }) => base } }) }
     } catch (error) {
-      // ArkType throws the node that it does not know how to write, and no words.
+      // ArkType throws the node that it cannot convert, without a message.
       throw new Error(`ArkType has no JSON Schema for ${String(error)}`, { cause: error })
     }
   },

@@ -1,5 +1,5 @@
 /**
- * Schemas of `@effect/schema` 0.75, which belongs to Effect 3.
+ * Outputs from schemas of `@effect/schema` 0.75, which belongs to Effect 3.
  *
  * @since 0.1.0
  */
@@ -11,13 +11,14 @@ import { refused } from "./internal/decoded.ts"
 import type { Output } from "./Output.ts"
 
 /**
- * The model is asked for the encoded side, and the program gets the decoded one.
+ * Creates an output from a schema of `@effect/schema`. The model writes the encoded side; the program receives the
+ * decoded one.
  *
- * **Details**
+ * **Gotchas**
  *
- * A part without a JSON Schema (`Schema.DateFromSelf`, a `Schema.filter`) is refused with `InvalidArgument`. Annotate it
- * with one: `Schema.filter(isEven, { jsonSchema: {} })` leaves the check to the decoder. An asynchronous transformation
- * cannot be decoded.
+ * A part without a JSON Schema (`Schema.DateFromSelf`, a `Schema.filter`) is refused with `InvalidArgument`. Annotate
+ * it with one: `Schema.filter(isEven, { jsonSchema: {} })` leaves the check to the decoder. Asynchronous
+ * transformations cannot be decoded.
  *
  * **Example** (In a module of an Effect 3 application)
  *

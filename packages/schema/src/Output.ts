@@ -1,19 +1,19 @@
 /**
- * What every module of this package makes of a schema.
+ * The output type that every module of this package creates from a schema.
  *
  * @since 0.1.0
  */
 
 /**
- * A schema as effect-codex takes it from any library, for the `output` of a turn and the `input` of a tool: that is
- * `Output.JsonSchemaOutput` of `@effect-codex/client`.
+ * A schema in the form that effect-codex accepts from any library, for the `output` of a turn and the `input` of a
+ * tool. It is the `Output.JsonSchemaOutput` of `@effect-codex/client`.
  *
  * **Details**
  *
- * It is plain data and a plain function, so it can be made beside Effect 3 and be used beside Effect 4. Reading
- * `jsonSchema` throws for a schema that has none; where the client reads it, that is an `InvalidArgument`.
+ * It consists of plain data and a plain function, so it can be created with Effect 3 and used with Effect 4. Reading
+ * `jsonSchema` throws if the schema has none; the client reports that as `InvalidArgument`.
  *
- * **Example** (One that is ready)
+ * **Example** (Checking an answer)
  *
  * ```ts
  * import type { Output } from "@effect-codex/schema/Output"
@@ -25,9 +25,11 @@
  * @since 0.1.0
  */
 export interface Output<A> {
-  /** Of the JSON values that `decode` takes. */
+  /** The JSON Schema of the values that `decode` accepts. */
   readonly jsonSchema: { readonly [key: string]: unknown }
-  /** `issue` says where and what, in one line that the model can read: `at files[0].name: Expected string`. */
+  /**
+   * Decodes a value. `issue` tells the model in one line what is wrong and where: `at files[0].name: Expected string`.
+   */
   readonly decode: (value: unknown) =>
     | { readonly ok: true; readonly value: A }
     | { readonly ok: false; readonly issue: string }

@@ -1,5 +1,6 @@
 /**
- * Schemas of any library that follows [Standard Schema](https://standardschema.dev) and offers its JSON Schema.
+ * Outputs from schemas of any library that implements [Standard Schema](https://standardschema.dev) and Standard JSON
+ * Schema.
  *
  * @since 0.1.0
  */
@@ -7,10 +8,10 @@ import { decoder, type Result } from "./internal/decoded.ts"
 import type { Output } from "./Output.ts"
 
 /**
- * A Standard Schema (version 1) with Standard JSON Schema, as those of zod from 4.2, ArkType from 2.1.28 and
- * `toStandardJsonSchema` of `@valibot/to-json-schema` are.
+ * A Standard Schema (version 1) with Standard JSON Schema. Examples are the schemas of zod since 4.2, ArkType since
+ * 2.1.28, and `toStandardJsonSchema` of `@valibot/to-json-schema`.
  *
- * **Example** (Of any library)
+ * **Example** (The library of a schema)
  *
  * ```ts
  * import type { StandardSchema } from "@effect-codex/schema/StandardSchema"
@@ -33,15 +34,19 @@ export interface StandardSchema<A> {
 }
 
 /**
- * The model is asked for what the schema takes, and the program gets what it gives: after defaults and transformations.
+ * Creates an output from a Standard Schema. The model writes the schema's input; the program receives its output, after
+ * defaults and transformations.
+ *
+ * **When to use**
+ *
+ * For code that treats the schemas of several libraries alike, or that creates outputs without depending on the client.
+ * `@effect-codex/client` itself accepts such schemas directly, including asynchronous ones.
  *
  * **Details**
  *
- * `@effect-codex/client` takes such schemas as they are, asynchronous ones too. This is for what handles the schemas of
- * several libraries alike, or makes outputs in a package that does not have the client: it gives the same plain
- * `{ jsonSchema, decode }` as the other modules. What the library cannot say in JSON Schema is refused with
- * `InvalidArgument`; its own module may leave more to the decoder. A schema that turns out to be asynchronous makes the
- * answer an `OutputInvalid` that says so.
+ * A schema that the library cannot express in JSON Schema is refused with `InvalidArgument`; the library's own module
+ * here may leave more to the decoder. If a schema turns out to be asynchronous, the answer fails with an
+ * `OutputInvalid` that says so.
  *
  * **Example** (An answer)
  *

@@ -1,5 +1,5 @@
 /**
- * Schemas of [valibot](https://valibot.dev), with `@valibot/to-json-schema`.
+ * Outputs from schemas of [valibot](https://valibot.dev), with `@valibot/to-json-schema`.
  *
  * @since 0.1.0
  */
@@ -9,9 +9,13 @@ import { decoder } from "./internal/decoded.ts"
 import type { Output } from "./Output.ts"
 
 /**
- * The model is asked for what the schema takes, and the program gets what it gives: after defaults and transformations.
- * Checks that JSON Schema does not know (`v.check(…)`) are left to the decoder; types that it does not know (`v.date()`)
- * are refused with `InvalidArgument`.
+ * Creates an output from a valibot schema. The model writes the schema's input; the program receives its output, after
+ * defaults and transformations.
+ *
+ * **Details**
+ *
+ * Checks that JSON Schema cannot express (`v.check(…)`) are left to the decoder. Types that it cannot express
+ * (`v.date()`) are refused with `InvalidArgument`.
  *
  * **Example** (An answer)
  *

@@ -1,5 +1,5 @@
 /**
- * Schemas of [zod](https://zod.dev) 4, of `zod` and of `zod/mini`.
+ * Outputs from schemas of [zod](https://zod.dev) 4: `zod` and `zod/mini`.
  *
  * @since 0.1.0
  */
@@ -9,13 +9,17 @@ import { decoder } from "./internal/decoded.ts"
 import type { Output } from "./Output.ts"
 
 /**
- * The model is asked for what the schema takes, and the program gets what it gives: after defaults and transformations.
+ * Creates an output from a synchronous zod schema. The model writes the schema's input; the program receives its
+ * output, after defaults and transformations.
+ *
+ * **When to use**
+ *
+ * For `zod/mini`, and for zod 4.0 and 4.1, which do not implement Standard JSON Schema. `@effect-codex/client` accepts
+ * the schemas of `zod` since 4.2 directly, including asynchronous ones.
  *
  * **Details**
  *
- * `@effect-codex/client` takes the schemas of `zod` from 4.2 on as they are, asynchronous ones too. This is for
- * `zod/mini` and for 4.0 and 4.1, which do not offer Standard JSON Schema, and for schemas that are synchronous. What zod
- * cannot say in JSON Schema (`z.date()`, `z.bigint()`) is refused with `InvalidArgument`.
+ * Types that zod cannot express in JSON Schema (`z.date()`, `z.bigint()`) are refused with `InvalidArgument`.
  *
  * **Example** (An answer)
  *

@@ -93,4 +93,4 @@ it("an issue of the whole has no path", () =>
   assert.deepStrictEqual(Zod.output(z.string("No text")).decode(1), { ok: false, issue: "No text" }))
 
 it("an asynchronous schema says what to do", () =>
-  assert.throws(() => Zod.output(z.string().refine(() => Promise.resolve(true))).decode("a"), /asynchronous: give it/))
+  assert.throws(() => Zod.output(z.string().refine(() => Promise.resolve(true))).decode("a"), /asynchronous: pass it/))

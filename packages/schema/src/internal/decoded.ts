@@ -1,4 +1,4 @@
-/** What does not fit a schema, in the words of `@effect-codex/client`. */
+/** An issue of a Standard Schema. Its text has the format of `@effect-codex/client`. */
 export interface Issue {
   readonly message: string
   readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined
@@ -38,7 +38,9 @@ export type Result<A> =
 export const decoder = <A>(schema: Decodable<A>) => (value: unknown) => {
   const result = schema["~standard"].validate(value)
   if (result instanceof Promise) {
-    throw new Error("the schema is asynchronous: give it to the client as it is, if it offers Standard JSON Schema.")
+    throw new Error(
+      "the schema is asynchronous: pass it to the client directly, if it implements Standard JSON Schema."
+    )
   }
   return result.issues ? refused(result.issues) : { ok: true as const, value: result.value }
 }
