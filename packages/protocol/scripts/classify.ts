@@ -1,4 +1,4 @@
-/** Recognises the unions of serde: enums, objects with a tag, and variants that are strings or objects of one key. */
+/** Recognizes serde's unions: enums, tagged objects, and variants that are strings or objects with one key. */
 import { type Definitions, type Literal, lookup, type ObjectType, type Type } from "./model.ts"
 
 export type Union =
@@ -17,11 +17,11 @@ const isObject = (type: Type): type is ObjectType => type.kind === "object"
 const values = (members: ReadonlyArray<Type>): ReadonlyArray<Literal> =>
   members.flatMap((member) => member.kind === "literal" ? [member.value] : [])
 
-/** codex itself opens a few unions with `string` and `{ [key: string]: unknown }`. */
+/** codex itself keeps a few unions open with `string` and `{ [key: string]: unknown }`. */
 const isOpening = (type: Type): boolean =>
   type.kind === "string" || (type.kind === "record" && type.value.kind === "unknown")
 
-/** Classifies the members of a union, null left out. */
+/** Classifies the members of a union without null. */
 export const classify = (union: ReadonlyArray<Type>): Union => {
   const literals = values(union)
   const members = literals.length === 0 ? union : union.filter((member) => !isOpening(member))

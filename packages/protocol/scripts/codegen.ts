@@ -1,6 +1,6 @@
 /**
  * Generates `src/Sent.ts`, `src/Received.ts` and `src/Methods.ts` from the pinned codex binary.
- * With `--check` nothing is written; the exit code is 1 if the committed files differ.
+ * With `--check`, writes nothing and exits with 1 if the committed files differ.
  */
 import * as fs from "node:fs"
 import * as path from "node:path"
@@ -19,7 +19,7 @@ const modules = withGenerated(findBinary(), (generated) => {
   crossCheck(definitions, methods, generated.jsonSchemas)
   const older = readOlder()
   const received = withOlder(definitions, older, path.join(generated.folder, "older"))
-  // What is sent is as today, but for what today has no more.
+  // The sent types are the current ones; older definitions only fill gaps.
   const sent = new Map([...received].map(([id, definition]) => [id, definitions.get(id) ?? definition]))
   const all = findMethods(received, stable)
   const sides = findSides(received, all)
@@ -28,14 +28,16 @@ const modules = withGenerated(findBinary(), (generated) => {
 })
 
 const read = (file: string): string | undefined => {
-  // A checkout on Windows may have other line ends.
+  // A checkout on Windows may have other line endings.
   return fs.existsSync(file) ? fs.readFileSync(file, "utf8").replaceAll("\r\n", "\n") : undefined
 }
 
 const differing = [...modules].filter(([name, text]) => read(path.join(source, name)) !== text)
 
 if (process.argv.includes("--check")) {
-  for (const [name] of differing) console.error(`packages/protocol/src/${name} is not what codegen makes`)
+  for (const [name] of differing) {
+    console.error(`packages/protocol/src/${name} differs from what codegen generates. Run \`npm run codegen\`.`)
+  }
   if (differing.length > 0) process.exitCode = 1
 } else {
   for (const [name, text] of differing) fs.writeFileSync(path.join(source, name), text)

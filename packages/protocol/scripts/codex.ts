@@ -1,4 +1,4 @@
-/** Runs a codex binary, which knows its own protocol. */
+/** Runs a codex binary to generate its protocol. */
 import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import { createRequire } from "node:module"
@@ -15,14 +15,14 @@ const triples: Record<string, string> = {
 }
 
 /**
- * The native binary of the `@openai/codex` that `from` would import, by default the pinned one: the npm launcher would only
- * be one process more.
+ * The native binary of the `@openai/codex` that `from` would import, by default the pinned one. The npm launcher would
+ * only add a process.
  */
 export const findBinary = (from: string = import.meta.filename): string => {
   const platform = `${process.platform}-${process.arch}`
   const triple = triples[platform]
   if (triple === undefined) throw new Error(`codex has no binary for ${platform}`)
-  // The platform package is a dependency of @openai/codex, so it is resolved from there.
+  // The platform package is a dependency of @openai/codex, so resolve it from there.
   const fromCodex = createRequire(createRequire(from).resolve("@openai/codex/package.json"))
   const folder = path.dirname(fromCodex.resolve(`@openai/codex-${platform}/package.json`))
   return path.join(folder, "vendor", triple, "bin", process.platform === "win32" ? "codex.exe" : "codex")
@@ -30,7 +30,7 @@ export const findBinary = (from: string = import.meta.filename): string => {
 
 export interface Generated {
   readonly codexVersion: string
-  /** Holds the others, and whatever else is needed while they are there. */
+  /** The temporary folder of the others; callers may write there too. */
   readonly folder: string
   /** The TypeScript files with the experimental methods and fields. */
   readonly types: string
@@ -40,9 +40,9 @@ export interface Generated {
   readonly jsonSchemas: string
 }
 
-/** Calls `use` with what the binary generates; everything is gone when it returns. */
+/** Calls `use` with the generated files, and removes them when it returns. */
 export const withGenerated = <A>(binary: string, use: (generated: Generated) => A): A => {
-  // codex refuses to put its helper programs under the system's temporary folder.
+  // docs/codex-behaviour.md, "Codex installs no helper programs below the system's temporary directory".
   const root = fs.mkdtempSync(path.join(os.homedir(), ".effect-codex-codegen-"))
   try {
     const home = path.join(root, "home")

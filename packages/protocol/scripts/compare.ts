@@ -1,7 +1,7 @@
 /**
- * Says in words what one version's protocol has gained, lost and changed: `node packages/protocol/scripts/compare.ts
- * [--write] <from> <to>`, where each is a file that would import that version, such as its folder's `package.json`. With
- * `--write` what only the older one sends is added to `older.json`.
+ * Prints what the protocol gained, lost and changed between two versions: `node packages/protocol/scripts/compare.ts
+ * [--write] <from> <to>`. Each argument is a file that would import that version, such as its folder's `package.json`.
+ * `--write` adds what only the older version sends to `older.json`.
  */
 import * as path from "node:path"
 import { parseArgs } from "node:util"
@@ -17,11 +17,11 @@ interface Comparison {
   readonly gained: Array<string>
   readonly lost: Array<string>
   readonly changed: Array<string>
-  /** What is needed to read what the older version sends. */
+  /** The entries needed to read messages of the older version. */
   readonly older: Array<Older>
 }
 
-/** A type on one line, as TypeScript. */
+/** A type as TypeScript on one line. */
 const textOf = (definitions: Definitions, type: Type): string =>
   makePrinter(definitions, "closed").printType(type)
     .replaceAll(/\/\*\*.*?\*\//gs, "").replaceAll("readonly ", "").replaceAll("ReadonlyArray<", "Array<")
@@ -70,7 +70,7 @@ export const compare = (before: Protocol, after: Protocol): Comparison => {
   }
   const kept = new Set<string>()
 
-  /** Keeps a type of before, and what it refers to that is gone. */
+  /** Keeps an older type, and the removed definitions that it refers to. */
   const keep = (id: string, type: Type): void => {
     if (kept.has(id) && !id.startsWith("Server") && !id.startsWith("Client")) return
     kept.add(id)
@@ -105,7 +105,7 @@ export const compare = (before: Protocol, after: Protocol): Comparison => {
     }
   }
 
-  /** The definition behind a name, as long as it is no object or union of its own. */
+  /** Follows references, except to objects and unions. */
   const resolved = (definitions: Definitions, type: Type): Type => {
     const target = type.kind === "ref" ? definitions.get(type.id)?.type : undefined
     return target === undefined || target.kind === "object" || target.kind === "union"
@@ -113,7 +113,9 @@ export const compare = (before: Protocol, after: Protocol): Comparison => {
       : resolved(definitions, target)
   }
 
-  /** Whether the open form of `now` takes all that is sent as `then`. Definitions of the same name are judged on their own. */
+  /**
+   * Whether the open form of `now` accepts all values of `then`. Definitions of the same name are compared separately.
+   */
   const isRead = (then: Type, now: Type): boolean => {
     if (then.kind === "ref" && now.kind === "ref" && then.id === now.id) return true
     const [a, b] = [resolved(before.definitions, then), resolved(after.definitions, now)]
@@ -130,7 +132,7 @@ export const compare = (before: Protocol, after: Protocol): Comparison => {
     return kindOf(a) === kindOf(b)
   }
 
-  /** Whether a key of today is not there, or is there with a value that is not read. */
+  /** Whether a current key is missing in the older type, or has values there that cannot be read. */
   const isMissed = (then: ObjectType, now: Field): boolean => {
     const old = then.fields.find(({ name }) => name === now.name)
     const mayMiss = now.optional || isNullable(after.definitions, now.type)
@@ -239,7 +241,7 @@ for (
 }
 if (values.write) {
   const known = readOlder()
-  // What stands there for the version may have been written better by hand.
+  // Keep the existing entries of the version, which may have been improved by hand.
   const isKnown = ({ has, id, lacks, until }: Older): boolean =>
     known.some((entry) =>
       entry.id === id &&

@@ -1,6 +1,6 @@
 /**
- * Compares the definitions with the JSON Schemas that codex makes of the same Rust types: the methods, the values of
- * enums, the names of fields, which of them are required, and which accept null.
+ * Compares the definitions with the JSON Schemas that codex generates from the same Rust types: the methods, the values
+ * of enums, and the names of fields, whether they are required, and whether they accept null.
  */
 import * as fs from "node:fs"
 import * as path from "node:path"
@@ -30,13 +30,13 @@ const sorted = (names: Iterable<string>): string => [...names].sort().join(" ")
 
 const alternatives = (schema: JsonSchema): ReadonlyArray<JsonSchema> => schema.oneOf ?? schema.anyOf ?? []
 
-/** The value of a field that is always the same. */
+/** The value of a constant field. */
 const constant = (schema: JsonSchema | boolean | undefined): unknown =>
   typeof schema === "object" && schema.enum?.length === 1 ? schema.enum[0] : undefined
 
 /**
- * The JSON Schemas write the fields of some variants in snake case where the server and the types have camel case, as a
- * recorded `thread/timeline/list` shows.
+ * The JSON Schemas spell the fields of some variants in snake case, where the server and the types use camel case; see
+ * the recorded `thread/timeline/list`.
  */
 const snakeCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
@@ -49,15 +49,15 @@ const propertyOf = (schema: JsonSchema, name: string): readonly [string, JsonSch
 }
 
 /**
- * Fails if the two say different things. What only the TypeScript types have is no difference: the JSON Schemas leave out
- * deprecated methods, and write some types out where they are used.
+ * Fails if the two differ. Definitions that only the TypeScript types have do not count: the JSON Schemas omit
+ * deprecated methods and inline some types.
  */
 export const crossCheck = (definitions: Definitions, methods: Methods, folder: string): void => {
   const differences = findDifferences(definitions, methods, folder)
   if (differences.length > 0) {
-    throw new Error(`The TypeScript types and the JSON Schemas of codex say different things:
+    throw new Error(`The TypeScript types and the JSON Schemas of codex differ:
   ${differences.join("\n  ")}
-See what the server sends, and teach scripts/crossCheck.ts which of the two is right.`)
+Check what the server sends, and teach scripts/crossCheck.ts which of the two is right.`)
   }
 }
 
@@ -120,10 +120,10 @@ const findDifferences = (definitions: Definitions, methods: Methods, folder: str
       const nullable = isNullable(definitions, field.type)
       const required = schema.required?.includes(spelled) ?? false
       if (nullable && !acceptsNull(property)) differences.push(`${at}: nullable only in TypeScript`)
-      // TypeScript calls many a nullable key only optional; the open form accepts null for every optional key.
+      // TypeScript declares some nullable keys as only optional; the open form accepts null for every optional key.
       if (!nullable && !field.optional && acceptsNull(property)) differences.push(`${at}: nullable only in JSON Schema`)
       if (required && field.optional) differences.push(`${at}: required only in JSON Schema`)
-      // The converse says nothing: codex always writes the keys for which it has a default when it reads.
+      // The converse does not count: codex always writes keys that have a default when they are read.
       if (typeof property !== "boolean") compare(at, field.type, property)
     }
   }
@@ -139,7 +139,7 @@ const findDifferences = (definitions: Definitions, methods: Methods, folder: str
       }
     }
     const objects = types.filter((member): member is ObjectType => member.kind === "object" && member.fields.length > 0)
-    // A reference is compared where it is defined.
+    // References are compared at their definition.
     if (objects.length === 0 || schema.$ref !== undefined) return
     const candidates = shapes(schema)
     for (const object of objects) {

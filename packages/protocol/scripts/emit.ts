@@ -1,4 +1,4 @@
-/** Puts the generated modules together. */
+/** Assembles the generated modules. */
 import type { Method, Methods } from "./methods.ts"
 import { type Definitions, lookup, type Type } from "./model.ts"
 import { type Form, makePrinter } from "./print.ts"
@@ -62,7 +62,7 @@ export interface ${type} {
 ${types.join("\n")}
 }
 
-/** The schemas of {@link ${type}}. The table has no prototype: a lookup finds methods and nothing else. */
+/** The schemas of {@link ${type}}. The table has no prototype, so a lookup finds only methods. */
 export const ${value}: {
   readonly [M in keyof ${type}]: {
     readonly params: Lazy<${type}[M]["params"]>
@@ -89,7 +89,7 @@ export interface ${type} {
 ${types.join("\n")}
 }
 
-/** The schemas of {@link ${type}}. The table has no prototype: a lookup finds methods and nothing else. */
+/** The schemas of {@link ${type}}. The table has no prototype, so a lookup finds only methods. */
 export const ${value}: {
   readonly [M in keyof ${type}]: {
     readonly params: Lazy<${type}[M]>
@@ -102,26 +102,32 @@ ${values.join(",\n")}
   }
 
   return [
-    requests("ClientRequests", "clientRequests", methods.clientRequests, "What the client asks the server.", "Sent"),
+    requests(
+      "ClientRequests",
+      "clientRequests",
+      methods.clientRequests,
+      "The requests of the client to the server, by method.",
+      "Sent"
+    ),
     requests(
       "ServerRequests",
       "serverRequests",
       methods.serverRequests,
-      "What the server asks the client.",
+      "The requests of the server to the client, by method.",
       "Received"
     ),
     notifications(
       "ServerNotifications",
       "serverNotifications",
       methods.serverNotifications,
-      "What the server tells the client: the params of each method.",
+      "The params of the server's notifications, by method.",
       "Received"
     ),
     notifications(
       "ClientNotifications",
       "clientNotifications",
       methods.clientNotifications,
-      "What the client tells the server: the params of each method.",
+      "The params of the client's notifications, by method.",
       "Sent"
     )
   ].join("")
@@ -138,7 +144,10 @@ export const emit = (
     [
       "Sent.ts",
       `${
-        header(codexVersion, "What the client sends, in closed form: what the server would not understand is refused.")
+        header(
+          codexVersion,
+          "What the client sends, in closed form: the schemas reject what the server would not understand."
+        )
       }\
 import * as Schema from "effect/Schema"
 import { type Lazy, lazy } from "./Lazy.ts"
@@ -149,7 +158,7 @@ ${emitSchemas(definitions.sent, sides.sent, "closed")}`
       `${
         header(
           codexVersion,
-          "What the server sends, in open form: what only a newer server knows is accepted and kept."
+          "What the server sends, in open form: the schemas accept and keep what only a newer server knows."
         )
       }\
 import * as Schema from "effect/Schema"
@@ -181,7 +190,7 @@ import * as Sent from "./Sent.ts"
 /** The version of codex that the schemas were generated from. */
 export const codexVersion = ${JSON.stringify(codexVersion)}
 
-/** Whether the server accepts the method only from a client that asks for the experimental API. */
+/** Whether a method is stable. The server accepts experimental methods only if the client requested them. */
 export type Stability = "stable" | "experimental"
 
 const none: Lazy<undefined> = lazy(() => Schema.Undefined)
@@ -191,17 +200,17 @@ const table = <A extends object>(entries: A): A => {
   return Object.freeze(entries)
 }
 ${emitMethods(definitions, methods)}
-/** Whether there is a request of this name to the server. */
+/** Whether a method is a request to the server. */
 export const isClientRequest = (method: string): method is keyof ClientRequests => method in clientRequests
 
-/** Whether there is a request of this name to the client. */
+/** Whether a method is a request to the client. */
 export const isServerRequest = (method: string): method is keyof ServerRequests => method in serverRequests
 
-/** Whether there is a notification of this name from the server. */
+/** Whether a method is a notification from the server. */
 export const isServerNotification = (method: string): method is keyof ServerNotifications =>
   method in serverNotifications
 
-/** Whether there is a notification of this name to the server. */
+/** Whether a method is a notification to the server. */
 export const isClientNotification = (method: string): method is keyof ClientNotifications =>
   method in clientNotifications
 `

@@ -1,4 +1,4 @@
-/** Finds the methods of the protocol, their params and their results. */
+/** Finds the protocol's methods with their params and results. */
 import { type Definition, type Definitions, lookup, type ObjectType, type Type } from "./model.ts"
 
 export interface Method {
@@ -15,7 +15,7 @@ export interface Methods {
   readonly clientNotifications: ReadonlyArray<Method>
 }
 
-/** The unions of all messages of a kind: the tables replace them. */
+/** The unions of all messages of each kind. The method tables replace them. */
 export const envelopes: ReadonlyArray<string> = [
   "ClientNotification",
   "ClientRequest",
@@ -25,8 +25,9 @@ export const envelopes: ReadonlyArray<string> = [
 ]
 
 /**
- * codex does not say which result belongs to which method. It is named like the params (`XParams`, `XResponse`) or like
- * the method (`x/y`, `XYResponse`), but for these. A result that is not found is `unknown`.
+ * The results whose names do not follow from their method. codex does not say which result belongs to which method; the
+ * others are named like the params (`XParams`, `XResponse`) or the method (`x/y`, `XYResponse`). A result that is not
+ * found is `unknown`.
  */
 const results: ReadonlyMap<string, string> = new Map([
   ["account/gatewayOAuth/cancel", "GatewayOAuthCancelResponse"],
@@ -45,7 +46,7 @@ const messages = (definitions: Definitions, envelope: string): ReadonlyMap<strin
   const { type } = lookup(definitions, envelope)
   const members = type.kind === "union" ? type.members : [type]
   return new Map(members.map((member) => {
-    if (member.kind !== "object") throw new Error(`${envelope} has a member that is no object`)
+    if (member.kind !== "object") throw new Error(`${envelope} has a member that is not an object`)
     const method = field(member, "method")
     if (method?.kind !== "literal" || typeof method.value !== "string") {
       throw new Error(`${envelope} has a member without a method`)

@@ -1,11 +1,11 @@
-/** What the generator knows about a type of the protocol. */
+/** The generator's model of the protocol's types. */
 
 export type Literal = string | number | boolean
 
 export type Type =
   | { readonly kind: "string" | "boolean" | "number" | "integer" | "null" | "undefined" | "unknown" }
   | { readonly kind: "literal"; readonly value: Literal }
-  /** What this generator cannot read: `unknown` where it is received, an error where it is sent. */
+  /** A type that the generator cannot read: `unknown` if received, an error if sent. */
   | { readonly kind: "opaque"; readonly what: string }
   | { readonly kind: "ref"; readonly id: string }
   | { readonly kind: "array"; readonly item: Type }
@@ -33,7 +33,7 @@ export interface Definition {
 
 export type Definitions = ReadonlyMap<string, Definition>
 
-/** The type of JSON values is the only recursive one, and is written by hand. */
+/** The type of JSON values, the only recursive one. It is written by hand. */
 export const jsonValueId = "serde_json/JsonValue"
 
 export const lookup = (definitions: Definitions, id: string): Definition => {

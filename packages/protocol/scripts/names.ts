@@ -1,4 +1,4 @@
-/** Gives every definition a name of its own. */
+/** Gives every definition a unique name. */
 import * as path from "node:path"
 import type { Definition, Definitions } from "./model.ts"
 
@@ -6,7 +6,7 @@ import type { Definition, Definitions } from "./model.ts"
 export const isInBoth = (definitions: Definitions, id: string): boolean =>
   definitions.has(id.startsWith("v2/") ? path.posix.basename(id) : `v2/${id}`)
 
-/** A name of the first protocol that means something else in v2 is suffixed with `Core`. */
+/** Appends `Core` to names of the first protocol that have another meaning in v2. */
 export const rename = (definitions: Definitions): Definitions => {
   const renamed = new Map<string, Definition>()
   const owners = new Map<string, string>()

@@ -1,6 +1,6 @@
 /**
- * What older servers send and today's types do not have, or have always. `older.json` holds it, one entry for each
- * definition that differs; `npm run upgrade-codex` adds what a new version took away.
+ * What older servers send that the current types lack, and what they omit that the current types require. `older.json`
+ * has an entry for each such definition; `npm run upgrade-codex` adds what a new version removed.
  */
 import * as fs from "node:fs"
 import * as path from "node:path"
@@ -9,12 +9,12 @@ import type { Definition, Definitions, Field, Type } from "./model.ts"
 import { parse } from "./parse.ts"
 
 export interface Older {
-  /** The last version of which this is known. */
+  /** The last version known to differ. */
   readonly until: string
   readonly id: string
-  /** Keys of today that these servers leave out. */
+  /** Current keys that these servers omit. */
   readonly lacks?: ReadonlyArray<string>
-  /** A TypeScript type: messages of an envelope, keys of an object, another shape, or a whole definition that is gone. */
+  /** A TypeScript type: messages of an envelope, keys of an object, another shape, or a removed definition. */
   readonly has?: string
 }
 
@@ -25,7 +25,7 @@ export const readOlder = (): ReadonlyArray<Older> => JSON.parse(fs.readFileSync(
 export const writeOlder = (entries: ReadonlyArray<Older>): void =>
   fs.writeFileSync(file, `[\n${entries.map((entry) => `  ${JSON.stringify(entry)}`).join(",\n")}\n]\n`)
 
-/** Reads the types of the entries, in which a definition is called by its name. */
+/** Parses the types of the entries, which refer to definitions by name. */
 const parseTypes = (
   definitions: Definitions,
   entries: ReadonlyArray<Older>,
@@ -47,7 +47,7 @@ const parseTypes = (
   }))
 }
 
-/** Adds what older servers send to the definitions of today. */
+/** Adds what older servers send to the current definitions. */
 export const withOlder = (definitions: Definitions, entries: ReadonlyArray<Older>, folder: string): Definitions => {
   fs.mkdirSync(folder)
   const types = parseTypes(definitions, entries, folder)
@@ -90,7 +90,7 @@ const text = (type: Type | undefined): string => JSON.stringify(type ?? null).re
 
 const isSame = (a: Type | undefined, b: Type | undefined): boolean => text(a) === text(b)
 
-/** What is back in today's version stays as it is. */
+/** Merges an older type into the current one. Anything that the current version has again stays as it is. */
 const unite = (id: string, today: Type, older: Type, doc: string): Type => {
   const members = membersOf(today)
   if (envelopes.includes(id)) {
@@ -98,7 +98,7 @@ const unite = (id: string, today: Type, older: Type, doc: string): Type => {
     return { kind: "union", members: [...members, ...membersOf(older).filter(isGone)] }
   }
   if (isSame(today, older) || members.some((member) => isSame(member, older))) return today
-  // A union stays whole inside of the new one, so that its unknown members are still known by their tag.
+  // Nest the union instead of flattening it, so that its unknown members are still recognized by their tag.
   if (today.kind !== "object" || older.kind !== "object") return { kind: "union", members: [today, older] }
   const named = new Map(older.fields.map((field) => [field.name, field]))
   const both = today.fields.map((field): Field => {

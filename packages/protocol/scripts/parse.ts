@@ -9,7 +9,7 @@ import type { Definition, Definitions, Field, Type } from "./model.ts"
 const docOf = (node: Node, file: SourceFile): string | undefined => {
   const doc = node.jsDoc?.at(-1)
   if (doc === undefined) return undefined
-  // The node begins with what precedes the comment.
+  // The node also contains the text before the comment.
   const text = file.text.slice(doc.pos, doc.end)
   return text.slice(text.indexOf("/**")).replaceAll("\r\n", "\n")
 }
@@ -54,7 +54,7 @@ const parseFile = (file: SourceFile, id: string): Definition | undefined => {
     if (is.isIntersectionTypeNode(node)) return { kind: "intersection", members: node.types.map(typeOf) }
     if (is.isMappedTypeNode(node)) {
       if (node.type === undefined || node.typeParameter.constraint?.kind !== SyntaxKind.StringKeyword) {
-        return opaque(node, "a mapped type over something else than string")
+        return opaque(node, "a mapped type over something other than string")
       }
       return { kind: "record", value: typeOf(node.type) }
     }
@@ -87,7 +87,7 @@ const parseFile = (file: SourceFile, id: string): Definition | undefined => {
       const fields = node.members.map(fieldOf)
       return fields.every((field) => field !== undefined)
         ? { kind: "object", fields }
-        : opaque(node, "an object with something else than properties")
+        : opaque(node, "an object with something other than properties")
     }
     return opaque(node, `an unknown construct (${SyntaxKind[node.kind]})`)
   }
@@ -110,7 +110,7 @@ const parseFile = (file: SourceFile, id: string): Definition | undefined => {
   return definition
 }
 
-/** Every definition of the folder, in the order of their ids. */
+/** Parses all definitions of a folder, in the order of their ids. */
 export const parse = (folder: string): Definitions => {
   const config = path.join(folder, "tsconfig.json")
   fs.writeFileSync(config, JSON.stringify({ compilerOptions: { noLib: true, types: [] }, include: ["**/*.ts"] }))

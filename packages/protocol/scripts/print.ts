@@ -1,4 +1,4 @@
-/** Prints definitions as TypeScript types and as Effect schemas, in the closed or in the open form. */
+/** Prints definitions as TypeScript types and Effect schemas, in closed or open form. */
 import { classify, isNullable } from "./classify.ts"
 import {
   type Definition,
@@ -15,7 +15,7 @@ export type Form = "closed" | "open"
 
 const quote = (value: Literal): string => JSON.stringify(value)
 
-/** What the open form takes for a literal: any value of its kind. */
+/** The open form accepts any value of a literal's type. */
 const openTypes = { string: "(string & {})", number: "(number & {})", boolean: "boolean" }
 const openSchemas = { string: "Schema.String", number: "Schema.Number", boolean: "Schema.Boolean" }
 
@@ -31,7 +31,7 @@ const printDoc = (doc: string | undefined): string => doc === undefined ? "" : `
 
 const afterColon = (type: string): string => type.startsWith("\n") ? type : ` ${type}`
 
-/** `[a, b]` on one line if it fits, else one line each. */
+/** `[a, b]` on one line if it fits, else one item per line. */
 const list = (items: ReadonlyArray<string>, open: string, close: string): string => {
   const line = `${open}${items.join(", ")}${close}`
   return line.length <= 80 && !line.includes("\n")
@@ -39,13 +39,13 @@ const list = (items: ReadonlyArray<string>, open: string, close: string): string
     : `${open}\n  ${items.map((item) => indent(item, 1)).join(",\n  ")}\n${close}`
 }
 
-/** `a | b` on one line if it fits, else one line each. */
+/** `a | b` on one line if it fits, else one member per line. */
 const alternatives = (types: ReadonlyArray<string>): string => {
   const line = types.join(" | ")
   return line.length <= 80 && !line.includes("\n") ? line : types.map((type) => `\n  | ${indent(type, 1)}`).join("")
 }
 
-/** Unions whose members are read one by one. The lists whose entries are: the `data` of a reply, and the turns of a thread. */
+/** The unions whose values may be undecodable on their own. So may the entries of some lists: see `isListOfEntries`. */
 const readOneByOne = new Set(["v2/ThreadItem"])
 
 const isListOfEntries = (name: string): boolean => name === "data" || name === "turns"
@@ -53,7 +53,7 @@ const isListOfEntries = (name: string): boolean => name === "data" || name === "
 export const makePrinter = (definitions: Definitions, form: Form) => {
   const isOpen = form === "open"
 
-  // codex writes null for some keys that its types call optional, for example those of SkillInterface.
+  // codex writes null for some keys that its types declare as optional, for example those of SkillInterface.
   const withNull = (field: Field): Type =>
     isOpen && field.optional && !isNullable(definitions, field.type)
       ? {
@@ -90,7 +90,7 @@ export const makePrinter = (definitions: Definitions, form: Form) => {
     }
   }
 
-  /** The name of the type of the entries, if they are read one by one. */
+  /** The type of the entries, if the field is a list whose entries are decoded one by one. */
   const entriesOf = (field: Field): string | undefined => {
     if (!isOpen || !isListOfEntries(field.name) || field.type.kind !== "array") return undefined
     const { item } = field.type
@@ -214,7 +214,7 @@ export const makePrinter = (definitions: Definitions, form: Form) => {
     const fields = object.fields.map((field) => `${key(field.name)}: ${printField(field, tag)}`)
     const struct = `Schema.Struct({\n  ${fields.map((field) => indent(field, 1)).join(",\n  ")}\n})`
     if (object.rest === undefined) return struct
-    if (!isOpen) throw new Error("A sent object with known and other keys: the closed form of that is not written yet")
+    if (!isOpen) throw new Error("A sent object has known and other keys; print.ts has no closed form for that yet")
     const keys = list(object.fields.map((field) => quote(field.name)), "[", "]")
     return list([struct, keys, printSchema(object.rest)], "structWithRest(", ")")
   }
@@ -260,7 +260,7 @@ export const ${name}: Lazy<${name}> = lazy(() =>
 export const ${name}: Lazy<${name}> = ${printLazy(definition.type)}\n`
   }
 
-  /** Much of what is received are plain strings and empty objects, which share their schema. */
+  /** Many received definitions are plain strings or empty objects, so these share one schema. */
   const printLazy = (type: Type): string => {
     const schema = printSchema(type)
     if (isOpen && schema === "Schema.String") return "string"

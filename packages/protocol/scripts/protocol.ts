@@ -9,7 +9,7 @@ import { parse } from "./parse.ts"
 export interface Protocol {
   readonly version: string
   readonly definitions: Definitions
-  /** Without what is experimental. */
+  /** The definitions without the experimental API. */
   readonly stable: Definitions
   readonly methods: Methods
 }

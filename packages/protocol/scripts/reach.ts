@@ -1,11 +1,11 @@
-/** Decides which definitions are sent and which are received. */
+/** Finds which definitions are sent and which are received. */
 import { envelopes, type Method, type Methods } from "./methods.ts"
 import { type Definitions, lookup, type Type } from "./model.ts"
 
 export interface Sides {
   readonly sent: ReadonlySet<string>
   readonly received: ReadonlySet<string>
-  /** What is received and could not be read, so that it is `unknown`. */
+  /** Received types that could not be read and are `unknown`. */
   readonly opaque: ReadonlySet<string>
 }
 
@@ -47,9 +47,9 @@ export const findSides = (definitions: Definitions, methods: Methods): Sides => 
     ...params(methods.clientNotifications),
     ...results(methods.serverRequests)
   ], (what) => {
-    throw new Error(`What is sent has to be known exactly: ${what}`)
+    throw new Error(`The generator cannot read a type that is sent: ${what}`)
   })
-  // What no message uses is kept as received: a later server may send it inside a field of unknown type.
+  // Unused definitions count as received: a later server may send them in a field of unknown type.
   const unused = [...definitions.keys()].filter((id) => !sent.has(id) && !envelopes.includes(id))
   const opaque = new Set<string>()
   const received = reach(definitions, [

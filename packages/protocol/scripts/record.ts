@@ -1,6 +1,6 @@
 /**
- * Records what the pinned codex binary sends, for the tests: `node packages/protocol/scripts/record.ts`. codex runs
- * against a model on loopback that runs one command, with an approval, and then says something.
+ * Records the frames of the pinned codex binary for the tests: `node packages/protocol/scripts/record.ts`. codex runs
+ * against a model on loopback, which runs one command with an approval and then answers.
  */
 import { spawn } from "node:child_process"
 import * as fs from "node:fs"

@@ -1,10 +1,10 @@
 /**
- * Schemas that are built the first time they are used, so that importing a thousand of them costs next to nothing.
+ * Schemas that are built on first use, so that importing a thousand of them costs next to nothing.
  */
 import type * as Schema from "effect/Schema"
 
 /**
- * A schema that is built by the first call and returned again by the others.
+ * A function that builds a schema on the first call, and returns the same schema on later calls.
  *
  * @category models
  * @since 0.1.0
@@ -14,7 +14,7 @@ export interface Lazy<A> {
 }
 
 /**
- * Makes a {@link Lazy} of what builds the schema.
+ * Creates a {@link Lazy} from a function that builds the schema.
  *
  * @category constructors
  * @since 0.1.0

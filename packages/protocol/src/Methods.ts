@@ -11,7 +11,7 @@ import * as Sent from "./Sent.ts"
 /** The version of codex that the schemas were generated from. */
 export const codexVersion = "0.171.0"
 
-/** Whether the server accepts the method only from a client that asks for the experimental API. */
+/** Whether a method is stable. The server accepts experimental methods only if the client requested them. */
 export type Stability = "stable" | "experimental"
 
 const none: Lazy<undefined> = lazy(() => Schema.Undefined)
@@ -21,7 +21,7 @@ const table = <A extends object>(entries: A): A => {
   return Object.freeze(entries)
 }
 
-/** What the client asks the server. */
+/** The requests of the client to the server, by method. */
 export interface ClientRequests {
   readonly "account/bedrock/checkGovCloudRequirements": {
     readonly params: Sent.BedrockCheckGovCloudRequirementsParams
@@ -793,7 +793,7 @@ export interface ClientRequests {
   }
 }
 
-/** The schemas of {@link ClientRequests}. The table has no prototype: a lookup finds methods and nothing else. */
+/** The schemas of {@link ClientRequests}. The table has no prototype, so a lookup finds only methods. */
 export const clientRequests: {
   readonly [M in keyof ClientRequests]: {
     readonly params: Lazy<ClientRequests[M]["params"]>
@@ -1775,7 +1775,7 @@ export const clientRequests: {
   }
 })
 
-/** What the server asks the client. */
+/** The requests of the server to the client, by method. */
 export interface ServerRequests {
   readonly "account/chatgptAuthTokens/refresh": {
     readonly params: Received.ChatgptAuthTokensRefreshParams
@@ -1823,7 +1823,7 @@ export interface ServerRequests {
   }
 }
 
-/** The schemas of {@link ServerRequests}. The table has no prototype: a lookup finds methods and nothing else. */
+/** The schemas of {@link ServerRequests}. The table has no prototype, so a lookup finds only methods. */
 export const serverRequests: {
   readonly [M in keyof ServerRequests]: {
     readonly params: Lazy<ServerRequests[M]["params"]>
@@ -1888,7 +1888,7 @@ export const serverRequests: {
   }
 })
 
-/** What the server tells the client: the params of each method. */
+/** The params of the server's notifications, by method. */
 export interface ServerNotifications {
   readonly "account/gatewayOAuth/changed": Received.GatewayOAuthChangedNotification
   readonly "account/login/completed": Received.AccountLoginCompletedNotification
@@ -1981,7 +1981,7 @@ export interface ServerNotifications {
   readonly "windowsSandbox/setupCompleted": Received.WindowsSandboxSetupCompletedNotification
 }
 
-/** The schemas of {@link ServerNotifications}. The table has no prototype: a lookup finds methods and nothing else. */
+/** The schemas of {@link ServerNotifications}. The table has no prototype, so a lookup finds only methods. */
 export const serverNotifications: {
   readonly [M in keyof ServerNotifications]: {
     readonly params: Lazy<ServerNotifications[M]>
@@ -2346,12 +2346,12 @@ export const serverNotifications: {
   }
 })
 
-/** What the client tells the server: the params of each method. */
+/** The params of the client's notifications, by method. */
 export interface ClientNotifications {
   readonly "initialized": undefined
 }
 
-/** The schemas of {@link ClientNotifications}. The table has no prototype: a lookup finds methods and nothing else. */
+/** The schemas of {@link ClientNotifications}. The table has no prototype, so a lookup finds only methods. */
 export const clientNotifications: {
   readonly [M in keyof ClientNotifications]: {
     readonly params: Lazy<ClientNotifications[M]>
@@ -2364,16 +2364,16 @@ export const clientNotifications: {
   }
 })
 
-/** Whether there is a request of this name to the server. */
+/** Whether a method is a request to the server. */
 export const isClientRequest = (method: string): method is keyof ClientRequests => method in clientRequests
 
-/** Whether there is a request of this name to the client. */
+/** Whether a method is a request to the client. */
 export const isServerRequest = (method: string): method is keyof ServerRequests => method in serverRequests
 
-/** Whether there is a notification of this name from the server. */
+/** Whether a method is a notification from the server. */
 export const isServerNotification = (method: string): method is keyof ServerNotifications =>
   method in serverNotifications
 
-/** Whether there is a notification of this name to the server. */
+/** Whether a method is a notification to the server. */
 export const isClientNotification = (method: string): method is keyof ClientNotifications =>
   method in clientNotifications

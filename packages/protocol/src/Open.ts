@@ -1,21 +1,21 @@
 /**
- * The types of what a newer server may send and these schemas do not know.
+ * Types for values of a newer server that these schemas do not know.
  */
 
 declare const unknownTag: unique symbol
 
 /**
- * A tag that was not known when the schemas were generated. It is a string of which TypeScript knows that it is none of
- * the known tags, so that `switch (item.type)` narrows to the known members, and to {@link UnknownMember} in `default`.
+ * A tag that was unknown when the schemas were generated. TypeScript treats this string as different from all known
+ * tags, so `switch (item.type)` narrows to the known members, and to {@link UnknownMember} in `default`.
  *
  * @category models
  * @since 0.1.0
  */
-// A template literal, because TypeScript narrows by those and not by `string & Brand`.
+// A template literal, because TypeScript narrows by it, but not by `string & Brand`.
 export type UnknownTag = `${string & { readonly [unknownTag]: true }}`
 
 /**
- * A member of a tagged union that was not known when the schemas were generated. `K` is the key of the tag.
+ * A member of a tagged union that was unknown when the schemas were generated. `K` is the key of the tag.
  *
  * @category models
  * @since 0.1.0
@@ -25,7 +25,7 @@ export type UnknownMember<K extends string> =
   & { readonly [key: string]: unknown }
 
 /**
- * An object with none of the known keys `K`, in a union whose variants are strings and objects of one known key.
+ * An object without any of the known keys `K`, in a union whose variants are strings and objects with one known key.
  *
  * @category models
  * @since 0.1.0
@@ -35,11 +35,15 @@ export type UnknownVariant<K extends string> =
   & { readonly [key: string]: unknown }
 
 /**
- * A value from the server that does not fit the protocol, in place of an item or of an entry of a list. What stands beside
- * it is not touched by it.
+ * Stands for an item, or an entry of a list, that does not match the protocol. The values beside it are decoded
+ * normally.
  *
- * An item is told apart by its `type`, an entry of a list by `"raw" in entry`. The other keys of `A` can be read without
- * looking first: they are undefined.
+ * **Details**
+ *
+ * Recognize an item by its `type`, and an entry of a list by `"raw" in entry`. The other keys of `A` can be read
+ * without a check: they are undefined.
+ *
+ * @see {@link UndecodableValue} for its own keys
  *
  * @category models
  * @since 0.1.0
@@ -49,17 +53,18 @@ export type Undecodable<A = { readonly [key: string]: unknown }> =
   & (string extends keyof A ? A : { readonly [K in Exclude<keyof A, keyof UndecodableValue>]?: undefined })
 
 /**
- * What is known of a value that does not fit the protocol. {@link Undecodable} adds the keys of what it would be.
+ * The known facts about a value that does not match the protocol. {@link Undecodable} adds the keys of the expected
+ * type.
  *
  * @category models
  * @since 0.1.0
  */
 export interface UndecodableValue {
   readonly type: "undecodable"
-  /** The id of what it would be. Empty if none could be read. */
+  /** The value's id; empty if it has no readable one. */
   readonly id: string
-  /** As it came. */
+  /** The value as received. */
   readonly raw: unknown
-  /** What does not fit. */
+  /** Why the value does not match. */
   readonly issue: string
 }

@@ -95,11 +95,11 @@ describe("codegen", () => {
     const tuple = "{ pair: [string, number] }"
     assert.throws(
       () => generate({ "v2/ABParams": `export type ABParams = ${tuple};` }),
-      /What is sent has to be known exactly: v2\/ABParams: an unknown construct \(TupleType\)/
+      /The generator cannot read a type that is sent: v2\/ABParams: an unknown construct \(TupleType\)/
     )
     assert.throws(
       () => generate({ ServerRequest: envelope("ServerRequest", "{ method: \"q/r\", params: undefined }") }),
-      /What is sent has to be known exactly: the result of q\/r/
+      /The generator cannot read a type that is sent: the result of q\/r/
     )
   })
 

@@ -1,14 +1,10 @@
-/**
- * The schemas that the open forms are made of.
- */
+/** The building blocks of the open schemas. */
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import { type Lazy, lazy } from "../Lazy.ts"
 import type { Undecodable, UnknownMember, UnknownVariant } from "../Open.ts"
 
-/**
- * Stands where a value may be that does not fit. The client puts it there.
- */
+/** Accepts the placeholder that the client puts in place of a value that does not match. */
 export const undecodable: Schema.Codec<Undecodable> = Schema.declare(
   (input): input is Undecodable =>
     Predicate.isObject(input) && Reflect.get(input, "type") === "undecodable" &&
@@ -17,15 +13,11 @@ export const undecodable: Schema.Codec<Undecodable> = Schema.declare(
   { identifier: "Undecodable" }
 )
 
-/**
- * An entry of a list, which does not fail the others.
- */
+/** An entry of a list. An entry that does not match does not fail the others. */
 export const entry = <A extends object>(schema: Schema.Codec<A>): Schema.Codec<A | Undecodable<A>> =>
   Schema.make<Schema.Codec<A | Undecodable<A>>>(Schema.Union([schema, undecodable]).ast)
 
-/**
- * Accepts the objects whose `tag` is a string other than the known ones, so that a malformed known member is refused.
- */
+/** Accepts objects whose `tag` is a string other than the known ones, so that a malformed known member is refused. */
 export const unknownMember = <const K extends string>(
   tag: K,
   known: ReadonlyArray<string>
@@ -38,48 +30,33 @@ export const unknownMember = <const K extends string>(
   }, { expected: `an object whose ${JSON.stringify(tag)} is an unknown string` })
 }
 
-/**
- * Accepts the objects that have none of the known keys, so that a malformed known variant is refused.
- */
+/** Accepts objects without any of the known keys, so that a malformed known variant is refused. */
 export const unknownVariant = <const K extends string>(known: ReadonlyArray<K>): Schema.Codec<UnknownVariant<K>> =>
   Schema.declare(
     (input): input is UnknownVariant<K> => Predicate.isObject(input) && !known.some((key) => Object.hasOwn(input, key)),
     { expected: "an object with an unknown key" }
   )
 
-/**
- * Any string: the known values of an enum are in the types only.
- */
+/** Any string: only the types list the known values of an enum. */
 export const string: Lazy<string> = lazy(() => Schema.String)
 
-/**
- * Any object: the fields are those of a newer server.
- */
+/** Any object: a newer server may add fields to one that has none today. */
 export const object: Lazy<{ readonly [key: string]: unknown }> = lazy(() =>
   Schema.Record(Schema.String, Schema.Unknown)
 )
 
-/**
- * A key that the server always sends today and that another version may leave out. The type stays that of a key that
- * is there.
- */
+/** A key that the current server always sends, but other versions may omit. Its type stays that of a required key. */
 export const mayMiss = <A>(schema: Schema.Codec<A>): Schema.Codec<A> =>
   Schema.make<Schema.Codec<A>>(Schema.optionalKey(schema).ast)
 
-/**
- * A key whose value may be null, and that may be missing.
- */
+/** A key that may be null or missing. */
 export const nullable = <A>(schema: Schema.Codec<A>): Schema.Codec<A | null> => mayMiss(Schema.NullOr(schema))
 
-/**
- * An optional key. Its value may be null.
- */
+/** An optional key, which may also be null. */
 export const optional = <A>(schema: Schema.Codec<A>): Schema.optionalKey<Schema.NullOr<Schema.Codec<A>>> =>
   Schema.optionalKey(Schema.NullOr(schema))
 
-/**
- * Known keys, and any number of others with values of one type.
- */
+/** An object with known keys, and any number of other keys with values of one type. */
 export const structWithRest = <A, B>(
   known: Schema.Codec<A>,
   keys: ReadonlyArray<string>,
@@ -95,7 +72,5 @@ export const structWithRest = <A, B>(
   )
 }
 
-/**
- * Any value that JSON can hold. The reader made it with `JSON.parse`, so there is nothing left to check.
- */
+/** Any JSON value. The reader creates it with `JSON.parse`, so there is nothing left to check. */
 export const json: Lazy<Schema.Json> = lazy(() => Schema.make<Schema.Codec<Schema.Json>>(Schema.Unknown.ast))
