@@ -1,4 +1,4 @@
-/** The program that has been installed as bundles of esbuild, rollup and Bun. */
+/** Bundles the installed program with esbuild, rollup and Bun. */
 import { nodeResolve } from "@rollup/plugin-node-resolve"
 import * as Esbuild from "esbuild"
 import * as Fs from "node:fs"
@@ -8,16 +8,16 @@ import { type Plugin, rollup } from "rollup"
 import type { Row } from "./installed/row.ts"
 import * as Tools from "./tools.ts"
 
-// Its types are wrong for those who import it.
+// Required, because its types are wrong for an ESM import.
 const commonjs: () => Plugin = createRequire(import.meta.url)("@rollup/plugin-commonjs")
 
 const awaits = `import { main } from "./turns.js"\nawait main(process.argv.slice(2))\n`
 const starts = `import { main } from "./turns.js"\nvoid main(process.argv.slice(2))\n`
 
-/** What the README says about esbuild, which is as it says it here. */
+/** The esbuild banner from the README, so that the test uses the documented one. */
 const banner = (readme: string): string => {
   const found = /--banner:js="(.*)"/.exec(Fs.readFileSync(readme, "utf8"))
-  if (found === null) throw new Error(`${readme} does not say what esbuild is to be given`)
+  if (found === null) throw new Error(`${readme} does not document the banner for esbuild`)
   return found[1]!
 }
 
@@ -89,11 +89,11 @@ const ofRollup = async (folder: string): Promise<ReadonlyArray<Row>> => {
 const ofBun = async (folder: string): Promise<ReadonlyArray<Row>> => {
   const file = Path.join(folder, process.platform === "win32" ? "compiled.exe" : "compiled")
   await Tools.run(Tools.bun, ["build", "--compile", `--outfile=${file}`, "awaits.js"], folder)
-  // Bun 1.4 compiles `export * from "ws"` to what throws: "ws is not defined".
+  // Bun 1.4 compiles `export * from "ws"` to code that throws "ws is not defined".
   return [{ name: "compiled by Bun", command: file, args: [], isStdioOnly: true }]
 }
 
-/** `folder` has the program as JavaScript. */
+/** @param folder contains the program as JavaScript */
 export const bundles = async (folder: string, readme: string): Promise<ReadonlyArray<Row>> => {
   Fs.writeFileSync(Path.join(folder, "awaits.js"), awaits)
   Fs.writeFileSync(Path.join(folder, "starts.js"), starts)

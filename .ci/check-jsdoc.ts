@@ -1,7 +1,7 @@
-/** Says which exports of the published packages have no JSDoc with a sentence, an `@category` and an `@since`. */
+/** Reports exports of the published packages without JSDoc that has a sentence, an `@category` and an `@since`. */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
-// The parser has no stable interface in the TypeScript that the repository is compiled with.
+// Not the TypeScript that compiles the repository, whose parser has no stable API.
 import ts from "typescript"
 import { root } from "./examples.ts"
 
@@ -31,16 +31,16 @@ const namesOf = (statement: ts.Statement): ReadonlyArray<string> => {
   return name === undefined ? [] : [name.text]
 }
 
-/** What is missing of the documentation that stands before a node. */
+/** Returns what the documentation before a node lacks. */
 const missing = (node: ts.Node): ReadonlyArray<string> => {
-  // The one that counts stands last: the header of a module may stand before its first declaration.
+  // The last comment counts: the header of a module may also precede its first declaration.
   const doc = ts.getJSDocCommentsAndTags(node).findLast(ts.isJSDoc)
   if (doc === undefined) return ["JSDoc"]
   const tags = new Set(doc.tags?.map(({ tagName }) => tagName.text))
   if (tags.has("internal")) return []
   const prose = ts.getTextOfJSDocComment(doc.comment)?.trim() ?? ""
   return [
-    // Some words, and the end of a sentence.
+    // At least two words and the end of a sentence.
     ...(/\w+\s+\S+[^]*[.:!?`)]/.test(prose) ? [] : ["a sentence"]),
     ...["category", "since"].filter((tag) => !tags.has(tag)).map((tag) => `@${tag}`)
   ]
@@ -51,7 +51,7 @@ const check = (source: ts.SourceFile, node: ts.Node, name: string): void => {
   if (lacks.length > 0) problems.push(`${placeOf(source, node)}: ${name} lacks ${lacks.join(", ")}`)
 }
 
-/** @param only the names that count, which may be exported elsewhere. Default: what the statements export. */
+/** @param only the names to check, which may be exported elsewhere. Default: the statements' own exports. */
 const checkStatements = (
   source: ts.SourceFile,
   statements: Iterable<ts.Statement>,
@@ -66,7 +66,7 @@ const checkStatements = (
     if (only === undefined && !isExported(statement)) continue
     for (const name of namesOf(statement)) {
       if (only !== undefined && !only.has(name)) continue
-      // The first overload stands for all.
+      // The first overload documents all.
       if (ts.isFunctionDeclaration(statement) && overloaded.has(name)) continue
       if (ts.isFunctionDeclaration(statement)) overloaded.add(name)
       check(source, statement, name)
@@ -79,16 +79,16 @@ const checkStatements = (
 
 const checkReexport = (source: ts.SourceFile, node: ts.ExportDeclaration, only?: ReadonlySet<string>): void => {
   const { exportClause, moduleSpecifier } = node
-  // A module as a whole has a header.
+  // A namespace export is documented by the module's header.
   if (exportClause !== undefined && ts.isNamespaceExport(exportClause)) return
   const from = moduleSpecifier !== undefined && ts.isStringLiteral(moduleSpecifier) ? moduleSpecifier.text : undefined
-  // The names of a module's own are looked for among its declarations.
+  // Names of the module itself are found among its declarations.
   if (from === undefined && only !== undefined) return
-  // What comes from another package is documented there.
+  // Exports of another package are documented there.
   if (from !== undefined && !from.startsWith(".")) return
   const file = from === undefined ? source.fileName : Path.resolve(Path.dirname(source.fileName), from)
   const target = parse(file)
-  // A public module is checked for itself.
+  // A public module is checked on its own.
   if (from !== undefined && publicModules.has(file)) return
   const names = exportClause?.elements
     .filter(({ name }) => only === undefined || only.has(name.text))
@@ -100,7 +100,7 @@ const checkReexport = (source: ts.SourceFile, node: ts.ExportDeclaration, only?:
 const isPublished = (folder: string): boolean =>
   JSON.parse(Fs.readFileSync(Path.join(folder, "package.json"), "utf8")).private !== true
 
-// The texts of generated files are those of the binary.
+// The binary supplies the comments of generated files.
 const isGenerated = (file: string): boolean => /^\/\*\*[^]*?Do not edit\.\n \*\//.test(Fs.readFileSync(file, "utf8"))
 
 const filesOf = (pattern: string): ReadonlyArray<string> =>

@@ -1,6 +1,6 @@
 /**
- * Says which comments in the sources of the packages are wider than 120 columns, which the formatter leaves as they are;
- * `--fix` wraps their paragraphs anew. Code is the formatter's business, and a long text cannot be broken.
+ * Reports comments in the packages' sources that are wider than 120 columns, because the formatter does not wrap them.
+ * `--fix` rewraps their paragraphs. Code is left to the formatter, and long strings cannot be broken.
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -12,7 +12,7 @@ const isFixing = process.argv.includes("--fix")
 
 const isTooLong = (line: string): boolean => [...line].length > width
 
-/** Words, of which links and code are one each. */
+/** Splits text into words. A link or a code span counts as one word. */
 const wordsOf = (text: string): ReadonlyArray<string> => text.match(/(?:\{@[^}]*\}|`[^`]*`|\S)+/g) ?? []
 
 const wrap = (first: string, rest: string, text: string): ReadonlyArray<string> => {
@@ -31,16 +31,16 @@ const wrap = (first: string, rest: string, text: string): ReadonlyArray<string> 
   return [...lines, line]
 }
 
-/** A line of a comment, without what stands before its text. */
+/** A line of a comment: its prefix and its text. */
 const commentLine = /^(\s*(?:\/\/|\*(?!\/)) ?)(.*)$/
 
-/** What begins a paragraph of its own: a tag, a part of a list, a heading, a quotation. */
+/** Starts a new paragraph: a tag, a list item, a heading, a quotation. */
 const opening = /^(?:@|[-*] |\d+\. |#|>)/
 
-/** What is to stay as it is: a table, code, nothing. */
+/** Text that must not be wrapped: tables, code fences, empty lines. */
 const isFixed = (text: string): boolean => text === "" || text.startsWith("|") || text.startsWith("```")
 
-/** The lines with comments that are wrapped anew where one is too long. */
+/** Rewraps the paragraphs of comments that contain a long line. */
 const rewrap = (lines: ReadonlyArray<string>): ReadonlyArray<string> => {
   const result: Array<string> = []
   let isCode = false
@@ -86,7 +86,7 @@ const files = Fs.globSync("packages/*/src/**/*.ts", { cwd: root, exclude: ["**/n
 for (const file of files) {
   const path = Path.join(root, file)
   const text = Fs.readFileSync(path, "utf8")
-  // The texts of generated files are those of the binary.
+  // The binary supplies the comments of generated files.
   if (/^\/\*\*[^]*?Do not edit\.\n \*\//.test(text)) continue
   const lines = text.split("\n")
   if (!lines.some((line) => isComment(line) && isTooLong(line))) continue

@@ -1,9 +1,9 @@
 /**
- * Checks the packages as a user gets them: packs each public one, asks publint and attw ("are the types wrong?") about the
- * archive, installs all archives into an empty project outside of the workspace, type-checks the examples of Markdown there,
- * imports every module, and runs the programs of the first pages of the documentation on the real codex with a scripted model:
- * as they are on the Node that runs this, compiled on the oldest Node that the packages support. Then a program runs in every
- * runtime, bundle and package manager. Leaves nothing behind.
+ * Checks the packages as users get them. It packs each public package, checks the archive with publint and attw ("are
+ * the types wrong?"), and installs all archives into an empty project outside the workspace. There it type-checks the
+ * Markdown examples, imports every module, and runs the programs of the first documentation pages on the real codex
+ * with a scripted model: unchanged on the current Node, and compiled on the oldest supported Node. Finally it runs a
+ * program in every runtime, bundle and package manager. It cleans up after itself.
  */
 import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core"
 import { filterProblems } from "@arethetypeswrong/core/problems"
@@ -51,7 +51,7 @@ const fail = (text: string): void => {
   console.log(`FAILED: ${text}`)
 }
 
-/** Each module that a package exports: its name, and the files that are taken for it. */
+/** The modules that a package exports, with their names and files. */
 const modulesOf = (manifest: Manifest, folder: string) =>
   Object.entries(manifest.exports ?? {}).flatMap(([subpath, target]) => {
     if (target === null || typeof target === "string") return []
@@ -66,9 +66,9 @@ const modulesOf = (manifest: Manifest, folder: string) =>
     }))
   })
 
-/** What is wrong with the types of an archive for those who can import it: the packages are ESM only. */
+/** Returns the problems of an archive's types. Ignores CommonJS, because the packages are ESM only. */
 const wrongTypes = async (tarball: Uint8Array, manifest: Manifest, folder: string): Promise<ReadonlyArray<string>> => {
-  // Given by name, because attw looks at no subpath with a pattern.
+  // Listed by name, because attw skips subpaths with a pattern.
   const entrypoints = modulesOf(manifest, folder).map(({ name }) => `.${name.slice(manifest.name.length)}`)
   const result = await checkPackage(createPackageFromTarballData(tarball), { entrypoints })
   if (result.types === false) return ["there are no types"]
@@ -77,7 +77,7 @@ const wrongTypes = async (tarball: Uint8Array, manifest: Manifest, folder: strin
   )
 }
 
-/** The packages that a package imports, outside of comments, and does not name as dependencies: here all are installed flat. */
+/** Packages that a package imports without declaring them. A flat installation would hide these mistakes. */
 const undeclaredOf = (manifest: Manifest, folder: string): ReadonlyArray<string> => {
   const declared = new Set(
     [manifest.dependencies, manifest.peerDependencies].flatMap((names) => Object.keys(names ?? {}))
@@ -170,7 +170,7 @@ const checkPackages = async (project: string): Promise<void> => {
       if (file === "" || !Fs.existsSync(Path.join(folder, file))) fail(`${name}: there is no ${file}`)
     }
     for (const other of undeclaredOf(manifest, folder)) {
-      fail(`${name}: it imports ${other}, which is no dependency of it`)
+      fail(`${name}: it imports ${other}, but does not declare it as a dependency`)
     }
     // npm packs the LICENSE of a package's own folder, not that of the repository.
     const license = Path.join(folder, "LICENSE")
@@ -186,13 +186,13 @@ const checkPackages = async (project: string): Promise<void> => {
     }
     return modules.map(({ name }) => name)
   })
-  // The other checks of its examples read the repository, and would not miss it in the package.
+  // The other checks read the file from the repository, and would not notice that the package lacks it.
   const agents = "packages/client/AGENTS.md"
   const installed = Path.join(project, "node_modules", "@effect-codex", "client", "AGENTS.md")
   if (
     !Fs.existsSync(installed) || Fs.readFileSync(installed, "utf8") !== Fs.readFileSync(Path.join(root, agents), "utf8")
   ) {
-    fail(`the installed client has not ${agents}`)
+    fail(`the installed client does not contain ${agents}`)
   }
   const imports = modules.map((name, i) => `import * as module${i} from "${name}"`)
   const uses = `export const modules = [${modules.map((_, i) => `module${i}`).join(", ")}]`
@@ -227,7 +227,7 @@ const checkPackages = async (project: string): Promise<void> => {
     Fs.copyFileSync(file, Path.join(project, Path.basename(file)))
   }
   const variants = [
-    // As docs/getting-started.md says it.
+    // As documented in docs/getting-started.md.
     { module: "NodeNext", moduleResolution: "NodeNext", skipLibCheck: false, exactOptionalPropertyTypes: false },
     { module: "Node16", moduleResolution: "Node16", skipLibCheck: false },
     { module: "ESNext", moduleResolution: "Bundler", skipLibCheck: true }
@@ -238,12 +238,12 @@ const checkPackages = async (project: string): Promise<void> => {
   }
   say(`${examples.length} examples and ${modules.length} modules are checked in ${variants.length} ways`)
 
-  // Node 22 does not know `await using`: a user of it compiles.
+  // Node 22 does not support `await using`, so its users compile.
   if (!check(project, ofEffect4, { noEmit: false, outDir: "compiled", rewriteRelativeImportExtensions: true })) {
     fail("the programs do not compile")
   }
   const codex = Path.join(root, "node_modules", "@openai", "codex", "bin", "codex.js")
-  // All pages run in the workspace. Here these stand for the rest, which would take longer than all other checks.
+  // The workspace runs all pages. Here a few must do, because all would take longer than all other checks together.
   const nodes = [
     {
       node: process.execPath,

@@ -1,4 +1,4 @@
-/** Other versions of codex than the pinned one: installing them, and running the tests on them that need codex. */
+/** Installs other versions of codex than the pinned one, and runs the tests that need codex on them. */
 import { execFileSync, spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -7,17 +7,17 @@ export const root = Path.resolve(import.meta.dirname, "..")
 const cache = Path.join(root, "node_modules", ".cache", "compat")
 const isWindows = process.platform === "win32"
 
-/** The file that a version would be imported from. */
+/** The file to resolve a version's package from. */
 export const importerOf = (version: string): string => Path.join(cache, version, "package.json")
 
-/** Installs a version below `node_modules/.cache/compat`, and gives the launcher of its package. */
+/** Installs a version below `node_modules/.cache/compat`, and returns the launcher of its package. */
 export const install = (version: string): string => {
   const folder = Path.join(cache, version)
   // The client finds the platform's executable from the launcher.
   const launcher = Path.join(folder, "node_modules", "@openai", "codex", "bin", "codex.js")
   if (!Fs.existsSync(launcher)) {
     Fs.mkdirSync(folder, { recursive: true })
-    // npm would else take the workspace for the package to install into.
+    // Otherwise npm would install into the workspace.
     Fs.writeFileSync(importerOf(version), "{}\n")
     const options = ["--prefix", folder, "--no-save", "--ignore-scripts", "--loglevel=error"]
     execFileSync("npm", ["install", ...options, `@openai/codex@${version}`], {
@@ -25,23 +25,23 @@ export const install = (version: string): string => {
       shell: isWindows
     })
   }
-  // Even for this codex writes into its home.
+  // codex writes to its home even for `--version`.
   const env = { ...process.env, CODEX_HOME: folder }
   const told = execFileSync(process.execPath, [launcher, "--version"], { encoding: "utf8", env }).trim()
-  // A package without an executable for this platform would lead to the one that the repository has installed.
-  if (!told.endsWith(` ${version}`)) throw new Error(`the executable of ${version} says that it is ${told}`)
+  // A package without an executable for this platform would resolve to the one installed in the repository.
+  if (!told.endsWith(` ${version}`)) throw new Error(`the executable of ${version} reports the version ${told}`)
   return launcher
 }
 
 export const uninstall = (version: string): void =>
   Fs.rmSync(Path.join(cache, version), { recursive: true, force: true })
 
-/** The tests that need codex are told by their name. */
+/** The file names tell which tests need codex. */
 const testFiles = (only: string): ReadonlyArray<string> =>
   Fs.globSync(["packages/*/test/**/*.real.test.ts", "scratchpad/test/**/*.real.test.ts"], { cwd: root })
     .map((file) => file.replaceAll(Path.sep, "/")).filter((file) => file.includes(only)).sort()
 
-/** The contract stands for itself, everything else for its package. */
+/** The contract is its own group; every other test belongs to its package. */
 const groupOf = (file: string): string =>
   file.endsWith("/Contract.real.test.ts") ? "the contract" : file.replace(/^packages\//, "").split("/")[0]!
 
@@ -64,7 +64,7 @@ interface Outcome {
   readonly reason: string
 }
 
-/** What a version passed of each group, and what failed. */
+/** The passed tests of a version for each group, and the failures. */
 export interface Result {
   readonly version: string
   readonly passed: Readonly<Record<string, string>>
@@ -73,7 +73,7 @@ export interface Result {
 
 const firstLine = (text: string): string => text.split("\n", 1)[0]!.slice(0, 300)
 
-/** The first line of an error, and what the contract has and the server has not, or the other way round. */
+/** The first line of an error, with the first lines of the diff between contract and server. */
 const reasonOf = (text: string): string =>
   [firstLine(text), ...text.split("\n").filter((line) => /^ {2}[-+] /.test(line)).slice(0, 20)].join("\n    ")
 
@@ -93,7 +93,7 @@ const run = (version: string, launcher: string, files: ReadonlyArray<string>): R
   const { testResults } = JSON.parse(Fs.readFileSync(output, "utf8")) as Report
   return files.flatMap((file): ReadonlyArray<Outcome> => {
     const result = testResults.find(({ name }) => name.replaceAll(Path.sep, "/").endsWith(`/${file}`))
-    // No test is skipped but those whose server did not start.
+    // Tests are skipped only if their server did not start.
     const tests = result?.assertionResults ?? []
     return tests.length === 0
       ? [{ file, test: "*", isPassed: false, reason: firstLine(result?.message ?? "it did not run") }]
@@ -107,8 +107,8 @@ const run = (version: string, launcher: string, files: ReadonlyArray<string>): R
 }
 
 /**
- * Runs the tests that need codex on a version. Files with a failure are run once more, alone: on a busy machine a codex may
- * be too slow for a test, and what counts is what it does.
+ * Runs the tests that need codex on a version. Runs files with a failure once more, alone, because codex may be too
+ * slow for a test on a busy machine.
  */
 export const test = (version: string, launcher: string, only: string): Result => {
   const passed: Record<string, string> = {}
@@ -121,20 +121,20 @@ export const test = (version: string, launcher: string, only: string): Result =>
     failures.push(...outcomes.filter(({ isPassed }) => !isPassed))
     passed[group] = `${outcomes.filter(({ isPassed }) => isPassed).length}/${outcomes.length}`
     console.log(`${version}  ${group}: ${passed[group]}`)
-    // What is known stays known if the rest is given up.
+    // Written after each group, so that an aborted run keeps its results.
     Fs.writeFileSync(Path.join(cache, `${version}.json`), `${JSON.stringify({ version, passed, failures }, null, 2)}\n`)
   }
   return { version, passed, failures }
 }
 
-/** The cells of a table's line. */
+/** The cells of a table row. */
 const cellsOf = (line: string): ReadonlyArray<string> => line.split("|").slice(1, -1).map((cell) => cell.trim())
 
 const lineOf = (cells: ReadonlyArray<string>): string => `| ${cells.join(" | ")} |`
 
 const newestFirst = (a: string, b: string): number => b.localeCompare(a, "en", { numeric: true })
 
-/** Puts the results into the table of the page, each as the column of its version. */
+/** Adds the results to the table of the page, one column for each version. */
 export const addToPage = (results: ReadonlyArray<Result>): void => {
   const file = Path.join(root, "docs", "compatibility.md")
   const lines = Fs.readFileSync(file, "utf8").split("\n")

@@ -1,8 +1,8 @@
 /**
- * Runs the tests that need the real codex binary, of all packages, on other versions of it:
- * `npm run compat -- [--keep] [--only <text>] [--write] <version>...`. Each version is installed below
- * `node_modules/.cache/compat` and removed again unless `--keep` says otherwise; what failed stays beside it as
- * `<version>.json`. `--write` puts the results into docs/compatibility.md.
+ * Runs the tests of all packages that need the real codex binary on other versions of it:
+ * `npm run compat -- [--keep] [--only <text>] [--write] <version>...`. Installs each version below
+ * `node_modules/.cache/compat`, and removes it unless `--keep` is set. Failures stay there in `<version>.json`.
+ * `--write` adds the results to docs/compatibility.md.
  */
 import { parseArgs } from "node:util"
 import { addToPage, install, print, type Result, test, uninstall } from "./codexVersions.ts"

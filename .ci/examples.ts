@@ -1,4 +1,4 @@
-/** The TypeScript examples of the documentation, as modules, and their type check. */
+/** Extracts the TypeScript examples of the documentation as modules, and type-checks them. */
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -9,7 +9,7 @@ export interface Example {
   readonly name: string
   /** File and line. */
   readonly place: string
-  /** In Markdown: the page, the heading that it is under, and its number there. */
+  /** In Markdown: the page, the heading above it, and its number under that heading. */
   readonly title: string
   readonly code: string
   /** Whether it is for an application of Effect 3. */
@@ -44,11 +44,11 @@ export const examplesOf = (patterns: ReadonlyArray<string>): Array<Example> =>
 
 export const write = (folder: string, examples: ReadonlyArray<Pick<Example, "name" | "code">>): void => {
   Fs.mkdirSync(folder, { recursive: true })
-  // An example is a module of its own even if it exports nothing.
+  // Makes an example a module even if it exports nothing.
   for (const { code, name } of examples) Fs.writeFileSync(Path.join(folder, name), `${code}\nexport {}\n`)
 }
 
-/** Type-checks all files of a folder as a user does, on the built packages. Whether they are well typed. */
+/** Type-checks all files of a folder against the built packages, as a user does. Returns whether they pass. */
 export const check = (folder: string, examples: ReadonlyArray<Example>, compilerOptions: object = {}): boolean => {
   Fs.writeFileSync(
     Path.join(folder, "tsconfig.json"),

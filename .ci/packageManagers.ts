@@ -1,6 +1,6 @@
 /**
- * The packages installed by pnpm and yarn, and by npm, in workspaces whose packages depend on little: the compilers have to
- * write the declarations of theirs, and the program runs.
+ * Installs the packages with npm, pnpm and yarn, in workspaces whose packages have few dependencies. Compilers must be
+ * able to write the declarations of these packages, and the program must run.
  */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
@@ -11,7 +11,7 @@ type Versions = Readonly<Record<string, string>>
 
 interface Manager {
   readonly name: string
-  /** What the manifest of the workspace has in addition, so that the packages' dependencies on one another are the archives. */
+  /** Additions to the workspace's manifest that resolve the packages' dependencies on one another to the archives. */
   readonly manifest: (archives: Versions) => object
   readonly files: Readonly<Record<string, string>>
   readonly install: (folder: string) => Promise<unknown>
@@ -19,7 +19,7 @@ interface Manager {
 
 const users = ["effectUser", "promiseUser", "program"] as const
 
-// What they keep for later goes with the folder.
+// Keep caches in the folder, which is removed.
 const kept = (folder: string) => ({
   XDG_CACHE_HOME: Path.join(folder, "cache"),
   XDG_DATA_HOME: Path.join(folder, "data"),
@@ -64,7 +64,7 @@ const managers: ReadonlyArray<Manager> = [
   {
     name: "yarn",
     manifest: (archives) => ({ workspaces: users, resolutions: archives }),
-    // Else a lock file further up would make the folder a part of that project. TypeScript cannot read Plug'n'Play.
+    // Without a lock file here, the folder would belong to a project further up. TypeScript cannot read Plug'n'Play.
     files: {
       "yarn.lock": "",
       ".yarnrc.yml": "nodeLinker: node-modules\nenableScripts: false\nenableTelemetry: false\n"
@@ -95,7 +95,7 @@ const compilerOptions = {
   outDir: "types"
 }
 
-/** What is wrong with the declarations that a compiler writes for a package. */
+/** Returns the problem with the declarations that a compiler writes for a package, if there is one. */
 const wrongDeclarations = async (folder: string, compiler: string): Promise<string | undefined> => {
   const out = Path.join(folder, "types")
   Fs.rmSync(out, { recursive: true, force: true })
@@ -105,7 +105,8 @@ const wrongDeclarations = async (folder: string, compiler: string): Promise<stri
     return String(error)
   }
   const declarations = Fs.readFileSync(Path.join(out, "index.d.ts"), "utf8")
-  // A compiler that knows no better writes a path in `node_modules`. With flat ones it names what it can reach.
+  // If a compiler finds no better name, it writes a path in `node_modules`. With flat ones it names any reachable
+  // package.
   const named = [...declarations.matchAll(/(?:from |import\()"((?:@[^/"]+\/)?[^/"]+)[^"]*"/g)].map(([, name]) => name!)
   const unknown = [...new Set(named)].filter((name) =>
     name.startsWith(".") ||
@@ -145,7 +146,7 @@ const install = async (manager: Manager, folder: string, archives: Versions, ver
   await manager.install(folder)
 }
 
-/** Gives the rows of the installed programs. What is wrong with the declarations is told to `fail`. */
+/** Returns the rows of the installed programs. Reports problems with the declarations to `fail`. */
 export const checkPackageManagers = async (
   project: string,
   archives: Versions,

@@ -1,4 +1,4 @@
-/** The installed program in every runtime, and as what the bundlers make of it. */
+/** Runs the installed program in every runtime and as every bundle. */
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 import { bundles } from "./bundles.ts"
@@ -8,7 +8,7 @@ import * as Tools from "./tools.ts"
 const ofRuntimes = (project: string, script: string): ReadonlyArray<Row> => {
   const file = Path.join(project, "awaits.ts")
   Fs.writeFileSync(file, `import { main } from "./turns.ts"\nawait main(process.argv.slice(2))\n`)
-  // What the documentation says that a test may mock.
+  // The mocks that the documentation allows in tests.
   const mocked = Path.join(project, "mocked.ts")
   Fs.writeFileSync(
     mocked,
@@ -36,13 +36,13 @@ const ofRuntimes = (project: string, script: string): ReadonlyArray<Row> => {
 }
 
 /**
- * Runs all rows, those of the runtimes and bundles and the given ones, and gives how many there are. `project` has the packages
- * and `compiled`, the program as JavaScript. Rejects with what is wrong.
+ * Runs the rows of the runtimes and bundles, and the given ones. Resolves with their number, and rejects with the
+ * problems. `project` contains the packages, and `compiled`, the program as JavaScript.
  */
 export const checkRuntimes = async (
   { env, others, project, readme }: {
     readonly project: string
-    /** That of the node package: what it says of bundlers is tried. */
+    /** The README of the node package, whose advice for bundlers is tested. */
     readonly readme: string
     readonly env: NodeJS.ProcessEnv
     readonly others: ReadonlyArray<Row>

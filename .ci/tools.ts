@@ -7,7 +7,7 @@ import { promisify } from "node:util"
 
 const require = createRequire(import.meta.url)
 
-/** A program of a package: from here, so that what npm has put elsewhere because of another version is not taken. */
+/** A program of a package. Resolved from here, because npm may install another version elsewhere. */
 const binOf = (name: string, bin: string): string => {
   const found = (require.resolve.paths(name) ?? []).map((folder) => Path.join(folder, name, "package.json")).find(
     (file) => Fs.existsSync(file)
@@ -21,13 +21,13 @@ const binOf = (name: string, bin: string): string => {
 
 export const bun = binOf("bun", "bun")
 export const deno = binOf("deno", "deno")
-/** The oldest that the packages support. */
+/** The oldest Node that the packages support. */
 export const oldestNode = binOf("node", "node")
 export const pnpm = binOf("pnpm", "pnpm")
 export const yarn = binOf("@yarnpkg/cli-dist", "yarn")
 export const typescript5 = binOf("typescript", "tsc")
 
-/** What a program prints; what it prints when it fails is the message of the rejection. */
+/** Resolves with a program's output. Rejects with its output as the message if it fails. */
 export const run = async (
   command: string,
   args: ReadonlyArray<string>,

@@ -1,8 +1,9 @@
 /**
- * Takes the repository to another version of codex: `npm run upgrade-codex -- [--dry-run] [--no-tests] [--from <version>]
- * <version>`. It says what the protocol gained, lost and changed, pins the version, generates the protocol (and keeps what
- * only the version before sends), and runs the tests that need codex on both versions, whose results it puts into
- * docs/compatibility.md. `--dry-run` only says what changed, from the pinned version or another one.
+ * Upgrades the repository to another version of codex:
+ * `npm run upgrade-codex -- [--dry-run] [--no-tests] [--from <version>] <version>`. It prints what the protocol gained,
+ * lost and changed, pins the version, and generates the protocol, keeping what only the previous version sends. Then it
+ * runs the tests that need codex on both versions and adds the results to docs/compatibility.md. `--dry-run` only
+ * prints the changes, since the pinned version or the one of `--from`.
  */
 import { execFileSync } from "node:child_process"
 import * as Fs from "node:fs"
@@ -54,7 +55,7 @@ const { devDependencies } = JSON.parse(Fs.readFileSync(Path.join(root, "package.
 const from: string = values.from ?? devDependencies["@openai/codex"]
 const versions = [from, version] as const
 if (from.localeCompare(version, "en", { numeric: true }) > 0) {
-  console.log(`${version} is older than ${from}: what is called gained was lost since, and the other way round.`)
+  console.log(`${version} is older than ${from}: "gained" means lost since then, and the other way round.`)
 }
 process.on("exit", () => versions.forEach(uninstall))
 const launchers = versions.map((version) => {
@@ -73,7 +74,7 @@ if (values["dry-run"]) {
   step("Format what was kept", "npx", "dprint", "fmt", "packages/protocol/scripts/older.json")
   step("Pin it", "npm", "install", "--save-dev", "--save-exact", "--ignore-scripts", `@openai/codex@${version}`)
   step("Generate the protocol", process.execPath, "packages/protocol/scripts/codegen.ts")
-  // The tests of ServerInfo compare these with the pinned version.
+  // The tests of ServerInfo compare these files with the pinned version.
   edit("packages/client/src/ServerInfo.ts", (text) => text.replace(/(newest: ")[^"]+/, `$1${minor(version)}`))
   const pages = Fs.globSync(["*.md", "docs/*.md", "packages/*/*.md"], { cwd: root })
   for (const page of pages) {
@@ -91,5 +92,5 @@ if (!values["dry-run"] && !values["no-tests"]) {
   process.exitCode = results.some(({ failures }) => failures.length > 0) ? 1 : 0
 }
 if (!values["dry-run"]) {
-  console.log("\nLeft to do: npm run check, npm test, and a word in docs/compatibility.md on what differs.")
+  console.log("\nLeft to do: npm run check, npm test, and a note on the differences in docs/compatibility.md.")
 }

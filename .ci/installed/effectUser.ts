@@ -1,4 +1,6 @@
-/** What a package of an Effect user exports without saying its types: the compiler has to name them in the declarations. */
+/**
+ * Exports of an Effect user's package without type annotations: the compiler must name the types in the declarations.
+ */
 import { AppServerRpc, Auth, Codex, Input, type Thread, type Turn } from "@effect-codex/client"
 import { CodexNode } from "@effect-codex/node"
 import { Effect, Stream } from "effect"

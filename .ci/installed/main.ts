@@ -1,13 +1,13 @@
 /**
- * Runs in an empty project that has the packages installed, by `check-packages.ts`, which puts the examples beside it. Its
- * arguments are the pages whose examples it runs. Default: all.
+ * `check-packages.ts` runs this in an empty project with the installed packages, and puts the examples beside it. The
+ * arguments are the pages whose examples to run. Default: all.
  */
 import { Codex } from "@effect-codex/client"
 import { BrowserLogin, CodexHome, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Console, Effect, Layer, Option, Stream } from "effect"
 import { ChildProcess } from "effect/process"
-// The package of the project that uses Effect 3.
+// The project's package that uses Effect 3.
 import { findings } from "findings"
 import * as Assert from "node:assert/strict"
 import * as Fs from "node:fs"
@@ -20,7 +20,7 @@ import { titles } from "./titles.ts"
 const folder = import.meta.dirname
 const extension = Path.extname(import.meta.filename)
 
-/** The file to run for an example: itself, or a program that runs what it exports. */
+/** The file to run for an example: the example itself, or a program that runs its export. */
 const fileOf = (name: string, expectation: Expectation): string => {
   if (expectation.effect === undefined) return Path.join(folder, `${name}${extension}`)
   const program = Path.join(folder, `run-${name}`)
@@ -30,12 +30,12 @@ const fileOf = (name: string, expectation: Expectation): string => {
   return Path.join(program, "main.mjs")
 }
 
-// What codex warns of depends on the machine.
+// codex's warnings depend on the machine.
 const isWarning = (line: string) => /^\[[\d:.]+\] WARN \(#\d+\): codex/.test(line)
 
 const linesOf = (text: string) => text.split("\n").filter((line) => line !== "" && !isWarning(line)).join("\n")
 
-/** Runs a program of the documentation, as a user runs it. */
+/** Runs a program of the documentation as a user would. */
 const program = (title: string, name: string, expectation: Expectation) =>
   Effect.gen(function*() {
     const home = yield* CodexHome.CodexHome
@@ -89,7 +89,7 @@ const programs = Effect.forEach(
   { concurrency: 2 }
 )
 
-/** An output that was made with Effect 3. */
+/** Tests an output created with Effect 3. */
 const ofEffect3 = Effect.gen(function*() {
   const model = yield* ScriptedModel.ScriptedModel
   yield* model.enqueue(`{ "value": [{ "file": "a.ts", "line": null }] }`)

@@ -1,4 +1,4 @@
-/** What a package of a user of promises exports without saying its types. */
+/** Exports of a promise user's package without type annotations. */
 import { type Codex, isCodexError, partialResult, type Thread, type Turn } from "@effect-codex/promise"
 
 export const items = async (codex: Codex) => (await (await codex.startThread()).run("Go.")).items

@@ -4,8 +4,8 @@ export interface Row {
   readonly command: string
   readonly args: ReadonlyArray<string>
   readonly env?: Readonly<Record<string, string>>
-  /** Whether it does without the WebSocket, and the unix socket with it. */
+  /** Whether it skips the WebSocket and the unix socket. */
   readonly isStdioOnly?: boolean
-  /** What it prints to stderr when it fails, if it is to fail. */
+  /** The expected text on stderr, if it must fail. */
   readonly says?: string
 }

@@ -1,6 +1,6 @@
 /**
- * Runs in the project that has the packages installed, by `runtimes.ts`: each row of the file that is its argument is a
- * command that runs `turns.ts`, beside a codex and a model of its own.
+ * `runtimes.ts` runs this in the project with the installed packages. Its argument is a file of rows; each row is a
+ * command that runs `turns.ts` with its own codex and model.
  */
 import { CodexHome, ScriptedModel } from "@effect-codex/testing"
 import * as NodeServices from "@effect/platform-node/NodeServices"
@@ -13,7 +13,7 @@ import { onTcp, onUnix, removeLeftovers } from "./servers.ts"
 
 const isWarning = (line: string) => /^\[[\d:.]+\] WARN \(#\d+\): codex/.test(line)
 
-/** What is wrong with a row, if anything. */
+/** The problem of a row, if it has one. */
 const problemOf = ({ args, command, env, isStdioOnly = false, says }: Row) =>
   Effect.gen(function*() {
     const home = yield* CodexHome.CodexHome

@@ -1,5 +1,6 @@
 /**
- * A turn over each transport and one with promises, by the installed packages. Without addresses it is over stdio alone. `rows.ts` runs it in every runtime and bundle.
+ * Runs a turn over each transport, and one with promises, on the installed packages. Without addresses it uses only
+ * stdio. `rows.ts` runs it in every runtime and bundle.
  */
 import { Codex } from "@effect-codex/client"
 import { CodexNode } from "@effect-codex/node"
