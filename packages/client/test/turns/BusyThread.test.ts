@@ -510,7 +510,8 @@ describe("a thread with a goal", () => {
       yield* server.send(Fake.completed("turn-1"))
       // The end of the turn was heard once a later call has been answered.
       const naming = yield* Effect.forkScoped(thread.setName("a name"))
-      yield* Effect.flatMap(server.expect("thread/name/set"), (request) => server.reply(request, {}))
+      yield* Effect.flatMap(server.expect("thread/name/set"), (request) =>
+        server.reply(request, {}))
       yield* Fiber.join(naming)
       assert.deepInclude(yield* Effect.flip(thread.run("go")), { _tag: "ThreadBusy", activeTurnId: turn.id })
       const queued = yield* Effect.forkScoped(thread.run("go", { whenBusy: "queue" }))
