@@ -1,7 +1,6 @@
 /** Tells the approval of an MCP server's tool from the elicitations that it is sent as. */
 import * as Predicate from "effect/Predicate"
-
-const at = (u: unknown, key: string): unknown => Predicate.hasProperty(u, key) ? u[key] : undefined
+import { at } from "./peek.ts"
 
 export const isMcpToolApproval = (params: unknown): boolean => {
   const meta = at(params, "_meta")

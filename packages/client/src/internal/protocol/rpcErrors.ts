@@ -7,8 +7,7 @@ import type { ReplyError } from "../../CodexError.ts"
 import * as CodexError from "../../CodexError.ts"
 import * as ServerTexts from "../text/serverTexts.ts"
 import { canMean } from "./answers.ts"
-
-const field = (u: unknown, key: string): unknown => Predicate.hasProperty(u, key) ? u[key] : undefined
+import { at } from "./peek.ts"
 
 // Older servers mark overload in the data of an error and not by its code.
 const isOverloadMark = (u: unknown): boolean =>
@@ -17,7 +16,7 @@ const isOverloadMark = (u: unknown): boolean =>
 const marksOverload = (data: unknown): boolean =>
   isOverloadMark(data) ||
   ["codex_error_info", "codexErrorInfo", "errorInfo"].some((key) => {
-    const info = field(data, key)
+    const info = at(data, key)
     return isOverloadMark(info) || (Predicate.isObject(info) && Object.values(info).some(isOverloadMark))
   })
 
@@ -33,10 +32,10 @@ const fromText = (fields: Fields): ReplyError | undefined => {
   if (meaning !== undefined) return new meanings[meaning](fields)
   const turns = ServerTexts.mismatchOf(detail)
   if (turns !== undefined) return new CodexError.TurnMismatch({ ...fields, ...turns })
-  const maximum = field(data, "max_chars")
-  const actual = field(data, "actual_chars")
+  const maximum = at(data, "max_chars")
+  const actual = at(data, "actual_chars")
   if (
-    field(data, "input_error_code") === "input_too_large" && Predicate.isNumber(maximum) && Predicate.isNumber(actual)
+    at(data, "input_error_code") === "input_too_large" && Predicate.isNumber(maximum) && Predicate.isNumber(actual)
   ) {
     return new CodexError.InputTooLarge({ ...fields, maximum, actual })
   }
@@ -45,9 +44,9 @@ const fromText = (fields: Fields): ReplyError | undefined => {
 
 /** Maps the `error` member of a reply. Total: a malformed one is an `RpcError` with code 0. */
 export const fromReply = (method: string, error: unknown): ReplyError => {
-  const code = field(error, "code")
-  const message = field(error, "message")
-  const data = field(error, "data")
+  const code = at(error, "code")
+  const message = at(error, "message")
+  const data = at(error, "data")
   const fields: Fields = {
     method,
     code: Predicate.isNumber(code) ? code : 0,

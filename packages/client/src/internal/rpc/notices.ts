@@ -3,10 +3,10 @@
  * MCP server that is not there, a question that nobody decides.
  */
 import type * as Clock from "effect/Clock"
-import * as Predicate from "effect/Predicate"
 import type { Diagnostic } from "../../AppServerRpc.ts"
 import type { Method } from "../../ServerRequests.ts"
 import * as Monotonic from "../monotonic.ts"
+import { at, textAt } from "../protocol/peek.ts"
 import { isMcpServerGone } from "../text/serverTexts.ts"
 import { visible } from "../text/visibleText.ts"
 
@@ -33,13 +33,6 @@ const keep = <K, V>(map: Map<K, V>, key: K, value: V): V => {
     map.delete(oldest!)
   }
   return value
-}
-
-const at = (u: unknown, key: string): unknown => Predicate.hasProperty(u, key) ? u[key] : undefined
-
-const textAt = (u: unknown, key: string): string | undefined => {
-  const value = at(u, key)
-  return Predicate.isString(value) ? value : undefined
 }
 
 // Some of what is looked for takes the square of the length.

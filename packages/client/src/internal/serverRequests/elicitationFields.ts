@@ -3,6 +3,7 @@ import type * as Received from "@effect-codex/protocol/Received"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import type { Choice, Content, Field } from "../../Elicitation.ts"
+import { at } from "../protocol/peek.ts"
 
 interface Member {
   (u: unknown, key: string): unknown
@@ -10,7 +11,7 @@ interface Member {
 }
 
 export const member: Member = <A>(u: unknown, key: string, is?: (u: unknown) => u is A) => {
-  const value: unknown = Predicate.hasProperty(u, key) ? u[key] : undefined
+  const value = at(u, key)
   return is === undefined || is(value) ? value : undefined
 }
 

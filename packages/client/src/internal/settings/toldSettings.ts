@@ -5,6 +5,7 @@
 import * as Received from "@effect-codex/protocol/Received"
 import * as Predicate from "effect/Predicate"
 import { guardOf } from "../protocol/guard.ts"
+import { at } from "../protocol/peek.ts"
 import type { Told } from "./heldSettings.ts"
 import { defined } from "./settings.ts"
 
@@ -25,8 +26,6 @@ export const isTold = (method: string): boolean => opening.has(method)
 
 // Far beyond the threads that are loaded at once. A server that starts more must not fill the memory.
 const maxThreads = 4096
-
-const at = (u: unknown, key: string): unknown => Predicate.hasProperty(u, key) ? u[key] : undefined
 
 const text = (u: unknown): string | undefined => Predicate.isString(u) ? u : undefined
 

@@ -14,22 +14,13 @@ import { ThreadBusy } from "../../CodexError.ts"
 import type { Raw } from "../../ServerNotification.ts"
 import type { Overrides } from "../../ServerRequests.ts"
 import { membersOf } from "../protocol/members.ts"
+import { rootOf, turnIdOf } from "../protocol/peek.ts"
 import { internalsOf, type Rpc, type ThreadObserver } from "../rpcInternals.ts"
 import { scopeEnded } from "../scopeEnded.ts"
 import type { Told } from "../settings/heldSettings.ts"
 import { clientIdOf, isQuiet } from "./storedTurn.ts"
 import type { TurnStateOptions } from "./turnState.ts"
 import { TurnState } from "./turnState.ts"
-
-const turnIdOf = (params: unknown): string | undefined => {
-  if (typeof params !== "object" || params === null) return undefined
-  const { turnId } = params as { readonly turnId?: unknown }
-  if (typeof turnId === "string") return turnId
-  const { turn } = params as { readonly turn?: unknown }
-  if (typeof turn !== "object" || turn === null) return undefined
-  const { id } = turn as { readonly id?: unknown }
-  return typeof id === "string" ? id : undefined
-}
 
 // Unknown turns that are opened for one start. Bounds memory against a misbehaving server; a healthy one has one or two.
 const maxOpened = 256
@@ -389,11 +380,6 @@ const isOurs = ({ handles, hasBegun, opener, options: { clientId } }: TurnState)
 /** A turn that has begun with another message than ours is somebody else's, though the reply may name it. */
 const hasBegunOurs = ({ hasBegun, opener, options }: TurnState): boolean =>
   hasBegun && (opener === undefined || opener === options.clientId)
-
-const rootOf = (params: unknown): string | undefined => {
-  const { rootTurnId } = membersOf(membersOf(params)["turn"])
-  return typeof rootTurnId === "string" ? rootTurnId : undefined
-}
 
 /** What the reader leaves to others, because it must not wait. */
 export interface RouteCalls {
