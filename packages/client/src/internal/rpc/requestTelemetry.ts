@@ -3,7 +3,6 @@ import { clientRequests, serverRequests } from "@effect-codex/protocol/Methods"
 import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
@@ -11,10 +10,7 @@ import * as Option from "effect/Option"
 import * as Tracer from "effect/Tracer"
 import type { RequestError } from "../../CodexError.ts"
 import * as Metrics from "../../Metrics.ts"
-import type { RawHandler } from "../../ServerRequests.ts"
-import { Refusal } from "../../ServerRequests.ts"
-import * as Monotonic from "../monotonic.ts"
-import type { Found } from "../serverRequests/handlerLookup.ts"
+import type { Outcome } from "../serverRequests/serverRequestFibers.ts"
 
 /** A metric for each of few keys, which is made once. */
 export const byAttributes = <K extends string, Input, State>(
@@ -33,8 +29,6 @@ export const byAttributes = <K extends string, Input, State>(
 const few = (method: string, known: object): string => Object.hasOwn(known, method) ? method : "unknown"
 
 const answeredIn = byAttributes(Metrics.requestDuration, (method: string) => ({ method, outcome: "ok" }))
-
-type Outcome = "answered" | "refused" | "default" | "interrupted"
 
 /** The span in W3C trace context, or the nearest one around it that is not hidden. */
 export const traceOf = (span: Tracer.AnySpan): { readonly traceparent: string } | undefined => {
@@ -71,10 +65,20 @@ const inSpan = <A, E extends RequestError>(
       })
   )
 
-export const make = (clock: Clock.Clock, context: Context.Context<never>, handlerTimeout: Duration.Input) => {
-  const longest = Duration.toMillis(handlerTimeout)
-
+export interface RequestTelemetry {
   /** Called by the reader, which never waits. The outcome is `ok` or the tag of an error. */
+  readonly answered: (method: string, seconds: number, outcome: string) => void
+  readonly request: <A, E extends RequestError>(
+    method: string,
+    exchanged: Effect.Effect<A, E>
+  ) => Effect.Effect<A, E>
+  /** The handler of a request of the server has ended. */
+  readonly handled: (method: string, outcome: Outcome) => void
+  /** A request of the server that no handler is asked for was answered with an error. */
+  readonly rejected: (method: string) => void
+}
+
+export const make = (clock: Clock.Clock, context: Context.Context<never>): RequestTelemetry => {
   const answered = (name: string, seconds: number, outcome: string): void => {
     const method = few(name, clientRequests)
     const metric = outcome === "ok"
@@ -90,28 +94,15 @@ export const make = (clock: Clock.Clock, context: Context.Context<never>, handle
       (tracer) => tracer === Tracer.nativeTracer ? exchanged : inSpan(method, clock, exchanged)
     )
 
-  const handler = (name: string, { fits, handler }: Found): RawHandler => (asked) =>
-    Effect.suspend(() => {
-      const method = few(name, serverRequests)
-      const start = Monotonic.millis(clock)
-      const count = (outcome: Outcome) =>
-        Metric.update(Metric.withAttributes(Metrics.serverRequests, { method, outcome }), 1)
-      return Effect.onExit(Effect.suspend(() => handler(asked)), (exit) => {
-        if (Exit.isSuccess(exit)) {
-          return count(fits(exit.value) ? "answered" : "default")
-        }
-        // A handler that has used up its time is interrupted too, and the default answers.
-        if (Cause.hasInterruptsOnly(exit.cause)) {
-          return count(Monotonic.millis(clock) - start >= longest ? "default" : "interrupted")
-        }
-        return count(Cause.squash(exit.cause) instanceof Refusal ? "refused" : "default")
-      })
-    })
-
-  const rejected = (name: string): void => {
+  const asked = (name: string, outcome: Outcome | "rejected"): void => {
     const method = few(name, serverRequests)
-    Metric.withAttributes(Metrics.serverRequests, { method, outcome: "rejected" }).updateUnsafe(1, context)
+    Metric.withAttributes(Metrics.serverRequests, { method, outcome }).updateUnsafe(1, context)
   }
 
-  return { answered, request, handler, rejected }
+  return {
+    answered,
+    request,
+    handled: asked,
+    rejected: (name) => asked(name, "rejected")
+  }
 }

@@ -7,32 +7,33 @@
  * (measured on 0.169). The handler is then still the one that was asked first: it may be a person who has begun to read.
  */
 import { serverRequests } from "@effect-codex/protocol/Methods"
-import * as Received from "@effect-codex/protocol/Received"
 import * as Sent from "@effect-codex/protocol/Sent"
 import * as Cause from "effect/Cause"
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberMap from "effect/FiberMap"
-import * as FiberSet from "effect/FiberSet"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import type * as Tracer from "effect/Tracer"
+import type { Diagnostic } from "../../AppServerRpc.ts"
 import type { Method, RawHandler, RawRequest } from "../../ServerRequests.ts"
 import { defaults, Refusal } from "../../ServerRequests.ts"
+import type { Transport } from "../../Transport.ts"
 import { guardOf, issueOf } from "../protocol/guard.ts"
 import { toolAnswer } from "../protocol/media.ts"
 import type { Members } from "../protocol/members.ts"
+import { at, textAt } from "../protocol/peek.ts"
 import { visible } from "../text/visibleText.ts"
 import * as Frame from "../wire/frame.ts"
-import type { Found } from "./handlerLookup.ts"
+import { frameOf, refused, type RequestId } from "./answerFrames.ts"
+import { AskedItems } from "./askedItems.ts"
+import type { Found, Origin, Router } from "./router.ts"
+import { originOf } from "./router.ts"
 import { sparing } from "./spareParams.ts"
-
-export type RequestId = string | number
+import { UnreadAnswers } from "./unreadAnswers.ts"
 
 export interface Message {
   readonly id: RequestId
@@ -40,54 +41,36 @@ export interface Message {
   readonly params: unknown
 }
 
-/** What a request belongs to. */
-export interface Origin {
-  readonly threadId: string | undefined
-  readonly turnId: string | undefined
-  /** The approvals of older servers name the thread alone, but belong to its turn all the same. */
-  readonly isLegacy: boolean
+/** Where answers are sent. */
+export interface Outgoing {
+  readonly link: { readonly transport: Pick<Transport["Service"], "send" | "maxSendBytes"> }
 }
 
-export interface ServerRequestFibers {
-  /** Called by the reader; returns at once. */
-  readonly start: (message: Message) => void
-  readonly resolved: (id: unknown) => void
-  readonly itemStarted: (threadId: string, params: unknown) => void
-  readonly itemCompleted: (threadId: string, params: unknown) => void
-  readonly turnEnded: (threadId: string, turnId: string) => void
-  /** No turn of the thread waits for an answer. */
-  readonly idle: (threadId: string) => void
-  /** The server tells nothing of the thread any more, until it asks something of it again. */
-  readonly unsubscribed: (threadId: string) => void
-  /** The connection is lost. What was asked of those threads may be asked again on the next one, and waits for that. */
-  readonly lost: (mayGoOn: (threadId: string) => boolean) => void
-  /** What still waits to be asked again of a thread will not be. */
-  readonly settled: (threadId: string) => void
-  readonly ended: () => void
-  /** The requests whose handlers run, of those origins. */
-  readonly open: (isMeant: (origin: Origin) => boolean) => ReadonlyArray<string>
+/** Where problems are told. */
+export interface Log {
+  readonly tell: (diagnostic: Diagnostic) => void
+  /** Params do not fit. The request is refused, or its handler gets the others. */
+  readonly undecodableServerRequest: (method: string, issue: string, isRefused: boolean) => void
+  /** How many frames the server has dropped, as its log tells, and why it dropped the last one. */
+  readonly dropped: () => { readonly count: number; readonly reason: string }
 }
 
-const stringOf = (u: unknown, key: string): string | undefined =>
-  Predicate.hasProperty(u, key) && Predicate.isString(u[key]) ? u[key] : undefined
+/** How a request was answered: by its handler, or by the default in its place. */
+export type Outcome = "answered" | "refused" | "default" | "interrupted"
 
-const originOf = (params: unknown): Origin => {
-  const threadId = stringOf(params, "threadId")
-  const conversationId = stringOf(params, "conversationId")
-  return {
-    threadId: threadId ?? conversationId,
-    turnId: stringOf(params, "turnId"),
-    isLegacy: threadId === undefined && conversationId !== undefined
+interface Parts {
+  readonly router: Router
+  readonly state: Outgoing
+  readonly diagnostics: Log
+  readonly notices: { readonly undecided: (method: Method) => void }
+  readonly telemetry: {
+    readonly handled: (method: string, outcome: Outcome) => void
+    /** A request that no handler is asked for was answered with an error. */
+    readonly rejected: (method: string) => void
   }
+  /** How long a handler may take. */
+  readonly timeout: Duration.Input
 }
-
-// The others are never what a request is about, or are too many to look at.
-const itemTypes: ReadonlySet<unknown> = new Set<Received.ThreadItem["type"]>([
-  "commandExecution",
-  "fileChange",
-  "mcpToolCall",
-  "dynamicToolCall"
-])
 
 interface Known {
   readonly fiber: Fiber.Fiber<void>
@@ -109,46 +92,9 @@ const toolFailed = {
   contentItems: [{ type: "inputText", text: "The tool has failed unexpectedly, or took too long." }]
 }
 
-const refused = (code: number, message: string) => ({ error: { code, message } })
-
-/** Of what this module says itself, which always is JSON. */
-const frameOf = (id: RequestId, reply: object): string =>
-  Result.getOrElse(
-    Frame.encode({ id, ...reply }),
-    (problem) => JSON.stringify({ id, ...refused(-32603, `The client's answer cannot be sent: ${problem}`) })
-  )
-
-/**
- * How the server shows that it has read an answer, which it does within milliseconds (measured on 0.169). It resolves a
- * request of a thread, but for the call of a tool, whose item it completes. Of what belongs to no thread it shows nothing.
- */
-const resolvedWhenRead: ReadonlySet<string> = new Set<Method>([
-  "item/commandExecution/requestApproval",
-  "item/fileChange/requestApproval",
-  "item/permissions/requestApproval",
-  "item/tool/requestUserInput",
-  "mcpServer/elicitation/request"
-])
-
-// A busy server, or a slow connection with a large answer, must not be told off. It reads in order: what is said after
-// an answer never comes before it, and it ignores what comes after one that it has read (measured).
-const readWithin = 10_000_000_000n
-
-interface Unread {
-  /** Of the call of a tool. */
-  readonly itemId: string | undefined
-  readonly method: string
-  /** How many frames the server had dropped before. */
-  readonly dropped: number
-  /** In nanoseconds; undefined while it is being sent. */
-  readonly until?: bigint
-}
-
-// Far beyond what a server has open at once. A server that never resolves and never completes must not fill the memory.
+// Far beyond what a server has open at once. A server that never resolves must not fill the memory.
 const maxWaiting = 4096
 const maxAnswered = 4096
-const maxItems = 4096
-const maxUntold = 4096
 
 const quoted = (name: string): string => visible(name, 100)
 
@@ -160,159 +106,169 @@ const shown = (method: string, answer: unknown, report: (text: string) => void):
 
 const isMethod = (name: string): name is Method => Object.hasOwn(serverRequests, name)
 
-const handle = Effect.fnUntraced(function*(
-  { fits, handler, isRaw }: Found,
-  request: RawRequest,
-  timeout: Duration.Input,
-  maxBytes: number | undefined,
-  report: (text: string) => void
-) {
+/** What answers in place of a handler that gives no answer. */
+const instead = (request: RawRequest): Effect.Effect<string> => {
   const { id, method } = request
-  const exit = yield* Effect.exit(Effect.timeoutOption(Effect.suspend(() => handler(request)), timeout))
-  let problem: string
-  if (Exit.isFailure(exit)) {
-    const error = Cause.squash(exit.cause)
-    if (error instanceof Refusal) return frameOf(id, refused(error.code ?? -32603, error.message))
-    problem = `failed: ${Cause.pretty(exit.cause)}`
-  } else if (Option.isNone(exit.value)) {
-    problem = `did not answer within ${Duration.format(Duration.fromInputUnsafe(timeout))}`
-  } else if (fits(exit.value.value)) {
-    // A reply without a result is none.
-    const frame = Frame.encode({ id, result: shown(method, exit.value.value ?? null, report) }, maxBytes)
-    if (Result.isSuccess(frame)) return frame.success
-    problem = `gave an answer that cannot be sent: ${frame.failure}`
-  } else {
-    const issue = isRaw || !isMethod(method)
-      ? "it is no JSON"
-      : issueOf<unknown>(serverRequests[method].result, exit.value.value)
-    problem = `gave an answer that does not fit the protocol: ${issue}`
-  }
-  const instead = isMethod(method) ? "the default answers instead" : "the request is refused"
-  report(`the handler of ${quoted(method)} ${problem}; ${instead}.`)
-  if (!isMethod(method)) return frameOf(id, refused(-32603, "The client cannot answer this request."))
+  if (!isMethod(method)) return Effect.succeed(frameOf(id, refused(-32603, "The client cannot answer this request.")))
   // The default says that there is no such tool, and here is one.
-  if (method === "item/tool/call") return frameOf(id, { result: toolFailed })
+  if (method === "item/tool/call") return Effect.succeed(frameOf(id, { result: toolFailed }))
   // The other defaults do not look at the params, which nobody may have checked.
-  const reply = yield* (defaults[method] as RawHandler)(request).pipe(
-    Effect.match({
-      onSuccess: (result) => ({ result }),
-      onFailure: (error) =>
+  return Effect.match((defaults[method] as RawHandler)(request), {
+    onSuccess: (result) => frameOf(id, { result }),
+    onFailure: (error) =>
+      frameOf(
+        id,
         refused(-32603, error instanceof Refusal ? error.message : "The client cannot answer this request.")
-    })
-  )
-  return frameOf(id, reply)
-})
+      )
+  })
+}
 
-export const make = Effect.fnUntraced(function*(options: {
-  readonly handlerOf: (method: string, origin: Origin, params: unknown) => Found | undefined
-  /** Waits until it is known whose turn a request is of, where it is not known yet. */
-  readonly undecided: (origin: Origin) => Effect.Effect<void> | undefined
-  /** The span that a request's span belongs below, if any. */
-  readonly spanOf: (origin: Origin) => Tracer.AnySpan | undefined
-  /** A request that no handler is asked for was answered with an error. */
-  readonly onRejected: (method: string) => void
-  /** Params do not fit. The request is refused, or its handler gets the others. */
-  readonly onUndecodable: (method: string, issue: string, isRefused: boolean) => void
-  /** A handler has ended. */
-  readonly onHandled: (origin: Origin) => void
-  readonly timeout: Duration.Input
-  readonly send: (frame: string) => Effect.Effect<void>
-  readonly report: (text: string) => void
-  /** Of a frame, where the connection has a limit. */
-  readonly maxSendBytes: () => number | undefined
-  /** How many frames the server has dropped, as its log tells, and why it dropped the last one. */
-  readonly dropped: () => { readonly count: number; readonly reason: string }
-}): Effect.fn.Return<ServerRequestFibers, never, Scope.Scope> {
-  const {
-    dropped,
-    handlerOf,
-    maxSendBytes,
-    onHandled,
-    onRejected,
-    onUndecodable,
-    report,
-    send,
-    spanOf,
-    timeout,
-    undecided
-  } = options
-  const fork = yield* FiberMap.runtime(yield* FiberMap.make<RequestId, void>())()
-  const forkSend = yield* FiberSet.makeRuntime<never, void>()
-  // Answered requests stay until the server says that it took the answer: until then it may send them again.
-  const known = new Map<RequestId, Known>()
-  const answered = new Set<RequestId>()
-  /** The answers of which the server has not shown yet that it has read them. */
-  const unread = new Map<RequestId, Unread>()
-  let isWatching = false
-  const clock = yield* Clock.Clock
-  /** The threads of which the server shows nothing. */
-  const untold = new Set<string>()
+const unfit = (method: string, answer: unknown, isRaw: boolean): string =>
+  isRaw || !isMethod(method) ? "it is no JSON" : issueOf<unknown>(serverRequests[method].result, answer)
+
+export class ServerRequestFibers {
+  /** Answered requests stay until the server says that it took the answer: until then it may send them again. */
+  private readonly known = new Map<RequestId, Known>()
+  private readonly answered = new Set<RequestId>()
   /** What a lost connection asked and the next one has not asked again yet, with the answer once there is one. */
-  const lost = new Map<RequestId, string | undefined>()
-  const items = new Map<string, Map<string, { readonly turnId: string | undefined; readonly item: unknown }>>()
-  let itemCount = 0
+  private readonly unasked = new Map<RequestId, string | undefined>()
+  private readonly items = new AskedItems()
+  private readonly parts: Parts
+  private readonly answers: UnreadAnswers
+  private readonly fork: (id: RequestId, effect: Effect.Effect<void>) => Fiber.Fiber<void>
 
-  const itemOf = (threadId: string | undefined, params: unknown): Received.ThreadItem | undefined => {
-    const itemId = stringOf(params, "itemId") ?? stringOf(params, "callId")
-    if (threadId === undefined || itemId === undefined) return undefined
-    const item = items.get(threadId)?.get(itemId)?.item
-    return guardOf(Received.ThreadItem)(item) ? item : undefined
+  private constructor(parts: Parts, answers: UnreadAnswers, fork: ServerRequestFibers["fork"]) {
+    this.parts = parts
+    this.answers = answers
+    this.fork = fork
   }
 
-  const sendAnswer = ({ id, method, params }: Message, frame: string): Effect.Effect<void> => {
-    const itemId = method === "item/tool/call" ? stringOf(params, "callId") : undefined
-    if (itemId === undefined && !resolvedWhenRead.has(method)) return send(frame)
-    const { threadId } = originOf(params)
-    if (threadId !== undefined && untold.has(threadId)) return send(frame)
-    const entry: Unread = { itemId, method, dropped: dropped().count }
-    unread.set(id, entry)
-    return Effect.map(send(frame), () => {
-      // It may have been read before a full pipe has let all of it pass.
-      if (unread.get(id) !== entry) return
-      unread.delete(id)
-      unread.set(id, { ...entry, until: clock.monotonicTimeNanosUnsafe() + readWithin })
-      if (isWatching) return
-      isWatching = true
-      forkSend(watchUnread)
-    })
-  }
-
-  /** One timer for all, because the oldest stands first. */
-  const watchUnread: Effect.Effect<void> = Effect.suspend(() => {
-    for (const [id, entry] of unread) {
-      if (entry.until === undefined) continue
-      const left = entry.until - clock.monotonicTimeNanosUnsafe()
-      return Effect.andThen(left > 0n ? Effect.sleep(Duration.nanos(left)) : takeBack(id, entry), watchUnread)
-    }
-    isWatching = false
-    return Effect.void
+  static readonly make = Effect.fnUntraced(function*(
+    parts: Parts
+  ): Effect.fn.Return<ServerRequestFibers, never, Scope.Scope> {
+    const fork = yield* FiberMap.runtime(yield* FiberMap.make<RequestId, void>())()
+    return new ServerRequestFibers(parts, yield* UnreadAnswers.make(parts.state, parts.diagnostics), fork)
   })
 
-  /** A turn would wait for its answer without end. */
-  const takeBack = (id: RequestId, entry: Unread): Effect.Effect<void> => {
-    unread.delete(id)
-    const { count, reason } = dropped()
-    const why = count > entry.dropped ? ` (${reason})` : ""
-    report(
-      `codex has not read the answer to its request ${entry.method} within 10 seconds${why}. It is told that the request ` +
-        "has failed, so that its turn goes on."
+  // ---------------------------------------------------------------------------
+  // Called by the reader; returns at once
+  // ---------------------------------------------------------------------------
+
+  readonly start = (message: Message): void => {
+    const { id } = message
+    if (this.takeUp(message)) return
+    const { router } = this.parts
+    const origin = originOf(message.params)
+    if (origin.threadId !== undefined) this.answers.tell(origin.threadId)
+    const wait = router.undecided(origin)
+    const responding = wait === undefined
+      ? this.respond(message, origin)
+      : Effect.andThen(wait, Effect.suspend(() => this.respond(message, origin)))
+    const fiber = this.fork(
+      id,
+      Effect.ensuring(
+        responding,
+        Effect.sync(() => {
+          router.handled(origin)
+          // The server resolves only what belongs to a thread.
+          if (origin.threadId === undefined) this.known.delete(id)
+          else this.onAnswered(id)
+        })
+      )
     )
-    return send(frameOf(id, refused(-32603, "The client's answer could not be read.")))
+    const hasEnded = fiber.pollUnsafe() !== undefined
+    // It may have run to its end on the spot.
+    if (origin.threadId !== undefined || !hasEnded) this.known.set(id, { fiber, message, origin })
+    if (hasEnded) this.onAnswered(id)
   }
 
-  const respond = ({ id, method: name, params }: Message, origin: Origin): Effect.Effect<void> => {
+  resolved(id: unknown): void {
+    if (Predicate.isString(id) || Predicate.isNumber(id)) this.forget(id)
+  }
+
+  itemStarted(threadId: string, params: unknown): void {
+    this.items.started(threadId, params)
+  }
+
+  itemCompleted(threadId: string, params: unknown): void {
+    const itemId = textAt(at(params, "item"), "id")
+    if (itemId === undefined) return
+    this.items.drop(threadId, itemId)
+    this.answers.itemCompleted(threadId, itemId)
+  }
+
+  turnEnded(threadId: string, turnId: string): void {
+    for (const [id, { origin }] of this.known) {
+      if (origin.threadId === threadId && (origin.turnId === turnId || origin.isLegacy)) this.forget(id)
+    }
+    this.items.turnEnded(threadId, turnId)
+  }
+
+  /** No turn of the thread waits for an answer. */
+  idle(threadId: string): void {
+    this.answers.idle(threadId)
+  }
+
+  /** The connection is lost. What was asked of those threads may be asked again on the next one, and waits for that. */
+  lost(mayGoOn: (threadId: string) => boolean): void {
+    for (const [id, { origin }] of this.known) {
+      // What was answered is not asked again, unless the answer was lost: then it is a new question.
+      if (origin.threadId === undefined || !mayGoOn(origin.threadId) || this.answered.has(id)) this.forget(id)
+      else if (!this.unasked.has(id)) this.unasked.set(id, undefined)
+    }
+    this.items.clear()
+  }
+
+  ended(): void {
+    for (const id of this.known.keys()) this.forget(id)
+    this.items.clear()
+  }
+
+  // ---------------------------------------------------------------------------
+  // For the client
+  // ---------------------------------------------------------------------------
+
+  /** The server tells nothing of the thread any more, until it asks something of it again. */
+  unsubscribed(threadId: string): void {
+    this.answers.untell(threadId)
+  }
+
+  /** What still waits to be asked again of a thread will not be. */
+  settled(threadId: string): void {
+    for (const id of this.unasked.keys()) {
+      if (this.known.get(id)?.origin.threadId === threadId) this.forget(id)
+    }
+  }
+
+  /** The requests whose handlers run, of a turn and of the agents that work for it. */
+  open(threadId: string, turnId: string): ReadonlyArray<string> {
+    return [...this.known.values()].flatMap(({ fiber, message, origin }) =>
+      this.parts.router.isFor(origin, threadId, turnId) && fiber.pollUnsafe() === undefined ? [message.method] : []
+    )
+  }
+
+  // ---------------------------------------------------------------------------
+  // The answer
+  // ---------------------------------------------------------------------------
+
+  private report(message: string): void {
+    this.parts.diagnostics.tell({ _tag: "HandlerProblem", message })
+  }
+
+  private respond({ id, method: name, params }: Message, origin: Origin): Effect.Effect<void> {
+    const { router, telemetry } = this.parts
     const answer = (frame: string) =>
       Effect.suspend(() => {
-        if (!lost.has(id)) return sendAnswer({ id, method: name, params }, frame)
-        lost.set(id, frame)
+        if (!this.unasked.has(id)) return this.answers.send({ id, method: name, params }, frame)
+        this.unasked.set(id, frame)
         return Effect.void
       })
     const reject = (code: number, message: string, problem?: string) => {
-      if (problem !== undefined) report(problem)
-      onRejected(name)
+      if (problem !== undefined) this.report(problem)
+      telemetry.rejected(name)
       return answer(frameOf(id, refused(code, message)))
     }
-    const found = handlerOf(name, origin, params)
+    const found = router.handlerOf(name, origin, params)
     if (found === undefined) {
       return reject(
         -32601,
@@ -320,177 +276,117 @@ export const make = Effect.fnUntraced(function*(options: {
         `the server sent a request of the unknown method ${quoted(name)}`
       )
     }
-    if (known.size - answered.size >= maxWaiting) {
+    if (this.known.size - this.answered.size >= maxWaiting) {
       return reject(
         -32603,
         "Too many requests wait for an answer.",
         `${maxWaiting} requests of the server wait for an answer; another one, ${quoted(name)}, is refused`
       )
     }
-    const item = itemOf(origin.threadId, params)
+    const item = this.items.of(origin.threadId, params)
     let request: RawRequest & { readonly undecodable?: Members } = { id, method: name, params, item }
     const schema = found.isRaw || !isMethod(name) ? undefined : serverRequests[name].params
     if (schema !== undefined && !guardOf<unknown>(schema)(params)) {
       const issue = issueOf<unknown>(schema, params)
       const rest = sparing(name, schema, params)
-      onUndecodable(name, issue, rest === undefined)
+      this.parts.diagnostics.undecodableServerRequest(name, issue, rest === undefined)
       if (rest === undefined) return reject(-32602, `The params of ${name} do not fit: ${issue}`)
       request = { ...request, ...rest }
     }
     // A span keeps its result, and an answer may be a secret: so it is sent within the span.
-    return handle(found, request, timeout, maxSendBytes(), report).pipe(
+    return this.handle(found, request).pipe(
       Effect.flatMap(answer),
       Effect.withSpan(`ServerRequests.${quoted(name)}`, {
-        parent: spanOf(origin),
+        parent: router.spanOf(origin),
         attributes: { "codex.thread.id": origin.threadId, "codex.turn.id": origin.turnId }
       })
     )
   }
 
-  const onAnswered = (id: RequestId) => {
-    if (!known.has(id) || lost.has(id)) return
-    answered.add(id)
-    if (answered.size <= maxAnswered) return
-    const [oldest] = answered
-    answered.delete(oldest!)
-    known.delete(oldest!)
-    unread.delete(oldest!)
+  /** The answer of its handler, or else of the default. */
+  private handle({ fits, handler, isRaw, undecided }: Found, request: RawRequest): Effect.Effect<string> {
+    const { id, method } = request
+    const { notices, state, telemetry, timeout } = this.parts
+    const inTime = Effect.timeoutOption(
+      Effect.suspend(() => {
+        if (undecided !== undefined) notices.undecided(undecided)
+        return handler(request)
+      }),
+      timeout
+    )
+    const counted = Effect.onExit(inTime, (exit) =>
+      Effect.sync(() => {
+        if (Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)) telemetry.handled(method, "interrupted")
+      }))
+    return Effect.flatMap(Effect.exit(counted), (exit) => {
+      if (Exit.isFailure(exit)) {
+        const error = Cause.squash(exit.cause)
+        const isRefusal = error instanceof Refusal
+        if (!Cause.hasInterruptsOnly(exit.cause)) telemetry.handled(method, isRefusal ? "refused" : "default")
+        return isRefusal
+          ? Effect.succeed(frameOf(id, refused(error.code ?? -32603, error.message)))
+          : this.unanswered(request, `failed: ${Cause.pretty(exit.cause)}`)
+      }
+      if (Option.isNone(exit.value)) {
+        telemetry.handled(method, "default")
+        const limit = Duration.format(Duration.fromInputUnsafe(timeout))
+        return this.unanswered(request, `did not answer within ${limit}`)
+      }
+      const { value } = exit.value
+      if (!fits(value)) {
+        telemetry.handled(method, "default")
+        return this.unanswered(request, `gave an answer that does not fit the protocol: ${unfit(method, value, isRaw)}`)
+      }
+      telemetry.handled(method, "answered")
+      const result = shown(method, value ?? null, (text) => this.report(text))
+      // A reply without a result is none.
+      const frame = Frame.encode({ id, result }, state.link.transport.maxSendBytes)
+      return Result.isSuccess(frame)
+        ? Effect.succeed(frame.success)
+        : this.unanswered(request, `gave an answer that cannot be sent: ${frame.failure}`)
+    })
   }
 
-  const expectNothing = (threadId: string) => {
-    for (const id of unread.keys()) {
-      if (known.get(id)?.origin.threadId === threadId) unread.delete(id)
-    }
+  private unanswered(request: RawRequest, problem: string): Effect.Effect<string> {
+    const then = isMethod(request.method) ? "the default answers instead" : "the request is refused"
+    this.report(`the handler of ${quoted(request.method)} ${problem}; ${then}.`)
+    return instead(request)
   }
 
-  const dropItem = (threadId: string, id: string) => {
-    const ofThread = items.get(threadId)
-    if (ofThread?.delete(id) !== true) return
-    itemCount--
-    if (ofThread.size === 0) items.delete(threadId)
+  private onAnswered(id: RequestId): void {
+    if (!this.known.has(id) || this.unasked.has(id)) return
+    this.answered.add(id)
+    if (this.answered.size <= maxAnswered) return
+    const [oldest] = this.answered
+    this.answered.delete(oldest!)
+    this.known.delete(oldest!)
+    this.answers.forget(oldest!)
   }
 
-  const dropItems = () => {
-    items.clear()
-    itemCount = 0
-  }
-
-  const forget = (id: RequestId) => {
-    const entry = known.get(id)
+  private forget(id: RequestId): void {
+    const entry = this.known.get(id)
     if (entry === undefined) return
-    unread.delete(id)
-    known.delete(id)
-    answered.delete(id)
-    lost.delete(id)
+    this.answers.forget(id)
+    this.known.delete(id)
+    this.answered.delete(id)
+    this.unasked.delete(id)
     entry.fiber.interruptUnsafe()
   }
 
   /** Whether it is taken up again. A process that was started since may use the id for something else. */
-  const takeUp = (message: Message): boolean => {
+  private takeUp(message: Message): boolean {
     const { id } = message
-    if (!lost.has(id)) return known.has(id)
-    if (!isSame(known.get(id)!.message, message)) {
-      forget(id)
+    if (!this.unasked.has(id)) return this.known.has(id)
+    if (!isSame(this.known.get(id)!.message, message)) {
+      this.forget(id)
       return false
     }
-    const frame = lost.get(id)
-    lost.delete(id)
+    const frame = this.unasked.get(id)
+    this.unasked.delete(id)
     if (frame !== undefined) {
-      onAnswered(id)
-      forkSend(sendAnswer(message, frame))
+      this.onAnswered(id)
+      this.answers.sendLater(message, frame)
     }
     return true
   }
-
-  return {
-    start(message) {
-      const { id } = message
-      if (takeUp(message)) return
-      const origin = originOf(message.params)
-      if (origin.threadId !== undefined) untold.delete(origin.threadId)
-      const wait = undecided(origin)
-      const responding = wait === undefined
-        ? respond(message, origin)
-        : Effect.andThen(wait, Effect.suspend(() => respond(message, origin)))
-      const fiber = fork(
-        id,
-        Effect.ensuring(
-          responding,
-          Effect.sync(() => {
-            onHandled(origin)
-            // The server resolves only what belongs to a thread.
-            if (origin.threadId === undefined) known.delete(id)
-            else onAnswered(id)
-          })
-        )
-      )
-      const hasEnded = fiber.pollUnsafe() !== undefined
-      // It may have run to its end on the spot.
-      if (origin.threadId !== undefined || !hasEnded) known.set(id, { fiber, message, origin })
-      if (hasEnded) onAnswered(id)
-    },
-    resolved(id) {
-      if (Predicate.isString(id) || Predicate.isNumber(id)) forget(id)
-    },
-    itemStarted(threadId, params) {
-      const item = Predicate.hasProperty(params, "item") ? params.item : undefined
-      const id = stringOf(item, "id")
-      if (id === undefined || !Predicate.hasProperty(item, "type") || !itemTypes.has(item.type)) return
-      const ofThread = items.get(threadId) ?? new Map()
-      items.set(threadId, ofThread)
-      if (!ofThread.has(id)) itemCount++
-      ofThread.set(id, { turnId: stringOf(params, "turnId"), item })
-      if (itemCount <= maxItems) return
-      for (const [oldestThread, itsItems] of items) {
-        const [oldest] = itsItems.keys()
-        return dropItem(oldestThread, oldest!)
-      }
-    },
-    itemCompleted(threadId, params) {
-      if (!Predicate.hasProperty(params, "item")) return
-      const itemId = stringOf(params.item, "id")
-      if (itemId === undefined) return
-      dropItem(threadId, itemId)
-      for (const [id, entry] of unread) {
-        if (entry.itemId === itemId && known.get(id)?.origin.threadId === threadId) unread.delete(id)
-      }
-    },
-    turnEnded(threadId, turnId) {
-      for (const [id, { origin }] of known) {
-        if (origin.threadId === threadId && (origin.turnId === turnId || origin.isLegacy)) forget(id)
-      }
-      // An item that was running when its turn was interrupted is never completed.
-      for (const [id, item] of items.get(threadId) ?? []) {
-        if (item.turnId === turnId) dropItem(threadId, id)
-      }
-    },
-    idle: expectNothing,
-    unsubscribed(threadId) {
-      untold.add(threadId)
-      if (untold.size > maxUntold) untold.delete(untold.values().next().value!)
-      expectNothing(threadId)
-    },
-    open(isMeant) {
-      return [...known.values()].flatMap(({ fiber, message, origin }) =>
-        isMeant(origin) && fiber.pollUnsafe() === undefined ? [message.method] : []
-      )
-    },
-    lost(mayGoOn) {
-      for (const [id, { origin }] of known) {
-        // What was answered is not asked again, unless the answer was lost: then it is a new question.
-        if (origin.threadId === undefined || !mayGoOn(origin.threadId) || answered.has(id)) forget(id)
-        else if (!lost.has(id)) lost.set(id, undefined)
-      }
-      dropItems()
-    },
-    settled(threadId) {
-      for (const id of lost.keys()) {
-        if (known.get(id)?.origin.threadId === threadId) forget(id)
-      }
-    },
-    ended() {
-      for (const id of known.keys()) forget(id)
-      dropItems()
-    }
-  }
-})
+}

@@ -13,6 +13,7 @@ import type { ConnectionError } from "../../CodexError.ts"
 import { ThreadBusy } from "../../CodexError.ts"
 import type { Raw } from "../../ServerNotification.ts"
 import type { Overrides } from "../../ServerRequests.ts"
+import { ReadBatch } from "../events/readBatch.ts"
 import { membersOf } from "../protocol/members.ts"
 import { rootOf, turnIdOf } from "../protocol/peek.ts"
 import { internalsOf, type Rpc, type ThreadObserver } from "../rpcInternals.ts"
@@ -53,8 +54,7 @@ export class ThreadRoute implements ThreadObserver {
   private held: { readonly turnId: string; readonly settings: Told | undefined } | undefined
   private readonly turns = new Map<string, TurnState>()
   private readonly over = new Set<string>()
-  private readonly touched: Array<TurnState> = []
-  private readonly afterRead: Array<() => void> = []
+  private readonly batch = new ReadBatch<TurnState>()
   private idle: Deferred.Deferred<void> | undefined
   private last: TurnState | undefined
   private end: ConnectionError | undefined
@@ -88,19 +88,12 @@ export class ThreadRoute implements ThreadObserver {
     if (turn === undefined) return
     this.last = turn
     turn.onNotification(event, bytes)
-    if (turn.isTouched) return
-    turn.isTouched = true
-    this.touched.push(turn)
+    this.batch.touch(turn)
   }
 
   onReadEnd(): void {
-    if (this.touched.length > 0) {
-      for (const turn of this.touched.splice(0)) {
-        turn.isTouched = false
-        turn.onReadEnd()
-      }
-    }
-    if (this.afterRead.length > 0) { for (const run of this.afterRead.splice(0)) run() }
+    this.batch.endTouched()
+    this.batch.runDeferred()
   }
 
   onEnd(cause: ConnectionError): void {
@@ -189,7 +182,7 @@ export class ThreadRoute implements ThreadObserver {
     const id = this.activeTurnId
     if (id === undefined || (_tag === "thread/status/changed" && !isQuiet(membersOf(params)["status"]))) return
     const turn = this.turns.get(id)
-    this.afterRead.push(() => {
+    this.batch.defer(() => {
       if (turn === undefined) this.calls.onQuiet(this, id)
       else if (!turn.isEnded) this.calls.onQuietTurn(turn)
     })
@@ -218,7 +211,7 @@ export class ThreadRoute implements ThreadObserver {
   /** The reply to the request for a compaction names no turn. */
   private begins(id: string): void {
     const begun = this.starting?.begun
-    if (begun !== undefined) this.afterRead.push(() => Deferred.doneUnsafe(begun, Exit.succeed(id)))
+    if (begun !== undefined) this.batch.defer(() => Deferred.doneUnsafe(begun, Exit.succeed(id)))
   }
 
   private onMessage(takerId: string, clientId: string): void {
@@ -229,7 +222,7 @@ export class ThreadRoute implements ThreadObserver {
     for (const turn of this.turns.values()) {
       if (turn.options.clientId !== clientId || (turn.id === takerId && hasBegunOurs(turn))) continue
       this.activeTurnId = takerId
-      this.afterRead.push(() => this.taken(turn, takerId))
+      this.batch.defer(() => this.taken(turn, takerId))
     }
   }
 
@@ -254,7 +247,7 @@ export class ThreadRoute implements ThreadObserver {
     this.activeTurnId = undefined
     const idle = this.idle
     this.idle = undefined
-    if (idle !== undefined) this.afterRead.push(() => Deferred.doneUnsafe(idle, Exit.void))
+    if (idle !== undefined) this.batch.defer(() => Deferred.doneUnsafe(idle, Exit.void))
   }
 
   /** The turns that are not over as far as is known. */

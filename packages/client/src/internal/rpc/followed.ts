@@ -1,0 +1,121 @@
+/** The notifications that the connection itself follows: what it knows of threads, turns, items and MCP servers. */
+import type { ServerNotifications } from "@effect-codex/protocol/Methods"
+import type * as Clock from "effect/Clock"
+import type { ReadBatch } from "../events/readBatch.ts"
+import { at, textAt } from "../protocol/peek.ts"
+import type { Router } from "../serverRequests/router.ts"
+import type { ServerRequestFibers } from "../serverRequests/serverRequestFibers.ts"
+import type { ToldSettings } from "../settings/toldSettings.ts"
+import type { ConnectionState } from "./connectionState.ts"
+import type { DiagnosticLog } from "./diagnosticLog.ts"
+import type { FanOut, Observed } from "./fanOut.ts"
+import type { Notices } from "./notices.ts"
+import type { ThreadTotals } from "./threadTotals.ts"
+
+const methods: ReadonlySet<string> = new Set<keyof ServerNotifications>([
+  "configWarning",
+  "error",
+  "item/completed",
+  "item/started",
+  "mcpServer/startupStatus/updated",
+  "model/rerouted",
+  "serverRequest/resolved",
+  "thread/closed",
+  "thread/settings/updated",
+  "thread/started",
+  "thread/status/changed",
+  "thread/tokenUsage/updated",
+  "turn/completed",
+  "turn/started"
+])
+
+export const isFollowed = (method: string): boolean => methods.has(method)
+
+export interface Followed {
+  /** Called by the reader for a method that {@link isFollowed}, after those who asked for the notification got it. */
+  readonly onNotification: (method: string, threadId: string | undefined, params: unknown) => void
+}
+
+export const make = (parts: {
+  readonly batch: ReadBatch<Observed>
+  readonly clock: Clock.Clock
+  readonly diagnostics: DiagnosticLog
+  readonly fanOut: FanOut
+  readonly notices: Notices
+  readonly router: Router
+  readonly serverRequests: ServerRequestFibers
+  readonly settings: ToldSettings
+  readonly state: ConnectionState
+  readonly totals: ThreadTotals
+}): Followed => {
+  const { batch, clock, diagnostics, fanOut, notices, router, serverRequests, settings, state, totals } = parts
+
+  /** It comes right after the handshake, before anybody can have asked for it. */
+  const ofNoThread = (method: string, params: unknown): void => {
+    if (method === "configWarning") diagnostics.configWarning({ _tag: method, params }, fanOut.isSubscribed)
+    else if (method === "mcpServer/startupStatus/updated") notices.mcpServer(undefined, params)
+  }
+
+  const turnCompleted = (threadId: string, params: unknown): void => {
+    const turnId = textAt(at(params, "turn"), "id")
+    if (turnId === undefined) return
+    router.turnEnded(turnId)
+    notices.turnEnded(turnId)
+    batch.defer(() => serverRequests.turnEnded(threadId, turnId))
+  }
+
+  const tokenUsage = (threadId: string, params: unknown): void => {
+    const usage = at(params, "tokenUsage")
+    // After the turn itself, which compares it with what was told before.
+    totals.updated(threadId, usage)
+    const turnId = textAt(params, "turnId")
+    const root = turnId === undefined ? undefined : router.rootOf(turnId)
+    if (root === undefined || root.threadId === threadId || turnId === undefined) return
+    for (const observer of fanOut.observersOf(root.threadId)) observer.onSubagentUsage?.(root.turnId, turnId, usage)
+  }
+
+  const threadClosed = (threadId: string): void => {
+    state.link.mcpStartup.closed(threadId)
+    notices.threadClosed(threadId)
+    settings.closed(threadId)
+    totals.closed(threadId)
+    serverRequests.idle(threadId)
+  }
+
+  return {
+    onNotification(method, threadId, params) {
+      if (threadId === undefined) return ofNoThread(method, params)
+      switch (method) {
+        case "turn/completed":
+          return turnCompleted(threadId, params)
+        case "thread/tokenUsage/updated":
+          return tokenUsage(threadId, params)
+        case "turn/started":
+          router.turnStarted(threadId, params)
+          return notices.turnStarted(params)
+        case "item/started":
+          return serverRequests.itemStarted(threadId, params)
+        case "item/completed":
+          serverRequests.itemCompleted(threadId, params)
+          return notices.itemCompleted(threadId, params)
+        case "serverRequest/resolved":
+          return batch.defer(() => serverRequests.resolved(at(params, "requestId")))
+        case "mcpServer/startupStatus/updated":
+          state.link.mcpStartup.updated(threadId, params)
+          return notices.mcpServer(threadId, params)
+        case "thread/closed":
+          return threadClosed(threadId)
+        case "thread/status/changed":
+          if (at(at(params, "status"), "type") === "idle") serverRequests.idle(threadId)
+          return
+        case "error":
+          return notices.turnError(threadId, params)
+        case "model/rerouted":
+          return notices.rerouted(threadId, params)
+        case "thread/started":
+        case "thread/settings/updated":
+          return settings.updated(threadId, params, clock.monotonicTimeNanosUnsafe())
+      }
+    }
+  }
+}

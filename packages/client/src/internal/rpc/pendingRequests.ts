@@ -1,0 +1,129 @@
+/** The requests that wait for their replies: their ids, their deadlines, and what becomes of them when the connection ends. */
+import type * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Scope from "effect/Scope"
+import type { ConnectionError, DecodeError, RequestError } from "../../CodexError.ts"
+import { AppServerTimeout } from "../../CodexError.ts"
+import type { ReadBatch } from "../events/readBatch.ts"
+import * as RpcErrors from "../protocol/rpcErrors.ts"
+import * as ToldSettings from "../settings/toldSettings.ts"
+import * as Deadlines from "./deadlines.ts"
+import type { DiagnosticLog } from "./diagnosticLog.ts"
+import type { Observed } from "./fanOut.ts"
+import type { RequestTelemetry } from "./requestTelemetry.ts"
+
+/** How a request can fail before its result is read. */
+export type ExchangeError = Exclude<RequestError, DecodeError>
+
+export interface Reply {
+  readonly result: unknown
+  /** How long the server took. */
+  readonly seconds: number
+}
+
+export type Waiting = Deferred.Deferred<Reply, ExchangeError>
+
+interface Pending {
+  readonly method: string
+  /** Monotonic, in nanoseconds. */
+  readonly sentAt: bigint
+  readonly reply: Waiting
+  /** In milliseconds, as the monotonic time at which it has passed. */
+  readonly timeout: number
+  readonly expiresAt: number
+}
+
+interface Parts {
+  readonly batch: ReadBatch<Observed>
+  readonly clock: Clock.Clock
+  readonly diagnostics: DiagnosticLog
+  readonly settings: ToldSettings.ToldSettings
+  readonly telemetry: RequestTelemetry
+}
+
+export class PendingRequests {
+  private readonly pending = new Map<number, Pending>()
+  private lastId = 0
+  private deadlines: Deadlines.Deadlines | undefined
+  private readonly parts: Parts
+
+  private constructor(parts: Parts) {
+    this.parts = parts
+  }
+
+  static readonly make = Effect.fnUntraced(function*(
+    parts: Parts
+  ): Effect.fn.Return<PendingRequests, never, Scope.Scope> {
+    const requests = new PendingRequests(parts)
+    requests.deadlines = yield* Deadlines.make(parts.clock, (now) => requests.expire(now))
+    return requests
+  })
+
+  nextId(): number {
+    return ++this.lastId
+  }
+
+  /** From here on its reply is expected. */
+  add(id: number, method: string, timeout: Duration.Input): Waiting {
+    const reply: Waiting = Deferred.makeUnsafe()
+    const millis = Duration.toMillis(timeout)
+    const sentAt = this.parts.clock.monotonicTimeNanosUnsafe()
+    const expiresAt = Number(sentAt) / 1e6 + millis
+    this.pending.set(id, { method, reply, sentAt, timeout: millis, expiresAt })
+    this.deadlines?.add(expiresAt)
+    return reply
+  }
+
+  /** Its reply is not expected any more. */
+  forget(id: number): void {
+    this.pending.delete(id)
+  }
+
+  /** Called by the reader. Whoever waits goes on after the read, and then sees all that came with the reply. */
+  onReply(id: unknown, { error, result }: { readonly result?: unknown; readonly error?: unknown }): void {
+    const { batch, diagnostics, settings, telemetry } = this.parts
+    // Ours are numbers. One that comes back as a text is still ours, and nobody else's.
+    const known = typeof id === "string" && /^\d+$/.test(id) ? Number(id) : id
+    const request = typeof known === "number" ? this.pending.get(known) : undefined
+    if (typeof known !== "number" || request === undefined) return diagnostics.unmatchedReply(id)
+    this.pending.delete(known)
+    const seconds = this.secondsSince(request.sentAt)
+    if (error !== undefined && error !== null) {
+      const refusal = RpcErrors.fromReply(request.method, error)
+      telemetry.answered(request.method, seconds, refusal._tag)
+      return batch.defer(() => Deferred.doneUnsafe(request.reply, Exit.fail(refusal)))
+    }
+    if (ToldSettings.isTold(request.method)) settings.replied(result, request.sentAt)
+    batch.defer(() => Deferred.doneUnsafe(request.reply, Exit.succeed({ result, seconds })))
+  }
+
+  /** Nothing more is read from where their replies would come. */
+  failAll(cause: ConnectionError): void {
+    for (const { method, reply, sentAt } of this.pending.values()) {
+      this.parts.telemetry.answered(method, this.secondsSince(sentAt), cause._tag)
+      Deferred.doneUnsafe(reply, Exit.fail(cause))
+    }
+    this.pending.clear()
+  }
+
+  private secondsSince(nanos: bigint): number {
+    return Number(this.parts.clock.monotonicTimeNanosUnsafe() - nanos) / 1e9
+  }
+
+  private expire(now: number): number {
+    let nearest = Infinity
+    for (const [id, { expiresAt, method, reply, timeout }] of this.pending) {
+      if (expiresAt > now) {
+        nearest = Math.min(nearest, expiresAt)
+        continue
+      }
+      this.pending.delete(id)
+      this.parts.telemetry.answered(method, timeout / 1000, "AppServerTimeout")
+      Deferred.doneUnsafe(reply, Exit.fail(new AppServerTimeout({ method, timeout })))
+    }
+    return nearest
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * Where a request of the server goes: to the handler of its turn, else of the turn that its agent works for, else to the one
+ * that was installed last, else to the client's. Knows the turns that run, and which of them works for which.
+ */
+import { serverRequests } from "@effect-codex/protocol/Methods"
+import * as Effect from "effect/Effect"
+import type * as Tracer from "effect/Tracer"
+import type { Handlers, Method, Overrides, RawHandler } from "../../ServerRequests.ts"
+import { defaults } from "../../ServerRequests.ts"
+import { guardOf } from "../protocol/guard.ts"
+import { isMcpToolApproval } from "../protocol/mcpToolApproval.ts"
+import { at, rootOf, textAt } from "../protocol/peek.ts"
+import type { ThreadObserver } from "../rpcInternals.ts"
+
+/** What a request belongs to. */
+export interface Origin {
+  readonly threadId: string | undefined
+  readonly turnId: string | undefined
+  /** The approvals of older servers name the thread alone, but belong to its turn all the same. */
+  readonly isLegacy: boolean
+}
+
+export const originOf = (params: unknown): Origin => {
+  const threadId = textAt(params, "threadId")
+  const conversationId = textAt(params, "conversationId")
+  return {
+    threadId: threadId ?? conversationId,
+    turnId: textAt(params, "turnId"),
+    isLegacy: threadId === undefined && conversationId !== undefined
+  }
+}
+
+interface TurnRef {
+  readonly threadId: string
+  readonly turnId: string
+}
+
+/** A handler, and how to treat it. */
+export interface Found {
+  readonly handler: RawHandler
+  /** Neither its params nor its answer are checked. */
+  readonly isRaw: boolean
+  /** The method, where nobody has given a handler and the default answers. */
+  readonly undecided: Method | undefined
+  /** Whether the server is to get this answer. */
+  readonly fits: (answer: unknown) => boolean
+}
+
+/** Who observes a thread. */
+export interface Observers {
+  readonly isObserved: (threadId: string) => boolean
+  readonly observersOf: (threadId: string) => ReadonlyArray<ThreadObserver>
+}
+
+const isMethod = (name: string): name is Method => Object.hasOwn(serverRequests, name)
+
+/** The rest of what JSON does not have is found when the answer is written. */
+const isAny = (answer: unknown): boolean => typeof answer !== "function" && typeof answer !== "symbol"
+
+/** The handler that one set of them has for a method. */
+const handlerIn = (overrides: Overrides, name: string, params: unknown): Found | undefined => {
+  const { raw } = overrides
+  const rawHandler = raw !== undefined && Object.hasOwn(raw, name) ? raw[name] : undefined
+  if (rawHandler !== undefined) return { handler: rawHandler, isRaw: true, undecided: undefined, fits: isAny }
+  if (!isMethod(name)) return undefined
+  const isToolApproval = overrides.mcpToolApproval !== undefined && name === "mcpServer/elicitation/request" &&
+    isMcpToolApproval(params)
+  const handler = (isToolApproval ? overrides.mcpToolApproval : undefined) ?? overrides[name]
+  return handler === undefined
+    ? undefined
+    // The request that it is called with is the one of its method.
+    : {
+      handler: handler as RawHandler,
+      isRaw: false,
+      undecided: handler === defaults[name] ? name : undefined,
+      fits: guardOf<unknown>(serverRequests[name].result)
+    }
+}
+
+// Far beyond the turns that run at once. A server that never completes one must not fill the memory.
+const maxRoots = 4096
+
+export class Router {
+  private readonly installed: Array<Overrides> = []
+  /**
+   * The running turns of observed threads, and those of the agents that work for them: a subagent has a thread of its own,
+   * and its turns name the turn at their root.
+   */
+  private readonly roots = new Map<string, TurnRef>()
+  private readonly handlers: Handlers
+  private readonly observers: Observers
+
+  constructor(handlers: Handlers, observers: Observers) {
+    this.handlers = handlers
+    this.observers = observers
+  }
+
+  // ---------------------------------------------------------------------------
+  // For a request
+  // ---------------------------------------------------------------------------
+
+  /** Undefined where nobody knows the method. */
+  handlerOf(name: string, origin: Origin, params: unknown): Found | undefined {
+    for (const overrides of this.nearest(origin)) {
+      const found = handlerIn(overrides, name, params)
+      if (found !== undefined) return found
+    }
+    return handlerIn(this.handlers, name, params)
+  }
+
+  /** Waits until it is known whose turn a request is of. Undefined where it is known. */
+  undecided(origin: Origin): Effect.Effect<void> | undefined {
+    const waits = this.turnsOf(origin).flatMap(({ threadId, turnId }) =>
+      this.observers.observersOf(threadId).flatMap((observer) => observer.undecided?.(turnId) ?? [])
+    )
+    return waits.length === 0 ? undefined : Effect.all(waits, { discard: true })
+  }
+
+  /** The span of the turn that a request is of, or of the one that its agent works for. */
+  spanOf({ threadId, turnId }: Origin): Tracer.AnySpan | undefined {
+    const own = threadId === undefined ? undefined : this.spanOfTurn(threadId, turnId)
+    const root = turnId === undefined ? undefined : this.roots.get(turnId)
+    return own ?? (root === undefined ? undefined : this.spanOfTurn(root.threadId, root.turnId))
+  }
+
+  /** Its handler has ended. */
+  handled(origin: Origin): void {
+    for (const { threadId, turnId } of this.turnsOf(origin)) {
+      for (const observer of this.observers.observersOf(threadId)) observer.onHandled?.(turnId)
+    }
+  }
+
+  /** Whether a request is of the turn, or of an agent that works for it. */
+  isFor(origin: Origin, threadId: string, turnId: string): boolean {
+    if (origin.threadId === threadId && origin.turnId === turnId) return true
+    const root = origin.turnId === undefined ? undefined : this.roots.get(origin.turnId)
+    return root?.threadId === threadId && root.turnId === turnId
+  }
+
+  // ---------------------------------------------------------------------------
+  // What it knows
+  // ---------------------------------------------------------------------------
+
+  install(overrides: Overrides): void {
+    this.installed.push(overrides)
+  }
+
+  remove(overrides: Overrides): void {
+    this.installed.splice(this.installed.lastIndexOf(overrides), 1)
+  }
+
+  turnStarted(threadId: string, params: unknown): void {
+    const id = textAt(at(params, "turn"), "id")
+    if (id === undefined) return
+    const rootId = rootOf(params)
+    const root = rootId === undefined ? undefined : this.roots.get(rootId)
+    if (root !== undefined) this.roots.set(id, root)
+    else if (this.observers.isObserved(threadId)) this.roots.set(id, { threadId, turnId: id })
+    if (this.roots.size <= maxRoots) return
+    const [oldest] = this.roots.keys()
+    this.roots.delete(oldest!)
+  }
+
+  turnEnded(turnId: string): void {
+    this.roots.delete(turnId)
+  }
+
+  /** The turn that the agent of this one works for, if it works for one. */
+  rootOf(turnId: string): TurnRef | undefined {
+    const root = this.roots.get(turnId)
+    return root?.turnId === turnId ? undefined : root
+  }
+
+  // ---------------------------------------------------------------------------
+
+  /** The turn that a request is of, and the one that its agent works for. */
+  private turnsOf({ threadId, turnId }: Origin): ReadonlyArray<Partial<TurnRef> & Pick<TurnRef, "threadId">> {
+    const root = turnId === undefined ? undefined : this.roots.get(turnId)
+    return [
+      ...threadId === undefined ? [] : [turnId === undefined ? { threadId } : { threadId, turnId }],
+      ...root === undefined || root.threadId === threadId ? [] : [root]
+    ]
+  }
+
+  private *nearest({ threadId, turnId }: Origin): Iterable<Overrides> {
+    if (threadId !== undefined) yield* this.ofTurn(threadId, turnId)
+    const root = turnId === undefined ? undefined : this.roots.get(turnId)
+    if (root !== undefined && root.threadId !== threadId) yield* this.ofTurn(root.threadId, root.turnId)
+    for (let i = this.installed.length - 1; i >= 0; i--) yield this.installed[i]!
+  }
+
+  /** The handlers of a turn of a thread, the nearest first; of its running turn if none is named. */
+  private ofTurn(threadId: string, turnId: string | undefined): ReadonlyArray<Overrides> {
+    return this.observers.observersOf(threadId).flatMap((observer) => observer.handlers?.(turnId) ?? [])
+  }
+
+  /** Its span, if this client started it. */
+  private spanOfTurn(threadId: string, turnId: string | undefined): Tracer.AnySpan | undefined {
+    return this.observers.observersOf(threadId).flatMap((observer) => observer.span?.(turnId) ?? [])[0]
+  }
+}
