@@ -33,7 +33,7 @@ export const make = Effect.fnUntraced(function*(
   options?: Options
 ): Effect.fn.Return<Codex["Service"], never, AppServerRpc | Scope.Scope> {
   const rpc = yield* AppServerRpc
-  // A client that is made cannot fail, so each thread tells what is wrong with the client's options.
+  // Creating the client cannot fail, so each thread reports what is wrong with the client's options.
   const problem = OptionKinds.problemOf(options, OptionKinds.ofClient)
   const stopGrace = Duration.fromInputUnsafe(problem === undefined && options?.stopGrace || Duration.seconds(10))
   const turns = yield* Turns.make(rpc, stopGrace)
@@ -57,7 +57,7 @@ export const make = Effect.fnUntraced(function*(
   const check = (given: ThreadSettings | undefined) =>
     problem === undefined ? OptionKinds.check(given, OptionKinds.ofThread) : Effect.fail(problem)
   const checkLogin = options?.checkLogin === true ? LoginNotice.make(rpc, client.inBackground) : () => {}
-  // What the server says of logins is of its own provider.
+  // The server's answer about logins applies only to its own provider.
   const opened = (settings: ThreadSettings | undefined) =>
     Effect.sync(() => {
       if (settings?.modelProvider === undefined && settings?.config?.["model_provider"] === undefined) checkLogin()
@@ -72,7 +72,8 @@ export const make = Effect.fnUntraced(function*(
     const listed = rpc.request("thread/list", defined({ ...filters, ...at })).pipe(
       page(rpc, "thread/list", Received.ThreadListResponse)
     )
-    // Servers before 0.171 pass over it and list all.
+    // docs/codex-behaviour.md, "A list can name its threads since 0.171". An older server ignores the filter,
+    // so filter here as well.
     return includedThreadIds === undefined
       ? listed
       : Effect.map(listed, (all) => ({ ...all, data: all.data.filter(({ id }) => includedThreadIds.includes(id)) }))
@@ -88,7 +89,7 @@ export const make = Effect.fnUntraced(function*(
       yield* checkFolders(options)
       const { id, told } = yield* OpenThread.start(rpc, client.opened, given)
       yield* opened(options)
-      // Any other model than the one that was asked for is an error, unless `allowProviderModelFallback` allows it.
+      // A model other than the requested one is an error unless `allowProviderModelFallback` allows it.
       const asked = options?.model
       if (asked !== undefined && told.model !== undefined && asked !== told.model) {
         internalsOf(rpc).tell({
@@ -141,7 +142,8 @@ export const make = Effect.fnUntraced(function*(
         rpc.request("thread/unarchive", { threadId }).pipe(
           using(rpc, "thread/unarchive", OpenThread.openedOf)
         ),
-        // The server does not load it: the handle resumes it before its first turn.
+        // docs/codex-behaviour.md, "Unarchiving does not load the thread". The handle resumes it before its
+        // first turn.
         ({ id }) => Thread.make(client, id, Thread.defaultsOf(undefined, {}), { isLoaded: false })
       )
     ),

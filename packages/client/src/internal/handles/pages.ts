@@ -1,4 +1,4 @@
-/** Lists that the server gives page by page. */
+/** Lists that the server returns page by page. */
 import type { Lazy } from "@effect-codex/protocol/Lazy"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -11,14 +11,16 @@ import { using } from "../protocol/uses.ts"
 import type { Rpc } from "../rpcInternals.ts"
 import { defined } from "../settings/settings.ts"
 
-// The most that codex gives at a time, whatever it is asked for (measured on 0.169).
+// docs/codex-behaviour.md, "A page has 25 entries unless more are asked for, and at most 100".
 const largestPage = 100
 
 /**
- * The entries of all pages. The first page has the size that the server chooses, 25, for those who want no more than a few;
- * whoever reads on reads most of it, so the next pages are as large as the server makes them, unless `pageSize` says
- * otherwise. A cursor that comes again ends the stream with an error, because what follows it was read
- * already: a server that repeats itself is neither read for ever nor taken for one that is done.
+ * The entries of all pages. The server chooses the size of the first page, which suits callers that want only a
+ * few entries. A caller that reads on usually reads most of the list, so the next pages are as large as the
+ * server allows, unless `pageSize` is set.
+ *
+ * A repeated cursor fails the stream, because the entries after it were already read. Reading on would never
+ * end, and ending normally would report an incomplete list as complete.
  */
 export const pages = <A, E>(
   method: string,
@@ -54,7 +56,10 @@ interface Page<A> {
   readonly backwardsCursor?: string | null
 }
 
-/** A page of which entries and cursors are used. A cursor that is not understood must not end the list as if nothing followed. */
+/**
+ * Decodes only the entries and the cursors of a page. An unreadable cursor must not end the list as if nothing
+ * followed.
+ */
 export const page =
   <A>(rpc: Rpc, method: string, schema: Lazy<Page<A>>) =>
   <E>(request: Effect.Effect<Page<A>, E | DecodeError>): Effect.Effect<Page<A>, E | DecodeError> => {

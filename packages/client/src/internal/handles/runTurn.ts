@@ -1,4 +1,4 @@
-/** Runs a thread's turns: of a message, of a review, of a compaction. */
+/** Runs the turns of a thread: messages, reviews and compactions. */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -23,19 +23,19 @@ import * as TurnStart from "../turns/turnStart.ts"
 import type { TurnState } from "../turns/turnState.ts"
 import * as TurnHandle from "./turnHandle.ts"
 
-/** What a thread's handle runs its turns with. */
+/** What a thread's handle needs to run turns. */
 interface Options {
   readonly turns: Turns
   readonly target: StartRequest.Target
-  /** For what the server asks during the turns. Default: those of the client. */
+  /** Handlers for server requests during the turns. Default: the client's handlers. */
   readonly handlers: Overrides | undefined
-  /** How long a turn may be silent. Default: for ever. */
+  /** How long a turn may be silent. Default: no limit. */
   readonly stallTimeout: Duration.Input | undefined
   readonly checkFolders: CheckFolders
   readonly toWire: ToWire
 }
 
-/** Starts a turn with a message. Changes of the settings that are asked for later wait until it is sent, or waits. */
+/** Starts a turn with a message. Later changes of the settings wait until this message is sent or queued. */
 const startMessage = (
   run: Options,
   input: Input,
@@ -48,7 +48,8 @@ const startMessage = (
     const given = yield* turnSettings(options ?? {})
     const items = yield* toWire(input)
     yield* checkFolders(options)
-    // The server marks the message with it, so that a turn is known by its message when its reply is lost.
+    // docs/codex-behaviour.md, "A message carries the id that its client gave it". The id finds the turn when
+    // the reply is lost.
     const clientId = crypto.randomUUID()
     const message = { clientUserMessageId: clientId, input: items }
     const whenBusy = options?.whenBusy ?? "fail"
@@ -81,7 +82,7 @@ const startOther = Effect.fnUntraced(function*(
     whenBusy: options?.whenBusy ?? "fail",
     ...rest
   }).pipe(
-    // Nothing but a message has a length that is checked.
+    // The server checks the length of messages only.
     Effect.catchTag("InputTooLarge", (error) => Effect.fail(withoutMeaning(error)))
   )
   return TurnHandle.make(turns.rpc, state, toWire, TurnHandle.controls(turns, state))

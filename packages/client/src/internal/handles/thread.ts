@@ -22,29 +22,27 @@ import * as RunTurn from "./runTurn.ts"
 import * as ThreadGoals from "./threadGoals.ts"
 import * as ThreadRequests from "./threadRequests.ts"
 
-/**
- * What a handle gives to each of its turns.
- */
+/** What a handle passes to each of its turns. */
 export interface ThreadDefaults {
   readonly handlers: Overrides | undefined
   readonly tools: DynamicTools | undefined
   readonly stallTimeout: Duration.Input | undefined
-  /** What the thread was asked to hold. */
+  /** The settings that the thread was asked to hold. */
   readonly kept: Kept.Kept
-  /** The overrides of the configuration that the thread is resumed with by a new process. */
+  /** The configuration overrides that a new process resumes the thread with. */
   readonly config: Settings["config"]
 }
 
-/** What the threads of a client share. */
+/** What all threads of a client share. */
 interface Client {
   readonly rpc: Rpc
   readonly turns: Turns
   readonly stallTimeout: Duration.Input | undefined
-  /** Answers the calls of tools that a thread's handle does not have. */
+  /** Answers calls of tools that the thread's handle does not have. */
   readonly toolCall: Handler<"item/tool/call">
-  /** The threads that this connection does not hear of because it asked not to. */
+  /** Threads that this connection has unsubscribed from. */
   readonly unheard: Set<string>
-  /** Refuse what the server takes without a word. */
+  /** Rejects folders that the server would accept without checking. */
   readonly checkFolders: CheckFolders
   readonly toWire: ToWire
   readonly opened: Opened
@@ -74,14 +72,14 @@ export const fork = Effect.fnUntraced(function*(
   return make(client, id, defaultsOf(options, told, source))
 })
 
-/** Those of the tools go before the handler of the thread, which answers the calls of other tools. */
+/** The handler of the tools comes first. Calls of other tools go on to the thread's handler. */
 const handlersOf = ({ handlers, tools }: ThreadDefaults, { toolCall }: Client): Overrides | undefined =>
   tools === undefined ? handlers : {
     ...handlers,
     "item/tool/call": tools.handler(handlers?.["item/tool/call"] ?? toolCall)
   }
 
-/** @param state `isLoaded`: false if the server has to load the thread before it can be used. Default: true. */
+/** @param state `isLoaded`: false if the server must load the thread before it can be used. Default: true. */
 export const make = (
   client: Client,
   id: string,
@@ -120,7 +118,7 @@ export const make = (
     updateSettings: (options) =>
       OptionKinds.checkArgument("options", options, OptionKinds.record).pipe(
         Effect.andThen(Effect.suspend(() => checkFolders(options))),
-        // A turn that was forked before this begins first, and its request is sent first.
+        // A turn forked before this call starts first, and its request is sent first.
         Effect.andThen(Effect.yieldNow),
         Effect.andThen(Effect.suspend(() => {
           const update = settings.keeping(options)(requests.updateSettings(options))
@@ -142,11 +140,11 @@ export const make = (
       yield* OptionKinds.check(options, OptionKinds.ofThread)
       yield* checkFolders(options)
       yield* Kept.checkBypass(settings.current, options ?? {})
-      // The fork would take them from the thread, which somebody else may have changed.
+      // The fork would copy the thread's environments, which another client may have changed.
       const { environments: _, ...own } = Kept.keep(settings.current, options ?? {})
       return yield* fork(client, id, { ...options, ...own }, defaults)
     }),
-    // Noted before it is sent: whether the server has taken it is unknown when this is interrupted.
+    // Recorded before sending: after an interruption nobody knows whether the server received the request.
     unsubscribe: Effect.suspend(() => {
       unheard.add(id)
       return Effect.map(rpc.request("thread/unsubscribe", { threadId: id }), ({ status }) => status)

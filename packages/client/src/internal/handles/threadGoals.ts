@@ -1,4 +1,4 @@
-/** What a thread's handle does with goals. */
+/** The goal methods of a thread's handle. */
 import type * as Received from "@effect-codex/protocol/Received"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -20,9 +20,9 @@ interface Options extends Pick<GoalRun.StartOptions, "ready" | "refuse" | "resto
   readonly turns: GoalRun.Running
   readonly threadId: string
   readonly toWire: ToWire
-  /** For what the server asks during the goal's turns. Default: those of the client. */
+  /** Handlers for server requests during the goal's turns. Default: the client's handlers. */
   readonly handlers: Overrides | undefined
-  /** How long a goal may be silent. Default: for ever. */
+  /** How long a goal may be silent. Default: no limit. */
   readonly stallTimeout: Duration.Input | undefined
 }
 
@@ -47,7 +47,8 @@ const checked = (objective: string, options: GoalOptions | undefined) => {
   if (typeof objective !== "string") return invalid("objective", "expected a string.")
   const trimmed = objective.trim()
   if (trimmed === "") return invalid("objective", "it must not be empty.")
-  // The server counts characters, of which a string has at most as many as code units.
+  // The server counts code points. A string never has more of them than UTF-16 code units, so count only long
+  // strings.
   const length = trimmed.length > maxObjectiveLength ? [...trimmed].length : trimmed.length
   if (length > maxObjectiveLength) {
     return invalid("objective", `it has ${length} characters and the server takes ${maxObjectiveLength}.`)

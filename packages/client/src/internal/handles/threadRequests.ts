@@ -1,4 +1,4 @@
-/** What is asked of a thread beside its turns. What was not given is not sent. */
+/** The requests about a thread that start no turn. Options that were not set are not sent. */
 import * as Received from "@effect-codex/protocol/Received"
 import * as Effect from "effect/Effect"
 import { InvalidArgument } from "../../CodexError.ts"
@@ -24,7 +24,7 @@ export const read = (rpc: Rpc, threadId: string, options?: { readonly includeTur
     ({ thread }) => thread
   )
 
-/** @param onRestored called for a stream of events that is being read when the connection was made again. */
+/** @param onRestored called when the connection is restored while a stream of events is being read. */
 export const make = (rpc: Rpc, threadId: string, onRestored: () => void): Pick<
   Thread,
   "read" | "status" | "turns" | "items" | "setName" | "archive" | "revert" | "inject" | "updateSettings" | "events"
@@ -65,7 +65,7 @@ export const make = (rpc: Rpc, threadId: string, onRestored: () => void): Pick<
   updateSettings: Effect.fn("Thread.updateSettings")(function*(options) {
     yield* call(rpc, "thread/settings/update", { threadId, ...yield* updateParams(options) })
   }),
-  // What names this thread, and that are the methods of `ThreadEvent`.
+  // The notifications that name this thread are exactly the methods of `ThreadEvent`.
   events: observedEvents(rpc, {
     threadId,
     name: `events of thread ${threadId}`,

@@ -1,4 +1,4 @@
-/** A search through the stored threads. */
+/** Searches the stored threads. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
@@ -27,13 +27,13 @@ const paramsOf = (searchTerm: string, options: SearchThreadsOptions = {}): Sent.
   return { searchTerm, ...defined({ ...given, sortDirection, sortKey, sourceKinds }) }
 }
 
-/** Leaving the stream interrupts the request, which cancels it on the server. */
+/** Leaving the stream interrupts the request, which cancels the search on the server. */
 export const search = (
   rpc: Rpc,
   searchTerm: string,
   options: SearchThreadsOptions | undefined
 ): Stream.Stream<ThreadSearchEvent, CallError> =>
-  // Without a bound, because the server tells only a few of what it finds before the end.
+  // docs/codex-behaviour.md, "A search tells few hits before its end, or none". So the queue needs no bound.
   Stream.callback<ThreadSearchEvent, CallError>(Effect.fnUntraced(function*(queue) {
     const params = paramsOf(searchTerm, options)
     let id: number | undefined

@@ -16,13 +16,13 @@ import type { Turns } from "../turns/turns.ts"
 import type { TurnState } from "../turns/turnState.ts"
 import * as TurnStop from "../turns/turnStop.ts"
 
-/** How a turn is spoken to. */
+/** How to steer and interrupt a turn. */
 export interface Controls {
   readonly steer: (input: Array<InputItem>) => ReturnType<Turn["steer"]>
   readonly interrupt: Turn["interrupt"]
 }
 
-/** Those of a turn that the server runs as one. */
+/** The controls of a turn that is a single turn on the server, unlike a goal's. */
 export const controls = (turns: Turns, state: TurnState): Controls => ({
   steer: (input) => call(turns.rpc, "turn/steer", { threadId: state.threadId, expectedTurnId: state.id, input }),
   interrupt: TurnStop.interrupt(turns, state)
