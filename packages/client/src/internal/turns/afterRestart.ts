@@ -1,4 +1,7 @@
-/** What becomes of the turns that were running when the connection was lost, once there is another one. */
+/**
+ * Decides what becomes of the turns that were running when the connection was lost, once a new connection is
+ * open.
+ */
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import { TurnOutcomeUnknown } from "../../CodexError.ts"
@@ -12,16 +15,16 @@ import type { TurnState } from "./turnState.ts"
 
 interface Route {
   readonly threadId: string
-  /** The connection is lost once more: all of this begins anew when it is back. */
+  /** The connection is lost again. Everything here starts over when it is back. */
   readonly isLost: boolean
   readonly activeTurnId: string | undefined
   readonly beIdle: () => void
 }
 
-/** Subscribes to a loaded thread and changes nothing about it. */
+/** Subscribes to a loaded thread without changing anything about it. */
 export const rejoin = (rpc: Rpc, threadId: string) => call(rpc, "thread/resume", { threadId, excludeTurns: true })
 
-/** When the end of the turn is told, the items that were told while nobody heard it are in the store. */
+/** By the time the turn's end is announced, the store has the items that this connection missed. */
 const expectGap = (rpc: Rpc, turn: TurnState, inBackground: (effect: Effect.Effect<void>) => void): void => {
   const end = (completed: Raw) =>
     Effect.map(StoredTurn.findById(rpc, turn.threadId, turn.id), (stored) => {
@@ -32,14 +35,15 @@ const expectGap = (rpc: Rpc, turn: TurnState, inBackground: (effect: Effect.Effe
   turn.fillGap = (completed) => inBackground(end(completed))
 }
 
-/** A turn whose process was killed is stored as interrupted, but without a time of its end (measured on 0.169). */
+/** docs/codex-behaviour.md, "A turn of a killed process is stored as interrupted, without a time of its end". */
 const wasCut = (stored: Stored | undefined): boolean =>
   stored?.status === "interrupted" && typeof stored.completedAt !== "number"
 
 const hasEnded = (stored: Stored | undefined): stored is Stored =>
   stored !== undefined && StoredTurn.isOver(stored) && !wasCut(stored)
 
-// How long a server that has gone on may take to store the end of a turn after it is idle.
+// How often to look for the end of a turn whose server went on. docs/codex-behaviour.md, "The store has the end
+// of a turn up to a moment after the thread is idle".
 const storing = Schedule.spaced("100 millis").pipe(Schedule.upTo({ times: 20 }))
 
 const takeUpRunning = Effect.fnUntraced(function*(
@@ -58,7 +62,7 @@ const takeUpRunning = Effect.fnUntraced(function*(
   const isIdle = membersOf(status)["type"] === "idle"
   const isActive = status !== undefined && !StoredTurn.isQuiet(status)
   for (const turn of running) expectGap(rpc, turn, inBackground)
-  // Before the turns are looked up, so that an end that comes in between is heard.
+  // Subscribe before looking up the turns, so that an end in between is heard.
   if (isActive && running.length > 0) yield* Effect.ignore(rejoin(rpc, threadId))
   for (const turn of running) {
     const stored = yield* StoredTurn.findById(rpc, threadId, turn.id).pipe(
@@ -86,8 +90,8 @@ const takeUpRunning = Effect.fnUntraced(function*(
 })
 
 /**
- * Nothing is run again: a turn goes on, or it ends as the server has stored it, or nobody knows how it ended. What the
- * server has not asked again by then is not asked any more.
+ * Nothing runs a second time. A turn goes on, ends as the server has stored it, or ends with an unknown
+ * outcome. A server request that has not been repeated by then counts as settled.
  */
 export const takeUp = (
   rpc: Rpc,

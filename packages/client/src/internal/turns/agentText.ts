@@ -1,9 +1,9 @@
 /**
- * What the agent says in a turn, folded from its events: the pieces of its messages, and these as one text. Its reasoning
- * goes the same way.
+ * What the agent says in a turn, folded from its events: the pieces of its messages, and the pieces joined to
+ * one text. Reasoning is folded the same way.
  *
- * When the model's stream breaks in the middle of a message, codex never completes that message and lets the model write
- * another. A message that was whole when the stream broke stays, and the model goes on after it (both measured).
+ * docs/codex-behaviour.md, "A message that breaks off is never completed" and "A message that was whole stays
+ * when the stream breaks after it".
  */
 import * as Predicate from "effect/Predicate"
 import type { TurnEvent } from "../../ServerNotification.ts"
@@ -11,7 +11,7 @@ import type { MessagePiece } from "../../Turn.ts"
 import { itemOf } from "../protocol/items.ts"
 import type { Members } from "../protocol/members.ts"
 
-/** What stands between two messages, and between two parts of reasoning. */
+/** Separates two messages, and two parts of reasoning. */
 const between = "\n\n"
 
 interface Open {
@@ -22,11 +22,11 @@ interface Open {
 
 /** A message that is being written. */
 interface Begun extends Open {
-  /** What its beginning had of its text, as far as no delta has repeated it. */
+  /** The part of the initial text that no delta has repeated yet. */
   unrepeated: string
 }
 
-/** What an event says of a message, or of whatever else the model writes. */
+/** What an event says of a message, or of anything else that the model writes. */
 type Said = Open & { readonly _tag: "Begun" | "More" | "Whole" }
 
 const phaseOf = (item: Members): MessagePiece["phase"] => Predicate.isString(item["phase"]) ? item["phase"] : null
@@ -68,9 +68,9 @@ export const reasoningOf = (event: TurnEvent): Said | undefined => {
   }
 }
 
-/** The pieces of what is said, for one reader. */
+/** The pieces of the text, for one reader. */
 export class Pieces {
-  /** Those that are being written; a message may begin before another has ended. */
+  /** Messages that are being written. One may begin before another has ended. */
   private readonly begun = new Map<string, Begun>()
   private readonly completed = new Map<string, string>()
   private readonly saidBy: (event: TurnEvent) => Said | undefined
@@ -92,7 +92,7 @@ export class Pieces {
         message.unrepeated = text
         return pieces
       }
-      // Whoever steers a turn may come in the middle of a message.
+      // A client that steers a turn may join in the middle of a message.
       case "More":
         return this.add(this.begun.get(itemId) ?? this.begin(itemId, null), text)
       case "Whole": {
@@ -126,7 +126,7 @@ export class Pieces {
     return again.length === 0 ? [piece] : [...again, piece]
   }
 
-  /** A provider that gives each of its messages the same id. */
+  /** For a provider that reuses one id for all of its messages. */
   private again(itemId: string, other?: string): ReadonlyArray<MessagePiece> {
     const text = this.completed.get(itemId)
     if (text === undefined || text === other) return []
@@ -136,8 +136,8 @@ export class Pieces {
 }
 
 /**
- * What a delta adds. A message that begins with its text has it repeated by its deltas, from the start (measured); another
- * server may go on where it began.
+ * The new part of a delta. docs/codex-behaviour.md, "A message that begins with its text has it repeated by its
+ * deltas". Another server may continue after the initial text.
  */
 const unrepeated = (message: Begun, said: string): string => {
   const left = message.unrepeated
@@ -150,18 +150,18 @@ const unrepeated = (message: Begun, said: string): string => {
 }
 
 /**
- * The pieces as one text, for one reader. It cannot take back what it has told, so a message that begins in the middle of
- * another waits for the end of that.
+ * The pieces as one text, for one reader. Emitted text cannot be taken back, so a message that begins while
+ * another is being written waits until that one ends.
  */
 export class Text {
-  /** The message that goes on. */
+  /** The message that is being emitted. */
   private speaker: string | undefined
-  /** By message, in the order in which they began. */
+  /** Pieces by message, in the order in which the messages began. */
   private readonly waiting = new Map<string, Array<MessagePiece>>()
   private itemId: string | undefined
-  /** What was told of the last message. */
+  /** What was emitted of the last message. */
   private told = ""
-  /** What the message that takes its place has said, as long as that is no more than what was told. */
+  /** The text of the replacement message while it only repeats what was emitted. */
   private again: string | undefined
   private readonly completed = new Set<string>()
 
@@ -176,7 +176,7 @@ export class Text {
     return this.waiting.size === 0 ? text : text + this.tellWaiting()
   }
 
-  /** What is left when nothing follows, also of messages that were never completed. */
+  /** The rest when nothing follows, including messages that were never completed. */
   end(): string {
     this.speaker = undefined
     return this.tellWaiting(true)

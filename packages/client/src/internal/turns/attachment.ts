@@ -1,4 +1,4 @@
-/** Keeps a thread loaded by the server's process, and heard by this connection. */
+/** Keeps a thread loaded in the server's process and subscribed on this connection. */
 import * as Effect from "effect/Effect"
 import type { ThreadSettings as Settings } from "../../Codex.ts"
 import type { ResumeError, ThreadCallError, ThreadInUse } from "../../CodexError.ts"
@@ -11,16 +11,16 @@ import * as AfterRestart from "./afterRestart.ts"
 import * as OpenThread from "./openThread.ts"
 
 export interface Attachment {
-  /** Loads the thread with the handle's settings where the process was started since. */
+  /** Loads the thread with the handle's settings if the process was restarted since. */
   readonly revive: Effect.Effect<void, ResumeError>
   /**
-   * Loads the thread before what does not run the agent, which needs it loaded, whatever it holds. The next turn looks at
-   * what it holds again.
+   * Loads the thread before a request that needs it loaded but does not run the agent. Differing settings do
+   * not matter here; the next turn checks them again.
    */
   readonly revived: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E | ThreadCallError | ThreadInUse>
   /**
-   * Loads the thread and hears of it. The server runs a turn of a thread that the connection left, and tells it nothing: the
-   * turn would never end here.
+   * Loads the thread and subscribes to it. docs/codex-behaviour.md, "A connection that has left a thread hears
+   * nothing of its turns": without this the turn would never end here.
    */
   readonly subscribe: Effect.Effect<void, ResumeError>
 }
@@ -28,16 +28,16 @@ export interface Attachment {
 export const make = (options: {
   readonly rpc: Rpc
   readonly opened: Opened
-  /** The threads that this connection does not hear of because it asked not to. */
+  /** Threads that this connection has unsubscribed from. */
   readonly unheard: Set<string>
   readonly threadId: string
   readonly settings: ThreadSettings
-  /** The overrides of the configuration that the thread is resumed with by a new process. */
+  /** The configuration overrides that a new process resumes the thread with. */
   readonly config: Settings["config"]
   readonly isLoaded: boolean
 }): Attachment => {
   const { config, opened, rpc, settings, threadId, unheard } = options
-  /** Which process has loaded the thread. */
+  /** The number of restarts when the thread was loaded: it identifies the process. */
   let restarts = options.isLoaded ? rpc.restarts : undefined
   const resume = Effect.suspend(() => {
     const now = rpc.restarts

@@ -1,6 +1,6 @@
 /**
- * The attributes that OpenTelemetry has for what agents do. All of them are in development there, so their names stand here
- * and nowhere else: https://github.com/open-telemetry/semantic-conventions-genai
+ * The attributes that OpenTelemetry defines for agents. All of them are still in development, so their names
+ * stand only here: https://github.com/open-telemetry/semantic-conventions-genai
  */
 import type * as Received from "../../Received.ts"
 
@@ -15,7 +15,7 @@ export const begun = (threadId: string, version: string): Attributes => [
   ["gen_ai.conversation.id", threadId]
 ]
 
-/** @param outcome `completed`, `interrupted`, or how the turn ended otherwise */
+/** @param outcome `completed`, `interrupted`, or the name of another end */
 export const ended = (
   outcome: string,
   model: string | undefined,

@@ -27,18 +27,18 @@ import * as Watchdog from "./watchdog.ts"
 
 type SetParams = ClientRequests["thread/goal/set"]["params"]
 
-/** The goal that is to be set. Without an objective it is the one that the thread has. */
+/** The goal to set. Without an objective it is the thread's current goal. */
 export type GoalParams = Pick<SetParams, "objective" | "tokenBudget">
 
-/** Of {@link Turns}, what a goal needs. */
+/** The part of {@link Turns} that a goal needs. */
 export type Running = Pick<Turns, "rpc" | "stopGrace" | "threads" | "limits">
 
 export interface StartOptions extends Omit<TurnStateOptions, "rpc" | "limits"> {
-  /** How long the goal may be silent. Undefined: for ever. */
+  /** How long the goal may be silent. Undefined: no limit. */
   readonly stallTimeout: Duration.Duration | undefined
-  /** Makes the thread ready for the goal. */
+  /** Prepares the thread for the goal. */
   readonly ready: Effect.Effect<void, ResumeError>
-  /** Called when somebody else has changed what the next turn of the goal runs with. Must not wait. */
+  /** Called when another client has changed the settings of the goal's next turn. Must not wait. */
   readonly restore: () => void
 }
 
@@ -75,8 +75,9 @@ const isInvalidRequest = (error: RequestError): boolean =>
   error._tag === "RpcError" && error.reason === "invalidRequest"
 
 /**
- * Pauses the goal and interrupts its turn. The goal first: the server starts another turn only while it is active. When it
- * cannot be paused the turn is interrupted all the same. A server that refuses to pause has no goal to pause any more.
+ * Pauses the goal and interrupts its turn. docs/codex-behaviour.md, "A goal that is paused or cleared lets its
+ * turn finish". So this pauses first: an active goal would start another turn. If pausing fails, the turn is
+ * still interrupted. A server that refuses to pause has no goal left to pause.
  */
 export const interrupt = (
   rpc: Rpc,
@@ -91,13 +92,14 @@ export const interrupt = (
         Effect.catchIf(isInvalidRequest, () => Effect.void),
         Effect.exit
       )
-      // Without an id the server interrupts whatever it is about to begin (measured).
+      // docs/codex-behaviour.md, "An interrupt that names no turn ends the turn that runs or is about to
+      // begin".
       yield* interruptTurn(rpc, goal, goal.last ?? "")
       yield* pausing
     }))
   )
 
-// Stopping has a bound, of which no silence may use up all.
+// Stopping is bounded, and one silent request must not use up the whole bound.
 const shareOf = (stopGrace: Duration.Duration) => Duration.divideUnsafe(stopGrace, 4)
 
 const interruptAndWait = ({ rpc, stopGrace }: Running, goal: GoalState, turn: TurnState): Effect.Effect<void> =>
@@ -108,13 +110,13 @@ const interruptAndWait = ({ rpc, stopGrace }: Running, goal: GoalState, turn: Tu
     Effect.ignore
   )
 
-// A request that was refused changed nothing; of one that got no answer, or an odd one, this is not known.
+// A refused request changed nothing. Without an answer, or with an unreadable one, nobody knows.
 const isRefusal = (exit: Exit.Exit<unknown, RequestError>): boolean =>
   Exit.isFailure(exit) &&
   Option.exists(Cause.findErrorOption(exit.cause), (error) =>
     error._tag !== "AppServerTimeout" && error._tag !== "DecodeError")
 
-// Runs in finalizers, which nothing can interrupt: so it has a bound of its own.
+// Runs in finalizers, which cannot be interrupted, so it has its own bound.
 const stop = (
   { rpc, stopGrace }: Running,
   goal: GoalState,
@@ -137,7 +139,7 @@ const stop = (
 // Follow
 // =============================================================================
 
-/** Ends a goal of which nothing is heard. */
+/** Ends a goal that has gone silent. */
 const watch = (running: Running, goal: GoalState, turn: TurnState, stallTimeout: Duration.Duration) => {
   const { rpc, stopGrace } = running
   const { threadId } = goal
@@ -158,7 +160,7 @@ const watch = (running: Running, goal: GoalState, turn: TurnState, stallTimeout:
   })
 }
 
-/** Says something to the turn of the server that runs, or to the next one when there is none at the moment. */
+/** Steers the running turn, or the next one if none is running. */
 export const steer = Effect.fnUntraced(function*(
   rpc: Rpc,
   goal: GoalState,
@@ -177,7 +179,7 @@ export const steer = Effect.fnUntraced(function*(
 // Start
 // =============================================================================
 
-/** Whether the server would begin the goal. */
+/** Checks that the server would start the goal. */
 const checkThread = Effect.fnUntraced(function*(rpc: Rpc, threadId: string) {
   const thread = yield* rpc.request("thread/read", { threadId, includeTurns: false }).pipe(
     using(rpc, "thread/read", ({ thread }) => Predicate.isReadonlyObject(thread) ? membersOf(thread) : undefined)
@@ -189,18 +191,18 @@ const checkThread = Effect.fnUntraced(function*(rpc: Rpc, threadId: string) {
     })
   }
   const { type: status } = membersOf(thread["status"])
-  // The server stores the goal of a thread that is not loaded and then begins no turn (measured).
+  // docs/codex-behaviour.md, "A goal of a thread that is not loaded is stored, and no turn begins".
   if (status === "notLoaded") {
     const detail = `thread not loaded: ${threadId}`
     return yield* new ThreadNotFound({ method: "thread/goal/set", code: -32600, detail })
   }
-  // A thread whose last turn failed takes a goal as an idle one does (measured).
+  // docs/codex-behaviour.md, "A thread whose last turn failed takes a goal".
   if (StoredTurn.isQuiet(thread["status"])) return
   const last = yield* StoredTurn.list(rpc, { threadId, limit: 1, itemsView: "notLoaded" }).pipe(
     Effect.map(([last]) => last),
     Effect.orElseSucceed(() => undefined)
   )
-  // What an unknown status means, the last turn tells.
+  // With an unknown status, the last turn tells whether the thread is busy.
   if (status !== "active" && (last === undefined || StoredTurn.isOver(last))) return
   return yield* new ThreadBusy({ threadId, activeTurnId: last?.id ?? "", delivered: false })
 })
@@ -214,9 +216,9 @@ const begin = Effect.fnUntraced(function*(
   const { threadId } = goal
   yield* internalsOf(rpc).observe(threadId, goal)
   yield* checkThread(rpc, threadId)
-  // Otherwise what an earlier goal has used counts for the new one.
+  // Otherwise the usage of an earlier goal would count towards the new one.
   if (params.objective !== undefined) yield* call(rpc, "thread/goal/clear", { threadId })
-  // Interrupting this does not undo the request: what was sent is waited for and then stopped.
+  // An interruption does not undo a request that was sent: wait for it, then stop the goal.
   const setting = yield* Effect.uninterruptible(Effect.gen(function*() {
     const setting = yield* call(rpc, "thread/goal/set", { threadId, ...params, status: "active" }, {
       onSent: () => {
@@ -237,8 +239,8 @@ const begin = Effect.fnUntraced(function*(
 })
 
 /**
- * Starts a goal and gives its turn once that has begun. It is stopped if the scope closes before its end; one that fails to
- * start, or is interrupted meanwhile, is stopped on the spot.
+ * Starts a goal and returns its turn once that has begun. If the scope closes before the goal ends, the goal is
+ * stopped. A goal that fails to start, or is interrupted while starting, is stopped at once.
  */
 export const start = Effect.fnUntraced(function*(
   running: Running,
@@ -253,12 +255,12 @@ export const start = Effect.fnUntraced(function*(
   yield* ready
   const goal = new GoalState(threadId, { ...turnOptions, rpc, limits }, restore)
   const [turn] = yield* inOwnScope(Effect.gen(function*() {
-    // Before everything that can end the turn, so that it is the last to be closed.
+    // Added before everything that can end the turn, so that it closes last.
     yield* TurnTelemetry.followOnceBegun(Deferred.await(goal.begun), yield* Effect.scope)
     yield* threads.setGoal(goal)
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
-        // Nothing is heard of the goal any more, and nobody is to wait for that.
+        // Nothing more is heard of the goal, so nobody must wait for it.
         goal.onEnd(scopeEnded("goal"))
         goal.onReadEnd()
       })

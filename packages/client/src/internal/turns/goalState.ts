@@ -1,8 +1,9 @@
 /**
- * What is known of a goal from the frames that pass. It folds the turns that the server runs for the goal into one turn.
+ * What is known of a goal from the frames that pass. Folds the turns that the server runs for the goal into one
+ * turn.
  *
- * The frames of the goal's turns are given the id of the first and fed to a single `TurnState`, without what separates
- * the turns. So events, items, usage and result are those of any turn.
+ * The frames of all these turns get the id of the first turn and feed a single `TurnState`, without the frames
+ * that separate the turns. So events, items, usage and result look like those of any turn.
  */
 import type * as Received from "@effect-codex/protocol/Received"
 import * as Deferred from "effect/Deferred"
@@ -19,7 +20,7 @@ import type { Stored } from "./storedTurn.ts"
 import type { TurnStateOptions } from "./turnState.ts"
 import { TurnState } from "./turnState.ts"
 
-/** The statuses of a goal that no turn follows. */
+/** The goal statuses that no further turn follows. */
 const ends: ReadonlySet<string> = new Set<Received.ThreadGoalStatus | "cleared">([
   "blocked",
   "budgetLimited",
@@ -40,20 +41,20 @@ const notActivated = {
 
 export class GoalState implements ThreadObserver {
   readonly threadId: string
-  /** The first turn began. */
+  /** Completed when the first turn begins. */
   readonly begun = Deferred.makeUnsafe<TurnState, ConnectionError>()
   private readonly ended = Deferred.makeUnsafe<void, ConnectionError>()
-  /** The goal is being set: from here on the thread's turns are the goal's. */
+  /** The request to set the goal was sent. From here on the thread's turns belong to the goal. */
   isSet = false
   isOver = false
-  /** The turn of the server that runs, and the last one that began. */
+  /** The server's running turn, and the last one that began. */
   current: string | undefined
   last: string | undefined
   private readonly options: TurnStateOptions
-  /** Makes the thread hold again what the goal was to run with. Must not wait. */
+  /** Restores the settings that the goal should run with. Must not wait. */
   private readonly restore: (() => void) | undefined
   private mayRestore = true
-  /** What the thread holds may be something else than before. */
+  /** The thread's settings may have changed. */
   private isChanged = false
   private readonly turnIds = new Set<string>()
   turn: TurnState | undefined
@@ -73,7 +74,7 @@ export class GoalState implements ThreadObserver {
     this.restore = restore
   }
 
-  /** The id that the goal's turn is known by. */
+  /** The id of the goal's turn as callers see it. */
   get id(): string | undefined {
     return this.turn?.id
   }
@@ -82,12 +83,12 @@ export class GoalState implements ThreadObserver {
     return Deferred.await(this.ended)
   }
 
-  /** Nobody waits for the goal's turn any more, which may be before the server has ended it. */
+  /** Nobody waits for the goal's turn any more. The server may not have ended it yet. */
   get isTurnEnded(): boolean {
     return this.turn?.isEnded === true
   }
 
-  /** Waits for a running turn of the server, for another one than `other`. */
+  /** Waits for a running turn of the server other than `other`. */
   awaitRunning(other?: string): Effect.Effect<string, ConnectionError | NoActiveTurn> {
     return Effect.suspend(() => {
       if (this.end !== undefined) return Effect.fail(this.end)
@@ -118,7 +119,7 @@ export class GoalState implements ThreadObserver {
     if (this.turnIds.has(turnId)) this.turn?.onSubagentUsage(subagentTurnId, tokenUsage)
   }
 
-  /** Takes in what the server has stored of the last turn and of the goal. */
+  /** Ends the goal from the server's store: its last turn and its status. */
   settle(stored: Stored, goal: unknown): void {
     this.turn?.addStored(stored)
     this.onNotification({ _tag: "turn/completed", params: { threadId: this.threadId, turn: stored.turn } }, 0)
@@ -126,7 +127,7 @@ export class GoalState implements ThreadObserver {
     this.onReadEnd()
   }
 
-  /** While it runs the end is held back, because it depends on whether the goal was interrupted. */
+  /** Holds back the end while the interrupt runs, because the result depends on whether the goal was interrupted. */
   interruptWith<E>(interrupt: Effect.Effect<void, E>): Effect.Effect<void, E | ConnectionError> {
     return Effect.suspend(() => {
       this.interrupting++
@@ -153,7 +154,7 @@ export class GoalState implements ThreadObserver {
     if (typeof id !== "string") return
     if (event._tag === "turn/started") return this.onStarted(id, turn, event, bytes)
     if (!this.turnIds.has(id)) {
-      // The beginning was not told: no other turn can begin here.
+      // `turn/started` was missed. No turn of anybody else can begin here.
       if (event._tag !== "item/started") return
       this.onStarted(id, turn, undefined, 0)
     }
@@ -185,7 +186,7 @@ export class GoalState implements ThreadObserver {
     this.wake()
   }
 
-  // What the process was doing for the goal is lost with it. It goes on when the thread is resumed with `resumeGoal`.
+  // The process's work for the goal is lost. `resumeGoal` continues it after the thread is resumed.
   onLost(cause: ConnectionError): void {
     this.onEnd(cause)
     this.onReadEnd()
@@ -200,12 +201,13 @@ export class GoalState implements ThreadObserver {
   private onGoal(method: string, params: Members): void {
     const status = membersOf(params["goal"])["status"]
     if (method === "thread/goal/updated" && typeof status === "string") this.goal = status
-    // That the earlier goal was cleared may be told when the new one is being set already (measured).
+    // docs/codex-behaviour.md, "That a goal was cleared may be told when the next is being set".
     else if (method === "thread/goal/cleared" && this.goal !== undefined) this.goal = "cleared"
     this.endIfLast()
   }
 
-  // The server begins the next turn with what the thread holds. Once for each turn, because it may have been told in vain.
+  // The server starts the next turn with the thread's settings. Restores them at most once per turn, because
+  // restoring may have no effect.
   private onSettings(): void {
     this.isChanged = false
     const { refuse, rpc } = this.options
@@ -244,12 +246,12 @@ export class GoalState implements ThreadObserver {
   private endIfLast(): void {
     const { completion } = this
     if (this.isOver || completion === undefined || this.current !== undefined) return
-    // An interrupted turn is the last, even when the goal is still active (measured).
+    // docs/codex-behaviour.md, "An interrupted turn is the last of its goal, though the goal stays active".
     if (completion["status"] === "interrupted") return this.finish(completion)
     if (this.interrupting > 0) return
-    // A server without goals runs the turn as any other, and nothing follows it.
+    // A server without goals runs it as an ordinary turn, and nothing follows.
     if (this.goal === undefined) return this.finish({ ...completion, status: "failed", error: notActivated })
-    // Another turn follows while the goal is active, or is whatever else a newer server may call it.
+    // Another turn follows while the goal is active, or in a state that only a newer server knows.
     if (ends.has(this.goal)) this.finish(this.failed ?? completion)
   }
 
@@ -259,7 +261,8 @@ export class GoalState implements ThreadObserver {
     this.isOver = true
     const startedAt = this.startedAt ?? numberOf(turn["startedAt"])
     const completedAt = numberOf(turn["completedAt"])
-    // The server's times are whole seconds; of a single turn it knows the duration better.
+    // docs/codex-behaviour.md, "The times of a turn are whole seconds". For a single turn the server's own
+    // duration is more exact.
     const durationMs = turn["id"] === logical.id || startedAt === undefined || completedAt === undefined
       ? turn["durationMs"]
       : Math.max(0, completedAt - startedAt) * 1000

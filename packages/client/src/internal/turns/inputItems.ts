@@ -1,4 +1,4 @@
-/** The input of a turn as the protocol has it, a list of items; what codex would pass over is refused. */
+/** Converts the input of a turn to the protocol's list of items. Rejects items that codex would silently ignore. */
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import { InvalidArgument } from "../../CodexError.ts"
@@ -15,7 +15,7 @@ const isList = (input: Input): input is ReadonlyArray<string | InputItem> => Arr
 
 const nothingWrong: Effect.Effect<string | undefined> = Effect.succeed(undefined)
 
-// A skill or a mention may name something else than a file, such as app://id.
+// A skill or a mention may name something other than a file, such as app://id.
 const isPath = (path: string): boolean => !/^[a-z][a-z\d+.-]+:/i.test(path)
 
 const latin1 = (bytes: Uint8Array): string => String.fromCharCode(...bytes.subarray(0, Media.headLength))
@@ -51,7 +51,7 @@ const urlProblem = (kind: Media.Kind, url: string): string | undefined => {
   return problem === undefined ? undefined : `${problem} ${instead[kind]}`
 }
 
-/** What is wrong with an item, as far as it can be known. */
+/** What is wrong with an item, as far as the client can tell. */
 const problemOf = (item: InputItem, files: ServerFiles | undefined): Effect.Effect<string | undefined> => {
   switch (item.type) {
     case "image":
@@ -84,7 +84,8 @@ const problemOf = (item: InputItem, files: ServerFiles | undefined): Effect.Effe
         ? nothingWrong
         : fileProblem(files, item.path, "a skill", () => undefined)
     case "mention":
-      // codex gives it no meaning unless it is an app or a plugin; what is no absolute path may be something to the model.
+      // codex gives meaning only to apps and plugins; the model may still make sense of a path that is not
+      // absolute.
       return files === undefined || !item.path.startsWith("/")
         ? nothingWrong
         : Effect.map(
@@ -96,7 +97,7 @@ const problemOf = (item: InputItem, files: ServerFiles | undefined): Effect.Effe
   }
 }
 
-/** @param files Those of the server, if they can be looked at. */
+/** @param files the server's files, if the client can look at them. */
 export const make = (files: ServerFiles | undefined): ToWire => (input) =>
   Effect.forEach(isList(input) ? input : [input], (given, index) => {
     const invalid = (detail: string) =>

@@ -1,4 +1,4 @@
-/** Starts, resumes and forks threads. What was not given is not sent. */
+/** Starts, resumes and forks threads. Options that were not set are not sent. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -21,31 +21,37 @@ import * as StoredTurn from "./storedTurn.ts"
 
 const empty = {}
 
-/** The id of a thread, without which there is none, and what it holds as far as it is told. */
+/** The thread's id, which must be there, and the settings that the reply names. */
 export const openedOf = (reply: Members): { readonly id: string; readonly told: Held.Told } | undefined => {
   const { id } = membersOf(reply["thread"])
   return Predicate.isString(id) ? { id, told: Held.toldOf(reply) } : undefined
 }
 
-/** What a request that is given up may still need. */
+/** How long cleaning up after an abandoned request may take. */
 const leaveWithin = "2 seconds"
 
-/** On the real clock, because a server that does not answer must not hold up a test whose clock stands still. */
+/** Uses the real clock, because a silent server must not hang a test whose clock stands still. */
 const inTime = <A>(effect: Effect.Effect<A>): Effect.Effect<Option.Option<A>> =>
   Effect.timeoutOption(effect, leaveWithin).pipe(Effect.provideService(Clock.Clock, Clock.Clock.defaultValue()))
 
-/** Nobody knows the thread, so that it is deleted: that unloads it at once. The server refuses it for an ephemeral one. */
+/**
+ * Nobody knows the thread, so delete it. docs/codex-behaviour.md, "Deleting a thread unloads it at once". The
+ * server refuses this for an ephemeral thread.
+ */
 const leave = (rpc: Rpc, threadId: string): Effect.Effect<void> =>
   call(rpc, "thread/delete", { threadId }).pipe(
     Effect.catchTag("RpcError", () => call(rpc, "thread/unsubscribe", { threadId })),
     Effect.interruptible,
     Effect.ignore,
-    // In a fiber of its own, because the one that leaves may be interrupted.
+    // In its own fiber, because the caller may be interrupted.
     inTime,
     Effect.asVoid
   )
 
-/** Makes a thread and uses it; gives it up if that fails or is interrupted, also while the server is making it. */
+/**
+ * Creates a thread and uses it. On failure or interruption, also while the server is creating it, the thread is
+ * abandoned.
+ */
 const making = <A extends { readonly id: string }, E, B, E2>(
   rpc: Rpc,
   request: (options: RequestOptions) => Effect.Effect<A, E>,
@@ -58,7 +64,7 @@ const making = <A extends { readonly id: string }, E, B, E2>(
         sent = true
       }
       const asking = yield* Effect.forkChild(Effect.interruptible(request({ onSent })))
-      // Interrupting this does not undo what was sent.
+      // An interruption does not undo a request that was sent.
       const giveUp = Effect.suspend(() => sent ? inTime(Effect.interruptible(Fiber.await(asking))) : Effect.succeedNone)
         .pipe(
           Effect.flatMap((late) =>
@@ -71,7 +77,7 @@ const making = <A extends { readonly id: string }, E, B, E2>(
     })
   )
 
-/** A thread that was just made is loaded here and known to nobody else, so that a refusal cannot mean anything else. */
+/** A new thread is loaded here and known to nobody else, so these refusals cannot mean what their names say. */
 const ofNew = <A>(effect: Effect.Effect<A, ResumeError>) =>
   Effect.catchTag(
     effect,
@@ -108,7 +114,7 @@ export const start = Effect.fnUntraced(function*(rpc: Rpc, opened: Untold.Opened
       threadSource
     })
   }
-  // The provider may take another model then, which is what the option asks for.
+  // The option allows the provider to choose another model.
   const compared = allowProviderModelFallback === true ? { ...asked, model: undefined } : asked
   return yield* making(
     rpc,
@@ -129,18 +135,22 @@ export const start = Effect.fnUntraced(function*(rpc: Rpc, opened: Untold.Opened
 const isLoaded = (rpc: Rpc, threadId: string) =>
   StoredTurn.threadStatus(rpc, threadId).pipe(
     Effect.map((status) => membersOf(status)["type"] !== "notLoaded"),
-    // The request to resume it says what is wrong.
+    // The request to resume the thread reports what is wrong.
     Effect.catchTag(["ThreadNotFound", "ThreadNotPersisted"], () => Effect.succeed(false))
   )
 
-/** Whether a thread has had a turn, and what to take it for where the server does not say. */
+/**
+ * Whether a thread has had a turn.
+ *
+ * @param otherwise the answer when the server does not say.
+ */
 const hasTurn = (rpc: Rpc, threadId: string, otherwise: boolean) =>
   StoredTurn.list(rpc, { threadId, limit: 1 }).pipe(
     Effect.map((turns) => turns.length > 0),
     Effect.orElseSucceed(() => otherwise)
   )
 
-/** @param again what the thread is loaded with instead, if it is not loaded. Default: the options. */
+/** @param again what to load the thread with if it is not loaded. Default: the options. */
 export const resume = Effect.fnUntraced(function*(
   rpc: Rpc,
   opened: Untold.Opened,
@@ -159,10 +169,10 @@ export const resume = Effect.fnUntraced(function*(
     (yield* isLoaded(rpc, threadId).pipe(nameRequired(rpc, given.params)))
   if (wasLoaded && different.length > 0) return yield* Untold.keptByLoaded(threadId, different)
   const { asked, params, untold } = again === undefined || wasLoaded ? given : yield* threadParams(again)
-  // Before the thread is loaded with the rest of what was asked, which would stay.
+  // Check this before resuming, which would load the thread with the other options for good.
   const givesInstructions = different.includes(Untold.developer)
   if (givesInstructions && (yield* hasTurn(rpc, threadId, false))) return yield* Untold.keptByHistory(threadId)
-  // The history can be large and is read page by page by those who want it.
+  // The history can be large. Callers that want it read it page by page.
   const reply = yield* rpc.request("thread/resume", {
     threadId,
     excludeTurns: true,
@@ -198,7 +208,7 @@ export const fork = Effect.fnUntraced(function*(
   allSent(rest)
   const all = {
     threadId,
-    // An ephemeral fork is refused without it.
+    // The server refuses an ephemeral fork without this.
     excludeTurns: true,
     ...params,
     ...defined({ attachToSource, beforeTurnId, deferGoalContinuation, ephemeral, lastTurnId, threadSource })
@@ -206,7 +216,7 @@ export const fork = Effect.fnUntraced(function*(
   const request = (requestOptions: RequestOptions) =>
     rpc.request("thread/fork", all, requestOptions).pipe(
       nameRequired(rpc, params),
-      // A fork that is given up is deleted, which its source must never be.
+      // An abandoned fork is deleted. A reply with the source's own id must not delete the source.
       using(rpc, "thread/fork", (reply) => {
         const made = openedOf(reply)
         return made?.id === threadId ? undefined : made

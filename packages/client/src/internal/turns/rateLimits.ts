@@ -1,6 +1,6 @@
 /**
- * The account's rate limits as they are known: what was read last, with what the server has told since. It tells only what
- * has changed, and null means that it does not say.
+ * The account's rate limits as far as known: the last full read, merged with the server's updates since.
+ * docs/codex-behaviour.md, "Rate limits are told in part with each answer of the model".
  */
 import * as Received from "@effect-codex/protocol/Received"
 import * as Effect from "effect/Effect"
@@ -22,11 +22,11 @@ export type Windows = Pick<Limit, "primary" | "secondary">
 
 export interface RateLimits {
   readonly current: () => Limits | undefined
-  /** Takes in what was read, which is all there is. */
+  /** Takes in a full read, which replaces everything known. */
   readonly read: (limits: Limits) => void
-  /** The notification with all that is known of its limit. */
+  /** Returns the notification completed with everything known of its limit. */
   readonly merged: (update: Raw) => Raw
-  /** What is known, if anything, and then each time that it changes. A slow reader gets the latest alone. */
+  /** The known limits, if any, then each change. A slow reader gets only the latest. */
   readonly changes: Stream.Stream<Limits, ConnectionError>
 }
 
@@ -44,7 +44,7 @@ const merge = <A extends object>(known: A, update: A): A => {
 const mergeWindows = (known: Window | null, update: Window | null): Window | null => {
   if (known === null || update === null) return update ?? known
   const length = update.windowDurationMins ?? known.windowDurationMins
-  // The end of another window says nothing of this one.
+  // The end of a different window says nothing about this one.
   return length === known.windowDurationMins ? merge(known, update) : update
 }
 
@@ -66,7 +66,7 @@ const firstOf = (limit: Limit): Limits => ({
   rateLimitUpsell: null
 })
 
-/** The limits with the update, and the limit that it is of. */
+/** The limits after the update, and the limit that was updated. */
 export const update = (known: Limits | undefined, update: Limit): readonly [Limits, Limit] => {
   const { rateLimits, rateLimitsByLimitId } = known ?? firstOf(update)
   const byId = rateLimitsByLimitId ?? {}
@@ -83,7 +83,7 @@ export const update = (known: Limits | undefined, update: Limit): readonly [Limi
   }, limit]
 }
 
-/** Follows what the server tells until the scope closes. */
+/** Follows the server's notifications until the scope closes. */
 export const follow = Effect.fnUntraced(function*(
   rpc: Rpc
 ): Effect.fn.Return<RateLimits, never, Scope.Scope> {
@@ -99,7 +99,7 @@ export const follow = Effect.fnUntraced(function*(
     for (const reader of readers) reader()
   }
 
-  // Asked by several readers for each notification, and merged once.
+  // Several readers ask for each notification; it is merged once.
   const merged = (raw: Raw): Raw => {
     if (raw === lastUpdate && lastMerged !== undefined) return lastMerged
     const { params } = raw
@@ -132,7 +132,8 @@ export const follow = Effect.fnUntraced(function*(
           return
         }
         case "account/login/completed":
-          // A person has logged in. A login that a program repeats, after a restart too, has no id and is of the same account.
+          // A person has logged in. A login that a program repeats, also after a restart, has no id and belongs
+          // to the same account.
           if (Predicate.hasProperty(raw.params, "loginId") && raw.params.loginId !== null) forget()
       }
     },
@@ -176,11 +177,11 @@ export const follow = Effect.fnUntraced(function*(
   }
 })
 
-/** The windows of the account's own limit, for the turns that fail with them. */
+/** The windows of the account's default limit, for turns that fail because of it. */
 export const windowsOf = (limits: Limits | undefined): Windows =>
   limits?.rateLimits ?? { primary: null, secondary: null }
 
-/** When the limits that are reached are reset, as milliseconds. */
+/** When all exhausted limits have been reset, in milliseconds since the epoch. */
 export const resetOf = ({ primary, secondary }: Windows): number | undefined => {
   const resets = [primary, secondary].flatMap((window) =>
     window !== null && window.usedPercent >= 100 && typeof window.resetsAt === "number" ? [window.resetsAt * 1000] : []

@@ -18,20 +18,23 @@ import type { StartedTurns } from "./startedTurns.ts"
 type Params = ClientRequests["turn/start"]["params"]
 
 export interface StartRequest {
-  /** Loads the thread and hears of it. Run before the turn waits, and again before the request, which may be much later. */
+  /**
+   * Loads the thread and subscribes to it. Runs before the turn queues, and again before the request, which may
+   * be much later.
+   */
   readonly ready: Effect.Effect<void, ResumeError>
-  /** Gives the turn's id, or undefined if the reply names none. */
+  /** Returns the turn's id, or undefined if the reply names none. */
   readonly send: (options: RequestOptions) => Effect.Effect<string | undefined, TurnStartError>
 }
 
-/** What is said to a turn that runs, in place of starting one. */
+/** The message for a running turn, instead of starting a new one. */
 export interface Steer {
   readonly input: ClientRequests["turn/steer"]["params"]["input"]
-  /** Why the message must not be said to this turn, which began with what the thread held. */
+  /** Why this turn must not be steered, given the settings that it began with. */
   readonly refuse: (activeTurnId: string, held: Told | undefined) => SettingsNotApplied | undefined
 }
 
-/** The thread that a turn is started on. */
+/** The thread to start turns on. */
 export interface Target {
   readonly rpc: Rpc
   readonly threadId: string
@@ -40,14 +43,15 @@ export interface Target {
   readonly attachment: Attachment
 }
 
-// The turn runs, whatever else of the reply does not fit: nobody would stop it if this failed.
+// Reads only the id. The turn is running whatever else the reply contains, and a failure here would leave it
+// running unattended.
 const startedId = ({ turn }: Members): string | undefined => {
   const { id } = membersOf(turn)
   return Predicate.isString(id) ? id : undefined
 }
 
 /**
- * @param given what the options are in the protocol.
+ * @param given the options as protocol parameters.
  * @param onSending called right before the request is made.
  */
 export const ofMessage = (
@@ -58,7 +62,7 @@ export const ofMessage = (
   onSending: () => void
 ): StartRequest => ({
   ready: attachment.subscribe,
-  // Made up when it is sent, because a turn that was queued before may have changed what is kept.
+  // Built at the time of sending, because a turn that was queued earlier may have changed the kept settings.
   send: (requestOptions) =>
     Effect.suspend(() => {
       const kept = Kept.keep(settings.current, options)

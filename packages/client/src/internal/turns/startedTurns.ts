@@ -1,4 +1,4 @@
-/** What this client's turns were started with, to tell whether a message may be said to one that runs. */
+/** What this client's turns were started with. Decides whether a message may steer a running turn. */
 import type { ClientRequests } from "@effect-codex/protocol/Methods"
 import { SettingsNotApplied } from "../../CodexError.ts"
 import type { TurnOptions } from "../../Thread.ts"
@@ -16,7 +16,7 @@ interface Started {
   readonly untold: Untold
 }
 
-/** What no notification tells of a turn. */
+/** The settings of a turn that no notification reports. */
 type Untold = Pick<Params, "cyberAccessProgram" | "outputSchema" | "summary">
 
 const untoldOf = ({ cyberAccessProgram, outputSchema, summary }: Params): Untold =>
@@ -27,10 +27,10 @@ const askedOf = (kept: Kept.Kept, { effort, model, serviceTier }: Params): Held.
   ...defined({ effort: effort ?? undefined, model: model ?? undefined, serviceTier: serviceTier ?? undefined })
 })
 
-// A turn that was forgotten is one that a message with settings of its own does not steer.
+// A forgotten turn is not steered by a message that has settings of its own.
 const maxThreads = 1024
 
-/** The last turn that this client has started on each thread. */
+/** The last turn that this client started on each thread. */
 export class StartedTurns {
   private readonly threads = new Map<string, Started>()
 
@@ -47,7 +47,7 @@ export class StartedTurns {
   }
 }
 
-/** The members that are others than those of an object. */
+/** The members that differ from those of the other object. */
 const differing = <A extends object>(members: A, other: object | undefined): Partial<A> => {
   const found: Partial<A> = { ...members }
   for (const [name, value] of Object.entries(other ?? {})) {
@@ -57,7 +57,7 @@ const differing = <A extends object>(members: A, other: object | undefined): Par
   return found
 }
 
-/** Why a message must not be said to a turn: it asks for what the turn does not have. */
+/** Why a message must not steer a turn: it asks for settings that the turn does not have. */
 export const refuseSteer = (
   { settings, started, threadId }: {
     readonly threadId: string

@@ -1,4 +1,4 @@
-/** What the server has stored of a turn whose frames or replies did not come, and of what its thread does. */
+/** Reads turns and thread statuses from the server's store when frames or replies were lost. */
 import type * as Received from "@effect-codex/protocol/Received"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -8,24 +8,24 @@ import { type Members, membersOf, rawOf } from "../protocol/members.ts"
 import { using } from "../protocol/uses.ts"
 import type { Rpc } from "../rpcInternals.ts"
 
-/** A turn as it is stored. What is not looked at may be anything. */
+/** A stored turn. Members that are not read may be anything. */
 export interface Stored {
   readonly id: string
   readonly status: unknown
   readonly completedAt: unknown
-  /** As they came. */
+  /** The items as they came. */
   readonly items: ReadonlyArray<unknown>
   readonly turn: Members
 }
 
 const ends: ReadonlySet<unknown> = new Set<Received.TurnStatus>(["completed", "failed", "interrupted"])
 
-/** Whether the turn has ended. Only known ends are ends: whatever a newer server calls something else goes on. */
+/** Whether the turn has ended. A status that this client does not know counts as running. */
 export const isOver = ({ status }: Pick<Stored, "status">): boolean => ends.has(status)
 
 const quiet: ReadonlySet<unknown> = new Set<Received.ThreadStatus["type"]>(["idle", "notLoaded", "systemError"])
 
-/** Whether a thread with this status runs no turn. It may run one in any status that is not known. */
+/** Whether a thread with this status runs no turn. With an unknown status it may run one. */
 export const isQuiet = (status: unknown): boolean => quiet.has(membersOf(status)["type"])
 
 /** The status of a thread, as it came. */
@@ -41,7 +41,7 @@ const storedOf = (entry: unknown): ReadonlyArray<Stored> => {
   return Predicate.isString(id) ? [{ id, status, completedAt, items: given.map(rawOf), turn }] : []
 }
 
-/** The turns of a page, as they are stored. */
+/** The stored turns of a page. */
 export const list = (
   rpc: Rpc,
   params: Parameters<typeof rpc.request<"thread/turns/list">>[1],
@@ -51,7 +51,7 @@ export const list = (
     using(rpc, "thread/turns/list", ({ data }) => Array.isArray(data) ? data.flatMap(storedOf) : undefined)
   )
 
-// A thread runs one turn at a time: the one that was just started or running is among the last.
+// A thread runs one turn at a time, so the one just started or running is among the last few.
 const recent = 5
 
 const find = (
@@ -65,15 +65,18 @@ const find = (
       Effect.orElseSucceed(() => undefined)
     )
 
-/** The id that a client gave a user's message. */
+/** The id that a client gave a user message. */
 export const clientIdOf = (item: unknown): string | undefined => {
   const { clientId, type } = membersOf(item)
   return type === "userMessage" && Predicate.isString(clientId) ? clientId : undefined
 }
 
-/** Finds it by the id that this client gave the message. Undefined when the server does not have it, or does not say. */
+/**
+ * Finds a turn by the id that this client gave the message. Undefined if the server does not have it or does
+ * not answer.
+ */
 export const findByClientId = (rpc: Rpc, threadId: string, clientId: string) =>
   find(rpc, threadId, ({ items }) => items.some((item) => clientIdOf(item) === clientId))
 
-/** Finds it by its id. Undefined when the server does not have it, or does not say. */
+/** Finds a turn by its id. Undefined if the server does not have it or does not answer. */
 export const findById = (rpc: Rpc, threadId: string, turnId: string) => find(rpc, threadId, ({ id }) => id === turnId)

@@ -1,11 +1,11 @@
-/** The terminals of a thread are the commands that codex runs for it. Each names the item that began it. */
+/** The terminals of a thread are the commands that codex runs for it. Each names the item that started it. */
 import type * as Received from "@effect-codex/protocol/Received"
 import * as Effect from "effect/Effect"
 import type { CallError, ThreadNotFound } from "../../CodexError.ts"
 import type { Rpc } from "../rpcInternals.ts"
 import type { TurnState } from "./turnState.ts"
 
-/** Ends those of some items, and gives the ones that were ended. */
+/** Ends the terminals of the given items, and returns those that ended. */
 export const end = Effect.fnUntraced(function*(
   rpc: Rpc,
   threadId: string,
@@ -21,8 +21,8 @@ export const end = Effect.fnUntraced(function*(
 })
 
 /**
- * Ends what an interrupted turn has left running. codex ends the command that the turn waits for by itself, but only if it
- * gets to it within 100 ms, and never one that the turn has put into the background (measured on 0.169).
+ * Ends what an interrupted turn has left running. docs/codex-behaviour.md, "An interrupt ends the command that
+ * the turn waits for, if codex gets to it within 100 ms".
  */
 export const endLeft = (rpc: Rpc, turn: TurnState): Effect.Effect<void> =>
   Effect.suspend(() => {

@@ -1,8 +1,8 @@
 /**
- * Routes the notifications of one thread to its turns, and knows which of them runs.
+ * Routes the notifications of one thread to its turns, and knows which of them is running.
  *
- * The reader opens a turn's state when it meets the first frame of an unknown turn while a start is outstanding: frames may
- * come before the reply, and the reply and the turn's end may come in one read.
+ * While a start is outstanding, the reader opens a turn's state at the first frame of an unknown turn: frames
+ * may come before the reply, and one read may hold both the reply and the turn's end.
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -30,27 +30,27 @@ const maxOpened = 256
 export interface Starting {
   readonly options: TurnStateOptions
   readonly opened: Array<TurnState>
-  /** Of opened turns that began under another id than that of their root: by the root's id. */
+  /** Opened turns that began under an id other than their root's, keyed by the root's id. */
   readonly roots: Map<string, string>
-  /** Completed when the first turn begins; for requests whose reply names no turn. */
+  /** Completed when the first turn begins. For requests whose reply names no turn. */
   readonly begun: Deferred.Deferred<string, ConnectionError>
-  /** Completed when the reply has said which turn was started, or that it does not say it. */
+  /** Completed when the reply has named the started turn, or has come without naming one. */
   readonly answered: Deferred.Deferred<void>
   /** The turn that took in the message with our id. */
   taker: string | undefined
 }
 
-/** Ids of turns that are over are kept because what is told of them may come late, or twice. */
+/** The ids of ended turns are kept because their frames may come late, or twice. */
 const maxOver = 64
 
 export class ThreadRoute implements ThreadObserver {
   readonly threadId: string
-  /** One start of a thread at a time, so that the frames of an unknown turn can only belong to it. */
+  /** One start per thread at a time, so that the frames of an unknown turn can only belong to it. */
   readonly gate = Semaphore.makeUnsafe(1)
   private starting: Starting | undefined
-  /** The turn that runs as far as is known, of this client or of another. */
+  /** The running turn as far as known, of this client or of another. */
   activeTurnId: string | undefined
-  /** What the thread held when its last turn began. */
+  /** The thread's settings when its last turn began. */
   private held: { readonly turnId: string; readonly settings: Told | undefined } | undefined
   private readonly turns = new Map<string, TurnState>()
   private readonly over = new Set<string>()
@@ -62,7 +62,7 @@ export class ThreadRoute implements ThreadObserver {
   private readonly rpc: Rpc
   private readonly calls: RouteCalls
   readonly onRestored: () => void
-  /** The connection is lost, and is being made again. */
+  /** The connection is lost and is being restored. */
   isLost = false
 
   constructor(threadId: string, rpc: Rpc, calls: RouteCalls) {
@@ -145,12 +145,12 @@ export class ThreadRoute implements ThreadObserver {
     return undefined
   }
 
-  /** Gives the id by which the turn that begins is known here. */
+  /** Returns the id under which this client knows the turn that begins. */
   private onStarted(toldId: string, params: unknown): string {
     const root = rootOf(params)
     let id = toldId
     if (root !== undefined && root !== id) {
-      // A review begins under an id of its own and goes on under the one that its request was answered with (measured).
+      // docs/codex-behaviour.md, "A review begins under another id than it was answered with".
       const review = this.turns.get(root)
       if (review !== undefined) {
         review.runningId = id
@@ -176,7 +176,8 @@ export class ThreadRoute implements ThreadObserver {
     return turn
   }
 
-  // The thread is idle, and so its turn is over, whether or not the server tells it.
+  // docs/codex-behaviour.md, "A thread is told to be idle right before its turn is completed". An idle thread
+  // means that its turn is over, even if its end was not announced.
   private onStatus({ _tag, params }: Raw): void {
     if (_tag !== "thread/status/changed" && _tag !== "thread/closed") return
     const id = this.activeTurnId
@@ -201,14 +202,15 @@ export class ThreadRoute implements ThreadObserver {
         const clientId = clientIdOf(item)
         if (membersOf(item)["type"] === "userMessage") turn?.onMessage(clientId ?? null)
         if (clientId !== undefined) this.onMessage(id, clientId)
-        // Another client's turn may compact, too, but not first. The beginning of ours may not be told.
+        // Another client's turn may compact too, but never as its first item. The beginning of our turn may
+        // have been missed.
         const isFirst = turn !== undefined && turn.itemIds.size === 0 && (turn.hasBegun || turn.frames === 0)
         if (isFirst && membersOf(item)["type"] === "contextCompaction") this.begins(id)
       }
     }
   }
 
-  /** The reply to the request for a compaction names no turn. */
+  /** For a compaction, whose reply names no turn. */
   private begins(id: string): void {
     const begun = this.starting?.begun
     if (begun !== undefined) this.batch.defer(() => Deferred.doneUnsafe(begun, Exit.succeed(id)))
@@ -226,8 +228,8 @@ export class ThreadRoute implements ThreadObserver {
     }
   }
 
-  // A turn that was running unknown to us takes in the message that was to start one. The server then answers with the
-  // id of that turn (0.169), or with one that never begins (older ones). But the beginning of our own may have been lost.
+  // docs/codex-behaviour.md, "A turn/start while a turn runs is taken as steering". An older server may reply
+  // with the id of a turn that never begins. But the beginning of our own turn may also have been missed.
   private taken(turn: TurnState, takerId: string): void {
     if (turn.isEnded || (turn.id === takerId && hasBegunOurs(turn))) return
     const busy = new ThreadBusy({ threadId: this.threadId, activeTurnId: takerId, delivered: true })
@@ -250,12 +252,12 @@ export class ThreadRoute implements ThreadObserver {
     if (idle !== undefined) this.batch.defer(() => Deferred.doneUnsafe(idle, Exit.void))
   }
 
-  /** The turns that are not over as far as is known. */
+  /** The turns that have not ended as far as known. */
   get running(): ReadonlyArray<TurnState> {
     return [...this.turns.values()].filter((turn) => !turn.isEnded)
   }
 
-  /** The server says that it runs no turn. */
+  /** Called when the server reports that it runs no turn. */
   beIdle(): void {
     this.becomeIdle()
     this.onReadEnd()
@@ -269,12 +271,12 @@ export class ThreadRoute implements ThreadObserver {
     return this.turns.get(id)
   }
 
-  /** What the thread held when a turn began, if that was heard. */
+  /** The thread's settings when the turn began, if its beginning was heard. */
   heldBy(turnId: string): Told | undefined {
     return this.held?.turnId === turnId ? this.held.settings : undefined
   }
 
-  /** The state of a turn, which is opened if there is none. */
+  /** The state of a turn, opened if there is none. */
   open(id: string, options: TurnStateOptions): TurnState {
     const known = this.turns.get(id) ?? this.underRoot(id)
     if (known !== undefined) return known
@@ -288,7 +290,7 @@ export class ThreadRoute implements ThreadObserver {
     return turn
   }
 
-  /** A review that began before its request was answered goes on under the id of the answer. */
+  /** A review that began before its request was answered continues under the id of the reply. */
   private underRoot(id: string): TurnState | undefined {
     const runningId = this.starting?.roots.get(id)
     const turn = runningId === undefined ? undefined : this.turns.get(runningId)
@@ -299,12 +301,12 @@ export class ThreadRoute implements ThreadObserver {
     return turn
   }
 
-  /** What is said to those who cannot begin a turn now. */
+  /** The error for callers that cannot start a turn now. */
   busy(activeTurnId: string): ThreadBusy {
     return new ThreadBusy({ threadId: this.threadId, activeTurnId, delivered: false })
   }
 
-  /** Waits until no turn runs that is known of. */
+  /** Waits until no known turn is running. */
   awaitIdle(): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.activeTurnId === undefined) return Effect.void
@@ -313,7 +315,7 @@ export class ThreadRoute implements ThreadObserver {
     })
   }
 
-  /** From here on until `claim` or `giveUp`, turns that are not known are taken in. */
+  /** From now until `claim` or `giveUp`, unknown turns are opened. */
   expect(options: TurnStateOptions): Starting {
     return this.starting = {
       options,
@@ -325,7 +327,7 @@ export class ThreadRoute implements ThreadObserver {
     }
   }
 
-  /** A handle on the turn that was started. */
+  /** Returns the started turn and counts a handle on it. */
   claim(id: string, options: TurnStateOptions): TurnState {
     const turn = this.open(id, options)
     const taker = this.starting?.taker
@@ -348,7 +350,7 @@ export class ThreadRoute implements ThreadObserver {
   release(turn: TurnState): void {
     if (--turn.handles > 0) return
     this.forget(turn)
-    // Nobody tells those who still wait for it any more.
+    // Nobody else tells those who still wait for it.
     turn.onEnd(scopeEnded("turn"))
   }
 
@@ -359,27 +361,33 @@ export class ThreadRoute implements ThreadObserver {
 }
 
 /**
- * Whether this client has started the turn, or steers it. While a start waits for its reply, turns of other clients are
- * opened too: undefined where only the reply tells. Servers may not tell the id of a message.
+ * Whether this client started the turn or steers it. While a start waits for its reply, turns of other clients
+ * are opened as well; undefined if only the reply can tell. Some servers do not report message ids.
  */
 const isOurs = ({ handles, hasBegun, opener, options: { clientId } }: TurnState): boolean | undefined => {
   const isForeign = typeof opener === "string" && opener !== clientId
   if (handles > 0) return !isForeign || clientId === undefined
   if (isForeign) return false
-  // Ours may be said to a turn that runs unknown to us.
+  // Our message may have steered a running turn that we did not know of.
   return typeof opener === "string" && hasBegun ? true : undefined
 }
 
-/** A turn that has begun with another message than ours is somebody else's, though the reply may name it. */
+/** A turn that began with a message other than ours belongs to somebody else, even if the reply names it. */
 const hasBegunOurs = ({ hasBegun, opener, options }: TurnState): boolean =>
   hasBegun && (opener === undefined || opener === options.clientId)
 
-/** What the reader leaves to others, because it must not wait. */
+/** Work that the reader leaves to others, because it must not wait. */
 export interface RouteCalls {
-  /** The thread is idle, and the end of its turn was not told: of one that there is a handle on, or of another. */
+  /**
+   * The thread is idle and the end of its turn was not announced. `onQuietTurn`: a known turn. `onQuiet`: any
+   * other.
+   */
   readonly onQuietTurn: (turn: TurnState) => void
   readonly onQuiet: (route: ThreadRoute, turnId: string) => void
-  /** The turn has our message, and its beginning was not told. It is somebody else's if it had another message before. */
+  /**
+   * The turn has our message, but its beginning was not announced. If another message came first, it belongs to
+   * somebody else.
+   */
   readonly onUnbegun: (turn: TurnState, busy: ThreadBusy) => void
   readonly onRestored: (route: ThreadRoute) => void
 }

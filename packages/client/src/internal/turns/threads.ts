@@ -1,6 +1,6 @@
 /**
- * The threads on which this client runs something. Whoever wants to know whether a thread is busy asks here: its route knows
- * the turn that runs, and a goal owns the thread also while the server is between two of the goal's turns.
+ * The threads on which this client runs something, and the one answer to whether a thread is busy. A thread's
+ * route knows the running turn. A goal owns the thread even while the server is between two of its turns.
  */
 import * as Effect from "effect/Effect"
 import * as RcMap from "effect/RcMap"
@@ -17,21 +17,27 @@ import type { TurnState } from "./turnState.ts"
 import * as Watchdog from "./watchdog.ts"
 
 export interface Threads {
-  /** The route of a thread, which hears of the thread until the scope closes. */
+  /** The route of a thread. It observes the thread until the scope closes. */
   readonly route: (threadId: string) => Effect.Effect<ThreadRoute, never, Scope.Scope>
   /** Runs an effect while no turn of the thread is being started. */
   readonly exclusively: (threadId: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-  /** The goal that this client runs on the thread. Undefined once it is over, which may be before its scope closes. */
+  /**
+   * The goal that this client runs on the thread. Undefined once it is over, which may be before its scope
+   * closes.
+   */
   readonly goalOn: (threadId: string) => GoalState | undefined
   /** Gives the thread to a goal until the scope closes. */
   readonly setGoal: (goal: GoalState) => Effect.Effect<void, never, Scope.Scope>
 }
 
-/** What is said to those who cannot begin anything while a goal owns the thread. It has no id before its first turn. */
+/**
+ * The error for callers that cannot start anything while a goal owns the thread. The goal has no id before its
+ * first turn.
+ */
 export const busyWithGoal = ({ id, threadId }: GoalState): ThreadBusy =>
   new ThreadBusy({ threadId, activeTurnId: id ?? "", delivered: false })
 
-/** Whether the message with our id is the first of the turn. So it is taken to be where the server does not say. */
+/** Whether the turn's first message has our id. Assumed where the server does not say. */
 const isStoredAsOurs = (rpc: Rpc, turn: TurnState): Effect.Effect<boolean> =>
   Effect.map(StoredTurn.findById(rpc, turn.threadId, turn.id), (stored) => {
     const first = stored?.items.find((item) => membersOf(item)["type"] === "userMessage")
@@ -63,7 +69,7 @@ export const make = Effect.fnUntraced(function*(
         onRestored: (route) => inBackground(AfterRestart.takeUp(rpc, route, route.running, inBackground))
       })
       yield* internalsOf(rpc).observe(threadId, route)
-      // When the layer ends before the turns do, nobody would tell them any more.
+      // If the layer ends before the turns do, nothing else would end them.
       yield* Effect.addFinalizer(() => Effect.sync(() => route.onEnd(scopeEnded("layer"))))
       return route
     })

@@ -1,4 +1,7 @@
-/** The events of one turn for those who read them: the first reader gets each as it came, others a compacted history first. */
+/**
+ * The events of one turn for its readers. The first reader gets every event as it came; later readers first get
+ * a compacted history.
+ */
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
@@ -23,13 +26,13 @@ export class TurnEvents {
   private readonly turn: { readonly id: string; readonly threadId: string }
   private readonly options: Options
   private readers: ReadonlyArray<Mailbox<StreamError>> = []
-  /** What later readers get. Undefined: nothing is kept. */
+  /** The history for later readers. Undefined: nothing is kept. */
   private log: CompactLog | undefined
-  /** What nobody has begun to read. */
+  /** The mailbox that nobody has started to read. */
   private first: Mailbox<StreamError> | undefined
   private end: End | undefined
 
-  /** @param isKept whether they are kept from the turn's beginning. */
+  /** @param isKept whether events are kept from the turn's beginning. */
   constructor(turn: TurnEvents["turn"], options: Options, isKept: boolean) {
     this.turn = turn
     this.options = options
@@ -39,7 +42,7 @@ export class TurnEvents {
     this.readers = [this.first]
   }
 
-  /** Keeps them from here on. */
+  /** Keeps events from now on. */
   keep(): void {
     this.log ??= new CompactLog()
   }
@@ -50,7 +53,7 @@ export class TurnEvents {
     for (const reader of this.readers) reader.push(event, bytes)
   }
 
-  /** All events of a read were pushed. */
+  /** Called when all events of a read have been pushed. */
   onReadEnd(): void {
     this.log?.readEnded()
     this.flush()
@@ -60,7 +63,7 @@ export class TurnEvents {
     for (const reader of this.readers) reader.flush()
   }
 
-  /** They end after what is unread. */
+  /** Ends every reader after its unread events. */
   close(end: End): void {
     this.end ??= end
     for (const reader of this.readers) reader.close(end)

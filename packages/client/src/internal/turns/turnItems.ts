@@ -1,4 +1,7 @@
-/** The items of one turn, as they came: which have begun, which run, and what each was when it was completed. */
+/**
+ * The items of one turn as they came: those that have begun, those that are running, and the completed state of
+ * each.
+ */
 import * as Received from "@effect-codex/protocol/Received"
 import * as Predicate from "effect/Predicate"
 import { guardOf } from "../protocol/guard.ts"
@@ -9,17 +12,17 @@ const idOf = (item: unknown): string | undefined =>
 
 const written: ReadonlySet<unknown> = new Set<Received.ThreadItem["type"]>(["agentMessage", "plan", "reasoning"])
 
-/** Whether the model writes it, and nothing runs meanwhile. */
+/** Whether the model writes the item, so that nothing runs meanwhile. */
 const isWritten = (item: unknown): boolean => Predicate.hasProperty(item, "type") && written.has(item.type)
 
 export class TurnItems {
-  /** Of the items that have begun. */
+  /** The ids of the items that have begun. */
   readonly ids = new Set<string>()
-  /** Those that have begun and not ended. */
+  /** The items that have begun and not ended. */
   private readonly begun = new Map<string, unknown>()
-  /** Those that were completed, in the order of the first completion. */
+  /** The completed items, in the order of their first completion. */
   private readonly completed: Array<unknown> = []
-  /** Where each of them stands. */
+  /** The index of each completed item. */
   private readonly places = new Map<string, number>()
 
   begin(item: unknown): void {
@@ -41,14 +44,17 @@ export class TurnItems {
     this.completed[place] = item
   }
 
-  /** What the model was writing is never completed, and is written again under another id. */
+  /**
+   * docs/codex-behaviour.md, "A message that breaks off is never completed". The model writes it again under
+   * another id.
+   */
   abandonWritten(): void {
     for (const [id, item] of this.begun) {
       if (isWritten(item)) this.begun.delete(id)
     }
   }
 
-  /** Whether its completion was not heard, or heard as what does not fit. */
+  /** Whether the item's completion was not heard, or did not fit the protocol. */
   isMissing(item: unknown): boolean {
     const id = idOf(item)
     if (id === undefined) return false
@@ -56,7 +62,7 @@ export class TurnItems {
     return place === undefined || !guardOf(Received.ThreadItem)(this.completed[place])
   }
 
-  /** Puts them into the order in which the server has stored them. What was missed lies before what was heard since. */
+  /** Sorts the items as the server has stored them. Missed items come before those heard since. */
   sortAs(stored: ReadonlyArray<unknown>): void {
     const place = new Map(stored.map((item, index) => [idOf(item), index]))
     const placeOf = (item: unknown) => place.get(idOf(item)) ?? Infinity

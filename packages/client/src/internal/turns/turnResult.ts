@@ -1,4 +1,4 @@
-/** What a turn came to: its result, and the failure of one that the server ended as failed. */
+/** The result of a turn, and the error of a turn that failed. */
 import * as Received from "@effect-codex/protocol/Received"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
@@ -20,7 +20,7 @@ const finite = (u: unknown): Option.Option<number> =>
 const seconds = (u: unknown): Option.Option<DateTime.Utc> =>
   Option.flatMap(finite(u), (seconds) => DateTime.make(seconds * 1000))
 
-/** @param turn the turn as the server told its end; empty before that. */
+/** @param turn the turn from its `turn/completed`; empty before that. */
 export const resultOf = (turn: Members, known: {
   readonly id: string
   readonly threadId: string
@@ -30,7 +30,7 @@ export const resultOf = (turn: Members, known: {
 }): TurnResult => {
   const { id, items, model, threadId, usage } = known
   const { completedAt, durationMs, error, startedAt, status } = turn
-  // A stored turn is not told by a notification.
+  // A stored turn did not pass through a notification, which would have been redacted already.
   redactTurnError(error)
   return {
     id,
@@ -55,7 +55,8 @@ export const resultOf = (turn: Members, known: {
   }
 }
 
-// By the clock of the server, which says when the turn ended. A limit that was reset before is not the one.
+// docs/codex-behaviour.md, "A limit that was reached is told in the rate limits or in the text". Times are
+// compared on the server's clock. A limit that was reset before the turn's end did not cause the failure.
 const resetsAt = (
   failed: Pick<TurnFailed, "info" | "detail">,
   completedAt: Option.Option<DateTime.Utc>,
@@ -69,7 +70,7 @@ const resetsAt = (
   return reset === undefined || reset < end ? Option.none() : DateTime.make(reset)
 }
 
-/** The failure of a turn that was neither completed nor interrupted. An unknown status is no success. */
+/** The error of a turn that was neither completed nor interrupted. An unknown status counts as a failure. */
 export const failureOf = (result: TurnResult, limits: () => RateLimits.Windows): TurnFailed => {
   const error = Option.getOrUndefined(result.error)
   const failed = {

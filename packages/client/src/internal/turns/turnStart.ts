@@ -1,4 +1,4 @@
-/** Starts turns so that none is ever lost: a turn that nobody gets a handle on is stopped. */
+/** Starts turns so that none is lost: a turn that nobody gets a handle on is stopped. */
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -23,11 +23,11 @@ import * as TurnTelemetry from "./turnTelemetry.ts"
 import * as Watchdog from "./watchdog.ts"
 
 export interface StartOptions extends Omit<TurnStateOptions, "rpc" | "limits"> {
-  /** What to do when the thread is busy. A goal cannot be steered from here; its handle does that. */
+  /** What to do when the thread is busy. A goal cannot be steered from here; its own handle does that. */
   readonly whenBusy: "fail" | "queue" | Steer
-  /** How long the turn may be silent. Undefined: for ever. */
+  /** How long the turn may be silent. Undefined: no limit. */
   readonly stallTimeout: Duration.Duration | undefined
-  /** Called when the turn has to wait for another one. Default: nobody wants to know. */
+  /** Called when the turn must wait for another one. Default: nothing. */
   readonly onWait?: (() => void) | undefined
 }
 
@@ -44,7 +44,10 @@ interface Start {
 
 const beginTimeout = Duration.seconds(30)
 
-/** For a request whose reply names no turn. A turn that has begun may be the one while it has started nothing. */
+/**
+ * For a request whose reply names no turn. Goes on waiting for a turn that has begun but has no items yet,
+ * because it may be ours.
+ */
 const awaitBeginning = (starting: Starting): Effect.Effect<string, AppServerTimeout | ConnectionError> =>
   Effect.timeoutOrElse(Deferred.await(starting.begun), {
     duration: beginTimeout,
@@ -54,8 +57,8 @@ const awaitBeginning = (starting: Starting): Effect.Effect<string, AppServerTime
         : Effect.fail(new AppServerTimeout({ method: "turn/started", timeout: Duration.toMillis(beginTimeout) }))
   })
 
-// The turn that took in our message has told of itself, or the server has it in its store; it is never started a second
-// time.
+// The turn that took in our message has already announced itself, or is in the server's store. It is never
+// started a second time.
 const findAfterLostReply = Effect.fnUntraced(function*(
   { inBackground, rpc }: Turns,
   route: ThreadRoute,
@@ -73,10 +76,10 @@ const findAfterLostReply = Effect.fnUntraced(function*(
   return stored.id
 })
 
-/** Sends the request in the layer's scope and gives the turn's id, also where the reply was lost or names none. */
+/** Sends the request in the layer's scope. Returns the turn's id even if the reply was lost or names no turn. */
 const send = ({ request, route, turns }: Start, starting: Starting, onSent: () => void) =>
   Effect.andThen(request.ready, request.send({ onSent })).pipe(
-    // One that names a turn counts once that turn is claimed.
+    // A reply that names a turn counts as answered only once that turn is claimed.
     Effect.tap((id) => id === undefined ? Deferred.succeed(starting.answered, undefined) : Effect.void),
     Effect.flatMap((id) => id === undefined ? awaitBeginning(starting) : Effect.succeed(id)),
     Effect.catchTag(
@@ -87,7 +90,7 @@ const send = ({ request, route, turns }: Start, starting: Starting, onSent: () =
     Effect.forkIn(turns.scope)
   )
 
-/** Follows a turn that was started until the scope closes, which stops it. */
+/** Follows a started turn until the scope closes, which stops the turn. */
 const follow = Effect.fnUntraced(function*({ options, route, stallTimeout, turns }: Start, turn: TurnState) {
   yield* TurnTelemetry.follow(turn, turns.scope)
   yield* Effect.addFinalizer(() => TurnStop.letGo(turns, route, turn))
@@ -100,7 +103,7 @@ const follow = Effect.fnUntraced(function*({ options, route, stallTimeout, turns
   ))
 })
 
-// Interrupting this does not undo the request: what was sent is waited for and then stopped.
+// An interruption does not undo a request that was sent: wait for it, then stop the turn.
 const startNow = (start: Start): Effect.Effect<TurnState, TurnStartError, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
@@ -136,7 +139,7 @@ const startNow = (start: Start): Effect.Effect<TurnState, TurnStartError, Scope.
     })
   )
 
-// The state is open before the request, because the turn may end in the same read as the reply.
+// Opens the state before the request, because one read may hold both the reply and the turn's end.
 const steer = (
   { options, route, turns }: Start,
   id: string,
@@ -156,7 +159,7 @@ const steer = (
     })
   )
 
-/** Begins anew once the turn has begun, where it has not. */
+/** If the turn has not begun, waits for its beginning and tries again. */
 const awaitBegun = <A, E, R>(start: Start, id: string, otherwise: Effect.Effect<A, E, R>) =>
   Effect.suspend((): Effect.Effect<A | TurnState, E | TurnStartError, R | Scope.Scope> => {
     const turn = start.route.get(id)
@@ -173,11 +176,11 @@ const steerOrStart = (
 ): Effect.Effect<TurnState, TurnStartError, Scope.Scope> => {
   const { route } = start
   const refused = refuse(active, route.heldBy(active))
-  // What it runs with is known once it begins.
+  // Its settings are known only once it begins.
   if (refused !== undefined) return awaitBegun(start, active, Effect.fail(refused))
   return Effect.catchTags(steer(start, active, input), {
     NoActiveTurn: () =>
-      // It is accepted but not begun, or it is over.
+      // The turn is accepted but has not begun, or it is over.
       awaitBegun(
         start,
         active,
@@ -219,7 +222,7 @@ const awaitGoal = (
     return Effect.andThen(Effect.exit(goal.awaitEnd), awaitGoal(turns, threadId, options))
   })
 
-/** Makes a request that starts a turn, which is stopped if the scope closes before its end. */
+/** Sends a request that starts a turn. If the scope closes before the turn ends, the turn is stopped. */
 export const start = Effect.fnUntraced(function*(
   turns: Turns,
   threadId: string,
@@ -233,7 +236,7 @@ export const start = Effect.fnUntraced(function*(
   const { onWait, stallTimeout, whenBusy, ...turnOptions } = startOptions
   // `whenBusy: "fail"` must not queue at the gate.
   if (whenBusy === "fail" && route.activeTurnId !== undefined) return yield* route.busy(route.activeTurnId)
-  // The gate may be held by a turn that waits.
+  // A waiting turn may hold the gate.
   if (route.activeTurnId !== undefined) onWait?.()
   const options: TurnStateOptions = { ...turnOptions, rpc: turns.rpc, limits: turns.limits }
   return yield* route.gate.withPermit(

@@ -1,6 +1,6 @@
 /**
- * One turn as it is folded from the frames that pass. The reader calls it; it never waits and never throws, and it looks
- * only at ids and at the status before anything else, so that nothing unknown can hide the end of a turn.
+ * One turn, folded from the frames that pass. The reader calls it, so it never waits and never throws. It reads
+ * ids and statuses before anything else, so that unknown content cannot hide the end of a turn.
  */
 import * as Received from "@effect-codex/protocol/Received"
 import * as Deferred from "effect/Deferred"
@@ -33,25 +33,25 @@ import { TurnItems } from "./turnItems.ts"
 import { failureOf, resultOf } from "./turnResult.ts"
 import { TurnUsage } from "./usage.ts"
 
-/** Why the state of a turn ends without the turn's completion. */
+/** Why a turn's state ends without `turn/completed`. */
 export type End = ConnectionError | SettingsNotApplied | ThreadBusy | TurnStalled | TurnOutcomeUnknown
 
 export interface TurnStateOptions {
-  /** The id that this client gave the message that starts the turn. */
+  /** The id that this client gave to the message that starts the turn. */
   readonly clientId?: string | undefined
-  /** Whether somebody may read events. Without it nothing is kept but what makes up the result. */
+  /** Whether somebody may read events. If not, only what the result needs is kept. */
   readonly events: boolean
   readonly maxUnreadBytes: number | undefined
-  /** For what the server asks during the turn. Default: those of the client. */
+  /** Handlers for server requests during the turn. Default: the client's handlers. */
   readonly handlers?: Overrides | undefined
   readonly rpc: Rpc
-  /** The limits of the account. */
+  /** The account's rate limits. */
   readonly limits: () => RateLimits.Windows
-  /** Why the turn must not run with what its thread holds. Default: it may run with anything. */
+  /** Why the turn must not run with the thread's settings. Default: any settings are fine. */
   readonly refuse?: ((held: Told | undefined) => SettingsNotApplied | undefined) | undefined
 }
 
-// The events of a turn that is given up just end; its result says why.
+// An abandoned turn's events simply end; its result says why.
 const endOfEvents = (cause: End) =>
   cause._tag === "ThreadBusy" || cause._tag === "SettingsNotApplied" || cause._tag === "TurnStalled" ||
     cause._tag === "TurnOutcomeUnknown"
@@ -66,43 +66,49 @@ const itemsOf = (params: unknown): ReadonlyArray<unknown> => {
 export class TurnState {
   readonly threadId: string
   id: string
-  /** The server began the turn: from here on it can be interrupted. */
+  /** The server has begun the turn. From here on it can be interrupted. */
   readonly started = Deferred.makeUnsafe<void>()
   private readonly ended = Deferred.makeUnsafe<void, End>()
   readonly options: TurnStateOptions
-  /** How many handles there are on the turn. */
+  /** The number of handles on the turn. */
   handles = 0
-  /** The id by which the server knows the turn that it runs; a review has another one than its items (measured). */
+  /**
+   * The server's id for the running turn. docs/codex-behaviour.md, "A review begins under another id than it
+   * was answered with".
+   */
   runningId: string
   hasBegun = false
   private isBeginningTold = false
-  /** The id that a client gave the turn's first message; null if it gave none, undefined if the message was not heard. */
+  /**
+   * The id that a client gave to the turn's first message. Null: the client gave none. Undefined: the message
+   * was not heard.
+   */
   opener: string | null | undefined
-  /** What tracers are told of the turn. */
+  /** The turn's span for tracers. */
   span: Tracer.Span | undefined
-  /** How the turn ends if it has to be interrupted. */
+  /** How the turn ends if it must be interrupted. */
   verdict: End | undefined
-  /** The turn runs with what it was not to run with. */
+  /** Completed when the turn runs with settings that it must not run with. */
   private readonly refused = Deferred.makeUnsafe<SettingsNotApplied>()
   /**
-   * Set when frames of the turn were missed, and called instead of taking its end: what the server has stored fills the
-   * gap.
+   * Set when frames of the turn were missed. Called instead of ending the turn, to fill the gap from the
+   * server's store.
    */
   fillGap: ((completed: Raw) => void) | undefined
-  /** Called after each read that brought progress of the turn, and when a handler of it has ended. */
+  /** Called after each read that brought progress, and when one of the turn's handlers has ended. */
   onHeard: (() => void) | undefined
-  /** Called when the turn has ended though no frame told it. */
+  /** Called when the turn has ended without a frame that said so. */
   onUntoldEnd: (() => void) | undefined
-  /** The present read brought frames of the turn. */
+  /** The current read brought frames of the turn. */
   isTouched = false
-  /** How many frames of the turn there were. */
+  /** The number of the turn's frames. */
   frames = 0
-  /** Those that only say that codex tries again. */
+  /** The number of frames that only report a retry. */
   private retries = 0
   private retry: { readonly error: unknown; readonly progress: number } | undefined
-  /** The progress that `onHeard` was called for last. */
+  /** The progress at the last call of `onHeard`. */
   private heard = 0
-  /** The last of them. */
+  /** The method of the last frame. */
   lastEvent: string | undefined
   private readonly items = new TurnItems()
   private readonly eventLog: TurnEvents
@@ -124,7 +130,7 @@ export class TurnState {
     return this.completion !== undefined || this.endedBy !== undefined
   }
 
-  /** How the turn ended, in one of few words: a status that is known, or the tag of what ended the waiting for it. */
+  /** How the turn ended, as one of a few words: a known status, or the tag of the error that ended the wait. */
   get outcome(): string {
     if (this.endedBy !== undefined) return this.endedBy._tag
     const status = this.completion?.["status"]
@@ -132,29 +138,29 @@ export class TurnState {
     return status === "completed" || status === "failed" || status === "interrupted" ? status : "unknown"
   }
 
-  /** It ends as the verdict says: a turn that was refused also if it was faster than its interrupt. */
+  /** Whether the verdict decides the end. It also does for a refused turn that finished before its interrupt. */
   private get isJudged(): boolean {
     return this.completion?.["status"] === "interrupted" || this.verdict?._tag === "SettingsNotApplied"
   }
 
-  /** How many frames told that the turn goes on. That codex tries again what has failed is none. */
+  /** The number of frames that show progress. Retries by codex are not progress. */
   get progress(): number {
     return this.frames - this.retries
   }
 
-  /** Why codex tries again to reach the model, if that is the last that was heard of the turn. */
+  /** Why codex retries the model, if that is the last thing heard of the turn. */
   get lastRetry(): Received.TurnError | undefined {
     const { retry } = this
     if (retry === undefined || retry.progress !== this.progress) return undefined
     return guardOf(Received.TurnError)(retry.error) ? retry.error : undefined
   }
 
-  /** The model that the thread or the turn was to use, or the one that codex was rerouted to. */
+  /** The model that the thread or the turn asked for, or the one that codex was rerouted to. */
   get modelName(): string | undefined {
     return this.model ?? internalsOf(this.options.rpc).settingsOf(this.threadId)?.model
   }
 
-  /** The tokens that it has used so far, with its subagents. */
+  /** The tokens used so far, including subagents. */
   get tokens(): Received.TokenUsageBreakdown | undefined {
     return this.usage.tokens
   }
@@ -169,7 +175,7 @@ export class TurnState {
     return this.items.running
   }
 
-  /** Waits until the turn is over or the connection is. */
+  /** Waits until the turn or the connection ends. */
   get awaitEnd(): Effect.Effect<void, End> {
     return Deferred.await(this.ended)
   }
@@ -215,7 +221,7 @@ export class TurnState {
     Deferred.doneUnsafe(this.ended, Exit.fail(cause))
   }
 
-  /** A turn of the server begins that belongs to this one. */
+  /** Called when a server turn that belongs to this one begins. */
   begins(): void {
     const held = internalsOf(this.options.rpc).settingsOf(this.threadId)
     this.model ??= held?.model
@@ -230,7 +236,7 @@ export class TurnState {
     )
   }
 
-  /** Takes in what the server has stored of the turn, whose beginning was not heard. */
+  /** Takes over the server's stored state of a turn whose beginning was not heard. */
   settle(stored: Stored): void {
     this.hasBegun = true
     this.frames++
@@ -243,7 +249,7 @@ export class TurnState {
     if (this.completion !== undefined) this.onUntoldEnd?.()
   }
 
-  /** Takes in the items whose completion was not heard, or heard as what does not fit. */
+  /** Adds the items whose completion was not heard or did not fit the protocol. */
   private addMissing(items: ReadonlyArray<unknown>): void {
     const of = { threadId: this.threadId, turnId: this.id }
     for (const item of items) {
@@ -252,23 +258,29 @@ export class TurnState {
     }
   }
 
-  /** Takes in the items that the server has stored, and their order. */
+  /** Adds the stored items, in the server's order. */
   addStored({ items }: Pick<Stored, "items">): void {
     this.addMissing(items)
     this.items.sortAs(items)
   }
 
-  /** What a turn of a subagent that works for this one has used so far. */
+  /** Takes in the usage so far of a subagent's turn that works for this one. */
   onSubagentUsage(turnId: string, usage: unknown): void {
     if (!this.isEnded) this.usage.addOfSubagent(turnId, usage)
   }
 
-  /** A message is said to the turn. That of a handle's turn is not the first if the turn's beginning was not heard. */
+  /**
+   * Called for each user message of the turn. For a turn with a handle whose beginning was missed, it may not
+   * be the first one.
+   */
   onMessage(clientId: string | null): void {
     if (this.opener === undefined && (this.hasBegun || this.handles === 0)) this.opener = clientId
   }
 
-  /** Somebody steers the turn, which the server therefore has begun, and may want to read it from here on. */
+  /**
+   * Called when this client steers the turn, so the server has begun it. With `events`, keeps events from here
+   * on.
+   */
   joined(events: boolean): void {
     this.hasBegun = true
     this.frames++
@@ -280,7 +292,7 @@ export class TurnState {
     const params = event.params as Readonly<Record<string, unknown>>
     switch (event._tag) {
       case "turn/started":
-        // Settings that change from here on are those of the turns that follow, also when this is told again.
+        // Later changes of the settings apply to the turns after this one, even if `turn/started` comes again.
         if (!this.isBeginningTold) this.begins()
         this.isBeginningTold = true
         this.hasBegun = true
@@ -299,8 +311,8 @@ export class TurnState {
         this.retries++
         return
       case "item/started": {
-        // It may be all that tells of the beginning, and of a review it comes before. Whose turn it is that takes in our
-        // message is another question.
+        // This may be the only sign of the beginning, and for a review it comes before `turn/started`. Whether
+        // a turn with our message is really ours is decided elsewhere.
         if (this.options.clientId === undefined && !this.hasBegun) {
           this.begins()
           this.hasBegun = true
@@ -322,12 +334,12 @@ export class TurnState {
   // For the handle
   // ---------------------------------------------------------------------------
 
-  /** The events from the turn's first. */
+  /** The events since the turn's first. */
   get events(): Stream.Stream<TurnEvent, StreamError> {
     return this.eventLog.stream
   }
 
-  /** What is known of the turn now. */
+  /** The result as far as known now. */
   get partialResult(): TurnResult {
     const items = this.items.all
     this.tellUndecodable(items)
@@ -349,7 +361,7 @@ export class TurnState {
     }
   }
 
-  /** The result of a completed or interrupted turn. An unknown status is no success. */
+  /** The result of a completed or interrupted turn. An unknown status counts as a failure. */
   readonly result: Effect.Effect<TurnResult, TurnFailed | End> = Effect.suspend(() =>
     Effect.flatMap(this.awaitEnd, () => {
       const result = this.partialResult

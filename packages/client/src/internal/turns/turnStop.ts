@@ -1,4 +1,4 @@
-/** Interrupts turns, stops those that nobody wants any more, and lets them go. */
+/** Interrupts turns, stops those that nobody wants any more, and releases them. */
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -18,7 +18,7 @@ const asksAgain = (error: TurnCallError): boolean => {
   switch (error._tag) {
     case "NoActiveTurn":
     case "TurnMismatch":
-    // There may be another connection. If it was the last, the turn has ended, too.
+    // There may be a new connection. If there is none, the turn has ended as well.
     case "AppServerExited":
       return true
     case "TransportError":
@@ -29,10 +29,10 @@ const asksAgain = (error: TurnCallError): boolean => {
 }
 
 /**
- * Interrupts a turn. Nothing happens when it is over.
+ * Interrupts a turn. Does nothing if it is over.
  *
- * The server refuses to interrupt a turn that it has accepted but not begun (measured on 0.169.0), and the turn then runs to
- * its end. So the beginning is waited for, and a refusal while the turn is not over is asked again.
+ * docs/codex-behaviour.md, "A turn that has not begun cannot be interrupted". So this waits for the beginning,
+ * and retries a refusal while the turn is running.
  */
 export const interrupt = (
   { rpc, stopGrace }: Stopping,
@@ -53,7 +53,10 @@ export const interrupt = (
     Effect.catchTag(["SettingsNotApplied", "TurnStalled", "TurnOutcomeUnknown"], () => Effect.void)
   )
 
-/** Interrupts a turn and waits for its end. Runs in finalizers, which nothing can interrupt: so it has a bound of its own. */
+/**
+ * Interrupts a turn and waits for its end. Runs in finalizers, which cannot be interrupted, so it has its own
+ * bound.
+ */
 export const stop = (stopping: Stopping, turn: TurnState): Effect.Effect<void> =>
   interrupt(stopping, turn).pipe(
     Effect.andThen(Effect.exit(turn.awaitEnd)),
@@ -63,7 +66,7 @@ export const stop = (stopping: Stopping, turn: TurnState): Effect.Effect<void> =
     Effect.ignore
   )
 
-/** Stops a turn that runs, and forgets it. */
+/** Stops a running turn and forgets it. */
 export const letGo = (stopping: Stopping, route: ThreadRoute, turn: TurnState): Effect.Effect<void> =>
   Effect.suspend(() => turn.isEnded ? Effect.void : stop(stopping, turn)).pipe(
     Effect.ensuring(Effect.sync(() => route.release(turn)))

@@ -1,4 +1,4 @@
-/** What is told of a turn from its start to its end: a span, the gauge of open turns, its outcome and its tokens. */
+/** The telemetry of a turn from start to end: a span, the gauge of open turns, the outcome and the tokens. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -8,13 +8,13 @@ import * as Metrics from "../../Metrics.ts"
 import * as GenAi from "./genAi.ts"
 import type { TurnState } from "./turnState.ts"
 
-// The exit of a span is kept by tracers. It says no more than how the turn ended.
+// Tracers keep the exit of a span, so it says only how the turn ended.
 const exitOf = (outcome: string): Exit.Exit<void, string> => {
   if (outcome === "completed") return Exit.void
   return outcome === "interrupted" ? Exit.interrupt() : Exit.fail(outcome)
 }
 
-/** Tells that the turn is open, and gives what waits for its end and tells that. */
+/** Records that the turn is open. Returns an effect that waits for its end and records that. */
 const opened = Effect.fnUntraced(function*(turn: TurnState) {
   const clock = yield* Clock.Clock
   const span = yield* Effect.makeSpan("Turn", {
@@ -49,11 +49,11 @@ const opened = Effect.fnUntraced(function*(turn: TurnState) {
   return Effect.exit(turn.awaitEnd).pipe(Effect.interruptible, Effect.ensuring(over))
 })
 
-/** Follows the turn to its end, or to the end of the scope if that comes first. */
+/** Follows the turn to its end, or until the scope closes. */
 export const follow = (turn: TurnState, scope: Scope.Scope) =>
   Effect.flatMap(opened(turn), (toEnd) => Effect.forkIn(toEnd, scope, { startImmediately: true }))
 
-/** The same for a turn that is yet to begin. */
+/** {@link follow} for a turn that has not begun yet. */
 export const followOnceBegun = (begun: Effect.Effect<TurnState, unknown>, scope: Scope.Scope) =>
   Effect.interruptible(begun).pipe(
     Effect.flatMap((turn) => Effect.flatten(opened(turn))),

@@ -1,4 +1,4 @@
-/** What starting and stopping of turns and goals share. */
+/** What starting and stopping turns and goals have in common. */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
@@ -10,11 +10,11 @@ import * as Threads from "./threads.ts"
 export interface Turns {
   readonly rpc: Rpc
   readonly threads: Threads.Threads
-  /** How long the end of an interrupted turn or goal is waited for before it is let go. */
+  /** How long to wait for an interrupted turn or goal to end before letting it go. */
   readonly stopGrace: Duration.Duration
-  /** The limits of the account. */
+  /** The account's rate limits. */
   readonly limits: () => RateLimits.Windows
-  /** That of the layer, in which a request goes on whose caller was interrupted. */
+  /** The layer's scope. A request continues here after its caller was interrupted. */
   readonly scope: Scope.Scope
   readonly isClosed: () => boolean
   readonly inBackground: (effect: Effect.Effect<void>) => void

@@ -1,4 +1,7 @@
-/** Counts tokens from what the server tells of a thread's usage. */
+/**
+ * Counts tokens from the server's reports of a thread's usage. docs/codex-behaviour.md, "Usage is told as the
+ * total of the thread and as the last call of the model".
+ */
 import * as Received from "@effect-codex/protocol/Received"
 import { guardOf } from "../protocol/guard.ts"
 
@@ -24,24 +27,25 @@ export const none: Breakdown = {
   reasoningOutputTokens: 0
 }
 
-/** What one turn uses. The server tells the total of its thread, and the last call of the model. */
+/** The usage of one turn. */
 export class TurnCount {
-  /** What was told last. */
+  /** The last report. */
   told: Received.ThreadTokenUsage | undefined
   turn: Breakdown = none
 
   /**
-   * Takes in what is told, and gives what is new of it.
+   * Takes in a report, and returns the part of it that is new.
    *
-   * @param totalBefore the thread's total, as it was told before this turn.
+   * @param totalBefore the thread's total as reported before this turn.
    */
   add(usage: unknown, totalBefore?: number): Breakdown {
     if (!guardOf(Received.ThreadTokenUsage)(usage)) return none
     const before = this.told
-    // The same total again is a repetition (a resumed thread, a stream that broke) and not another call of the model.
+    // An unchanged total is a repetition (of a resumed thread or a broken stream), not another call of the
+    // model.
     if ((before?.total.totalTokens ?? totalBefore) === usage.total.totalTokens) return none
     this.told = usage
-    // A response that was cut short is in the total, and is not told as the last one (measured).
+    // docs/codex-behaviour.md, "A response that was cut short is in the total and not the last call".
     const isMore = before !== undefined && usage.total.totalTokens > before.total.totalTokens
     const more = isMore ? combine(usage.total, before.total, (now, then) => Math.max(0, now - then)) : usage.last
     this.turn = add(this.turn, more)
@@ -49,32 +53,35 @@ export class TurnCount {
   }
 }
 
-// Far beyond what a turn starts. Bounds memory against a misbehaving server.
+// Far more than a turn starts. Bounds memory against a misbehaving server.
 const maxSubagentTurns = 4096
 
-/** What a turn uses, and the turns of subagents that work for it. */
+/**
+ * The usage of a turn and of the subagent turns that work for it. docs/codex-behaviour.md, "The turns of a
+ * subagent name the turn that they work for".
+ */
 export class TurnUsage {
   private readonly own = new TurnCount()
   private ofSubagents: Map<string, TurnCount> | undefined
   subagents: Breakdown = none
 
-  /** What was told last of the turn itself. */
+  /** The last report of the turn itself. */
   get told(): Received.ThreadTokenUsage | undefined {
     return this.own.told
   }
 
-  /** Of the turn itself. */
+  /** The usage of the turn itself. */
   get turn(): Breakdown {
     return this.own.turn
   }
 
-  /** Of all together; undefined if nothing was told. */
+  /** The usage of all together. Undefined if nothing was reported. */
   get tokens(): Breakdown | undefined {
     const isTold = this.own.told !== undefined || this.ofSubagents !== undefined
     return isTold ? add(this.own.turn, this.subagents) : undefined
   }
 
-  /** @param totalBefore the thread's total, as it was told before this turn. */
+  /** @param totalBefore the thread's total as reported before this turn. */
   add(usage: unknown, totalBefore: number | undefined): void {
     this.own.add(usage, totalBefore)
   }

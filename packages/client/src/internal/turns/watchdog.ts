@@ -1,4 +1,4 @@
-/** Ends turns whose end is not told: those of which nothing is heard any more, and those whose thread is idle already. */
+/** Ends turns whose end was not announced: silent turns, and turns whose thread is already idle. */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -9,10 +9,13 @@ import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import * as StoredTurn from "./storedTurn.ts"
 import type { TurnState } from "./turnState.ts"
 
-/** The server tells that a thread is idle right before it tells the end of the turn; this is how long it may lie between. */
+/**
+ * How long to wait for a turn's end once its thread is idle. docs/codex-behaviour.md, "A thread is told to be
+ * idle right before its turn is completed".
+ */
 export const endGrace = Duration.seconds(2)
 
-/** Takes the end of the turn from what the server has stored. False when it is not over there, or not stored. */
+/** Ends the turn as the server has stored it. False if the stored turn is not over or there is none. */
 const settle = (rpc: Rpc, turn: TurnState): Effect.Effect<boolean> =>
   Effect.map(StoredTurn.findById(rpc, turn.threadId, turn.id), (stored) => {
     if (stored === undefined || !StoredTurn.isOver(stored)) return false
@@ -20,11 +23,11 @@ const settle = (rpc: Rpc, turn: TurnState): Effect.Effect<boolean> =>
     return true
   })
 
-/** Whether a handler of ours runs for it. A review asks by the id that it runs under. */
+/** Whether one of our handlers is running for the turn. A review's requests name the id that it runs under. */
 const isAsked = (rpc: Rpc, turn: TurnState): boolean =>
   [turn.id, turn.runningId].some((id) => internalsOf(rpc).openServerRequests(turn.threadId, id).length > 0)
 
-/** What the server says that the thread does; undefined if it does not say. */
+/** The thread's status according to the server. Undefined if the server does not say. */
 const statusOf = (rpc: Rpc, { threadId }: TurnState): Effect.Effect<unknown> =>
   Effect.orElseSucceed(StoredTurn.threadStatus(rpc, threadId), () => undefined)
 
@@ -32,9 +35,9 @@ export const watch = Effect.fnUntraced(function*(options: {
   readonly rpc: Rpc
   readonly turn: TurnState
   readonly stallTimeout: Duration.Duration
-  /** Takes the end from what the server has stored, and tells whether there was one. Default: that of the turn. */
+  /** Ends the turn as the server has stored it, and returns whether it did. Default: for a single turn. */
   readonly settle?: Effect.Effect<boolean>
-  /** Interrupts the turn and waits a bounded time for its end. */
+  /** Interrupts the turn and waits for its end, for a bounded time. */
   readonly stop: Effect.Effect<void>
 }) {
   const { rpc, stallTimeout, stop, turn } = options
@@ -46,7 +49,7 @@ export const watch = Effect.fnUntraced(function*(options: {
   }
   const silence = () => Monotonic.millis(clock) - heardAt
   while (!turn.isEnded) {
-    // While a handler of ours runs, the server waits and not we.
+    // While one of our handlers runs, the server is waiting for us.
     if (isAsked(rpc, turn)) heardAt = Monotonic.millis(clock)
     if (silence() < limit) {
       yield* Effect.sleep(limit - silence())
@@ -74,11 +77,11 @@ export const watch = Effect.fnUntraced(function*(options: {
   }
 })
 
-/** For a turn whose thread is idle and that did not end. */
+/** For a turn that has not ended although its thread is idle. */
 export const endQuiet = Effect.fnUntraced(function*(rpc: Rpc, turn: TurnState) {
   const { frames } = turn
   yield* Effect.sleep(endGrace)
-  // What was told since then belongs to a turn that runs.
+  // Frames since then belong to a running turn.
   if (turn.isEnded || turn.frames !== frames) return
   if (yield* settle(rpc, turn)) return
   const status = yield* statusOf(rpc, turn)
@@ -94,10 +97,13 @@ export const endQuiet = Effect.fnUntraced(function*(rpc: Rpc, turn: TurnState) {
   turn.onUntoldEnd?.()
 })
 
-/** How long a turn may be silent before the server is asked what its thread does. */
+/** How long a turn may be silent before the server is asked for its thread's status. */
 const silence = Duration.minutes(2)
 
-/** For a turn whose end was lost together with the thread's becoming idle. Costs nothing while the turn is heard of. */
+/**
+ * For a turn whose end was lost together with the idle status of its thread. Costs nothing while frames of the
+ * turn arrive.
+ */
 export const askWhenSilent = Effect.fnUntraced(function*(rpc: Rpc, turn: TurnState) {
   while (!turn.isEnded) {
     const { frames } = turn
