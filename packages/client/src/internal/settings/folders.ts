@@ -1,7 +1,7 @@
 /**
- * The folders of a thread or a turn, looked at before codex is asked: it takes one that is not there, and then every command
- * fails (measured on 0.169). Only what a call names is looked at, so that a thread whose folder is gone can still be resumed
- * and read.
+ * Checks the folders of a thread or a turn before codex is asked. docs/codex-behaviour.md, "A thread takes any
+ * folder, and commands in one that does not exist fail". Only the folders that a call names are checked.
+ * docs/codex-behaviour.md, "A thread whose folder is gone can be resumed and read".
  */
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
@@ -18,12 +18,12 @@ interface Folders {
 
 export type CheckFolders = (given: Folders | undefined) => Effect.Effect<void, InvalidArgument>
 
-// Also of a Windows machine, whatever this one is.
+// Accepts Windows paths on every machine, because the server may run on another one.
 const isAbsolute = (path: string): boolean => /^(?:\/|\\\\|[a-z]:[\\/])/i.test(path)
 
 const refuse = (argument: string, detail: string) => Effect.fail(new InvalidArgument({ argument, detail }))
 
-/** @param files Those of the server, if they can be looked at. */
+/** @param files the server's files, if the client can look at them. */
 export const make = (files: ServerFiles | undefined): CheckFolders => {
   const exists = (argument: string, path: string, advice: string): Effect.Effect<void, InvalidArgument> =>
     files === undefined
@@ -51,7 +51,7 @@ export const make = (files: ServerFiles | undefined): CheckFolders => {
 
   return Effect.fnUntraced(function*(given) {
     const { cwd, runtimeWorkspaceRoots, sandbox } = given ?? {}
-    // A program without types may give anything.
+    // An untyped program may pass anything.
     if (cwd !== undefined && !Predicate.isString(cwd)) yield* refuse("cwd", "expected the path of a folder.")
     if (cwd === "") yield* refuse("cwd", "the path is empty: leave `cwd` out for the folder that codex runs in.")
     if (cwd !== undefined) {

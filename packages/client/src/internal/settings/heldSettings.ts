@@ -1,6 +1,6 @@
 /**
- * Compares what was asked of a thread with what the server says that it holds. What differs is changed by
- * `thread/settings/update` and read again; what cannot be changed is an error.
+ * Compares the requested settings of a thread with those that the server reports. Changes what differs with
+ * `thread/settings/update` and reads it again. A difference that cannot be changed is an error.
  */
 import * as Received from "@effect-codex/protocol/Received"
 import type * as Sent from "@effect-codex/protocol/Sent"
@@ -15,7 +15,7 @@ import type { Rpc } from "../rpcInternals.ts"
 import { containsPath, isRelative, isWithin, samePath } from "./paths.ts"
 import { defined } from "./settings.ts"
 
-/** What was asked, as far as the reply to `thread/start`, `thread/resume` and `thread/fork` tells of it. */
+/** The requested settings that the replies to `thread/start`, `thread/resume` and `thread/fork` report. */
 export interface Asked {
   readonly approvalPolicy?: Sent.AskForApproval | undefined
   readonly approvalsReviewer?: Sent.ApprovalsReviewer | undefined
@@ -29,11 +29,11 @@ export interface Asked {
   readonly effort?: string | undefined
   /** What `config` adds to `Sandbox.workspaceWrite`. */
   readonly details?: { readonly [key: string]: unknown } | undefined
-  /** The folder of TMPDIR on the server, where {@link temporaryOf} found it. */
+  /** The folder of TMPDIR on the server, if {@link temporaryOf} found it. */
   readonly temporary?: string | undefined
 }
 
-/** What the server says. An older server may leave out any of it. */
+/** The settings that the server reports. An older server may leave out any of them. */
 export type Told =
   & {
     readonly [
@@ -51,11 +51,11 @@ export type Told =
     ]?: Received.ThreadResumeResponse[K] | undefined
   }
   & {
-    /** Where the commands run, the primary first. */
+    /** The environments that commands run in, the primary one first. */
     readonly environments?: ReadonlyArray<Received.ThreadEnvironment> | undefined
   }
 
-/** What fits of a reply, each setting by itself. The rest is not told. */
+/** The settings of a reply that fit the protocol, each checked by itself. The rest is left out. */
 export const toldOf = (reply: Members): Told => parts(Received.ThreadStartResponse, reply)
 
 type Update = Omit<Sent.ThreadSettingsUpdateParams, "threadId">
@@ -65,7 +65,7 @@ interface Difference {
   readonly asked: string
   readonly holds: string
   readonly isTold: boolean
-  /** What changes it; nothing for what a loaded thread keeps. */
+  /** The params that change the setting. Undefined for a setting that a loaded thread keeps. */
   readonly update: Update | undefined
 }
 
@@ -75,7 +75,7 @@ const strings = (u: unknown): ReadonlyArray<string> => Array.isArray(u) ? u.filt
 
 const member = (u: unknown, key: string): unknown => Predicate.isObject(u) ? Reflect.get(u, key) : undefined
 
-/** `[sandbox_workspace_write]` of a configuration, whose keys may be nested or dotted. */
+/** `[sandbox_workspace_write]` of a configuration. Its keys may be nested or dotted. */
 export const workspaceWriteOf = (config: unknown): { readonly [key: string]: unknown } => {
   const nested = member(config, "sandbox_workspace_write")
   const prefix = "sandbox_workspace_write."
@@ -87,7 +87,7 @@ export const workspaceWriteOf = (config: unknown): { readonly [key: string]: unk
   return { ...Predicate.isObject(nested) ? nested : {}, ...Object.fromEntries(dotted) }
 }
 
-/** `Sandbox.workspaceWrite` has the details of the configuration; every other sandbox says all of its own. */
+/** `Sandbox.workspaceWrite` takes details from the configuration. Every other sandbox is complete in itself. */
 const policyOf = ({ isCustom, policy }: Sandbox, details: Asked["details"]): Sent.SandboxPolicy =>
   isCustom || policy.type !== "workspaceWrite" ? policy : {
     ...policy,
@@ -98,9 +98,10 @@ const policyOf = ({ isCustom, policy }: Sandbox, details: Asked["details"]): Sen
   }
 
 /**
- * `fresh`: the thread was loaded by this request, so that the mode of a sandbox was taken as the configuration has it.
- * `loaded`: it may have been loaded before. `changed`: it was changed since, and took a relative folder as it was given.
- * `sent`: this client has just changed it, and the server was asked for it right after.
+ * - `fresh`: this request loaded the thread, so it applied the sandbox mode as configured.
+ * - `loaded`: the thread may have been loaded before.
+ * - `changed`: the thread was changed since, and took a relative folder as it was given.
+ * - `sent`: this client has just changed the thread, and read it back right after.
  */
 type When = "fresh" | "loaded" | "changed" | "sent"
 
@@ -111,7 +112,7 @@ const workspaceOf = ({ cwd, runtimeWorkspaceRoots }: Told): ReadonlyArray<string
 
 type WorkspaceWrite = Extract<Sent.SandboxPolicy, { readonly type: "workspaceWrite" }>
 
-/** The writable roots that a thread holds and nobody asked for. */
+/** The writable roots of a thread that nobody asked for. */
 const unaskedRoots = (asked: WorkspaceWrite, told: Told): ReadonlyArray<string> => {
   const allowed = [
     ...asked.writableRoots ?? [],
@@ -122,10 +123,10 @@ const unaskedRoots = (asked: WorkspaceWrite, told: Told): ReadonlyArray<string> 
 }
 
 /**
- * The folder of TMPDIR, in what a thread holds right after this client sent it a policy. The server spells the temporary
- * folders out where the workspace roots are others than the folder: then it names `/tmp` and the folder of TMPDIR, or
- * leaves TMPDIR out when it is not set (measured on 0.169). Somebody else may name a folder too, so that one which holds
- * the workspace is never taken for it.
+ * Finds the folder of TMPDIR in a thread's settings right after this client sent it a policy.
+ * docs/codex-behaviour.md, "The server spells out the temporary folders where the workspace roots differ from
+ * the folder". Another client may also have named a folder, so a folder that contains the workspace is never
+ * taken for it.
  */
 const temporaryIn = (asked: WorkspaceWrite, told: Told): string | undefined => {
   const [root, ...others] = unaskedRoots(asked, told)
@@ -136,7 +137,10 @@ const temporaryIn = (asked: WorkspaceWrite, told: Told): string | undefined => {
     : undefined
 }
 
-/** Whether a policy is the one that was asked for. The server adds the workspace to the writable roots. */
+/**
+ * Whether a policy is the requested one. docs/codex-behaviour.md, "The server adds the workspace to the
+ * writable roots".
+ */
 const isSamePolicy = (
   asked: Sent.SandboxPolicy,
   told: Told,
@@ -167,16 +171,16 @@ const isSamePolicy = (
   }
 }
 
-/** Whether the server may name the folder of TMPDIR among the writable roots of a thread. */
+/** Whether the server may list the folder of TMPDIR among the writable roots of a thread. */
 export const namesTemporary = (sandbox: Sandbox | undefined, { cwd, runtimeWorkspaceRoots }: Told): boolean =>
   sandbox?.policy.type === "workspaceWrite" && sandbox.policy.excludeTmpdirEnvVar !== true &&
   runtimeWorkspaceRoots !== undefined && runtimeWorkspaceRoots.some((root) => root !== cwd)
 
-/** The folder of TMPDIR on the server, from what a thread holds right after this client has sent it a sandbox. */
+/** The folder of TMPDIR on the server, from a thread's settings right after this client sent it a sandbox. */
 export const temporaryOf = ({ policy }: Sandbox, told: Told): string | undefined =>
   policy.type === "workspaceWrite" ? temporaryIn(policy, told) : undefined
 
-/** A profile of the configuration can allow what the policy beside it does not tell. */
+/** A configured profile may allow more than the policy reported beside it. */
 const isBuiltIn = (profile: Told["activePermissionProfile"]): boolean =>
   profile === undefined || profile === null || profile.id.startsWith(":")
 
@@ -278,7 +282,7 @@ const differences = (asked: Asked, told: Told, when: When): ReadonlyArray<Differ
 const stronger = "omething stronger decides, such as the server's requirements: ask for what holds, or change the " +
   "configuration."
 
-/** Nobody else knows a thread that was just made. */
+/** Nobody else knows a thread that was just created, so nobody else can be changing it. */
 const adviceFor = ({ update }: Difference, when: When): string =>
   update === undefined
     ? "A loaded thread keeps this: leave the setting out, unsubscribe everyone and resume it once it is unloaded, or " +
@@ -302,13 +306,16 @@ const failed = (
     }))
   })
 
-/** Whether a turn runs with what was asked for, by what the server had told of its thread when the turn began. */
+/**
+ * Why a turn does not run with the requested settings, judged by the thread's reported settings when the turn
+ * began.
+ */
 export const notHeld = (
   threadId: string,
   asked: Asked,
   told: Told | undefined,
   options: {
-    /** Whether a setting that the server has not told is one that does not hold. */
+    /** Whether a setting that the server did not report counts as not applied. */
     readonly untold: boolean
     readonly advice: string
   }
@@ -318,8 +325,8 @@ export const notHeld = (
 }
 
 /**
- * The sandbox that each turn is sent: what the server holds, where the configuration gave the details. The workspace is
- * left out, because the server adds it by itself and it may change.
+ * The sandbox to send with each turn: the one that the server reports, if the configuration supplied details.
+ * Leaves out the workspace, which may change and which the server adds itself.
  */
 export const heldSandbox = (sandbox: Sandbox, { cwd, runtimeWorkspaceRoots, sandbox: held }: Told): Sandbox => {
   const { policy } = sandbox
@@ -338,7 +345,7 @@ export const heldSandbox = (sandbox: Sandbox, { cwd, runtimeWorkspaceRoots, sand
   }
 }
 
-/** What the configuration on the server adds to a sandbox. */
+/** What the server's configuration adds to a sandbox. */
 const configured = (rpc: Rpc, cwd: string | undefined) =>
   rpc.request("config/read", defined({ cwd }), { timeout: "2 seconds" }).pipe(
     using(rpc, "config/read", ({ config }) => workspaceWriteOf(config)),
@@ -355,7 +362,7 @@ const withoutSafety: Asked = {
   approvalsReviewer: undefined
 }
 
-/** Changes what differs, and reads again: once more if somebody else may have changed it in between. */
+/** Changes what differs and reads it again. Tries once more if another client may have changed it in between. */
 const apply = Effect.fnUntraced(function*(
   rpc: Rpc,
   threadId: string,
@@ -375,7 +382,8 @@ const apply = Effect.fnUntraced(function*(
         Effect.fail(error.reason === "methodNotFound" ? failed(threadId, wrong, advice) : error)
     )
   )
-  // Nothing is stored of a thread that has had no turn, and an ephemeral one is never: they cannot be read like this.
+  // A thread without a turn has nothing stored, and an ephemeral thread is never stored: neither can be read
+  // like this.
   const now = yield* rpc.request("thread/resume", { threadId, excludeTurns: true }).pipe(
     using(rpc, "thread/resume", toldOf),
     Effect.catchTag("ThreadNotPersisted", () => Effect.succeed(undefined))
@@ -387,11 +395,11 @@ const apply = Effect.fnUntraced(function*(
       ? failed(threadId, isWrong, advice)
       : apply(rpc, threadId, asked, now, "sent")
   }
-  // What was sent, and not what somebody else may have made of it since.
+  // Returns what was sent, not what another client may have changed since.
   return { ...now ?? told, ...defined({ sandbox: update.sandboxPolicy ?? undefined }) }
 })
 
-/** Compares, changes what differs, and reads again. Succeeds with what holds. */
+/** Compares, changes what differs and reads it again. Returns the settings that the thread has now. */
 export const ensure = Effect.fnUntraced(function*(
   rpc: Rpc,
   threadId: string,
@@ -407,7 +415,7 @@ export const ensure = Effect.fnUntraced(function*(
   }
   const fixed = wrong.filter(({ isTold, update }) => isTold && update === undefined)
   if (fixed.length > 0) return yield* failed(threadId, fixed, (one) => adviceFor(one, when))
-  // A change that fails must not have loosened anything: what decides about safety comes last.
+  // A change that fails must not have loosened anything, so the safety settings come last.
   const isMixed = wrong.some(isSafety) && wrong.some((one) => one.isTold && !isSafety(one))
   const before = isMixed ? yield* apply(rpc, threadId, { ...asked, ...withoutSafety }, told, when) : told
   return yield* apply(rpc, threadId, asked, before, when)

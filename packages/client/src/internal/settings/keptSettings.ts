@@ -1,7 +1,7 @@
 /**
- * What a handle was last asked to hold. The thread is the server's, and whoever else uses it may change it: what decides
- * what the agent may do goes with each turn, so that a turn never runs looser than its own handle was asked to. Sending
- * what holds already changes nothing, tells nobody and reaches no model (measured on 0.169).
+ * The settings that a handle last asked for. The server owns the thread, and other clients may change it. So
+ * each turn sends the settings that decide what the agent may do, and never runs looser than its own handle
+ * asked for. docs/codex-behaviour.md, "Settings that hold already change nothing when they are sent again".
  */
 import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Effect from "effect/Effect"
@@ -17,11 +17,11 @@ export interface Kept
   extends Pick<ThreadSettings, "approvalMode" | "sandbox" | "permissions" | "cwd" | "runtimeWorkspaceRoots">
 {
   readonly environments?: ReadonlyArray<Sent.TurnEnvironmentParams> | undefined
-  /** Nobody asked for the approval mode: a thread is started with it when none is given. */
+  /** Nobody asked for the approval mode: it is the default of a started thread. */
   readonly isDefaultMode?: true | undefined
 }
 
-/** A sandbox and a profile exclude each other, and a bypass stands for no sandbox until one is given. */
+/** A sandbox and a profile exclude each other. A bypass means no sandbox until one is set. */
 const sandboxOf = (kept: Kept, given: Kept): Pick<Kept, "approvalMode" | "sandbox" | "permissions"> => {
   const approvalMode = given.approvalMode ?? kept.approvalMode
   if (given.approvalMode?.bypassesSandbox === true) return { approvalMode }
@@ -35,7 +35,10 @@ const sandboxOf = (kept: Kept, given: Kept): Pick<Kept, "approvalMode" | "sandbo
   return { approvalMode, sandbox: kept.sandbox, permissions: kept.permissions }
 }
 
-/** A mode that asks or denies would decide nothing as long as the thread has no sandbox, and no sandbox was given. */
+/**
+ * Rejects a mode that asks or denies while the thread has no sandbox and the call sets none: the mode would
+ * decide nothing.
+ */
 export const checkBypass = (kept: Kept, given: Kept): Effect.Effect<void, InvalidArgument> =>
   kept.approvalMode?.bypassesSandbox === true && given.approvalMode?.bypassesSandbox === false &&
     given.sandbox === undefined && given.permissions === undefined
@@ -47,7 +50,7 @@ export const checkBypass = (kept: Kept, given: Kept): Effect.Effect<void, Invali
     })
     : Effect.void
 
-/** A new folder moves the workspace along and selects its own environments. */
+/** A new folder moves the workspace with it and selects its own environments. */
 export const keep = (kept: Kept, given: Kept): Kept => {
   const moved = given.cwd !== undefined
   return defined({
@@ -59,7 +62,7 @@ export const keep = (kept: Kept, given: Kept): Kept => {
   })
 }
 
-/** With what the server made of it: the details of a sandbox, and absolute folders. */
+/** Replaces settings by the server's version of them: the details of a sandbox, and absolute folders. */
 export const confirmed = (kept: Kept, told: Told): Kept =>
   defined({
     ...kept,
@@ -68,30 +71,30 @@ export const confirmed = (kept: Kept, told: Told): Kept =>
     sandbox: kept.sandbox && heldSandbox(kept.sandbox, told)
   })
 
-/** For `thread/settings/update` and `turn/start`, which know no roots and roots. */
+/** The params common to `thread/settings/update` and `turn/start`. The former takes no workspace roots. */
 export const params = ({ approvalMode, cwd, environments, permissions, sandbox }: Kept) =>
   defined({
     approvalPolicy: approvalMode?.policy,
     approvalsReviewer: approvalMode?.reviewer,
     sandboxPolicy: approvalMode?.bypassesSandbox === true ? fullAccess.policy : sandbox?.policy,
     permissions,
-    // It would select the default environments of the folder.
+    // A folder would select its default environments.
     cwd: environments === undefined ? cwd : undefined
   })
 
 export const turnParams = (kept: Kept) =>
   defined({ ...params(kept), runtimeWorkspaceRoots: kept.runtimeWorkspaceRoots })
 
-/** For a thread's options. */
+/** The kept settings as options of a thread. */
 export const settings = (kept: Kept) => {
   const { environments: _, isDefaultMode: __, ...settings } = kept
   return settings
 }
 
-/** What somebody asked for in so many words. */
+/** The settings that somebody explicitly asked for. */
 export const explicit = (kept: Kept): Kept => kept.isDefaultMode === true ? { ...kept, approvalMode: undefined } : kept
 
-/** To be compared with what the server tells. */
+/** The kept settings in the form that is compared with the server's. */
 export const asked = (kept: Kept): Asked => {
   const { approvalMode, cwd, environments, permissions, runtimeWorkspaceRoots, sandbox } = kept
   return defined({
@@ -105,8 +108,8 @@ export const asked = (kept: Kept): Asked => {
 }
 
 /**
- * For `thread/settings/update`, which takes the workspace roots as a part of the environment that the commands run in.
- * Of several environments each has its own, which nobody can know from here.
+ * The params of `thread/settings/update`, which takes workspace roots only as part of the commands'
+ * environment. With several environments each has its own roots, which this client cannot know.
  */
 export const updateParams = (kept: Kept, told: Told | undefined) => {
   const { cwd: _, ...rest } = params(kept)
@@ -124,7 +127,7 @@ export const updateParams = (kept: Kept, told: Told | undefined) => {
   }
 }
 
-/** How much the commands may touch; unknown for a profile, or where the thread decides. */
+/** How much the commands may touch. Undefined for a profile, or if the thread decides. */
 const reach = ({ approvalMode, sandbox }: Kept): number | undefined => {
   const policy = approvalMode?.bypassesSandbox === true ? fullAccess.policy : sandbox?.policy
   switch (policy?.type) {
@@ -137,7 +140,7 @@ const reach = ({ approvalMode, sandbox }: Kept): number | undefined => {
   }
 }
 
-/** Whether one allows no more than the other for certain. */
+/** Whether the first certainly allows no more than the second. */
 export const isNoLooser = (kept: Kept, before: Kept): boolean => {
   const [now, then] = [reach(kept), reach(before)]
   return now === 0 || then === 2 || (now !== undefined && now === then)

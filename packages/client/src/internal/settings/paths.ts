@@ -1,10 +1,10 @@
-/** Folders of the server's machine, which may be another one: compared by their letters alone. */
+/** Compares folders of the server's machine, which may not be this one, so it never looks at the file system. */
 
 const isWindows = (path: string): boolean => /^([a-z]:[\\/]|\\\\)/i.test(path)
 
 export const isRelative = (path: string): boolean => !path.startsWith("/") && !isWindows(path)
 
-/** Without `.`, `..`, doubled and trailing slashes, as the server tells a folder (measured on 0.169). */
+/** Removes `.`, `..`, doubled and trailing slashes, as the server does when it reports a folder. */
 const normal = (path: string): string => {
   const windows = isWindows(path)
   const parts: Array<string> = []
@@ -20,7 +20,7 @@ export const samePath = (a: string, b: string): boolean => a === b || normal(a) 
 export const containsPath = (paths: ReadonlyArray<string>, path: string): boolean =>
   paths.some((one) => samePath(one, path))
 
-/** Whether a folder is a path or is above it. */
+/** Whether a folder is the path or one of its ancestors. */
 export const isWithin = (folder: string, path: string): boolean => {
   const above = normal(folder).replace(/\/$/, "")
   return normal(path) === normal(folder) || normal(path).startsWith(`${above}/`)

@@ -1,4 +1,4 @@
-/** Tells the presets of `Sandbox` and `ApprovalMode` from what a program without types gives in their place. */
+/** Tells the presets of `Sandbox` and `ApprovalMode` from other values that an untyped program may pass. */
 import * as Predicate from "effect/Predicate"
 import type { ApprovalMode } from "../../ApprovalMode.ts"
 import type { Sandbox } from "../../Sandbox.ts"

@@ -1,4 +1,4 @@
-/** The settings of threads and turns as the protocol has them. What was not given is not sent. */
+/** Converts the settings of threads and turns to protocol params. Settings that were not set are not sent. */
 import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -15,7 +15,7 @@ export const defined = <A extends object>(members: A): { [K in keyof A]: Exclude
     [K in keyof A]: Exclude<A[K], undefined>
   }
 
-/** Checks a duration that a program without types may have got wrong. */
+/** Checks a duration, which an untyped program may have got wrong. */
 export const duration = (
   argument: string,
   input: Duration.Input | undefined
@@ -32,7 +32,7 @@ interface Permissions {
   readonly approvalMode?: ApprovalMode | undefined
 }
 
-/** Checks what a program without types may get wrong. */
+/** Checks what an untyped program may get wrong. */
 export const permissions = Effect.fnUntraced(function*(options: Permissions) {
   const { approvalMode, sandbox } = options
   if (sandbox !== undefined && !isSandbox(sandbox)) {
@@ -62,8 +62,8 @@ export const permissions = Effect.fnUntraced(function*(options: Permissions) {
 })
 
 /**
- * Does not compile when an option is left over: each is either destructured, to be sent, or named as one that stays here.
- * What is destructured and not used is an error of the linter.
+ * Does not compile if an option is left over. Destructure each option, either to send it or, with a leading
+ * underscore, to keep it here. The linter reports options that are destructured and not used.
  */
 export const allSent = (_rest: { readonly [option: string]: never }): void => {}
 

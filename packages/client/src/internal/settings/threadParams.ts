@@ -1,4 +1,4 @@
-/** The options of threads as the protocol has them. What was not given is not sent. */
+/** Converts the options of threads to protocol params. Options that were not set are not sent. */
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import type { ThreadSettings } from "../../Codex.ts"
@@ -9,7 +9,7 @@ import * as Held from "./heldSettings.ts"
 import { allSent, defined, permissions } from "./settings.ts"
 import * as Untold from "./untoldSettings.ts"
 
-/** The server refuses both too; a program learns it here before anything is sent. */
+/** The server refuses the combination as well; this refuses it before anything is sent. */
 const oneOf = (profile: string | undefined, sandbox: Sandbox | undefined): Effect.Effect<void, InvalidArgument> =>
   profile === undefined || sandbox === undefined
     ? Effect.void
@@ -18,7 +18,10 @@ const oneOf = (profile: string | undefined, sandbox: Sandbox | undefined): Effec
       detail: "a permissions profile says what the sandbox is: leave `sandbox` and ApprovalMode.dangerouslyBypass out."
     })
 
-/** What a thread is asked for: the request's params, and what of them the reply tells and does not tell. */
+/**
+ * What is requested of a thread: the request's params, the part of them that the reply reports, and the part
+ * that it does not.
+ */
 export const threadParams = Effect.fnUntraced(function*(options: ThreadSettings) {
   const { approvalPolicy, approvalsReviewer, sandbox } = yield* permissions(options)
   yield* oneOf(options.permissions, sandbox)
@@ -61,7 +64,7 @@ export const threadParams = Effect.fnUntraced(function*(options: ThreadSettings)
   return { asked, params, untold: Untold.of(options) }
 })
 
-/** For `thread/settings/update`. */
+/** The params of `thread/settings/update`. */
 export const updateParams = Effect.fnUntraced(function*(options: UpdateSettingsOptions) {
   const { approvalPolicy, approvalsReviewer, sandbox } = yield* permissions(options)
   yield* oneOf(options.permissions, sandbox)

@@ -1,6 +1,6 @@
 /**
- * What a thread's handle was asked to hold, and what it does to make the thread hold it. Changes count from when they are
- * sent, in the order in which they were asked for.
+ * The settings that a thread's handle asked for, and how it makes the thread hold them. Changes count from the
+ * time they are sent, in the order in which they were requested.
  */
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
@@ -18,32 +18,32 @@ import type { Opened } from "./untoldSettings.ts"
 /** Settings that were sent. */
 interface Change {
   readonly given: Kept.Kept
-  /** It was taken, or refused, or given up. */
+  /** The server accepted or refused it, or the request was abandoned. */
   isDone: boolean
 }
 
-/** The server may have done what was asked. */
+/** After one of these errors the server may still have applied the change. */
 const unknownOutcomes: ReadonlySet<string> = new Set(["AppServerTimeout", "AppServerExited", "TransportError"])
 
 export class ThreadSettings {
   private readonly rpc: Rpc
   private readonly opened: Opened
   private readonly threadId: string
-  /** What the handle was asked to hold, with the changes that are not done. */
+  /** The requested settings, including changes that are not done. */
   private kept: Kept.Kept
-  /** What is kept beside `pending`. */
+  /** The requested settings without the changes in `pending`. */
   private base: Kept.Kept
-  /** The changes that are not done, and those after the first of them. */
+  /** The first change that is not done and all changes after it. */
   private pending: ReadonlyArray<Change> = []
-  /** What was kept before a change of which the server has not told yet. */
+  /** The settings before each change that the server has not reported yet. */
   private changing: ReadonlyArray<{
     readonly before: Kept.Kept
     readonly told: Told | undefined
     readonly pending: ReadonlyArray<Change>
   }> = []
-  /** Done when a turn's request is sent, for the changes that were asked for after the turn. */
+  /** Completed when a turn's request is sent. Changes requested after the turn wait for it. */
   private readonly earlier = new Set<Deferred.Deferred<void>>()
-  /** The folder of TMPDIR on the server, once it was seen. */
+  /** The folder of TMPDIR on the server, once it was found. */
   private foundTemporary: string | undefined
 
   constructor(rpc: Rpc, opened: Opened, threadId: string, kept: Kept.Kept) {
@@ -63,20 +63,20 @@ export class ThreadSettings {
     return this.foundTemporary
   }
 
-  /** Another process has loaded the thread. */
+  /** Called when another process has loaded the thread. */
   onResumed(): void {
     this.foundTemporary = undefined
   }
 
-  /** Refuses what would leave the thread without a sandbox. */
+  /** Rejects a change that would leave the thread without a sandbox. */
   checked(given: Kept.Kept) {
     return <A, E, R>(request: Effect.Effect<A, E, R>): Effect.Effect<A, E | InvalidArgument, R> =>
       Effect.suspend(() => Effect.andThen(Kept.checkBypass(this.kept, given), request))
   }
 
   /**
-   * Keeps settings from when they are sent: their reply may be lost, and what is asked for last counts. A refusal takes them
-   * back; so does an outcome that is not known, if they could be looser.
+   * Keeps settings from the time they are sent: the reply may be lost, and the last request counts. A refusal
+   * takes them back. An unknown outcome does too if the settings could be looser.
    */
   keeping(given: Kept.Kept) {
     return <A, E extends { readonly _tag: string }>(request: Effect.Effect<A, E>): Effect.Effect<A, E> =>
@@ -117,7 +117,10 @@ export class ThreadSettings {
     return changes.reduce((all, { given }) => Kept.keep(all, given), this.base)
   }
 
-  /** Later changes wait until `use` calls `sent`, or is done: its request is sent, or waits for another turn. */
+  /**
+   * Makes later changes wait until `use` calls `sent` or ends. `use` calls it when its request is sent or waits
+   * for another turn.
+   */
   inOrder<A, E, R>(use: (sent: () => void) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return Effect.suspend(() => {
       const sent = Deferred.makeUnsafe<void>()
@@ -130,14 +133,14 @@ export class ThreadSettings {
     })
   }
 
-  /** Runs a change after the turns that were asked for before it. */
+  /** Runs a change after the turns that were requested before it. */
   afterEarlier<A, E, R>(change: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return Effect.suspend(() =>
       Effect.andThen(Effect.forEach([...this.earlier], (sent) => Deferred.await(sent), { discard: true }), change)
     )
   }
 
-  /** Makes the thread hold what is kept, for turns that the server starts with what the thread holds. */
+  /** Makes the thread hold the kept settings, for turns that the server starts with the thread's own settings. */
   get enforce(): Effect.Effect<void, CallError | ThreadNotFound> {
     return Effect.suspend(() => {
       const params = Kept.updateParams(this.kept, internalsOf(this.rpc).settingsOf(this.threadId))
@@ -148,13 +151,16 @@ export class ThreadSettings {
     })
   }
 
-  /** A later look at the thread knows the folder from one that somebody else has added. */
+  /**
+   * Finds the folder of TMPDIR now, so that a later comparison can tell it from a folder that another client
+   * added.
+   */
   get findTemporary(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { sandbox } = Kept.asked(this.kept)
       if (sandbox === undefined || this.foundTemporary !== undefined) return Effect.void
       if (!Held.namesTemporary(sandbox, internalsOf(this.rpc).settingsOf(this.threadId) ?? {})) return Effect.void
-      // What changed is told at some time after the reply, and perhaps after a change of somebody else.
+      // Asks, because the change is announced some time after the reply, perhaps after another client's change.
       const look = { threadId: this.threadId, excludeTurns: true }
       return this.rpc.request("thread/resume", look, { timeout: "2 seconds" }).pipe(
         using(this.rpc, "thread/resume", Held.toldOf),
@@ -166,7 +172,7 @@ export class ThreadSettings {
     })
   }
 
-  /** Why a turn that the server has started must not run. It may have begun before a change of our own was taken. */
+  /** Why a turn that the server started must not run. It may have begun before our own change was applied. */
   readonly refuse = (held: Told | undefined): SettingsNotApplied | undefined => {
     const wrong = (kept: Kept.Kept) =>
       Held.notHeld(this.threadId, { ...Kept.asked(kept), temporary: this.temporary }, held, {

@@ -1,6 +1,6 @@
 /**
- * What each thread holds, from what the server tells: the replies that open a thread, and each change of it. A change is
- * told before the next turn begins, whoever has made it (measured on 0.169).
+ * The settings of each thread as the server reports them: in replies that open a thread, and in each change.
+ * docs/codex-behaviour.md, "A change of settings is told before the next turn begins".
  */
 import * as Received from "@effect-codex/protocol/Received"
 import * as Predicate from "effect/Predicate"
@@ -10,21 +10,24 @@ import type { Told } from "./heldSettings.ts"
 import { defined } from "./settings.ts"
 
 export interface ToldSettings {
-  /** The same object until more is told. */
+  /** Returns the same object until the server reports more. */
   readonly of: (threadId: string) => Told | undefined
   /** Takes in `thread/started` or `thread/settings/updated`, with the monotonic time in nanoseconds. */
   readonly updated: (threadId: string, params: unknown, now: bigint) => void
-  /** Takes in the reply to a request of {@link isTold}, with the time at which it was sent. */
+  /**
+   * Takes in the reply to a request for which {@link isTold} is true, with the time at which the request was
+   * sent.
+   */
   readonly replied: (result: unknown, sentAt: bigint) => void
   readonly closed: (threadId: string) => void
 }
 
 const opening: ReadonlySet<string> = new Set(["thread/start", "thread/resume", "thread/fork"])
 
-/** Whether the reply to a request tells what a thread holds. */
+/** Whether the reply to a request reports a thread's settings. */
 export const isTold = (method: string): boolean => opening.has(method)
 
-// Far beyond the threads that are loaded at once. A server that starts more must not fill the memory.
+// Far more threads than are loaded at once. Bounds memory against a misbehaving server.
 const maxThreads = 4096
 
 const text = (u: unknown): string | undefined => Predicate.isString(u) ? u : undefined
@@ -39,7 +42,7 @@ const environmentsOf = (u: unknown): Told["environments"] =>
 const profileOf = (u: unknown): Told["activePermissionProfile"] =>
   u === null ? null : is(guardOf(Received.ActivePermissionProfile), u)
 
-/** What a reply and a notification name alike. */
+/** The settings that replies and notifications name alike. */
 const toldOf = (u: unknown): Told => ({
   activePermissionProfile: profileOf(at(u, "activePermissionProfile")),
   approvalPolicy: is(guardOf(Received.AskForApproval), at(u, "approvalPolicy")),
@@ -93,7 +96,7 @@ export const make = (): ToldSettings => {
     replied: (result, sentAt) => {
       const threadId = at(at(result, "thread"), "id")
       if (!Predicate.isString(threadId)) return
-      // The reply may have been made before a change that was told before it.
+      // The server may have built the reply before a change that it announced first.
       const changedAt = threads.get(threadId)?.changedAt ?? 0n
       if (changedAt <= sentAt) set(threadId, ofReply(result), changedAt)
     },

@@ -1,6 +1,6 @@
 /**
- * What no reply tells of a thread: its instructions, and overrides of the configuration. A loaded thread ignores them
- * silently, so this client remembers what it loaded its threads with.
+ * The settings that no reply reports: instructions, and overrides of the configuration. A loaded thread
+ * silently ignores them, so this client remembers what it loaded its threads with.
  */
 import type * as Schema from "effect/Schema"
 import type { ThreadSettings } from "../../Codex.ts"
@@ -9,12 +9,12 @@ import type { Rpc } from "../rpcInternals.ts"
 import { keep, type Kept, settings } from "./keptSettings.ts"
 import { defined } from "./settings.ts"
 
-/** By the name of the setting; each override of the configuration counts for itself. */
+/** Keyed by the name of the setting. Each override of the configuration is a setting of its own. */
 export type Untold = { readonly [setting: string]: Schema.Json }
 
 export const developer = "developerInstructions"
 
-/** The reply tells the effort, and of `sandbox_workspace_write` what matters beside a sandbox. */
+/** Replies report the effort. Beside a sandbox they also report what matters of `sandbox_workspace_write`. */
 const isTold = (key: string, options: ThreadSettings): boolean =>
   key === "model_reasoning_effort" ||
   (options.sandbox !== undefined && (key === "sandbox_workspace_write" || key.startsWith("sandbox_workspace_write.")))
@@ -29,11 +29,11 @@ export const of = (options: ThreadSettings): Untold => {
   return untold
 }
 
-/** Which of them are others than those of a thread. */
+/** The names of the requested settings that the thread does not hold. */
 export const differing = (asked: Untold, held: Untold): ReadonlyArray<string> =>
   Object.keys(asked).filter((setting) => JSON.stringify(asked[setting]) !== JSON.stringify(held[setting]))
 
-// A thread that was forgotten is one whose settings we cannot vouch for: asking for some is then an error.
+// The settings of a forgotten thread are unknown, so asking for any of them is an error.
 const maxThreads = 1024
 
 const put = <A>(threads: Map<string, A>, threadId: string, value: A): void => {
@@ -43,7 +43,7 @@ const put = <A>(threads: Map<string, A>, threadId: string, value: A): void => {
   if (threads.size > maxThreads && oldest !== undefined) threads.delete(oldest)
 }
 
-/** What this client's threads were loaded with and asked to hold, by any of their handles. */
+/** What this client's threads were loaded with, and what any of their handles asked for. */
 export class Opened {
   private threads = new Map<string, Untold>()
   /** What a process that is gone had loaded them with. */
@@ -67,14 +67,14 @@ export class Opened {
     if (Object.keys(untold).length > 0) put(this.threads, threadId, untold)
   }
 
-  /** A handle has asked the thread for it. */
+  /** Records that a handle asked the thread for these settings. */
   ask(threadId: string, given: Kept): void {
     put(this.kept, threadId, keep(this.kept.get(threadId) ?? {}, given))
   }
 
   /**
-   * What a process that was started since has to load the thread with, if that is more than one handle asks for: whichever
-   * comes first would otherwise leave the others without what only the start of a thread can give them.
+   * What a restarted process must load the thread with, if one handle alone asks for less. Otherwise the first
+   * handle to resume the thread would deprive the others of settings that only loading can apply.
    */
   again(threadId: string, own: ThreadSettings): ThreadSettings | undefined {
     this.look()
@@ -99,8 +99,8 @@ export class Opened {
 }
 
 /**
- * The overrides of the configuration that a cold resume has to be given again, because the server does not store them. It
- * does store the model and the effort of the last turn (measured on 0.169).
+ * The overrides that must be sent again to resume a thread that is not loaded. docs/codex-behaviour.md, "The
+ * configuration that a thread was given is not stored". The model and the effort of the last turn are stored.
  */
 export const unstored = (given: ThreadSettings["config"]): ThreadSettings["config"] => {
   const { model: _, model_reasoning_effort: __, ...config } = given ?? {}
@@ -109,7 +109,7 @@ export const unstored = (given: ThreadSettings["config"]): ThreadSettings["confi
 
 const secret = "what was given"
 
-/** The thread was loaded already. */
+/** The error when the thread was already loaded. */
 export const keptByLoaded = (threadId: string, settings: ReadonlyArray<string>) =>
   new SettingsNotApplied({
     threadId,
@@ -123,7 +123,7 @@ export const keptByLoaded = (threadId: string, settings: ReadonlyArray<string>) 
     }))
   })
 
-/** The thread has had a turn. */
+/** The error when the thread has had a turn. */
 export const keptByHistory = (threadId: string) =>
   new SettingsNotApplied({
     threadId,
