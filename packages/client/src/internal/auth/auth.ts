@@ -1,4 +1,4 @@
-/** The accounts behind `Auth`. */
+/** The implementation of `Auth`. */
 import type * as Received from "@effect-codex/protocol/Received"
 import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Cause from "effect/Cause"
@@ -83,7 +83,7 @@ export const make: Effect.Effect<Auth["Service"], never, AppServerRpc | Scope.Sc
   })
 })
 
-/** Logged in with an API key. */
+/** `Auth`, logged in with an API key. */
 export const makeApiKey = Effect.fnUntraced(function*(
   apiKey: Config.Config<Redacted.Redacted<string>>
 ): Effect.fn.Return<Auth["Service"], Config.ConfigError | LoginError, AppServerRpc | Scope.Scope> {
@@ -91,11 +91,12 @@ export const makeApiKey = Effect.fnUntraced(function*(
   const auth = yield* make
   const login = auth.loginApiKey(yield* apiKey)
   yield* login
-  // With `credentialsStore: "ephemeral"` the login has ended with the process.
+  // docs/codex-behaviour.md, "A login in memory is gone with its process". That is the case with
+  // `credentialsStore: "ephemeral"`.
   return yield* repeated(rpc, auth, login)
 })
 
-/** Logged in with the tokens of a provider. */
+/** `Auth`, logged in with the tokens of a provider. */
 export const makeExternalTokens = Effect.fnUntraced(function*<E, R>(
   provider: (request: TokensRequest) => Effect.Effect<ChatgptTokens, E, R>,
   options: ExternalTokensOptions | undefined
@@ -109,7 +110,7 @@ export const makeExternalTokens = Effect.fnUntraced(function*<E, R>(
       if (raw._tag !== "account/login/completed") return
       const change = internals.decode(raw)
       if (change._tag !== "account/login/completed" || change.params.loginId !== null) return
-      // The server uses the tokens all the same, but cannot tell the account or its limits.
+      // docs/codex-behaviour.md, "External tokens are used though ChatGPT's backend is away".
       if (!change.params.success) internals.report(`codex took the ChatGPT tokens, but reports: ${change.params.error}`)
     },
     onReadEnd: () => {},
@@ -124,7 +125,7 @@ export const makeExternalTokens = Effect.fnUntraced(function*<E, R>(
     yield* login(rpc, { type: "chatgptAuthTokens", ...params }, params.accessToken)
   })
   yield* loginWithTokens
-  // The tokens are kept in the memory of the process.
+  // The server keeps the tokens only in memory, so a new process needs them again.
   return yield* repeated(rpc, auth, CapturedServices.provider(yield* Effect.context<R>())(loginWithTokens))
 })
 
@@ -138,7 +139,7 @@ const login = (rpc: Rpc, params: Sent.LoginAccountParams, secret: string): Effec
     Effect.mapError(rpc.request("account/login/start", params), (error) => RpcErrors.fromLoginStart(error, secret))
   )
 
-/** Repeats a login when the process was started again, until somebody logs out or logs in otherwise. */
+/** Repeats a login after each restart of the process, until somebody logs out or logs in another way. */
 const repeated = Effect.fnUntraced(function*<E>(rpc: Rpc, auth: Auth["Service"], login: Effect.Effect<void, E>) {
   let isOurs = true
   const instead = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
@@ -151,7 +152,7 @@ const repeated = Effect.fnUntraced(function*<E>(rpc: Rpc, auth: Auth["Service"],
   const { afterRestart, report } = internalsOf(rpc)
   yield* afterRestart(
     Effect.suspend(() => isOurs ? login : Effect.void).pipe(
-      // Neither the error of somebody's provider nor its cause is looked into: they may hold a secret.
+      // Reports only the tag: the provider's error and its cause may hold a secret.
       Effect.catchCause((cause) => {
         const error = Cause.squash(cause)
         const tag = Predicate.hasProperty(error, "_tag") && Predicate.isString(error._tag) ? `: ${error._tag}` : ""
@@ -195,7 +196,7 @@ const notTokens = "expected { accessToken: Redacted, accountId, planType? }, wit
 
 const isText = (u: unknown): u is string => Predicate.isString(u) && u.trim() !== ""
 
-// Checked here, so that the log says whose mistake it is.
+// Checked here, so that the log names the provider as the cause.
 const tokenParams = (tokens: ChatgptTokens) => {
   const { accessToken: secret, accountId, planType } = { ...tokens }
   const accessToken = secretOf(secret)
@@ -220,7 +221,8 @@ const refresher = Effect.fnUntraced(function*<E, R>(
   let underWay: Refresh | undefined
 
   const refusal = new Refusal({ message: "This client could not get new ChatGPT tokens." })
-  // The server passes on no more than the code of a refusal: the log has to tell why.
+  // docs/codex-behaviour.md, "Of a refusal of new tokens the server passes on the code alone". So the log must
+  // say why.
   const refuse = (problem: string) =>
     Effect.suspend(() => {
       internalsOf(rpc).report(

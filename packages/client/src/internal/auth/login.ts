@@ -1,8 +1,10 @@
 /**
- * One attempt at a login that a person has to confirm, in the browser or with a code.
+ * One login attempt that a person must confirm, in the browser or with a code. docs/codex-behaviour.md, "A
+ * server has one login under way".
  *
- * The server tells the end of an attempt in a notification, which can come in the same read as the reply that names the
- * attempt. So the ends are listened to before the attempt is asked for, and kept until its id is known.
+ * The server announces the end of an attempt in a notification, which can come in the same read as the reply
+ * that names the attempt. So this observes ends before it requests the attempt, and keeps them until the
+ * attempt's id is known.
  */
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
@@ -19,15 +21,16 @@ import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import { scopeEnded } from "../scopeEnded.ts"
 
 export interface Attempt<A> {
-  /** What the person needs to go on. */
+  /** What the person needs to continue. */
   readonly reply: A
   readonly wait: Effect.Effect<void, LoginFailed | ConnectionError>
   readonly cancel: Effect.Effect<void, Exclude<CallError, InvalidArgument>>
 }
 
 /**
- * @param scope of the layer: an attempt that is named when nobody waits for its name any more is cancelled from there.
- * @param request asks for the attempt.
+ * @param scope the layer's scope, in which an attempt whose caller was interrupted is cancelled once its id is
+ * known.
+ * @param request requests the attempt.
  */
 export const start = <A extends { readonly loginId: string }, E>(
   rpc: Rpc,
@@ -61,7 +64,7 @@ export const start = <A extends { readonly loginId: string }, E>(
       },
       onReadEnd: tell,
       onEnd: end,
-      // The attempt was one of the process that is gone.
+      // The attempt belonged to the process that is gone.
       onLost: end
     })
 
@@ -93,7 +96,7 @@ export const start = <A extends { readonly loginId: string }, E>(
         ({ status }) =>
           status === "canceled"
             ? endAsCancelled("the login was cancelled.")
-            // It was over already, and the server may be about to tell how.
+            // The attempt was already over, and the server may be about to announce how it ended.
             : Effect.exit(Deferred.await(ended)).pipe(
               Effect.timeoutOption("1 second"),
               Effect.andThen(endAsCancelled("the server did not know the login any more when it was cancelled."))

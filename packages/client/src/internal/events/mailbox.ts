@@ -1,9 +1,9 @@
 /**
- * The mailbox of one reader of notifications, and the compacted log behind late readers.
+ * The mailbox of one reader of notifications, and the compacted log for late readers.
  *
- * The connection's reader puts notifications in without ever waiting and wakes each waiting mailbox at the end of a read. A
- * mailbox that is not read does not grow with every delta: beyond `mergeBeyond` unread notifications the deltas of one
- * item are merged into one. Nothing else is ever merged or dropped.
+ * The connection's reader never waits: it pushes notifications and, at the end of a read, wakes each waiting
+ * mailbox. An unread mailbox does not grow with every delta: beyond `mergeBeyond` unread notifications, the
+ * deltas of one item are merged into one. Nothing else is ever merged or dropped.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -14,7 +14,8 @@ import type { Raw } from "../../ServerNotification.ts"
 
 export const mergeBeyond = 1024
 
-// The deltas of the protocol, with the member that, beside the item's id, says what they belong to.
+// The protocol's deltas. The value is the member that, beside the item's id, identifies the text they belong
+// to.
 const deltas = new Map<string, string | undefined>([
   ["item/agentMessage/delta", undefined],
   ["item/plan/delta", undefined],
@@ -38,10 +39,13 @@ const isDelta = (params: unknown): params is DeltaParams =>
 const isName = (u: unknown): u is string | number | undefined =>
   typeof u === "string" || typeof u === "number" || u === undefined
 
-/** How many pieces of text are left alone: to keep more costs the garbage collector, to join fewer costs as much. */
+/**
+ * Up to this many pieces are left unjoined. Keeping more costs the garbage collector; joining fewer costs as
+ * much.
+ */
 const fewPieces = 64
 
-/** Consecutive deltas of one item as one. */
+/** Consecutive deltas of one item, merged. */
 class MergedDelta {
   readonly method: string
   readonly params: DeltaParams
@@ -60,7 +64,7 @@ class MergedDelta {
     this.turnId = params["turnId"]
     this.pieces = [params.delta]
   }
-  /** Takes in a notification if it goes on with this one. */
+  /** Takes in a notification if it continues this one. */
   takes({ _tag, params }: Raw): boolean {
     if (_tag !== this.method || typeof params !== "object" || params === null) return false
     const { delta, itemId, turnId } = params as Readonly<Record<string, unknown>>
@@ -89,7 +93,7 @@ export class CompactLog {
   private entries: Array<Raw | MergedDelta> = []
   private merged = new Map<string, MergedDelta>()
   private last: MergedDelta | undefined
-  /** The items with deltas among `merged`. */
+  /** The ids of the items that have deltas in `merged`. */
   private readonly itemIds = new Set<string>()
 
   push(event: Raw): void {
@@ -102,7 +106,7 @@ export class CompactLog {
     }
     const indexKey = deltas.get(method)
     const index = indexKey === undefined ? undefined : params[indexKey]
-    // What is no name and no number is no delta of the protocol, and may have no text.
+    // An id that is neither a string nor a number is not the protocol's, and converting it to a key may throw.
     if (!isName(params["turnId"]) || !isName(index)) {
       this.entries.push(event)
       return
@@ -120,7 +124,8 @@ export class CompactLog {
     this.entries.push(this.last)
   }
 
-  // An item that is begun again has the id of the one that was abandoned: a plan always, a message with some providers.
+  // A restarted item may have the id of the abandoned one: always for a plan, and with some providers for a
+  // message.
   private begin(params: unknown): void {
     const { item } = Object(params) as { readonly item?: { readonly id?: unknown } | null }
     if (typeof item?.id !== "string" || !this.itemIds.has(item.id)) return
@@ -130,7 +135,7 @@ export class CompactLog {
     this.itemIds.clear()
   }
 
-  /** All notifications of a read were pushed. */
+  /** Called when all notifications of a read have been pushed. */
   readEnded(): void {
     this.last?.joinMany()
   }
@@ -145,9 +150,9 @@ export class CompactLog {
 }
 
 export interface MailboxLimits<E> {
-  /** Fails this reader alone when more than `bytes` are unread. */
+  /** Fails only this reader when more than `bytes` are unread. */
   readonly maxUnread?: { readonly bytes: number; readonly error: (bytes: number) => E } | undefined
-  /** Called once, when more than `bytes` are unread for the first time. */
+  /** Called once, the first time that more than `bytes` are unread. */
   readonly highWater?: { readonly bytes: number; readonly report: (bytes: number) => void } | undefined
 }
 
@@ -165,11 +170,11 @@ export class Mailbox<E> {
     this.unread = history
   }
 
-  /** `bytes` is the size of the frame that the notification came in. */
+  /** @param bytes the size of the notification's frame. */
   push(event: Raw, bytes: number): void {
     if (this.end !== undefined) return
     this.unreadBytes += bytes
-    // A reader that waits is not slow: it will be woken at the end of the read.
+    // A waiting reader is not slow: the end of the read wakes it.
     if (this.overflow === undefined && (this.unread.length < mergeBeyond || this.waiting !== undefined)) {
       this.unread.push(event)
     } else {
@@ -188,12 +193,12 @@ export class Mailbox<E> {
     }
   }
 
-  /** Ends the reader after what is unread. */
+  /** Ends the reader after its unread notifications. */
   close(end: Exit.Exit<never, E | Cause.Done>): void {
     this.end ??= end
   }
 
-  /** Wakes the reader if it waits and there is something for it. */
+  /** Wakes the reader if it waits and there is something to read. */
   flush(): void {
     this.overflow?.readEnded()
     if (this.waiting === undefined || (this.unread.length === 0 && this.end === undefined)) return
@@ -212,8 +217,9 @@ export class Mailbox<E> {
   }
 
   /**
-   * The batches of this mailbox, each notification as `look` sees it. For one consumer. What does not depend on the batch is
-   * made once, because with many turns a batch is a few notifications.
+   * The batches of this mailbox, each notification mapped by `look`. For one consumer. Effects that do not
+   * depend on the batch are created once, because with many concurrent turns a batch holds only a few
+   * notifications.
    */
   streamOf<A>(look: (raw: Raw) => A): Stream.Stream<A, E> {
     type Batch = readonly [A, ...Array<A>]

@@ -1,4 +1,4 @@
-/** What the server tells of a thread, or of no thread, as a stream with a mailbox of its own for each run. */
+/** The notifications of a thread, or of no thread, as a stream. Each run of the stream has its own mailbox. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Stream from "effect/Stream"
@@ -9,11 +9,11 @@ import { Mailbox, slowReader } from "./mailbox.ts"
 
 export const observedEvents = (rpc: Rpc, options: {
   readonly threadId: string | undefined
-  /** What they are, for a warning that their reader is too slow. */
+  /** Names the stream in the warning that its reader is too slow. */
   readonly name: string
-  /** Default: all. */
+  /** Default: all notifications. */
   readonly isWanted?: ((raw: Raw) => boolean) | undefined
-  /** What is kept in place of a notification. */
+  /** Replaces a notification before it is stored. Default: stored as it came. */
   readonly map?: ((raw: Raw) => Raw) | undefined
   readonly onRestored?: (() => void) | undefined
 }): Stream.Stream<ServerNotification, ConnectionError> =>

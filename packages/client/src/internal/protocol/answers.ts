@@ -1,4 +1,7 @@
-/** Which meanings the server's refusal of a request can have, for the requests of which this is known (codex 0.169.0). */
+/**
+ * The errors that a refusal by the server can mean, for each request where they are known.
+ * docs/codex-behaviour.md, "Each request about a thread can mean only some errors".
+ */
 import type { ClientRequests } from "@effect-codex/protocol/Methods"
 import type * as CodexError from "../../CodexError.ts"
 
@@ -24,7 +27,7 @@ export const answers = {
   "thread/loaded/list": [],
   "thread/search": [],
   "thread/search/stream": [],
-  // Of a thread that it does not know it says so in its result.
+  // Its result, not an error, says that the thread is unknown.
   "thread/unsubscribe": [],
   "thread/read": thread,
   "thread/turns/list": thread,
@@ -60,5 +63,5 @@ export type RequestErrorOf<M> = M extends keyof Answers ? CodexError.CallError |
 
 const known: ReadonlyMap<string, ReadonlyArray<string>> = new Map(Object.entries(answers))
 
-/** Whether it can mean that. A meaning that it cannot have is a coincidence of the text. */
+/** Whether the method's refusal can mean this error. If not, the text matches by coincidence. */
 export const canMean = (method: string, meaning: string): boolean => known.get(method)?.includes(meaning) ?? true

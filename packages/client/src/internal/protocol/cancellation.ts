@@ -1,4 +1,7 @@
-/** How the work of a request is ended for which nobody waits any more: the one list of what the protocol has for that. */
+/**
+ * How to end the work of a request that nobody waits for any more. The single list of what the protocol offers
+ * for that.
+ */
 import type { ClientRequests } from "@effect-codex/protocol/Methods"
 import * as Predicate from "effect/Predicate"
 
@@ -11,16 +14,16 @@ export interface Cancel {
 }
 
 interface Way<M extends Method> {
-  /** The params with a name by which the work is known again, where the caller has given none. */
+  /** Adds a name for the work to the params, unless the caller set one. */
   readonly named?: (params: Params<M>, name: string) => Params<M>
-  /** The reply alone names the work, so it has to be waited for. */
+  /** Only the reply names the work, so cancelling must wait for the reply. */
   readonly afterReply?: true
   readonly cancel: (params: Params<M>, id: number, result: unknown) => Cancel | undefined
 }
 
 const by = <M extends Method>(method: M, params: Params<M>): Cancel => ({ method, params })
 
-// Measured on 0.169, where it can be had without an account: each is understood also right behind its request.
+// docs/codex-behaviour.md, "Each request of a kind of work has another that ends it".
 const ways: { readonly [M in Method]?: Way<M> } = {
   "account/gatewayOAuth/login": { cancel: () => by("account/gatewayOAuth/cancel", undefined) },
   "account/login/start": {
@@ -35,7 +38,7 @@ const ways: { readonly [M in Method]?: Way<M> } = {
     cancel: ({ processId }) => by("command/exec/terminate", { processId: processId ?? "" })
   },
   "fs/watch": { cancel: ({ watchId }) => by("fs/unwatch", { watchId }) },
-  // A search ends when another one with its token begins, and this one looks nowhere.
+  // A search ends when another one with its token begins. The other one searches no folder.
   "fuzzyFileSearch": {
     named: (params, name) => ({ ...params, cancellationToken: params.cancellationToken ?? name }),
     cancel: ({ cancellationToken }) => by("fuzzyFileSearch", { query: "", roots: [], cancellationToken })
@@ -65,7 +68,10 @@ const cancellable = <M extends Method>(way: Way<M>, given: Params<M>, id: number
   return { params, afterReply: way.afterReply ?? false, cancel: (result) => way.cancel(params, id, result) }
 }
 
-/** A request whose work can be ended; undefined for the others. The params were checked with the schema of the method. */
+/**
+ * How to cancel a request. Undefined if its work cannot be ended. The params must already fit the method's
+ * schema.
+ */
 export const of = (method: string, params: unknown, id: number): Cancellable | undefined =>
   Object.hasOwn(ways, method)
     ? cancellable(ways[method as Method] as Way<Method>, params as Params<Method>, id)

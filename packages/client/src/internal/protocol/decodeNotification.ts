@@ -1,4 +1,4 @@
-/** Decodes what the server tells without being asked, each method by a guard that is made when it first comes. */
+/** Decodes notifications of the server. The guard of a method is created when the method first comes. */
 import type { Lazy } from "@effect-codex/protocol/Lazy"
 import type { ServerNotifications } from "@effect-codex/protocol/Methods"
 import { serverNotifications } from "@effect-codex/protocol/Methods"
@@ -17,7 +17,10 @@ const guardOfMethod = (method: string): Guard<unknown> | undefined => {
   return guard
 }
 
-/** @param onUndecodable called with what is wrong with a part of the params, if the rest fits. Default: nothing is. */
+/**
+ * @param onUndecodable called with the issue when a part of the params does not fit but the rest does. Default:
+ * nothing.
+ */
 export const decode = (raw: Raw, onUndecodable?: (method: string, issue: string) => void): ServerNotification => {
   const guard = guardOfMethod(raw._tag)
   if (guard === undefined) return { _tag: "Unknown", method: raw._tag, params: raw.params }

@@ -1,31 +1,34 @@
 /**
- * Reads the frames of deltas, which are nearly all that a server sends, without parsing what they have in common.
+ * Reads the frames of deltas, which are nearly all that a server sends, without parsing what they have in
+ * common.
  *
- * The frames of one item differ in the text of the delta and in the time. What is before and after the text is learned
- * from a frame that was parsed. A frame that is the same there, character by character, can only mean the same with another
- * text, so that text is all that is read. Every other frame is parsed as ever. It costs half of what parsing does, and the
- * events of an item share their ids, which costs less memory and makes comparing them free.
+ * The frames of one item differ only in the delta's text and in the time. The parts before and after the text
+ * are learned from a parsed frame. A frame that is identical there, character by character, can only mean the
+ * same with another text, so only the text is read. Every other frame is parsed as usual. This costs half as
+ * much as parsing. The events of an item also share their ids, which saves memory and makes comparing them
+ * free.
  */
 import type { Raw } from "../../ServerNotification.ts"
 
 const opening = "\"delta\":\""
 
-/** A longer frame is none of many, and comparing it could cost more than it saves. */
+/** Longer frames are rare, and comparing one could cost more than it saves. */
 const longest = 4096
 const maxThreads = 1024
-/** The items of a thread that may take turns in writing. */
+/** The number of items of a thread that may alternate. */
 const maxForms = 4
 
-/** To learn a form costs what four frames save that are read with it (measured). */
+/** Learning a form costs as much as reading four frames with it saves (measured). */
 const price = 4
-/** Many items may begin at once, and all are learned before the first pays. */
+/** Many items may begin at once, and all are learned before the first pays off. */
 const mostSaved = price * 1024
-/** With nothing saved, one frame in so many is learned: if its form comes again, that is found out. */
+/** With nothing saved, one frame in this many is learned, to find out whether its form comes again. */
 const trial = 16
 
 /**
- * A number of some characters of the place where the thread's id is, in which the frames of two threads differ most. With
- * each method that is another place, so they are spread. A slice as key, which has to be hashed, costs 100 ns more.
+ * Hashes a few characters around the thread's id, where the frames of two threads differ most. Each method has
+ * the id at another place, so the characters are spread. A slice as key must be hashed as well, and costs 100
+ * ns more.
  */
 const keyOf = (frame: string): number => {
   let key = frame.charCodeAt(81)
@@ -36,14 +39,14 @@ const keyOf = (frame: string): number => {
   return (31 * key + frame.charCodeAt(97)) | 0
 }
 
-/** The most characters of which V8 makes a copy. A longer slice keeps what it is a slice of, here a whole read. */
+/** The longest slice that V8 copies. A longer slice retains its source, here a whole read. */
 const longestCopy = 12
 const copied = (slice: string): string => JSON.parse(JSON.stringify(slice)) as string
 
-/** What has to be parsed as part of a JSON string. */
+/** Characters that must be parsed as part of a JSON string. */
 const isSpecial = /["\\\u0000-\u001f]/
 
-/** A time in milliseconds that ends the object. Its last digits are what changes from frame to frame. */
+/** A time in milliseconds at the end of the object. Only its last digits change from frame to frame. */
 const timeAtEnd = /:\d{4,}\}$/
 const changing = 4
 
@@ -60,9 +63,9 @@ interface Params {
 interface Form {
   readonly key: number
   readonly method: string
-  /** All up to the text. */
+  /** Everything before the text. */
   readonly before: string
-  /** All from the quote that ends the text up to what changes. */
+  /** Everything from the quote that ends the text to the changing digits. */
   readonly after: string
   /** How many characters change at the end. */
   readonly changing: number
@@ -81,7 +84,7 @@ const isObject = (u: unknown): u is { readonly [key: string]: unknown } => typeo
 
 const isDelta = (u: unknown): u is Params => isObject(u) && typeof u["delta"] === "string"
 
-// A slice and a comparison are many times as fast as `startsWith` (V8).
+// Slicing and comparing is many times as fast as `startsWith` (V8).
 const begins = (frame: string, { before }: Form): boolean => frame.slice(0, before.length) === before
 
 const formOf = (frame: string, method: string): Form | undefined => {
@@ -99,11 +102,11 @@ const formOf = (frame: string, method: string): Form | undefined => {
 export class DeltaFrames {
   private readonly forms = new Map<number, ReadonlyArray<Form>>()
   private last: Form | undefined
-  /** How many frames more were read than learning has cost. */
+  /** The credit: frames read with a form, minus the cost of learning forms. */
   private saved = mostSaved
   private passed = 0
 
-  /** What the frame says, if it is a delta in a form that is known: the same as parsing it would say. */
+  /** The notification in the frame, if it is a delta of a known form. The result equals that of parsing. */
   read(frame: string): Raw | undefined {
     if (this.last === undefined || frame.length > longest) return undefined
     const key = keyOf(frame)
@@ -134,9 +137,9 @@ export class DeltaFrames {
     return undefined
   }
 
-  /** Learns the form of a notification that was parsed, if it is a delta. */
+  /** Learns the form of a parsed notification, if it is a delta. */
   learn(frame: string, method: string, params: unknown): void {
-    // From an empty text it could not be seen that this is the text that `formOf` has emptied.
+    // With an empty delta we could not verify that the cut-out part is the delta.
     if (frame.length > longest || !isDelta(params) || params.delta === "") return
     if (this.saved < price && ++this.passed % trial !== 0) return
     this.saved = Math.max(this.saved - price, 0)
@@ -144,7 +147,7 @@ export class DeltaFrames {
     if (form === undefined) return
     const known = this.forms.get(form.key) ?? []
     if (this.forms.size >= maxThreads) this.forms.clear()
-    // Of one that is known already it is what follows the text that has changed.
+    // A form with the same beginning is outdated: the part after the text has changed.
     const others = known.filter(({ before }) => before !== form.before)
     this.forms.set(form.key, [form, ...others].slice(0, maxForms))
     this.last = form

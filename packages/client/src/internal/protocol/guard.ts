@@ -1,7 +1,6 @@
 /**
- * Guards over the protocol's schemas: they say whether a value fits and hand the same object on, so nothing that the
- * server added is lost. Each that is used often is compiled, for its schema alone; where code generation is forbidden the
- * interpreter does the same work.
+ * Guards over the protocol's schemas. They return the same object, so nothing that the server added is lost. A
+ * guard that is used often is compiled. Where code generation is forbidden, the interpreter does the same work.
  */
 import type { Lazy } from "@effect-codex/protocol/Lazy"
 import * as Predicate from "effect/Predicate"
@@ -17,8 +16,8 @@ export type Guard<A> = (u: unknown) => u is A
 const guards = new WeakMap<Lazy<unknown>, Guard<unknown>>()
 
 /**
- * Compiling a guard takes 0.5 to 12 ms (measured), as long as thousands of checks in a row and as hundreds at the pace of
- * the server, where a check takes up to 30 µs. The first turn of a program does without.
+ * Compiling a guard takes 0.5 to 12 ms (measured). That is as long as thousands of checks in a row, or hundreds
+ * at the server's pace, where one check takes up to 30 µs. A program's first turn should not pay for it.
  */
 const compileAfter = 200
 
@@ -36,7 +35,7 @@ export const guardOf = <A>(schema: Lazy<A>): Guard<A> => {
     try {
       return isFitting(u)
     } catch {
-      // JSON may be nested more deeply than the stack is.
+      // JSON may be nested more deeply than the stack allows.
       return false
     }
   }
@@ -46,7 +45,7 @@ export const guardOf = <A>(schema: Lazy<A>): Guard<A> => {
 
 const longest = 2_000
 
-/** What does not fit, in one line of text of at most 2,000 characters. */
+/** What does not fit, as one line of at most 2,000 characters. */
 export const issueOf = <A>(schema: Lazy<A>, u: unknown): string => issueWith(schema(), u)
 
 const issueWith = <A>(codec: Schema.Codec<A>, u: unknown): string => {
@@ -61,8 +60,8 @@ const issueWith = <A>(codec: Schema.Codec<A>, u: unknown): string => {
 }
 
 /**
- * The known keys of an object whose values fit, each looked at by itself, and what does not fit in one of them taken apart.
- * What does not fit is left out.
+ * The known members of an object that fit, each checked and repaired by itself. Members that do not fit are
+ * left out.
  */
 export const parts = <A extends object>(schema: Lazy<A>, u: Members): Partial<A> => {
   const { ast } = schema()
@@ -73,12 +72,12 @@ export const parts = <A extends object>(schema: Lazy<A>, u: Members): Partial<A>
     const { value } = repair(type, u[String(name)], issueWith)
     if (Schema.is(codec)(value)) fitting[name] = value
   }
-  // Each value was looked at by the schema of its key.
+  // Each value was checked with the schema of its key.
   return fitting as Partial<A>
 }
 
 /**
- * What does not fit as a whole, with `Undecodable` for each item and each entry of a list that does not. Undefined if something
+ * The value with each item and list entry that does not fit replaced by an `Undecodable`. Undefined if anything
  * else does not fit.
  */
 export const fitted = <A>(
@@ -95,8 +94,8 @@ export const fitted = <A>(
 }
 
 /**
- * An object that does not fit as a whole, without those of the spare keys whose values do not fit; these are `left`. Undefined
- * if another key does not fit.
+ * The object without those `spare` keys whose values do not fit; `left` holds them. Undefined if another key
+ * does not fit.
  */
 export const fittingWithout = <A>(
   schema: Lazy<A>,
@@ -117,7 +116,7 @@ export const fittingWithout = <A>(
       delete value[key]
     }
   } catch {
-    // JSON may be nested more deeply than the stack is.
+    // JSON may be nested more deeply than the stack allows.
     return undefined
   }
   return { value, left }

@@ -1,4 +1,4 @@
-/** Items as they come: each by itself, and what does not fit the protocol as `Undecodable`. */
+/** Reads items as they come, each by itself. An item that does not fit the protocol becomes an `Undecodable`. */
 import * as Received from "@effect-codex/protocol/Received"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
@@ -6,14 +6,14 @@ import type { TurnEvent } from "../../ServerNotification.ts"
 import { fitted, guardOf } from "./guard.ts"
 import { type Members, membersOf, rawOf } from "./members.ts"
 
-/** Always fits: what does not is put into an `Undecodable`. */
+/** Never fails: an item that does not fit becomes an `Undecodable`. */
 export const read = (item: unknown): Received.ThreadItem => {
   if (guardOf(Received.ThreadItem)(item)) return item
   return fitted(Received.ThreadItem, item)?.value ??
     { type: "undecodable", id: "", raw: item, issue: "It is nested too deeply." }
 }
 
-/** The item that an event is about, as it came. The rest of the event need not fit. */
+/** The item of an event, as it came. The rest of the event need not fit. */
 export const itemOf = (event: TurnEvent): { readonly raw: Members; readonly isCompleted: boolean } | undefined => {
   const method = event._tag === "Undecodable" ? event.method : event._tag
   if (method !== "item/started" && method !== "item/completed") return undefined
@@ -35,7 +35,7 @@ export const finalResponse = (items: ReadonlyArray<Received.ThreadItem>): Option
   return Option.fromUndefinedOr(withoutPhase)
 }
 
-/** The plan that was proposed last among a turn's items. */
+/** The last plan proposed among a turn's items. */
 export const plan = (items: ReadonlyArray<Received.ThreadItem>): Option.Option<string> => {
   for (let i = items.length - 1; i >= 0; i--) {
     const { text, type } = membersOf(rawOf(items[i]))

@@ -1,7 +1,7 @@
 /**
- * What codex takes as an image or as sound (measured on 0.169). It decodes an image that begins with `data:` and tells the
- * model when it cannot; what does not begin so goes to the model as it is, in this request and in all later ones of the
- * thread, and a model refuses each of them.
+ * The images and sounds that codex accepts. docs/codex-behaviour.md, "An image or a sound that cannot be used
+ * is told to the model alone" and "An image that is no data URL goes to the model as it is". The latter spoils
+ * the thread, because the model refuses each later request as well.
  */
 import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Predicate from "effect/Predicate"
@@ -22,20 +22,20 @@ const signatures: ReadonlyArray<RegExp> = [
 export const imageTypes = "PNG, JPEG, GIF or WebP"
 export const audioTypes = "wav, mp3, m4a, webm or ogg"
 
-/** How many bytes {@link isImage} looks at. */
+/** The number of bytes that {@link isImage} looks at. */
 export const headLength = 12
 
-/** Codex goes by the first bytes, whatever the name or the declared type says. */
+/** docs/codex-behaviour.md, "The first bytes of an image decide its type". */
 export const isImage = (head: string): boolean => signatures.some((signature) => signature.test(head))
 
-/** Codex goes by the ending alone. */
+/** codex goes by the file name's extension alone. */
 export const isAudioFile = (path: string): boolean => /\.(?:wav|mp3|m4a|webm|ogg)$/i.test(path)
 
-// Flac, for one, is not taken.
+// codex rejects other types, such as FLAC.
 const isAudioType = (mediaType: string): boolean =>
   /^audio\/(?:x-|vnd\.)?(?:wave?|mp3|mpeg|mp4|m4a|webm|ogg)$/i.test(mediaType)
 
-/** What is wrong with the URL of an image or of sound. */
+/** What is wrong with the URL of an image or a sound. */
 export const problemOf = (kind: Kind, url: string): string | undefined => {
   if (url === "") return "the URL is empty."
   if (/^https?:/i.test(url)) return "it is given by its address, which codex does not read."
@@ -65,8 +65,10 @@ const contentProblem = (item: Sent.DynamicToolCallOutputContentItem): string | u
 }
 
 /**
- * A tool's answer in which each image and sound that would spoil the thread is a text that tells the model of it. `onWrong`
- * hears what was wrong.
+ * A tool's answer in which text replaces each image or sound that would spoil the thread. The text tells the
+ * model about it.
+ *
+ * @param onWrong called with what was wrong.
  */
 export const toolAnswer = (
   answer: Sent.DynamicToolCallResponse,

@@ -1,4 +1,4 @@
-/** Looks into frames that nobody has checked: members by name, and the ids by which frames are routed. */
+/** Looks into unchecked frames: reads members by name, and the ids that route a frame. */
 import * as Predicate from "effect/Predicate"
 
 /** A member of what may be anything. */
@@ -11,7 +11,7 @@ export const textAt = (u: unknown, key: string): string | undefined => {
 
 // The next two run for every frame: destructuring costs a fraction of what `at` does.
 
-/** The thread that a notification or a request belongs to. */
+/** The thread of a notification or a request. */
 export const threadIdOf = (params: unknown): string | undefined => {
   if (typeof params !== "object" || params === null) return undefined
   const { threadId } = params as { readonly threadId?: unknown }

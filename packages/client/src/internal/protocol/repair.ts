@@ -1,6 +1,6 @@
 /**
- * Takes apart what does not fit the protocol: an item and an entry of a list stand for themselves, and what is wrong with
- * one of them is no reason to refuse the others. Each that does not fit is replaced by an `Undecodable` with it inside.
+ * Repairs values that do not fit the protocol. One bad item or list entry is no reason to refuse the others, so
+ * each is replaced by an `Undecodable` that holds it.
  */
 import type { UndecodableValue } from "@effect-codex/protocol/Open"
 import * as Predicate from "effect/Predicate"
@@ -15,10 +15,10 @@ export const fits = (ast: AST.AST, u: unknown): boolean => {
   return check(u)
 }
 
-/** Whether an `Undecodable` may stand there. It is the last member. */
+/** Whether the union allows an `Undecodable`, which is its last member. */
 const isPlace = (union: AST.Union): boolean => union.types.at(-1)?.annotations?.["identifier"] === "Undecodable"
 
-// The id of what it is, or of what it holds.
+// The id of the value, or of the item or thread in it.
 const idOf = (raw: unknown): string => {
   if (!Predicate.isObject(raw)) return ""
   for (const key of ["id", "item", "thread"]) {
@@ -35,8 +35,8 @@ export interface Repaired {
 }
 
 /**
- * A value with what does not fit replaced where it may be; it need not fit as a whole then. The parts that are not touched
- * are the same objects.
+ * Replaces parts that do not fit where that is possible. The value may still not fit as a whole. Untouched
+ * parts are the same objects.
  */
 export const repair = (
   ast: AST.AST,

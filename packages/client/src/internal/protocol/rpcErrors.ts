@@ -1,6 +1,6 @@
 /**
- * Maps the server's JSON-RPC errors, and the ends of its logins, to errors of this library. codex 0.169.0 answers nearly every
- * mistake with -32600, so that the text decides.
+ * Maps the server's JSON-RPC errors, and the ends of its logins, to errors of this library.
+ * docs/codex-behaviour.md, "Nearly every refusal has the code -32600". So the text decides.
  */
 import * as Predicate from "effect/Predicate"
 import type { ReplyError } from "../../CodexError.ts"
@@ -9,7 +9,7 @@ import * as ServerTexts from "../text/serverTexts.ts"
 import { canMean } from "./answers.ts"
 import { at } from "./peek.ts"
 
-// Older servers mark overload in the data of an error and not by its code.
+// docs/codex-behaviour.md, "Overload is -32001 without data". Older servers mark it in the data.
 const isOverloadMark = (u: unknown): boolean =>
   typeof u === "string" && u.toLowerCase().replaceAll("_", "") === "serveroverloaded"
 
@@ -42,7 +42,7 @@ const fromText = (fields: Fields): ReplyError | undefined => {
   return undefined
 }
 
-/** Maps the `error` member of a reply. Total: a malformed one is an `RpcError` with code 0. */
+/** Maps the `error` member of a reply. Never fails: a malformed one becomes an `RpcError` with code 0. */
 export const fromReply = (method: string, error: unknown): ReplyError => {
   const code = at(error, "code")
   const message = at(error, "message")
@@ -62,7 +62,7 @@ export const fromReply = (method: string, error: unknown): ReplyError => {
     : new CodexError.RpcError(fields)
 }
 
-/** The refusal as any other, where its text cannot mean what it seems to. */
+/** The refusal as a plain `RpcError`, where its text cannot mean what it seems to. */
 export const withoutMeaning = ({ code, data, detail, method }: ReplyError): CodexError.RpcError =>
   new CodexError.RpcError({ method, code, detail, ...(data === undefined ? {} : { data }) })
 
@@ -72,7 +72,7 @@ export const withoutMeaning = ({ code, data, detail, method }: ReplyError): Code
 
 const sentence = (text: string): string => /[.!?]$/.test(text) ? text : `${text}.`
 
-/** A login that the server says has failed, after it had begun. */
+/** A login that began and then failed according to the server. */
 export const fromLoginEnd = (loginId: string, error: unknown, isCancelled: boolean): CodexError.LoginFailed => {
   const text = Predicate.isString(error) && error !== "" ? error : "the server gave no reason"
   const reason = ServerTexts.loginReason(text)
@@ -91,7 +91,7 @@ const redact = (u: unknown, secret: string): unknown =>
     (_key, value) => Predicate.isString(value) ? value.replaceAll(secret, "<redacted>") : value
   )
 
-// codex 0.169 does not quote a login, but its parser quotes what it finds wrong in other requests.
+// codex 0.169 does not quote a login, but its parser quotes parts of other requests that it finds wrong.
 const withoutSecret = (error: CodexError.RequestError, secret: string): CodexError.RequestError => {
   if (secret === "") return error
   if (isReply(error)) {
@@ -103,7 +103,7 @@ const withoutSecret = (error: CodexError.RequestError, secret: string): CodexErr
   return new CodexError.DecodeError({ method, issue: issue.replaceAll(secret, "<redacted>"), raw: redact(raw, secret) })
 }
 
-/** A request for a login that failed. The secret is taken out of it, should the server have quoted it. */
+/** The error of a failed login request. Removes the secret, in case the server quoted it. */
 export const fromLoginStart = (error: CodexError.RequestError, secret = ""): CodexError.LoginError => {
   const cause = withoutSecret(error, secret)
   if (!isReply(cause) || cause._tag === "ServerOverloaded" || cause._tag === "ExperimentalRequired") return cause

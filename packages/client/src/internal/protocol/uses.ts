@@ -1,4 +1,7 @@
-/** A call needs of a reply what it uses. The rest of a reply may be anything: it is counted and told. */
+/**
+ * A call needs only the parts of a reply that it uses. Problems in the rest are counted and reported as a
+ * diagnostic.
+ */
 import type { ClientRequests } from "@effect-codex/protocol/Methods"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
@@ -18,10 +21,10 @@ export const undecodableReply = (method: string, issue: string): Diagnostic => (
 const isDecodeError = (error: unknown): error is DecodeError => Predicate.isTagged(error, "DecodeError")
 
 /**
- * Gives what `read` finds in a reply, whether or not it fits the protocol. It is a `DecodeError` if that is missing, which
- * cannot be where `read` finds something in every reply.
+ * Returns what `read` finds in a reply, whether or not the reply fits the protocol. Fails with `DecodeError` if
+ * `read` finds nothing; the first overload is for a `read` that always finds something.
  *
- * @param read gives undefined if what is used is missing.
+ * @param read returns undefined if the parts that the call uses are missing.
  */
 export function using<A extends {} | null>(
   rpc: Rpc,
@@ -41,7 +44,7 @@ export function using<A>(
   return usingWith((diagnostic) => internalsOf(rpc).tell(diagnostic), method, read)
 }
 
-/** {@link using} of a connection that is being made. */
+/** {@link using} during the handshake. */
 export const usingWith = <A>(
   tell: (diagnostic: Diagnostic) => void,
   method: string,
@@ -64,13 +67,13 @@ export const usingWith = <A>(
 
 const isInvalidArgument = (error: unknown): error is InvalidArgument => Predicate.isTagged(error, "InvalidArgument")
 
-/** A request whose params hold nothing that a program has given, so that they fit. */
+/** A request whose params contain nothing from the program, so they cannot be invalid. */
 export function ownParams<A, E>(request: Effect.Effect<A, E>): Effect.Effect<A, Exclude<E, InvalidArgument>>
 export function ownParams<A, E>(request: Effect.Effect<A, E>): Effect.Effect<A, E> {
   return Effect.catch(request, (error) => isInvalidArgument(error) ? Effect.die(error) : Effect.fail(error))
 }
 
-/** A call of whose reply nothing is used. */
+/** A request whose reply is not used. */
 export const call = <M extends keyof ClientRequests>(
   rpc: Rpc,
   method: M,
