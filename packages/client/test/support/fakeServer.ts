@@ -1,4 +1,4 @@
-/** The server's end of a connection in memory, driven by a test step by step. */
+/** The server's end of an in-memory connection, driven by a test step by step. */
 import { AppServerRpc, Codex, Sandbox, ServerRequests, Transport } from "@effect-codex/client"
 import * as Methods from "@effect-codex/protocol/Methods"
 import { Effect, Fiber, Layer, Logger, Predicate, Queue, References, type Scope } from "effect"
@@ -17,9 +17,9 @@ export const frame = (message: unknown): string => JSON.stringify(message)
 export const notification = (method: string, params: unknown): string => frame({ method, params })
 
 export interface FakeServer {
-  /** The next message of the client. */
+  /** The client's next message. */
   readonly next: Effect.Effect<Message>
-  /** The next message, which has to be of this method. */
+  /** The client's next message, which must have this method. */
   readonly expect: (method: string) => Effect.Effect<Message & { readonly id: number }>
   readonly send: (...frames: ReadonlyArray<string>) => Effect.Effect<void>
   readonly reply: (to: Message, result: unknown) => Effect.Effect<void>
@@ -41,7 +41,8 @@ export const make: Effect.Effect<FakeServer, never, Scope.Scope> = Effect.gen(fu
       if (message.method === method && typeof message.id === "number") {
         return Effect.succeed({ ...message, id: message.id })
       }
-      // What a handle keeps is sent before a review and a goal; a test that looks at it expects it.
+      // The client sends a handle's kept settings before a review and a goal. A test that checks them expects
+      // this method.
       if (message.method === "thread/settings/update") return Effect.andThen(reply(message, {}), expect(method))
       return Effect.die(new Error(`expected ${method}, the client sent ${JSON.stringify(message)}`))
     })
@@ -63,11 +64,11 @@ export const initialized = {
   platformOs: "linux"
 }
 
-/** A client whose handshake is done. */
+/** A client after its handshake. */
 export const connect = Effect.fnUntraced(function*(options?: {
   readonly rpc?: AppServerRpc.Options
   readonly handlers?: ServerRequests.Overrides
-  /** The answer to the handshake. Default: {@link initialized}. */
+  /** The reply to the handshake. Default: {@link initialized}. */
   readonly initialized?: unknown
 }) {
   const server = yield* make
@@ -133,7 +134,7 @@ export const agentMessage = (id: string, text: string, phase: string | null = nu
   questions: null
 })
 
-/** A command that runs. */
+/** A command that is running. */
 export const runningCommand = {
   type: "commandExecution",
   id: "call-1",
@@ -228,7 +229,7 @@ const policies: { readonly [mode: string]: unknown } = {
   "danger-full-access": Sandbox.fullAccess.policy
 }
 
-/** {@link threadStarted} of a server that does what a request for a thread asks. */
+/** {@link threadStarted} of a server that applies the settings that the request asks for. */
 export const threadOpened = (params: unknown, id = threadId) => {
   const started = threadStarted(id)
   const asked: { readonly [key: string]: unknown } = { ...Predicate.isObject(params) ? params : {} }
@@ -260,7 +261,10 @@ export const connectThread = Effect.fnUntraced(function*(options?: Parameters<ty
 
 const ofItem = { threadId, turnId: "turn-1", itemId: "call-1", startedAtMs: 1795374504263 }
 
-/** Params of each request of the server: those that the real one was seen to send, the others by the protocol. */
+/**
+ * Params of each server request. Those seen on the real server are copied from it; the others follow the
+ * protocol.
+ */
 export const asked = {
   "item/commandExecution/requestApproval": {
     ...ofItem,
@@ -327,11 +331,11 @@ export const asked = {
   }
 } satisfies Record<ServerRequests.Method, object>
 
-/** A request of the server, with these members of its params changed. */
+/** A server request with these members of its params changed. */
 export const ask = (method: ServerRequests.Method, id: string | number, changed: object = {}): string =>
   frame({ method, id, params: { ...asked[method], ...changed } })
 
-/** The answer that a request of the server gets, and the whole log. */
+/** The client's answer to a server request, and the whole log. */
 export const answered = Effect.fnUntraced(function*(handlers: ServerRequests.Overrides, request: string) {
   const lines: Array<string> = []
   const logger = Logger.make((options) => void lines.push(JSON.stringify(Logger.formatStructured.log(options))))

@@ -1,11 +1,11 @@
-/** The client on a real codex some of whose frames are changed on their way. */
+/** The client on a real codex, with some frames changed on their way. */
 import { AppServerRpc, Codex, Transport } from "@effect-codex/client"
 import { Faults, ScriptedCodex, type ScriptedModel } from "@effect-codex/testing"
 import { Effect, Layer } from "effect"
 
 type Services = Codex.Codex | AppServerRpc.AppServerRpc | ScriptedModel.ScriptedModel
 
-/** @param heard what the client gets for a frame of the server. Default: the frame. */
+/** @param heard what the client receives for a frame of the server. Default: the frame. */
 export const faulty = (
   rules: ReadonlyArray<Faults.Rule>,
   heard: (frame: string) => ReadonlyArray<string> = (frame) => [frame]

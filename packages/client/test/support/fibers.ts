@@ -1,7 +1,7 @@
-/** How many fibers an effect has left behind. */
+/** Finds fibers that an effect leaves behind. */
 import { Effect, Metric } from "effect"
 
-/** Counts the fibers that have begun in an effect and have not ended. */
+/** Counts the fibers that began in an effect and have not ended. */
 export const counting = <A, E, R>(count: (live: () => number) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
     let live = 0

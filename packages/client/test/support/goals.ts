@@ -9,7 +9,7 @@ import * as Turns from "../../src/internal/turns/turns.ts"
 const stopGrace = Duration.seconds(10)
 const toWire = InputItems.make(undefined)
 
-/** The gate of the thread's route is left out: the route would be one more that observes the thread. */
+/** Replaces the gate of the thread's route: with the route, one more observer would watch the thread. */
 export const makeTurns = Effect.fnUntraced(function*(rpc: AppServerRpc.AppServerRpc["Service"]) {
   const turns = yield* Turns.make(rpc, stopGrace)
   const gate = Semaphore.makeUnsafe(1)

@@ -1,7 +1,10 @@
-/** A clock whose date is set while its monotonic time goes on, as that of a machine is by a person or the network. */
+/**
+ * A clock whose date jumps while its monotonic time continues, as when a person or the network sets a machine's
+ * clock.
+ */
 import { Clock, Effect } from "effect"
 
-/** Runs an effect on the clock of the test, of which `jump` sets the date this many milliseconds forward. */
+/** Runs an effect on the test's clock. `jump` moves the date forward by this many milliseconds. */
 export const jumping = <A, E, R>(
   use: (jump: (millis: number) => Effect.Effect<void>) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E, R> =>
@@ -9,7 +12,7 @@ export const jumping = <A, E, R>(
     let offset = 0
     const millis = () => clock.currentTimeMillisUnsafe() + offset
     const nanos = () => clock.currentTimeNanosUnsafe() + BigInt(offset) * 1_000_000n
-    // What is left is the clock's own, of which a TestClock has more than a Clock.
+    // Inherits the rest, because a TestClock has more members than a Clock.
     const jumpy: Clock.Clock = Object.assign(Object.create(clock), {
       currentTimeMillisUnsafe: millis,
       currentTimeMillis: Effect.sync(millis),

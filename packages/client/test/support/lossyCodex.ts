@@ -5,7 +5,7 @@ import { CodexHome } from "@effect-codex/testing"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Context, Effect, Layer } from "effect"
 
-/** A request waits two seconds for its reply. */
+/** Uses a request timeout of two seconds. */
 export const connect = Effect.fnUntraced(function*(
   isLost: (frame: string) => boolean,
   isNotSent: (frame: string) => boolean = () => false

@@ -1,20 +1,20 @@
-/** The real codex, with somebody else on the connection who says something right before a frame of the client. */
+/** The real codex, with a second sender on the connection that sends something right before a frame of the client. */
 import { AppServer, AppServerRpc, Codex, Transport } from "@effect-codex/client"
 import * as CodexExecutable from "@effect-codex/node/CodexExecutable"
 import { CodexHome } from "@effect-codex/testing"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Context, Effect, Layer } from "effect"
 
-/** A request of somebody else. */
+/** A request of the second sender. */
 export const frame = (method: string, params: object): string => JSON.stringify({ id: 1_000_000, method, params })
 
-/** What is done about a frame of the client. */
+/** What to do about a frame of the client. */
 interface Meddling {
-  /** What is said before it. */
+  /** The frame to send before it. */
   readonly before?: string
-  /** What it waits for after that. */
+  /** What to wait for after that. */
   readonly until?: Effect.Effect<void>
-  /** Whether it is kept back. */
+  /** Whether to drop the client's frame. */
   readonly isLost?: boolean
 }
 

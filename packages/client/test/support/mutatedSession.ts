@@ -1,4 +1,4 @@
-/** A session with most of what the client can do, on a real codex whose frames are changed by a seed. */
+/** A session with most of what the client can do, on a real codex whose frames a seeded mutator changes. */
 import {
   ApprovalMode,
   AppServerRpc,
@@ -15,17 +15,20 @@ import { Mutation, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Cause, Context, Duration, Effect, Exit, Layer, Option, Schema, Stream } from "effect"
 
-/** How a call ended: `right`, `wrong: …`, the tag of an error, or what must never be, such as `defect: …` and `hang`. */
+/**
+ * How a call ended: `right`, `wrong: …`, the tag of an error, or something that must never happen, such as
+ * `defect: …` or `hang`.
+ */
 export type Outcomes = Readonly<Record<string, string>>
 
-// Far above what a call takes here.
+// Far longer than any call takes here.
 const longest = "40 seconds"
 
-// No mutation ends the connection, so that a lost one has been ended by the client itself.
+// No mutation ends the connection, so only the client itself can have ended it.
 const isFault = (outcome: string): boolean =>
   /^(?:defect|hang|interrupted|TransportError|AppServerExited)/.test(outcome)
 
-/** What no mutation may bring about. */
+/** The outcomes that no mutation may cause. */
 export const faults = (outcomes: Outcomes): ReadonlyArray<string> =>
   Object.entries(outcomes).flatMap(([call, outcome]) => isFault(outcome) ? [`${call}: ${outcome}`] : [])
 
@@ -38,7 +41,7 @@ export const notRight = (outcomes: Outcomes): ReadonlyArray<string> =>
 
 const escalated = { args: { sandbox_permissions: "require_escalated", justification: "May I?" } }
 
-/** What it answers depends on the request alone, so that a call that fails leaves the others their answers. */
+/** The answer depends on the request alone, so that a failed call does not shift the answers of the others. */
 const answer = (gate: ScriptedModel.Gate) => (request: ScriptedModel.ModelRequest): ScriptedModel.Answer => {
   const { prompt, toolOutputs } = request
   const last = toolOutputs.at(-1)?.output
@@ -115,7 +118,7 @@ const calls = Effect.fnUntraced(function*(codex: Codex.Codex["Service"], call: C
     yield* Effect.scoped(Effect.gen(function*() {
       const turn = yield* call("turn", thread.turn("Wait."), ({ id }) => id.length > 0)
       if (turn === undefined) return
-      // A mutation may have taken it.
+      // A mutation may have removed it.
       yield* turn.text.pipe(Stream.take(1), Stream.runDrain, Effect.timeoutOption("2 seconds"), Effect.exit)
       yield* call("steer", turn.steer("Faster."), () => true)
       yield* call("interrupt", turn.interrupt, () => true)
@@ -135,7 +138,7 @@ const calls = Effect.fnUntraced(function*(codex: Codex.Codex["Service"], call: C
 // =============================================================================
 
 export interface Options extends Mutation.Options {
-  /** How long a reply, or a sign of life of a turn, is waited for: mutations take both. */
+  /** How long to wait for a reply, or for a sign of life of a turn. Mutations remove both. */
   readonly patience: Duration.Input
 }
 
@@ -150,7 +153,7 @@ export interface Session {
   readonly made: ReadonlyArray<Mutation.Mutation>
 }
 
-/** How each call ends on a client that is connected to what the mutator stands on. */
+/** Runs all calls on a client that is connected to the mutator, and returns how each ended. */
 const session = Effect.fnUntraced(function*<E extends { readonly _tag: string }, R>(
   client: Effect.Effect<Context.Context<Codex.Codex>, E, R>,
   { made }: Mutation.Mutator["Service"]
@@ -168,7 +171,7 @@ const session = Effect.fnUntraced(function*<E extends { readonly _tag: string },
   return { outcomes, seconds, made: yield* made }
 })
 
-/** Over the transport of the client. */
+/** Mutates frames in the client's transport. */
 export const onTransport = Effect.fnUntraced(function*(options: Options) {
   const gate = yield* ScriptedModel.gate
   const context = yield* Layer.build(
@@ -186,7 +189,7 @@ export const onTransport = Effect.fnUntraced(function*(options: Options) {
   return yield* session(client, Context.get(context, Mutation.Mutator))
 }, Effect.scoped)
 
-/** In front of codex. */
+/** Mutates frames in a process in front of codex. */
 export const onExecutable = Effect.fnUntraced(
   function*(options: Options) {
     const gate = yield* ScriptedModel.gate

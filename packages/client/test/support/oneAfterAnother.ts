@@ -1,6 +1,7 @@
 /**
- * A program that opens and closes one client after another, of processes of its own or of one server that runs already,
- * and prints what it holds after the first five and at the end: `Processes.test.ts` starts it as a process of its own.
+ * A program that opens and closes one client after another, each with its own process or all on one running
+ * server. It prints the resources that it holds after the first five and at the end. `Processes.real.test.ts` starts
+ * it as a separate process.
  */
 import { Auth, type CodexError } from "@effect-codex/client"
 import { CodexNode } from "@effect-codex/node"
@@ -15,7 +16,7 @@ const descriptors = () =>
       // The numbers in the names of pipes and sockets are new each time.
       return process.platform === "linux" ? [readlinkSync(`/proc/self/fd/${fd}`).replace(/\d+/g, "n")] : ["descriptor"]
     } catch {
-      // The one that the folder was read with.
+      // The descriptor that was used to read the folder.
       return []
     }
   }).sort()
@@ -49,8 +50,8 @@ const client = Effect.scoped(
 const clients = (count: number) => Effect.repeat(client, { times: count - 1 })
 const nextTurn = Effect.promise(() => new Promise((resolve) => setImmediate(resolve)))
 
-// Pipes of a child and sockets close in later turns of the event loop than its end: in the first one, unless the machine is
-// busy.
+// A child's pipes and sockets close in a later turn of the event loop than the child's end: in the first one,
+// unless the machine is busy.
 const resources = () => process.getActiveResourcesInfo().length
 const settled = Effect.gen(function*() {
   for (let quiet = 0, last = resources(); quiet < 1000; quiet++) {
@@ -61,7 +62,7 @@ const settled = Effect.gen(function*() {
 })
 
 const measured = Effect.gen(function*() {
-  // Makes `process.stdin`, which listens to itself at first.
+  // Creates `process.stdin`, which initially adds listeners to itself.
   held()
   yield* clients(5)
   yield* settled

@@ -1,15 +1,18 @@
-/** A program that runs a turn, and is ended in the middle of it: `Processes.test.ts` starts it as a process of its own. */
+/**
+ * A program that runs a turn and is killed in the middle of it. `Processes.real.test.ts` starts it as a separate
+ * process.
+ */
 import { ApprovalMode, Approvals, Codex, Sandbox } from "@effect-codex/client"
 import { CodexNode } from "@effect-codex/node"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Effect } from "effect"
 
-// Without a sandbox codex asks for nothing unless each command is to be asked for.
+// Without a sandbox codex asks only if each command needs approval.
 const options = process.env["TEST_SANDBOX"] === "fullAccess"
   ? { sandbox: Sandbox.fullAccess, approvalMode: ApprovalMode.untrusted }
   : { sandbox: Sandbox.readOnly, approvalMode: ApprovalMode.ask }
 
-// An exception that nobody catches.
+// An uncaught exception.
 process.on("SIGUSR2", () => {
   throw new Error("crashed")
 })

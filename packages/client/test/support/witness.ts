@@ -1,4 +1,4 @@
-/** Sees whatever a program gets to see, and fails when a key or a token is in it. */
+/** Collects everything that a program can see, and fails if a key or a token is in it. */
 import type { Auth } from "@effect-codex/client"
 import { AppServerRpc } from "@effect-codex/client"
 import { assert } from "@effect/vitest"
@@ -96,14 +96,14 @@ export const watched = <E>(test: (witness: Witness) => Effect.Effect<void, E, Sc
   return witness.observe(Effect.scoped(test(witness))).pipe(
     Effect.andThen(Effect.sync(() => {
       const told = witness.told()
-      // It would be silent too if nobody had looked.
+      // Proves that something was collected: an empty text would hold no secret either.
       assert.include(told, "program")
       silent(told)
     }))
   )
 }
 
-/** A way to log in, on a connection that there is. */
+/** Builds a login layer on an existing connection. */
 export const build = <E>(
   rpc: AppServerRpc.AppServerRpc["Service"],
   layer: Layer.Layer<Auth.Auth, E, AppServerRpc.AppServerRpc>
