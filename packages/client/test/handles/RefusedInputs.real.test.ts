@@ -41,20 +41,20 @@ const refused = <A, E, R>(effect: Effect.Effect<A, E, R>, argument: string, word
 
 const wrongImages: ReadonlyArray<readonly [name: string, url: string, words: string]> = [
   ["nothing", "", "empty"],
-  ["a path", "/tmp/x.png", "no data URL"],
-  ["a file URL", "file:///tmp/x.png", "no data URL"],
-  ["bare base64", pixel, "no data URL"],
-  ["an address", "https://example.com/x.png", "by its address"],
-  ["a space before it", ` ${png}`, "no data URL"],
-  ["no base64", `data:image/png;base64,@@@@`, "is no base64"],
-  ["base64 in lines", png.replace(/(.{40})/g, "$1\n"), "is no base64"],
-  ["the alphabet of URLs", png.replaceAll("/", "_"), "is no base64"],
-  ["padding alone", "data:image/png;base64,==", "is no base64"],
+  ["a path", "/tmp/x.png", "not a data URL"],
+  ["a file URL", "file:///tmp/x.png", "not a data URL"],
+  ["bare base64", pixel, "not a data URL"],
+  ["an address", "https://example.com/x.png", "a web address"],
+  ["a space before it", ` ${png}`, "not a data URL"],
+  ["no base64", `data:image/png;base64,@@@@`, "is not base64"],
+  ["base64 in lines", png.replace(/(.{40})/g, "$1\n"), "is not base64"],
+  ["the alphabet of URLs", png.replaceAll("/", "_"), "is not base64"],
+  ["padding alone", "data:image/png;base64,==", "is not base64"],
   ["no data", "data:image/png;base64,", "no data"],
   ["percent encoding", "data:image/png,%89PNG", "not encoded as base64"],
-  ["text", `data:image/png;base64,${base64("hello")}`, "no PNG, JPEG, GIF or WebP"],
-  ["a bitmap", `data:image/bmp;base64,${base64("BM-and-more-of-it")}`, "no PNG, JPEG, GIF or WebP"],
-  ["SVG", `data:image/svg+xml;base64,${base64("<svg/>")}`, "no PNG, JPEG, GIF or WebP"]
+  ["text", `data:image/png;base64,${base64("hello")}`, "not PNG, JPEG, GIF or WebP"],
+  ["a bitmap", `data:image/bmp;base64,${base64("BM-and-more-of-it")}`, "not PNG, JPEG, GIF or WebP"],
+  ["SVG", `data:image/svg+xml;base64,${base64("<svg/>")}`, "not PNG, JPEG, GIF or WebP"]
 ]
 
 describe("an image", () => {
@@ -99,7 +99,7 @@ describe("an image", () => {
       const gate = yield* ScriptedModel.gate
       yield* model.enqueue(ScriptedModel.text(["on ", gate]))
       const turn = yield* (yield* codex.startThread()).turn("go")
-      yield* refused(turn.steer(["look", Input.image("/tmp/x.png")]), "input[1]", "no data URL")
+      yield* refused(turn.steer(["look", Input.image("/tmp/x.png")]), "input[1]", "not a data URL")
       yield* turn.interrupt
     }))
 
@@ -146,7 +146,7 @@ describe("sound", () => {
         const [url, words] of [
           ["", "empty"],
           ["/tmp/x.wav", "Input.localAudio"],
-          ["https://example.com/x.wav", "by its address"],
+          ["https://example.com/x.wav", "a web address"],
           ["data:audio/wav,abc", "not encoded as base64"],
           ["data:audio/wav;base64,", "no data"],
           ["data:audio/flac;base64,AAAA", "wav, mp3, m4a, webm or ogg"],
@@ -243,12 +243,12 @@ describe("a folder", () => {
       const thread = yield* codex.startThread()
       const sandbox = (...writableRoots: ReadonlyArray<string>) => Sandbox.workspaceWriteWith({ writableRoots })
       const roots = "sandbox.writableRoots"
-      yield* refused(codex.startThread({ sandbox: sandbox("/", "some/folder") }), `${roots}[1]`, "absolute paths alone")
+      yield* refused(codex.startThread({ sandbox: sandbox("/", "some/folder") }), `${roots}[1]`, "only absolute paths")
       yield* refused(codex.startThread({ sandbox: sandbox(none) }), `${roots}[0]`, `the folder ${none} does not exist`)
       yield* refused(thread.run("go", { sandbox: sandbox(none) }), `${roots}[0]`, "does not exist")
-      yield* refused(thread.updateSettings({ sandbox: sandbox("x") }), `${roots}[0]`, "absolute paths alone")
+      yield* refused(thread.updateSettings({ sandbox: sandbox("x") }), `${roots}[0]`, "only absolute paths")
       const workspaces = (root: string) => codex.startThread({ runtimeWorkspaceRoots: [root] })
-      yield* refused(workspaces("x"), "runtimeWorkspaceRoots[0]", "absolute paths alone")
+      yield* refused(workspaces("x"), "runtimeWorkspaceRoots[0]", "only absolute paths")
       yield* refused(workspaces(none), "runtimeWorkspaceRoots[0]", "does not exist")
       yield* refused(workspaces(`${home.workspace}/file`), "runtimeWorkspaceRoots[0]", "is a file")
     }))

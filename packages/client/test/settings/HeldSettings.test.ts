@@ -110,7 +110,7 @@ describe("a reply", () => {
       ])
       assert.include(
         Result.isFailure(failed.result) ? failed.result.failure.message : "",
-        "Either somebody else changes the thread at the same time: try again. Or something stronger decides, such as the " +
+        "Either another client is changing the thread: try again. Or something stronger decides, such as the " +
           "server's requirements: ask for what holds, or change the configuration."
       )
     }))

@@ -39,7 +39,12 @@ export const make: Effect.Effect<Auth["Service"], never, AppServerRpc | Scope.Sc
       Effect.mapError((error) => RpcErrors.fromLoginStart(error)),
       Effect.filterOrFail(
         (reply): reply is Extract<Received.LoginAccountResponse, { readonly type: A }> => reply.type === params.type,
-        (raw) => new DecodeError({ method: "account/login/start", issue: `the login is no ${params.type}.`, raw })
+        (raw) =>
+          new DecodeError({
+            method: "account/login/start",
+            issue: `the reply is not for a login of the type ${params.type}.`,
+            raw
+          })
       )
     )
 
@@ -192,7 +197,7 @@ const changes = (rpc: Rpc, limits: RateLimits.RateLimits): Stream.Stream<Account
 // External tokens
 // =============================================================================
 
-const notTokens = "expected { accessToken: Redacted, accountId, planType? }, with texts that are not blank."
+const notTokens = "expected { accessToken: Redacted, accountId, planType? }, with strings that are not blank."
 
 const isText = (u: unknown): u is string => Predicate.isString(u) && u.trim() !== ""
 
@@ -244,7 +249,7 @@ const refresher = Effect.fnUntraced(function*<E, R>(
         },
         onSuccess: (tokens) => {
           const params = tokenParams(tokens)
-          return params === undefined ? refuse(`gave no tokens (${notTokens})`) : Effect.succeed(params)
+          return params === undefined ? refuse(`returned no tokens (${notTokens})`) : Effect.succeed(params)
         }
       })
     )

@@ -38,7 +38,7 @@ export const pages = <A, E>(
     return Stream.paginate<string | undefined, A, E | DecodeError>(undefined, (cursor) => {
       if (cursor !== undefined) {
         if (seen.has(cursor)) {
-          return new DecodeError({ method, issue: "the cursor of the next page was given before.", raw: cursor })
+          return new DecodeError({ method, issue: "the server returned this cursor before.", raw: cursor })
         }
         seen.add(cursor)
       }

@@ -38,25 +38,25 @@ const isAudioType = (mediaType: string): boolean =>
 /** What is wrong with the URL of an image or a sound. */
 export const problemOf = (kind: Kind, url: string): string | undefined => {
   if (url === "") return "the URL is empty."
-  if (/^https?:/i.test(url)) return "it is given by its address, which codex does not read."
+  if (/^https?:/i.test(url)) return "it is a web address, which codex does not fetch."
   const header = /^data:([^,]{0,200}),/i.exec(url)
-  if (header === null) return "it is no data URL."
+  if (header === null) return "it is not a data URL."
   const [mediaType = "", ...parameters] = header[1]!.split(";")
   if (parameters.at(-1)?.toLowerCase() !== "base64") return "its data URL is not encoded as base64."
   const data = url.slice(header[0].length)
   if (data === "") return "its data URL has no data."
   const digits = data.slice(0, data.endsWith("==") ? -2 : data.endsWith("=") ? -1 : data.length)
   if (!/^[A-Za-z\d+/]+$/.test(digits) || digits.length % 4 === 1) {
-    return "the data of its data URL is no base64, without line breaks and with + and /."
+    return "the data of its data URL is not base64 with + and / and without line breaks."
   }
   if (kind === "audio") {
     return isAudioType(mediaType)
       ? undefined
-      : `its data URL is declared as ${mediaType === "" ? "nothing" : mediaType}, and codex takes ${audioTypes}.`
+      : `its data URL is declared as ${mediaType === "" ? "nothing" : mediaType}, and codex accepts ${audioTypes}.`
   }
   return isImage(atob(digits.slice(0, headLength / 3 * 4)))
     ? undefined
-    : `its data is no ${imageTypes}.`
+    : `its data is not ${imageTypes}.`
 }
 
 const contentProblem = (item: Sent.DynamicToolCallOutputContentItem): string | undefined => {

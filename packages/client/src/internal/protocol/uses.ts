@@ -54,7 +54,7 @@ export const usingWith = <A>(
   Effect.matchEffect(request, {
     onSuccess: (raw) => {
       const used = read(membersOf(raw))
-      const issue = "what the call uses is missing."
+      const issue = "a part that the call needs is missing."
       return used === undefined ? Effect.fail(new DecodeError({ method, issue, raw })) : Effect.succeed(used)
     },
     onFailure: (error) => {

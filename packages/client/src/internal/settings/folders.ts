@@ -33,7 +33,7 @@ export const make = (files: ServerFiles | undefined): CheckFolders => {
           case "Folder":
             return Effect.void
           case "File":
-            return refuse(argument, `${found.path} is a file and not a folder. ${advice}`)
+            return refuse(argument, `${found.path} is a file, not a folder. ${advice}`)
           case "Missing":
             return refuse(argument, `the folder ${found.path} does not exist. ${advice}`)
           case "Unreadable":
@@ -45,8 +45,8 @@ export const make = (files: ServerFiles | undefined): CheckFolders => {
     Effect.forEach(paths, (path, index) => {
       const place = `${argument}[${index}]`
       return Predicate.isString(path) && isAbsolute(path)
-        ? exists(place, path, "Create it before, or leave it out.")
-        : refuse(place, `codex takes absolute paths alone, and this is ${JSON.stringify(path)}.`)
+        ? exists(place, path, "Create it first, or leave it out.")
+        : refuse(place, `codex accepts only absolute paths, and this is ${JSON.stringify(path)}.`)
     }, { discard: true })
 
   return Effect.fnUntraced(function*(given) {

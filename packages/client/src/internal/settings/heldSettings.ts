@@ -206,7 +206,7 @@ const differences = (asked: Asked, told: Told, when: When): ReadonlyArray<Differ
     found.push({
       setting,
       asked: text(wanted),
-      holds: isTold ? show(held) : "what the server does not tell",
+      holds: isTold ? show(held) : "a value that the server does not report",
       isTold,
       update: update?.(wanted)
     })
@@ -285,11 +285,11 @@ const stronger = "omething stronger decides, such as the server's requirements: 
 /** Nobody else knows a thread that was just created, so nobody else can be changing it. */
 const adviceFor = ({ update }: Difference, when: When): string =>
   update === undefined
-    ? "A loaded thread keeps this: leave the setting out, unsubscribe everyone and resume it once it is unloaded, or " +
+    ? "A loaded thread keeps this: leave the setting out, unsubscribe all clients and resume it once it is unloaded, or " +
       "start or fork a thread."
     : when === "fresh"
     ? `S${stronger}`
-    : `Either somebody else changes the thread at the same time: try again. Or s${stronger}`
+    : `Either another client is changing the thread: try again. Or s${stronger}`
 
 const failed = (
   threadId: string,

@@ -15,7 +15,7 @@ const oneOf = (profile: string | undefined, sandbox: Sandbox | undefined): Effec
     ? Effect.void
     : new InvalidArgument({
       argument: "permissions",
-      detail: "a permissions profile says what the sandbox is: leave `sandbox` and ApprovalMode.dangerouslyBypass out."
+      detail: "a permissions profile defines the sandbox: leave `sandbox` and ApprovalMode.dangerouslyBypass out."
     })
 
 /**

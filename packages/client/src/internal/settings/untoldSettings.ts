@@ -118,7 +118,7 @@ export const keptByLoaded = (threadId: string, settings: ReadonlyArray<string>) 
       asked: secret,
       holds: "what the thread was loaded with",
       advice:
-        "A loaded thread keeps them, and the server does not tell them: leave them out, resume the thread once nobody " +
+        "A loaded thread keeps them, and the server does not report them: leave them out, resume the thread once nobody " +
         "has it loaded, or fork it."
     }))
   })

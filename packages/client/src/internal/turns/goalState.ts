@@ -33,7 +33,7 @@ const ends: ReadonlySet<string> = new Set<Received.ThreadGoalStatus | "cleared">
 const numberOf = (u: unknown): number | undefined => typeof u === "number" && Number.isFinite(u) ? u : undefined
 
 const notActivated = {
-  message: "codex app-server did not activate goal mode for this turn: it told nothing of the goal. Update codex.",
+  message: "codex app-server did not activate goal mode for this turn: it reported no goal. Update codex.",
   codexErrorInfo: null,
   additionalDetails: null,
   misalignment: null

@@ -31,7 +31,7 @@ const fileProblem = (
       case "File":
         return ofFile(found.head, found.path)
       case "Folder":
-        return `${found.path} is a folder, and ${what} is a file.`
+        return `${found.path} is a folder, and ${what} must be a file.`
       case "Missing":
         return found.path === path
           ? `${path} does not exist.`
@@ -67,11 +67,11 @@ const problemOf = (item: InputItem, files: ServerFiles | undefined): Effect.Effe
             ? `${path} is empty.`
             : Media.isImage(latin1(head))
             ? undefined
-            : `${path} is no image that codex takes: it takes ${Media.imageTypes}.`
+            : `${path} is not an image that codex accepts: ${Media.imageTypes}.`
       )
     case "localAudio":
       if (!Media.isAudioFile(item.path)) {
-        return Effect.succeed(`codex takes ${Media.audioTypes}, by the name of the file.`)
+        return Effect.succeed(`codex accepts ${Media.audioTypes}, judged by the file's name.`)
       }
       return files === undefined ? nothingWrong : fileProblem(
         files,
