@@ -1,7 +1,9 @@
 /**
  * Checks the folders of a thread or a turn before codex is asked. docs/codex-behaviour.md, "A thread takes any
- * folder, and commands in one that does not exist fail". Only the folders that a call names are checked.
- * docs/codex-behaviour.md, "A thread whose folder is gone can be resumed and read".
+ * folder, and commands in one that does not exist fail".
+ *
+ * Checks only the folders that a call names. docs/codex-behaviour.md, "A thread whose folder is gone can be
+ * resumed and read".
  */
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"

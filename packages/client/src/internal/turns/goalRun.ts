@@ -110,7 +110,8 @@ const interruptAndWait = ({ rpc, stopGrace }: Running, goal: GoalState, turn: Tu
     Effect.ignore
   )
 
-// A refused request changed nothing. Without an answer, or with an unreadable one, nobody knows.
+// A refused request changed nothing. Without an answer, or with an unreadable one, it may have changed the
+// goal.
 const isRefusal = (exit: Exit.Exit<unknown, RequestError>): boolean =>
   Exit.isFailure(exit) &&
   Option.exists(Cause.findErrorOption(exit.cause), (error) =>

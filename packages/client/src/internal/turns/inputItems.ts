@@ -84,7 +84,7 @@ const problemOf = (item: InputItem, files: ServerFiles | undefined): Effect.Effe
         ? nothingWrong
         : fileProblem(files, item.path, "a skill", () => undefined)
     case "mention":
-      // codex gives meaning only to apps and plugins; the model may still make sense of a path that is not
+      // codex itself understands only apps and plugins. The model may still understand a path that is not
       // absolute.
       return files === undefined || !item.path.startsWith("/")
         ? nothingWrong

@@ -350,7 +350,7 @@ export class ThreadRoute implements ThreadObserver {
   release(turn: TurnState): void {
     if (--turn.handles > 0) return
     this.forget(turn)
-    // Nobody else tells those who still wait for it.
+    // Ends the wait of everyone who still waits for the turn.
     turn.onEnd(scopeEnded("turn"))
   }
 

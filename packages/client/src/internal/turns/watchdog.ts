@@ -90,7 +90,7 @@ export const endQuiet = Effect.fnUntraced(function*(rpc: Rpc, turn: TurnState) {
     new TurnOutcomeUnknown({
       threadId: turn.threadId,
       turnId: turn.id,
-      detail: `the thread is ${String(membersOf(status)["type"])} and the server has not told how the turn ended.`,
+      detail: `the thread is ${String(membersOf(status)["type"])} and the server has not reported how the turn ended.`,
       result: turn.partialResult
     })
   )
