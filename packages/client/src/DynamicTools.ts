@@ -1,16 +1,17 @@
 /**
  * Tools of this client that the agent can call.
  *
- * A {@link tool} has a name, a description for the model, a Schema for its input and a handler. {@link make} takes some of
- * them together with the services that their handlers need, and `startThread({ tools })` offers them to the agent:
+ * A {@link tool} has a name, a description for the model, a Schema for its input and a handler. {@link make} combines
+ * tools with the services that their handlers need, and `startThread({ tools })` offers them to the agent:
  *
- * - the server keeps the tools of a thread with the thread: they are offered again after `resumeThread`, also in another
- *   process, and to forks, but not to subagents. They cannot be changed later. The calls come to whoever resumed or forked
- *   the thread, so give `tools` there too (all measured on codex 0.169);
- * - a handler runs in a fiber of its own, beside the others and the reader, and may use the client. It is interrupted when
- *   the turn of its call ends; after `ServerRequests.HandlerTimeout` the call is answered without it;
- * - a call always has a result that the model can read: what does not fit in its arguments, the message of a failure, for
- *   a defect that the tool failed unexpectedly, and for a result that does not fit that the tool has run. The turn goes on.
+ * - The server stores a thread's tools with the thread. It offers them again after `resumeThread`, even in another
+ *   process, and to forks, but not to subagents. They cannot be changed later. Calls go to the client that resumed or
+ *   forked the thread, so pass `tools` there too.
+ * - A handler runs in its own fiber, beside other handlers and the reader, and may use the client. It is interrupted
+ *   when the turn of its call ends. After `ServerRequests.HandlerTimeout` the call is answered without it.
+ * - A call always returns a result that the model can read: what is wrong with its arguments, the message of a
+ *   failure, that the tool failed unexpectedly (a defect), or that the tool ran but its result does not fit. The turn
+ *   goes on.
  *
  * Dynamic tools are an experimental part of the protocol.
  *
@@ -43,15 +44,18 @@ const TypeId = "~@effect-codex/client/DynamicTools" as const
 // =============================================================================
 
 /**
- * One piece of a result, as the protocol has it; see {@link text}, {@link image} and {@link audio}.
+ * One piece of a tool's result, in the protocol's form.
  *
+ * @see {@link text}
+ * @see {@link image}
+ * @see {@link audio}
  * @category models
  * @since 0.1.0
  */
 export type Content = Sent.DynamicToolCallOutputContentItem
 
 /**
- * What the handler of a tool without `output` gives. A string stands for one piece of text.
+ * The result of a handler of a tool without `output`. A string stands for one piece of text.
  *
  * @category models
  * @since 0.1.0
@@ -73,7 +77,7 @@ const dataUrl = (media: string | Media): string =>
   typeof media === "string" ? media : `data:${media.mediaType};base64,${Base64.encode(media.bytes)}`
 
 /**
- * A text, as a part of what a tool tells the model.
+ * A text, as one piece of a tool's result.
  *
  * @category constructors
  * @since 0.1.0
@@ -81,8 +85,8 @@ const dataUrl = (media: string | Media): string =>
 export const text = (text: string): Content => ({ type: "inputText", text })
 
 /**
- * An image, as a data URL or as bytes of a PNG, JPEG, GIF or WebP. In place of any other, which would spoil the thread, the
- * model is told what was wrong with it, and the log has a warning.
+ * An image, as a data URL or as the bytes of a PNG, JPEG, GIF or WebP. Any other image would break the thread, so the
+ * model receives a text that says what is wrong with it, and the client logs a warning.
  *
  * @category constructors
  * @since 0.1.0
@@ -90,7 +94,7 @@ export const text = (text: string): Content => ({ type: "inputText", text })
 export const image = (image: string | Media): Content => ({ type: "inputImage", imageUrl: dataUrl(image) })
 
 /**
- * Sound, as a data URL or as bytes. A model that does not hear is told that something was left out (measured).
+ * Sound, as a data URL or as bytes. A model without audio input is told that a sound was left out.
  *
  * @category constructors
  * @since 0.1.0
@@ -102,7 +106,7 @@ export const audio = (audio: string | Media): Content => ({ type: "inputAudio", 
 // =============================================================================
 
 /**
- * Where a call comes from.
+ * Identifies the call that a handler answers.
  *
  * @category models
  * @since 0.1.0
@@ -110,13 +114,13 @@ export const audio = (audio: string | Media): Content => ({ type: "inputAudio", 
 export interface Call {
   readonly threadId: string
   readonly turnId: string
-  /** The id of the call, which is also that of its `dynamicToolCall` item. */
+  /** The id of the call and of its `dynamicToolCall` item. */
   readonly callId: string
 }
 
 /**
- * What the arguments of a tool are decoded with: an Effect Schema, which may need services, or one of another library, as
- * an answer can have too; see `Output`.
+ * The schema that decodes a tool's arguments: an Effect Schema, which may need services, or a schema of another
+ * library, as `Output` accepts.
  *
  * @category models
  * @since 0.1.0
@@ -126,17 +130,17 @@ export type Input =
   | Output.StandardOutput<unknown>
   | Output.JsonSchemaOutput<unknown>
 
-/** What an {@link Input} decodes the arguments to. */
+/** The type that an {@link Input} decodes the arguments to. */
 type InputType<In> = In extends Schema.Constraint ? In["Type"]
   : In extends Output.StandardOutput<infer A> ? A
   : In extends Output.JsonSchemaOutput<infer A> ? A
   : never
 
-/** What an {@link Input} needs to decode them. */
+/** The services that an {@link Input} needs for decoding. */
 type InputServices<In> = In extends Schema.Constraint ? In["DecodingServices"] : never
 
 /**
- * A tool whose handler needs `R`. Made by {@link tool}.
+ * A tool whose handler needs `R`. Create it with {@link tool}.
  *
  * @category models
  * @since 0.1.0
@@ -147,12 +151,12 @@ export interface Tool<out R = never> {
   readonly description: string
   readonly input: Input
   readonly deferLoading: boolean
-  /** What a call with these arguments is answered with. It never fails: that is in the answer. */
+  /** The response to a call with these arguments. It never fails: a failure is part of the response. */
   readonly answer: (args: unknown, call: Call) => Effect.Effect<Sent.DynamicToolCallResponse, never, R>
 }
 
 /**
- * Tools under a common name. Made by {@link namespace}.
+ * Tools under a common name. Create it with {@link namespace}.
  *
  * @category models
  * @since 0.1.0
@@ -165,7 +169,7 @@ export interface Namespace<out R = never> {
 }
 
 /**
- * How a tool is made.
+ * Options of {@link tool}.
  *
  * @category options
  * @since 0.1.0
@@ -174,18 +178,22 @@ export interface ToolOptions<In extends Input, Out extends Schema.Constraint, E,
   /** What the tool does, for the model. */
   readonly description: string
   /**
-   * The arguments: a Schema of an object, which a `Schema.Struct`, a `Schema.Class` or a `Schema.Record` is and a union is
-   * not. The model is given its JSON Schema, with descriptions from annotations and from checks. Of a schema with a
-   * transformation (`Schema.Date`) that is the encoded side, so describe it with `annotateKey`. Schemas of other libraries
-   * are taken as `Output` takes them; a JSON Schema is checked before its decoder is called. For a tool without arguments leave it out, or give
-   * `Schema.Void`.
+   * The schema of the arguments, which must describe an object: a `Schema.Struct`, `Schema.Class` or `Schema.Record`,
+   * not a union. Leave it out, or pass `Schema.Void`, for a tool without arguments.
+   *
+   * The model receives its JSON Schema, with descriptions from annotations and checks. A schema with a transformation
+   * (`Schema.Date`) is shown by its encoded side, so describe it with `annotateKey`. Schemas of other libraries are
+   * accepted as `Output` accepts them; arguments are checked against a JSON Schema before its decoder is called.
    */
   readonly input: In
-  /** What the handler gives, which the model is given as JSON. Default: a {@link Result}. */
+  /**
+   * The schema of the handler's result, which the model receives as JSON. Default: the handler returns a {@link
+   * Result}.
+   */
   readonly output?: Out | undefined
   /**
-   * Keeps the tool out of what the model is given until it searches for it, which not every model can: one that cannot is
-   * never told of the tool (measured). For a tool of a {@link namespace} alone. Default: false.
+   * Hides the tool until the model searches for it. A model that cannot search never sees the tool. Only for a tool
+   * of a {@link namespace}. Default: false.
    */
   readonly deferLoading?: boolean | undefined
   readonly handler: (
@@ -199,7 +207,8 @@ const answered = (success: boolean, contentItems: ReadonlyArray<Content>): Sent.
   contentItems
 })
 
-// Of an answer the model sees the text alone, not whether it is one of success (measured).
+// The model sees only the text, not `success` (docs/codex-behaviour.md, "The model sees the text of a tool's answer
+// and not whether it succeeded").
 const unsuccessful = (words: string): Sent.DynamicToolCallResponse => answered(false, [text(words)])
 
 const standardIssues = SchemaIssue.makeFormatterStandardSchemaV1()
@@ -210,10 +219,10 @@ const noParameters = Schema.Struct({})
 
 const isEffectSchema = (input: Input): input is Schema.ConstraintDecoder<unknown, unknown> => Schema.isSchema(input)
 
-/** Of a tool without parameters. */
+/** Whether a tool takes no parameters. */
 const isNothing = (input: Schema.Constraint): boolean => input.ast._tag === "Void" || input.ast._tag === "Undefined"
 
-// Loaded when it is first needed, as for `Output`.
+// Loaded on first use, as for `Output`.
 const fromJsonSchema = Effect.promise(() => import("./internal/schemas/strictJsonSchema.ts"))
 
 const orReason = <A>(evaluate: () => A) => Effect.try({ try: evaluate, catch: reason })
@@ -223,7 +232,7 @@ const decodeWith = <A, R>(schema: Schema.ConstraintDecoder<A, R>) => {
   return (args: unknown) => Effect.mapError(decode(args), words)
 }
 
-/** A decoder of one's own may trust that the arguments fit the JSON Schema beside it. */
+/** Checks the arguments against the JSON Schema first, so that the caller's decoder may rely on it. */
 const decodeJsonSchema = <A>(input: Output.JsonSchemaOutput<A>) => {
   let fits: ReturnType<typeof decodeWith<unknown, never>> | undefined
   return (args: unknown): Effect.Effect<A, string> =>
@@ -234,7 +243,7 @@ const decodeJsonSchema = <A>(input: Output.JsonSchemaOutput<A>) => {
     )
 }
 
-// TypeScript does not follow a type parameter into the branches, so what `InputType` says of them is repeated here.
+// TypeScript does not narrow a type parameter in the branches, so the cast repeats what `InputType` says.
 const decoderOf = <In extends Input>(input: In) =>
   (isEffectSchema(input)
     ? isNothing(input) ? () => Effect.void : (args: unknown) => decodeWith(Schema.toCodecJson(input))(args)
@@ -250,13 +259,13 @@ const inputSchemaOf = (input: Input): Effect.Effect<Schema.JsonObject, string> =
       ({ toolSchemaOf }) => orReason(() => toolInput(toolSchemaOf(ForeignSchema.jsonSchemaOf(input))))
     )
 
-/** What failed, for the model. JSON keeps redacted what is `Redacted`. */
+/** Describes a failure to the model. JSON keeps a `Redacted` value redacted. */
 const reason = (error: unknown): string => {
   if (Predicate.isString(error)) return error
   if (Predicate.hasProperty(error, "message") && Predicate.isString(error.message) && error.message !== "") {
     return error.message
   }
-  const tag = Predicate.hasProperty(error, "_tag") ? String(error._tag) : "it gives no reason."
+  const tag = Predicate.hasProperty(error, "_tag") ? String(error._tag) : "it gave no reason."
   try {
     const json = JSON.stringify(error)
     return json === undefined || json === "{}" ? tag : json
@@ -272,14 +281,14 @@ const contentOf = (result: unknown): Effect.Effect<Array<Content>> =>
     const content = Predicate.isString(piece) ? text(piece) : piece
     if (!isContent(content)) {
       return Effect.die(
-        new TypeError("The result is no string and nothing that DynamicTools.text, image or audio made.")
+        new TypeError("The result is neither a string nor made by DynamicTools.text, image or audio.")
       )
     }
     return Effect.succeed(content)
   })
 
 /**
- * A tool. Names are made of 1 to 128 letters, digits, `_` and `-`.
+ * Defines a tool. A name consists of 1 to 128 letters, digits, `_` and `-`.
  *
  * **Example** (A tool with a typed result)
  *
@@ -318,6 +327,8 @@ const contentOf = (result: unknown): Effect.Effect<Array<Content>> =>
  *   })
  * ```
  *
+ * @see {@link namespace} to group tools
+ * @see {@link make} to offer them to a thread
  * @category constructors
  * @since 0.1.0
  */
@@ -335,10 +346,10 @@ export const tool: {
   options: Omit<ToolOptions<In, Out, E, R>, "input"> & { readonly input?: In }
 ): Tool<R | InputServices<In> | Out["EncodingServices"]> => {
   const { description, output } = options
-  // The signatures say that an input is left out of this type alone.
+  // By the signatures, only a tool with `Schema.Void` may omit its input.
   const input = options.input ?? Schema.Void as Input as In
   const decodeInput = decoderOf(input)
-  // The model is to have no part in where the program fails for itself.
+  // The model must not see the program's own defects.
   const unexpected = (cause: Cause.Cause<unknown>, { threadId, turnId }: Call) =>
     Effect.as(
       Effect.logWarning(`the tool ${name} failed unexpectedly in turn ${turnId} of thread ${threadId}`, cause),
@@ -352,7 +363,7 @@ export const tool: {
         Effect.mapError((issue) => new TypeError(`The result does not fit the output: ${words(issue)}`)),
         Effect.orDie
       )
-  // What the handler was there to do is done, and the model must not do it again.
+  // The handler has already done its work; the message must keep the model from calling it again.
   const encode = (value: unknown, { threadId, turnId }: Call) =>
     Effect.catchCause(told(value), (cause) =>
       Effect.andThen(
@@ -392,8 +403,8 @@ export const tool: {
 }
 
 /**
- * Tools under a common name, which the model is shown as a group. The name is made of 1 to 64 letters, digits, `_` and `-`;
- * the description has up to 1024 characters. Tools of different namespaces may have the same name.
+ * Groups tools under a common name, which the model sees. A name consists of 1 to 64 letters, digits, `_` and `-`;
+ * the description has at most 1024 characters. Tools of different namespaces may share a name.
  *
  * **Example** (Two tools of a tracker)
  *
@@ -409,6 +420,7 @@ export const tool: {
  * ])
  * ```
  *
+ * @see {@link tool}
  * @category constructors
  * @since 0.1.0
  */
@@ -420,7 +432,7 @@ export const namespace = <const T extends ReadonlyArray<Tool<unknown>>>(
   [TypeId]: "Namespace",
   name,
   description,
-  // What the tools need is in their types, which TypeScript does not add up for an array of different ones.
+  // TypeScript cannot combine the requirements of an array of different tools.
   tools: tools as ReadonlyArray<Tool<unknown>> as ReadonlyArray<Tool<Services<T[number]>>>
 })
 
@@ -428,11 +440,11 @@ export const namespace = <const T extends ReadonlyArray<Tool<unknown>>>(
 // Sets of tools
 // =============================================================================
 
-/** What {@link make} takes. */
+/** An argument of {@link make}. */
 type Entry<R = never> = Tool<R> | Namespace<R>
 
 /**
- * What the handlers of tools require.
+ * The services that the handlers of tools require.
  *
  * @category models
  * @since 0.1.0
@@ -443,19 +455,20 @@ export type Services<T> = T extends Tool<infer R> ? R
   : never
 
 /**
- * Tools with all that their handlers need, for the `tools` of `startThread`, `resumeThread` and `forkThread`.
+ * Tools together with the services of their handlers, for the `tools` of `startThread`, `resumeThread` and
+ * `forkThread`. Create it with {@link make}.
  *
  * @category models
  * @since 0.1.0
  */
 export interface DynamicTools {
   readonly [TypeId]: "DynamicTools"
-  /** As `thread/start` takes them. */
+  /** The tools in the form that `thread/start` expects. */
   readonly specs: ReadonlyArray<Sent.DynamicToolSpec>
   /**
-   * Answers the calls of these tools, and gives those of others to `otherwise` (default: that of
-   * `ServerRequests.defaults`). Threads that are given `tools` do this by themselves; use it to answer them for a whole
-   * client, as in `ServerRequests.layer({ "item/tool/call": tools.handler() })`.
+   * Handles calls of these tools, and passes calls of other tools to `otherwise` (default: the handler of
+   * `ServerRequests.defaults`). A thread that is given `tools` does this on its own. Use it to answer calls for a
+   * whole client, as in `ServerRequests.layer({ "item/tool/call": tools.handler() })`.
    */
   readonly handler: (otherwise?: Handler<"item/tool/call">) => Handler<"item/tool/call">
 }
@@ -464,7 +477,8 @@ const namePattern = /^[\w-]+$/
 
 const isReserved = (name: string) => name === "mcp" || name.startsWith("mcp__")
 
-// The server takes them, but the model is given codex's own tool of that name and never this one (measured on 0.169).
+// Refused here because the server accepts them and then offers the model its own tool (docs/codex-behaviour.md, "A
+// tool with the name of one of codex's own is taken and never offered").
 const ownTools: ReadonlySet<string> = new Set([
   "apply_patch",
   "create_goal",
@@ -477,7 +491,8 @@ const ownTools: ReadonlySet<string> = new Set([
   "write_stdin"
 ])
 
-// Of the Responses API (measured on 0.169).
+// Reserved by the Responses API (docs/codex-behaviour.md, "The server takes only certain names for tools and
+// namespaces").
 const reservedNamespaces: ReadonlySet<string> = new Set([
   "api_tool",
   "browser",
@@ -568,10 +583,10 @@ const specsOf = (entries: ReadonlyArray<Entry<unknown>>) => {
   )
 }
 
-// No name has a space.
+// Names contain no spaces, so the key is unambiguous.
 const keyOf = (namespace: string | null, tool: string): string => `${namespace ?? ""} ${tool}`
 
-/** What a program without types may get wrong. */
+/** Catches the mistakes of an untyped program. */
 const isWhole = (entry: unknown): boolean =>
   Predicate.hasProperty(entry, TypeId) &&
   Predicate.hasProperty(entry, "name") && Predicate.isString(entry.name) &&
@@ -585,7 +600,7 @@ const compile = <R>(entries: ReadonlyArray<Entry<R>>): Effect.Effect<DynamicTool
       return Effect.fail(
         new InvalidArgument({
           argument: "tools",
-          detail: "expected what `tool` and `namespace` make, each with a name and a description."
+          detail: "expected tools and namespaces made by `tool` and `namespace`, each with a name and a description."
         })
       )
     }
@@ -611,9 +626,12 @@ const compile = <R>(entries: ReadonlyArray<Entry<R>>): Effect.Effect<DynamicTool
   })
 
 /**
- * Takes tools together, with the services that their handlers need, from where this runs. Fails with `InvalidArgument` for
- * what the server would refuse: a name that it does not take or that is there twice, an input that is no object; and for a
- * name of one of codex's own tools, which the model would be given instead.
+ * Combines tools, and captures the services that their handlers need from where this runs.
+ *
+ * **Details**
+ *
+ * Fails with `InvalidArgument` for tools that the server would refuse: an invalid or duplicate name, or an input that
+ * is not an object. It also refuses the name of one of codex's own tools, which the model would get instead.
  *
  * **Example** (A thread with a tool)
  *
@@ -641,6 +659,8 @@ const compile = <R>(entries: ReadonlyArray<Entry<R>>): Effect.Effect<DynamicTool
  * })
  * ```
  *
+ * @see {@link tool}
+ * @see {@link namespace}
  * @category constructors
  * @since 0.1.0
  */

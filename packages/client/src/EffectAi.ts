@@ -1,9 +1,10 @@
 /**
- * Where `effect/ai` and this client meet: an `effect/ai` Toolkit as the tools of a thread, and schemas in the form that
- * OpenAI's strict mode takes.
+ * Bridges `effect/ai` and this client: an `effect/ai` Toolkit as the tools of a thread, and schemas in the form of
+ * OpenAI's strict mode.
  *
- * This module alone knows `effect/ai`, whose types may change in a minor version of Effect, and the package's index does
- * not export it. To run programs that are written against `LanguageModel` and `Chat`, take `@effect-codex/ai`.
+ * Only this module depends on `effect/ai`, whose types may change in a minor version of Effect; therefore the
+ * package's index does not export it. To run programs written against `LanguageModel` and `Chat`, use
+ * `@effect-codex/ai`.
  *
  * @since 0.1.0
  */
@@ -33,7 +34,7 @@ import type * as Sent from "./Sent.ts"
 // =============================================================================
 
 /**
- * A call of one of a toolkit's tools.
+ * A call to one of a toolkit's tools.
  *
  * @category models
  * @since 0.1.0
@@ -45,7 +46,7 @@ export interface ToolCall extends DynamicTools.Call {
 }
 
 /**
- * Whether a call may run: `true`, or why it may not, which the model is told.
+ * The decision on a call: `true` to run it, or the reason for the denial, which the model is told.
  *
  * @category models
  * @since 0.1.0
@@ -53,31 +54,31 @@ export interface ToolCall extends DynamicTools.Call {
 export type Approval = true | { readonly denied: string }
 
 /**
- * How a toolkit becomes the tools of a thread.
+ * Options of {@link fromToolkit}.
  *
  * @category options
  * @since 0.1.0
  */
 export interface ToolkitOptions<R = never> {
   /**
-   * Decides on the calls of tools that need an approval (`needsApproval`). Until it has, the call waits, and the turn with
-   * it. Default: they are denied.
+   * Decides on calls to tools that need an approval (`needsApproval`). The call, and the turn with it, waits for the
+   * decision. Default: such calls are denied.
    */
   readonly approve?: ((call: ToolCall) => Effect.Effect<Approval, never, R>) | undefined
-  /** What a `needsApproval` function is given as the conversation. Default: nothing. */
+  /** The conversation to pass to a `needsApproval` function. Default: no messages. */
   readonly messages?: ReadonlyArray<Prompt.Message> | undefined
-  /** Sees each result of a handler, preliminary ones too, before the model is told of the final one. */
+  /** Observes each result of a handler, preliminary results included, before the model receives the final one. */
   readonly onResult?:
     | ((call: ToolCall, result: Tool.HandlerResult<Tool.Any>) => Effect.Effect<void, never, R>)
     | undefined
   /**
-   * What happens when a handler with `failureMode: "error"` fails, or one with another mode dies. The model is told of the
-   * failure when this ends. Default: the model is told at once.
+   * Runs when a handler with `failureMode: "error"` fails, or a handler with another mode dies. The model is told of
+   * the failure when this effect ends. Default: the model is told at once.
    */
   readonly onFailure?: ((call: ToolCall, cause: Cause.Cause<unknown>) => Effect.Effect<void, never, R>) | undefined
 }
 
-/** The result of a call that was not approved, as `effect/ai` has it. */
+/** The result of a denied call, in the form of `effect/ai`. */
 const denied = (reason: string): Tool.HandlerResult<Tool.Any> => {
   const result = { type: "execution-denied" as const, reason }
   return { result, encodedResult: result, isFailure: true, preliminary: false }
@@ -92,7 +93,7 @@ const needsApproval = (
   return Schema.decodeUnknownEffect(tool.parametersSchema)(params).pipe(
     Effect.map((params) => needsApproval(params, { toolCallId: callId, messages })),
     Effect.flatMap((needed) => Effect.isEffect(needed) ? needed : Effect.succeed(needed)),
-    // What does not fit is refused by the toolkit, which decodes it again.
+    // The toolkit decodes the params again and refuses those that do not fit.
     Effect.orElseSucceed(() => false)
   ) as Effect.Effect<boolean>
 }
@@ -123,7 +124,7 @@ const answered = (
 
 const unsuccessful = (words: string) => answered(false, [DynamicTools.text(words)])
 
-/** What failed, for the model. */
+/** Describes a failure to the model. */
 const words = (error: unknown): string => {
   if (Predicate.isString(error)) return error
   if (Predicate.hasProperty(error, "message") && Predicate.isString(error.message) && error.message !== "") {
@@ -134,7 +135,7 @@ const words = (error: unknown): string => {
 
 const anything = { jsonSchema: { type: "object" }, decode: (value: unknown) => ({ ok: true as const, value }) }
 
-/** What tells the model of the arguments. The toolkit decodes them itself, by the tool's failure mode. */
+/** The schema that the model sees. The toolkit decodes the arguments itself, following the tool's failure mode. */
 const inputOf = (tool: Tool.Any): DynamicTools.Input => {
   if (Tool.isDynamic(tool) && tool.jsonSchema !== undefined) return { ...anything, jsonSchema: tool.jsonSchema }
   const { parametersSchema } = tool
@@ -152,11 +153,15 @@ const resolved = <Tools extends Record<string, Tool.Any>, E, R>(
 ): Effect.Effect<Toolkit.WithHandler<Tools>, E, R> => Effect.isEffect(toolkit) ? toolkit : Effect.succeed(toolkit)
 
 /**
- * The tools of an `effect/ai` Toolkit, for the `tools` of `startThread`, `resumeThread` and `forkThread`. Their handlers, and
- * what these need, are taken from where this runs. Tools that a provider executes itself are left out.
+ * Turns an `effect/ai` Toolkit into tools for the `tools` of `startThread`, `resumeThread` and `forkThread`. The
+ * handlers, and the services they need, are captured from where this runs. Tools that a provider executes itself are
+ * left out.
  *
- * A result is told to the model as its tool says it (`toModelOutput`), or as JSON. Arguments that do not fit, and a handler
- * that fails, are told to the model too, whatever the failure mode: there is no call here that could fail.
+ * **Details**
+ *
+ * The model receives a result in the form that its tool defines (`toModelOutput`), or as JSON. It is also told of
+ * arguments that do not fit and of a handler's failure, whatever the failure mode, because there is no caller here
+ * that could receive the error.
  *
  * Fails with `InvalidArgument` as `DynamicTools.make` does.
  *
@@ -183,6 +188,7 @@ const resolved = <Tools extends Record<string, Tool.Any>, E, R>(
  * }).pipe(Effect.provide(Tools.toLayer({ weather: ({ city }) => Effect.succeed(`It rains in ${city}.`) })))
  * ```
  *
+ * @see {@link ToolkitOptions}
  * @category constructors
  * @since 0.1.0
  */
@@ -232,7 +238,7 @@ export const fromToolkit = <Tools extends Record<string, Tool.Any>, E = never, R
 
   return Effect.gen(function*() {
     const handlers = yield* resolved(toolkit)
-    // It decodes the arguments itself, whatever they are.
+    // The toolkit decodes the arguments itself, so they may be anything.
     const handle = handlers.handle as unknown as Handle<Services>
     const tools: ReadonlyArray<Tool.Any> = Object.values(handlers.tools)
     return yield* DynamicTools.make(
@@ -253,22 +259,26 @@ export const fromToolkit = <Tools extends Record<string, Tool.Any>, E = never, R
 // =============================================================================
 
 /**
- * A schema in the form of OpenAI's strict mode, as `LanguageModel.make` takes it. It does what Effect's own
- * `OpenAiStructuredOutput.toCodecOpenAI` does, and in addition decodes optional tuples and records. Throws an `Error` that
- * says what strict mode cannot express.
+ * Brings a schema into the form of OpenAI's strict mode, for `LanguageModel.make`.
  *
+ * **Details**
+ *
+ * Does what Effect's own `OpenAiStructuredOutput.toCodecOpenAI` does, and also decodes optional tuples and records.
+ * Throws an `Error` that says what strict mode cannot express.
+ *
+ * @see {@link normalizeAnswer}
  * @category structured output
  * @since 0.1.0
  */
 export const codecTransformer: LanguageModel.CodecTransformer = <T, E, RD, RE>(
   schema: Schema.ConstraintCodec<T, E, RD, RE>
 ) =>
-  // What the schema needs to decode, its strict form needs too, and the types of the result say so.
+  // The strict form needs the same decoding services as the schema, and the result's type says so.
   strictCodec<T>(schema as Schema.ConstraintCodec<T, unknown, never, never>)
 
 /**
- * The JSON of an answer that was asked for in the form of {@link codecTransformer}, as it decodes it: out of its fence, with
- * null for what was left out. A text that is no JSON stays as it is.
+ * Normalizes the JSON of an answer so that {@link codecTransformer} can decode it: removes a Markdown fence, and
+ * writes null for keys that the model left out. Text that is not JSON is returned unchanged.
  *
  * @category structured output
  * @since 0.1.0
@@ -282,7 +292,7 @@ export const normalizeAnswer = (jsonSchema: JsonSchema.JsonSchema, text: string)
 }
 
 /**
- * What the model is told when its answer does not fit.
+ * The prompt that asks the model again after an answer that does not fit. `issue` says what is wrong with the answer.
  *
  * @category structured output
  * @since 0.1.0

@@ -1,12 +1,12 @@
 /**
- * What MCP servers ask of the user, `mcpServer/elicitation/request`, as a handler with types of its own: forms, pages to
- * open, and the approval of calls of their tools.
+ * A typed handler for what MCP servers ask the user, `mcpServer/elicitation/request`: forms to fill in, pages to
+ * open, and approvals of calls to their tools.
  *
- * Codex tells each MCP server that it takes elicitations, forms and URLs, whatever the client handles. With
- * `ApprovalMode.denyAll` and `.dangerouslyBypass` it declines them itself; in the other modes they come here, and without a
- * handler they are declined. The turn goes on whatever the answer is, and the time that an answer takes does not count
- * against the `tool_timeout_sec` of the MCP server. A turn that is interrupted cancels what it waits for (all measured on
- * codex 0.169).
+ * Codex tells each MCP server that it supports elicitations, forms and URLs, whatever the client handles. With
+ * `ApprovalMode.denyAll` and `.dangerouslyBypass`, codex declines them itself. In the other modes they arrive here,
+ * and without a handler they are declined. The turn goes on whatever the answer is, and the time that an answer takes
+ * does not count against the MCP server's `tool_timeout_sec`. An interrupted turn cancels the elicitation it waits
+ * for.
  *
  * @since 0.1.0
  */
@@ -28,31 +28,39 @@ import * as ServerRequests from "./ServerRequests.ts"
 
 interface Asked {
   readonly threadId: string
-  /** The turn that waits, if the server could tell. */
+  /** The turn that waits for the answer, if the server knows it. */
   readonly turnId: string | undefined
   /** The name of the MCP server in the configuration. */
   readonly serverName: string
-  /** The environment whose configuration has the server; undefined for one of the whole thread, and before codex 0.171. */
+  /**
+   * The environment whose configuration contains the server. Undefined for a server of the whole thread, and before
+   * codex 0.171.
+   */
   readonly environmentId: string | undefined
-  /** `_meta` of the MCP request, which codex hands on as it is. */
+  /** `_meta` of the MCP request, which codex passes on unchanged. */
   readonly meta: Received.JsonValue
 }
 
 /**
- * The MCP server wants a form filled in.
+ * The MCP server asks the user to fill in a form.
  *
+ * @see {@link accept}
+ * @see {@link check}
  * @category models
  * @since 0.1.0
  */
 export interface Form extends Asked {
   readonly _tag: "Form"
   readonly message: string
-  /** The fields in the order that they come in; codex 0.169 sorts them by name. None: the message asks for a yes or no. */
+  /**
+   * The fields in the order received; codex sorts them by name. If there are none, the message asks for a yes or no.
+   */
   readonly fields: ReadonlyArray<Field>
 }
 
 /**
- * The MCP server wants the user to open a page. To accept says that the user agrees, not that he is done there.
+ * The MCP server asks the user to open a page. Accepting means that the user agrees to open it, not that they are
+ * done with it.
  *
  * @category models
  * @since 0.1.0
@@ -65,42 +73,47 @@ export interface Url extends Asked {
 }
 
 /**
- * The agent wants to call a tool of an MCP server, and may not do so without being asked: codex asks for tools that do not
- * declare themselves `readOnlyHint`, unless the configuration of the server says otherwise (`default_tools_approval_mode`,
- * `tools.<tool>.approval_mode`). With `ApprovalMode.autoReview` its own reviewer decides, `.denyAll` refuses and
- * `.dangerouslyBypass` allows without asking (measured on codex 0.169).
+ * The agent wants to call a tool of an MCP server that needs approval. Codex asks for tools that do not declare
+ * themselves `readOnlyHint`, unless the server's configuration says otherwise (`default_tools_approval_mode`,
+ * `tools.<tool>.approval_mode`). With `ApprovalMode.autoReview` codex's own reviewer decides, `.denyAll` refuses, and
+ * `.dangerouslyBypass` allows without asking.
  *
- * `accept` calls the tool. `decline` and `cancel` do not: the model is told that the user rejected or cancelled the call,
- * and the turn goes on.
+ * **Details**
  *
- * `Approvals` handles these together with the other approvals; where both do, `Approvals` gets them.
+ * `accept` calls the tool. `decline` and `cancel` do not: the model is told that the user rejected or cancelled the
+ * call, and the turn goes on.
+ *
+ * `Approvals` handles these together with the other approvals, and takes precedence when both are installed.
  *
  * **Gotchas**
  *
- * An MCP server can ask like this as well, about nobody but itself. It then learns the answer, and nothing else happens.
+ * An MCP server can send such a request by itself, without a tool call behind it. The server then learns the answer,
+ * and nothing else happens.
  *
+ * @see {@link acceptForSession}
+ * @see {@link acceptAlways}
  * @category models
  * @since 0.1.0
  */
 export interface ToolApproval extends Asked {
   readonly _tag: "ToolApproval"
-  /** Codex's question, for display. */
+  /** Codex's question, to show to the user. */
   readonly message: string
-  /** Empty on codex before 0.167, which names it in `message` alone. */
+  /** The name of the tool. Empty before codex 0.167, which names the tool only in `message`. */
   readonly tool: string
   readonly title: string | undefined
   readonly description: string | undefined
-  /** What the tool would be called with. */
+  /** The arguments of the call. */
   readonly arguments: Received.JsonValue
-  /** What the MCP server says of its tool, such as `destructiveHint`. Not to be relied on. */
+  /** What the MCP server declares about its tool, such as `destructiveHint`. Do not rely on it. */
   readonly annotations: Received.JsonValue
-  /** How long an acceptance can hold beyond this call: see {@link acceptForSession} and {@link acceptAlways}. */
+  /** How long an acceptance can last beyond this call: see {@link acceptForSession} and {@link acceptAlways}. */
   readonly persist: ReadonlyArray<Persist>
 }
 
 /**
- * The user has to prove that it is him. What the answer has to hold is not public: the content of an acceptance is sent as
- * it is.
+ * The user must prove their identity. The format of the answer is not public: the content of an acceptance is sent
+ * unchanged.
  *
  * @category models
  * @since 0.1.0
@@ -113,8 +126,9 @@ export interface UserVerification extends Asked {
 }
 
 /**
- * A form with a JSON Schema of any kind, `openai/form`. The content of an acceptance is sent as it is. MCP servers may send
- * them only to a client that declares the extension `openai/form` when it connects (measured), which this one does not.
+ * A form with an arbitrary JSON Schema, `openai/form`. The content of an acceptance is sent unchanged. MCP servers
+ * may send such forms only to a client that declares the extension `openai/form` when it connects, and this client
+ * does not.
  *
  * @category models
  * @since 0.1.0
@@ -126,8 +140,9 @@ export interface OpaqueForm extends Asked {
 }
 
 /**
- * A kind that this version does not know, from a newer server. Decline it, or answer as its documentation says: the content
- * of an acceptance is sent as it is. `threadId` and `serverName` are empty if they did not come.
+ * A kind of elicitation that this version does not know, sent by a newer server. Decline it, or answer as its
+ * documentation says: the content of an acceptance is sent unchanged. `threadId` and `serverName` are empty if the
+ * server did not send them.
  *
  * @category models
  * @since 0.1.0
@@ -139,7 +154,7 @@ export interface Unknown extends Asked {
 }
 
 /**
- * Whatever an MCP server may ask the user for. Tell them apart by `_tag`.
+ * Any elicitation. Tell them apart by `_tag`.
  *
  * @category models
  * @since 0.1.0
@@ -151,7 +166,7 @@ export type Request = Form | Url | ToolApproval | UserVerification | OpaqueForm 
 // =============================================================================
 
 interface AnyField {
-  /** The key of the content. */
+  /** The key of the answer in {@link Content}. */
   readonly name: string
   readonly title: string | undefined
   readonly description: string | undefined
@@ -159,7 +174,7 @@ interface AnyField {
 }
 
 /**
- * A text. Of formats that are not named here nothing is checked. The lengths count characters.
+ * A text field. Unknown formats are not checked. Lengths count characters.
  *
  * @category models
  * @since 0.1.0
@@ -173,7 +188,7 @@ export interface TextField extends AnyField {
 }
 
 /**
- * A number, or an integer, with its bounds as far as the server has any.
+ * A number or integer field. A bound is undefined when the MCP server sets none.
  *
  * @category models
  * @since 0.1.0
@@ -187,7 +202,7 @@ export interface NumberField extends AnyField {
 }
 
 /**
- * A choice between true and false.
+ * A field that is true or false.
  *
  * @category models
  * @since 0.1.0
@@ -198,7 +213,7 @@ export interface BooleanField extends AnyField {
 }
 
 /**
- * A value to choose. The title is for display; it is the value unless the MCP server gave another.
+ * One option of a choice field. The title is for display; it equals the value unless the MCP server gave another.
  *
  * @category models
  * @since 0.1.0
@@ -209,7 +224,7 @@ export interface Choice {
 }
 
 /**
- * One of several choices. The answer is the `value` of a choice.
+ * A field with one of several choices. The answer is the `value` of a choice.
  *
  * @category models
  * @since 0.1.0
@@ -221,7 +236,7 @@ export interface SingleChoiceField extends AnyField {
 }
 
 /**
- * Some of several choices. The answer is a list of their `value`s.
+ * A field with any number of several choices. The answer is a list of their `value`s.
  *
  * @category models
  * @since 0.1.0
@@ -235,7 +250,7 @@ export interface MultipleChoiceField extends AnyField {
 }
 
 /**
- * A field of a kind that this version does not know. What is given for it is not checked.
+ * A field of a kind that this version does not know. Its answer is not checked.
  *
  * @category models
  * @since 0.1.0
@@ -258,7 +273,7 @@ export type Field = TextField | NumberField | BooleanField | SingleChoiceField |
 // =============================================================================
 
 /**
- * How long the acceptance of a tool's call holds: while the thread is loaded, or for good.
+ * How long the acceptance of a tool call lasts: `session` while the thread is loaded, `always` for good.
  *
  * @category models
  * @since 0.1.0
@@ -266,7 +281,7 @@ export type Field = TextField | NumberField | BooleanField | SingleChoiceField |
 export type Persist = "session" | "always"
 
 /**
- * What a form is filled in with, by the names of its fields. A field that is left out, or undefined, is not sent.
+ * The answers to a form, keyed by field name. A field that is left out or undefined is not sent.
  *
  * @category models
  * @since 0.1.0
@@ -276,7 +291,8 @@ export interface Content {
 }
 
 /**
- * An answer, made by the constructors of this module.
+ * The answer to an elicitation. Create it with {@link accept}, {@link acceptForSession}, {@link acceptAlways}, {@link
+ * decline} or {@link cancel}.
  *
  * @category models
  * @since 0.1.0
@@ -288,51 +304,58 @@ export interface Answer {
 }
 
 /**
- * Accepts: sends the content of a form, agrees to open a page, calls the tool.
+ * Accepts: sends the content of a form, agrees to open a page, or allows the tool call.
  *
+ * @see {@link decline}
+ * @see {@link cancel}
  * @category answers
  * @since 0.1.0
  */
 export const accept = (content?: Content): Answer => ({ action: "accept", content, persist: undefined })
 
 /**
- * Accepts the call of a tool and does not ask again for this tool while the thread is loaded, whatever its arguments are.
- * The same as {@link accept} when the request does not offer it.
+ * Accepts the tool call and allows further calls of this tool, with any arguments, while the thread is loaded. Equals
+ * {@link accept} when the request does not offer it.
  *
+ * @see {@link acceptAlways}
  * @category answers
  * @since 0.1.0
  */
 export const acceptForSession: Answer = { action: "accept", content: undefined, persist: "session" }
 
 /**
- * Accepts the call of a tool and never asks again for this tool: codex writes `approval_mode = "approve"` for it to its
- * `config.toml`. The same as {@link accept} when the request does not offer it.
+ * Accepts the tool call and allows this tool for good: codex writes `approval_mode = "approve"` for it to its
+ * `config.toml`. Equals {@link accept} when the request does not offer it.
  *
+ * @see {@link acceptForSession}
  * @category answers
  * @since 0.1.0
  */
 export const acceptAlways: Answer = { action: "accept", content: undefined, persist: "always" }
 
 /**
- * The user does not want it. What happens without a handler.
+ * The user refuses. This is also the answer without a handler.
  *
+ * @see {@link cancel}
  * @category answers
  * @since 0.1.0
  */
 export const decline: Answer = { action: "decline", content: undefined, persist: undefined }
 
 /**
- * The user has not decided, and went away.
+ * The user dismissed the request without a decision.
  *
+ * @see {@link decline}
  * @category answers
  * @since 0.1.0
  */
 export const cancel: Answer = { action: "cancel", content: undefined, persist: undefined }
 
 /**
- * The content does not fit the form. Codex would have handed it to the MCP server all the same (measured), so nothing of it
- * is sent: the failure is reported in the log, without the values, and the elicitation is declined.
+ * The content does not fit the form. Codex would pass it on to the MCP server anyway, so the client sends none of it:
+ * it logs the failure without the values and declines the elicitation.
  *
+ * @see {@link check}
  * @category errors
  * @since 0.1.0
  */
@@ -352,8 +375,12 @@ export class ContentInvalid
 }
 
 /**
- * Checks content the way it is checked before it is sent: the fields of a form, and that a page or a tool's approval gets
- * none. For a program that wants to ask again.
+ * Checks content as the client does before it sends an acceptance: that it fits the fields of a form, and that there
+ * is none for a page or a tool approval.
+ *
+ * **When to use**
+ *
+ * When the program wants to ask the user again instead of declining.
  *
  * **Example** (Asking until it fits)
  *
@@ -388,8 +415,8 @@ export const check = (request: Request, content: Content): Effect.Effect<void, C
 // =============================================================================
 
 /**
- * Answers elicitations. It may take up to `ServerRequests.HandlerTimeout` and is interrupted when its turn ends. One that
- * fails, or whose content does not fit, is reported and declines.
+ * Answers elicitations. It may take up to `ServerRequests.HandlerTimeout` and is interrupted when its turn ends. If
+ * it fails, or its content does not fit, the failure is logged and the elicitation is declined.
  *
  * @category models
  * @since 0.1.0
@@ -397,7 +424,7 @@ export const check = (request: Request, content: Content): Effect.Effect<void, C
 export type Handler<R = never> = (request: Request) => Effect.Effect<Answer, unknown, R>
 
 /**
- * The handler for a thread or a turn, with the services that it requires taken from where this runs.
+ * A handler for a thread or a turn. The services that it requires are captured from where this runs.
  *
  * **Example** (Letting one MCP server do what it wants during one turn)
  *
@@ -417,6 +444,7 @@ export type Handler<R = never> = (request: Request) => Effect.Effect<Answer, unk
  * })
  * ```
  *
+ * @see {@link layer} for a whole client
  * @category handlers
  * @since 0.1.0
  */
@@ -457,6 +485,7 @@ export const make = <R = never>(handler: Handler<R>): Effect.Effect<ServerReques
  * export const CodexLive = CodexNode.layer().pipe(Layer.provide(Elicitation.layer(handler)))
  * ```
  *
+ * @see {@link make} for a thread or a turn
  * @category layers
  * @since 0.1.0
  */

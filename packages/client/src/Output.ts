@@ -1,8 +1,8 @@
 /**
- * Structured output: the answer of a turn as a typed value.
+ * Structured output: the final answer of a turn as a typed value.
  *
- * An {@link Output} says what the answer has to be, for `thread.run(input, { output })`. The client makes of it the JSON
- * Schema that is sent with the turn, in the form that OpenAI's strict mode demands, and the decoder of the answer.
+ * An {@link Output} describes the answer, for `thread.run(input, { output })`. From it the client derives the JSON
+ * Schema that it sends with the turn, in the form that OpenAI's strict mode demands, and the decoder of the answer.
  *
  * @since 0.1.0
  */
@@ -10,19 +10,23 @@ import type * as Schema from "effect/Schema"
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from "effect/StandardSchema"
 
 /**
- * What the answer of a turn has to be: an Effect Schema without services, a Standard Schema that also gives its JSON
+ * The schema of a turn's final answer: an Effect Schema without services, a Standard Schema that also offers its JSON
  * Schema, or a JSON Schema with a decoder. The type of the answer is inferred from each.
  *
  * **Details**
  *
- * In strict mode every object is closed and every key required. What that cannot say directly is sent in another form
- * and decoded back:
+ * In strict mode every object is closed and every key is required. What strict mode cannot express directly is sent
+ * in another form and decoded back:
  *
- * - an optional key is nullable, and `null` is decoded as absent. So a key that is both optional and nullable is absent
- *   where the model says `null`;
- * - a tuple (and a `NonEmptyArray`) is an object with the keys `0`, `1`, …; a record is a list of key and value;
- * - an answer that is no object (a string, a list, a union, an `Option`) is the one key `value` of an object;
- * - checks without an equivalent, such as a minimum length, are left to the decoder.
+ * - An optional key becomes nullable, and `null` is decoded as absent. So a key that is both optional and nullable is
+ *   absent when the model writes `null`.
+ * - A tuple (and a `NonEmptyArray`) becomes an object with the keys `0`, `1`, …; a record becomes a list of keys and
+ *   values.
+ * - An answer that is not an object (a string, a list, a union, an `Option`) becomes the single key `value` of an
+ *   object.
+ * - Checks without an equivalent, such as a minimum length, are left to the decoder.
+ *
+ * **Gotchas**
  *
  * A value of any type (`Schema.Unknown`, `Schema.Json`) and an object without keys cannot be expressed at all.
  *
@@ -47,8 +51,8 @@ import type { StandardJSONSchemaV1, StandardSchemaV1 } from "effect/StandardSche
 export type Output<A> = Schema.ConstraintCodec<A, unknown> | StandardOutput<A> | JsonSchemaOutput<A>
 
 /**
- * A Standard Schema that also offers Standard JSON Schema, as those of zod (from 4.2) and ArkType do. Its `validate` may
- * be asynchronous.
+ * A Standard Schema that also offers Standard JSON Schema, as the schemas of zod (from 4.2) and ArkType do. Its
+ * `validate` may be asynchronous.
  *
  * **Example** (Any such schema)
  *
@@ -59,6 +63,7 @@ export type Output<A> = Schema.ConstraintCodec<A, unknown> | StandardOutput<A> |
  *   thread.run(question, { output })
  * ```
  *
+ * @see {@link Output}
  * @category models
  * @since 0.1.0
  */
@@ -71,9 +76,10 @@ export interface StandardOutput<A> {
  *
  * **Details**
  *
- * A schema that strict mode accepts is sent as it stands; any other is brought into strict form, and the decoder gets
- * the values of the original one. `decode` is a plain function with a plain result, so that the schemas of any library,
- * and of any version of Effect, reduce to it without depending on this one. It may throw: the message is the issue.
+ * A schema that strict mode accepts is sent unchanged. Any other schema is brought into strict form, and the decoder
+ * receives values of the original schema. `decode` is a plain function with a plain result, so a schema of any
+ * library, and of any version of Effect, can be adapted without a dependency on this package. It may throw: the
+ * message becomes the issue.
  *
  * **Example** (By hand)
  *
@@ -89,6 +95,7 @@ export interface StandardOutput<A> {
  * }
  * ```
  *
+ * @see {@link Output}
  * @category models
  * @since 0.1.0
  */

@@ -1,9 +1,9 @@
 /**
- * The agent's own questions to the user, `item/tool/requestUserInput`, as a handler with types of its own.
+ * A typed handler for the agent's own questions to the user, `item/tool/requestUserInput`.
  *
- * The agent may ask in plan mode, and in every mode with `config: { features: { default_mode_request_user_input: true } }`;
- * else its tool answers that it is not available (measured on codex 0.169). The approval mode does not matter. Without a
- * handler each question is left without an answer, and the turn goes on.
+ * The agent may ask in plan mode, and in every mode with `config: { features: { default_mode_request_user_input: true
+ * } }`; otherwise its tool answers that it is not available. The approval mode does not matter. Without a handler
+ * each question stays unanswered, and the turn goes on.
  *
  * @since 0.1.0
  */
@@ -22,7 +22,7 @@ import * as ServerRequests from "./ServerRequests.ts"
 // =============================================================================
 
 /**
- * An answer that the agent suggests. Its label is what is answered with.
+ * An answer that the agent suggests. Its label is the answer to send.
  *
  * @category models
  * @since 0.1.0
@@ -36,21 +36,21 @@ export type Option = Received.ToolRequestUserInputOption
  * @since 0.1.0
  */
 export interface Question {
-  /** What the answer goes by. */
+  /** The key of the answer in {@link Answers}. */
   readonly id: string
   /** A few words to show above the question. */
   readonly header: string
   readonly question: string
-  /** The answers to choose from, the one that the agent recommends first. Empty for a question of free text. */
+  /** The suggested answers, the recommended one first. Empty for a free-text question. */
   readonly options: ReadonlyArray<Option>
-  /** Whether an answer may be none of the options. Codex 0.169 always says so. */
+  /** Whether an answer may differ from all options. Codex 0.169 always allows it. */
   readonly allowsOther: boolean
-  /** Whether the answer is not to be shown while it is typed. {@link Answers} says what becomes of it. */
+  /** Whether to hide the answer while it is typed. See {@link Answers} for where it ends up. */
   readonly isSecret: boolean
 }
 
 /**
- * What the agent wants to know.
+ * The agent's questions of one call.
  *
  * @category models
  * @since 0.1.0
@@ -59,14 +59,14 @@ export interface Request {
   readonly threadId: string
   /** The turn that waits. */
   readonly turnId: string
-  /** The call of the tool. The server tells of no item with this id. */
+  /** The id of the tool call. No item with this id is reported. */
   readonly itemId: string
   /**
-   * Whether the agent cannot go on without an answer: true in plan mode, false in the default mode (measured). The turn
-   * waits either way.
+   * Whether the agent needs an answer to go on: true in plan mode, false in the default mode. The turn waits either
+   * way.
    */
   readonly isBlocking: boolean
-  /** One to three as a rule, but there is no limit. */
+  /** Usually one to three, but there is no limit. */
   readonly questions: ReadonlyArray<Question>
 }
 
@@ -75,7 +75,8 @@ export interface Request {
 // =============================================================================
 
 /**
- * The answer to a question: the label of an option, or any text where the question allows it; several, in an array.
+ * The answer to a question: the label of an option, or any text if the question allows it. Pass an array for several
+ * answers.
  *
  * @category models
  * @since 0.1.0
@@ -83,13 +84,13 @@ export interface Request {
 export type Answer = string | ReadonlyArray<string> | Redacted.Redacted
 
 /**
- * Answers by the ids of their questions. A question that is left out gets none.
+ * Answers by question id. A question that is left out stays unanswered.
  *
- * **Details**
+ * **Gotchas**
  *
- * The server hands the answers to the model as they are, as JSON, and so they also stand in the thread's history on disk,
- * the answer to a secret question no less than others (both measured). A `Redacted` answer appears nowhere on this side of
- * the connection, but it does not hide anything from the model.
+ * The server passes the answers to the model unchanged, as JSON, so they are also stored in the thread's history on
+ * disk, even the answer to a secret question. A `Redacted` answer appears nowhere on this side of the connection, but
+ * it hides nothing from the model.
  *
  * @category models
  * @since 0.1.0
@@ -99,16 +100,17 @@ export interface Answers {
 }
 
 /**
- * Answers do not fit the questions. The server would have handed them to the model all the same (measured), so nothing of
- * them is sent: the failure is reported in the log, without the answers, and the questions are left without an answer.
+ * The answers do not fit the questions. The server would pass them to the model anyway, so the client sends none of
+ * them: it logs the failure without the answers and leaves the questions unanswered.
  *
+ * @see {@link check}
  * @category errors
  * @since 0.1.0
  */
 export class AnswersInvalid
   extends TaggedError<AnswersInvalid>("@effect-codex/client/Questions/AnswersInvalid")("QuestionAnswersInvalid", {
     issues: Schema.Array(Schema.Struct({
-      /** The id that the answer was given for. */
+      /** The id under which the answer was given. */
       questionId: Schema.String,
       expected: Schema.String
     }))
@@ -121,8 +123,12 @@ export class AnswersInvalid
 }
 
 /**
- * Checks answers the way they are checked before they are sent: each has to be for a question that was asked, and one of
- * its options unless it allows others. For a program that wants to ask again.
+ * Checks answers as the client does before it sends them: each must belong to a question that was asked, and be one
+ * of its options unless the question allows others.
+ *
+ * **When to use**
+ *
+ * When the program wants to ask the user again instead of leaving the questions unanswered.
  *
  * @category validation
  * @since 0.1.0
@@ -146,8 +152,9 @@ export const check = (request: Request, answers: Answers): Effect.Effect<void, A
 // =============================================================================
 
 /**
- * Answers the agent's questions. It may take up to `ServerRequests.HandlerTimeout` and is interrupted when its turn ends.
- * One that fails is reported, and answers nothing; a `ServerRequests.Refusal` tells the server that there was an error.
+ * Answers the agent's questions. It may take up to `ServerRequests.HandlerTimeout` and is interrupted when its turn
+ * ends. If it fails, the failure is logged and the questions stay unanswered; a `ServerRequests.Refusal` reports an
+ * error to the server.
  *
  * @category models
  * @since 0.1.0
@@ -155,7 +162,7 @@ export const check = (request: Request, answers: Answers): Effect.Effect<void, A
 export type Handler<R = never> = (request: Request) => Effect.Effect<Answers, unknown, R>
 
 /**
- * The handler for a thread or a turn, with the services that it requires taken from where this runs.
+ * A handler for a thread or a turn. The services that it requires are captured from where this runs.
  *
  * **Example** (Answering from a service of the application)
  *
@@ -179,6 +186,8 @@ export type Handler<R = never> = (request: Request) => Effect.Effect<Answers, un
  * })
  * ```
  *
+ * @see {@link layer} for a whole client
+ * @see {@link firstOption}
  * @category handlers
  * @since 0.1.0
  */
@@ -211,6 +220,7 @@ export const make = <R = never>(handler: Handler<R>): Effect.Effect<ServerReques
  * )
  * ```
  *
+ * @see {@link make} for a thread or a turn
  * @category layers
  * @since 0.1.0
  */
@@ -218,9 +228,14 @@ export const layer = <R = never>(handler: Handler<R>): Layer.Layer<never, never,
   ServerRequests.layer(handlers(handler))
 
 /**
- * Chooses the first option of each question, which the agent is told to make the one it recommends, for a thread or a turn
- * that nobody watches. A secret question and one of free text get no answer.
+ * Chooses the first option of each question, which the agent is told to make its recommendation. Secret questions and
+ * free-text questions get no answer.
  *
+ * **When to use**
+ *
+ * For a thread or a turn that nobody watches.
+ *
+ * @see {@link layerFirstOption} for a whole client
  * @category handlers
  * @since 0.1.0
  */
@@ -251,8 +266,8 @@ function handlers<R>(handler: Handler<R>) {
       return Effect.flatMap(handler(request), (answers) =>
         isAnswers(answers)
           ? Effect.as(check(request, answers), responseOf(answers))
-          // Not with what it gave, which may be a secret.
-          : Effect.fail(new TypeError("it gave no record of texts by the ids of the questions.")))
+          // Does not quote the answer, which may be a secret.
+          : Effect.fail(new TypeError("it did not return a record of texts keyed by question id.")))
     }
   }
 }

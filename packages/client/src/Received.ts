@@ -1,8 +1,8 @@
 /**
- * What the server sends, as types: items, threads, models, errors and the rest of the protocol.
+ * Types of what the server sends: items, threads, models, errors and the rest of the protocol.
  *
- * They are here, too, so that a program which depends on this package alone can name them, and so can the compiler when it
- * writes the declarations of functions whose types are inferred. The schemas are in `@effect-codex/protocol`.
+ * They are re-exported so that a program that depends only on this package can name them, and so that the compiler
+ * can write declarations of functions with inferred types. The schemas are in `@effect-codex/protocol`.
  *
  * **Example** (The commands of a turn)
  *

@@ -1,5 +1,5 @@
 /**
- * What the commands of the agent may touch.
+ * Sandboxes: what the agent's commands may read, write and reach.
  *
  * @since 0.1.0
  */
@@ -7,16 +7,17 @@ import { SandboxTypeId as TypeId } from "./internal/settings/presets.ts"
 import type * as Sent from "./Sent.ts"
 
 /**
- * A sandbox. Made by {@link readOnly}, {@link workspaceWrite}, {@link workspaceWriteWith} and {@link fullAccess}.
+ * A sandbox for the agent's commands. Create it with {@link readOnly}, {@link workspaceWrite}, {@link
+ * workspaceWriteWith} or {@link fullAccess}.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Sandbox {
   readonly [TypeId]: typeof TypeId
-  /** The mode that a thread is started with. */
+  /** The mode to start a thread with. */
   readonly mode: Sent.SandboxMode
-  /** The whole policy, which a turn is started with. */
+  /** The complete policy to start a turn with. */
   readonly policy: Sent.SandboxPolicy
   /** Whether the policy says more than the mode. */
   readonly isCustom: boolean
@@ -26,17 +27,20 @@ const make = (mode: Sent.SandboxMode, policy: Sent.SandboxPolicy, isCustom = fal
   Object.freeze({ [TypeId]: TypeId, mode, policy, isCustom })
 
 /**
- * Reading anywhere, writing nowhere, no network.
+ * Commands may read everywhere and write nowhere, and have no network.
  *
+ * @see {@link workspaceWrite}
  * @category constructors
  * @since 0.1.0
  */
 export const readOnly: Sandbox = make("read-only", { type: "readOnly", networkAccess: false })
 
 /**
- * Reading anywhere, writing in the workspace and in temporary folders, no network. A thread that is started with it also
- * has what `[sandbox_workspace_write]` of the configuration adds; `workspaceWriteWith({})` has exactly this.
+ * Commands may read everywhere and write in the workspace and in temporary folders, and have no network. A thread
+ * that is started with it also gets the additions of `[sandbox_workspace_write]` in the configuration;
+ * `workspaceWriteWith({})` grants exactly what is listed here.
  *
+ * @see {@link workspaceWriteWith}
  * @category constructors
  * @since 0.1.0
  */
@@ -49,12 +53,12 @@ export const workspaceWrite: Sandbox = make("workspace-write", {
 })
 
 /**
- * {@link workspaceWrite} with other folders to write in, or with the network.
+ * {@link workspaceWrite} with more writable folders, or with the network.
  *
  * **Details**
  *
- * The protocol starts a thread with a mode alone, so the details of a policy reach the server with each turn, and before
- * a review or a goal. A loaded thread that is resumed with it holds it at once.
+ * The protocol starts a thread with a mode only, so the details of a policy reach the server with each turn, and
+ * before a review or a goal. When a loaded thread is resumed with it, the whole policy applies at once.
  *
  * **Example** (A cache to write in, and the network)
  *
@@ -69,15 +73,16 @@ export const workspaceWrite: Sandbox = make("workspace-write", {
  */
 export const workspaceWriteWith = (options: {
   /**
-   * More folders to write in, as absolute paths. codex leaves out one that does not exist; where the server is ours, as with
-   * `CodexNode.layer`, the call that is given the sandbox fails with `InvalidArgument` instead. Default: none.
+   * More writable folders, as absolute paths. codex ignores a folder that does not exist. When the client starts the
+   * server, as `CodexNode.layer` does, the call that is given the sandbox fails with `InvalidArgument` instead.
+   * Default: none.
    */
   readonly writableRoots?: ReadonlyArray<string> | undefined
   /** Default: false. */
   readonly networkAccess?: boolean | undefined
-  /** Leaves the folder of TMPDIR out. Default: false. */
+  /** Excludes the folder of TMPDIR. Default: false. */
   readonly excludeTmpdirEnvVar?: boolean | undefined
-  /** Leaves /tmp out. Default: false. */
+  /** Excludes /tmp. Default: false. */
   readonly excludeSlashTmp?: boolean | undefined
 }): Sandbox =>
   make("workspace-write", {
@@ -89,8 +94,9 @@ export const workspaceWriteWith = (options: {
   }, true)
 
 /**
- * No sandbox at all.
+ * No sandbox: commands may read and write everywhere and use the network.
  *
+ * @see {@link readOnly}
  * @category constructors
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * What the client sends, as types. They are here, too, for the same reason as those of `Received`.
+ * Types of what the client sends, re-exported for the same reason as those of `Received`.
  *
  * @since 0.1.0
  */

@@ -1,10 +1,10 @@
 /**
  * The file system that codex works in, for a client that shares it.
  *
- * codex takes a folder that does not exist without a word, and every command of the thread fails; a missing image it tells
- * the model alone. Where the process is ours the client looks first, and refuses (`InvalidArgument`) before anything is
- * sent. `CodexNode.layer` provides it, unless its option `checkFiles` is false. Of a server that is reached over a WebSocket or
- * a unix socket nothing is known.
+ * codex accepts a folder that does not exist without an error, and then every command of the thread fails. It reports
+ * a missing image only to the model. When the client starts the server process, it looks first and fails with
+ * `InvalidArgument` before it sends anything. `CodexNode.layer` provides this service unless its option `checkFiles`
+ * is false. Nothing is known about the files of a server that is reached over a WebSocket or a unix socket.
  *
  * @since 0.1.0
  */
@@ -12,7 +12,8 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 
 /**
- * What is at a path: a file with its first bytes, a folder, or why there is neither. `path` is where codex looks.
+ * What is at a path: a file with its first bytes, a folder, or why there is neither. `path` is the path that codex
+ * uses.
  *
  * @category models
  * @since 0.1.0
@@ -27,20 +28,21 @@ export type Found =
   )
 
 /**
- * How the files of the server are looked at.
+ * Looks up files of the server.
  *
  * @category models
  * @since 0.1.0
  */
 export interface ServerFiles {
-  /** What `~` stands for at the beginning of a folder. */
+  /** The folder that a leading `~` stands for. */
   readonly home: string
-  /** Looks at a path, which codex resolves from the working directory of its process. */
+  /** Looks up a path, which codex resolves from the working directory of its process. */
   readonly look: (path: string) => Effect.Effect<Found>
 }
 
 /**
- * The files of the server, taken where `Codex.make` runs. Default: `undefined`, nothing is looked at.
+ * The server's files, read from the context where `Codex.make` runs. Default: `undefined`; the client then checks no
+ * paths.
  *
  * **Example** (A stack of one's own on the files of this machine)
  *

@@ -1,20 +1,21 @@
 /**
- * What the app-server says of itself in the handshake.
+ * Server metadata from the handshake: version, home, platform.
  *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
 
 /**
- * What the server does not say is empty.
+ * What the app-server said about itself in the handshake. A field that it did not send is empty.
  *
+ * @see {@link compareToTested}
  * @category models
  * @since 0.1.0
  */
 export interface ServerInfo {
-  /** The version of codex, such as `0.169.0`; empty when the server's user agent has none. */
+  /** The version of codex, such as `0.169.0`. Empty when the server's user agent has no version. */
   readonly version: string
-  /** The user agent as it came. It begins with the name that this client gave itself. */
+  /** The server's user agent, unchanged. It begins with the name of this client. */
   readonly userAgent: string
   /** The server's `CODEX_HOME`. */
   readonly codexHome: string
@@ -25,17 +26,18 @@ export interface ServerInfo {
 }
 
 /**
- * The versions of codex that the tests of this library pass on, from the oldest to the newest, without the last number
- * (`docs/compatibility.md` says what differs among them).
+ * The range of codex versions that this library is tested with, oldest and newest, as major and minor numbers
+ * (`docs/compatibility.md` lists the differences).
  *
+ * @see {@link compareToTested}
  * @category models
  * @since 0.1.0
  */
 export const testedRange = { oldest: "0.162", newest: "0.171" } as const
 
 /**
- * How the server's version stands to the {@link testedRange}. Only the first two numbers count: codex adds to its protocol
- * with its minor versions. `unknown` is a server that names no version.
+ * Compares the server's version to the {@link testedRange}. Only the major and minor numbers count, because codex
+ * extends its protocol with minor versions. `unknown` means that the server sent no version.
  *
  * @category combinators
  * @since 0.1.0
@@ -52,8 +54,9 @@ export const compareToTested = (info: ServerInfo): "older" | "tested" | "newer" 
 }
 
 /**
- * The versions of codex that were warned of because they are outside of the {@link testedRange}, so that a program is warned
- * once of each. Default: one set for all clients of the program. A set that has every version keeps the warning away.
+ * The codex versions outside of the {@link testedRange} that the program was already warned of, so that it is warned
+ * once per version. Default: one set for all clients of the program. A set that contains every version silences the
+ * warning.
  *
  * **Example** (A client without the warning)
  *
@@ -78,6 +81,7 @@ export const WarnedOf: Context.Reference<VersionSet> = Context.Reference<Version
 /**
  * A set of versions.
  *
+ * @see {@link WarnedOf}
  * @category models
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * What the server tells without being asked, tagged by the protocol's method names.
+ * Notifications of the server, tagged by the protocol's method names.
  *
  * @since 0.1.0
  */
@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import { implementation } from "./internal/load.ts"
 
 /**
- * A notification of a method that this version of the library does not know; a newer server sent it.
+ * A notification whose method this version of the library does not know, sent by a newer server.
  *
  * @category models
  * @since 0.1.0
@@ -20,7 +20,7 @@ export interface Unknown {
 }
 
 /**
- * A notification of a known method whose params do not fit the protocol. `issue` says what does not.
+ * A notification of a known method whose params do not fit the protocol. `issue` says what is wrong.
  *
  * @category models
  * @since 0.1.0
@@ -33,8 +33,9 @@ export interface Undecodable {
 }
 
 /**
- * The notification of one method.
+ * A notification of one known method.
  *
+ * @see {@link ServerNotification}
  * @category models
  * @since 0.1.0
  */
@@ -44,8 +45,8 @@ export interface Known<M extends keyof ServerNotifications> {
 }
 
 /**
- * Any notification. Its tag is the method name of the protocol, so that `Match.tag`, `switch` and the protocol's own
- * documentation speak of the same thing.
+ * Any notification. Its tag is the protocol's method name, so that `Match.tag`, `switch` and the protocol's
+ * documentation use the same names.
  *
  * **Example** (Warnings of all threads)
  *
@@ -64,6 +65,7 @@ export interface Known<M extends keyof ServerNotifications> {
  * })
  * ```
  *
+ * @see {@link TurnEvent} for the notifications of a turn
  * @category models
  * @since 0.1.0
  */
@@ -78,15 +80,16 @@ type TurnMethod = {
 }[keyof ServerNotifications]
 
 /**
- * The notifications that belong to a turn, from `turn/started` to `turn/completed`.
+ * A notification that belongs to a turn, from `turn/started` to `turn/completed`.
  *
+ * @see {@link ServerNotification}
  * @category models
  * @since 0.1.0
  */
 export type TurnEvent = { readonly [M in TurnMethod]: Known<M> }[TurnMethod] | Unknown | Undecodable
 
 /**
- * A notification whose params were not looked at yet. Its tag is the wire's method name, whatever that is.
+ * A notification whose params are not decoded yet. Its tag is the wire's method name, known or not.
  *
  * @internal
  */
@@ -96,7 +99,7 @@ export interface Raw {
 }
 
 /**
- * How the client decodes what the server tells, for what was told before.
+ * The client's decoder of notifications, for notifications that were recorded before.
  *
  * @internal
  */

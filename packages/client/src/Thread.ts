@@ -1,5 +1,5 @@
 /**
- * A thread: a conversation with the agent, of which the server keeps the history.
+ * A thread: a conversation with the agent whose history the server keeps.
  *
  * @since 0.1.0
  */
@@ -37,8 +37,8 @@ import type { Turn } from "./Turn.ts"
 import type { TurnResult } from "./TurnResult.ts"
 
 /**
- * How long the model thinks before it answers. Which of them a model takes says `codex.models()`; any other text is for
- * models that are newer than this library.
+ * How much the model reasons before it answers. `codex.models()` lists the efforts that each model supports; any
+ * other text is for models newer than this library.
  *
  * @category options
  * @since 0.1.0
@@ -46,10 +46,14 @@ import type { TurnResult } from "./TurnResult.ts"
 export type Effort = "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | (string & {})
 
 /**
- * How a turn is run. Except for `outputSchema`, `cyberAccessProgram`, `handlers`, `stallTimeout`, `whenBusy` and
- * `maxUnreadBytes` the server keeps what is given here for the later turns of the thread (measured); what is left out stays
- * as it is.
+ * How to run a turn.
  *
+ * **Details**
+ *
+ * The server keeps these settings for the later turns of the thread, except `outputSchema`, `cyberAccessProgram`,
+ * `handlers`, `stallTimeout`, `whenBusy` and `maxUnreadBytes`. An option that is left out stays as it is.
+ *
+ * @see {@link StructuredOutput} for a typed answer
  * @category options
  * @since 0.1.0
  */
@@ -61,38 +65,42 @@ export interface TurnOptions {
   readonly sandbox?: Sandbox | undefined
   readonly approvalMode?: ApprovalMode | undefined
   readonly serviceTier?: string | undefined
-  /** A JSON Schema that the final answer has to fit, for this turn alone. */
+  /** A JSON Schema that the final answer must fit, for this turn only. */
   readonly outputSchema?: Schema.Json | undefined
   /**
-   * Asks for a program of OpenAI's access to cyber security work, for this turn alone and with OpenAI's own provider. It
-   * grants nothing: the account has to have the access. Experimental. Default: the server decides.
+   * Requests one of OpenAI's access programs for cyber security work, for this turn only and with OpenAI's own
+   * provider. It grants nothing by itself: the account must have the access. Experimental. Default: the server
+   * decides.
    */
   readonly cyberAccessProgram?: Sent.CyberAccessProgram | undefined
   /**
-   * Answer what the server asks during this turn, before the thread's handlers and the client's do. A handler of
-   * `item/tool/call` gets the calls of the thread's `tools` as well.
+   * Handlers for the server's requests during this turn. They come before those of the thread and of the client. A
+   * handler of `item/tool/call` also receives the calls of the thread's `tools`.
    */
   readonly handlers?: Overrides | undefined
-  /** How long this turn may make no progress. Default: the thread's. `StartThreadOptions.stallTimeout` says more. */
+  /** How long this turn may go without progress. Default: the thread's. See `StartThreadOptions.stallTimeout`. */
   readonly stallTimeout?: Duration.Input | undefined
   /**
-   * What happens when a turn of the thread is running already. `fail`, the default, fails with `ThreadBusy`. `queue` waits
-   * for the thread to be free, in the order of the calls. `steer` says the input to the running turn: the handle is then
-   * one more on that turn, and closing its scope does not interrupt it. If the running turn does not have what this call or
-   * this handle asks for, that is `SettingsNotApplied`, and nothing is said. Its events begin with the steering when the turn
-   * was started by `run`, which keeps none, or by somebody else. The handlers of the running turn stay.
+   * What to do when a turn of the thread is already running.
+   *
+   * - `fail`, the default, fails with `ThreadBusy`.
+   * - `queue` waits until the thread is free; calls run in order.
+   * - `steer` sends the input to the running turn. The returned handle is one more handle on that turn, and closing
+   *   its scope does not interrupt it. If the running turn lacks a setting that this call or this handle asks for, it
+   *   fails with `SettingsNotApplied` and sends nothing. The handle's events begin at the steering when the turn was
+   *   started by `run`, which keeps no events, or by another client. The running turn keeps its handlers.
    */
   readonly whenBusy?: "fail" | "queue" | "steer" | undefined
   /**
-   * Ends a reader of the turn's events with `EventsOverflow` when it leaves more than this unread. Default: no limit;
-   * the deltas of an item are merged, so that an unread turn costs little more than its text.
+   * Ends a reader of the turn's events with `EventsOverflow` when it leaves more bytes than this unread. Default: no
+   * limit. Deltas of an item are merged, so an unread turn costs little more than its text.
    */
   readonly maxUnreadBytes?: number | undefined
 }
 
 /**
- * What the server keeps of a thread. `turns` is empty unless they were asked for. A turn that does not fit the protocol is
- * an `Undecodable` among them.
+ * What the server stores about a thread. `turns` is empty unless requested. A turn that does not fit the protocol
+ * appears there as an `Undecodable`.
  *
  * @category models
  * @since 0.1.0
@@ -100,9 +108,10 @@ export interface TurnOptions {
 export type ThreadInfo = Received.Thread
 
 /**
- * What a thread does: `notLoaded`, `idle`, `systemError` (its last turn failed; it can be used again) or `active`, with
- * flags that say whether it waits for an approval or for the user's input.
+ * What a thread is doing: `notLoaded`, `idle`, `systemError` (its last turn failed; the thread stays usable) or
+ * `active`, with flags for whether it waits for an approval or for user input.
  *
+ * @see {@link Thread.status}
  * @category models
  * @since 0.1.0
  */
@@ -114,15 +123,16 @@ type ThreadMethod = {
 }[keyof ServerNotifications]
 
 /**
- * What the server tells of a thread: of the thread itself and of its turns and their items.
+ * A notification about a thread: about the thread itself, its turns or their items.
  *
+ * @see {@link Thread.events}
  * @category models
  * @since 0.1.0
  */
 export type ThreadEvent = { readonly [M in ThreadMethod]: Known<M> }[ThreadMethod] | Unknown | Undecodable
 
 /**
- * Which turns are listed, and how.
+ * Options of {@link Thread.turns}.
  *
  * @category options
  * @since 0.1.0
@@ -131,38 +141,39 @@ export interface ListTurnsOptions {
   /** Default: `desc`, the newest first. */
   readonly sortDirection?: Sent.SortDirection | undefined
   /**
-   * How much comes with each turn: no items (`notLoaded`), the user's message and the final answer (`summary`), or all of
-   * them (`full`). Default: `summary`.
+   * How much each turn carries: no items (`notLoaded`), the user's message and the final answer (`summary`), or all
+   * items (`full`). Default: `summary`.
    */
   readonly itemsView?: Sent.TurnItemsView | undefined
   /**
-   * How many the server is asked for at a time, which changes nothing but the number of requests; it gives at most 100.
-   * Default: 25, and 100 from the second page on, unless `itemsView` is `full`.
+   * How many to request per page. It changes nothing but the number of requests; the server returns at most 100.
+   * Default: 25 for the first page and 100 for later pages, unless `itemsView` is `full`.
    */
   readonly pageSize?: number | undefined
 }
 
 /**
- * Which items are listed, and how.
+ * Options of {@link Thread.items}.
  *
  * @category options
  * @since 0.1.0
  */
 export interface ListItemsOptions {
-  /** The items of this turn alone. Default: of all turns. */
+  /** Lists the items of this turn only. Default: of all turns. */
   readonly turnId?: string | undefined
   /** Default: `asc`, the oldest first. */
   readonly sortDirection?: Sent.SortDirection | undefined
   /**
-   * How many the server is asked for at a time, which changes nothing but the number of requests; it gives at most 100.
-   * Default: 25, and 100 from the second page on.
+   * How many to request per page. It changes nothing but the number of requests; the server returns at most 100.
+   * Default: 25 for the first page and 100 for later pages.
    */
   readonly pageSize?: number | undefined
 }
 
 /**
- * Settings of a thread to change. What is left out stays as it is.
+ * Settings of a thread to change. A setting that is left out stays as it is.
  *
+ * @see {@link Thread.updateSettings}
  * @category options
  * @since 0.1.0
  */
@@ -170,42 +181,46 @@ export interface UpdateSettingsOptions {
   readonly model?: string | undefined
   readonly effort?: Effort | undefined
   readonly summary?: Sent.ReasoningSummary | undefined
-  /** The folder that the agent works in. It also selects the default environments of that folder. */
+  /** The folder that the agent works in. It also selects that folder's default environments. */
   readonly cwd?: string | undefined
   /**
-   * The environments that commands run in, the primary first. An empty list takes them all away. Default: unchanged,
+   * The environments that commands run in, the primary first. An empty list removes all of them. Default: unchanged,
    * unless `cwd` is given.
    */
   readonly environments?: ReadonlyArray<Sent.TurnEnvironmentParams> | undefined
   readonly sandbox?: Sandbox | undefined
-  /** The name of a permissions profile of the configuration. Not together with `sandbox` (`InvalidArgument`). */
+  /** The name of a permissions profile in the configuration. Excludes `sandbox` (`InvalidArgument`). */
   readonly permissions?: string | undefined
   readonly approvalMode?: ApprovalMode | undefined
-  /** `null` stands for the default. */
+  /** `null` resets it to the default. */
   readonly serviceTier?: string | null | undefined
 }
 
 /**
- * Asks for an answer of a shape.
+ * Options of a turn whose final answer is a typed value.
  *
+ * @see {@link Thread.run}
  * @category options
  * @since 0.1.0
  */
 export interface StructuredOutput<A> {
   /**
-   * An Effect Schema, a Standard Schema that offers JSON Schema, or a JSON Schema with a decoder. It takes the place of
-   * `outputSchema`; an answer that does not fit is `OutputInvalid`.
+   * The schema of the answer: an Effect Schema, a Standard Schema that offers JSON Schema, or a JSON Schema with a
+   * decoder. It replaces `outputSchema`; an answer that does not fit fails with `OutputInvalid`.
    */
   readonly output: Output<A>
-  /** How many times the model is asked again, on the same thread, when its answer does not fit. Default: 0. */
+  /** How many times to ask the model again, on the same thread, when its answer does not fit. Default: 0. */
   readonly repair?: number | undefined
 }
 
 /**
- * A handle on a thread. It holds nothing open: there is nothing to close.
+ * A handle on a thread. It holds no resources, so there is nothing to close.
  *
- * What needs the thread loaded resumes it first where the server may not have it: by a process that was started since, and
- * for a turn after {@link Thread.unsubscribe}. It then fails as `Codex.resumeThread` does if that is not possible.
+ * **Details**
+ *
+ * Calls that need the thread loaded resume it first when the server may not have it loaded: after the server process
+ * was restarted, and for a turn after {@link Thread.unsubscribe}. If it cannot be resumed, the call fails as
+ * `Codex.resumeThread` does.
  *
  * **Example** (Two turns of one conversation, the second read-only)
  *
@@ -221,6 +236,7 @@ export interface StructuredOutput<A> {
  * })
  * ```
  *
+ * @see {@link Turn} for a handle on one turn
  * @category models
  * @since 0.1.0
  */
@@ -228,18 +244,18 @@ export interface Thread extends Goals {
   readonly id: string
   readonly run: {
     /**
-     * Runs a turn to its end and succeeds only if it was completed. Interrupting it interrupts the turn on the server and
-     * waits a bounded time for its end, so `Effect.timeout(thread.run(...), "1 minute")` stops the agent.
+     * Runs a turn to its end and succeeds only if it completes. Interrupting this effect interrupts the turn on the
+     * server and waits a bounded time for its end, so `Effect.timeout(thread.run(...), "1 minute")` stops the agent.
      *
-     * With `output` the model has to answer in that shape, and the result holds the decoded answer.
+     * With `output`, the model must answer in that shape, and the result holds the decoded answer.
      *
      * Fails with
      * - `ThreadBusy` while another turn or a goal of the thread runs: see `whenBusy`
-     * - `InvalidArgument` and `InputTooLarge` for what is known to be wrong before a turn runs
+     * - `InvalidArgument` and `InputTooLarge` for input and options that are known to be wrong before the turn starts
      * - `ThreadNotFound` once the thread was archived or deleted
-     * - `TurnFailed`, `TurnStalled` and `TurnOutcomeUnknown`, as the turn ended
+     * - `TurnFailed`, `TurnStalled` and `TurnOutcomeUnknown`, depending on how the turn ended
      * - `TurnInterrupted` when the turn was interrupted by a handle, a cancelled approval or another client
-     * - `OutputInvalid` when the answer does not fit, with `output` alone
+     * - `OutputInvalid` when the answer does not fit, only with `output`
      *
      * **Example** (A typed answer)
      *
@@ -268,21 +284,24 @@ export interface Thread extends Goals {
     ): Effect.Effect<TurnResult, TurnStartError | TurnEndError | TurnInterrupted>
   }
   /**
-   * Starts a turn and returns its handle as soon as the server has accepted it. Fails as {@link Thread.run} does before its
-   * turn runs.
+   * Starts a turn and returns its handle as soon as the server has accepted it. Fails like {@link Thread.run} before
+   * its turn starts.
    */
   readonly turn: (input: Input, options?: TurnOptions) => Effect.Effect<Turn, TurnStartError, Scope.Scope>
   /**
-   * Starts the server's own review of the changes in the thread's folder: what is not committed, what a branch adds, one
-   * commit, or what the instructions say. The review is the text of the item `exitedReviewMode` and the final answer. It
-   * cannot be steered (`RpcError`). Fails as {@link Thread.turn} does, and with `RpcError` for an empty branch or empty
-   * instructions.
+   * Starts the server's own review of the changes in the thread's folder: uncommitted changes, what a branch adds,
+   * one commit, or what custom instructions describe. The review is the text of the item `exitedReviewMode` and the
+   * final answer. A review cannot be steered (`RpcError`). Fails like {@link Thread.turn}, and with `RpcError` for an
+   * empty branch or empty instructions.
    */
   readonly review: (
     target: Sent.ReviewTarget,
     options?: { readonly whenBusy?: "fail" | "queue" | undefined }
   ) => Effect.Effect<Turn, ResumeError | ThreadBusy, Scope.Scope>
-  /** Starts to compact the thread's history, as the server does by itself when the context is full. It is a turn too. */
+  /**
+   * Starts compacting the thread's history, which the server also does on its own when the context is full.
+   * Compacting is a turn too.
+   */
   readonly compact: (
     options?: { readonly whenBusy?: "fail" | "queue" | undefined }
   ) => Effect.Effect<Turn, ResumeError | ThreadBusy, Scope.Scope>
@@ -292,27 +311,26 @@ export interface Thread extends Goals {
   // ---------------------------------------------------------------------------
 
   /**
-   * What the server keeps of the thread. `includeTurns` (default: false) reads the whole history at once, which is
-   * deprecated by the protocol: prefer {@link turns} and {@link items}. It fails with `RpcError` (`methodNotFound`) while
-   * the thread has neither a turn nor a name (measured).
+   * Reads what the server stores about the thread. `includeTurns` (default: false) reads the whole history at once,
+   * which the protocol deprecates: prefer {@link turns} and {@link items}. It fails with `RpcError`
+   * (`methodNotFound`) while the thread has neither a turn nor a name.
    */
   readonly read: (
     options?: { readonly includeTurns?: boolean | undefined }
   ) => Effect.Effect<ThreadInfo, ThreadCallError>
-  /** What the thread does at the moment, asked of the server. For its changes read {@link events}. */
+  /** Asks the server what the thread is doing. Read {@link events} for changes. */
   readonly status: Effect.Effect<ThreadStatus, ThreadCallError>
   /**
-   * The turns of all pages, read as the stream is. One that does not fit the protocol is an `Undecodable`, an item of it is
-   * one among its items. `ThreadNotPersisted` before the thread's first turn, or `RpcError`
-   * (`methodNotFound`) once {@link read} has asked for them (measured).
+   * The thread's turns. Pages are read on demand. A turn that does not fit the protocol is an `Undecodable`; so is an
+   * item within a turn. Fails with `ThreadNotPersisted` before the thread's first turn, or with `RpcError`
+   * (`methodNotFound`) once {@link read} has requested the turns.
    */
   readonly turns: (
     options?: ListTurnsOptions
   ) => Stream.Stream<Received.Turn | Received.Undecodable<Received.Turn>, ThreadCallError>
   /**
-   * The items of all pages, each with its turn, read as the stream is. One that does not fit the protocol is an `Undecodable`.
-   * `RpcError` (`methodNotFound`) before the thread's
-   * first turn (measured).
+   * The thread's items, each with its turn. Pages are read on demand. An item that does not fit the protocol is an
+   * `Undecodable`. Fails with `RpcError` (`methodNotFound`) before the thread's first turn.
    */
   readonly items: (
     options?: ListItemsOptions
@@ -321,9 +339,9 @@ export interface Thread extends Goals {
     ThreadCallError
   >
   /**
-   * Everything the server tells of the thread from the moment that the stream runs, of all its turns. Each run of the
-   * stream has a mailbox of its own, as `Turn.events` has; without one nothing is kept. It ends with the connection's
-   * cause, or with the scope of the stream.
+   * All notifications about the thread and its turns, from the moment the stream runs. Each run of the stream has its
+   * own mailbox, as `Turn.events` does; without a reader nothing is kept. It ends with the connection's cause, or
+   * when the stream's scope closes.
    *
    * **Example** (Waiting for a human)
    *
@@ -343,48 +361,52 @@ export interface Thread extends Goals {
    */
   readonly events: Stream.Stream<ThreadEvent, ConnectionError>
   /**
-   * Names the thread, which also stores one that has no turn yet. Fails with `RpcError` for an empty name and for an
-   * ephemeral thread, and with `ThreadNotPersisted` once the thread was archived or deleted (measured).
+   * Names the thread, which also stores a thread that has no turn yet. Fails with `RpcError` for an empty name and
+   * for an ephemeral thread, and with `ThreadNotPersisted` once the thread was archived or deleted.
    */
   readonly setName: (name: string) => Effect.Effect<void, ThreadCallError | ThreadInUse>
   /**
-   * A new thread with this one's history, and this handle's sandbox, approval mode, folder, handlers and tools.
-   * {@link Codex.forkThread} says more, also how it fails.
+   * Starts a new thread with this thread's history and this handle's sandbox, approval mode, folder, handlers and
+   * tools. See `Codex.forkThread` for details and failures.
    */
   readonly fork: (options?: ForkThreadOptions) => Effect.Effect<Thread, ThreadCallError | SettingsNotApplied>
   /**
-   * Takes the thread out of the ordinary lists and unloads it; a running turn is interrupted (measured). Fails with
-   * `ThreadNotPersisted` when it is archived already, or deleted, and with `ThreadInUse` while another process has it.
+   * Archives the thread: hides it from default listings and unloads it. A running turn is interrupted. Fails with
+   * `ThreadNotPersisted` when the thread is already archived or was deleted, and with `ThreadInUse` while another
+   * process has it open.
    */
   readonly archive: Effect.Effect<void, Exclude<ThreadCallError, DecodeError> | ThreadInUse>
   /**
-   * Takes a turn and every later one out of the history, for good. What they did to files stays. Called rollback in older
-   * versions of the protocol. Fails with `RpcError` for an unknown turn and for an ephemeral thread, and with
-   * `ThreadNotPersisted` before anything of the thread is stored (measured).
+   * Removes a turn and every later one from the history, permanently. Changes they made to files stay. Older versions
+   * of the protocol call this rollback. Fails with `RpcError` for an unknown turn and for an ephemeral thread, and
+   * with `ThreadNotPersisted` before the thread is first stored.
    */
   readonly revert: (beforeTurnId: string) => Effect.Effect<void, ThreadCallError | ThreadInUse>
   /**
-   * Appends items of the Responses API to what the model sees of the history, such as
-   * `{ type: "message", role: "user", content: [{ type: "input_text", text: "..." }] }`. They are no items of a turn.
-   * Fails with `InvalidArgument` for an image that codex does not take, with `RpcError` for what is no such item, and with
+   * Appends items of the Responses API to the history that the model sees, such as `{ type: "message", role: "user",
+   * content: [{ type: "input_text", text: "..." }] }`. They belong to no turn. Fails with `InvalidArgument` for an
+   * image that codex does not accept, with `RpcError` for anything that is not such an item, and with
    * `ThreadNotFound` once the thread was archived or deleted.
    */
   readonly inject: (items: ReadonlyArray<Schema.Json>) => Effect.Effect<void, ThreadCallError | ThreadInUse>
   /**
-   * Changes settings for the turns to come, without a turn. A turn that runs keeps its own. Other handles of the thread
-   * keep to the sandbox and the approval mode that they were given. A turn that was begun before this call runs without
-   * them, unless it waits for another turn. Fails with `InvalidArgument` for options that exclude each other, for a folder
-   * that is not there, and for another mode than `ApprovalMode.dangerouslyBypass` after that one without a sandbox, and with `ThreadNotFound` once the thread was archived or deleted.
+   * Changes settings for later turns, without starting a turn. A running turn keeps its settings, and so does a turn
+   * that was begun before this call, unless it waits for another turn. Other handles of the thread keep the sandbox
+   * and approval mode that they were given.
+   *
+   * Fails with `InvalidArgument` for options that exclude each other, for a folder that does not exist, and for
+   * switching from `ApprovalMode.dangerouslyBypass` without a sandbox to another mode. Fails with `ThreadNotFound`
+   * once the thread was archived or deleted.
    */
   readonly updateSettings: (options: UpdateSettingsOptions) => Effect.Effect<void, ThreadCallError | ThreadInUse>
   /**
-   * Asks the server to tell this connection nothing more of the thread, which lets it unload the thread when it is idle. A
-   * turn that is running is not heard of any more, and so does not end here. A later turn of a handle of this client
-   * resumes the thread first.
+   * Asks the server to stop sending this connection notifications about the thread, which lets the server unload the
+   * thread once it is idle. No more events of a running turn arrive, so that turn never ends here. A later turn on a
+   * handle of this client resumes the thread first.
    *
-   * The server unloads it a minute later, and only then another process can resume it (`ThreadInUse` until then). A thread
-   * that was started with `config: { thread_unload_delay_secs: 0 }`, or a server that was, lets go within milliseconds
-   * (measured on codex 0.169).
+   * The server unloads the thread one minute later. Until then another process fails to resume it (`ThreadInUse`). A
+   * thread started with `config: { thread_unload_delay_secs: 0 }`, or a server started with that setting, lets go
+   * within milliseconds.
    */
   readonly unsubscribe: Effect.Effect<Received.ThreadUnsubscribeStatus, CallError>
 }

@@ -1,5 +1,5 @@
 /**
- * What a turn did: its status, its items, its final answer, what it used.
+ * The outcome of a turn: status, items, final answer, token usage.
  *
  * @since 0.1.0
  */
@@ -9,22 +9,22 @@ import type * as Option from "effect/Option"
 import type * as Received from "./Received.ts"
 
 /**
- * The tokens that a turn used. `turn` and `subagents` added up are all that it cost; neither contains the other.
+ * The tokens that a turn used. The turn's full cost is `turn` plus `subagents`; neither contains the other.
  *
  * @category models
  * @since 0.1.0
  */
 export interface TurnUsage {
-  /** What this turn used, over all its calls of the model, without its subagents. */
+  /** Tokens used by all model calls of this turn, without its subagents. */
   readonly turn: Received.TokenUsageBreakdown
   /**
-   * What the subagents used that worked for this turn, at any depth, until it ended. What a subagent uses after that is
-   * not in it: a turn that does not wait for its subagents ends before them.
+   * Tokens used by the subagents that worked for this turn, at any depth, until the turn ended. Later usage is
+   * missing: a turn that does not wait for its subagents ends before them.
    */
   readonly subagents: Received.TokenUsageBreakdown
-  /** What the thread has used since it began. A subagent has a thread of its own, which is not in it. */
+  /** Tokens used by the thread since it began. Subagents run on threads of their own, which are not included. */
   readonly total: Received.TokenUsageBreakdown
-  /** The last call of the model alone: what is in the context now. */
+  /** Tokens of the last model call only: what is in the context now. */
   readonly last: Received.TokenUsageBreakdown
   /** The size of the model's context in tokens, if the server knows it. */
   readonly modelContextWindow: Option.Option<number>
@@ -35,15 +35,20 @@ export interface TurnUsage {
  *
  * **Details**
  *
- * `items` are the completed items in the order of their completion, the user's messages included (a rule of the Python
- * SDK). An item that is completed again stands there once, as it was completed last. One that does not fit the protocol is an
- * `Undecodable` with its id and what came; `finalResponse` and `plan` are found in it all the same. Items are what codex tells, and it does
- * not tell of every command that ran (measured): a result without items is no proof that the turn did nothing.
+ * `items` holds the completed items in order of completion, the user's messages included. An item that completes
+ * again appears once, in its last form. An item that does not fit the protocol is an `Undecodable` with its id and
+ * the raw value; `finalResponse` and `plan` are still found in it.
  *
- * `finalResponse` is the text of the last message of phase `final_answer`, else of the last message without a phase;
- * commentary never counts, and an empty text is a response. `status` is `completed` or `interrupted` in a result that a call
- * succeeds with; the partial result inside a `TurnFailed` has the status that the server gave.
+ * `finalResponse` is the text of the last message of phase `final_answer`, else of the last message without a phase.
+ * Commentary never counts; an empty text counts as a response. `status` is `completed` or `interrupted` in a result
+ * that a call succeeds with; the partial result inside a `TurnFailed` has the status that the server reported.
  *
+ * **Gotchas**
+ *
+ * codex does not report every command that ran as an item, so a result without items does not prove that the turn did
+ * nothing.
+ *
+ * @see {@link TurnUsage}
  * @category models
  * @since 0.1.0
  */
@@ -56,18 +61,18 @@ export interface TurnResult<out A = undefined> {
   readonly completedAt: Option.Option<DateTime.Utc>
   readonly duration: Option.Option<Duration.Duration>
   /**
-   * The model that answered: the one that the thread or the turn was to use, or the one that codex was rerouted to. None
-   * when the server did not tell it.
+   * The model that answered: the one that the thread or the turn asked for, or the one that codex rerouted to. None
+   * when the server did not report it.
    */
   readonly model: Option.Option<string>
   readonly finalResponse: Option.Option<string>
   /**
-   * The plan that the agent proposed last, of a turn in plan mode. Such a turn may have no final response. The checklist
-   * that an agent keeps while it works is another thing: see `Turn.plan`.
+   * The last plan that the agent proposed, for a turn in plan mode. Such a turn may have no final response.
+   * `Turn.plan` is a different thing: the checklist that an agent keeps while it works.
    */
   readonly plan: Option.Option<string>
   readonly items: ReadonlyArray<Received.ThreadItem>
   readonly usage: Option.Option<TurnUsage>
-  /** The decoded final answer, of a run that was given a schema as `output`. */
+  /** The decoded final answer of a run with a schema as `output`. */
   readonly output: A
 }
