@@ -187,8 +187,8 @@ export interface ToolOptions<In extends Input, Out extends Schema.Constraint, E,
    */
   readonly input: In
   /**
-   * The schema of the handler's result, which the model receives as JSON. Default: the handler returns a {@link
-   * Result}.
+   * The schema of the handler's result, which the model receives as JSON. Default: the handler returns a
+   * {@link Result}.
    */
   readonly output?: Out | undefined
   /**

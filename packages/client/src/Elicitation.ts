@@ -291,8 +291,8 @@ export interface Content {
 }
 
 /**
- * The answer to an elicitation. Create it with {@link accept}, {@link acceptForSession}, {@link acceptAlways}, {@link
- * decline} or {@link cancel}.
+ * The answer to an elicitation. Create it with {@link accept}, {@link acceptForSession}, {@link acceptAlways},
+ * {@link decline} or {@link cancel}.
  *
  * @category models
  * @since 0.1.0

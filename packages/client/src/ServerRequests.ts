@@ -1,15 +1,15 @@
 /**
- * What the server asks of its client while it works: approvals, input, tools, tokens.
+ * Handlers for the requests that the server sends to its client: approvals, input, tools, tokens.
  *
- * There is one handler per request of the protocol. The default answers at once and grants nothing: approvals and
- * elicitations are declined, questions get no answers, permissions are granted empty, a tool call is told that there is no
- * such tool, and what has no harmless answer is refused with a JSON-RPC error. The server can therefore never wait for an
- * answer that nobody is going to give.
+ * There is one handler per request of the protocol. The default handler answers at once and grants nothing: it
+ * declines approvals and elicitations, leaves questions unanswered, grants empty permissions, tells a tool call that
+ * there is no such tool, and refuses requests without a harmless answer with a JSON-RPC error. So the server never
+ * waits for an answer that nobody is going to give.
  *
- * Handlers are replaced for a client ({@link layer}), for the turns of a thread (`startThread({ handlers })`) and for one
- * turn (`run(input, { handlers })`); the nearest wins, request by request. What a subagent asks goes to the handlers of the
- * turn that it works for. `Approvals`, `Questions`, `Elicitation` and `DynamicTools` make handlers with friendlier types than
- * the protocol's.
+ * Handlers can be replaced for a client ({@link layer}), for the turns of a thread (`startThread({ handlers })`) and
+ * for one turn (`run(input, { handlers })`). The nearest handler wins, for each request separately. A subagent's
+ * requests go to the handlers of the turn that it works for. `Approvals`, `Questions`, `Elicitation` and
+ * `DynamicTools` build handlers with friendlier types than the protocol's.
  *
  * @since 0.1.0
  */
@@ -30,10 +30,15 @@ import type * as Received from "./Received.ts"
 // =============================================================================
 
 /**
- * Fails a handler so that the server gets a JSON-RPC error with this message instead of a result. For an approval the
- * server then marks the item as failed and tells the model so; the turn goes on (measured). `code` is for what a newer
- * server may tell apart; default: -32603.
+ * The failure of a handler that refuses a request: the server receives a JSON-RPC error with this message instead of
+ * a result.
  *
+ * **Details**
+ *
+ * After a refused approval the server marks the item as failed and tells the model so; the turn goes on. `code` is
+ * for newer servers that may distinguish codes; default: -32603.
+ *
+ * @see {@link Handler}
  * @category errors
  * @since 0.1.0
  */
@@ -45,7 +50,7 @@ export class Refusal
 {}
 
 /**
- * The name of a request of the server.
+ * The method name of a server request.
  *
  * @category models
  * @since 0.1.0
@@ -53,8 +58,9 @@ export class Refusal
 export type Method = keyof Protocol
 
 /**
- * A request of the server, decoded.
+ * A decoded request of the server.
  *
+ * @see {@link RawRequest}
  * @category models
  * @since 0.1.0
  */
@@ -62,27 +68,32 @@ export interface Request<M extends Method> {
   /** The server's id of the request, unique within the connection. */
   readonly id: string | number
   readonly method: M
-  /** Those that an approval can be decided without, such as `reason`, are left out where they do not fit the protocol. */
+  /**
+   * The decoded params. A param that an approval can be decided without, such as `reason`, is left out if it does not
+   * fit the protocol.
+   */
   readonly params: ParamsOf<M>
-  /** The params that were left out, by their keys, as they came. Undefined where none was. */
+  /** The raw values of the params that were left out, by key. Undefined if none was. */
   readonly undecodable?: { readonly [key: string]: unknown } | undefined
   /**
-   * The item that the request is about, as the server told its start: for a change of files this is where the diff is.
-   * Undefined when this connection did not hear of the start, and for requests that are about no item.
+   * The item that the request is about, as the server reported it at its start; a file change carries its diff here.
+   * Undefined when this connection missed the start, and for requests about no item.
    */
   readonly item: Received.ThreadItem | undefined
 }
 
 /**
- * Handles one request.
+ * Handles one server request.
  *
  * **Details**
  *
- * A handler runs in a fiber of its own beside the reader and may use the client. The fiber is interrupted, and no answer
- * is sent, when the server resolves the request otherwise, when its turn ends and when the connection ends. A handler
- * that fails with a {@link Refusal} answers with a JSON-RPC error. One that fails otherwise, dies, takes longer than
- * {@link HandlerTimeout} or gives what does not fit the protocol is reported in the log, and the default answers instead.
+ * A handler runs in its own fiber beside the reader and may use the client. The fiber is interrupted, and no answer
+ * is sent, when the server resolves the request otherwise, when its turn ends, and when the connection ends. A
+ * handler that fails with a {@link Refusal} answers with a JSON-RPC error. A handler that fails otherwise, dies,
+ * takes longer than {@link HandlerTimeout}, or returns a result that does not fit the protocol is reported in the
+ * log, and the default handler answers instead.
  *
+ * @see {@link RawHandler}
  * @category models
  * @since 0.1.0
  */
@@ -91,8 +102,9 @@ export type Handler<M extends Method, R = never> = (
 ) => Effect.Effect<Protocol[M]["result"], unknown, R>
 
 /**
- * A request of the server as it came: nothing of it is checked.
+ * A server request as received, unchecked.
  *
+ * @see {@link Request}
  * @category models
  * @since 0.1.0
  */
@@ -101,14 +113,18 @@ export interface RawRequest {
   readonly id: string | number
   readonly method: string
   readonly params: unknown
-  /** The item that the request is about, if its params name one (`itemId`) and this connection heard of its start. */
+  /** The item that the request is about, if its params name one (`itemId`) and this connection saw its start. */
   readonly item: Received.ThreadItem | undefined
 }
 
 /**
- * Handles a request that this client need not know, such as one of a newer codex. The answer may be any JSON (`undefined` is
- * sent as `null`), and nobody checks it. All else is as with a {@link Handler}; one that fails with something other than a
- * {@link Refusal} answers with a JSON-RPC error where the method is unknown.
+ * Handles a request that this client need not know, such as one of a newer codex.
+ *
+ * **Details**
+ *
+ * The answer may be any JSON, and the client does not check it (`undefined` is sent as `null`). Otherwise it behaves
+ * like a {@link Handler}. If the method is unknown and the handler fails with something other than a {@link Refusal},
+ * the server receives a JSON-RPC error.
  *
  * @category models
  * @since 0.1.0
@@ -117,16 +133,17 @@ export type RawHandler<R = never> = (request: RawRequest) => Effect.Effect<unkno
 
 interface Raw<R> {
   /**
-   * Handlers of requests that the protocol does not have, by their method; without one they are refused (-32601). One of a
-   * method that it has goes before the checked handler beside it: for params of a newer codex that do not fit.
+   * Handlers by method, for methods that the protocol does not have; without a handler such a request is refused
+   * (-32601). A handler for a method of the protocol takes precedence over the checked handler beside it, for params
+   * of a newer codex that do not fit.
    */
   readonly raw?: { readonly [method: string]: RawHandler<R> | undefined } | undefined
 }
 
 interface McpToolApproval<R> {
   /**
-   * The approval of a call of an MCP server's tool, which codex sends as an elicitation without fields. Where there is none,
-   * the handler of elicitations gets it.
+   * Handles the approval of a call to an MCP server's tool, which codex sends as an elicitation without fields.
+   * Default: the elicitation handler receives it.
    */
   readonly mcpToolApproval?: Handler<"mcpServer/elicitation/request", R> | undefined
 }
@@ -134,6 +151,8 @@ interface McpToolApproval<R> {
 /**
  * One handler for each request of the protocol.
  *
+ * @see {@link Overrides}
+ * @see {@link defaults}
  * @category models
  * @since 0.1.0
  */
@@ -142,6 +161,8 @@ export type Handlers<R = never> = { readonly [M in Method]: Handler<M, R> } & Mc
 /**
  * Handlers for some of the requests.
  *
+ * @see {@link make}
+ * @see {@link layer}
  * @category models
  * @since 0.1.0
  */
@@ -151,7 +172,7 @@ export type Overrides<R = never> =
   & Raw<R>
 
 /**
- * What the handlers of a record require.
+ * The services that the handlers of a record require.
  *
  * @category models
  * @since 0.1.0
@@ -169,8 +190,9 @@ export type Services<H extends object> = {
 const rejection = "This client does not approve anything: no approval handler is installed."
 
 /**
- * The safe handlers.
+ * The default handlers, which answer at once and grant nothing.
  *
+ * @see {@link current}
  * @category handlers
  * @since 0.1.0
  */
@@ -205,8 +227,11 @@ export const defaults: { readonly [M in Method]: Handler<M> } = {
 }
 
 /**
- * Gives handlers the services that they require, from where this runs. Use it for handlers of a thread or a turn that need
- * services; {@link layer} does the same for a client.
+ * Provides handlers with the services that they require, captured from where this runs.
+ *
+ * **When to use**
+ *
+ * For handlers of a thread or a turn that need services.
  *
  * **Example** (A turn whose commands are approved by a policy of the application)
  *
@@ -229,13 +254,14 @@ export const defaults: { readonly [M in Method]: Handler<M> } = {
  * })
  * ```
  *
+ * @see {@link layer} for a whole client
  * @category handlers
  * @since 0.1.0
  */
 export const make = <const H extends Overrides<unknown>>(handlers: H): Effect.Effect<Overrides, never, Services<H>> =>
   capture(required(handlers))
 
-// What each handler requires is a part of what all require.
+// The requirements of each handler are part of the requirements of all.
 const required = <H extends Overrides<unknown>>(handlers: H) => handlers as Overrides<Services<H>>
 
 // =============================================================================
@@ -259,6 +285,7 @@ const required = <H extends Overrides<unknown>>(handlers: H) => handlers as Over
  * )
  * ```
  *
+ * @see {@link make} for a thread or a turn
  * @category layers
  * @since 0.1.0
  */
@@ -266,7 +293,7 @@ export const layer = <const H extends Overrides<unknown>>(handlers: H): Layer.La
   layerOf(required(handlers))
 
 /**
- * The handlers of the context: what was provided with {@link layer}, and the {@link defaults} for the rest.
+ * The handlers of the context: those provided with {@link layer}, and the {@link defaults} for the rest.
  *
  * @category handlers
  * @since 0.1.0
@@ -276,9 +303,10 @@ export const current: Effect.Effect<Handlers> = Effect.contextWith((context: Con
 )
 
 /**
- * How long a handler may take before the default answers in its place. Default: 1 hour, which leaves time for a person
- * and still ends. It is read when the client's layer is built.
+ * How long a handler may run before the default handler answers instead. Default: 1 hour, which leaves time for a
+ * person and still ends. It is read when the client's layer is built.
  *
+ * @see {@link Handler}
  * @category references
  * @since 0.1.0
  */

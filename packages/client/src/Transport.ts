@@ -1,5 +1,5 @@
 /**
- * Moves whole frames, one JSON text each, between this process and an app-server. It knows nothing of their meaning.
+ * Moves whole frames, each one JSON text, between this process and an app-server. It does not interpret them.
  *
  * @since 0.1.0
  */
@@ -23,52 +23,63 @@ import * as LineFramer from "./internal/wire/lineFramer.ts"
 import * as WebSocketToken from "./internal/wire/webSocketToken.ts"
 
 /**
- * A connection to an app-server.
+ * A connection to an app-server that carries whole frames.
  *
  * **Details**
  *
- * `receive` is a plain callback and not a `Stream`, because one pipe carries every reply and the events of every turn: it
- * is read as fast as it comes and nothing may hold it back.
+ * `receive` is a plain callback and not a `Stream`, because one pipe carries every reply and the events of every
+ * turn: it is read as fast as data arrives, and nothing may hold it back.
  *
+ * @see {@link makeStdio}
+ * @see {@link makeWebSocket}
+ * @see {@link makeMemory}
  * @category services
  * @since 0.1.0
  */
 export class Transport extends Context.Service<Transport, {
   /**
-   * Hands the frames of each read to `onFrames`, in order, and fails with the one cause when the connection ends. What
-   * arrived before the end is handed over first. One receiver at a time.
+   * Passes the frames of each read to `onFrames`, in order, and fails with the connection's cause when the connection
+   * ends, after all frames that arrived before. One receiver at a time.
    *
-   * `more` says that the next read follows at once, with or without frames, so that readers may be woken once for both.
+   * `more` means that the next read follows at once, with or without frames, so that readers can be woken once for
+   * both.
    */
   readonly receive: (
     onFrames: (frames: ReadonlyArray<string>, more?: boolean) => void
   ) => Effect.Effect<never, ConnectionError>
   /** Sends a frame. Waits while the connection is full. Never fails: a broken connection ends `receive`. */
   readonly send: (frame: string) => Effect.Effect<void>
-  /** The longest frame that the server takes here, in bytes. A longer one would end the connection. Default: any. */
+  /**
+   * The longest frame that the server accepts on this connection, in bytes. A longer frame would end the connection.
+   * Default: no limit.
+   */
   readonly maxSendBytes?: number | undefined
-  /** What is at the other end, for messages: the executable, or the address. */
+  /** The other end, for messages: the executable or the address. */
   readonly description: string
-  /** The last lines that the server wrote beside the protocol, oldest first; empty where there is no such place. */
+  /**
+   * The last lines that the server wrote outside the protocol, oldest first. Empty for a transport without such a
+   * log.
+   */
   readonly log: Effect.Effect<ReadonlyArray<string>>
-  /** Hands each further line of that log to `onLine`, which must not throw, until the scope closes. */
+  /** Passes each new line of that log to `onLine`, which must not throw, until the scope closes. */
   readonly watchLog?: ((onLine: (line: string) => void) => Effect.Effect<void, never, Scope.Scope>) | undefined
 }>()("@effect-codex/client/Transport") {}
 
 /**
- * Options of the transport over the pipes of a process.
+ * Options of {@link makeStdio}.
  *
  * @category options
  * @since 0.1.0
  */
 export interface StdioOptions {
-  /** The longest frame that is accepted, in bytes. A longer one ends the connection. Default: 256 MiB. */
+  /** The longest frame to accept, in bytes. A longer frame ends the connection. Default: 256 MiB. */
   readonly maxFrameBytes?: number | undefined
 }
 
 /**
- * Frames as lines on the stdin and stdout of the {@link AppServer}.
+ * A transport that sends frames as lines over the stdin and stdout of the {@link AppServer}.
  *
+ * @see {@link layerStdio}
  * @category constructors
  * @since 0.1.0
  */
@@ -112,6 +123,7 @@ export const makeStdio = Effect.fnUntraced(function*(
 /**
  * {@link makeStdio} as a layer.
  *
+ * @see {@link layerWebSocket}
  * @category layers
  * @since 0.1.0
  */
@@ -119,58 +131,60 @@ export const layerStdio = (options?: StdioOptions): Layer.Layer<Transport, never
   Layer.effect(Transport, makeStdio(options))
 
 /**
- * A WebSocket to a running app-server.
+ * Options of {@link makeWebSocket}.
  *
  * @category options
  * @since 0.1.0
  */
 export interface WebSocketOptions {
-  /** Such as `ws://127.0.0.1:4500` or `wss://codex.example.com/`. codex takes any path. */
+  /** The server's URL, such as `ws://127.0.0.1:4500` or `wss://codex.example.com/`. codex accepts any path. */
   readonly url: string
   /**
-   * Sent as `Authorization: Bearer`. An Effect is run for each connection, so that a token can be short-lived: see
-   * {@link signedBearer}. It fails with an `AppServerConnectError` whose reason is `token`. White space around a token is
-   * dropped, as the server does with its file.
+   * The token to send as `Authorization: Bearer`. An Effect runs for each connection, so a token can be short-lived:
+   * see {@link signedBearer}. It fails with an `AppServerConnectError` whose reason is `token`. White space around a
+   * token is removed, as the server does with its token file.
    */
   readonly token?:
     | Redacted.Redacted<string>
     | Effect.Effect<Redacted.Redacted<string>, AppServerConnectError>
     | undefined
-  /** More headers of the opening request. The WebSocket of a browser takes none, and no token. */
+  /** More headers for the opening request. A browser's WebSocket supports neither headers nor a token. */
   readonly headers?: { readonly [name: string]: string | Redacted.Redacted<string> } | undefined
   /**
-   * Whether plain `ws://` may go to a host other than `localhost`, `127.0.0.0/8` and `[::1]`. Who is on the way can then
-   * read the token and everything else, and run commands with it. Default: `false`.
+   * Allows plain `ws://` to a host other than `localhost`, `127.0.0.0/8` and `[::1]`. Anyone on the network path can
+   * then read the token and everything else, and run commands with the token. Default: `false`.
    */
   readonly allowInsecure?: boolean | undefined
-  /** How long the opening may take, and before it the making of the token. Default: 10 seconds each. */
+  /** How long opening the WebSocket may take, and before it obtaining the token. Default: 10 seconds each. */
   readonly connectTimeout?: Duration.Input | undefined
   /**
-   * The longest frame that is accepted, in bytes. A longer one ends the connection. Where the platform's WebSocket has a
-   * lower limit (`ws`: 100 MiB), that one counts; the layers of `@effect-codex/node` set it to this. Default: 256 MiB.
+   * The longest frame to accept, in bytes. A longer frame ends the connection. A lower limit of the platform's
+   * WebSocket takes precedence (`ws`: 100 MiB); the layers of `@effect-codex/node` set that limit to this value.
+   * Default: 256 MiB.
    */
   readonly maxFrameBytes?: number | undefined
-  /** What the other end is called in messages. Default: the URL without credentials and query. */
+  /** The name of the other end in messages. Default: the URL without credentials and query. */
   readonly description?: string | undefined
 }
 
 /**
- * Frames as the text messages of a WebSocket, to a server that was started with `codex app-server --listen ws://IP:PORT`.
- * It is open when this succeeds, and closed with code 1000 when the scope closes; a peer that does not answer that within
- * a second is dropped.
+ * A transport that sends frames as text messages of a WebSocket, to a server that was started with `codex app-server
+ * --listen ws://IP:PORT`. The connection is open when this succeeds. When the scope closes, the WebSocket is closed
+ * with code 1000; a peer that does not answer the close within a second is dropped.
  *
  * **Details**
  *
- * Fails with `AppServerConnectError`, whose `reason` says what to do. A connection that ends later ends `receive` with a
- * `TransportError` that has the close code. A binary message is no message of the protocol and is counted as one.
+ * Fails with `AppServerConnectError`, whose `reason` says what to do. When the connection ends later, `receive` fails
+ * with a `TransportError` that has the close code. A binary message is not part of the protocol; it is counted as an
+ * unreadable message.
  *
- * `send` waits while more than 4 MiB are buffered in the WebSocket, where the platform tells that (`bufferedAmount`).
+ * `send` waits while more than 4 MiB are buffered in the WebSocket, if the platform reports it (`bufferedAmount`).
  *
  * **Gotchas**
  *
- * Measured on codex 0.169: it closes the connection without a close frame when a client sends a frame of more than 16 MiB,
- * and when a client leaves some tens of thousands of messages unread. What runs on the server goes on without the client:
- * its turns end as they would have, and a pending approval is asked again, under its id, of who resumes the thread.
+ * codex closes the connection without a close frame when a client sends a frame of more than 16 MiB, and when a
+ * client leaves some tens of thousands of messages unread. Work on the server goes on without the client: its turns
+ * end as usual, and a pending approval is sent again, with its id, to the client that resumes the thread.
  *
  * **Example** (A server behind a proxy, with short-lived tokens)
  *
@@ -188,6 +202,7 @@ export interface WebSocketOptions {
  *   )
  * ```
  *
+ * @see {@link layerWebSocket}
  * @category constructors
  * @since 0.1.0
  */
@@ -200,6 +215,8 @@ export const makeWebSocket: (
 /**
  * {@link makeWebSocket} as a layer.
  *
+ * @see {@link layerWebSocketConfig}
+ * @see {@link layerStdio}
  * @category layers
  * @since 0.1.0
  */
@@ -209,7 +226,7 @@ export const layerWebSocket = (
   Layer.effect(Transport, makeWebSocket(options))
 
 /**
- * {@link layerWebSocket} with options that are read from the `ConfigProvider`.
+ * {@link layerWebSocket} with options read from the `ConfigProvider`.
  *
  * @category layers
  * @since 0.1.0
@@ -220,7 +237,8 @@ export const layerWebSocketConfig = (
   Layer.effect(Transport, Effect.flatMap(Config.unwrap(options), makeWebSocket))
 
 /**
- * What a signed token says. The server compares it with `--ws-issuer` and `--ws-audience` if it has them.
+ * Options of {@link signedBearer}. The server compares `issuer` and `audience` with `--ws-issuer` and `--ws-audience`
+ * if it was started with them.
  *
  * @category options
  * @since 0.1.0
@@ -231,16 +249,17 @@ export interface SignedBearerOptions {
   readonly issuer?: string | undefined
   readonly audience?: string | undefined
   /**
-   * For how long the token is good. It is looked at when a connection is opened, and not again. Default: 60 seconds. The
-   * server allows for 30 seconds of difference between the clocks (`--ws-max-clock-skew-seconds`).
+   * How long the token is valid. The server checks it only when a connection is opened. Default: 60 seconds. The
+   * server tolerates a clock difference of 30 seconds (`--ws-max-clock-skew-seconds`).
    */
   readonly lifetime?: Duration.Input | undefined
 }
 
 /**
- * Makes a token for a server that was started with `--ws-auth signed-bearer-token`: a JSON Web Token signed with
- * HMAC-SHA256, the only algorithm that it takes. Each run makes a new one.
+ * Signs a token for a server that was started with `--ws-auth signed-bearer-token`: a JSON Web Token signed with
+ * HMAC-SHA256, the only algorithm that the server accepts. Each run signs a new token.
  *
+ * @see {@link WebSocketOptions}
  * @category constructors
  * @since 0.1.0
  */
@@ -251,18 +270,22 @@ export const signedBearer: (
 /**
  * One end of a connection in memory.
  *
+ * @see {@link makeMemory}
  * @category models
  * @since 0.1.0
  */
 export interface MemoryEnd extends Context.Service.Shape<typeof Transport> {
-  /** Sends frames that the other end gets in one read. */
+  /** Sends frames that the other end receives in one read. */
   readonly sendAll: (frames: ReadonlyArray<string>) => Effect.Effect<void>
-  /** Ends the connection for the other end, after what was sent. */
+  /**
+   * Ends the connection for the other end, after all frames that were sent. Default cause: the other end closed the
+   * connection.
+   */
   readonly close: (cause?: ConnectionError) => Effect.Effect<void>
 }
 
 /**
- * A connection in memory, for tests: what one end sends the other receives, all that waits as one read.
+ * A connection in memory, for tests. Each end receives what the other sends, and all waiting frames as one read.
  *
  * **Example** (A client whose server is the test)
  *
@@ -281,7 +304,7 @@ export interface MemoryEnd extends Context.Service.Shape<typeof Transport> {
  * @since 0.1.0
  */
 export const makeMemory: Effect.Effect<readonly [client: MemoryEnd, server: MemoryEnd]> = Effect.gen(function*() {
-  // Bounded, so that a test whose one end does not read is told by its other end being suspended.
+  // Bounded, so that when a test leaves one end unread, the sender suspends and the test shows it.
   const toServer = yield* Queue.bounded<string, ConnectionError | Cause.Done>(16_384)
   const toClient = yield* Queue.bounded<string, ConnectionError | Cause.Done>(16_384)
   const end = (

@@ -1,4 +1,4 @@
-/** What is behind the services of a connection, in one module, so that it is loaded at once. */
+/** The implementation behind the services of a connection, in one module, so that it is loaded at once. */
 export * as auth from "./auth/auth.ts"
 export * as codex from "./handles/codex.ts"
 export { decode } from "./protocol/decodeNotification.ts"

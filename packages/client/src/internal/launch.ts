@@ -1,6 +1,6 @@
 /**
- * How codex app-server is started and greeted. Without Effect, so that a program can start codex before it loads the rest:
- * `earlyProcess.ts` of `@effect-codex/node`.
+ * How to start codex app-server and initialize it. It imports nothing of Effect, so that a program can start codex
+ * before it loads the rest: `earlyProcess.ts` of `@effect-codex/node`.
  */
 import type * as Sent from "@effect-codex/protocol/Sent"
 import type { Options as ProcessOptions } from "../AppServer.ts"
@@ -20,7 +20,7 @@ export const argv = ({ args, configOverrides = [], credentialsStore }: ArgvOptio
   ]
 }
 
-/** What is wrong with the first override that codex would take for something else. */
+/** The first override that codex would read as something else. */
 export const overrideProblem = ({ args, configOverrides }: ArgvOptions): ConfigOverrides.Problem | undefined =>
   args !== undefined || configOverrides === undefined ? undefined : ConfigOverrides.encode(configOverrides).problems[0]
 
@@ -45,6 +45,6 @@ export const initialize = (
   capabilities: Sent.InitializeCapabilities
 ): Sent.InitializeParams => ({ clientInfo: { ...clientInfo, title: clientInfo.title ?? null }, capabilities })
 
-/** The first frame of a client without options of its own, to the byte: its first request is this one. */
+/** The first frame of a client without options of its own, byte for byte: its first request is this one. */
 export const firstFrame = (): string =>
   JSON.stringify({ id: 1, method: "initialize", params: initialize(clientInfo(undefined), capabilities(undefined)) })

@@ -1,19 +1,19 @@
 /**
- * What is loaded when a layer is built, and not with the program that names it. Where the layer starts codex, that is
- * starting meanwhile, so nobody waits for it; a program that replaces the services loads none of it.
+ * Modules that are loaded when a layer is built, not when a program imports it. If the layer starts codex, loading
+ * overlaps with that start and costs no time; a program that replaces the services loads none of them.
  */
 import * as Effect from "effect/Effect"
 
 /**
- * A bundle in one file may have the module after a top-level await of its entry, which waits for what needs the module: then
- * there is none, and never will be.
+ * In a single-file bundle the module may stand behind a top-level await of the entry, which itself waits for the
+ * module. Then `load` yields `undefined`, now and later.
  */
 const loaded = <A extends object>(load: () => Promise<A | undefined>): Effect.Effect<A> =>
   Effect.flatMap(Effect.promise(load), (module) =>
     module === undefined
       ? Effect.die(
         new Error(
-          "effect-codex loads a part of itself when it is wanted, and the bundler has put that part behind the top-level " +
+          "effect-codex loads a part of itself on demand, and the bundler has put that part behind the top-level " +
             "`await` of the program, where it is never reached. Let the bundler split the code (rollup: without " +
             "`inlineDynamicImports`), or start the program without a top-level `await`: `NodeRuntime.runMain(program)` or " +
             "`void main()`."
@@ -21,8 +21,8 @@ const loaded = <A extends object>(load: () => Promise<A | undefined>): Effect.Ef
       )
       : Effect.succeed(module))
 
-/** The connection and the client, at once: who makes the one nearly always makes the other after it. */
+/** The connection and the client together: a program that needs one nearly always needs the other. */
 export const implementation = loaded(() => import("./implementation.ts"))
 
-/** The WebSocket, which most do without. */
+/** The WebSocket, which most programs do not need. */
 export const webSocket = loaded(() => import("./wire/webSocket.ts"))

@@ -1,6 +1,6 @@
 /**
- * Checks options that a program without types may get wrong and that nothing else would notice: what stays in the client,
- * and what is taken apart before it is sent. The protocol's schemas check the rest.
+ * Checks options that an untyped program may get wrong and that nothing else would notice: those that stay in the
+ * client, and those that are taken apart before they are sent. The protocol's schemas check the rest.
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -60,7 +60,7 @@ export const handlers: Kind = {
   }
 }
 export const tools: Kind = {
-  expected: "what DynamicTools.make makes",
+  expected: "the result of DynamicTools.make",
   fits: (u) => Predicate.hasProperty(u, "specs") && Array.isArray(u.specs) && Predicate.hasProperty(u, "handler")
 }
 export const oneOf = (...all: ReadonlyArray<string>): Kind => ({
@@ -75,7 +75,7 @@ export const either = (one: Kind, other: Kind): Kind => ({
 const invalid = (argument: string, expected: string) =>
   new InvalidArgument({ argument, detail: `expected ${expected}.` })
 
-/** What is wrong with the first option that does not fit. An option that is undefined is one that is left out. */
+/** The problem of the first option that does not fit. An undefined option counts as left out. */
 export const problemOf = (options: unknown, kinds: Kinds): InvalidArgument | undefined => {
   if (options === undefined || options === null) return undefined
   if (!isRecord(options)) return invalid("options", record.expected)
@@ -89,7 +89,7 @@ export const problemOf = (options: unknown, kinds: Kinds): InvalidArgument | und
 export const check = (options: unknown, kinds: Kinds): Effect.Effect<void, InvalidArgument> =>
   Effect.suspend(() => problemOf(options, kinds) ?? Effect.void)
 
-/** Checks an argument, which must be there. */
+/** Checks a required argument. */
 export const checkArgument = (argument: string, value: unknown, kind: Kind): Effect.Effect<void, InvalidArgument> =>
   Effect.suspend(() => kind.fits(value) ? Effect.void : invalid(argument, kind.expected))
 

@@ -1,9 +1,11 @@
-/** A scope below the present one, which may close before it. */
+/** A child of the current scope that may close before it. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 
-/** Runs an effect in a scope of its own, which closes at once if the effect fails or is interrupted. Gives the scope too. */
+/**
+ * Runs an effect in a child scope, which closes at once if the effect fails or is interrupted. Returns the scope too.
+ */
 export const inOwnScope = <A, E, R>(
   effect: Effect.Effect<A, E, R>
 ): Effect.Effect<readonly [A, Scope.Closeable], E, Exclude<R, Scope.Scope> | Scope.Scope> =>

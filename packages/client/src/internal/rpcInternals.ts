@@ -1,8 +1,8 @@
 /**
- * What the parts of the client tell each other beside the public members of `AppServerRpc`.
+ * The internal members that the parts of the client use beside the public ones of `AppServerRpc`.
  *
- * It stands behind a key on the service's object that is not part of its type. A wrapper that is made by spreading the
- * service keeps it. For a service without it, such as a mock of the public members, it is derived from those.
+ * They stand behind a key on the service's object that is not part of its type. A wrapper made by spreading the
+ * service keeps them. For a service without them, such as a mock of the public members, they are derived from those.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -20,66 +20,66 @@ import { decode } from "./protocol/decodeNotification.ts"
 import { threadIdOf } from "./protocol/peek.ts"
 import type { Told } from "./settings/heldSettings.ts"
 
-/** Receives the notifications of one thread, or of no thread. The reader calls it: it must not wait and must not throw. */
+/** Receives the notifications of one thread, or of no thread. Called by the reader; must not block or throw. */
 export interface ThreadObserver {
-  /** `bytes` is the size of the frame; 0 where it is not known. */
+  /** `bytes` is the size of the frame, or 0 if unknown. */
   readonly onNotification: (notification: Raw, bytes: number) => void
-  /** All frames of a read were handed over, or of several that followed one another at once. */
+  /** All frames of a read, or of several consecutive reads, were passed on. */
   readonly onReadEnd: () => void
   /** The connection ended for good; nothing follows. */
   readonly onEnd: (cause: ConnectionError) => void
   /**
-   * The connection is lost and is made again. The server's process has most likely ended, and with it all that it did.
+   * The connection was lost and is being restored. The server's process has most likely ended, and its work with it.
    */
   readonly onLost?: ((cause: ConnectionError) => void) | undefined
-  /** It was made again. The server tells nothing of a thread before that is resumed. */
+  /** The connection was restored. The server sends no notifications of a thread before that thread is resumed. */
   readonly onRestored?: (() => void) | undefined
-  /** The handler of a request has ended, of a turn or of the subagents that work for it. */
+  /** The handler of a request ended. The request belongs to the turn or to a subagent that works for it. */
   readonly onHandled?: ((turnId: string | undefined) => void) | undefined
-  /** What a turn of a subagent that works for a turn of this thread has used so far. */
+  /** The tokens used so far by the turn of a subagent that works for a turn of this thread. */
   readonly onSubagentUsage?: ((turnId: string, subagentTurnId: string, tokenUsage: unknown) => void) | undefined
-  /** The handlers for the requests of a turn, or of the thread where a request names no turn. */
+  /** The handlers for the requests of a turn, or of the thread when a request names no turn. */
   readonly handlers?: ((turnId: string | undefined) => Overrides | undefined) | undefined
-  /** Waits until it is known whether the turn has handlers. Undefined where it is known. */
+  /** Waits until it is known whether the turn has handlers. Undefined if it is known already. */
   readonly undecided?: ((turnId: string | undefined) => Effect.Effect<void> | undefined) | undefined
-  /** The span of the turn, below which those of its requests belong. */
+  /** The turn's span, which becomes the parent of its requests' spans. */
   readonly span?: ((turnId: string | undefined) => Tracer.AnySpan | undefined) | undefined
 }
 
 export interface RpcInternals {
   /**
-   * Observes one thread until the scope closes, or with `undefined` what belongs to no thread. The base of `Thread`, `Turn`
-   * and `Auth`; costs no fiber and no queue.
+   * Observes one thread until the scope closes, or with `undefined` the notifications of no thread. `Thread`, `Turn`
+   * and `Auth` build on it; it costs no fiber and no queue.
    */
   readonly observe: (threadId: string | undefined, observer: ThreadObserver) => Effect.Effect<void, never, Scope.Scope>
-  /** Looks at the params of a notification that an observer got. Never fails; counts what it does not understand. */
+  /** Decodes a notification that an observer received. Never fails; counts notifications that do not decode. */
   readonly decode: (notification: Raw) => ServerNotification
-  /** Reports something odd, as a diagnostic and a metric; a fiber of the connection logs it. Never waits. */
+  /** Reports an anomaly as a diagnostic and a metric; a fiber of the connection logs it. Never waits. */
   readonly tell: (diagnostic: Diagnostic) => void
-  /** Reports something odd that has no kind of its own, or a slow reader. Never waits. */
+  /** Reports an anomaly without a kind of its own, or a slow reader. Never waits. */
   readonly report: (text: string, unreadBytes?: number) => void
   /**
-   * Runs an effect each time that the connection was made again, before anything else is sent on it, until the scope
-   * closes. For what a new process has to be told, such as a login that it does not store. It may take as long as a
-   * request.
+   * Runs an effect each time the connection was restored, before anything else is sent on it, until the scope closes.
+   * Use it for state that a new process must receive again, such as a login that the server does not store. The
+   * effect may take as long as a request.
    */
   readonly afterRestart: (effect: Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope>
-  /** The requests of the server whose handlers run here, of a turn and of the subagents that work for it. */
+  /** The server requests whose handlers are running, for a turn and for the subagents that work for it. */
   readonly openServerRequests: (threadId: string, turnId: string) => ReadonlyArray<string>
   /**
-   * Ends the handlers of what was asked of a thread on a connection that was lost, and was not asked again on the next
-   * one. For who has resumed the thread: what is asked again comes before the answer to a request that follows.
+   * Ends the handlers of a thread's requests that came on a lost connection and were not repeated on the next one.
+   * Call it after resuming the thread: the server repeats its requests before it answers the next request.
    */
   readonly settleServerRequests: (threadId: string) => void
-  /** The MCP servers of a thread that the server has said to be starting, and nothing else of them since then. */
+  /** The MCP servers of a thread whose last reported state is starting. */
   readonly startingMcpServers: (threadId: string) => ReadonlyArray<string>
-  /** What a thread holds, as far as the server has told it. The same object until it tells more. */
+  /** The thread's settings as far as the server reported them. The same object until it reports more. */
   readonly settingsOf: (threadId: string) => Told | undefined
-  /** How many tokens a thread has used in all, as the server told last. */
+  /** The total tokens that a thread has used, as last reported by the server. */
   readonly tokensOf: (threadId: string) => number | undefined
 }
 
-/** The connection, as the parts of the client hand it to each other. */
+/** The connection, as the parts of the client pass it to each other. */
 export type Rpc = AppServerRpc["Service"]
 
 const key = Symbol("@effect-codex/client/AppServerRpc/internals")
@@ -88,12 +88,12 @@ interface Keyed {
   readonly [key]?: RpcInternals
 }
 
-/** The service with its internals. */
+/** Attaches the internals to the service. */
 export const withInternals = (rpc: Rpc, internals: RpcInternals): Rpc => Object.assign(rpc, { [key]: internals })
 
 const derivations = new WeakMap<Rpc, RpcInternals>()
 
-/** The internals of a service. */
+/** Returns the internals of a service; derives them from the public members if it has none. */
 export const internalsOf = (rpc: Rpc & Keyed): RpcInternals => {
   const known = rpc[key] ?? derivations.get(rpc)
   if (known !== undefined) return known
@@ -106,17 +106,17 @@ export const internalsOf = (rpc: Rpc & Keyed): RpcInternals => {
 // Derived from the public members
 // =============================================================================
 
-/** As it came from the server. */
+/** The notification as the server sent it. */
 const rawOf = (event: ServerNotification): Raw =>
   event._tag === "Unknown" || event._tag === "Undecodable" ? { _tag: event.method, params: event.params } : event
 
 const derived = (rpc: Rpc): RpcInternals => ({
   observe: observeOf(rpc.notifications),
   decode,
-  // Who replaces the connection has no log of it.
+  // A replaced connection has no log to write to.
   tell: () => {},
   report: () => {},
-  // A connection that nobody made is not made again.
+  // A connection that the client did not open is never restored.
   afterRestart: () => Effect.void,
   openServerRequests: () => [],
   settleServerRequests: () => {},
@@ -125,7 +125,7 @@ const derived = (rpc: Rpc): RpcInternals => ({
   tokensOf: () => undefined
 })
 
-/** One run of the notifications for all observers, from the first until the last has left. */
+/** Runs the notifications once for all observers, from the first until the last leaves. */
 const observeOf = (notifications: Rpc["notifications"]): RpcInternals["observe"] => {
   let observers: ReadonlyArray<{ readonly threadId: string | undefined; readonly observer: ThreadObserver }> = []
   let end: ConnectionError | undefined
@@ -167,7 +167,7 @@ const observeOf = (notifications: Rpc["notifications"]): RpcInternals["observe"]
         if (end !== undefined) observer.onEnd(end)
         observers = [...observers, entry]
         if (reading !== undefined) return Effect.void
-        // The release of the last observer ends it.
+        // Detached: the release of the last observer interrupts it.
         return Effect.map(Effect.forkDetach(read, { startImmediately: true }), (fiber) => {
           reading = fiber
         })

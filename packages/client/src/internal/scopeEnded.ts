@@ -1,4 +1,4 @@
-/** What those are told who wait for something whose scope closes. */
+/** The error for callers that wait for something whose scope closes. */
 import { TransportError } from "../CodexError.ts"
 
 export const scopeEnded = (of: "layer" | "turn" | "goal") =>

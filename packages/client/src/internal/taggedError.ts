@@ -1,6 +1,6 @@
 /**
- * `Schema.TaggedError` for errors that print, clone and serialize as errors should. Effect shows only the fields of its
- * errors to `console.error`, and a message that is a getter of the class gets lost in `structuredClone`.
+ * `Schema.TaggedError` for errors that print, clone and serialize as errors should. Effect shows only the fields of
+ * its errors to `console.error`, and `structuredClone` loses a message that is a getter of the class.
  */
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
@@ -9,13 +9,13 @@ import { visibleLines } from "./text/visibleText.ts"
 
 const IdentifierKey = "~@effect-codex/error"
 
-/** The identifier of an error's class, also of a class of another copy of this library. */
+/** The identifier of an error's class, even if the class comes from another copy of this library. */
 export const identifierOf = (u: unknown): string | undefined =>
   Predicate.hasProperty(u, IdentifierKey) && Predicate.isString(u[IdentifierKey]) ? u[IdentifierKey] : undefined
 
 const safe = (text: string): string => visibleLines(withoutKeys(text))
 
-// A cause can be anything, also what JSON does not take.
+// A cause can be anything, even a value that JSON or `String` cannot write.
 const causeText = (cause: unknown): string => {
   try {
     return safe(String(cause))
@@ -29,7 +29,7 @@ const json = (error: Error): unknown => {
   return { ...fields, message: error.message, ...(cause === undefined ? {} : { cause: causeText(cause) }) }
 }
 
-/** The fields that hold what others said. */
+/** The fields that quote others and may hold secrets. */
 const quotes = ["detail", "issue", "closeReason", "stderr", "data"]
 
 const withoutKeysOf = (fields: unknown): unknown => {
@@ -46,23 +46,25 @@ const constant = (value: unknown): PropertyDescriptor => ({ value, configurable:
 const printable = <C>(base: C, identifier: string, tag: string): C => {
   if (!Predicate.isFunction(base)) return base
   Object.defineProperties(base.prototype, {
-    // Effect names an error by its identifier, which is for schemas; a person reads the tag.
+    // Effect uses the identifier as the name; a person reads the tag.
     name: constant(tag),
     [IdentifierKey]: constant(identifier),
-    // Effect's own hook shows the fields without message and stack. Without a hook it is printed as any error is.
+    // Effect's own hook shows the fields without message and stack. Without a hook the error prints as any other
+    // error does.
     [Symbol.for("nodejs.util.inspect.custom")]: constant(undefined),
     toJSON: constant(function(this: Error) {
       return json(this)
     })
   })
-  // A bundle, such as the drop-in of the promise package, has classes of its own, and its user another copy of them.
+  // A bundle, such as the drop-in of the promise package, contains its own copy of the classes, and its user may hold
+  // another.
   Object.defineProperty(base, Symbol.hasInstance, constant((u: unknown) => identifierOf(u) === identifier))
-  // A proxy and not a subclass, because the type of a subclass of a class that is not known cannot be written down.
+  // A proxy instead of a subclass, because a subclass of an unknown class has no type that can be written down.
   return new Proxy(base, {
     construct(target, args, newTarget) {
       const [fields, ...rest] = args
       const error: Error = Reflect.construct(target, [withoutKeysOf(fields), ...rest], newTarget)
-      // One that is a field of the error is there already, and is what somebody wants to send.
+      // A message that is a field of the error is already set, and somebody wants it sent unchanged.
       if (!Object.hasOwn(error, "message")) {
         Object.defineProperty(error, "message", constant(safe(error.message)))
       }
@@ -72,8 +74,8 @@ const printable = <C>(base: C, identifier: string, tag: string): C => {
 }
 
 /**
- * Defines an error as `Schema.TaggedError` does. `identifier` is in the namespace of its module, so that `Schema.is` of the
- * class accepts no other class with the same tag.
+ * Defines an error as `Schema.TaggedError` does. `identifier` is in the namespace of its module, so that `Schema.is`
+ * of the class accepts no other class with the same tag.
  */
 export const TaggedError =
   <Self>(identifier: string) =>
