@@ -130,7 +130,7 @@ const words = (error: unknown): string => {
   if (Predicate.hasProperty(error, "message") && Predicate.isString(error.message) && error.message !== "") {
     return error.message
   }
-  return Predicate.hasProperty(error, "_tag") ? String(error._tag) : "it gives no reason."
+  return Predicate.hasProperty(error, "_tag") ? String(error._tag) : "it gave no reason."
 }
 
 const anything = { jsonSchema: { type: "object" }, decode: (value: unknown) => ({ ok: true as const, value }) }

@@ -7,8 +7,8 @@ import { SandboxTypeId as TypeId } from "./internal/settings/presets.ts"
 import type * as Sent from "./Sent.ts"
 
 /**
- * A sandbox for the agent's commands. Create it with {@link readOnly}, {@link workspaceWrite}, {@link
- * workspaceWriteWith} or {@link fullAccess}.
+ * A sandbox for the agent's commands. Create it with {@link readOnly}, {@link workspaceWrite},
+ * {@link workspaceWriteWith} or {@link fullAccess}.
  *
  * @category models
  * @since 0.1.0

@@ -42,7 +42,7 @@ describe("a start that fails", () => {
         const { message, reason } = yield* startError(home, { env: { CODEX_HOME: path } })
         assert.strictEqual(reason, `CODEX_HOME points to "${path}", but that path does not exist.`)
         assert.isTrue(message.startsWith(`codex app-server did not start (initialize): ${reason}`), message)
-        assert.include(message, "Give it a `CODEX_HOME` that is a folder")
+        assert.include(message, "Set `CODEX_HOME` to an existing folder")
         assert.notInclude(message, "--help")
       })
   )
@@ -56,7 +56,7 @@ describe("a start that fails", () => {
       const under = join(file, "home")
       const isUnder = yield* startError(home, { env: { CODEX_HOME: under } })
       assert.strictEqual(isUnder.reason, `failed to read CODEX_HOME "${under}": Not a directory (os error 20).`)
-      assert.include(isUnder.message, "Give it a `CODEX_HOME` that is a folder")
+      assert.include(isUnder.message, "Set `CODEX_HOME` to an existing folder")
     }))
 
   inHome("because an override is wrong names it", (home) =>

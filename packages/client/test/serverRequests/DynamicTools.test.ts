@@ -289,7 +289,7 @@ describe("an input of another library", () => {
     Effect.gen(function*() {
       const problemOf = (tool: DynamicTools.Tool) =>
         Effect.map(Effect.flip(DynamicTools.make(tool)), ({ message }) => message)
-      assert.include(yield* problemOf(toolOf(standard(false))), "does not give its JSON Schema")
+      assert.include(yield* problemOf(toolOf(standard(false))), "does not offer its JSON Schema")
       assert.include(
         yield* problemOf(toolOf({ ...input, jsonSchema: { type: "string" } })),
         "the tool \"lookup\": its input is not an object"

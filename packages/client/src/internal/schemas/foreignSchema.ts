@@ -6,7 +6,7 @@ import { issueText } from "../text/issueText.ts"
 
 type ForeignSchema<A> = StandardOutput<A> | JsonSchemaOutput<A>
 
-/** What was thrown, in one line. */
+/** Describes a thrown value in one line. */
 export const words = (error: unknown): string =>
   (error instanceof Error && error.message !== "" ? error.message : typeof error === "string" ? error : "it threw")
     .replace(/\s+/g, " ").slice(0, 1000)
@@ -14,18 +14,20 @@ export const words = (error: unknown): string =>
 export const isStandard = <A>(schema: ForeignSchema<A>): schema is StandardOutput<A> =>
   Predicate.hasProperty(schema, "~standard")
 
-/** Of the JSON values that {@link decode} takes. Throws an `Error` whose message says why there is none. */
+/**
+ * The JSON Schema of the values that {@link decode} accepts. Throws an `Error` whose message says why there is none.
+ */
 export const jsonSchemaOf = <A>(schema: ForeignSchema<A>): unknown => {
   if (isStandard(schema)) {
     const standard = schema["~standard"]
     if (Predicate.hasProperty(standard, "jsonSchema")) return standard.jsonSchema.input({ target: "draft-2020-12" })
-    throw new Error("this Standard Schema does not give its JSON Schema: wrap it as { jsonSchema, decode }.")
+    throw new Error("this Standard Schema does not offer its JSON Schema: wrap it as { jsonSchema, decode }.")
   }
   if (Predicate.hasProperty(schema, "jsonSchema") && typeof schema.decode === "function") return schema.jsonSchema
   throw new Error("expected an Effect Schema, a Standard Schema with Standard JSON Schema, or { jsonSchema, decode }.")
 }
 
-/** Fails with what is wrong with the value, in words. */
+/** Decodes a value. Fails with a description of what is wrong with it. */
 export const decode = <A>(schema: ForeignSchema<A>, value: unknown): Effect.Effect<A, string> =>
   isStandard(schema)
     ? Effect.flatten(Effect.tryPromise({

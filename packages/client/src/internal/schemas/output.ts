@@ -1,4 +1,4 @@
-/** Makes of an `Output` what a turn sends and what decodes its answer. */
+/** Turns an `Output` into the JSON Schema that a turn sends and the decoder of its answer. */
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
@@ -8,11 +8,11 @@ import { unfenced } from "../text/unfenced.ts"
 import * as ForeignSchema from "./foreignSchema.ts"
 import type * as StrictJsonSchema from "./strictJsonSchema.ts"
 
-/** An output that is ready to be sent. */
+/** An output that is ready to send. */
 export interface Prepared<A> {
   /** In the form of OpenAI's strict mode: an object at the root, every object closed, every key required. */
   readonly jsonSchema: Schema.JsonObject
-  /** From the text of the answer. Fails with what is wrong with it, in words; it never dies. */
+  /** Decodes the text of the answer. Fails with a description of what is wrong with it; never dies. */
   readonly decode: (text: string) => Effect.Effect<A, string>
 }
 
@@ -24,7 +24,7 @@ const parse = (text: string): Effect.Effect<unknown, string> =>
 
 const isEffectSchema = <A>(output: Output<A>): output is Schema.ConstraintCodec<A, unknown> => Schema.isSchema(output)
 
-/** Throws for what cannot be sent. */
+/** Throws for an output that cannot be sent. */
 const compile = <A>(internal: typeof StrictJsonSchema, output: Output<A>): StrictJsonSchema.Strict<A> => {
   if (isEffectSchema(output)) return internal.fromSchema(output)
   const given: unknown = output
@@ -39,16 +39,17 @@ const compile = <A>(internal: typeof StrictJsonSchema, output: Output<A>): Stric
 }
 
 /**
- * The JSON Schema to send for an output, and the decoder of the answer. Fails for what strict mode cannot express, and
- * says where it is.
+ * Returns the JSON Schema to send for an output, and the decoder of the answer. Fails for what strict mode cannot
+ * express, and says where.
  *
- * An answer that is no object is wrapped as `{ "value": … }` and unwrapped by `decode`, instead of being refused: the
- * wrapper is the only way to ask for it, so every program would have to write it by hand. The text of the answer shows
- * it. A Markdown fence around the whole answer is taken off, for models that do not know strict mode.
+ * An answer that is not an object is wrapped as `{ "value": … }`, and `decode` unwraps it. Strict mode offers no
+ * other way to ask for such an answer, so refusing it would make every program write the wrapper by hand. The text of
+ * the answer shows the wrapper. A Markdown fence around the whole answer is removed, for models that do not support
+ * strict mode.
  */
 export const prepare = <A>(output: Output<A>): Effect.Effect<Prepared<A>, InvalidArgument> =>
   Effect.flatMap(
-    // Loaded when it is first needed: most programs never ask for structured output.
+    // Loaded on first use: most programs never ask for structured output.
     Effect.promise(() => import("./strictJsonSchema.ts")),
     (internal) =>
       Effect.try({
@@ -67,7 +68,7 @@ export const prepare = <A>(output: Output<A>): Effect.Effect<Prepared<A>, Invali
       })
   )
 
-/** The text with which the model is asked again after an answer that did not decode. */
+/** The prompt that asks the model again after an answer that did not decode. */
 export const repairPrompt = (issue: string): string =>
   `Your last answer does not fit the output schema: ${issue}\n` +
   `Answer again with the whole corrected JSON value and nothing else.`

@@ -1,6 +1,6 @@
 /**
- * JSON Schemas as OpenAI's strict mode accepts them, with the way back from what the model writes. Only `Output` uses
- * this, and loads it when the first output is prepared: what it imports costs a sixth of `effect/Schema`.
+ * JSON Schemas that OpenAI's strict mode accepts, and the way back from what the model writes. Loaded when the first
+ * output is prepared, because its imports cost a sixth of `effect/Schema`.
  */
 import * as OpenAiStructuredOutput from "effect/ai/OpenAiStructuredOutput"
 import * as Effect from "effect/Effect"
@@ -27,7 +27,7 @@ const isNode = (u: unknown): u is Schema.JsonObject => Predicate.isObject(u)
 
 const copy = (u: unknown): Schema.JsonObject => {
   const json: unknown = isNode(u) ? JSON.parse(JSON.stringify(u)) : u
-  if (!isJsonObject(json)) throw new Error("a JSON Schema is expected to be an object.")
+  if (!isJsonObject(json)) throw new Error("a JSON Schema must be an object.")
   return json
 }
 
@@ -35,7 +35,8 @@ const copy = (u: unknown): Schema.JsonObject => {
 // Issues
 // =============================================================================
 
-// Effect's conversion takes the words from these two checks, so that they do not show up as descriptions.
+// Effect's conversion removes the messages of these two checks, so that they do not show up as descriptions. Issues
+// restore them.
 const numberChecks: Record<string, string> = {
   "effect/schema/isInt": "Expected an integer",
   "effect/schema/isFinite": "Expected a finite number"
@@ -57,10 +58,10 @@ const keywords = new Set(
 const refPrefix = "#/$defs/"
 const formats = new Set("date-time time date duration email hostname ipv4 ipv6 uuid".split(" "))
 
-// OpenAI's matcher has none. The decoder still checks the pattern that is left out.
+// OpenAI's matcher has no lookaround. The decoder still checks the pattern that is left out.
 const lookaround = /\(\?<?[=!]/
 
-/** The first thing that strict mode would refuse, in words; undefined when there is none. */
+/** Describes the first thing that strict mode would refuse; undefined when there is none. */
 const problem = (u: unknown, path: string, isRoot: boolean): string | undefined => {
   const at = path === "" ? "the schema" : `\`${path}\``
   if (!isNode(u)) return `${at} is not described by a JSON Schema of its own.`
@@ -71,7 +72,7 @@ const problem = (u: unknown, path: string, isRoot: boolean): string | undefined 
   if (isRoot && u.type !== "object") return `${at} does not describe an object.`
   if (u.$ref !== undefined) {
     if (u.$ref !== "#" && !String(u.$ref).startsWith(refPrefix)) return `${at} refers to something outside.`
-    return Object.keys(u).length > 1 ? `${at} says something beside its \`$ref\`.` : undefined
+    return Object.keys(u).length > 1 ? `${at} has other keywords beside its \`$ref\`.` : undefined
   }
   if (u.type === undefined && u.anyOf === undefined && u.enum === undefined) {
     return `${at} may be anything: give it a type of its own, with at least one field if it is an object.`
@@ -88,7 +89,7 @@ const problem = (u: unknown, path: string, isRoot: boolean): string | undefined 
   }
   if (types.includes("array")) inner.push([u.items, `${path}[]`])
   if (u.anyOf !== undefined) {
-    if (isRoot || !Array.isArray(u.anyOf)) return `${at} is a union, which it cannot be here.`
+    if (isRoot || !Array.isArray(u.anyOf)) return `${at} is a union, which is not allowed there.`
     for (const node of u.anyOf) inner.push([node, path])
   }
   if (u.$defs !== undefined) {
@@ -107,8 +108,8 @@ const problem = (u: unknown, path: string, isRoot: boolean): string | undefined 
 // =============================================================================
 
 /**
- * What Effect's own conversion leaves to do: OpenAI refuses a `$ref` with anything beside it and patterns with a
- * lookaround; definitions that are only another name, or that nothing refers to, cost the model's attention.
+ * Finishes Effect's own conversion. OpenAI refuses a `$ref` with anything beside it and patterns with a lookaround.
+ * Definitions that are only another name, or that nothing refers to, cost the model's attention.
  */
 const tidy = (root: Schema.JsonObject): Schema.JsonObject => {
   const definitions = isNode(root.$defs) ? root.$defs : {}
@@ -148,7 +149,7 @@ const tidy = (root: Schema.JsonObject): Schema.JsonObject => {
   const { $defs: _, ...schema } = root
   const out = visit(schema)
   const $defs: Record<string, Schema.Json> = {}
-  // The set grows while it is walked, until every definition that is needed was visited.
+  // The set grows during the loop until every needed definition was visited.
   for (const key of used) {
     const definition = definitions[key]
     if (isNode(definition)) $defs[names.get(key) ?? key] = visit(definition)
@@ -157,9 +158,10 @@ const tidy = (root: Schema.JsonObject): Schema.JsonObject => {
 }
 
 /**
- * The schema on its JSON values, with a nullable key in place of each optional one. Effect's conversion does that too,
- * but in 4.1 it applies what it made of the value of an optional key twice, so that an optional tuple or record, or a
- * struct that holds one, is never decoded. Without optional keys it has nothing to do wrong.
+ * Rewrites the schema on its JSON values, with a nullable key in place of each optional one.
+ *
+ * Effect's conversion does that too, but in 4.1 it applies the conversion of an optional key's value twice, so an
+ * optional tuple or record, or a struct that holds one, never decodes. Without optional keys that bug cannot occur.
  */
 const withoutOptionalKeys = <A>(schema: Schema.ConstraintCodec<A, unknown>): Schema.ConstraintCodec<A, unknown> => {
   const visited = new Map<SchemaAST.AST, SchemaAST.AST>()
@@ -188,7 +190,7 @@ const withoutOptionalKeys = <A>(schema: Schema.ConstraintCodec<A, unknown>): Sch
       }
       case "Arrays": {
         if (ast.elements.some((element) => SchemaAST.isOptional(element) && structured.has(element._tag))) {
-          throw new Error("an optional element of a tuple has to be a plain value, no list or object.")
+          throw new Error("an optional element of a tuple must be a plain value, not a list or an object.")
         }
         const [elements, rest] = [ast.elements.map(visit), ast.rest.map(visit)]
         return new SchemaAST.Arrays(
@@ -222,7 +224,7 @@ const withoutOptionalKeys = <A>(schema: Schema.ConstraintCodec<A, unknown>): Sch
   )
 }
 
-// As elements they meet the same fault, and an element cannot be made nullable: `null` would be in the tuple.
+// As tuple elements these hit the same bug, and an element cannot be made nullable: `null` would stay in the tuple.
 const structured: ReadonlySet<string> = new Set(["Arrays", "Objects", "Suspend"])
 
 const nullAsAbsent = SchemaTransformation.transformOptional<unknown, unknown>({
@@ -243,7 +245,8 @@ const convert = <A>(schema: Schema.ConstraintCodec<A, unknown>) => {
   try {
     return OpenAiStructuredOutput.toCodecOpenAI(bare)
   } catch {
-    // It refuses a root that is no object. What it refuses for other reasons, it refuses again here.
+    // The conversion refuses a root that is not an object. Whatever it refuses for another reason, it refuses again
+    // here.
     return OpenAiStructuredOutput.toCodecOpenAI(withoutOptionalKeys(unwrap(schema)))
   }
 }
@@ -275,7 +278,7 @@ const rootKey = "__root"
 
 const isObjectLike = (u: unknown): boolean => isNode(u) && (u.properties !== undefined || u.$ref !== undefined)
 
-/** Closes the objects that say nothing about further keys, and names the root where the schema refers to itself. */
+/** Closes objects that say nothing about further keys, and names the root when the schema refers to itself. */
 const onEnter = (node: JsonSchema.JsonSchema): JsonSchema.JsonSchema => {
   const members = (key: string): number => {
     const list = node[key]
@@ -298,7 +301,7 @@ const withDefinitions = ({ $defs, ...schema }: Schema.JsonObject): Schema.JsonOb
     : copy(JSON.parse(JSON.stringify({ ...schema, definitions: $defs }).replaceAll(`"${refPrefix}`, `"#/definitions/`)))
 
 /**
- * An Effect Schema of the same JSON values. Throws an `Error` whose message says what it cannot be made of.
+ * Returns an Effect Schema of the same JSON values. Throws an `Error` whose message says what it cannot represent.
  *
  * @param prepare is called with each schema in it before that is read
  */
@@ -321,7 +324,8 @@ export const schemaOf = (
   return Schema.make<Schema.Codec<unknown>>(imported.ast)
 }
 
-// Effect has no equivalent of these. codex drops them too before a model sees them.
+// Effect has no equivalent of these. The model never sees them either (docs/codex-behaviour.md, "The input of a tool
+// reaches the model without bounds, patterns and formats").
 const inexpressible = [
   "if",
   "then",
@@ -346,7 +350,7 @@ const withoutInexpressible = (node: JsonSchema.JsonSchema): JsonSchema.JsonSchem
 
 const annotations: ReadonlySet<string> = new Set(["$schema", "$id", "$comment", "title", "description", "default"])
 
-/** What generators make of a schema without fields: anything, anything but null (Effect's empty struct), or null. */
+/** Generators write a schema without fields as anything, as anything but null (Effect's empty struct), or as null. */
 const hasNoParameters = (node: Schema.JsonObject): boolean =>
   Object.entries(node).every(([key, value]) =>
     annotations.has(key) || (key === "type" && value === "null") ||
@@ -354,15 +358,16 @@ const hasNoParameters = (node: Schema.JsonObject): boolean =>
   )
 
 /**
- * An Effect Schema of what a tool takes by its JSON Schema. It says nothing of what neither Effect nor codex can express,
- * which is left to the tool's own decoder.
+ * Returns an Effect Schema of a tool's input. It ignores keywords that neither Effect nor codex can express, and
+ * leaves them to the tool's own decoder.
  */
 export const toolSchemaOf = (jsonSchema: unknown): Schema.Codec<unknown> =>
   hasNoParameters(copy(jsonSchema)) ? Schema.Struct({}) : schemaOf(jsonSchema, withoutInexpressible)
 
 /**
- * A schema that is strict as it stands is sent as it is. Any other is read as an Effect Schema of the same JSON values,
- * so that its optional keys, tuples and records get the same strict form, and the same way back, as those of a Schema.
+ * A strict schema is sent unchanged. Any other schema is read as an Effect Schema of the same JSON values, so that
+ * its optional keys, tuples and records get the same strict form, and the same way back, as those of an Effect
+ * Schema.
  */
 export const fromJsonSchema = (jsonSchema: unknown): Strict<unknown> => {
   const { $schema: _, ...given } = copy(jsonSchema)
@@ -381,8 +386,8 @@ const takesNull = (node: unknown): boolean =>
     (Array.isArray(node.anyOf) && node.anyOf.some(takesNull)))
 
 /**
- * A model in strict mode writes null for what an answer does not have; one without leaves the key out. This puts null
- * where it was left out. Where it is not clear which of several objects is meant, nothing is changed.
+ * A model in strict mode writes null for an absent value; another model leaves the key out. This adds the missing
+ * nulls. Where several objects are possible and the choice is unclear, the value stays unchanged.
  */
 export const withAbsentAsNull = (root: Schema.JsonObject, value: unknown): unknown => {
   const visit = (at: unknown, value: unknown): unknown => {

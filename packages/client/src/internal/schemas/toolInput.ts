@@ -1,7 +1,10 @@
 /**
- * The JSON Schema of a tool's input. The server keeps the types, enums, unions, references and descriptions of what it is
- * given and drops the rest before the model sees it: bounds, lengths, patterns, formats; of a tuple it makes a list of
- * strings (measured on 0.169). So what it drops is said in the descriptions too, and nothing is left for it to guess.
+ * The JSON Schema of a tool's input.
+ *
+ * The server keeps types, enums, unions, references and descriptions, and drops bounds, lengths, patterns and formats
+ * before the model sees them; it turns a tuple into a list of strings (docs/codex-behaviour.md, "The input of a tool
+ * reaches the model without bounds, patterns and formats"). So the descriptions repeat what it drops, and tuples are
+ * rewritten here.
  */
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
@@ -18,7 +21,7 @@ const distinct = (all: ReadonlyArray<Node>): Array<Node> => [
   ...new Map(all.map((node) => [JSON.stringify(node), node])).values()
 ]
 
-// The type says it already.
+// The type already says so.
 const needless: ReadonlySet<unknown> = new Set(["an integer", "a finite number", "JSON value"])
 
 const described = (node: Node, descriptions: ReadonlyArray<unknown>): Node => {
@@ -27,7 +30,7 @@ const described = (node: Node, descriptions: ReadonlyArray<unknown>): Node => {
   return words.length === 0 ? rest : { ...rest, description: words.join("; ") }
 }
 
-/** Effect writes further checks of a schema, and what is said of a reference, as members of `allOf`. */
+/** Merges `allOf`: Effect puts further checks of a schema, and annotations of a reference, into its members. */
 const joined = (node: Node): Node => {
   const { allOf, ...own } = node
   const parts = [own, ...nodes(allOf)]
@@ -36,7 +39,7 @@ const joined = (node: Node): Node => {
 
 const isNotFinite = (node: Node): boolean => isList(node.enum) && node.enum.includes("NaN")
 
-/** A number as JSON has it: the model has no use for the three others. */
+/** Reduces a number to what JSON can write: the model has no use for NaN and the infinities. */
 const finite = (node: Node): Node => {
   const { anyOf, ...own } = node
   const members = nodes(anyOf)
@@ -66,7 +69,7 @@ const list = (node: Node): Node => {
 
 const emptyObject: Node = { type: "object", properties: {}, additionalProperties: false }
 
-/** `Schema.Struct({})` stands for everything but null and undefined. */
+/** `Schema.Struct({})` means everything but null and undefined. */
 const object = (node: Node): Node => {
   const { not, ...own } = node
   return isNode(not) && not.type === "null" ? { ...emptyObject, ...own } : node
@@ -93,20 +96,20 @@ const refPrefix = "#/$defs/"
 const keyOf = (ref: string): string =>
   decodeURIComponent(ref.slice(refPrefix.length)).replaceAll("~1", "/").replaceAll("~0", "~")
 
-/** Throws an `Error` whose message says what the input of a tool cannot be. */
+/** Throws an `Error` whose message says why the schema cannot be the input of a tool. */
 export const toolInput = (schema: Schema.Constraint): Node => {
   const document = Schema.toJsonSchemaDocument(schema, { onExcessProperty: "error", generateDescriptions: true })
   const definitions: Node = JSON.parse(JSON.stringify(document.definitions))
   const $defs = visitValues(definitions)
   let root = visit(JSON.parse(JSON.stringify(document.schema)))
-  // The model's API wants an object at the root, and no reference to one.
+  // The model's API requires an object at the root, and no reference to one.
   while (Predicate.isString(root.$ref)) {
     const { $ref: ref, ...own } = root
     const target = $defs[keyOf(String(ref))]
     root = isNode(target) ? { ...target, ...own } : own
   }
   if (root.type !== "object" || root.anyOf !== undefined) {
-    throw new Error("its input is not an object: make it a key of one.")
+    throw new Error("its input is not an object: wrap it in an object with one key.")
   }
   return Object.keys($defs).length === 0 ? root : { ...root, $defs }
 }

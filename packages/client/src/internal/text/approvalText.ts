@@ -1,4 +1,7 @@
-/** What an approval is about, as one line for a person. All of it comes from the agent and is shown as what it is. */
+/**
+ * Describes an approval request in one line for a person. All of it comes from the agent, so hidden characters are
+ * escaped.
+ */
 import type {
   ApprovalRequest,
   CommandRequest,
@@ -8,7 +11,7 @@ import type {
 } from "../../Approvals.ts"
 import { visible } from "./visibleText.ts"
 
-// One word of a shell: quoted parts and characters that no shell gives a meaning.
+// One shell word: quoted parts, and characters without a meaning for any shell.
 const quotedWord = /^(?:'[^']*'|"(?:[^"\\$`!]|\\["\\$`])*"|\\[^\n]|[\w@%+=:,./-])+$/
 const part = /'([^']*)'|"((?:[^"\\$`!]|\\["\\$`])*)"|\\([^\n])|([\w@%+=:,./-])/g
 
@@ -47,12 +50,12 @@ const ofFiles = ({ changes, grantRoot }: FileChangeRequest): string => {
   return grantRoot === undefined ? what : `${what}, and write below ${short(grantRoot)} from now on`
 }
 
-/** What may be done with which paths, each once. It is not made visible. */
+/** The requested accesses to paths, without duplicates. Not made visible. */
 export const fileAccesses = ({ fileSystem }: PermissionsRequest["permissions"]): ReadonlyArray<string> => [
   ...new Set([
     ...(fileSystem?.read ?? []).map((path) => `read ${path}`),
     ...(fileSystem?.write ?? []).map((path) => `write ${path}`),
-    // Servers name the paths in an older form, in this one, or in both.
+    // Servers name the paths in an older form, in this form, or in both.
     ...(fileSystem?.entries ?? []).map(({ access, path }) =>
       `${access} ${path.type === "path" && "path" in path ? String(path.path) : JSON.stringify(path)}`
     )

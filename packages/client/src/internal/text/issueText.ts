@@ -1,4 +1,4 @@
-/** What does not fit a schema, for the model to read. */
+/** Describes the issues of a schema to the model. */
 import type { StandardSchemaV1 } from "effect/StandardSchema"
 import { beginning } from "./visibleText.ts"
 
@@ -11,7 +11,7 @@ const pathText = (path: StandardSchemaV1.Issue["path"]): string =>
 
 const shown = 5
 
-/** Where and what, in one line: the first few issues. */
+/** The first few issues in one line, each with its path. */
 export const issueText = (issues: ReadonlyArray<StandardSchemaV1.Issue>): string => {
   const texts = issues.slice(0, shown).map(({ message, path }) => {
     const at = pathText(path)

@@ -1,13 +1,14 @@
 /**
- * The one place that knows what the texts of codex mean, where nothing but a text says it (measured on codex 0.169.0). It is
- * without the errors that are made of them, because those ask it too.
+ * The only module that interprets codex's texts, for cases that nothing but a text distinguishes
+ * (docs/codex-behaviour.md, "Nearly every refusal has the code -32600"). It imports no error classes, because those
+ * use it.
  */
 import { beginning, visible } from "./visibleText.ts"
 
-// What others say has no bound. Nothing of more than this is looked at or shown.
+// Texts from the server are unbounded. No more than this many characters are searched or shown.
 const longest = 500
 
-/** What the text of a JSON-RPC error means, by the tag of the error. */
+/** The tag of the error that the text of a JSON-RPC error means. */
 export const meaningOf = (
   detail: string
 ):
@@ -30,51 +31,56 @@ export const meaningOf = (
   return undefined
 }
 
-/** The turns of a refusal because another one than the expected runs. */
+/** The turn ids of a refusal because a turn other than the expected one runs. */
 export const mismatchOf = (detail: string): { readonly expected: string; readonly actual: string } | undefined => {
   const turns = /^expected active turn id `?([^`\s]+)`? but found `?([^`\s]+?)`?$/.exec(detail)
   return turns === null ? undefined : { expected: turns[1]!, actual: turns[2]! }
 }
 
-/** A request whose method the server does not have, because it is another version. */
+/**
+ * Whether the server refused a method it does not know, because it is another version (docs/codex-behaviour.md, "An
+ * unknown method is refused as an unknown variant").
+ */
 export const isUnknownMethod = (detail: string, method: string): boolean =>
   detail.startsWith(`Invalid request: unknown variant \`${method}\`, `)
 
-/** A refusal, to show. Of a method that codex does not have it lists all that it has, in some 4,700 characters. */
+/** A refusal, shortened for display. For an unknown method codex lists all its methods, in about 4,700 characters. */
 export const refusal = (detail: string, method: string): string => {
   if (isUnknownMethod(detail, method)) return `the server knows no method ${visible(method, 100)}`
   return detail.length > longest ? `${beginning(detail, longest)}…` : detail
 }
 
-/** The login service, or ChatGPT's backend, could not be reached. */
+/** Whether the login service or ChatGPT's backend could not be reached. */
 export const isUnreachable = (text: string): boolean =>
   /error sending request|^workspace routing discovery (?:failed|timed out)/.test(text)
 
-/** Tokens of the client that are no tokens. */
+/** Whether the server refused the client's own tokens as malformed. */
 export const isExternalAuthRefused = (detail: string): boolean => detail.startsWith("failed to set external auth: ")
 
-/** A call of an MCP server's tool that failed because the server is not there any more. */
+/** Whether a call of an MCP server's tool failed because the server is gone. */
 export const isMcpServerGone = (text: string): boolean => /\bTransport closed\b/.test(text)
 
-/** Why a login ended that did not succeed. */
+/** Why a login did not succeed. */
 export const loginReason = (text: string): "replaced" | "timedOut" | "offline" | "failed" => {
-  // The server says the same of an attempt that its client cancelled; the handle knows better.
+  // The server uses the same words for an attempt that its client cancelled; the login handle tells them apart.
   if (/Login (?:cancelled|was not completed)$/.test(text)) return "replaced"
   if (/login timed out|auth timed out/i.test(text)) return "timedOut"
   return isUnreachable(text) ? "offline" : "failed"
 }
 
 /**
- * What codex writes to stderr before it ends with exit code 1. 0.166 and before tell no cause; as they repair a database
- * that is damaged, it is hardly ever another.
+ * Whether codex cannot open its state database because it is locked (docs/codex-behaviour.md, "A locked database ends
+ * codex after about 15 seconds"). 0.166 and older name no cause; they repair a damaged database, so a lock is almost
+ * certainly the cause.
  */
 export const isStateDatabaseLocked = (line: string): boolean =>
   /failed to initialize (?:sqlite )?state runtime.*database is locked/.test(line) ||
   /failed to initialize state runtime at (?:[A-Za-z]:)?[^:]*$/.test(line)
 
 /**
- * A warning that asks nothing of a user: codex has brought a bubblewrap, and commands run in the same sandbox. That it
- * cannot make one (no user namespaces, WSL1) is another warning.
+ * Whether a warning needs no action by the user: codex uses its own bubblewrap, with the same sandbox
+ * (docs/codex-behaviour.md, "Codex warns that it takes the bubblewrap it has brought"). That it cannot create a
+ * sandbox (no user namespaces, WSL1) is a different warning.
  */
 export const isRemark = (summary: string): boolean =>
   /^Codex could not find bubblewrap on PATH\. .*Codex will use the bundled bubblewrap in the meantime\.$/.test(summary)
@@ -83,27 +89,30 @@ export const isRemark = (summary: string): boolean =>
 // The log, which codex writes to stderr
 // =============================================================================
 
-// Other lines quote what a model or a tool said, so the place in the log's own head counts.
+// Other lines quote models and tools, so only the module in the line's head is trusted.
 const errorOf = (line: string, module: string): string | undefined => {
   const [, where, said] = /^\S+ +ERROR ([\w:]+): (.*)$/.exec(line) ?? []
   return where === module ? said : undefined
 }
 
-/** Values may be secrets. The names of the protocol stand between backticks. */
+/** Values may be secrets. Names of the protocol stand between backticks. */
 const withoutValues = (reason: string): string =>
   reason.replaceAll(/"(?:[^"\\]|\\.)*"/g, "\"…\"").replaceAll(/unknown (variant|field) `[^`]*`/g, "unknown $1").slice(
     0,
     300
   )
 
-/** Why codex dropped a message that it could not read. It answers such a one in no other way. */
+/**
+ * Why codex dropped a message that it could not read. It sends no reply to such a message (docs/codex-behaviour.md,
+ * "The log on stderr says why codex dropped a message or refused an answer").
+ */
 export const droppedFrameOf = (line: string): string | undefined => {
   const said = errorOf(line, "codex_app_server_transport::transport")
   const reason = said === undefined ? undefined : /^Failed to deserialize JSONRPCMessage: (.*)$/.exec(said)?.[1]
   return reason === undefined ? undefined : withoutValues(reason)
 }
 
-/** Which answer codex did not accept, and why. It goes on as if the request had failed. */
+/** Which answer codex refused, and why. codex goes on as if the request had failed. */
 export const refusedAnswerOf = (line: string): string | undefined => {
   const said = errorOf(line, "codex_app_server::bespoke_event_handling") ??
     errorOf(line, "codex_app_server::dynamic_tools")
@@ -118,8 +127,8 @@ export const refusedAnswerOf = (line: string): string | undefined => {
 // =============================================================================
 
 /**
- * codex has no file descriptor left. A turn then fails because of a proxy that could not be started, whose text does not say
- * why.
+ * Whether codex has run out of file descriptors. A turn then fails with a text about a proxy that could not be
+ * started, which does not name the cause.
  */
 export const isOutOfDescriptors = (text: string): boolean =>
   /\(os error 24\)|No file descriptors available|Too many open files|application network policy is unavailable/.test(
@@ -137,7 +146,7 @@ const withoutColours = (line: string): string => line.replace(/\u001b\[[0-9;]*m/
 
 const isBacktrace = (line: string): boolean => /^\s*stack backtrace:\s*$/i.test(line)
 
-/** Without colours, and without the backtraces that `RUST_BACKTRACE` adds. */
+/** Removes colours and the backtraces that `RUST_BACKTRACE` adds. */
 export const withoutBacktraces = (stderr: ReadonlyArray<string>): ReadonlyArray<string> => {
   let inBacktrace = false
   return stderr.map(withoutColours).filter((line) => {
@@ -147,7 +156,10 @@ export const withoutBacktraces = (stderr: ReadonlyArray<string>): ReadonlyArray<
   })
 }
 
-/** Why the process ended, by the last lines that say so: the error of its `main`, of its arguments, or a panic. */
+/**
+ * Why the process ended, from the last lines that name a reason: an error of its `main` or of its arguments, or a
+ * panic.
+ */
 export const reasonOfExit = (stderr: ReadonlyArray<string>): string | undefined => {
   const lines = stderr.map(withoutColours)
   const at = lines.findLastIndex((line) => /^(?:error: |thread '.*' (?:\(\d+\) )?panicked at )/i.test(line))
@@ -163,10 +175,10 @@ export const reasonOfExit = (stderr: ReadonlyArray<string>): string | undefined 
 export const startAdvice = (reason: string): string | undefined => {
   if (isOutOfDescriptors(reason)) return descriptorsAdvice
   if (/CODEX_HOME/.test(reason)) {
-    return "Give it a `CODEX_HOME` that is a folder it can read and write; codex creates only the default one."
+    return "Set `CODEX_HOME` to an existing folder that codex can read and write; codex creates only the default one."
   }
   if (/Permission denied|Read-only file system/.test(reason)) {
-    return "Let codex read and write what it names, or give it another `CODEX_HOME`."
+    return "Let codex read and write that path, or set another `CODEX_HOME`."
   }
   if (/^unexpected argument|^unrecognized |^invalid value|^the argument /.test(reason)) {
     return "Correct the option `args`, or use a codex that knows them."
@@ -184,7 +196,10 @@ export const startAdvice = (reason: string): string | undefined => {
 // Turns that failed
 // =============================================================================
 
-/** Why a turn failed, where codex 0.169.0 says so in its text alone. */
+/**
+ * Why a turn failed, for failures that only the text tells apart (docs/codex-behaviour.md, "The failures of the model
+ * have names, and some are told by the text alone").
+ */
 export const turnFailure = (
   text: string
 ): "streamBroken" | "policy" | "outputLimit" | "modelNotFound" | "badRequest" | "resources" | undefined => {
@@ -194,16 +209,16 @@ export const turnFailure = (
   if (/Incomplete response returned, reason: /.test(detail)) return "outputLimit"
   if (detail.startsWith("stream disconnected before completion: ")) return "streamBroken"
   if (/\bmodel\b.* (?:is not supported|does not exist)/is.test(detail)) return "modelNotFound"
-  // The body of an answer with status 400, as it is.
+  // The text is the unchanged body of a response with status 400.
   return detail.startsWith("{") || detail.startsWith("Invalid prompt: ") ? "badRequest" : undefined
 }
 
-/** A request that the script of a test cannot answer. The text says what to do, and a user's advice would mislead. */
+/** Whether a test's script could not answer the request. Its text says what to do; advice for users would mislead. */
 export const isOfScript = (detail: string): boolean => detail.endsWith(`"type":"scripted_model","code":"script"}}`)
 
 const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
-/** After how many milliseconds the provider wants to be asked again: `try again in 1.5s`, `in 6m0s`, `in 2 seconds`. */
+/** How many milliseconds the provider wants the client to wait: `try again in 1.5s`, `in 6m0s`, `in 2 seconds`. */
 export const retryAfter = (detail: string): number | undefined => {
   const after = /try again in ((?:\d+(?:\.\d+)?\s?(?:ms|s|m|h|d)[a-z]*\s?)+)/i.exec(detail.slice(0, longest))
   if (after === null) return undefined
@@ -228,7 +243,7 @@ const unwrapped = (text: string): string => {
 const member = (u: unknown, key: string): unknown =>
   typeof u === "object" && u !== null ? Reflect.get(u, key) : undefined
 
-/** The words of the provider in the text of a failed turn: without codex's frame, in one line, of a bounded length. */
+/** The provider's words in the text of a failed turn: without codex's wrapping, on one line, of bounded length. */
 export const plain = (detail: string): string => {
   const bare = detail
     .replace(/^(?:stream disconnected before completion|rate limit exceeded): /, "")

@@ -1,10 +1,10 @@
-/** Why a turn failed, in plain words, and what to do then. */
+/** Explains why a turn failed, in plain words, and what to do next. */
 import * as Predicate from "effect/Predicate"
 import * as ServerTexts from "./serverTexts.ts"
 
 export type Reason = keyof typeof meanings
 
-/** What each reason says, and what to do next. */
+/** For each reason, its explanation and what to do next. */
 const meanings = {
   login: [
     "the model's provider does not accept the login",
@@ -86,18 +86,18 @@ const byStatus = (status: number): Reason => {
 }
 
 export interface Failure {
-  /** codex's information on the error. */
+  /** codex's `codexErrorInfo` of the error. */
   readonly info: unknown
   readonly detail: string
 }
 
-/** The name of codex's information on an error, which is a string or an object with one key. */
+/** The name in codex's error info, which is a string or an object with one key. */
 export const nameOf = (info: unknown): string | undefined => {
   if (typeof info === "string") return info
   return Predicate.isObject(info) ? Object.keys(info)[0] : undefined
 }
 
-/** The HTTP status with which the provider answered. */
+/** The HTTP status of the provider's response. */
 export const statusOf = (info: unknown): number | undefined => {
   const of = Predicate.isObject(info) ? Object.values(info)[0] : undefined
   return Predicate.hasProperty(of, "httpStatusCode") && Predicate.isNumber(of.httpStatusCode)
@@ -109,7 +109,7 @@ export const reasonOf = ({ detail, info }: Failure): Reason => {
   const name = nameOf(info)
   const status = statusOf(info)
   if (policies.has(name)) return "policy"
-  // What a text says is more exact than the name `other` or the status 400.
+  // The text is more precise than the name `other` or the status 400.
   const told = ServerTexts.turnFailure(detail)
   if (status !== undefined) return status === 400 || status === 404 ? told ?? byStatus(status) : byStatus(status)
   return name === undefined || name === "other" ? told ?? "other" : byName.get(name) ?? "other"
@@ -127,7 +127,7 @@ export const message = (failure: Failure, resetsAt: string | undefined): string 
   if (ServerTexts.isOfScript(failure.detail)) return `The turn failed (${reason}): ${text}`
   const code = statusOf(failure.info)
   const name = nameOf(failure.info)
-  // A name that is not known here may tell a reader more than `other` does.
+  // An unknown name may tell a reader more than `other` does.
   const isNews = reason === "other" && name !== undefined && name !== "other"
   const more = code !== undefined ? `, HTTP ${code}` : isNews ? `, ${JSON.stringify(name.slice(0, 60))}` : ""
   const said = text === "" ? "." : `: ${text}`

@@ -1,10 +1,10 @@
 const fence = "```"
 
 /**
- * The JSON of an answer, without the fence around it. A model without strict mode likes to fence its JSON. No JSON begins with
- * a fence, so nothing is guessed here, and a whole turn of repair is saved.
+ * Removes the Markdown fence around the JSON of an answer. Models without strict mode often fence their JSON. JSON
+ * never begins with a fence, so this is no guess, and it saves a whole repair turn.
  *
- * Not with one expression: the text is the model's, and one that looks for both fences takes the cube of its length.
+ * A single regular expression for both fences would take cubic time, and the model controls the text.
  */
 export const unfenced = (text: string): string => {
   const trimmed = text.trim()

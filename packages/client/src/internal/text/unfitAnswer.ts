@@ -7,8 +7,8 @@ const shown = (answer: unknown): string => {
 }
 
 /**
- * What a handler fails with whose answer is of another type than its own, as that of a program without types can be. It must
- * not be taken for consent.
+ * The failure of a handler whose answer has the wrong type, as an untyped program can return. It must not count as
+ * consent.
  */
 export const unfitAnswer = (answer: unknown, expected: string): TypeError =>
   new TypeError(`it gave ${shown(answer)} where ${expected} is expected.`)

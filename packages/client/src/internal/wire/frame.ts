@@ -1,11 +1,12 @@
 /**
- * What leaves this process: one message, as text that codex can read. What it cannot read it drops without an answer, so
- * that the request is never replied to, and the turn whose request was answered never goes on (measured on 0.169).
+ * Writes one message as text that codex can read. codex drops an unreadable message without a reply, so a request
+ * would wait forever and an answered turn would never go on (docs/codex-behaviour.md, "Codex drops a message that it
+ * cannot read, without an answer").
  */
 import * as Result from "effect/Result"
 import { words } from "../schemas/foreignSchema.ts"
 
-/** codex reads no JSON that is nested more deeply (its parser counts to 128). The message itself is the first level. */
+/** codex reads no deeper JSON (its parser counts to 128). The message itself is the first level. */
 const maxDepth = 127
 
 type Message =
@@ -17,7 +18,7 @@ interface Problem {
   readonly words: string
 }
 
-/** What JSON writes as something else without a word: `null` in a list, nothing or an empty object. */
+/** Values that JSON silently writes as something else: `null` in a list, nothing, or an empty object. */
 const unwritable = (u: unknown): string | undefined => {
   switch (typeof u) {
     case "number":
@@ -35,11 +36,11 @@ const unwritable = (u: unknown): string | undefined => {
 
 const isPlain = (u: object): boolean => {
   const prototype: unknown = Object.getPrototypeOf(u)
-  // Also one of another realm, such as a test runner's.
+  // Accepts plain objects of another realm, such as a test runner's.
   return prototype === null || prototype === Object.prototype || Object.getPrototypeOf(prototype) === null
 }
 
-/** What keeps its contents where JSON does not look. */
+/** Objects that keep their contents where JSON does not look. */
 const closed = (u: object): string | undefined => {
   const { byteLength, size, then } = u as {
     readonly byteLength?: unknown
@@ -57,13 +58,13 @@ const closed = (u: object): string | undefined => {
     : undefined
 }
 
-// Far beyond what anybody sends. The text of a small value in which objects come again and again may be as long as this.
+// Far beyond any real message. A small value that repeats objects again and again can expand to this size.
 const maxValues = 50_000_000
 const manySteps = 10_000
 
 /**
- * Counts what would be written, and looks at an object that comes again once for each depth at most: the paths to it may be
- * without number. A small frame does without.
+ * Counts the values that would be written, and visits a repeated object at most once per depth: the number of paths
+ * to it may be exponential. Small frames skip this bookkeeping.
  */
 class Walk {
   private written = 0
@@ -107,7 +108,7 @@ class Walk {
     const words = isPlain(u) ? undefined : closed(u)
     if (words !== undefined) return { path: [], words }
     if ("toJSON" in u && typeof u.toJSON === "function") {
-      // Such an object says itself what it is in JSON, which must be JSON, too.
+      // The object chooses its own JSON form, which must be JSON, too.
       const said: unknown = u.toJSON("")
       return said === undefined
         ? { path: [], words: "is an object whose `toJSON` gives nothing" }
@@ -116,10 +117,10 @@ class Walk {
     const members = u as { readonly [key: string]: unknown }
     for (const key in members) {
       const value = members[key]
-      // Nearly all are. Without this the walk costs more than the writing.
+      // Most values are strings or undefined. Without this shortcut the walk costs more than the writing.
       if (typeof value === "string" || value === undefined) continue
       const found = this.problemOf(value, levels - 1)
-      // What is inherited is not written.
+      // Inherited members are not written.
       if (found !== undefined && Object.hasOwn(u, key)) return { path: [key, ...found.path], words: found.words }
     }
     return undefined
@@ -134,9 +135,9 @@ const sentence = ({ path, words: problem }: Problem): string => {
 }
 
 /**
- * `JSON.stringify` escapes the half of a character, as a text has that was cut in an emoji, and nothing else as `\udxxx`.
- * codex drops what has one. The other escapes are matched too, so that an escaped backslash is not taken for the first
- * of one.
+ * Replaces lone surrogates, as a text has that was cut inside an emoji. `JSON.stringify` escapes them as `\udxxx`,
+ * and nothing else, and codex drops a message that has one. The other escapes are matched too, so that an escaped
+ * backslash is not taken for the beginning of such an escape.
  */
 const wellFormed = (json: string): string =>
   json.includes("\\ud")
@@ -145,7 +146,7 @@ const wellFormed = (json: string): string =>
 
 const look = (u: unknown): Problem | undefined => new Walk().problemOf(u, maxDepth - 1)
 
-/** What is wrong with params or a result, in words. To be asked before anything else walks through them. */
+/** Describes what is wrong with params or a result. Call it before anything else walks through them. */
 export const problemOf = (u: unknown): string | undefined => {
   try {
     const problem = look(u)
@@ -157,12 +158,13 @@ export const problemOf = (u: unknown): string | undefined => {
 
 const encoder = new TextEncoder()
 
-/** Whether a text has more bytes than this. Few are so long that they have to be counted. */
+/** Whether a text has more than `bytes` bytes. Only long texts need counting. */
 export const exceeds = (text: string, bytes: number): boolean =>
   text.length > bytes || (text.length * 3 > bytes && encoder.encode(text).length > bytes)
 
 /**
- * Fails with what is wrong with the params or the result, in words. Lone surrogates become U+FFFD.
+ * Encodes a message. Fails with a description of what is wrong with the params or the result. Lone surrogates become
+ * U+FFFD.
  *
  * @param isChecked whether {@link problemOf} has found nothing in the params
  * @param maxBytes a longer frame would end the connection, for everybody
@@ -176,7 +178,7 @@ export const encode = (message: Message, maxBytes = Infinity, isChecked = false)
       ? Result.fail(`it is longer than the ${maxBytes} bytes that codex takes on this connection`)
       : Result.succeed(frame)
   } catch (error) {
-    // A getter or a `toJSON` throws, or the text is longer than a string can be.
+    // A getter or `toJSON` threw, or the text exceeds the longest string.
     return Result.fail(`it cannot be written as JSON: ${words(error)}`)
   }
 }

@@ -1,6 +1,6 @@
 import { TransportError } from "../../CodexError.ts"
 
-/** `start` is what is known of the frame's beginning. */
+/** `start` is the known beginning of the frame, which names its method. */
 export const frameTooLarge = (maxFrameBytes: number, start: string): TransportError =>
   new TransportError({
     reason: "frameTooLarge",

@@ -1,12 +1,12 @@
 /**
- * Cuts a stream of bytes into lines. Only LF ends a line, because JSON text may hold any other line separator; a CR
- * before it is dropped. The work is linear in the bytes: a chunk is searched once, and the parts of an unfinished line
- * are joined when it ends. Bytes are decoded only up to a line end, so a character is never cut in two.
+ * Cuts a stream of bytes into lines. Only LF ends a line, because JSON text may contain any other line separator; a
+ * CR before it is dropped. The work is linear in the bytes: each chunk is searched once, and the parts of an
+ * unfinished line are joined when it ends. Bytes are decoded only up to a line end, so no character is cut in two.
  */
 const LF = 10
 
 export interface LineFramer {
-  /** The lines that this chunk completes, without empty ones. Throws {@link LineTooLong}. */
+  /** Returns the non-empty lines that this chunk completes. Throws {@link LineTooLong}. */
   readonly push: (chunk: Uint8Array) => ReadonlyArray<string>
 }
 
@@ -64,7 +64,7 @@ export const make = (maxLineBytes: number): LineFramer => {
       const lines: Array<string> = []
       let begin = 0
       if (partBytes > 0) {
-        // Only the line that began before is joined, and not all that this chunk holds.
+        // Join only the line that began earlier, not the rest of this chunk.
         const first = chunk.indexOf(LF)
         cut(decoder.decode(takeParts(chunk.subarray(0, first))), lines)
         begin = first + 1

@@ -1,8 +1,8 @@
 /**
- * One WebSocket to an app-server: opening it, its frames, its one end.
+ * One WebSocket to an app-server: opening it, its frames, its end.
  *
- * It stands on the events of the WebSocket and not on `Socket.makeWebSocket`, because it needs what that hides: how many
- * bytes still wait to be sent, and that a peer which does not answer the close is dropped.
+ * It uses the WebSocket's events and not `Socket.makeWebSocket`, because it needs what that hides: how many bytes
+ * still wait to be sent, and a way to drop a peer that does not answer the close.
  */
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -23,13 +23,19 @@ import { frameTooLarge } from "./frameTooLarge.ts"
 const MiB = 1024 * 1024
 const closed = 3
 
-/** While more than this waits in the WebSocket, senders wait. */
+/** Senders wait while more than this is buffered in the WebSocket. */
 const sendHighWater = 4 * MiB
-/** The WebSocket tells nobody when it has sent, so senders look again. */
+/** The WebSocket has no event for sent data, so senders poll. */
 const sendPoll = Duration.millis(10)
-/** How long the peer may take to answer the close. codex 0.169 takes 0.15 seconds. */
+/**
+ * How long the peer may take to answer the close. codex needs much less (docs/codex-behaviour.md, "Codex answers the
+ * close of a WebSocket within 0.2 seconds").
+ */
 const closeGrace = Duration.seconds(1)
-/** What codex 0.169 takes in one WebSocket frame, and in one message of several frames. */
+/**
+ * The longest single WebSocket frame that codex accepts (docs/codex-behaviour.md, "A WebSocket takes 16 MiB in one
+ * frame and 64 MiB in one message").
+ */
 const serverFrameLimit = 16 * MiB
 
 // =============================================================================
@@ -55,23 +61,25 @@ const parseUrl = (text: string): URL | undefined => {
 const buffered = (ws: Socket.WebSocketLike): number =>
   Predicate.hasProperty(ws, "bufferedAmount") && Predicate.isNumber(ws.bufferedAmount) ? ws.bufferedAmount : 0
 
-/** Ends it at once where the platform can; else the platform goes on with the closing handshake by itself. */
+/**
+ * Drops the connection at once if the platform can; otherwise the platform finishes the closing handshake by itself.
+ */
 const drop = (ws: Socket.WebSocketLike): void => {
   try {
     if (Predicate.hasProperty(ws, "terminate") && Predicate.isFunction(ws.terminate)) ws.terminate()
     else ws.close(1000)
   } catch {
-    // It is closed.
+    // It is already closed.
   }
 }
 
 const property = (value: unknown, name: string): string | undefined =>
   Predicate.hasProperty(value, name) && Predicate.isString(value[name]) && value[name] !== "" ? value[name] : undefined
 
-// Never the event itself: in Node it leads to the request with its headers.
+// Never use the event itself: in Node it leads to the request with its headers.
 const textOf = (event: unknown): string => {
   const error = Predicate.hasProperty(event, "error") ? event.error : undefined
-  return property(event, "message") ?? property(error, "message") ?? property(error, "code") ?? "no cause was told"
+  return property(event, "message") ?? property(error, "message") ?? property(error, "code") ?? "no cause was reported"
 }
 
 const isTooLarge = (event: unknown): boolean =>
@@ -84,7 +92,10 @@ const byteLength = (data: unknown): string =>
     ? `${data.size}`
     : "an unknown number of"
 
-/** A WebSocket that sends a long message in several frames says so with the length that codex takes of it. */
+/**
+ * A WebSocket that splits a long message into several frames declares in `maxMessageBytes` how much codex accepts
+ * that way.
+ */
 const maxSendBytes = (ws: Socket.WebSocketLike): number =>
   Predicate.hasProperty(ws, "maxMessageBytes") && Predicate.isNumber(ws.maxMessageBytes)
     ? ws.maxMessageBytes
@@ -98,12 +109,12 @@ const advice = {
   refusedToken: "Give the token that the server was started with (`--ws-token-file`), or sign one with its secret, " +
     "issuer and audience and a right clock (`Transport.signedBearer`).",
   missingToken: "The server was started with `--ws-auth`: give the option `token`.",
-  forbidden: "codex app-server refuses every connection with an Origin header, and so every page in a browser: leave " +
-    "the header away, or connect through a proxy that removes it.",
+  forbidden: "codex app-server refuses every connection with an Origin header, and so every page in a browser: omit " +
+    "the header, or connect through a proxy that removes it.",
   refused: "Check that this is the address of a codex app-server.",
   unreachable:
     "Check the address, and that `codex app-server --listen ...` runs there. Where the platform's WebSocket " +
-    "does not tell a refusal from a failure, check the token, too."
+    "does not tell a refusal from a failure, check the token too."
 } as const
 
 export const make = Effect.fnUntraced(function*(
@@ -113,19 +124,19 @@ export const make = Effect.fnUntraced(function*(
   const maxFrameBytes = options.maxFrameBytes ?? 256 * MiB
   const connectTimeout = Duration.fromInputUnsafe(options.connectTimeout ?? Duration.seconds(10))
   const url = parseUrl(options.url)
-  // Credentials and the query may be secrets.
+  // Leaves out credentials and the query, which may be secrets.
   const address = options.description ?? (url === undefined ? "a URL" : `${url.protocol}//${url.host}${url.pathname}`)
   const failure = (reason: AppServerConnectError["reason"], detail: string, status?: number) =>
     new AppServerConnectError({ reason, address, detail, ...(status === undefined ? {} : { status }) })
 
   if (url === undefined) {
-    return yield* failure("invalid", "the option `url` is no URL that begins with `ws://` or `wss://`.")
+    return yield* failure("invalid", "the option `url` is not a URL that begins with `ws://` or `wss://`.")
   }
   if (url.protocol === "ws:" && !isLoopback(url.hostname) && options.allowInsecure !== true) {
     return yield* failure(
       "insecure",
       "`ws://` sends the token and everything else in the clear, and this host is not this machine. Nothing was sent. " +
-        "Use `wss://`, or a tunnel to a port of this machine; or set `allowInsecure` if the network is to be trusted."
+        "Use `wss://`, or a tunnel to a port of this machine; or set `allowInsecure` if you trust the network."
     )
   }
 
@@ -145,7 +156,7 @@ export const make = Effect.fnUntraced(function*(
     : yield* inTime("the option `token` gave none", "Nothing was sent. Look at what makes it.")(given)
   const secrets: Array<string> = url.password === "" ? [] : [url.password]
   const reveal = (secret: Redacted.Redacted<string>): string => {
-    // A token is often read from the same file as the server's, which trims it.
+    // Trimmed because a token is often read from the same file as the server's, and the server trims it.
     const value = Redacted.value(secret).trim()
     if (value !== "") secrets.push(value)
     return value
@@ -164,7 +175,8 @@ export const make = Effect.fnUntraced(function*(
   const ended = Deferred.makeUnsafe<never, TransportError>()
   let isEnded = false
   let largestSent = 0
-  // What comes before there is a receiver waits here. The server says nothing before `initialize`.
+  // Frames that arrive before there is a receiver. Few can: the server says nothing before `initialize`
+  // (docs/codex-behaviour.md, "The server says nothing before initialize").
   let frames: Array<string> = []
   let scheduled = false
   let receiver: ((frames: ReadonlyArray<string>) => void) | undefined
@@ -210,7 +222,7 @@ export const make = Effect.fnUntraced(function*(
   // ---------------------------------------------------------------------------
 
   const notOpened = (text: string): AppServerConnectError => {
-    // So does `ws` put it. Browsers and Node's own WebSocket tell no status.
+    // The wording of `ws`. Browsers and Node's own WebSocket report no status.
     const [, code, body] = /^Unexpected server response: (\d{3})(?:: (.*))?$/s.exec(text) ?? []
     if (code === undefined) return failure("unreachable", `${clean(text).replace(/\.?$/, ".")} ${advice.unreachable}`)
     const status = Number(code)
@@ -227,11 +239,11 @@ export const make = Effect.fnUntraced(function*(
   const ws = yield* Effect.acquireRelease(
     Effect.try({
       try: () => construct(options.url, Object.keys(headers).length === 0 ? undefined : { headers }),
-      // What was thrown may quote a header.
+      // Does not quote the thrown error, which may contain a header.
       catch: () =>
         failure(
           "invalid",
-          "the platform's WebSocket took the URL or a header for invalid. A token is one line of ASCII; the WebSocket " +
+          "the platform's WebSocket refused the URL or a header as invalid. A token is one line of ASCII; the WebSocket " +
             "of a browser takes neither a token nor headers."
         )
     }),
@@ -262,10 +274,10 @@ export const make = Effect.fnUntraced(function*(
       end(frameTooLarge(maxFrameBytes, data.slice(0, 200)))
       return drop(ws)
     }
-    // The protocol has no binary frames. What is handed over is no message either, and counted as such.
+    // The protocol has no binary frames. This text is no message either, so the reader counts it as unreadable.
     frames.push(typeof data === "string" ? data : `a binary frame of ${byteLength(data)} bytes`)
     if (scheduled) return
-    // What else comes in the same read is handed over in the same batch.
+    // Messages of the same read are passed on in the same batch.
     scheduled = true
     queueMicrotask(flush)
   })
@@ -313,7 +325,7 @@ export const make = Effect.fnUntraced(function*(
           try {
             ws.send(frame)
           } catch {
-            // It is closing, and its end says why.
+            // The connection is closing, and its end says why.
           }
         })
       )),

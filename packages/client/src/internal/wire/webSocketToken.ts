@@ -1,4 +1,7 @@
-/** JSON Web Tokens as `codex app-server --ws-auth signed-bearer-token` takes them: HS256 and nothing else. */
+/**
+ * JSON Web Tokens for `codex app-server --ws-auth signed-bearer-token`, which accepts only HS256
+ * (docs/codex-behaviour.md, "A signed token is HS256, and is looked at when the connection opens").
+ */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -28,7 +31,7 @@ export const sign = Effect.fnUntraced(function*(
   const signature = yield* Effect.tryPromise({
     try: async () => {
       const algorithm = { name: "HMAC", hash: "SHA-256" }
-      // The server trims what it reads from its file, too.
+      // The server trims the secret that it reads from its file, too.
       const bytes = encoder.encode(Redacted.value(secret).trim())
       const key = await crypto.subtle.importKey("raw", bytes, algorithm, false, ["sign"])
       return new Uint8Array(await crypto.subtle.sign(algorithm, key, encoder.encode(content)))
