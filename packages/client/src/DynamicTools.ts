@@ -368,10 +368,10 @@ export const tool: {
     Effect.catchCause(told(value), (cause) =>
       Effect.andThen(
         Effect.logWarning(
-          `the tool ${name} has run in turn ${turnId} of thread ${threadId}, but its result cannot be told`,
+          `the tool ${name} has run in turn ${turnId} of thread ${threadId}, but its result could not be sent`,
           cause
         ),
-        Effect.fail(unsuccessful(`The tool ${name} has run, but its result cannot be told.`))
+        Effect.fail(unsuccessful(`The tool ${name} has run, but its result could not be sent.`))
       ))
   const decode = (args: unknown) =>
     Effect.mapError(
@@ -516,9 +516,9 @@ const maxNamespaceDescription = 1024
 
 const nameProblem = (name: string, maximum: number): string | undefined =>
   !namePattern.test(name) || name.length > maximum
-    ? `a name is made of 1 to ${maximum} letters, digits, _ and -.`
+    ? `a name consists of 1 to ${maximum} letters, digits, _ and -.`
     : isReserved(name)
-    ? "mcp and what begins with mcp__ are reserved."
+    ? "mcp and names that begin with mcp__ are reserved."
     : undefined
 
 const toolProblem = (tool: Tool<unknown>, siblings: ReadonlyArray<Tool<unknown>>, isInNamespace: boolean) =>
@@ -526,7 +526,7 @@ const toolProblem = (tool: Tool<unknown>, siblings: ReadonlyArray<Tool<unknown>>
     ?? (siblings.filter(({ name }) => name === tool.name).length > 1 ? "there are two tools of this name." : undefined)
     ?? (isInNamespace || !ownTools.has(tool.name)
       ? undefined
-      : "codex has a tool of this name itself, and the model is not offered another. Take a different name.")
+      : "codex has a tool of this name itself and would not offer yours to the model. Choose a different name.")
     ?? (isInNamespace || !tool.deferLoading ? undefined : "deferLoading is for the tools of a namespace.")
 
 const namespaceProblem = (namespace: Namespace<unknown>, siblings: ReadonlyArray<Namespace<unknown>>) =>
@@ -535,7 +535,7 @@ const namespaceProblem = (namespace: Namespace<unknown>, siblings: ReadonlyArray
       ? "there are two namespaces of this name."
       : undefined)
     ?? (reservedNamespaces.has(namespace.name)
-      ? "the model's API has a namespace of this name. Take another."
+      ? "the model's API has a namespace of this name. Choose another."
       : undefined)
     ?? (namespace.description.length > maxNamespaceDescription
       ? `its description has more than ${maxNamespaceDescription} characters.`

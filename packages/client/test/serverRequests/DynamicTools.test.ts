@@ -496,7 +496,7 @@ describe("an answer", () => {
     Effect.gen(function*() {
       const misfits: ReadonlyArray<readonly [DynamicTools.Tool, string]> = [
         // What a program without types may give.
-        [withHandler((): Effect.Effect<string> => Effect.succeed(JSON.parse("null"))), "no string"],
+        [withHandler((): Effect.Effect<string> => Effect.succeed(JSON.parse("null"))), "neither a string"],
         [
           DynamicTools.tool("lookup", {
             description: "d",
@@ -511,10 +511,13 @@ describe("an answer", () => {
         const { value: response, logged } = yield* warnings(answer(tool))
         assert.deepStrictEqual(response, {
           success: false,
-          contentItems: [DynamicTools.text("The tool lookup has run, but its result cannot be told.")]
+          contentItems: [DynamicTools.text("The tool lookup has run, but its result could not be sent.")]
         })
         assert.strictEqual(logged.length, 1)
-        assert.include(logged[0], `the tool lookup has run in turn turn-1 of thread ${threadId}, but its result cannot`)
+        assert.include(
+          logged[0],
+          `the tool lookup has run in turn turn-1 of thread ${threadId}, but its result could not`
+        )
         assert.include(logged[0], words)
       }
     }))

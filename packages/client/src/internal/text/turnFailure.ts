@@ -12,18 +12,18 @@ const meanings = {
     "its `env_key`. Then start a new turn."
   ],
   forbidden: [
-    "the model's provider refuses this account access",
+    "the model's provider denies this account access",
     "Check that the account or key may use the model, and the network's country and proxy."
   ],
   usageLimit: ["the usage limit of the account is reached", "Wait for the reset, buy credits, or use another account."],
-  rateLimit: ["the model's provider got too many requests", "Try again later, or run fewer turns at a time."],
+  rateLimit: ["the model's provider received too many requests", "Try again later, or run fewer turns at a time."],
   contextFull: [
     "the model's context window is full",
     "Run `thread.compact`, or start a new thread."
   ],
   outputLimit: [
-    "the model's answer was cut at its longest length",
-    "Ask for less at a time; the same prompt is likely to end the same way."
+    "the model's answer was cut off at the maximum length",
+    "Ask for less at a time; the same prompt will probably end the same way."
   ],
   network: [
     "the model's provider could not be reached",
@@ -31,16 +31,16 @@ const meanings = {
   ],
   streamBroken: [
     "the answer of the model broke off",
-    "Try again: a new turn on the thread goes on from what is there."
+    "Try again: a new turn on the thread continues from its history."
   ],
   overloaded: ["the model's provider is overloaded or failing", "Try again later, or with another model."],
   policy: [
-    "the model's provider refuses the request by its policy",
-    "Change the prompt: a repetition is refused again."
+    "the model's provider refuses the request under its policy",
+    "Change the prompt: the same one will be refused again."
   ],
   badRequest: [
     "the model's provider refuses the request as invalid",
-    "Check the model, its settings, the output schema and the tools; a repetition is refused again."
+    "Check the model, its settings, the output schema and the tools; the same request will be refused again."
   ],
   modelNotFound: [
     "the model does not exist, or the account may not use it",
@@ -50,7 +50,7 @@ const meanings = {
     "codex has run out of file descriptors",
     "Raise the limit of the app-server process (`ulimit -n`), or load fewer threads at a time, and start the process again."
   ],
-  other: ["codex gave no reason that is known here", "Look at what the turn did before you run it again."]
+  other: ["codex gave no reason that this client knows", "Look at what the turn did before you run it again."]
 } as const
 
 const policies: ReadonlySet<string | undefined> = new Set([

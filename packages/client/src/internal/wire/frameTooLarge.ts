@@ -6,6 +6,6 @@ export const frameTooLarge = (maxFrameBytes: number, start: string): TransportEr
     reason: "frameTooLarge",
     detail: `the server sent a frame of more than ${maxFrameBytes} bytes (${
       /"method":"([^"]{1,80})"/.exec(start)?.[1]
-        ?? (start === "" ? "it was not read" : "a reply")
+        ?? (start === "" ? "its content was not read" : "a reply")
     }). Raise \`maxFrameBytes\`, or ask for less at once.`
   })

@@ -153,7 +153,7 @@ export const make = Effect.fnUntraced(function*(
   const given = options.token
   const token = given === undefined || Redacted.isRedacted(given)
     ? given
-    : yield* inTime("the option `token` gave none", "Nothing was sent. Look at what makes it.")(given)
+    : yield* inTime("the option `token` gave none", "Nothing was sent. Check the Effect that provides it.")(given)
   const secrets: Array<string> = url.password === "" ? [] : [url.password]
   const reveal = (secret: Redacted.Redacted<string>): string => {
     // Trimmed because a token is often read from the same file as the server's, and the server trims it.
