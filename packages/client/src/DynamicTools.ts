@@ -196,6 +196,7 @@ export interface ToolOptions<In extends Input, Out extends Schema.Constraint, E,
    * of a {@link namespace}. Default: false.
    */
   readonly deferLoading?: boolean | undefined
+  /** Runs a call. The model is told why it fails; of a defect it learns only that the tool failed unexpectedly. */
   readonly handler: (
     input: InputType<In>,
     call: Call

@@ -69,6 +69,7 @@ export interface Url extends Asked {
   readonly _tag: "Url"
   readonly message: string
   readonly url: string
+  /** The MCP server's id of the elicitation. */
   readonly elicitationId: string
 }
 
@@ -122,6 +123,7 @@ export interface UserVerification extends Asked {
   readonly _tag: "UserVerification"
   readonly title: string
   readonly description: string
+  /** The challenge to prove the identity with. */
   readonly challenge: string
 }
 
@@ -136,6 +138,7 @@ export interface UserVerification extends Asked {
 export interface OpaqueForm extends Asked {
   readonly _tag: "OpaqueForm"
   readonly message: string
+  /** The JSON Schema of the form. */
   readonly requestedSchema: Received.JsonValue
 }
 
@@ -149,7 +152,9 @@ export interface OpaqueForm extends Asked {
  */
 export interface Unknown extends Asked {
   readonly _tag: "Unknown"
+  /** The kind, as the server names it. */
   readonly mode: string
+  /** The params of the request, unchecked. */
   readonly params: { readonly [key: string]: unknown }
 }
 
@@ -184,6 +189,7 @@ export interface TextField extends AnyField {
   readonly format: Received.McpElicitationStringFormat | undefined
   readonly minLength: number | undefined
   readonly maxLength: number | undefined
+  /** The answer to suggest. */
   readonly default: string | undefined
 }
 
@@ -257,6 +263,7 @@ export interface MultipleChoiceField extends AnyField {
  */
 export interface UnknownField extends AnyField {
   readonly _tag: "Unknown"
+  /** The JSON Schema of the field. */
   readonly schema: unknown
 }
 
@@ -299,7 +306,9 @@ export interface Content {
  */
 export interface Answer {
   readonly action: Sent.McpServerElicitationAction
+  /** The answers to a form. */
   readonly content: Content | undefined
+  /** How long the acceptance of a tool call lasts. Undefined: for this call only. */
   readonly persist: Persist | undefined
 }
 

@@ -58,12 +58,19 @@ export type Effort = "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | 
  * @since 0.1.0
  */
 export interface TurnOptions {
+  /** The id of the model. Default: the thread's. */
   readonly model?: string | undefined
+  /** How much the model reasons. Default: the thread's. */
   readonly effort?: Effort | undefined
+  /** How detailed the summary of the reasoning is. Default: the thread's. */
   readonly summary?: Sent.ReasoningSummary | undefined
+  /** The folder that the agent works in. Default: the thread's. */
   readonly cwd?: string | undefined
+  /** What commands may read, write and reach. Default: the thread's. */
   readonly sandbox?: Sandbox | undefined
+  /** Which actions need an approval, and who decides. Default: the thread's. */
   readonly approvalMode?: ApprovalMode | undefined
+  /** The service tier of the model's provider. Default: the thread's. */
   readonly serviceTier?: string | undefined
   /** A JSON Schema that the final answer must fit, for this turn only. */
   readonly outputSchema?: Schema.Json | undefined
@@ -180,6 +187,7 @@ export interface ListItemsOptions {
 export interface UpdateSettingsOptions {
   readonly model?: string | undefined
   readonly effort?: Effort | undefined
+  /** How detailed the summary of the reasoning is. */
   readonly summary?: Sent.ReasoningSummary | undefined
   /** The folder that the agent works in. It also selects that folder's default environments. */
   readonly cwd?: string | undefined
@@ -241,6 +249,7 @@ export interface StructuredOutput<A> {
  * @since 0.1.0
  */
 export interface Thread extends Goals {
+  /** The id of the thread, for `Codex.resumeThread`. */
   readonly id: string
   readonly run: {
     /**

@@ -246,7 +246,9 @@ export const layerWebSocketConfig = (
 export interface SignedBearerOptions {
   /** The content of the server's `--ws-shared-secret-file`: at least 32 bytes. */
   readonly secret: Redacted.Redacted<string>
+  /** The `iss` claim. Default: none. */
   readonly issuer?: string | undefined
+  /** The `aud` claim. Default: none. */
   readonly audience?: string | undefined
   /**
    * How long the token is valid. The server checks it only when a connection is opened. Default: 60 seconds. The

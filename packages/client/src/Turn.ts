@@ -38,6 +38,7 @@ import type { TurnResult } from "./TurnResult.ts"
  */
 export interface MessagePiece {
   readonly _tag: "Delta" | "Completed" | "Abandoned"
+  /** The id of the message's item. */
   readonly itemId: string
   readonly phase: Received.MessagePhase | null
   readonly text: string

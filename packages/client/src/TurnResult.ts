@@ -56,9 +56,11 @@ export interface TurnResult<out A = undefined> {
   readonly id: string
   readonly threadId: string
   readonly status: Received.TurnStatus
+  /** The error that the server reported for the turn. */
   readonly error: Option.Option<Received.TurnError>
   readonly startedAt: Option.Option<DateTime.Utc>
   readonly completedAt: Option.Option<DateTime.Utc>
+  /** How long the turn took, as reported by the server. */
   readonly duration: Option.Option<Duration.Duration>
   /**
    * The model that answered: the one that the thread or the turn asked for, or the one that codex rerouted to. None
