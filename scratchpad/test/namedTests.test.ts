@@ -47,9 +47,9 @@ describe("docs/known-problems.md", () => {
     assert.isAtLeast(problems.length, 103)
     const line = new RegExp(`^- ${named.source}(?:; ${named.source})*$`)
     const wrong = problems.filter((problem) => {
-      const [title, gap, answer, gap2, ...tests] = problem.split("\n")
-      return title === "" || gap !== "" || !/^[A-Z`"].*\.$/i.test(answer ?? "") || gap2 !== "" || tests.length === 0 ||
-        tests.some((test) => !line.test(test))
+      const [title, answer, tests, ...more] = problem.split("\n\n")
+      return title === "" || !/^[A-Z`"][^]*\.$/i.test(answer ?? "") || tests === undefined || more.length > 0 ||
+        tests.split("\n").some((test) => !line.test(test))
     })
     assert.deepStrictEqual(wrong, [])
   })
