@@ -1,21 +1,23 @@
 /**
- * The `codex app-server` process: starting it, its pipes, the tail of its stderr, its end.
+ * The `codex app-server` process: its start, its pipes, the tail of its stderr and its end.
  *
- * The process is started directly (no shell, no npm shim) in its own process group through the platform's
- * `ChildProcessSpawner`. Closing the scope ends its stdin, on which the server exits by itself; if it does not within
- * `shutdownGrace` the group gets SIGTERM, and after as long again SIGKILL. stdout and stderr are read until the very end,
- * so that the process can never block on a full pipe.
+ * The platform's `ChildProcessSpawner` starts the process directly, without a shell or the npm shim, in a process
+ * group of its own. Closing the scope ends the process's stdin, and the server then exits by itself. If it does not
+ * exit within `shutdownGrace`, the group gets SIGTERM, and SIGKILL after the same time again. stdout and stderr are
+ * read until the process has ended, so that it never blocks on a full pipe.
  *
- * **What ends with it** (measured on codex 0.169.0)
+ * **What ends with it**
  *
- * A program that dies, however it dies, closes the stdin of its codex, on which codex ends its commands and itself. A
- * command in the sandbox ends with codex even when codex is killed. What can survive was started without a sandbox
- * (`Sandbox.fullAccess`): a process that made itself a session of its own, and, when codex has to be killed, what its
- * running commands have started. codex starts each command in a session of its own, which SIGKILL to the group of codex
- * does not reach, and this module does not look for them: that takes a list of all processes, which each platform gives
- * in another way, an id can pass to another program between the list and the signal, and a process whose parent has ended
- * is not found. It comes to that only when codex reacts neither to the end of its stdin nor to SIGTERM. Where nothing
- * may survive, run commands in a sandbox, or the whole program in a container.
+ * When your program dies, in whatever way, the stdin of its codex closes. codex then ends its commands and itself. A
+ * command in the sandbox ends with codex, even when codex is killed. Only processes that started without a sandbox
+ * (`Sandbox.fullAccess`) can survive: a process that created its own session, and, when codex has to be killed, the
+ * processes that its running commands started.
+ *
+ * codex starts each command in its own session, which a SIGKILL to the group of codex does not reach. This module
+ * does not search for such processes: every platform lists processes in a different way, an id can pass to another
+ * program between the list and the signal, and a process whose parent has ended cannot be found. They survive only
+ * when codex reacts neither to the end of its stdin nor to SIGTERM. If nothing may survive, run commands in a
+ * sandbox, or run the whole program in a container.
  *
  * @since 0.1.0
  */
@@ -43,19 +45,27 @@ import * as OptionKinds from "./internal/options.ts"
 import { type Pipes, Spawn } from "./internal/wire/spawn.ts"
 
 /**
- * How the process ended: an exit code, or the signal that ended it.
+ * How the process ended: with an exit code, or by a signal.
  *
+ * @see {@link AppServer} whose `exit` waits for it
  * @category models
  * @since 0.1.0
  */
 export interface AppServerExit {
+  /** Null when a signal ended the process. */
   readonly code: number | null
+  /** Null when the process exited by itself. */
   readonly signal: string | null
 }
 
 /**
  * A running app-server process.
  *
+ * **When to use**
+ *
+ * To read the process id or stderr, or to wait for the exit. `Transport.layerStdio` reads and writes its pipes.
+ *
+ * @see {@link layer} to start one
  * @category services
  * @since 0.1.0
  */
@@ -65,25 +75,24 @@ export class AppServer extends Context.Service<AppServer, {
   /** The process id. */
   readonly pid: number
   /**
-   * Hands every chunk of stdout to `onChunk`, as it arrives and in order, and fails with the one cause when the process
-   * or a pipe ends. What the process wrote before its end is handed over first. One receiver at a time. `more` says that
-   * another chunk follows at once, be it empty. What `onChunk` throws is the defect that it ends with.
+   * Passes every chunk of stdout to `onChunk`, in order. Fails with a single cause when the process or a pipe ends,
+   * after it has passed on everything that the process wrote before its end. Supports one receiver at a time. `more`
+   * is true when another chunk, possibly empty, follows at once. If `onChunk` throws, the effect ends with that
+   * defect.
    */
   readonly receive: (onChunk: (chunk: Uint8Array, more?: boolean) => void) => Effect.Effect<never, ConnectionError>
-  /**
-   * Writes to stdin. Waits while the pipe is full. Never fails: a broken pipe ends `receive`.
-   */
+  /** Writes to stdin. Waits while the pipe is full. Never fails: a broken pipe ends `receive`. */
   readonly send: (text: string) => Effect.Effect<void>
-  /** The last lines of stderr, oldest first. */
+  /** The last lines of stderr, oldest first, without colours. */
   readonly stderr: Effect.Effect<ReadonlyArray<string>>
-  /** Hands each further line of stderr to `onLine`, which must not throw, until the scope closes. */
+  /** Calls `onLine` with each further line of stderr until the scope closes. `onLine` must not throw. */
   readonly watchStderr?: ((onLine: (line: string) => void) => Effect.Effect<void, never, Scope.Scope>) | undefined
   /** Waits for the process to end. */
   readonly exit: Effect.Effect<AppServerExit>
 }>()("@effect-codex/client/AppServer") {}
 
 /**
- * How to start the process.
+ * Options of {@link make} and {@link layer}.
  *
  * @category options
  * @since 0.1.0
@@ -92,22 +101,23 @@ export interface Options {
   /** The codex executable: a path, or a name that the system looks up on PATH. */
   readonly executable: string
   /**
-   * Overrides of the configuration, each passed as `--config key=value`: an object as `config.toml` has it, or `key=value`
-   * texts in TOML. What codex would take for something else is `AppServerStartError`, before anything is started.
+   * Overrides of the configuration, each passed as `--config key=value`: an object in the form of `config.toml`, or
+   * `key=value` strings in TOML. An override that codex would misread fails with `AppServerStartError` before the
+   * process starts. Default: none.
    */
   readonly configOverrides?: ConfigOverrides.ConfigOverrides | undefined
   /**
-   * Where logins are kept: `file` is `auth.json` in the `CODEX_HOME`, `keyring` is the one of the system, `auto` is the
-   * keyring or else the file. With `ephemeral` they are kept in the memory of the process: a stored login is neither used
-   * nor touched (measured). The same as the override `cli_auth_credentials_store`. Default: what the configuration says,
-   * else `file`.
+   * Where codex keeps logins. `file` is `auth.json` in the `CODEX_HOME`, `keyring` is the system's keyring, and
+   * `auto` is the keyring with the file as its fallback. `ephemeral` is the memory of the process: codex neither uses
+   * nor changes a stored login. Equals the override `cli_auth_credentials_store`. Default: the value in the
+   * configuration, else `file`.
    */
   readonly credentialsStore?: "ephemeral" | "file" | "keyring" | "auto" | undefined
-  /** Replaces the whole argument list, `configOverrides` and `credentialsStore` included. */
+  /** Replaces the whole argument list, including `configOverrides` and `credentialsStore`. */
   readonly args?: ReadonlyArray<string> | undefined
-  /** The working directory of the process. Default: that of this process. */
+  /** The working directory of the process. Default: the working directory of this process. */
   readonly cwd?: string | undefined
-  /** Merged over this process' environment; `undefined` removes a variable. */
+  /** Merged over the environment of this process; `undefined` removes a variable. */
   readonly env?: { readonly [name: string]: string | Redacted.Redacted<string> | undefined } | undefined
   /** How long each step of the shutdown may take. Default: 2 seconds. */
   readonly shutdownGrace?: Duration.Input | undefined
@@ -115,7 +125,7 @@ export interface Options {
   readonly stderrLines?: number | undefined
 }
 
-// The value is not quoted: it may be a secret.
+// The message omits the value, which may be a secret.
 const overrideError = (options: Options): AppServerStartError | undefined => {
   const problem = Launch.overrideProblem(options)
   if (problem === undefined) return undefined
@@ -125,10 +135,10 @@ const overrideError = (options: Options): AppServerStartError | undefined => {
   })
 }
 
-// codex colours its log whether or not it writes to a terminal.
+// docs/codex-behaviour.md, "The log on stderr is coloured, whether or not a terminal reads it".
 const withoutColors = (line: string): string => line.replaceAll(/\u001B\[[\d;]*m/g, "")
 
-// The spawner tells the signal of a killed process only in the text of its error.
+// The spawner names the signal only in the text of its error.
 const exitOfError = (error: PlatformError.PlatformError): AppServerExit => {
   const text = `${error.message} ${error.cause instanceof Error ? error.cause.message : ""}`
   return { code: null, signal: /signal: '(\w+)'/.exec(text)?.[1] ?? "an unknown signal" }
@@ -150,11 +160,11 @@ const startError = (options: Options) => (error: PlatformError.PlatformError) =>
     ? new CodexExecutableNotFound({
       tried: [{ place: options.executable, problem: "the file, or an interpreter or loader that it names, is missing" }]
     })
-    // The spawner looks for the folder first.
+    // The spawner checks the folder before the executable.
     : wrongFolder(options, "does not exist.", error)
 }
 
-// Node throws what the system does not commonly say of an executable.
+// Node throws for the less common system errors.
 const thrownError = (options: Options) => (cause: unknown) =>
   Effect.fail(
     options.cwd !== undefined && Predicate.hasProperty(cause, "code") && cause.code === "ENOTDIR"
@@ -168,7 +178,7 @@ const streamPipes = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Pipes> {
   const failure = Deferred.makeUnsafe<PlatformError.PlatformError>()
   const encoder = new TextEncoder()
-  // Bounded: a server that does not read suspends its writers.
+  // Bounded: a server that does not read its stdin suspends the writers.
   const outbox = yield* Queue.bounded<string, Cause.Done>(1024)
   yield* Stream.fromQueue(outbox).pipe(
     Stream.mapArray((texts) => [encoder.encode(texts.join(""))]),
@@ -189,8 +199,14 @@ const streamPipes = Effect.fnUntraced(function*(
 })
 
 /**
- * Starts the process. It ends when the scope closes.
+ * Starts the process, and ends it when the scope closes.
  *
+ * **Details**
+ *
+ * Fails with `CodexExecutableNotFound` when the executable is missing, and with `AppServerStartError` when an option
+ * is invalid or the process cannot be started.
+ *
+ * @see {@link layer}
  * @category constructors
  * @since 0.1.0
  */
@@ -208,7 +224,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   const wrongOverride = overrideError(options)
   if (wrongOverride !== undefined) return yield* wrongOverride
 
-  // Closed after the process is gone: until then somebody has to read its pipes.
+  // Closed only after the process has ended: until then its pipes must be read.
   const pipesScope = yield* Effect.acquireRelease(Scope.make("parallel"), (scope, exit) => Scope.close(scope, exit))
   const spawn = yield* Spawn
   const command = ChildProcess.make(options.executable, Launch.argv(options), {
@@ -242,7 +258,8 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   )
 
   const stdoutEnd = Deferred.makeUnsafe<void, unknown>()
-  // What arrives before a receiver is there. The server says nothing before `initialize`.
+  // Holds the chunks that arrive before a receiver is set. There are hardly any: docs/codex-behaviour.md, "The server
+  // says nothing before initialize".
   let early: Array<Uint8Array> = []
   let receiver: ((chunk: Uint8Array, more?: boolean) => void) | undefined = (chunk) => early.push(chunk)
   yield* read((chunk, more) => receiver?.(chunk, more)).pipe(
@@ -261,8 +278,8 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     return Effect.andThen(stdin.end, Effect.raceFirst(exit, Effect.sleep(grace)))
   })
 
-  // A pipe ends a moment before or after the process. The exit says more, so it is waited for, and what the process
-  // wrote before it is handed over first. A descendant that holds the pipe open must not delay this for ever.
+  // A pipe ends shortly before or after the process. The exit says more than the end of a pipe, so wait for it, and
+  // pass on what the process wrote before it. The wait is bounded, because a descendant may hold the pipe open.
   const settling = Duration.seconds(1)
   const exitOr = (error: () => TransportError): Effect.Effect<ConnectionError> =>
     Effect.timeoutOrElse(exited, { duration: settling, orElse: () => Effect.sync(error) })
@@ -300,7 +317,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
         const chunks = early
         early = []
         const failure = Deferred.makeUnsafe<never>()
-        // It is called by an event of the platform, which would end the program.
+        // The platform calls this from an event handler, where an exception would end the program.
         receiver = (chunk, more) => {
           try {
             onChunk(chunk, more)
@@ -318,7 +335,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
 })
 
 /**
- * The process as a layer. It ends with the layer's scope.
+ * {@link make} as a layer. The process ends when the layer's scope closes.
  *
  * **Example** (A client with options of its own at each layer)
  *
@@ -333,6 +350,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
  * )
  * ```
  *
+ * @see {@link layerConfig}
  * @category layers
  * @since 0.1.0
  */
@@ -343,7 +361,7 @@ export const layer = (options: Options): Layer.Layer<
 > => Layer.effect(AppServer, make(options))
 
 /**
- * {@link layer} with options that are read from the `ConfigProvider`.
+ * {@link layer} with options from the `ConfigProvider`. Also fails with `ConfigError`.
  *
  * @category layers
  * @since 0.1.0

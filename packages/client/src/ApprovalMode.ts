@@ -1,5 +1,5 @@
 /**
- * Who decides when the agent wants to do what the sandbox does not allow.
+ * Approval modes: who decides when the agent wants to go beyond the sandbox.
  *
  * @since 0.1.0
  */
@@ -7,17 +7,25 @@ import { ApprovalModeTypeId as TypeId } from "./internal/settings/presets.ts"
 import type * as Sent from "./Sent.ts"
 
 /**
- * An approval mode. Made by the constants of this module.
+ * An approval mode. Use one of the constants of this module.
  *
+ * @see {@link denyAll}
+ * @see {@link autoReview}
+ * @see {@link ask}
+ * @see {@link untrusted}
+ * @see {@link dangerouslyBypass}
  * @category models
  * @since 0.1.0
  */
 export interface ApprovalMode {
   readonly [TypeId]: typeof TypeId
+  /** The name of the constant. */
   readonly name: string
+  /** When the agent asks, in the protocol's terms. */
   readonly policy: Sent.AskForApproval
+  /** Who decides, in the protocol's terms. Undefined for a mode that never asks. */
   readonly reviewer: Sent.ApprovalsReviewer | undefined
-  /** Whether the mode stands for no sandbox as well. */
+  /** Whether the mode also turns off the sandbox. */
   readonly bypassesSandbox: boolean
 }
 
@@ -29,42 +37,67 @@ const make = (
 ): ApprovalMode => Object.freeze({ [TypeId]: TypeId, name, policy, reviewer, bypassesSandbox })
 
 /**
- * Nothing is asked and nothing beyond the sandbox is done.
+ * Never asks. The agent cannot go beyond the sandbox.
  *
+ * **When to use**
+ *
+ * For a program without supervision.
+ *
+ * @see {@link autoReview}
  * @category constructors
  * @since 0.1.0
  */
 export const denyAll: ApprovalMode = make("denyAll", "never")
 
 /**
- * The agent asks when it wants more than the sandbox allows, and the server's own reviewer, a call of the model, decides.
- * The default of `startThread`, as in the Python SDK.
+ * The agent asks when it wants more than the sandbox allows, and the server's own reviewer decides, which is a call
+ * of the model.
  *
+ * **Details**
+ *
+ * The default of `Codex.startThread`, as in the Python SDK.
+ *
+ * @see {@link ask} to decide in the program
  * @category constructors
  * @since 0.1.0
  */
 export const autoReview: ApprovalMode = make("autoReview", "on-request", "auto_review")
 
 /**
- * The agent asks when it wants more than the sandbox allows, and the client's handlers decide; see `ServerRequests`.
+ * The agent asks when it wants more than the sandbox allows, and the client's handlers decide.
  *
+ * **Details**
+ *
+ * Without handlers everything is declined. `Approvals` and `ApprovalQueue` provide them.
+ *
+ * @see {@link untrusted} to be asked for more
  * @category constructors
  * @since 0.1.0
  */
 export const ask: ApprovalMode = make("ask", "on-request", "user")
 
 /**
- * The client's handlers are asked for every command that is not known to be harmless.
+ * The client's handlers decide about every command that is not known to be harmless.
  *
+ * @see {@link ask} to be asked only for what the sandbox does not allow
  * @category constructors
  * @since 0.1.0
  */
 export const untrusted: ApprovalMode = make("untrusted", "untrusted", "user")
 
 /**
- * Nothing is asked and there is no sandbox. For a machine that is itself a sandbox. It cannot be combined with a sandbox,
- * and a thread's handle takes another mode after it only together with a sandbox.
+ * Never asks and runs without a sandbox.
  *
+ * **When to use**
+ *
+ * Only on a machine that is itself a sandbox, such as a container.
+ *
+ * **Gotchas**
+ *
+ * The mode cannot be combined with a sandbox. Once a thread's handle uses it, the handle accepts another mode only
+ * together with a sandbox.
+ *
+ * @see {@link denyAll}
  * @category constructors
  * @since 0.1.0
  */

@@ -1,5 +1,6 @@
 /**
- * The approvals that wait for a decision, for a program that shows them to somebody: a terminal, a page, a chat.
+ * A queue of the approvals that wait for a decision, for programs that show them to a person in a terminal, on a page
+ * or in a chat.
  *
  * @since 0.1.0
  */
@@ -26,24 +27,29 @@ import type { Overrides } from "./ServerRequests.ts"
 
 interface Open<Request extends ApprovalRequest, Decision> {
   readonly _tag: Request["_tag"]
+  /** The request, as a handler of `Approvals` gets it. */
   readonly request: Request
-  /** Decides. False when it was decided before, or is not open any more; nothing is sent then. */
+  /** Decides. Succeeds with false, and sends nothing, when the approval is already decided or no longer open. */
   readonly respond: (decision: Decision) => Effect.Effect<boolean>
   /** {@link respond} with `accept`. */
   readonly accept: Effect.Effect<boolean>
   /** {@link respond} with `decline`. */
   readonly decline: Effect.Effect<boolean>
   /**
-   * Waits until it is not open any more: it was decided, here or by another client, its turn or the connection ended, or
-   * it took longer than `ServerRequests.HandlerTimeout`, which declines it.
+   * Waits until the approval is no longer open: this or another client decided it, its turn or the connection ended,
+   * or `ServerRequests.HandlerTimeout` elapsed, which declines it.
    */
   readonly closed: Effect.Effect<void>
 }
 
 /**
- * A request that waits for a decision. Whatever its `_tag`, it takes `accept`, `acceptForSession` and `decline`. For the
- * decisions of one kind, narrow it by `_tag` first.
+ * An approval that waits for a decision.
  *
+ * **Details**
+ *
+ * Every kind takes `accept`, `acceptForSession` and `decline`. Narrow by `_tag` first for the decisions of one kind.
+ *
+ * @see {@link ApprovalQueue}
  * @category models
  * @since 0.1.0
  */
@@ -54,7 +60,11 @@ export type OpenApproval =
   | Open<McpToolRequest, McpToolDecision>
 
 /**
- * The approvals that wait, for a user interface.
+ * A queue of the approvals that wait for a decision, for a user interface.
+ *
+ * **When to use**
+ *
+ * When a person decides. Use `Approvals.layer` when the program decides.
  *
  * **Example** (Asking on a terminal)
  *
@@ -76,29 +86,35 @@ export type OpenApproval =
  * export const CodexLive = CodexNode.layer().pipe(Layer.provideMerge(ApprovalQueue.layer))
  * ```
  *
+ * @see {@link layer} for all approvals of a client
+ * @see {@link make} for those of a thread or a turn
  * @category services
  * @since 0.1.0
  */
 export class ApprovalQueue extends Context.Service<ApprovalQueue, {
-  /** What waits, the oldest first: at the moment, and again whenever it changes. For a list on a screen. */
+  /** The open approvals, oldest first: the current list, and a new list after each change. For a list on a screen. */
   readonly changes: Stream.Stream<ReadonlyArray<OpenApproval>>
   /**
-   * Each request once: what waits when the stream is run, then what comes. Any number of readers may run it; the first to
-   * respond decides.
+   * Each approval once: first those that are open when the stream starts, then each new one. Several readers may run
+   * it; the first response decides.
    */
   readonly requests: Stream.Stream<OpenApproval>
-  /** Put the approvals of a thread or a turn into this queue. {@link layer} does so for a client. */
+  /**
+   * Puts the approvals of a thread or a turn into this queue when passed as its `handlers`. {@link layer} does so for
+   * a client.
+   */
   readonly handlers: Overrides
 }>()("@effect-codex/client/ApprovalQueue") {}
 
 /**
- * Makes a queue of its own. Give its `handlers` to a thread or a turn.
+ * Creates a separate queue. Pass its `handlers` to a thread or a turn.
  *
+ * @see {@link layer} for all approvals of a client
  * @category constructors
  * @since 0.1.0
  */
 export const make: Effect.Effect<ApprovalQueue["Service"]> = Effect.gen(function*() {
-  // Its subscribers have mailboxes without a bound. What is in them are lists of what waits, of which there are few.
+  // The mailboxes of subscribers are unbounded. They hold lists of open approvals, of which there are few.
   const open = yield* SubscriptionRef.make<ReadonlyArray<OpenApproval>>([])
   const changes = SubscriptionRef.changes(open)
 
@@ -152,9 +168,10 @@ export const make: Effect.Effect<ApprovalQueue["Service"]> = Effect.gen(function
 })
 
 /**
- * A queue of all approvals of a client. Provide it to the client's layer with `Layer.provideMerge`, so that the program sees
- * the queue too.
+ * A queue of all approvals of a client. Provide it to the client's layer with `Layer.provideMerge`, so that the
+ * program can also access the queue.
  *
+ * @see {@link make} for a queue of a thread or a turn
  * @category layers
  * @since 0.1.0
  */

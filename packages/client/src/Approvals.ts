@@ -1,11 +1,11 @@
 /**
- * Who may do what: the server's kinds of approval, as handlers with types of their own.
+ * Typed handlers for approvals: they decide what the agent may do.
  *
- * With `ApprovalMode.ask` and `.untrusted` the server asks its client before it runs a command beyond the sandbox, changes
- * files, widens permissions or calls a tool of an MCP server. These handlers decide: for a client ({@link layer} and its
- * relatives), or for a thread or a turn ({@link make} and its relatives, given as `handlers`). Without any, everything is
- * declined. `ApprovalQueue` leaves the decision to somebody who is shown what waits. The approvals of older servers
- * (`execCommandApproval`, `applyPatchApproval`) come to the same handlers.
+ * With `ApprovalMode.ask` and `ApprovalMode.untrusted` the server asks its client before it runs a command beyond the
+ * sandbox, changes files, widens permissions or calls a tool of an MCP server. These handlers decide. {@link layer}
+ * and its relatives set them for a client; {@link make} and its relatives set them for a thread or a turn, as its
+ * `handlers`. Without a handler, everything is declined. `ApprovalQueue` leaves the decision to a person. The
+ * approvals of older servers (`execCommandApproval`, `applyPatchApproval`) reach the same handlers.
  *
  * @since 0.1.0
  */
@@ -23,46 +23,52 @@ import type * as ServerRequests from "./ServerRequests.ts"
 // =============================================================================
 
 interface Asked {
+  /** The thread that waits. */
   readonly threadId: string
-  /** The turn that waits. Older servers do not name it. */
+  /** The turn that waits. Undefined on older servers. */
   readonly turnId: string | undefined
 }
 
 interface AskedOfItem extends Asked {
   /** The item that waits. */
   readonly itemId: string
-  /** Why the agent wants it, in its own words. */
+  /** The agent's reason, in its own words. */
   readonly reason: string | undefined
 }
 
 /**
- * The agent wants to run a command, to write to one that runs (`kind` is `writeStdin`), or to reach a host (`network`).
+ * The agent wants to run a command, to write to a running one (`kind` is `writeStdin`), or to reach a host
+ * (`network`).
  *
+ * @see {@link CommandDecision}
+ * @see {@link withoutShell} for the command without its shell
  * @category models
  * @since 0.1.0
  */
 export interface CommandRequest extends AskedOfItem {
   readonly _tag: "Command"
+  /** Whether it is about a command or about input for a running one. */
   readonly kind: Received.CommandExecutionApprovalKind
-  /** The command line as it will be run, with the shell in front: `/bin/bash -lc 'git push'`. */
+  /** The full command line, including the shell: `/bin/bash -lc 'git push'`. */
   readonly command: string | undefined
+  /** The folder in which the command runs. */
   readonly cwd: string | undefined
   /**
-   * What the command does as far as the server understands it, for display. Empty when it does not tell. One `unknown` action
-   * when a newer server tells in a form that this version does not read.
+   * What the command does, as far as the server understands it, for display. Empty when the server does not say. A
+   * single `unknown` action when a newer server describes the actions in a form that this version cannot read.
    */
   readonly actions: ReadonlyArray<Received.CommandAction>
-  /** The host that the command wants to reach, when it is about that. */
+  /** The host that the command wants to reach, if the request is about a host. */
   readonly network: Received.NetworkApprovalContext | undefined
-  /** What the command may touch beyond the sandbox, when it asks for that. */
+  /** What the command wants to access beyond the sandbox, if it asks for that. */
   readonly additionalPermissions: Received.AdditionalPermissionProfile | undefined
-  /** The prefix of commands that `acceptWithExecPolicyAmendment` may allow for good. */
+  /** The command prefix that {@link acceptWithExecPolicyAmendment} may allow permanently. */
   readonly proposedExecPolicyAmendment: ReadonlyArray<string> | undefined
-  /** The rules for hosts that `applyNetworkPolicyAmendment` may add for good. */
+  /** The rules for hosts that {@link applyNetworkPolicyAmendment} may add permanently. */
   readonly proposedNetworkPolicyAmendments: ReadonlyArray<Received.NetworkPolicyAmendment>
   /**
-   * What the server suggests to offer, in its order; for older servers what all of them take. `decline` and
-   * `acceptForSession` are taken even when they are not named (measured on codex 0.169); an amendment is not.
+   * The decisions that the server suggests, in its order; for older servers, the decisions that every server accepts.
+   * The server also accepts `decline` and `acceptForSession` when they are not listed, but not an amendment.
    */
   readonly availableDecisions: ReadonlyArray<CommandDecision>
 }
@@ -70,38 +76,51 @@ export interface CommandRequest extends AskedOfItem {
 /**
  * The agent wants to change files.
  *
+ * @see {@link FileChangeDecision}
  * @category models
  * @since 0.1.0
  */
 export interface FileChangeRequest extends AskedOfItem {
   readonly _tag: "FileChange"
-  /** The changes with their diffs. Undefined when this connection did not hear of them, as after a reconnect. */
+  /**
+   * The changes with their diffs. Undefined when this connection did not receive them, for instance after a
+   * reconnect.
+   */
   readonly changes: ReadonlyArray<Received.FileUpdateChange> | undefined
-  /** A folder that the agent wants to write to from now on. The protocol calls it unstable. */
+  /** A folder that the agent wants to write to from now on. The protocol marks this as unstable. */
   readonly grantRoot: string | undefined
+  /** The decisions for a change of files. */
   readonly availableDecisions: ReadonlyArray<FileChangeDecision>
 }
 
 /**
- * The agent wants the network, or to read or write beyond the sandbox.
+ * The agent wants access to the network, or to read or write beyond the sandbox.
  *
+ * @see {@link PermissionsDecision}
  * @category models
  * @since 0.1.0
  */
 export interface PermissionsRequest extends AskedOfItem {
   readonly _tag: "Permissions"
+  /** The working directory of the agent. */
   readonly cwd: string
+  /** The permissions that the agent wants. */
   readonly permissions: Received.RequestPermissionProfile
 }
 
 /**
- * The agent wants to call a tool of an MCP server. Codex asks for tools that do not declare themselves `readOnlyHint`, unless
- * the configuration of the server says otherwise (`default_tools_approval_mode`, `tools.<tool>.approval_mode`).
+ * The agent wants to call a tool of an MCP server.
+ *
+ * **Details**
+ *
+ * codex asks about tools that do not declare `readOnlyHint`, unless the server's configuration says otherwise
+ * (`default_tools_approval_mode`, `tools.<tool>.approval_mode`).
  *
  * **Gotchas**
  *
- * An MCP server can ask like this as well, about nobody but itself. It then learns the answer, and nothing else happens.
+ * An MCP server can send the same request itself. It then only learns the answer; no tool is called.
  *
+ * @see {@link McpToolDecision}
  * @category models
  * @since 0.1.0
  */
@@ -109,41 +128,48 @@ export interface McpToolRequest extends Asked {
   readonly _tag: "McpTool"
   /** The name of the MCP server in the configuration. */
   readonly serverName: string
-  /** The environment whose configuration has the server; undefined for one of the whole thread, and before codex 0.171. */
+  /**
+   * The environment whose configuration has the server. Undefined for a server of the whole thread, and before codex
+   * 0.171.
+   */
   readonly environmentId: string | undefined
-  /** Empty on codex before 0.167, which names it in `message` alone. */
+  /** The name of the tool. Empty before codex 0.167, which names the tool only in `message`. */
   readonly tool: string
+  /** The tool's title, for display. */
   readonly title: string | undefined
+  /** The tool's description, as its server gives it. */
   readonly description: string | undefined
-  /** What the tool would be called with. */
+  /** The arguments of the call. */
   readonly arguments: Received.JsonValue
-  /** What the MCP server says of its tool, such as `destructiveHint`. Not to be relied on. */
+  /** The MCP server's claims about the tool, such as `destructiveHint`. Do not rely on them. */
   readonly annotations: Received.JsonValue
-  /** Codex's question, for display. */
+  /** codex's question, for display. */
   readonly message: string
+  /** The decisions that codex offers. */
   readonly availableDecisions: ReadonlyArray<McpToolDecision>
 }
 
 /**
- * Whatever the agent may ask approval for. Tell them apart by `_tag`.
+ * Any approval that the agent may ask for. Narrow it by `_tag`.
  *
+ * @see {@link describe} for one line about it
  * @category models
  * @since 0.1.0
  */
 export type ApprovalRequest = CommandRequest | FileChangeRequest | PermissionsRequest | McpToolRequest
 
 /**
- * What a request asks for, as one line that completes "May I …?": `run "git push" in /repository`.
+ * Describes a request in one line that completes "May I …?", such as `run "git push" in /repository`.
  *
  * **When to use**
  *
- * For a prompt, a log or a chat message. Read the fields of the request for anything longer, such as the diffs of a
+ * In a prompt, a log or a chat message. Read the fields of the request for anything longer, such as the diffs of a
  * {@link FileChangeRequest}.
  *
  * **Details**
  *
- * The shell that codex puts in front of a command is left out when the rest is exactly what it runs. What comes from the
- * agent is hostile: control and invisible characters are shown as `\u{…}`, and long texts are cut and say so.
+ * The line omits codex's shell when the rest is exactly what the shell runs. It treats the agent's text as hostile:
+ * it shows control characters and invisible characters as `\u{…}`, and marks long texts as cut.
  *
  * **Example** (A line for a log)
  *
@@ -156,14 +182,15 @@ export type ApprovalRequest = CommandRequest | FileChangeRequest | PermissionsRe
  * )
  * ```
  *
+ * @see {@link withoutShell}
  * @category combinators
  * @since 0.1.0
  */
 export const describe = (request: ApprovalRequest): string => ApprovalText.describe(request)
 
 /**
- * The command of a {@link CommandRequest} without the shell that codex puts in front: `git push` for
- * `/bin/bash -lc 'git push'`. A command line that is anything else than a shell with one quoted script stays as it is.
+ * Returns a command of a {@link CommandRequest} without codex's shell: `git push` for `/bin/bash -lc 'git push'`.
+ * Leaves any command line unchanged that is not a shell with one quoted script.
  *
  * **Example** (Allowing one command)
  *
@@ -177,6 +204,7 @@ export const describe = (request: ApprovalRequest): string => ApprovalText.descr
  * })
  * ```
  *
+ * @see {@link describe}
  * @category combinators
  * @since 0.1.0
  */
@@ -187,10 +215,15 @@ export const withoutShell = (command: string): string => ApprovalText.withoutShe
 // =============================================================================
 
 /**
- * What may be decided of a command. `accept` runs it. `acceptForSession` also does not ask again for the same command
- * while the thread is loaded. `decline` does not run it: the model is told that the user rejected it and the turn goes on.
- * `cancel` does not run it and interrupts the turn. {@link acceptWithExecPolicyAmendment} and
- * {@link applyNetworkPolicyAmendment} make the others.
+ * A decision about a command.
+ *
+ * **Details**
+ *
+ * - `accept` runs it.
+ * - `acceptForSession` runs it, and the server does not ask again about the same command while the thread is loaded.
+ * - `decline` does not run it. The model learns that the user rejected it, and the turn goes on.
+ * - `cancel` does not run it and interrupts the turn.
+ * - {@link acceptWithExecPolicyAmendment} and {@link applyNetworkPolicyAmendment} create the other decisions.
  *
  * @category models
  * @since 0.1.0
@@ -198,8 +231,8 @@ export const withoutShell = (command: string): string => ApprovalText.withoutShe
 export type CommandDecision = Sent.CommandExecutionApprovalDecision
 
 /**
- * What may be decided of a change of files: `accept`, `acceptForSession` (the same files are not asked for again),
- * `decline` and `cancel`, which interrupts the turn.
+ * A decision about a change of files: `accept`, `acceptForSession`, which also covers later changes of the same
+ * files, `decline`, or `cancel`, which interrupts the turn.
  *
  * @category models
  * @since 0.1.0
@@ -207,8 +240,14 @@ export type CommandDecision = Sent.CommandExecutionApprovalDecision
 export type FileChangeDecision = Sent.FileChangeApprovalDecision
 
 /**
- * What may be decided of permissions: `accept` grants what was asked for, for this turn, `acceptForSession` for as long as
- * the thread is loaded, `decline` nothing. A response of the protocol grants a part of it.
+ * A decision about permissions.
+ *
+ * **Details**
+ *
+ * - `accept` grants them for this turn.
+ * - `acceptForSession` grants them while the thread is loaded.
+ * - `decline` grants nothing.
+ * - A `PermissionsRequestApprovalResponse` of the protocol grants a part of them.
  *
  * @category models
  * @since 0.1.0
@@ -216,10 +255,16 @@ export type FileChangeDecision = Sent.FileChangeApprovalDecision
 export type PermissionsDecision = "accept" | "acceptForSession" | "decline" | Sent.PermissionsRequestApprovalResponse
 
 /**
- * What may be decided of a call of an MCP server's tool. `acceptForSession` does not ask again for this tool while the thread
- * is loaded, whatever its arguments are; `acceptAlways` never again: codex writes it to its `config.toml`. Either is the same
- * as `accept` when it is not offered. `decline` and `cancel` do not call the tool and differ in what the model is told; the
- * turn goes on (measured on codex 0.169).
+ * A decision about a call of an MCP server's tool.
+ *
+ * **Details**
+ *
+ * - `accept` calls the tool.
+ * - `acceptForSession` calls it, and the server does not ask again about this tool while the thread is loaded,
+ *   whatever the arguments. Equals `accept` when it is not offered.
+ * - `acceptAlways` calls it and never asks again about this tool: codex writes the decision to its `config.toml`.
+ *   Equals `accept` when it is not offered.
+ * - `decline` and `cancel` do not call it, and tell the model different things. The turn goes on after either.
  *
  * @category models
  * @since 0.1.0
@@ -227,9 +272,14 @@ export type PermissionsDecision = "accept" | "acceptForSession" | "decline" | Se
 export type McpToolDecision = "accept" | "acceptForSession" | "acceptAlways" | "decline" | "cancel"
 
 /**
- * Accepts the command, and from now on every command that begins with this prefix, which codex writes to its rules. It has
- * to be what the request proposes; anything else is narrowed to `accept` and reported.
+ * Accepts the command, and every later command that begins with this prefix. codex writes the prefix to its rules.
  *
+ * **Gotchas**
+ *
+ * The prefix must be `proposedExecPolicyAmendment` of the request. Any other prefix counts as `accept`, and the log
+ * has a warning.
+ *
+ * @see {@link applyNetworkPolicyAmendment}
  * @category decisions
  * @since 0.1.0
  */
@@ -238,9 +288,14 @@ export const acceptWithExecPolicyAmendment = (prefix: ReadonlyArray<string>): Co
 })
 
 /**
- * Accepts or denies the host now and from now on. It has to be one that the request proposes; one that allows and was not
- * proposed is narrowed to `accept`, one that denies to `decline`, and it is reported.
+ * Allows or denies a host, now and for later commands.
  *
+ * **Gotchas**
+ *
+ * The rule must be one of `proposedNetworkPolicyAmendments` of the request. Otherwise a rule that allows counts as
+ * `accept`, a rule that denies counts as `decline`, and the log has a warning.
+ *
+ * @see {@link acceptWithExecPolicyAmendment}
  * @category decisions
  * @since 0.1.0
  */
@@ -253,9 +308,15 @@ export const applyNetworkPolicyAmendment = (amendment: Sent.NetworkPolicyAmendme
 // =============================================================================
 
 /**
- * Handlers of approvals. What is left out stays as it is: with the client's handler, or declined. A handler may take up to
- * `ServerRequests.HandlerTimeout`; one that fails is reported and declines.
+ * Handlers of approvals, by kind.
  *
+ * **Details**
+ *
+ * A kind without a handler falls to the client's handler, or is declined. A handler may take up to
+ * `ServerRequests.HandlerTimeout`. A handler that fails declines, and the failure is logged.
+ *
+ * @see {@link make}
+ * @see {@link layer}
  * @category models
  * @since 0.1.0
  */
@@ -267,7 +328,7 @@ export interface Handlers<R = never> {
 }
 
 /**
- * Handlers for a thread or a turn, with the services that they require taken from where this runs.
+ * Creates handlers for a thread or a turn. It captures the services that they require from its own context.
  *
  * **Example** (One turn may change files, and nothing else)
  *
@@ -281,6 +342,7 @@ export interface Handlers<R = never> {
  * })
  * ```
  *
+ * @see {@link layer} for the handlers of a client
  * @category handlers
  * @since 0.1.0
  */
@@ -289,28 +351,34 @@ export const make = <const H extends Handlers<unknown>>(
 ): Effect.Effect<ServerRequests.Overrides, never, ServerRequests.Services<H>> =>
   capture(overridesOf(required(handlers)))
 
-// What each handler requires is a part of what all require.
+// Whatever a single handler requires is part of what they all require.
 const required = <H extends Handlers<unknown>>(handlers: H) => handlers as Handlers<ServerRequests.Services<H>>
 
 /**
- * Accepts everything, for a thread or a turn.
+ * Handlers that accept everything, for a thread or a turn.
  *
+ * @see {@link layerAcceptAll}
+ * @see {@link declineAll}
  * @category handlers
  * @since 0.1.0
  */
 export const acceptAll: ServerRequests.Overrides = decideAll("accept")
 
 /**
- * Declines everything, for a thread or a turn whose client does otherwise.
+ * Handlers that decline everything, for a thread or a turn of a client that would decide otherwise.
  *
+ * @see {@link layerDeclineAll}
+ * @see {@link acceptAll}
  * @category handlers
  * @since 0.1.0
  */
 export const declineAll: ServerRequests.Overrides = decideAll("decline")
 
 /**
- * Accepts what the predicate accepts and declines the rest, for a thread or a turn.
+ * Handlers that accept what the predicate accepts and decline the rest, for a thread or a turn. A predicate that
+ * fails declines, and the failure is logged.
  *
+ * @see {@link layerAcceptWhen}
  * @category handlers
  * @since 0.1.0
  */
@@ -346,6 +414,7 @@ export const acceptWhen = <E, R>(
  * )
  * ```
  *
+ * @see {@link make} for the handlers of a thread or a turn
  * @category layers
  * @since 0.1.0
  */
@@ -354,24 +423,30 @@ export const layer = <const H extends Handlers<unknown>>(
 ): Layer.Layer<never, never, ServerRequests.Services<H>> => layerOf(overridesOf(required(handlers)))
 
 /**
- * Accepts everything that a client is asked for. For a machine that is itself a sandbox; `ApprovalMode.dangerouslyBypass`
- * does not even ask.
+ * Accepts every approval of a client.
  *
+ * **When to use**
+ *
+ * On a machine that is itself a sandbox. `ApprovalMode.dangerouslyBypass` turns off the questions as well.
+ *
+ * @see {@link acceptAll}
  * @category layers
  * @since 0.1.0
  */
 export const layerAcceptAll: Layer.Layer<never> = layerOf(acceptAll)
 
 /**
- * Declines everything that a client is asked for, which is also what happens without any handler.
+ * Declines every approval of a client, as a client without handlers does.
  *
+ * @see {@link declineAll}
  * @category layers
  * @since 0.1.0
  */
 export const layerDeclineAll: Layer.Layer<never> = layerOf(declineAll)
 
 /**
- * Accepts what the predicate accepts and declines the rest. A predicate that fails declines, and is reported.
+ * Accepts the approvals of a client that the predicate accepts, and declines the rest. A predicate that fails
+ * declines, and the failure is logged.
  *
  * **Example** (Files of one folder, and no commands)
  *
@@ -387,6 +462,7 @@ export const layerDeclineAll: Layer.Layer<never> = layerOf(declineAll)
  * )
  * ```
  *
+ * @see {@link acceptWhen}
  * @category layers
  * @since 0.1.0
  */

@@ -1,5 +1,6 @@
 /**
- * When to try again. The library itself never sends a mutation twice; these are for a program that knows that it may.
+ * Predicates and schedules for retries. The library never repeats a request that changes something; a program that
+ * knows a retry to be safe can use these.
  *
  * @since 0.1.0
  */
@@ -12,26 +13,35 @@ const upTo = (pause: Duration.Input, longest: Duration.Input) =>
   Schedule.min([Schedule.exponential(pause), Schedule.spaced(longest)]).pipe(Schedule.jittered)
 
 /**
- * Whether the same call may succeed when it is made again: a server that cannot be reached yet, a request that was not sent
- * or not admitted, a thread that another process has, a turn whose `reason` is `streamBroken`, `network`, `overloaded` or
- * `rateLimit`. False for every other value, and for every request whose outcome is unknown.
+ * Whether the same call may succeed when it is repeated.
  *
+ * **Details**
+ *
+ * True when the server cannot be reached yet, when a request was not sent or not admitted, when another process has
+ * the thread, and for a `TurnFailed` whose `reason` is `streamBroken`, `network`, `overloaded` or `rateLimit`. False
+ * for any other value, and for every request whose outcome is unknown.
+ *
+ * @see {@link transient} to retry while it is true
  * @category guards
  * @since 0.1.0
  */
 export const isRetryable = (u: unknown): boolean => isCodexError(u) && u.isRetryable
 
 /**
- * Whether a request was provably not admitted, so that it may be sent again whatever it does.
+ * Whether the server provably did not admit a request. Repeating such a request is safe, whatever it does.
  *
+ * @see {@link overload} to retry while it is true
  * @category guards
  * @since 0.1.0
  */
 export const isOverloaded = (u: unknown): boolean => isCodexError(u) && u._tag === "ServerOverloaded"
 
 /**
- * Options for `Effect.retry`: what an overloaded server did not admit is sent again, three attempts in all, after 250 ms
- * and then 500 ms, at most 2 seconds, each ±20 % (the numbers of the Python SDK).
+ * Options for `Effect.retry` that repeat a request which an overloaded server did not admit.
+ *
+ * **Details**
+ *
+ * Three attempts in all, with pauses of 250 ms and 500 ms (at most 2 seconds), each ±20 %, as in the Python SDK.
  *
  * **Example** (Many threads on one server)
  *
@@ -45,6 +55,7 @@ export const isOverloaded = (u: unknown): boolean => isCodexError(u) && u._tag =
  * })
  * ```
  *
+ * @see {@link transient} for more kinds of failure
  * @category schedules
  * @since 0.1.0
  */
@@ -55,12 +66,19 @@ export const overload = {
 }
 
 /**
- * Options for `Effect.retry`: {@link isRetryable} errors, five attempts in all, after 1, 2, 4 and 8 seconds, each ±20 %.
+ * Options for `Effect.retry` that repeat a call after any {@link isRetryable} error.
  *
- * A failed turn that is run again is a new turn on the same thread, with the same input. The commands and patches of the
- * failed one are neither undone nor repeated by the library; its model sees them, and may do more. Do not retry a prompt that
- * must not be acted upon twice.
+ * **Details**
  *
+ * Five attempts in all, with pauses of 1, 2, 4 and 8 seconds, each ±20 %.
+ *
+ * **Gotchas**
+ *
+ * Repeating a failed turn starts a new turn on the same thread with the same input. The library neither undoes nor
+ * repeats the commands and patches of the failed turn; the model sees them and may do more. Do not retry a prompt
+ * that must not be acted upon twice.
+ *
+ * @see {@link overload} to repeat only what the server did not admit
  * @category schedules
  * @since 0.1.0
  */

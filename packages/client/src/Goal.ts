@@ -1,5 +1,5 @@
 /**
- * Goals: an objective that the server pursues over as many turns as it takes, seen as one turn.
+ * Goals: objectives that the server pursues over as many turns as needed. A handle presents these turns as one turn.
  *
  * @since 0.1.0
  */
@@ -14,21 +14,24 @@ import type { Turn } from "./Turn.ts"
 import type { TurnResult } from "./TurnResult.ts"
 
 /**
- * What the server keeps of a thread's goal.
+ * A thread's goal, as the server stores it.
  *
+ * @see {@link Goals} for what a thread can do with it
  * @category models
  * @since 0.1.0
  */
 export interface Goal {
   readonly threadId: string
+  /** What the agent should achieve. */
   readonly objective: string
   /**
-   * The server goes on by itself while it is `active`. It is `complete` or `blocked` when the model says so, `blocked` or
-   * `usageLimited` when a turn failed, `budgetLimited` when `tokenBudget` is used up, and `paused` when a client said so.
+   * The server continues by itself while the status is `active`. The model sets `complete` or `blocked`; a failed
+   * turn sets `blocked` or `usageLimited`; an exhausted `tokenBudget` sets `budgetLimited`; a client sets `paused`.
    */
   readonly status: Received.ThreadGoalStatus
-  /** In tokens. */
+  /** In tokens. None without a limit. */
   readonly tokenBudget: Option.Option<number>
+  /** In tokens. */
   readonly tokensUsed: number
   /** In whole seconds. */
   readonly timeUsed: Duration.Duration
@@ -37,17 +40,19 @@ export interface Goal {
 }
 
 /**
- * Options of `resumeGoal`, and of all that runs a goal.
+ * Options of `resumeGoal`, and of every call that runs a goal.
  *
+ * @see {@link GoalOptions}
  * @category options
  * @since 0.1.0
  */
 export interface ResumeGoalOptions {
-  /** Ends a reader of the events with `EventsOverflow` when it leaves more than this unread. Default: no limit. */
+  /** A reader of the events that leaves more bytes than this unread fails with `EventsOverflow`. Default: no limit. */
   readonly maxUnreadBytes?: number | undefined
   /**
-   * How long the goal may be silent, during its turns and between them, before it is looked up and, if it is not over, paused
-   * and interrupted (`TurnStalled`). Default: that of the thread, else of the client, else for ever.
+   * How long the goal may be silent, during its turns and between them. The client then looks the goal up; if it is
+   * not over, the client pauses it, interrupts its turn and fails with `TurnStalled`. Default: the thread's
+   * `stallTimeout`, else the client's, else no limit.
    */
   readonly stallTimeout?: Duration.Input | undefined
 }
@@ -55,25 +60,31 @@ export interface ResumeGoalOptions {
 /**
  * Options of `startGoal` and `runGoal`.
  *
+ * @see {@link ResumeGoalOptions}
  * @category options
  * @since 0.1.0
  */
 export interface GoalOptions extends ResumeGoalOptions {
   /**
-   * How many tokens the goal may use: a positive integer. The server looks at it between calls of the model, so that the
+   * How many tokens the goal may use, as a positive integer. The server checks it between calls of the model, so the
    * last call may exceed it, and then sets the goal to `budgetLimited`. Default: no limit.
    */
   readonly tokenBudget?: number | undefined
 }
 
 /**
- * What a thread does with goals. A thread has one goal at a time.
+ * The goal methods of a thread. A thread has one goal at a time.
  *
- * While the goal is active the server starts the next turn when one ends. These turns are one `Turn` here: its id is that
- * of the first, its events carry that id and have one `turn/started` and one `turn/completed`, its items and its usage are
- * those of all turns. `startedAt` and `duration` count from the first turn. It ends with the turn after which the goal is
- * no longer active, with an interrupted turn, or with the failure of a turn once the goal is no longer active. How the goal
- * stands then is in `goal`: a goal that the model found to be blocked ends with a completed turn, too.
+ * **Details**
+ *
+ * While a goal is active, the server starts the next turn when one ends. One `Turn` handle presents all of these
+ * turns. Its id is the id of the first turn. Its events carry that id and contain one `turn/started` and one
+ * `turn/completed`. Its items and its usage are those of all turns. `startedAt` and `duration` count from the first
+ * turn.
+ *
+ * The handle ends with the turn after which the goal is no longer active, with an interrupted turn, or with a failed
+ * turn once the goal is no longer active. Read `goal` for the outcome: a goal that the model considers blocked also
+ * ends with a completed turn.
  *
  * **Example** (A goal with a budget of tokens and of time)
  *
@@ -98,18 +109,19 @@ export interface GoalOptions extends ResumeGoalOptions {
  */
 export interface Goals {
   /**
-   * Sets the thread's goal in place of any earlier one and waits, at most 30 seconds, until the server has begun the first
-   * turn. The handle is that of a turn: `steer` goes to the turn that runs and waits while the next one is about to start;
-   * `interrupt` pauses the goal and interrupts the turn. Closing the scope before the end does the same and waits a bounded
-   * time; so does interrupting the start itself.
+   * Replaces the thread's goal and waits, at most 30 seconds, until the server has begun the first turn. Returns a
+   * turn handle. `steer` reaches the running turn, and waits while the next turn is about to start. `interrupt`
+   * pauses the goal and interrupts the turn. Closing the scope before the end, or interrupting the start, does the
+   * same and waits a bounded time.
    *
    * Fails with
-   * - `InvalidArgument` when the objective, once it is trimmed, is empty or longer than 4,000 characters (Unicode code
-   *   points), before any request (a rule of the Python SDK and of the server), and for an ephemeral thread, which cannot have a goal
-   * - `ThreadBusy` when a turn or another goal of the thread runs; its `activeTurnId` is empty if that is not known
-   * - `ThreadNotFound` when the server has not loaded the thread: it would keep the goal and begin no turn (measured)
-   * - what `Codex.resumeThread` fails with, when the thread has to be resumed first
-   * - `RpcError` when goals are switched off in codex's configuration (`[features] goals = false`)
+   * - `InvalidArgument`, before any request, when the trimmed objective is empty or longer than 4,000 characters
+   *   (Unicode code points; a rule of the server and of the Python SDK), and for an ephemeral thread, which cannot
+   *   have a goal
+   * - `ThreadBusy` when a turn or another goal of the thread is running; its `activeTurnId` is empty if it is unknown
+   * - `ThreadNotFound` when the server has not loaded the thread: it would store the goal and begin no turn
+   * - the errors of `Codex.resumeThread`, when the thread must first be resumed
+   * - `RpcError` when codex's configuration turns goals off (`[features] goals = false`)
    * - `AppServerTimeout` (of `turn/started`) when no turn begins; the goal is then paused
    */
   readonly startGoal: (
@@ -117,24 +129,27 @@ export interface Goals {
     options?: GoalOptions
   ) => Effect.Effect<Turn, ResumeError | ThreadBusy, Scope.Scope>
   /**
-   * `startGoal` to its end. Succeeds only if the last turn was completed and none failed. Interrupting it pauses the goal,
-   * interrupts the turn and waits a bounded time.
+   * Runs `startGoal` to its end. Succeeds only if the last turn completed and no turn failed. Interrupting it pauses
+   * the goal, interrupts the turn and waits a bounded time.
    */
   readonly runGoal: (
     objective: string,
     options?: GoalOptions
   ) => Effect.Effect<TurnResult, ResumeError | ThreadBusy | TurnEndError | TurnInterrupted>
   /**
-   * Takes up the thread's goal again, for instance after it was paused or interrupted; otherwise as `startGoal`. Fails with
-   * `RpcError` when the thread has no goal.
+   * Continues the thread's goal, for instance after it was paused or interrupted. Otherwise works as `startGoal`.
+   * Fails with `RpcError` when the thread has no goal.
    */
   readonly resumeGoal: (
     options?: ResumeGoalOptions
   ) => Effect.Effect<Turn, ResumeError | ThreadBusy, Scope.Scope>
-  /** The thread's goal as the server has it now. Fails with `RpcError` for an ephemeral thread (measured). */
+  /** The thread's current goal on the server. Fails with `RpcError` for an ephemeral thread. */
   readonly goal: Effect.Effect<Option.Option<Goal>, CallError | ThreadNotFound>
-  /** Lets the running turn end and starts no other. Fails with `RpcError` when the thread has no goal. */
+  /** Lets the running turn end and starts no further turn. Fails with `RpcError` when the thread has no goal. */
   readonly pauseGoal: Effect.Effect<Goal, CallError | ThreadNotFound>
-  /** Forgets the goal and lets the running turn end. Succeeds with whether there was one. Fails as {@link goal}. */
+  /**
+   * Removes the goal and lets the running turn end. Succeeds with whether there was a goal. Fails as {@link goal}
+   * does.
+   */
   readonly clearGoal: Effect.Effect<boolean, CallError | ThreadNotFound>
 }

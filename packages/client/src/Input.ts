@@ -1,21 +1,27 @@
 /**
- * What a user says to the agent: text, or several pieces of which one may be text.
+ * The input of a turn: text, images, sound, skills and mentions.
  *
  * @since 0.1.0
  */
 import type * as Sent from "./Sent.ts"
 
 /**
- * One piece of an input, as the protocol has it; see {@link text}, {@link image}, {@link localImage}, {@link audio},
- * {@link localAudio}, {@link skill} and {@link mention}.
+ * One item of an input, as in the protocol.
  *
+ * @see {@link text}
+ * @see {@link image}
+ * @see {@link localImage}
+ * @see {@link audio}
+ * @see {@link localAudio}
+ * @see {@link skill}
+ * @see {@link mention}
  * @category models
  * @since 0.1.0
  */
 export type InputItem = Sent.UserInput
 
 /**
- * The input of a turn. A string stands for one piece of text.
+ * The input of a turn: one item, or a list of items. A string stands for a text item.
  *
  * **Example** (Text with a picture)
  *
@@ -25,13 +31,14 @@ export type InputItem = Sent.UserInput
  * export const input: Input.Input = ["What is wrong here?", Input.localImage("/tmp/screenshot.png")]
  * ```
  *
+ * @see {@link InputItem}
  * @category models
  * @since 0.1.0
  */
 export type Input = string | InputItem | ReadonlyArray<string | InputItem>
 
 /**
- * A text, as an item. A plain string means the same.
+ * A text item. A plain string means the same.
  *
  * @category constructors
  * @since 0.1.0
@@ -39,44 +46,64 @@ export type Input = string | InputItem | ReadonlyArray<string | InputItem>
 export const text = (text: string): InputItem => ({ type: "text", text, text_elements: [] })
 
 /**
- * An image as a data URL of a PNG, JPEG, GIF or WebP in base64. Everything else is `InvalidArgument`: codex would hand an
- * address or a path to the model, which would refuse this request and every later one of the thread (measured).
+ * An image as a data URL: a PNG, JPEG, GIF or WebP in base64.
  *
+ * **Gotchas**
+ *
+ * Anything else fails with `InvalidArgument`. codex would pass an address or a path to the model, which would refuse
+ * this request and every later request of the thread.
+ *
+ * @see {@link localImage} for a file
  * @category constructors
  * @since 0.1.0
  */
 export const image = (dataUrl: string): InputItem => ({ type: "image", url: dataUrl })
 
 /**
- * An image file that the server reads: a PNG, JPEG, GIF or WebP, whatever its name. codex looks for a relative path in its own
- * working directory, not in that of the thread. Where the server is ours, as with `CodexNode.layer`, the file is looked at
- * first, and one that is missing or no image is `InvalidArgument`; elsewhere codex tells the model alone (measured).
+ * An image file that the server reads: a PNG, JPEG, GIF or WebP, whatever its name.
  *
+ * **Details**
+ *
+ * codex resolves a relative path from its own working directory, not from the thread's. If this program started the
+ * server, as with `CodexNode.layer`, the client checks the file first: a file that is missing or not an image fails
+ * with `InvalidArgument`. Otherwise codex reports the problem only to the model.
+ *
+ * @see {@link image} for a data URL
  * @category constructors
  * @since 0.1.0
  */
 export const localImage = (path: string): InputItem => ({ type: "localImage", path })
 
 /**
- * Sound as a data URL of wav, mp3, m4a, webm or ogg in base64; everything else is `InvalidArgument`. A model that does not hear
- * is told that something was left out (measured).
+ * Sound as a data URL: wav, mp3, m4a, webm or ogg in base64.
  *
+ * **Gotchas**
+ *
+ * Anything else fails with `InvalidArgument`. A model without hearing learns only that something was left out.
+ *
+ * @see {@link localAudio} for a file
  * @category constructors
  * @since 0.1.0
  */
 export const audio = (dataUrl: string): InputItem => ({ type: "audio", url: dataUrl })
 
 /**
- * A sound file that the server reads, by its name wav, mp3, m4a, webm or ogg. It is looked at first as {@link localImage} is.
+ * A sound file that the server reads: wav, mp3, m4a, webm or ogg, according to its name. The client checks the file
+ * as for {@link localImage}.
  *
+ * @see {@link audio} for a data URL
  * @category constructors
  * @since 0.1.0
  */
 export const localAudio = (path: string): InputItem => ({ type: "localAudio", path })
 
 /**
- * A skill, by its name and the path of its file, which has to exist where the server is ours. The model is given nothing of a
- * skill that codex has not found itself (measured).
+ * A skill, by its name and the path of its file.
+ *
+ * **Gotchas**
+ *
+ * If this program started the server, the file must exist (`InvalidArgument`). The model gets nothing from a skill
+ * that codex has not found itself.
  *
  * @category constructors
  * @since 0.1.0
@@ -84,7 +111,8 @@ export const localAudio = (path: string): InputItem => ({ type: "localAudio", pa
 export const skill = (name: string, path: string): InputItem => ({ type: "skill", name, path })
 
 /**
- * A mention of a file, an app or a plugin. An absolute path has to exist where the server is ours.
+ * A mention of a file, an app or a plugin. If this program started the server, an absolute path must exist
+ * (`InvalidArgument`).
  *
  * @category constructors
  * @since 0.1.0

@@ -1,16 +1,18 @@
 /**
- * What the client measures. The metrics are kept in Effect's registry whether or not anybody exports them; any exporter of
- * Effect (OTLP, Prometheus) finds them there.
+ * The client's metrics. Effect's registry holds them whether or not an exporter reads it; any of Effect's exporters
+ * (OTLP, Prometheus) finds them there.
  *
- * The names begin with `effect_codex_`. Attributes take few values: never an id, never a text of the server.
+ * All names begin with `effect_codex_`. Attributes have few values: never an id, never a text from the server.
  *
  * @since 0.1.0
  */
 import * as Metric from "effect/Metric"
 
 /**
- * Turns that this client has started and that have not ended. The turns of a goal count as one, as its handle has them.
+ * The number of turns that this client has started and that have not ended. The turns of a goal count as one, because
+ * they have one handle.
  *
+ * @see {@link turns} for those that have ended
  * @category metrics
  * @since 0.1.0
  */
@@ -19,9 +21,14 @@ export const openTurns: Metric.Gauge<number> = Metric.gauge("effect_codex_open_t
 })
 
 /**
- * The same turns once they have ended, by `outcome`: `completed`, `failed`, `interrupted`, `unknown` (a status that this
- * version does not know), or the tag of the error that ended the waiting, such as `TurnStalled` or `AppServerExited`.
+ * The number of turns that this client has started and that have ended, by `outcome`.
  *
+ * **Details**
+ *
+ * `outcome` is `completed`, `failed`, `interrupted`, `unknown` (a status that this version does not know), or the tag
+ * of the error that ended the wait, such as `TurnStalled` or `AppServerExited`.
+ *
+ * @see {@link openTurns} for those that have not ended
  * @category metrics
  * @since 0.1.0
  */
@@ -31,10 +38,13 @@ export const turns: Metric.Counter<number> = Metric.counter("effect_codex_turns"
 })
 
 /**
- * The tokens of the same turns and of their subagents (`turn` and `subagents` of `TurnUsage`), counted at the end of each
- * turn, by `type`: `input` (with what was `cached_input` and
- * `cache_write_input`) and `output` (with what was `reasoning_output`). The parts are contained in their whole: do not add
- * them up.
+ * The tokens of the turns that this client has started and of their subagents (`turn` and `subagents` of
+ * `TurnUsage`), by `type`. They are added when a turn ends.
+ *
+ * **Details**
+ *
+ * `input` includes `cached_input` and `cache_write_input`, and `output` includes `reasoning_output`. Do not add the
+ * parts to their whole.
  *
  * **Example** (Tokens that were paid for so far)
  *
@@ -48,6 +58,7 @@ export const turns: Metric.Counter<number> = Metric.counter("effect_codex_turns"
  * )
  * ```
  *
+ * @see {@link turns}
  * @category metrics
  * @since 0.1.0
  */
@@ -57,10 +68,15 @@ export const tokens: Metric.Counter<number> = Metric.counter("effect_codex_token
 })
 
 /**
- * How long the server takes to answer a request, in seconds, from the hand-over to the transport until the answer, by
- * `method` and `outcome` (`ok` or the tag of the error). Waiting for a place among the requests in flight is not in it, nor
- * are requests whose caller was interrupted.
+ * How long the server takes to answer a request, in seconds, by `method` and `outcome` (`ok`, or the tag of the
+ * error).
  *
+ * **Details**
+ *
+ * The time runs from the handover to the transport until the answer. It excludes the wait for a place among the
+ * requests in flight. Requests whose caller was interrupted are not counted.
+ *
+ * @see {@link serverRequests} for the other direction
  * @category metrics
  * @since 0.1.0
  */
@@ -70,11 +86,18 @@ export const requestDuration: Metric.Histogram<number> = Metric.histogram("effec
 })
 
 /**
- * Requests of the server, by `method` and `outcome`: `answered` by the handler, `refused` by it with a `Refusal`, answered by
- * the `default` because the handler failed, took too long or gave what does not fit, `interrupted` because the answer was not
- * wanted any more, or `rejected` before a handler was asked, because this version does not know the method (`method` is then
- * `unknown`), the params do not fit, or too many requests wait.
+ * The number of requests from the server, by `method` and `outcome`.
  *
+ * **Details**
+ *
+ * - `answered`: the handler answered.
+ * - `refused`: the handler answered with a `Refusal`.
+ * - `default`: the default answered, because the handler failed, took too long or returned an invalid answer.
+ * - `interrupted`: the answer was no longer wanted.
+ * - `rejected`: no handler ran, because this version does not know the method (`method` is then `unknown`), the
+ *   params are invalid, or too many requests wait.
+ *
+ * @see {@link requestDuration} for the other direction
  * @category metrics
  * @since 0.1.0
  */
@@ -84,7 +107,7 @@ export const serverRequests: Metric.Counter<number> = Metric.counter("effect_cod
 })
 
 /**
- * Odd things, by `kind`: the tags of `AppServerRpc.Diagnostic`.
+ * The number of diagnostics, by `kind`: the tags of `AppServerRpc.Diagnostic`.
  *
  * @category metrics
  * @since 0.1.0
@@ -95,7 +118,7 @@ export const diagnostics: Metric.Counter<number> = Metric.counter("effect_codex_
 })
 
 /**
- * The most bytes of events that a reader has left unread, set when it first exceeds 64 MiB.
+ * The number of bytes of events that a slow reader has left unread, set when it first exceeds 64 MiB.
  *
  * @category metrics
  * @since 0.1.0
@@ -105,7 +128,7 @@ export const unreadBytes: Metric.Gauge<number> = Metric.gauge("effect_codex_unre
 })
 
 /**
- * How many times a lost connection was made again, by the layers with a `restart` schedule.
+ * How many times a layer with a `restart` schedule has restored a lost connection.
  *
  * @category metrics
  * @since 0.1.0
