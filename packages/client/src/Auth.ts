@@ -1,10 +1,11 @@
 /**
  * Accounts and logins.
  *
- * A login belongs to the app-server, not to a thread: threads that were started before it use it from their next turn on.
- * The server keeps it where the configuration says, by default in `auth.json` of the user's `CODEX_HOME`, **in place of the
- * login that was there**. A program that logs in with a key or with tokens of its own therefore builds its client with
- * `credentialsStore: "ephemeral"`, which keeps the login in the memory of the process and leaves the user's alone.
+ * A login belongs to the app-server, not to a thread: threads that started before the login use it from their next
+ * turn on. The server stores the login where the configuration says, by default in `auth.json` of the user's
+ * `CODEX_HOME`, **where it replaces the user's login**. A program that logs in with its own key or tokens should
+ * therefore build its client with `credentialsStore: "ephemeral"`. This keeps the login in the memory of the process
+ * and leaves the user's login alone.
  *
  * @since 0.1.0
  */
@@ -36,8 +37,10 @@ import type { Known } from "./ServerNotification.ts"
 // =============================================================================
 
 /**
- * A login that waits for a person. It knows its own attempt alone.
+ * A login attempt that waits for a person.
  *
+ * @see {@link ChatgptLogin}
+ * @see {@link DeviceCodeLogin}
  * @category models
  * @since 0.1.0
  */
@@ -45,44 +48,55 @@ export interface PendingLogin {
   /** The server's id of the attempt. */
   readonly id: string
   /**
-   * Waits for the end of the attempt, for as long as that takes; a code is good for 15 minutes. It can be run any number of
-   * times, by any number of fibers, and always ends in the same way. Fails with `LoginFailed` when the attempt failed, was
-   * cancelled or was replaced, and with the connection's cause when the connection ends.
+   * Waits for the end of this attempt, without a time limit. A device code is valid for 15 minutes. Any number of
+   * fibers may run it, any number of times, and it always ends in the same way. Fails with `LoginFailed` when the
+   * attempt failed, was cancelled or was replaced, and with the connection's cause when the connection ends.
    */
   readonly wait: Effect.Effect<void, LoginFailed | ConnectionError>
-  /** Cancels the attempt, so that `wait` fails with the reason `cancelled`. Does nothing once the attempt is over. */
+  /** Cancels the attempt: `wait` then fails with the reason `cancelled`. Does nothing once the attempt is over. */
   readonly cancel: Effect.Effect<void, Exclude<CallError, InvalidArgument>>
 }
 
 /**
- * A login in the browser. The browser has to run on the machine of the app-server, which waits for it on port 1455 of
- * 127.0.0.1: elsewhere use a device code.
+ * A login in the browser.
  *
+ * **Gotchas**
+ *
+ * The browser must run on the app-server's machine: the app-server waits for it on port 1455 of 127.0.0.1. Use a
+ * device code elsewhere.
+ *
+ * @see {@link DeviceCodeLogin} for a browser on any machine
  * @category models
  * @since 0.1.0
  */
 export interface ChatgptLogin extends PendingLogin {
-  /** What to open in the browser. */
+  /** The address to open in the browser. */
   readonly url: string
 }
 
 /**
  * A login with a code, in a browser on any machine.
  *
+ * @see {@link ChatgptLogin} for a browser on the app-server's machine
  * @category models
  * @since 0.1.0
  */
 export interface DeviceCodeLogin extends PendingLogin {
-  /** What to open in a browser. */
+  /** The address to open in a browser. */
   readonly verificationUrl: string
-  /** What to enter there. */
+  /** The code to enter there. */
   readonly userCode: string
 }
 
 /**
- * What the server tells about the account without being asked: who is logged in, what is left of a rate limit, how a login
- * ended. The server tells only what has changed of a limit; here it comes with all that is known of that limit.
+ * A notification about the account: who is logged in, how much of a rate limit is left, or how a login ended.
  *
+ * **Details**
+ *
+ * The server sends only the changed parts of a rate limit. The client completes them with everything that it knows of
+ * that limit.
+ *
+ * @see {@link Auth} whose `changes` has them
  * @category models
  * @since 0.1.0
  */
@@ -92,30 +106,31 @@ export type AccountChange =
   | Known<"account/login/completed">
 
 /**
- * Tokens of a ChatGPT account that somebody else looks after.
+ * The tokens of a ChatGPT account that the program manages.
  *
+ * @see {@link layerExternalTokens}
  * @category models
  * @since 0.1.0
  */
 export interface ChatgptTokens {
   /** The access token, a JWT. */
   readonly accessToken: Redacted.Redacted<string>
-  /** The id of the workspace that the token is for. A change of workspace makes running turns fail (measured). */
+  /** The id of the workspace that the token is for. A change of workspace makes running turns fail. */
   readonly accountId: string
-  /** Default: what the token says, else `unknown`. */
+  /** Default: the plan in the token, else `unknown`. */
   readonly planType?: string | undefined
 }
 
 /**
- * Why a provider is asked for tokens.
+ * Why the provider of {@link layerExternalTokens} is called.
  *
  * @category models
  * @since 0.1.0
  */
 export interface TokensRequest {
-  /** `login` is the first time; `unauthorized` means that the tokens at hand were refused. */
+  /** `login` for the first tokens; `unauthorized` when the current tokens were refused. */
   readonly reason: "login" | "unauthorized" | (string & {})
-  /** The workspace of the tokens at hand. */
+  /** The workspace of the current tokens. */
   readonly previousAccountId: string | undefined
 }
 
@@ -124,7 +139,7 @@ export interface TokensRequest {
 // =============================================================================
 
 /**
- * How to read the account.
+ * Options of `Auth.account`.
  *
  * @category options
  * @since 0.1.0
@@ -135,41 +150,41 @@ export interface AccountOptions {
 }
 
 /**
- * What a login in the browser can be started with.
+ * Options of `Auth.loginChatgpt`.
  *
  * @category options
  * @since 0.1.0
  */
 export interface ChatgptLoginOptions {
-  /** The brand that the pages of the login show. Default: the server's. */
+  /** The brand on the pages of the login. Default: the server's choice. */
   readonly appBrand?: Sent.LoginAppBrand | undefined
-  /** Ends on a page of OpenAI instead of one of the app-server. Default: false. */
+  /** Ends the login on a page of OpenAI instead of a page of the app-server. Default: false. */
   readonly useHostedLoginSuccessPage?: boolean | undefined
-  /** Leaves steps of the pages out. Default: false. */
+  /** Skips some pages of the login. Default: false. */
   readonly codexStreamlinedLogin?: boolean | undefined
 }
 
 /**
- * What usage to read.
+ * Options of `Auth.usage`.
  *
  * @category options
  * @since 0.1.0
  */
 export interface UsageOptions {
-  /** Reads what this thread used instead of the whole account. */
+  /** Reads the usage of this thread. Default: the usage of the whole account. */
   readonly threadId?: string | undefined
 }
 
 /**
- * Options of `layerExternalTokens`.
+ * Options of {@link layerExternalTokens}.
  *
  * @category options
  * @since 0.1.0
  */
 export interface ExternalTokensOptions {
   /**
-   * How long the provider may take to refresh tokens. Default: 9 seconds, because the server gives up after 10 (measured
-   * on codex 0.169). The first tokens have no limit.
+   * How long the provider may take to refresh tokens. The server gives up after 10 seconds. Default: 9 seconds. The
+   * first tokens have no limit.
    */
   readonly refreshTimeout?: Duration.Input | undefined
 }
@@ -179,7 +194,7 @@ export interface ExternalTokensOptions {
 // =============================================================================
 
 /**
- * The account that the app-server works with.
+ * The app-server's account.
  *
  * **Example** (Logging in with a code)
  *
@@ -197,44 +212,48 @@ export interface ExternalTokensOptions {
  * }).pipe(Effect.scoped)
  * ```
  *
+ * @see {@link layer}
+ * @see {@link layerApiKey}
+ * @see {@link layerExternalTokens}
  * @category services
  * @since 0.1.0
  */
 export class Auth extends Context.Service<Auth, {
-  /** Who is logged in, if anybody, and whether the model's provider needs a login. */
+  /** Reads who is logged in, if anyone, and whether the model provider needs a login. */
   readonly account: (options?: AccountOptions) => Effect.Effect<Received.GetAccountResponse, CallError>
   /**
-   * Logs in with an API key, without asking OpenAI whether it is valid: a wrong key fails the next turn. White space around
-   * the key is dropped.
+   * Logs in with an API key. OpenAI does not check the key now: an invalid key fails the next turn. White space
+   * around the key is dropped.
    *
-   * The server **stores the key in place of the user's login** unless the client was built with `credentialsStore:
-   * "ephemeral"`; see {@link layerApiKey} for an example.
+   * The server **stores the key in place of the user's login**, unless the client was built with
+   * `credentialsStore: "ephemeral"`. See {@link layerApiKey} for an example.
    */
   readonly loginApiKey: (apiKey: Redacted.Redacted<string>) => Effect.Effect<void, LoginError>
   /**
-   * Starts a login in the browser. Closing the scope before it is over cancels it. A server has one login under way: a
-   * second one replaces the first, and so does the browser login of another codex on the same machine, because they share
-   * a port (measured). The login is stored as the configuration says.
+   * Starts a login in the browser. Closing the scope before it is over cancels it. A server runs one login at a time:
+   * a second login replaces the first. So does the browser login of another codex on the same machine, because both
+   * use the same port. The server stores the login where the configuration says.
    */
   readonly loginChatgpt: (options?: ChatgptLoginOptions) => Effect.Effect<ChatgptLogin, LoginError, Scope.Scope>
-  /** Starts a login with a code, which needs the network at once. Otherwise as `loginChatgpt`. */
+  /** Starts a login with a code. It needs the network at once. Otherwise works as `loginChatgpt`. */
   readonly loginDeviceCode: Effect.Effect<DeviceCodeLogin, Exclude<LoginError, InvalidArgument>, Scope.Scope>
-  /** Forgets the login, also where it is stored, and ends a login that is under way. */
+  /** Removes the login, including its stored copy, and ends a pending login. */
   readonly logout: Effect.Effect<void, Exclude<CallError, InvalidArgument | DecodeError>>
   /**
-   * Asks the server, and that ChatGPT, what is left of the account's rate limits. Fails with `LoginRequired` without a
-   * ChatGPT login. To know it all the time read {@link rateLimitChanges}, which asks nobody.
+   * Reads how much of the account's rate limits is left; the server asks ChatGPT. Fails with `LoginRequired` without
+   * a ChatGPT login. To follow the limits, read {@link rateLimitChanges}, which sends no request.
    */
   readonly rateLimits: Effect.Effect<
     Received.GetAccountRateLimitsResponse,
     Exclude<CallError, InvalidArgument> | LoginRequired
   >
   /**
-   * What is left of the account's rate limits: first what is known, if anything is, and then each time that it changes. That
-   * is what `rateLimits` gave last, with what the server has told since: it does so with each answer of the model, and only
-   * what has changed. A member that it leaves out keeps its value, for a login of the same account also when the process
-   * was started again; another account begins with nothing. A slow reader gets the latest values alone. Fails with the
-   * connection's cause when the connection ends.
+   * How much of the account's rate limits is left: the current value, if it is known, and then each new value.
+   *
+   * The values combine the last result of `rateLimits` with the server's later notifications. The server sends a
+   * notification with each answer of the model, with only the changed parts; the other parts keep their value. The
+   * values survive a restart of the process while the login is of the same account; another account starts without
+   * any. A slow reader gets only the latest values. Fails with the connection's cause when the connection ends.
    *
    * **Example** (Waiting for the reset when little is left)
    *
@@ -251,13 +270,13 @@ export class Auth extends Context.Service<Auth, {
    * ```
    */
   readonly rateLimitChanges: Stream.Stream<Received.GetAccountRateLimitsResponse, ConnectionError>
-  /** The tokens that the account or a thread used. Fails with `LoginRequired` without a ChatGPT login. */
+  /** Reads the tokens that the account or a thread has used. Fails with `LoginRequired` without a ChatGPT login. */
   readonly usage: (
     options?: UsageOptions
   ) => Effect.Effect<Received.GetAccountTokenUsageResponse, CallError | LoginRequired>
   /**
-   * Changes of the account from now on. Each run of the stream has a mailbox of its own; it fails with the connection's
-   * cause after the last change.
+   * The changes of the account from now on. Each run of the stream has its own mailbox. It fails with the
+   * connection's cause after the last change.
    */
   readonly changes: Stream.Stream<AccountChange, ConnectionError>
 }>()("@effect-codex/client/Auth") {}
@@ -267,8 +286,9 @@ export class Auth extends Context.Service<Auth, {
 // =============================================================================
 
 /**
- * The accounts of a connection. Logs nobody in.
+ * Creates the account service of a connection. Does not log in.
  *
+ * @see {@link layer}
  * @category constructors
  * @since 0.1.0
  */
@@ -282,8 +302,10 @@ export const make: Effect.Effect<Auth["Service"], never, AppServerRpc | Scope.Sc
 // =============================================================================
 
 /**
- * {@link make} as a layer: the account is whatever the server finds stored. `CodexNode.layer` includes it.
+ * {@link make} as a layer: it uses the login that the server finds stored. `CodexNode.layer` includes it.
  *
+ * @see {@link layerApiKey}
+ * @see {@link layerExternalTokens}
  * @category layers
  * @since 0.1.0
  */
@@ -294,8 +316,8 @@ export const layer: Layer.Layer<Auth, never, AppServerRpc> = Layer.effect(Auth, 
  *
  * **Gotchas**
  *
- * The server stores the key in place of the user's login. With `credentialsStore: "ephemeral"` it does not: the key is kept
- * in the memory of the process, and the stored login is neither used nor touched.
+ * The server stores the key in place of the user's login. With `credentialsStore: "ephemeral"`, the server keeps the
+ * key in the memory of the process instead, and neither uses nor changes the stored login.
  *
  * **Example** (A service with a key of its own)
  *
@@ -309,6 +331,7 @@ export const layer: Layer.Layer<Auth, never, AppServerRpc> = Layer.effect(Auth, 
  * )
  * ```
  *
+ * @see {@link layerExternalTokens}
  * @category layers
  * @since 0.1.0
  */
@@ -321,23 +344,26 @@ export const layerApiKey = (
   )
 
 /**
- * {@link layer}, logged in with the tokens of a ChatGPT account that somebody else looks after. The server keeps them in
- * memory, whatever `credentialsStore` says, and asks for new ones when they are refused. Needs the experimental API (the
- * default).
+ * {@link layer}, logged in with the tokens of a ChatGPT account that the program manages.
  *
  * **Details**
  *
- * The provider is asked for tokens when the layer is built, and again when the model's provider or ChatGPT's backend
- * answers 401; the turn that met it then goes on with the new tokens. Requests that come while the provider is at work
- * share its answer. It works in a fiber of the layer's scope, so that the end of one of them does not end the others. The
- * server asks for each turn that was refused, one after the other (measured), so a provider may well give the tokens again
- * that it has just got.
+ * The server keeps the tokens in memory, whatever `credentialsStore` says, and requests new ones when they are
+ * refused. This needs the experimental API, which is on by default.
  *
- * A provider that fails when the layer is built fails the layer, with its own error. Later a provider that fails, dies, gives
- * no tokens or exceeds `refreshTimeout`, upon which it is interrupted, makes the server's turn fail (`TurnFailed`) and is
- * logged as a warning, without what it said.
+ * The layer calls the provider when it is built, and again when the model provider or ChatGPT's backend answers 401.
+ * The affected turn then continues with the new tokens. Requests that arrive while the provider runs share its
+ * result. The provider runs in a fiber of the layer's scope, so that the end of one request does not end the others.
+ * The server requests tokens for each refused turn, one after the other, so a provider may return the tokens that it
+ * has just obtained.
  *
- * While the layer's login is in force the server refuses others: `logout` first.
+ * If the provider fails while the layer is built, the layer fails with the provider's error. If it later fails, dies,
+ * returns no tokens or exceeds `refreshTimeout`, which interrupts it, the server's turn fails (`TurnFailed`) and the
+ * client logs a warning without the text of the failure.
+ *
+ * **Gotchas**
+ *
+ * While this login is in force the server refuses other logins. Call `logout` first.
  *
  * **Example** (Tokens from a vault)
  *
@@ -355,6 +381,7 @@ export const layerApiKey = (
  * ).pipe(Layer.provideMerge(CodexNode.layer()))
  * ```
  *
+ * @see {@link layerApiKey}
  * @category layers
  * @since 0.1.0
  */

@@ -1,5 +1,5 @@
 /**
- * The client: threads on a `codex app-server`.
+ * The client. It starts, resumes, lists and deletes threads on a `codex app-server`.
  *
  * @since 0.1.0
  */
@@ -32,190 +32,213 @@ import type { Overrides } from "./ServerRequests.ts"
 import type { Thread, ThreadInfo } from "./Thread.ts"
 
 /**
- * What a thread can be started, resumed and forked with.
+ * Settings that a thread can be started, resumed and forked with.
  *
+ * @see {@link StartThreadOptions}
+ * @see {@link ResumeThreadOptions}
+ * @see {@link ForkThreadOptions}
  * @category options
  * @since 0.1.0
  */
 export interface ThreadSettings {
+  /** The model, by its id; `Codex.models` lists them. */
   readonly model?: string | undefined
   /** A provider of the configuration, by its id. */
   readonly modelProvider?: string | undefined
   /** Overrides of the configuration, by the names of `config.toml`. */
   readonly config?: { readonly [key: string]: Schema.Json } | undefined
   /**
-   * The folder that the agent works in. It has to exist (`InvalidArgument` where the server is ours, as with
-   * `CodexNode.layer`): codex takes one that does not, and then every command fails. A relative path is resolved from the
-   * app-server's working directory. Default of a new thread: the app-server's working directory.
+   * The agent's working directory. A relative path is resolved from the app-server's working directory. The folder
+   * must exist: if this program started the server, as with `CodexNode.layer`, a missing folder fails with
+   * `InvalidArgument`. codex itself would accept it, and every command would fail. Default of a new thread: the
+   * app-server's working directory.
    */
   readonly cwd?: string | undefined
   /**
-   * The folders that the sandbox takes for the workspace, as absolute paths (`InvalidArgument`), which have to exist as `cwd`
-   * does. Default: `cwd` alone.
+   * The folders that the sandbox treats as the workspace, as absolute paths (`InvalidArgument`). They must exist, as
+   * `cwd` must. Default: `cwd` alone.
    */
   readonly runtimeWorkspaceRoots?: ReadonlyArray<string> | undefined
-  /** Replaces the instructions that codex gives the model. */
+  /** Replaces codex's instructions for the model. */
   readonly baseInstructions?: string | undefined
   /**
-   * Comes after the base instructions, as a message of the developer. A thread that has had a turn keeps those that it
-   * began with, resumed or forked (measured on codex 0.169); asking for others then is `SettingsNotApplied`.
+   * Instructions that follow the base instructions, as a developer message. A thread keeps its instructions after its
+   * first turn, also when it is resumed or forked; asking for different ones then fails with `SettingsNotApplied`.
    */
   readonly developerInstructions?: string | undefined
-  /** What the commands of the agent may touch. It goes with each turn of the handle, until another one is given. */
+  /** What the agent's commands may access. The handle sends it with each of its turns, until it gets another one. */
   readonly sandbox?: Sandbox | undefined
   /**
-   * The name of a permissions profile: one of the configuration, or a built-in one such as `:workspace`. Not together with
-   * `sandbox` or `ApprovalMode.dangerouslyBypass` (`InvalidArgument`). An experimental part of the protocol.
+   * The name of a permissions profile: one of the configuration, or a built-in one such as `:workspace`. Cannot be
+   * combined with `sandbox` or `ApprovalMode.dangerouslyBypass` (`InvalidArgument`). An experimental part of the
+   * protocol.
    */
   readonly permissions?: string | undefined
-  /** What the agent has to ask for, and who answers. It goes with each turn of the handle, as the sandbox does. */
+  /** When the agent must ask, and who answers. The handle sends it with each of its turns, as it sends the sandbox. */
   readonly approvalMode?: ApprovalMode.ApprovalMode | undefined
   /** A service tier of the model, by its id; `Codex.models` lists them. */
   readonly serviceTier?: string | undefined
   /**
-   * Answer what the server asks during the turns of this handle, before the client's handlers do. Default: the client's
-   * alone.
+   * Answers the server's requests during the turns of this handle, before the client's handlers. Default: the
+   * client's handlers only.
    */
   readonly handlers?: Overrides | undefined
   /**
-   * Answers the agent's calls of these tools during the turns of this handle; calls of other tools go to
-   * `handlers["item/tool/call"]`. The server keeps the tools that a thread was started with, offers them to the agent also
-   * when the thread is resumed, in this process or another, and to forks, and sends the calls here (measured on codex
-   * 0.169). Without `tools` the agent is told that they are not here, and the log has a warning. What the thread was not
-   * started with is not offered.
+   * Answers the agent's calls of these tools during the turns of this handle. Calls of other tools go to
+   * `handlers["item/tool/call"]`.
+   *
+   * The server stores the tools that a thread was started with. It offers them to the agent again when this or
+   * another process resumes the thread, and in forks, and sends the calls to the handle's client. Pass the same
+   * `tools` again there. Otherwise the agent learns that they are not available, and the log has a warning. Tools
+   * that the thread was not started with are not offered.
    */
   readonly tools?: DynamicTools | undefined
   /**
-   * How long a turn of this handle may make no progress. Then the turn is looked up on the server and, if it has not ended
-   * there, interrupted; it fails with `TurnStalled`. That codex tries again to reach the model is no progress. Time in which a
-   * handler of this client runs does not count. A command without output and a subagent at work are silent too: allow for
-   * them. Default: the client's.
+   * How long a turn of this handle may make no progress. The client then looks the turn up on the server; if it has
+   * not ended there, the client interrupts it and it fails with `TurnStalled`. codex's retries to reach the model do
+   * not count as progress. Time during which a handler of this client runs does not count. A command without output
+   * and a working subagent are also silent: allow for them. Default: the client's `stallTimeout`.
    */
   readonly stallTimeout?: Duration.Input | undefined
 }
 
 /**
- * What a thread is resumed with. What is left out stays as it was stored, except that a `Sandbox.workspaceWrite` is not
- * kept and has to be given again. The server ignores all of it for a thread that it has loaded already (both measured on
- * codex 0.169): the client then changes what can be changed, for everybody who uses the thread, and fails with
- * `SettingsNotApplied` for the rest.
+ * Options of `Codex.resumeThread`.
  *
+ * **Details**
+ *
+ * An omitted setting keeps its stored value. The exception is `Sandbox.workspaceWrite`, which codex does not store:
+ * pass it again.
+ *
+ * The server ignores these settings for a thread that is already loaded. The client then changes what it can, for
+ * every user of the thread, and fails with `SettingsNotApplied` for the rest.
+ *
+ * @see {@link StartThreadOptions}
  * @category options
  * @since 0.1.0
  */
 export interface ResumeThreadOptions extends ThreadSettings {
-  /** Selects nothing any more on codex 0.169; older servers look at it. */
+  /** Has no effect on codex 0.169 and later; older servers use it. */
   readonly personality?: Sent.Personality | undefined
 }
 
 /**
- * What a thread is started with. What is left out comes from the server's configuration, except for `approvalMode`.
+ * Options of `Codex.startThread`. An omitted setting takes its value from the server's configuration, except
+ * `approvalMode`.
  *
+ * @see {@link ResumeThreadOptions}
+ * @see {@link ForkThreadOptions}
  * @category options
  * @since 0.1.0
  */
 export interface StartThreadOptions extends ThreadSettings {
   /** Default: `ApprovalMode.autoReview`, as in the Python SDK. */
   readonly approvalMode?: ApprovalMode.ApprovalMode | undefined
-  /** Selects nothing any more on codex 0.169; older servers look at it. */
+  /** Has no effect on codex 0.169 and later; older servers use it. */
   readonly personality?: Sent.Personality | undefined
-  /** Lets a provider with a fixed catalog take its default for a model that it does not have. Default: false. */
+  /** Lets a provider with a fixed catalog use its default for a model that the catalog lacks. Default: false. */
   readonly allowProviderModelFallback?: boolean | undefined
-  /** Keeps nothing of the thread on disk: it cannot be resumed. Default: false. */
+  /** Stores nothing of the thread on disk; it cannot be resumed. Default: false. */
   readonly ephemeral?: boolean | undefined
-  /** The name of the service that the thread is for, for the server's telemetry. */
+  /** The name of the service that uses the thread, for the server's telemetry. */
   readonly serviceName?: string | undefined
-  /** Whether the session starts afresh (`startup`) or after clearing another (`clear`), for hooks. */
+  /** Whether the session is new (`startup`) or follows a cleared one (`clear`), for hooks. */
   readonly sessionStartSource?: Sent.ThreadStartSource | undefined
-  /** What kind of thread it is, for the server's analytics. */
+  /** The kind of thread, for the server's analytics. */
   readonly threadSource?: Sent.ThreadSource | undefined
-  /** The project that the thread belongs to. The server refuses an unknown one (`RpcError`). */
+  /** The project that the thread belongs to. The server refuses an unknown project (`RpcError`). */
   readonly projectId?: string | undefined
   /**
-   * The environments that commands run in, the primary first. An empty list gives the agent none. Default: the server's
-   * default environment.
+   * The environments that commands run in, the primary one first. An empty list leaves the agent without any.
+   * Default: the server's default environment.
    */
   readonly environments?: ReadonlyArray<Sent.TurnEnvironmentParams> | undefined
   /**
-   * Offers tools of this client to the agent, for as long as the thread exists, and answers their calls during the turns of
-   * this handle; calls of other tools go to `handlers["item/tool/call"]`. They cannot be changed later. Needs the
-   * experimental API (`ExperimentalRequired`).
+   * Offers tools of this client to the agent for the whole life of the thread, and answers their calls during the
+   * turns of this handle. Calls of other tools go to `handlers["item/tool/call"]`. The set of tools cannot change
+   * later. Needs the experimental API (`ExperimentalRequired`).
    */
   readonly tools?: DynamicTools | undefined
 }
 
 /**
- * What a thread is forked with. What is left out comes from the forked thread as far as its folder, its approvals and a
- * sandbox other than `Sandbox.workspaceWrite` go, and from the configuration as far as that sandbox, the model, its effort
- * and the service tier go (measured on codex 0.169). `Thread.fork` hands on what its handle was asked for.
+ * Options of `Codex.forkThread`.
  *
+ * **Details**
+ *
+ * An omitted folder, approval mode or sandbox is copied from the source thread. The source's
+ * `Sandbox.workspaceWrite`, model, effort and service tier are not copied: these come from the configuration.
+ * `Thread.fork` also passes on the settings that its handle was given.
+ *
+ * @see {@link StartThreadOptions}
  * @category options
  * @since 0.1.0
  */
 export interface ForkThreadOptions extends ThreadSettings {
-  /** Keeps nothing of the fork on disk: it cannot be resumed. Default: false. */
+  /** Stores nothing of the fork on disk; it cannot be resumed. Default: false. */
   readonly ephemeral?: boolean | undefined
-  /** What kind of thread it is, for the server's analytics. */
+  /** The kind of thread, for the server's analytics. */
   readonly threadSource?: Sent.ThreadSource | undefined
-  /** The last turn of the history that the fork has. It must not be running. Default: all of them. */
+  /** The last turn that the fork includes. It must not be running. Default: all turns. */
   readonly lastTurnId?: string | undefined
-  /** The first turn that the fork does not have. Not together with `lastTurnId`. */
+  /** The first turn that the fork excludes. Cannot be combined with `lastTurnId`. */
   readonly beforeTurnId?: string | undefined
   /**
-   * Keeps the fork with its source and out of the ordinary lists; `attachedToThreadId` of {@link ListThreadsOptions} lists
-   * it. The source cannot be deleted while it exists. Not together with `ephemeral` or `deferGoalContinuation`.
-   * Default: false.
+   * Attaches the fork to its source and hides it from default listings; `attachedToThreadId` of
+   * {@link ListThreadsOptions} lists it. The source cannot be deleted while the fork exists. Cannot be combined with
+   * `ephemeral` or `deferGoalContinuation`. Default: false.
    */
   readonly attachToSource?: boolean | undefined
-  /** Takes the source's goal along without going on with it before the next turn. Default: false. */
+  /** Copies the source's goal, and does not continue it before the next turn. Default: false. */
   readonly deferGoalContinuation?: boolean | undefined
 }
 
 /**
- * Which threads are listed, and how.
+ * Filters and sorts threads. Options of `Codex.listThreads` and `Codex.listThreadsPage`.
  *
+ * @see {@link Page}
  * @category options
  * @since 0.1.0
  */
 export interface ListThreadsOptions {
-  /** The archived threads alone. Default: false, the others alone. */
+  /** Lists only archived threads. Default: false, only threads that are not archived. */
   readonly archived?: boolean | undefined
-  /** The threads of this folder, or of these; the paths have to be the same letter by letter. */
+  /** Only threads of this folder, or of these folders. Paths must match exactly. */
   readonly cwd?: string | ReadonlyArray<string> | undefined
-  /** The threads of these providers; an empty list stands for all. */
+  /** Only threads of these providers. An empty list means all providers. */
   readonly modelProviders?: ReadonlyArray<string> | undefined
   /**
-   * These threads alone, at most 100; an empty list stands for none. Codex before 0.171 reads all of them for it, and a page
-   * has what is left of the server's.
+   * Only these threads, at most 100. An empty list selects no thread. Servers before codex 0.171 ignore it and return
+   * every thread; the client then filters each page, which may leave few or none.
    */
   readonly includedThreadIds?: ReadonlyArray<string> | undefined
-  /** A part of the title. */
+  /** Only threads whose title contains this text. */
   readonly searchTerm?: string | undefined
   /** Default: `created_at`. */
   readonly sortKey?: Sent.ThreadSortKey | undefined
   /** Default: `desc`, the newest first. */
   readonly sortDirection?: Sent.SortDirection | undefined
-  /** Where the threads come from. Default, and with an empty list: the interactive sources. */
+  /** Only threads that come from these sources. Default, and for an empty list: the interactive sources. */
   readonly sourceKinds?: ReadonlyArray<Sent.ThreadSourceKind> | undefined
   /**
-   * Takes the server's database as it is and does not look on disk, with each page, for threads that it misses. With
-   * thousands of threads that is the faster by ten times: all of 4,000 took 0.7 seconds instead of 7, and with
-   * `sortDirection: "asc"` 1.2 seconds instead of more than two minutes, because the server then reads the whole folder
-   * again for each page (measured on codex 0.169). What another program put there while no codex ran is not listed.
-   * Default: false.
+   * Reads only the server's database. Otherwise the server looks on disk, for each page, for threads that its
+   * database lacks. With thousands of threads this option is about ten times as fast: on codex 0.169, listing 4,000
+   * threads took 0.7 seconds instead of 7. With `sortDirection: "asc"` it took 1.2 seconds instead of more than two
+   * minutes, because the server reads the whole folder again for each page. The list then lacks threads that another
+   * program stored while no codex was running. Default: false.
    */
   readonly useStateDbOnly?: boolean | undefined
-  /** The threads of this project; `null` stands for those of none. */
+  /** Only threads of this project; `null` selects threads without a project. */
   readonly projectId?: string | null | undefined
-  /** The subagents that this thread started itself. Not together with `ancestorThreadId`. */
+  /** Only subagents that this thread started itself. Cannot be combined with `ancestorThreadId`. */
   readonly parentThreadId?: string | undefined
-  /** The subagents below this thread, at any depth. */
+  /** Only subagents below this thread, at any depth. */
   readonly ancestorThreadId?: string | undefined
-  /** The forks that were attached to this thread. Not together with the two above. */
+  /** Only forks that are attached to this thread. Cannot be combined with `parentThreadId` or `ancestorThreadId`. */
   readonly attachedToThreadId?: string | undefined
   /**
-   * How many the server is asked for at a time; it gives at most 100. Default: 25, the server's choice, and 100 from the
-   * second page of {@link Codex.listThreads} on.
+   * How many threads each request asks for; the server returns at most 100. Default: the server's 25, and 100 from
+   * the second page of {@link Codex.listThreads} on.
    */
   readonly pageSize?: number | undefined
 }
@@ -223,46 +246,50 @@ export interface ListThreadsOptions {
 /**
  * One page of a list.
  *
+ * @see {@link ListThreadsOptions}
  * @category models
  * @since 0.1.0
  */
 export interface Page<A> {
+  /** The entries of this page. */
   readonly data: ReadonlyArray<A>
-  /** Where the next page begins; none after the last. */
+  /** The start of the next page. None on the last page. */
   readonly nextCursor: Option.Option<string>
-  /** Where to begin with the other `sortDirection` to read back from here. */
+  /** The start of a page that reads back from here, with the other `sortDirection`. */
   readonly backwardsCursor: Option.Option<string>
 }
 
 /**
- * Which threads are searched, and how.
+ * Filters and sorts the hits of `Codex.searchThreads`.
  *
+ * @see {@link ThreadSearchEvent}
  * @category options
  * @since 0.1.0
  */
 export interface SearchThreadsOptions {
-  /** The archived threads alone. Default: false, the others alone. */
+  /** Searches only archived threads. Default: false, only threads that are not archived. */
   readonly archived?: boolean | undefined
-  /** The threads alone that the current ChatGPT account may see. Default: false. */
+  /** Searches only threads that the current ChatGPT account may see. Default: false. */
   readonly currentAccountOnly?: boolean | undefined
-  /** The `nextCursor` of another search for the same. */
+  /** The `nextCursor` of an earlier search for the same text. */
   readonly cursor?: string | undefined
-  /** Whether the forks come too that were attached to a thread. Default: false. */
+  /** Also searches forks that are attached to a thread. Default: false. */
   readonly includeAttachedThreads?: boolean | undefined
-  /** How many hits `Completed` has at most. Default: the server's choice. */
+  /** The maximum number of hits in `Completed`. Default: the server's choice. */
   readonly pageSize?: number | undefined
   /** Default: `created_at`. */
   readonly sortKey?: Sent.ThreadSearchSortKey | undefined
   /** Default: `desc`, the newest first. */
   readonly sortDirection?: Sent.SortDirection | undefined
-  /** Where the threads come from. Default, and with an empty list: the interactive sources. */
+  /** Searches only threads that come from these sources. Default, and for an empty list: the interactive sources. */
   readonly sourceKinds?: ReadonlyArray<Sent.ThreadSourceKind> | undefined
 }
 
 /**
- * What {@link Codex.searchThreads} tells: hits so far, and the hits at the end. Each has the thread and the text around the
- * place (`snippet`).
+ * An event of {@link Codex.searchThreads}: `Found` with the hits so far, or `Completed` with the final hits. Each hit
+ * has the thread and the text around the match (`snippet`).
  *
+ * @see {@link SearchThreadsOptions}
  * @category models
  * @since 0.1.0
  */
@@ -274,20 +301,20 @@ export type ThreadSearchEvent =
   | {
     readonly _tag: "Completed"
     readonly hits: ReadonlyArray<Received.ThreadSearchResult | Received.Undecodable<Received.ThreadSearchResult>>
-    /** Where the next page begins; none after the last. */
+    /** The start of the next page. None on the last page. */
     readonly nextCursor: Option.Option<string>
   }
 
 /**
- * Which models are listed.
+ * Options of `Codex.models`.
  *
  * @category options
  * @since 0.1.0
  */
 export interface ModelsOptions {
-  /** Whether the models that are not offered for choice come too. Default: false. */
+  /** Includes models that are not offered for choice. Default: false. */
   readonly includeHidden?: boolean | undefined
-  /** The models of this provider. Default: of the configured one. */
+  /** Lists the models of this provider. Default: the configured provider. */
   readonly modelProvider?: string | undefined
 }
 
@@ -308,42 +335,45 @@ export interface ModelsOptions {
  * })
  * ```
  *
+ * @see {@link layer}
  * @category services
  * @since 0.1.0
  */
 export class Codex extends Context.Service<Codex, {
-  /** What the server said of itself: its version, its home, its platform. */
+  /** Server metadata from the handshake: version, home, platform. */
   readonly serverInfo: ServerInfo
   /**
-   * Starts a thread. Nothing of it is stored before its first turn or its name. Fails with `InvalidArgument` for options
-   * that are known to be wrong, such as a folder that is not there, with `RpcError` for those that the server refuses, and
-   * with `SettingsNotApplied` if the server says that it holds something else than was asked for.
+   * Starts a thread. The server stores it with its first turn or its name. Fails with `InvalidArgument` for options
+   * that are known to be wrong, such as a missing folder, with `RpcError` for options that the server refuses, and
+   * with `SettingsNotApplied` when the server reports other settings than were requested.
    */
   readonly startThread: (
     options?: StartThreadOptions
   ) => Effect.Effect<Thread, CallError | SettingsNotApplied>
   /**
-   * Loads a stored thread, also one that another process wrote. Fails with `ThreadNotPersisted` for an unknown id and for
-   * a thread without a turn or a name, with `RpcError` for an archived one, with `ThreadInUse` while another process has it,
-   * and with `SettingsNotApplied` when an option cannot hold; the handle of a thread that is loaded already holds them as
-   * well.
+   * Loads a stored thread, including one that another process wrote. Fails with `ThreadNotPersisted` for an unknown
+   * id and for a thread without a turn or a name, with `RpcError` for an archived thread, with `ThreadInUse` while
+   * another process has the thread, and with `SettingsNotApplied` when an option cannot be applied. The options are
+   * also applied to a thread that is already loaded.
    */
   readonly resumeThread: (
     threadId: string,
     options?: ResumeThreadOptions
   ) => Effect.Effect<Thread, ResumeError>
   /**
-   * Makes a new thread with the history of another, which stays as it is; of a running turn the fork has what there is,
-   * as interrupted. Fails with `ThreadNotPersisted` when nothing of the thread is stored, with `RpcError` for an archived
-   * one, and with `SettingsNotApplied` when an option cannot hold. Another process may have the thread.
+   * Creates a new thread with the history of another thread, which stays unchanged. A running turn is copied as far
+   * as it is, as interrupted. Another process may have the source. Fails with `ThreadNotPersisted` when nothing of
+   * the source is stored, with `RpcError` for an archived source, and with `SettingsNotApplied` when an option cannot
+   * be applied.
    */
   readonly forkThread: (
     threadId: string,
     options?: ForkThreadOptions
   ) => Effect.Effect<Thread, ThreadCallError | SettingsNotApplied>
   /**
-   * The stored threads of all pages, read as the stream is. One that does not fit the protocol is an `Undecodable` with its
-   * id, and fails nothing. A server that gives the same cursor twice ends it with `DecodeError`.
+   * The stored threads of all pages. The stream reads pages on demand. A thread that does not fit the protocol
+   * becomes an `Undecodable` with its id, and the stream continues. A repeated cursor ends the stream with
+   * `DecodeError`.
    *
    * **Example** (The last ten threads of a folder)
    *
@@ -360,16 +390,18 @@ export class Codex extends Context.Service<Codex, {
   readonly listThreads: (
     options?: ListThreadsOptions
   ) => Stream.Stream<ThreadInfo | Received.Undecodable<ThreadInfo>, CallError>
-  /** One page of {@link listThreads}, from a `cursor` of another page or from the beginning. */
+  /** Reads one page of {@link listThreads}, from the `cursor` of another page or from the beginning. */
   readonly listThreadsPage: (
     options?: ListThreadsOptions & { readonly cursor?: string | undefined }
   ) => Effect.Effect<Page<ThreadInfo | Received.Undecodable<ThreadInfo>>, CallError>
   /**
-   * The stored threads whose title or messages have this text: while the server searches, `Found` with what it has found so
-   * far, and at the end `Completed` with the hits in their order. The server tells few before the end, or none, and some may
-   * not be among the last: show them, and put those of `Completed` in their place. Leaving the stream ends the search on the
-   * server. Searching has no timeout. Before codex 0.171 the end alone is told. Fails with `RpcError` for an empty text and
-   * for one of more than 64 KiB.
+   * Searches the titles and messages of stored threads for a text. Emits `Found` with the hits so far while the
+   * server searches, and `Completed` with the sorted hits at the end.
+   *
+   * The server sends few hits, or none, before the end, and some of these may be missing from the final hits: replace
+   * them by those of `Completed`. Leaving the stream ends the search on the server. A search has no timeout. Before
+   * codex 0.171 only `Completed` is emitted. Fails with `RpcError` for an empty text and for a text of more than 64
+   * KiB.
    *
    * **Example** (The threads about a word)
    *
@@ -386,63 +418,68 @@ export class Codex extends Context.Service<Codex, {
    * ```
    */
   readonly searchThreads: (query: string, options?: SearchThreadsOptions) => Stream.Stream<ThreadSearchEvent, CallError>
-  /** `Thread.read` of a thread that need not be loaded. Fails with `ThreadNotFound` for an unknown id. */
+  /**
+   * Reads a thread as `Thread.read` does. The thread need not be loaded. Fails with `ThreadNotFound` for an unknown
+   * id.
+   */
   readonly readThread: (
     threadId: string,
     options?: { readonly includeTurns?: boolean | undefined }
   ) => Effect.Effect<ThreadInfo, ThreadCallError>
   /**
-   * Takes a thread out of the ordinary lists and unloads it; a running turn is interrupted (measured). Fails with
-   * `ThreadNotPersisted` for an unknown id and for a thread that is archived already, and with `ThreadInUse` while another
-   * process has it.
+   * Archives the thread: hides it from default listings and unloads it. This interrupts a running turn. Fails with
+   * `ThreadNotPersisted` for an unknown id and for a thread that is already archived, and with `ThreadInUse` while
+   * another process has the thread.
    */
   readonly archiveThread: (
     threadId: string
   ) => Effect.Effect<void, Exclude<ThreadCallError, DecodeError> | ThreadInUse>
   /**
-   * Undoes {@link archiveThread}. The server does not load the thread (measured); the handle resumes it before its first
-   * turn, with what is stored. To give it settings, {@link resumeThread} it. Fails with `ThreadNotPersisted` for a thread
+   * Undoes {@link archiveThread}. The server does not load the thread; the handle resumes it before its first turn,
+   * with the stored settings. To change them, call {@link resumeThread}. Fails with `ThreadNotPersisted` for a thread
    * that is not archived.
    */
   readonly unarchiveThread: (threadId: string) => Effect.Effect<Thread, ThreadCallError | ThreadInUse>
   /**
-   * Deletes a thread for good. Fails with `ThreadNotPersisted` for an unknown id, with `RpcError` while the history of a fork
-   * refers to it, and with `ThreadInUse` while another process has it (measured).
+   * Deletes a thread permanently. Fails with `ThreadNotPersisted` for an unknown id, with `RpcError` while the
+   * history of a fork refers to the thread, and with `ThreadInUse` while another process has the thread.
    */
   readonly deleteThread: (
     threadId: string
   ) => Effect.Effect<void, Exclude<ThreadCallError, DecodeError> | ThreadInUse>
-  /** The models of all pages. They are few and looked through as a whole, so this is no stream. */
+  /** Reads the models of all pages. The list is short and usually needed as a whole, so this is not a stream. */
   readonly models: (
     options?: ModelsOptions
   ) => Effect.Effect<ReadonlyArray<Received.Model | Received.Undecodable<Received.Model>>, CallError>
 }>()("@effect-codex/client/Codex") {}
 
 /**
- * Options of the client. What a thread or a turn says for itself counts first.
+ * Options of the client. Options of a thread or a turn take precedence.
  *
+ * @see {@link layer}
  * @category options
  * @since 0.1.0
  */
 export interface Options {
   /**
-   * How long the end of a turn is waited for after it was interrupted because its scope closed. Default: 10 seconds; the
-   * real server needs some milliseconds.
+   * How long to wait for the end of a turn that was interrupted because its scope closed. codex needs a few
+   * milliseconds. Default: 10 seconds.
    */
   readonly stopGrace?: Duration.Input | undefined
-  /** How long a turn may make no progress; `StartThreadOptions.stallTimeout` says more. Default: for ever. */
+  /** How long a turn may make no progress; see `StartThreadOptions.stallTimeout`. Default: no limit. */
   readonly stallTimeout?: Duration.Input | undefined
   /**
-   * Whether to ask, once the first thread is there, if somebody is logged in, and to warn if nobody is and the model provider
-   * needs it. It is one request beside the others, which a strict cassette of before does not have. Default: false; true in
-   * the layers of `CodexNode` and `FakeAppServer`.
+   * Whether to check, after the first thread has started, if anyone is logged in, and to log a warning if nobody is
+   * and the model provider needs a login. The check is one additional request, which an older strict cassette lacks.
+   * Default: false; true in the layers of `CodexNode` and `FakeAppServer`.
    */
   readonly checkLogin?: boolean | undefined
 }
 
 /**
- * Makes the client on a connection. When the scope closes, turns that still run fail with `TransportError`.
+ * Creates the client on a connection. When the scope closes, turns that are still running fail with `TransportError`.
  *
+ * @see {@link layer}
  * @category constructors
  * @since 0.1.0
  */
@@ -452,13 +489,14 @@ export const make = (options?: Options): Effect.Effect<Codex["Service"], never, 
 /**
  * {@link make} as a layer.
  *
+ * @see {@link layerConfig}
  * @category layers
  * @since 0.1.0
  */
 export const layer = (options?: Options): Layer.Layer<Codex, never, AppServerRpc> => Layer.effect(Codex, make(options))
 
 /**
- * {@link layer} with options that are read from the `ConfigProvider`.
+ * {@link layer} with options from the `ConfigProvider`. Fails with `ConfigError`.
  *
  * @category layers
  * @since 0.1.0
