@@ -86,7 +86,10 @@ describe("a prompt that is piped in", () => {
       const home = yield* Cli.user(model)
       const { code, stderr } = yield* Cli.run(["run", "hi"], { home, stdin: "x".repeat(1_048_576) })
       assert.strictEqual(code, 1)
-      assert.match(stderr, /^error: The input has 1048597 characters and the server takes 1048576: write the text/m)
+      assert.match(
+        stderr,
+        /^error: The input has 1048597 characters, but the server accepts at most 1048576: write the text/m
+      )
       assert.deepStrictEqual(yield* model.requests, [])
     }).pipe(Cli.live), timeout)
 

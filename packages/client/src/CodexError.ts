@@ -1,12 +1,14 @@
 /**
- * Every way in which a call of this library can fail, as tagged error classes.
+ * The errors of this library, as tagged error classes.
  *
- * Each class says in its message what happened and what to do next, carries the fields a program needs, and tells with
- * `isRetryable` whether the same call may succeed when it is simply made again. A method's error channel lists only the
- * classes that it can really fail with, so `Effect.catchTag` and `Effect.catchTags` are checked by the compiler.
+ * The message of each error says what happened and what to do next. Its fields carry what a program needs, and
+ * `isRetryable` says whether the same call may succeed when it is simply repeated. The error channel of each method
+ * names the classes that it can fail with, so the compiler checks `Effect.catchTag` and `Effect.catchTags`. Two calls
+ * have a wider channel: `AppServerRpc.request` lists all of {@link RequestError} for a method whose refusals the
+ * library does not know, and a layer with your own provider or configuration also fails with their errors.
  *
- * `structuredClone` and `postMessage` keep the message and the stack alone, because they keep no class. What goes to another
- * thread or process is better sent as JSON: `JSON.stringify` writes the tag, the fields and the message.
+ * `structuredClone` and `postMessage` keep only the message and the stack, because they do not preserve classes. To
+ * send an error to another thread or process, use JSON: `JSON.stringify` writes the tag, the fields and the message.
  *
  * @since 0.1.0
  */
@@ -33,8 +35,9 @@ const lastLines = (lines: ReadonlyArray<string>): string => {
 // =============================================================================
 
 /**
- * No codex executable was found. `tried` lists every place that was looked at, in order, and what was wrong there.
+ * No codex executable was found.
  *
+ * @see {@link AppServerStartError} for an executable that does not start
  * @category starting
  * @since 0.1.0
  */
@@ -42,6 +45,7 @@ export class CodexExecutableNotFound
   extends TaggedError<CodexExecutableNotFound>("@effect-codex/client/CodexError/CodexExecutableNotFound")(
     "CodexExecutableNotFound",
     {
+      /** Every place that was checked, in order, and the problem there. */
       tried: Schema.Array(Schema.Struct({ place: Schema.String, problem: Schema.String }))
     }
   )
@@ -49,7 +53,7 @@ export class CodexExecutableNotFound
   override get message(): string {
     const tried = this.tried.map(({ place, problem }) => `\n  ${place}: ${problem}`).join("")
     const last = this.tried.at(-1)
-    // What the user has chosen is the last thing that is tried.
+    // The user's own choice is the last place that is tried.
     const chosen = last === undefined ? null : /^(CODEX_BIN|the option `executable`) \(/.exec(last.place)
     const [reason, advice] = last === undefined || chosen === null
       ? ["", "Install it (npm install @openai/codex), set CODEX_BIN, or give the option `executable`."]
@@ -63,11 +67,11 @@ export class CodexExecutableNotFound
 }
 
 /**
- * The app-server process could not be started, or did not complete the handshake. `phase` says how far it came:
- * `spawn` (no process), `initialize` (a process that ended, was silent, or answered with something else).
+ * The app-server process could not be started, or did not complete the handshake.
  *
- * It is retryable when codex gave up because a database in its `CODEX_HOME` was locked (`isStateDatabaseLocked`), and not
- * otherwise.
+ * **Details**
+ *
+ * Retryable only when codex gave up because a database in its `CODEX_HOME` was locked (`isStateDatabaseLocked`).
  *
  * **Example** (Waiting for a program that keeps the databases locked)
  *
@@ -79,6 +83,8 @@ export class CodexExecutableNotFound
  * export const client = Layer.build(CodexNode.layer()).pipe(Effect.retry(CodexRetry.transient))
  * ```
  *
+ * @see {@link CodexExecutableNotFound} for a missing executable
+ * @see {@link AppServerConnectError} for a server that is already running
  * @category starting
  * @since 0.1.0
  */
@@ -86,11 +92,18 @@ export class AppServerStartError
   extends TaggedError<AppServerStartError>("@effect-codex/client/CodexError/AppServerStartError")(
     "AppServerStartError",
     {
+      /**
+       * How far the start came: `spawn` (no process), or `initialize` (a process that ended, stayed silent or sent
+       * something else).
+       */
       phase: Schema.Literals(["spawn", "initialize"]),
+      /** The executable, or the address of a server that is already running. */
       executable: Schema.String,
+      /** What went wrong, as a sentence. */
       detail: Schema.String,
+      /** The last lines of stderr, oldest first. */
       stderr: Schema.Array(Schema.String),
-      /** The option that is wrong, when that is why, such as `cwd` or `configOverrides[0]`. */
+      /** The invalid option, if one is the cause, such as `cwd` or `configOverrides[0]`. */
       option: Schema.optionalKey(Schema.String),
       cause: Schema.optionalKey(Schema.Defect())
     }
@@ -116,14 +129,14 @@ export class AppServerStartError
     const why = reason === undefined ? this.detail : `${reason} (${this.detail.replace(/\.$/, "")}.)`
     return `codex app-server did not start (${this.phase}): ${why} ${what}${lastLines(this.stderr)}`
   }
-  /** What codex said before it ended, without a backtrace. Undefined if it said nothing that looks like a reason. */
+  /** What codex said before it ended, without a backtrace. Undefined if nothing that it said looks like a reason. */
   get reason(): string | undefined {
     return ServerTexts.reasonOfExit(this.stderr)
   }
   /**
-   * Whether codex ended because another program kept a database in the `CODEX_HOME` locked. codex 0.169.0 waits for each
-   * about 15 seconds before it gives up (measured), so that starts at the same time do not fail with it. codex 0.166 and
-   * before say only that they could not open it, which is taken for the same.
+   * Whether codex ended because another program kept a database in the `CODEX_HOME` locked. codex 0.169.0 waits about
+   * 15 seconds for each database before it gives up, so simultaneous starts do not fail with this. codex 0.166 and
+   * earlier only say that they could not open the database, which counts as the same.
    */
   get isStateDatabaseLocked(): boolean {
     return this.stderr.some(ServerTexts.isStateDatabaseLocked)
@@ -134,20 +147,20 @@ export class AppServerStartError
 }
 
 /**
- * No connection to a running app-server could be opened. `address` is where it was looked for, `status` the HTTP status
- * of its answer where the platform tells it (the WebSocket of a browser, and Node's own, do not).
+ * No connection to a running app-server could be opened.
  *
  * | `reason` | |
  * | --- | --- |
  * | `invalid` | the URL, a header or the token cannot be used; nothing was sent |
- * | `insecure` | plain `ws://` to another machine, which was not asked for; nothing was sent |
- * | `token` | the token could not be made; nothing was sent |
- * | `unreachable` | nobody answers at the address, or not with a WebSocket; retryable |
- * | `timeout` | no WebSocket was opened in time on an accepted connection, or no token was made in time; retryable |
+ * | `insecure` | plain `ws://` to another machine, without the option that allows it; nothing was sent |
+ * | `token` | the token could not be created; nothing was sent |
+ * | `unreachable` | nothing answers at the address, or not with a WebSocket; retryable |
+ * | `timeout` | no WebSocket was opened in time on an accepted connection, or no token was created in time; retryable |
  * | `unauthorized` | HTTP 401: the token is missing, wrong or expired |
- * | `forbidden` | HTTP 403: codex answers so to every connection with an `Origin` header |
- * | `refused` | any other HTTP status; retryable from 500 on, which is a proxy whose server is not there yet |
+ * | `forbidden` | HTTP 403: codex sends this for every connection with an `Origin` header |
+ * | `refused` | any other HTTP status; retryable from 500 on, when a proxy waits for its server |
  *
+ * @see {@link AppServerStartError} for a process of your own
  * @category starting
  * @since 0.1.0
  */
@@ -165,8 +178,11 @@ export class AppServerConnectError
         "forbidden",
         "refused"
       ]),
+      /** The address that was tried. */
       address: Schema.String,
+      /** What went wrong, as a sentence. */
       detail: Schema.String,
+      /** The HTTP status of the answer, where the platform reveals it. The WebSocket of browsers and of Node do not. */
       status: Schema.optionalKey(Schema.Number)
     }
   )
@@ -185,30 +201,38 @@ export class AppServerConnectError
 // =============================================================================
 
 /**
- * The app-server process ended. It is the one terminal cause of everything that was running on it and of every later
- * call; the layer has to be built again to go on.
+ * The app-server process ended.
  *
+ * **Details**
+ *
+ * This is the one terminal cause of everything that was running on the process and of every later call. To go on,
+ * build the layer again.
+ *
+ * @see {@link TransportError} for a broken connection
  * @category connection
  * @since 0.1.0
  */
 export class AppServerExited
   extends TaggedError<AppServerExited>("@effect-codex/client/CodexError/AppServerExited")("AppServerExited", {
+    /** Null when a signal ended the process. */
     code: Schema.NullOr(Schema.Number),
+    /** Null when the process exited by itself. */
     signal: Schema.NullOr(Schema.String),
+    /** The last lines of stderr, oldest first. */
     stderr: Schema.Array(Schema.String)
   })
 {
   override get message(): string {
     const reason = this.reason === undefined ? "" : ` ${this.reason}`
     const advice = reason !== "" && ServerTexts.isOutOfDescriptors(reason) ? ` ${ServerTexts.descriptorsAdvice}` : ""
-    return `codex app-server ${this.howItEnded}.${reason}${advice} A new one is started by building the layer again, or ` +
-      `by the layer's option \`restart\`; resume threads by id.${lastLines(this.stderr)}`
+    return `codex app-server ${this.howItEnded}.${reason}${advice} To go on, build the layer again or ` +
+      `set its option \`restart\`, then resume threads by id.${lastLines(this.stderr)}`
   }
-  /** What codex said before it ended, without a backtrace: an error or a panic. Undefined if it said neither. */
+  /** What codex said before it ended, without a backtrace: an error or a panic. Undefined if it reported neither. */
   get reason(): string | undefined {
     return ServerTexts.reasonOfExit(this.stderr)
   }
-  /** Such as `ended with exit code 1` or `was ended by SIGKILL`. */
+  /** For example `ended with exit code 1` or `was ended by SIGKILL`. */
   get howItEnded(): string {
     return this.signal !== null ? `was ended by ${this.signal}` : `ended with exit code ${this.code}`
   }
@@ -216,20 +240,29 @@ export class AppServerExited
 }
 
 /**
- * The connection to the app-server broke, or was closed by our side (`reason: "closed"`: the scope of the layer ended
- * while the call was running or before it was made). Of a connection that is made again when it is lost: `unavailable` is
- * a call that waited in vain and was not sent, which is retryable; `restart` is the end, because its schedule has ended.
- * `closeCode` and `closeReason` are those of the WebSocket that the server closed; 1006 is a connection that ended without
- * either.
+ * The connection to the app-server broke, or this side closed it.
  *
+ * **Details**
+ *
+ * `reason` is `closed` when the scope of the layer ended while the call was running, or before it was made. It is
+ * `unavailable` when a connection is being restored and the call waited in vain: the call was not sent, so it is
+ * retryable. It is `restart` when the connection could not be restored before its schedule ended.
+ *
+ * @see {@link AppServerExited} for a process that ended
  * @category connection
  * @since 0.1.0
  */
 export class TransportError
   extends TaggedError<TransportError>("@effect-codex/client/CodexError/TransportError")("TransportError", {
     reason: Schema.Literals(["read", "write", "frameTooLarge", "closed", "unavailable", "restart"]),
+    /** What went wrong, as a sentence. */
     detail: Schema.String,
+    /**
+     * The close code of the WebSocket, if the server closed it. 1006 means that the connection ended without a close
+     * code.
+     */
     closeCode: Schema.optionalKey(Schema.Number),
+    /** The server's reason for closing the WebSocket. */
     closeReason: Schema.optionalKey(Schema.String),
     cause: Schema.optionalKey(Schema.Defect())
   })
@@ -250,12 +283,13 @@ export class TransportError
 }
 
 /**
- * The server did not answer a request in time. Whether it did what was asked is unknown: ask it before doing it again.
+ * The server did not answer a request in time.
  *
- * A thread is started, resumed and forked only when the MCP servers that are `required` have started; the server does not
- * tell which have not (measured). `requiredMcpServers` are their names, from the configuration and the call's `config`; it is
- * absent for other requests.
+ * **Gotchas**
  *
+ * Whether the server carried out the request is unknown: check before you repeat it.
+ *
+ * @see {@link TurnStalled} for a turn that makes no progress
  * @category connection
  * @since 0.1.0
  */
@@ -264,6 +298,11 @@ export class AppServerTimeout
     method: Schema.String,
     /** In milliseconds. */
     timeout: Schema.Number,
+    /**
+     * The names of the MCP servers that are `required`, from the configuration and the call's `config`. The server
+     * starts, resumes and forks a thread only when they have started, and does not say which ones have not. Absent
+     * for other requests.
+     */
     requiredMcpServers: Schema.optionalKey(Schema.Array(Schema.String))
   })
 {
@@ -282,7 +321,7 @@ export class AppServerTimeout
 }
 
 /**
- * The terminal causes: once one of them occurred every call on the connection fails with it.
+ * The terminal causes: once one of them occurs, every call on the connection fails with it.
  *
  * @category connection
  * @since 0.1.0
@@ -306,8 +345,9 @@ const rpcMessage = (error: { readonly method: string; readonly code: number; rea
   }`
 
 /**
- * The server is overloaded and did not admit the request (-32001). Trying again after a pause is safe.
+ * The server is overloaded and did not admit the request (-32001). Repeating it after a pause is safe.
  *
+ * @see {@link RpcError} for other refusals
  * @category rpc
  * @since 0.1.0
  */
@@ -316,34 +356,39 @@ export class ServerOverloaded extends TaggedError<ServerOverloaded>("@effect-cod
   rpcFields
 ) {
   override get message(): string {
-    return `${rpcMessage(this)} It was not admitted: try again after a pause.`
+    return `${rpcMessage(this)} The request was not admitted: try again after a pause.`
   }
   readonly isRetryable = true
 }
 
 const rpcAdvice = {
-  invalidRequest: "Change what it names before you send it again.",
+  invalidRequest: "Correct the request before you send it again.",
   methodNotFound: "The server, or its thread store, does not support it: use another call, or another codex.",
-  invalidParams: "Change what it names before you send it again.",
-  internal: "What codex writes to stderr may say more; look at what was done before you send it again.",
+  invalidParams: "Correct the request before you send it again.",
+  internal: "The stderr of codex may say more. Check what the request did before you send it again.",
   parse: "Update codex or this library.",
-  unexpected: "Look at `code` and `data`; what was done is unknown."
+  unexpected: "Look at `code` and `data`. Whether the request took effect is unknown."
 } as const
 
 /**
- * Any other refusal of the server: one whose text has no meaning of its own here. `reason` names its code. The message has at most
- * 500 characters of what the server said; `detail` has all of it.
+ * The server refused a request with an error that has no class of its own here.
  *
  * | `reason` | `code` | |
  * | --- | --- | --- |
- * | `invalidRequest` | -32600 | what the server answers to almost every mistake |
+ * | `invalidRequest` | -32600 | the server's answer to almost every mistake |
  * | `methodNotFound` | -32601 | the server, or its thread store, does not support the operation |
- * | | -32600 | also of a method that this version of codex does not have |
+ * | | -32600 | also for a method that this version of codex lacks |
  * | `invalidParams` | -32602 | |
- * | `internal` | -32603 | files, network or the server itself failed |
- * | `parse` | -32700 | the server could not parse what was sent |
+ * | `internal` | -32603 | a failure of files, of the network or of the server itself |
+ * | `parse` | -32700 | the server could not parse the request |
  * | `unexpected` | any other | also an error of a malformed shape (`code` is then 0) |
  *
+ * **Details**
+ *
+ * `detail` has the whole text of the server. The message contains at most 500 characters of it.
+ *
+ * @see {@link ServerOverloaded}
+ * @see {@link ReplyError} for the refusals that have a class
  * @category rpc
  * @since 0.1.0
  */
@@ -376,8 +421,9 @@ export class RpcError extends TaggedError<RpcError>("@effect-codex/client/CodexE
 // =============================================================================
 
 /**
- * The server does not know the thread, or has not loaded it: resume it first.
+ * The server does not know the thread, or has not loaded it. Resume it first.
  *
+ * @see {@link ThreadNotPersisted} for a thread that is not stored
  * @category rpc
  * @since 0.1.0
  */
@@ -391,9 +437,14 @@ export class ThreadNotFound
 }
 
 /**
- * Nothing is stored under this id, where the request needs it: the id is unknown, the thread has had neither a turn nor a name,
- * it was deleted, or it is archived. What needs a thread that is loaded fails with {@link ThreadNotFound} instead.
+ * Nothing is stored under this id, and the request needs it.
  *
+ * **Details**
+ *
+ * The id is unknown, the thread has had neither a turn nor a name, it was deleted, or it is archived. Requests that
+ * need a loaded thread fail with {@link ThreadNotFound} instead.
+ *
+ * @see {@link ThreadInUse} for a thread that another process has
  * @category rpc
  * @since 0.1.0
  */
@@ -411,14 +462,14 @@ export class ThreadNotPersisted
 }
 
 /**
- * Another process has the thread: codex lets one process at a time write a thread, and this one could not resume, archive,
- * unarchive or delete it. `Codex.readThread` and `Codex.forkThread` work all the same.
+ * Another process has the thread: codex lets one process at a time write a thread, and this process could not resume,
+ * archive, unarchive or delete it.
  *
  * **Details**
  *
- * The other process lets go when it ends, when it archives the thread, and a minute after the last of its clients has left
- * the thread (`Thread.unsubscribe`) or its connection, once no turn runs; `thread_unload_delay_secs` of the configuration
- * says how long (measured on codex 0.169).
+ * `Codex.readThread` and `Codex.forkThread` work nevertheless. The other process releases the thread when it ends,
+ * when it archives the thread, and a minute after the last of its clients has left the thread (`Thread.unsubscribe`)
+ * or its connection, as long as no turn is running. `thread_unload_delay_secs` in the configuration sets this time.
  *
  * **Example** (Going on with a copy, unless the other process lets go)
  *
@@ -435,6 +486,7 @@ export class ThreadNotPersisted
  * })
  * ```
  *
+ * @see {@link ThreadNotPersisted}
  * @category rpc
  * @since 0.1.0
  */
@@ -442,7 +494,7 @@ export class ThreadInUse
   extends TaggedError<ThreadInUse>("@effect-codex/client/CodexError/ThreadInUse")("ThreadInUse", rpcFields)
 {
   override get message(): string {
-    return `${rpcMessage(this)}. Another process has the thread open. Wait until it lets go and try again ` +
+    return `${rpcMessage(this)} Another process has the thread open. Wait until it lets go and try again ` +
       `(CodexRetry.transient), fork the thread, or connect to the app-server of the other process.`
   }
   readonly isRetryable = true
@@ -451,6 +503,7 @@ export class ThreadInUse
 /**
  * There is no running turn to steer or to interrupt.
  *
+ * @see {@link TurnMismatch} for a different turn
  * @category rpc
  * @since 0.1.0
  */
@@ -464,15 +517,18 @@ export class NoActiveTurn
 }
 
 /**
- * Another turn than the expected one is running.
+ * A turn other than the expected one is running.
  *
+ * @see {@link NoActiveTurn} for none
  * @category rpc
  * @since 0.1.0
  */
 export class TurnMismatch
   extends TaggedError<TurnMismatch>("@effect-codex/client/CodexError/TurnMismatch")("TurnMismatch", {
     ...rpcFields,
+    /** The turn of the request. */
     expected: Schema.String,
+    /** The turn that is running. */
     actual: Schema.String
   })
 {
@@ -483,7 +539,7 @@ export class TurnMismatch
 }
 
 /**
- * The method or the field needs `experimentalApi: true` (the default of this library).
+ * The method or the field needs `experimentalApi: true`, which is the default of this library.
  *
  * @category rpc
  * @since 0.1.0
@@ -501,7 +557,7 @@ export class ExperimentalRequired
 }
 
 /**
- * The text of the input is longer than the server takes. Lengths in characters.
+ * The text of the input is longer than the server accepts.
  *
  * @category rpc
  * @since 0.1.0
@@ -509,20 +565,24 @@ export class ExperimentalRequired
 export class InputTooLarge
   extends TaggedError<InputTooLarge>("@effect-codex/client/CodexError/InputTooLarge")("InputTooLarge", {
     ...rpcFields,
+    /** In characters. */
     maximum: Schema.Number,
+    /** In characters. */
     actual: Schema.Number
   })
 {
   override get message(): string {
-    return `The input has ${this.actual} characters and the server takes ${this.maximum}: write the text to a file ` +
+    return `The input has ${this.actual} characters, but the server accepts at most ${this.maximum}: write the text to a file ` +
       `in the workspace and mention it.`
   }
   readonly isRetryable = false
 }
 
 /**
- * The request needs a login, or one of another kind: what is read from ChatGPT's backend cannot be read with an API key.
+ * The request needs a login, or a login of another kind: an API key does not give access to data of ChatGPT's
+ * backend.
  *
+ * @see {@link LoginFailed} for a login that did not succeed
  * @category rpc
  * @since 0.1.0
  */
@@ -537,8 +597,9 @@ export class LoginRequired
 }
 
 /**
- * What the server can answer to a request instead of a result.
+ * The errors that the server can send instead of a result.
  *
+ * @see {@link RequestError}
  * @category rpc
  * @since 0.1.0
  */
@@ -559,14 +620,16 @@ export type ReplyError =
 // =============================================================================
 
 /**
- * An argument is not acceptable; nothing was sent.
+ * An argument is invalid; nothing was sent.
  *
  * @category arguments
  * @since 0.1.0
  */
 export class InvalidArgument
   extends TaggedError<InvalidArgument>("@effect-codex/client/CodexError/InvalidArgument")("InvalidArgument", {
+    /** The name of the argument. */
     argument: Schema.String,
+    /** What is wrong with it, as a sentence. */
     detail: Schema.String
   })
 {
@@ -577,20 +640,23 @@ export class InvalidArgument
 }
 
 /**
- * The server's answer has not the shape that the protocol gives it. `raw` is what came.
+ * The server's answer does not match the protocol. The request took effect.
  *
+ * @see {@link RpcError} for a request that the server refused
  * @category decoding
  * @since 0.1.0
  */
 export class DecodeError
   extends TaggedError<DecodeError>("@effect-codex/client/CodexError/DecodeError")("DecodeError", {
     method: Schema.String,
+    /** The first mismatch. */
     issue: Schema.String,
+    /** The answer as it arrived. */
     raw: Schema.Unknown
   })
 {
   override get message(): string {
-    return `The answer to ${this.method} is not what the protocol says: ${
+    return `The answer to ${this.method} does not match the protocol: ${
       sentence(this.issue)
     } The request took effect; if the ` +
       `server is newer than this library, update the library.`
@@ -599,8 +665,9 @@ export class DecodeError
 }
 
 /**
- * What a request that is about no thread can fail with.
+ * The errors of a request that concerns no thread.
  *
+ * @see {@link ThreadCallError}
  * @category models
  * @since 0.1.0
  */
@@ -614,42 +681,48 @@ export type CallError =
   | DecodeError
 
 /**
- * What a request about a thread can fail with.
+ * The errors of a request that concerns a thread.
  *
+ * @see {@link CallError}
+ * @see {@link ResumeError}
  * @category models
  * @since 0.1.0
  */
 export type ThreadCallError = CallError | ThreadNotFound | ThreadNotPersisted
 
 /**
- * What a request about a running turn can fail with: `Turn.steer` and `Turn.interrupt`. Nothing of its reply is used, so that
- * it is never a `DecodeError`.
+ * The errors of a request that concerns a running turn: `Turn.steer` and `Turn.interrupt`. They never include
+ * `DecodeError`, because the client uses nothing of the reply.
  *
+ * @see {@link ThreadCallError}
  * @category models
  * @since 0.1.0
  */
 export type TurnCallError = Exclude<CallError, DecodeError> | ThreadNotFound | NoActiveTurn | TurnMismatch
 
 /**
- * What loading a stored thread can fail with: `Codex.resumeThread`, and what runs the agent on a thread, which a handle
- * resumes first when the server may have let go of it.
+ * The errors of loading a stored thread: of `Codex.resumeThread`, and of calls that run the agent on a thread. A
+ * handle first resumes a thread that the server may have unloaded.
  *
+ * @see {@link TurnStartError}
  * @category models
  * @since 0.1.0
  */
 export type ResumeError = ThreadCallError | ThreadInUse | SettingsNotApplied
 
 /**
- * What the start of a turn with a message can fail with: `Thread.turn`, and `Thread.run` before its turn runs.
+ * The errors of starting a turn with a message: of `Thread.turn`, and of `Thread.run` before its turn runs.
  *
+ * @see {@link TurnEndError} for how a turn can end
  * @category models
  * @since 0.1.0
  */
 export type TurnStartError = ResumeError | InputTooLarge | ThreadBusy
 
 /**
- * What any request can fail with, whatever it asks for. `AppServerRpc.request` has the errors of its method.
+ * The errors of any request. `AppServerRpc.request` narrows them by its method.
  *
+ * @see {@link ReplyError}
  * @category models
  * @since 0.1.0
  */
@@ -660,36 +733,38 @@ export type RequestError = ConnectionError | AppServerTimeout | ReplyError | Inv
 // =============================================================================
 
 const loginAdvice = {
-  cancelled: "Start another login when it is wanted.",
+  cancelled: "Start a new login if you still want one.",
   replaced:
     "Another login or a logout took its place: a server has one login under way at a time, and browser logins of " +
     "all codex processes of a machine share one port. Start it again if it is still wanted.",
   offline: "The login service cannot be reached: check the network and the proxy, then try again.",
-  timedOut: "Nobody confirmed the login in time: start another one.",
-  refused: "Change what it names before trying again. External tokens are given up with `Auth.logout`.",
-  failed: "Start the login again; `Auth.account` tells who is logged in."
+  timedOut: "Nobody confirmed the login in time: start a new one.",
+  refused: "Correct what the server names before you try again. `Auth.logout` ends a login with external tokens.",
+  failed: "Start the login again; `Auth.account` says who is logged in."
 } as const
 
 /**
- * A login did not succeed. `reason` tells why, `detail` is the server's text, and `loginId` names the attempt if it had
- * been started.
+ * A login did not succeed.
  *
  * | `reason` | |
  * | --- | --- |
  * | `cancelled` | by `cancel` of its handle, or because the handle's scope closed |
  * | `replaced` | by another login, a logout, or the browser login of another codex on the same machine |
- * | `offline` | the login service or ChatGPT's backend could not be reached; the only reason that is retryable |
+ * | `offline` | the login service or ChatGPT's backend could not be reached; the only retryable reason |
  * | `timedOut` | nobody confirmed it in time |
- * | `refused` | the server refused it: external tokens are active, configuration forbids it, or they are no tokens |
+ * | `refused` | the server refused it: external tokens are active, the configuration forbids it, or the tokens are invalid |
  * | `failed` | anything else |
  *
+ * @see {@link LoginRequired} for a request that needs a login
  * @category login
  * @since 0.1.0
  */
 export class LoginFailed
   extends TaggedError<LoginFailed>("@effect-codex/client/CodexError/LoginFailed")("LoginFailed", {
     reason: Schema.Literals(["cancelled", "replaced", "offline", "timedOut", "refused", "failed"]),
+    /** The server's text. */
     detail: Schema.String,
+    /** The id of the attempt. Null if it had not started. */
     loginId: Schema.NullOr(Schema.String),
     cause: Schema.optionalKey(Schema.Defect())
   })
@@ -703,7 +778,7 @@ export class LoginFailed
 }
 
 /**
- * What the start of a login can fail with.
+ * The errors of starting a login.
  *
  * @category models
  * @since 0.1.0
@@ -721,8 +796,8 @@ export type LoginError =
 // Turns
 // =============================================================================
 
-// A turn error holds the partial result as it was folded from the server's frames. The class checks no more than that
-// it is an object: building an error must not fail because of what the server sent.
+// A turn error holds the partial result that was folded from the server's frames. The schema only checks that it is
+// an object: building an error must not fail because of what the server sent.
 const PartialResult = Schema.declare((u: unknown): u is TurnResult => Predicate.isObject(u), {
   identifier: "TurnResult"
 })
@@ -740,39 +815,50 @@ const Retry = Schema.declare((u: unknown): u is Received.TurnError | null => u !
 })
 
 /**
- * The turn ran and failed. `reason` says why, `info` is the server's decoded `codexErrorInfo`, `detail` is its text
- * without what looks like a key, and `result` is what the turn did until then.
+ * The turn ran and failed.
  *
  * | `reason` | | `isRetryable` |
  * | --- | --- | --- |
  * | `login` | nobody is logged in, or the key is wrong (HTTP 401) | |
  * | `forbidden` | the account may not do this (HTTP 403) | |
- * | `usageLimit` | the account's limit is reached; `resetsAt` tells when it ends, if the server has | |
+ * | `usageLimit` | the account has reached its limit; `resetsAt` is the time of the reset, if the server reported it | |
  * | `rateLimit` | too many requests (HTTP 429) | yes |
- * | `contextFull` | the thread is longer than the model takes: compact it | |
- * | `outputLimit` | the model's answer was cut at its longest length | |
+ * | `contextFull` | the thread is longer than the model accepts: compact it | |
+ * | `outputLimit` | the model's answer was cut at its maximum length | |
  * | `network` | the provider could not be reached | yes |
  * | `streamBroken` | the answer broke off | yes |
  * | `overloaded` | the provider is overloaded or failing (HTTP 500 and above) | yes |
- * | `policy` | the provider refuses the request by its policy | |
+ * | `policy` | the provider's policy refuses the request | |
  * | `badRequest` | the provider refuses the request as invalid (HTTP 400 to 499) | |
- * | `modelNotFound` | no such model, or none for this account | |
+ * | `modelNotFound` | the model does not exist, or this account may not use it | |
  * | `resources` | the app-server process has run out of file descriptors | |
  * | `other` | anything else | |
  *
- * codex repeats a request that failed by itself (`request_max_retries` and `stream_max_retries` of its configuration); this
- * is what came of it. While the provider cannot be reached at all, codex 0.169.0 tries without end: set `stallTimeout`.
+ * **Details**
  *
+ * codex repeats failed requests itself (`request_max_retries` and `stream_max_retries` of its configuration); this
+ * error is the result of those attempts.
+ *
+ * **Gotchas**
+ *
+ * While the provider cannot be reached at all, codex retries without end: set `stallTimeout`.
+ *
+ * @see {@link TurnStalled}
+ * @see {@link TurnInterrupted}
+ * @see {@link TurnOutcomeUnknown}
  * @category turns
  * @since 0.1.0
  */
 export class TurnFailed extends TaggedError<TurnFailed>("@effect-codex/client/CodexError/TurnFailed")("TurnFailed", {
   threadId: Schema.String,
   turnId: Schema.String,
+  /** The server's text, without anything that looks like a key. */
   detail: Schema.String,
+  /** The server's decoded `codexErrorInfo`. Null if it sent none. */
   info: ErrorInfo,
-  /** When the limit that was reached is reset: for `usageLimit` and `rateLimit`, if the server has told it. */
+  /** When the reached limit is reset. Only for `usageLimit` and `rateLimit`, and only if the server reported it. */
   resetsAt: Schema.Option(Schema.DateTimeUtc).pipe(Schema.withConstructorDefault(Effect.succeed(Option.none()))),
+  /** What the turn did before it failed. */
   result: PartialResult
 }) {
   override get message(): string {
@@ -781,18 +867,18 @@ export class TurnFailed extends TaggedError<TurnFailed>("@effect-codex/client/Co
   get reason(): TurnFailure.Reason {
     return TurnFailure.reasonOf(this)
   }
-  /** The name of `info`, whether the server sent it as a string or as an object with one key. */
+  /** The name of `info`, which the server sends as a string or as the key of an object. */
   get infoName(): string | undefined {
     return TurnFailure.nameOf(this.info)
   }
-  /** The HTTP status with which the model's provider answered, if the server told it. */
+  /** The HTTP status of the model provider's answer, if the server reported it. */
   get httpStatus(): number | undefined {
     return TurnFailure.statusOf(this.info)
   }
   /**
-   * True when the model or the way to it failed in a way that may pass, so that a new turn on the same thread may succeed.
-   * It says nothing of what the failed turn did: its commands and patches stay done, and the model of the new turn sees
-   * them.
+   * True when the model, or the connection to it, failed in a way that may pass, so that a new turn on the same
+   * thread may succeed. It does not consider what the failed turn did: its commands and patches stay done, and the
+   * model sees them in the new turn.
    */
   get isRetryable(): boolean {
     return TurnFailure.isTransient(this.reason)
@@ -800,8 +886,9 @@ export class TurnFailed extends TaggedError<TurnFailed>("@effect-codex/client/Co
 }
 
 /**
- * The turn was interrupted, by `Turn.interrupt`, by a cancelled approval or by another client of the thread.
+ * `Turn.interrupt`, a cancelled approval or another client of the thread interrupted the turn.
  *
+ * @see {@link TurnFailed}
  * @category turns
  * @since 0.1.0
  */
@@ -809,6 +896,7 @@ export class TurnInterrupted
   extends TaggedError<TurnInterrupted>("@effect-codex/client/CodexError/TurnInterrupted")("TurnInterrupted", {
     threadId: Schema.String,
     turnId: Schema.String,
+    /** What the turn did before it was interrupted. */
     result: PartialResult
   })
 {
@@ -819,12 +907,14 @@ export class TurnInterrupted
 }
 
 /**
- * The turn made no progress for longer than its `stallTimeout` (milliseconds), and the server has not stored that it ended.
- * It was interrupted. That codex tries again to reach the model is no progress: `lastRetry` says why it did, if nothing else
- * was heard since. `lastEvent` is the last thing that the server told of the turn, `runningItems` are the items that had
- * begun and not ended, `startingMcpServers` are the MCP servers of the thread that were still starting, `result` is what
- * the turn did until then. Its work may be half done: look at it before the same input is sent again.
+ * The turn made no progress for longer than its `stallTimeout`, and the server has not stored an end of it. The
+ * client has interrupted it.
  *
+ * **Gotchas**
+ *
+ * Its work may be half done: check it before you send the same input again.
+ *
+ * @see {@link TurnFailed}
  * @category turns
  * @since 0.1.0
  */
@@ -832,11 +922,20 @@ export class TurnStalled
   extends TaggedError<TurnStalled>("@effect-codex/client/CodexError/TurnStalled")("TurnStalled", {
     threadId: Schema.String,
     turnId: Schema.String,
+    /** In milliseconds. */
     stallTimeout: Schema.Number,
+    /** The last event of the turn. Null if there was none. */
     lastEvent: Schema.NullOr(Schema.String),
+    /**
+     * Why codex last tried again to reach the model, if nothing else was heard since. Retries do not count as
+     * progress.
+     */
     lastRetry: Retry,
+    /** The items that had begun and not ended. */
     runningItems: Items,
+    /** The MCP servers of the thread that were still starting. */
     startingMcpServers: Schema.Array(Schema.String),
+    /** What the turn did before it was interrupted. */
     result: PartialResult
   })
 {
@@ -860,9 +959,13 @@ export class TurnStalled
 }
 
 /**
- * The turn is over, and how it ended cannot be learned: neither the server's events nor what it has stored tell.
- * `result` is what is known of it. It is not run again by itself: look at what it did, then start a new turn.
+ * The turn is over, but its outcome cannot be learned: neither the server's events nor its stored turns contain it.
  *
+ * **Gotchas**
+ *
+ * The library does not run the turn again. Check what it did, then start a new turn.
+ *
+ * @see {@link TurnFailed}
  * @category turns
  * @since 0.1.0
  */
@@ -870,18 +973,20 @@ export class TurnOutcomeUnknown
   extends TaggedError<TurnOutcomeUnknown>("@effect-codex/client/CodexError/TurnOutcomeUnknown")("TurnOutcomeUnknown", {
     threadId: Schema.String,
     turnId: Schema.String,
+    /** Why the outcome is unknown, as a sentence. */
     detail: Schema.String,
+    /** What is known of the turn. */
     result: PartialResult
   })
 {
   override get message(): string {
-    return `How turn ${this.turnId} ended is unknown: ${this.detail} Look at what it did before sending its input again.`
+    return `How turn ${this.turnId} ended is unknown: ${this.detail} Check what it did before you send its input again.`
   }
   readonly isRetryable = false
 }
 
 /**
- * How a turn that is neither completed nor interrupted can have ended.
+ * The errors of a turn that neither completed nor was interrupted.
  *
  * @category models
  * @since 0.1.0
@@ -889,32 +994,40 @@ export class TurnOutcomeUnknown
 export type TurnEndError = TurnFailed | TurnStalled | TurnOutcomeUnknown
 
 /**
- * The thread runs a turn already, and a thread runs one at a time. `activeTurnId` is empty if it is not known. `delivered` tells whether the server has taken the
- * input into the running turn nevertheless, as it does when it was not known here that another client's turn is running.
+ * The thread is already running a turn. A thread runs one turn at a time.
  *
+ * @see {@link TurnMismatch}
  * @category turns
  * @since 0.1.0
  */
 export class ThreadBusy extends TaggedError<ThreadBusy>("@effect-codex/client/CodexError/ThreadBusy")("ThreadBusy", {
   threadId: Schema.String,
+  /** The running turn; empty if it is unknown. */
   activeTurnId: Schema.String,
+  /**
+   * Whether the server delivered the input to the running turn anyway. It does so when this client did not know of
+   * another client's turn.
+   */
   delivered: Schema.Boolean
 }) {
   override get message(): string {
-    return `Thread ${this.threadId} runs ${this.activeTurnId === "" ? "a turn" : `turn ${this.activeTurnId}`} already${
-      this.delivered ? ", which has taken the input" : ""
+    return `Thread ${this.threadId} is already running ${
+      this.activeTurnId === "" ? "a turn" : `turn ${this.activeTurnId}`
+    }${
+      this.delivered ? ", which has received the input" : ""
     }. Wait for it, set \`whenBusy\` to "steer" or "queue", or use another thread.`
   }
   readonly isRetryable = false
 }
 
 /**
- * The server holds other settings than those that were asked for, and they could not be changed. `settings` names each:
- * the option, what was asked, what holds, and what to do. Nothing runs with it: no handle was made, or the message was not
- * said. Only a review or a turn of a goal had begun, because somebody else changed the thread right before, and was stopped.
+ * The server holds settings other than the requested ones, and the client could not change them.
  *
- * The values are for people to read. Of `config` and the instructions only the names are told, because they may hold
- * secrets.
+ * **Details**
+ *
+ * Nothing runs with the wrong settings: no handle was created, or the message was not sent. Only a review or a turn
+ * of a goal may already have begun, when another client changed the thread immediately before; the client has then
+ * stopped it.
  *
  * @category threads
  * @since 0.1.0
@@ -924,6 +1037,10 @@ export class SettingsNotApplied
     "SettingsNotApplied",
     {
       threadId: Schema.String,
+      /**
+       * Each setting: its option, the requested value, the actual value, and what to do. The values are for people to
+       * read. For `config` and the instructions only the names appear, because the values may be secrets.
+       */
       settings: Schema.Array(
         Schema.Struct({ setting: Schema.String, asked: Schema.String, holds: Schema.String, advice: Schema.String })
       )
@@ -933,14 +1050,14 @@ export class SettingsNotApplied
   override get message(): string {
     const told = this.settings.map(({ asked, holds, setting }) => `${setting} (asked ${asked}, holds ${holds})`)
     const advice = [...new Set(this.settings.map(({ advice }) => advice))]
-    return `Thread ${this.threadId} does not hold what was asked: ${told.join("; ")}. ${advice.join(" ")}`
+    return `Thread ${this.threadId} does not hold the requested settings: ${told.join("; ")}. ${advice.join(" ")}`
   }
   readonly isRetryable = false
 }
 
 /**
- * The turn was completed, but its final answer does not fit the schema that was asked for. `text` is the answer as it
- * came and `issue` says what does not fit. Ask again with `repair`, or loosen the schema.
+ * The turn completed, but its final answer does not match the requested schema. Ask again with `repair`, or loosen
+ * the schema.
  *
  * @category turns
  * @since 0.1.0
@@ -949,8 +1066,11 @@ export class OutputInvalid
   extends TaggedError<OutputInvalid>("@effect-codex/client/CodexError/OutputInvalid")("OutputInvalid", {
     threadId: Schema.String,
     turnId: Schema.String,
+    /** The answer, unchanged. Null if the turn ended without one. */
     text: Schema.NullOr(Schema.String),
+    /** What does not match. */
     issue: Schema.String,
+    /** What the turn did. */
     result: PartialResult
   })
 {
@@ -964,7 +1084,7 @@ export class OutputInvalid
 }
 
 /**
- * A reader of a turn's events fell further behind than `maxUnreadBytes`. Only that stream ends; the turn goes on.
+ * A reader of a turn's events left more than `maxUnreadBytes` unread. Only that stream ends; the turn continues.
  *
  * @category turns
  * @since 0.1.0
@@ -973,6 +1093,7 @@ export class EventsOverflow
   extends TaggedError<EventsOverflow>("@effect-codex/client/CodexError/EventsOverflow")("EventsOverflow", {
     threadId: Schema.String,
     turnId: Schema.String,
+    /** The bytes of events that the reader had left unread. */
     unreadBytes: Schema.Number
   })
 {
@@ -988,7 +1109,7 @@ export class EventsOverflow
 // =============================================================================
 
 /**
- * Every error of this library.
+ * Any error of this library.
  *
  * **Example** (Matching by tag)
  *
@@ -1007,6 +1128,7 @@ export class EventsOverflow
  * export const describe = (error: CodexError.CodexError): string => `${error._tag}: ${error.message}`
  * ```
  *
+ * @see {@link isCodexError}
  * @category models
  * @since 0.1.0
  */
@@ -1026,6 +1148,7 @@ export type CodexError =
 /**
  * Whether a value is an error of this library.
  *
+ * @see {@link CodexError}
  * @category guards
  * @since 0.1.0
  */

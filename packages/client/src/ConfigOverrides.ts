@@ -1,17 +1,18 @@
 /**
- * Overrides of codex's configuration, as `--config key=value` takes them.
+ * Overrides of codex's configuration, for `--config key=value`.
  *
- * codex reads each value as TOML, and one that is no TOML as a text, without a word: a list with a badly escaped path becomes
- * a string. Given as an object the overrides are encoded here; of those that are given as text, a value that looks like TOML
- * and is none is refused.
+ * codex reads each value as TOML, and silently reads a value that is not TOML as a string: a list with a badly
+ * escaped path becomes a string. This module encodes overrides that are given as an object. Of overrides that are
+ * given as strings, it refuses values that look like TOML but are not valid.
  *
  * @since 0.1.0
  */
 import * as Predicate from "effect/Predicate"
 
 /**
- * A value of the configuration. What is undefined is left out.
+ * A value of the configuration. Undefined values are omitted.
  *
+ * @see {@link Table}
  * @category models
  * @since 0.1.0
  */
@@ -20,6 +21,7 @@ export type Value = string | number | boolean | ReadonlyArray<Value> | Table
 /**
  * A table of the configuration.
  *
+ * @see {@link Value}
  * @category models
  * @since 0.1.0
  */
@@ -28,12 +30,13 @@ export interface Table {
 }
 
 /**
- * Overrides: an object as `config.toml` has it, or `key=value` texts, or both in the order in which they count.
+ * Overrides: an object in the form of `config.toml`, `key=value` strings, or a list of both, in which later entries win.
  *
  * **Details**
  *
- * A dot in a key of the object itself separates tables, as in `--config`; one in a key below it does not, so that it can be a
- * path or a name. In a text, a value that does not begin with `"`, `'`, `[` or `{` may be bare, such as `model=gpt-5.4`.
+ * In an object, a dot in a top-level key separates tables, as in `--config`. A dot in a key below the top level does
+ * not, so such a key can be a path or a name. In a `key=value` string, a value that does not begin with `"`, `'`, `[`
+ * or `{` needs no quotes, as in `model=gpt-5.4`.
  *
  * **Example** (A path, and a key with a dot)
  *
@@ -47,6 +50,7 @@ export interface Table {
  * }
  * ```
  *
+ * @see {@link encode}
  * @category models
  * @since 0.1.0
  */
@@ -55,16 +59,18 @@ export type ConfigOverrides = Table | ReadonlyArray<string | Table>
 /**
  * What is wrong with an override.
  *
+ * @see {@link encode}
  * @category models
  * @since 0.1.0
  */
 export interface Problem {
-  /** Which of a list it is. */
+  /** The position in the list, from 0. Undefined when the overrides are a single object. */
   readonly index: number | undefined
-  /** The key, from the top. */
+  /** The key, from the top level. */
   readonly path: string
+  /** The kind of problem. */
   readonly reason: "emptyKey" | "badKey" | "notFinite" | "null" | "unsupported" | "noEquals" | "notToml"
-  /** In words, without the value, which may be a secret. */
+  /** The problem as a sentence, without the value, which may be a secret. */
   readonly detail: string
 }
 
@@ -78,10 +84,10 @@ const isTable = (u: unknown): u is Table =>
 
 const entriesOf = (table: Table) => Object.entries(table).filter(([, value]) => value !== undefined)
 
-// A JSON string is a TOML basic string, but for DEL and halves of characters.
+// A JSON string is a TOML basic string, except for DEL and lone surrogates.
 const encodeString = (text: string): string => JSON.stringify(text.toWellFormed()).replaceAll("\u007f", "\\u007f")
 
-// An integer beyond 64 bits is none.
+// TOML integers end at 64 bits: write a larger number as a float.
 const encodeNumber = (value: number): string =>
   Number.isSafeInteger(value) || !Number.isInteger(value) ? String(value) : value.toExponential()
 
@@ -89,7 +95,7 @@ const encodeKey = (key: string): string => /^[\w-]+$/.test(key) ? key : encodeSt
 
 type Report = (problem: Omit<Problem, "index">) => void
 
-// Far beyond a configuration; a value that contains itself goes on for ever.
+// No real configuration is this deep, but a value that contains itself would recurse forever.
 const maxDepth = 64
 
 const encodeValue = (value: unknown, path: string, report: Report, depth = 0): string => {
@@ -97,7 +103,7 @@ const encodeValue = (value: unknown, path: string, report: Report, depth = 0): s
     report({
       path: `${path.slice(0, 100)}…`,
       reason: "unsupported",
-      detail: `it is nested more than ${maxDepth} deep.`
+      detail: `it is nested more than ${maxDepth} levels deep.`
     })
     return "\"\""
   }
@@ -108,7 +114,7 @@ const encodeValue = (value: unknown, path: string, report: Report, depth = 0): s
     return encodeNumber(value)
   }
   if (Array.isArray(value)) {
-    // Not `map`, which leaves out what a sparse list does not have.
+    // `Array.from` and not `map`, which would skip the holes of a sparse list.
     return `[${
       Array.from(value, (item, index) => encodeValue(item, `${path}[${index}]`, report, depth + 1)).join(", ")
     }]`
@@ -121,8 +127,8 @@ const encodeValue = (value: unknown, path: string, report: Report, depth = 0): s
   }
   report(
     value === null
-      ? { path, reason: "null", detail: "TOML has no null: leave it out." }
-      : { path, reason: "unsupported", detail: `${typeof value} is no type of a configuration.` }
+      ? { path, reason: "null", detail: "TOML has no null: omit the key." }
+      : { path, reason: "unsupported", detail: `a value of type ${typeof value} cannot be written as TOML.` }
   )
   return "\"\""
 }
@@ -132,7 +138,8 @@ const checkedKey = (key: string, path: string, report: Report): string => {
   return encodeKey(key)
 }
 
-// codex cuts the path at each dot and the override at the first equals sign, and knows no quotes there.
+// docs/codex-behaviour.md, "An override of the configuration is TOML, and a text where it is none": codex splits the
+// path at each dot and the override at the first equals sign, and does not understand quotes in the path.
 const isPlainKey = (key: string): boolean => key !== "" && key === key.trim() && !/[.="'\0]/.test(key)
 
 const isPlainPath = (path: string): boolean => path.split(".").every(isPlainKey)
@@ -142,10 +149,10 @@ const encodeTable = (table: Table, prefix: string, report: Report, depth = 0): R
     const path = `${prefix}${key}`
     if (key === "") report({ path: prefix.replace(/\.$/, ""), reason: "emptyKey", detail: "a key is empty." })
     else if (!isPlainPath(path)) {
-      report({ path, reason: "badKey", detail: "codex knows no quotes and no equals sign in the first key." })
+      report({ path, reason: "badKey", detail: "codex allows neither quotes nor an equals sign in the first key." })
     }
     const entries = isTable(value) ? entriesOf(value) : []
-    // One by one where that is possible, because a whole table takes the place of earlier overrides below it.
+    // Separate overrides where possible: an override of a whole table would replace earlier overrides below it.
     return isTable(value) && depth < maxDepth && entries.length > 0 && entries.every(([key]) => isPlainKey(key))
       ? encodeTable(value, `${path}.`, report, depth + 1)
       : [`${path}=${encodeValue(value, path, report, depth)}`]
@@ -169,7 +176,7 @@ const number = "0x[\\da-fA-F_]+|0o[0-7_]+|0b[01_]+|[+-]?(?:inf|nan|\\d[\\d_]*(?:
 const scalar = new RegExp(`(?:true|false|${date}|${time}|${number})(?![\\w.:+-])`, "y")
 const blank = /(?:\s|#[^\n]*\n)*/y
 
-/** Where a TOML value ends that begins at `at`, or -1. */
+/** Returns the end of the TOML value that begins at `at`, or -1. */
 const endOfValue = (text: string, at: number, depth = 0): number => {
   const match = (pattern: RegExp, from: number): number => {
     pattern.lastIndex = from
@@ -202,7 +209,7 @@ const isToml = (value: string): boolean => {
   return end !== -1 && /^\s*(?:#[^\n]*)?$/.test(value.slice(end))
 }
 
-// The checks of a text recurse in the engine of regular expressions, and a command line takes no more.
+// The checks recurse inside the regular-expression engine, and a command line has a similar limit.
 const maxText = 100_000
 
 const checkText = (text: string, report: Report): void => {
@@ -219,15 +226,17 @@ const checkText = (text: string, report: Report): void => {
     return report({
       path,
       reason: "badKey",
-      detail: "codex cuts the key at each dot and knows no quotes in it: give an object, whose keys can be anything."
+      detail:
+        "codex splits the key at each dot and allows no quotes in it: pass an object, whose keys can be any string."
     })
   }
-  // A bare text is taken as one.
+  // codex reads an unquoted value as a string.
   if (!/^["'[{]/.test(value) || isToml(value)) return
   report({
     path,
     reason: "notToml",
-    detail: "the value is no TOML, and codex would take it for a text: give an object, or write each backslash twice."
+    detail:
+      "the value is not valid TOML, and codex would read it as a string: pass an object, or double each backslash."
   })
 }
 
@@ -236,9 +245,10 @@ const checkText = (text: string, report: Report): void => {
 // =============================================================================
 
 /**
- * The `key=value` texts of overrides, and what is wrong with them. Values are never quoted in a problem, because they may be
- * secrets.
+ * Encodes overrides as `key=value` strings, and lists what is wrong with them. A problem never contains a value,
+ * because values may be secrets.
  *
+ * @see {@link Problem}
  * @category encoding
  * @since 0.1.0
  */

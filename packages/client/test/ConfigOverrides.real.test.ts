@@ -144,7 +144,7 @@ describe("a text", () => {
       assert.strictEqual(
         error.message,
         "codex app-server did not start (spawn): the override of model_providers.x.experimental_bearer_token: the value is " +
-          "no TOML, and codex would take it for a text: give an object, or write each backslash twice. Change the option " +
+          "not valid TOML, and codex would read it as a string: pass an object, or double each backslash. Change the option " +
           "`configOverrides[1]`."
       )
       assert.deepInclude(yield* failing({ a: Infinity }), { option: "configOverrides" })

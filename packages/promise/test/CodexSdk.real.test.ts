@@ -609,7 +609,7 @@ describe("the drop-in", () => {
     const codex = new Ours.Codex({ env, configOverrides: [mark] })
     assert.include(await failing(codex, [{ type: "local_image", path: none }]), `${none} does not exist`)
     const wrong = new Ours.Codex({ env, configOverrides: [mark, `notify=["C:\\x"]`] })
-    assert.include(await failing(wrong, "Go."), "the override of notify: the value is no TOML")
+    assert.include(await failing(wrong, "Go."), "the override of notify: the value is not valid TOML")
     assert.deepStrictEqual(await model.requests(), [])
     await until(() => count(mark) === 0)
   })

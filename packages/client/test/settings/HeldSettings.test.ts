@@ -205,7 +205,7 @@ describe("a reply", () => {
       assert.strictEqual(error._tag, "SettingsNotApplied")
       assert.strictEqual(
         error.message,
-        `Thread ${threadId} does not hold what was asked: sandbox (asked read-only, holds {"type":"dangerFullAccess"}). ` +
+        `Thread ${threadId} does not hold the requested settings: sandbox (asked read-only, holds {"type":"dangerFullAccess"}). ` +
           "Something stronger decides, such as the server's requirements: ask for what holds, or change the configuration."
       )
     }))

@@ -303,7 +303,7 @@ describe("a turn that the server starts", () => {
       const error = yield* notApplied(Effect.flatMap(thread.review(look), (turn) => turn.result))
       assert.strictEqual(
         error.message,
-        `Thread ${thread.id} does not hold what was asked: sandbox (asked {"type":"readOnly","networkAccess":false}, ` +
+        `Thread ${thread.id} does not hold the requested settings: sandbox (asked {"type":"readOnly","networkAccess":false}, ` +
           "holds {\"type\":\"dangerFullAccess\"}). Somebody else changed the thread right before the turn began, and the " +
           "turn was stopped: look at what it did, then start it again."
       )
