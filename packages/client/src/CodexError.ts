@@ -3,9 +3,9 @@
  *
  * The message of each error says what happened and what to do next. Its fields carry what a program needs, and
  * `isRetryable` says whether the same call may succeed when it is simply repeated. The error channel of each method
- * names the classes that it can fail with, so the compiler checks `Effect.catchTag` and `Effect.catchTags`. Two calls
- * have a wider channel: `AppServerRpc.request` lists all of {@link RequestError} for a method whose refusals the
- * library does not know, and a layer with your own provider or configuration also fails with their errors.
+ * names the classes that it can fail with, so the compiler checks `Effect.catchTag` and `Effect.catchTags`. There are
+ * two exceptions: `AppServerRpc.request` lists all of {@link RequestError} for a method whose refusals the library does
+ * not know, and a layer that runs your own provider or reads configuration also fails with the errors of these.
  *
  * `structuredClone` and `postMessage` keep only the message and the stack, because they do not preserve classes. To
  * send an error to another thread or process, use JSON: `JSON.stringify` writes the tag, the fields and the message.
@@ -155,7 +155,7 @@ export class AppServerStartError
  * | `insecure` | plain `ws://` to another machine, without the option that allows it; nothing was sent |
  * | `token` | the token could not be created; nothing was sent |
  * | `unreachable` | nothing answers at the address, or not with a WebSocket; retryable |
- * | `timeout` | no WebSocket was opened in time on an accepted connection, or no token was created in time; retryable |
+ * | `timeout` | an accepted connection opened no WebSocket, or no token was created, in time; retryable |
  * | `unauthorized` | HTTP 401: the token is missing, wrong or expired |
  * | `forbidden` | HTTP 403: codex sends this for every connection with an `Origin` header |
  * | `refused` | any other HTTP status; retryable from 500 on, when a proxy waits for its server |
@@ -182,7 +182,7 @@ export class AppServerConnectError
       address: Schema.String,
       /** What went wrong, as a sentence. */
       detail: Schema.String,
-      /** The HTTP status of the answer, where the platform reveals it. The WebSocket of browsers and of Node do not. */
+      /** The HTTP status of the answer, where the platform reveals it. The WebSockets of browsers and of Node do not. */
       status: Schema.optionalKey(Schema.Number)
     }
   )
@@ -206,7 +206,7 @@ export class AppServerConnectError
  * **Details**
  *
  * This is the one terminal cause of everything that was running on the process and of every later call. To go on,
- * build the layer again.
+ * build the layer again, or give it a `restart` schedule.
  *
  * @see {@link TransportError} for a broken connection
  * @category connection
@@ -752,7 +752,7 @@ const loginAdvice = {
  * | `replaced` | by another login, a logout, or the browser login of another codex on the same machine |
  * | `offline` | the login service or ChatGPT's backend could not be reached; the only retryable reason |
  * | `timedOut` | nobody confirmed it in time |
- * | `refused` | the server refused it: external tokens are active, the configuration forbids it, or the tokens are invalid |
+ * | `refused` | external tokens are active, the configuration forbids the login, or the tokens are invalid |
  * | `failed` | anything else |
  *
  * @see {@link LoginRequired} for a request that needs a login
@@ -821,7 +821,7 @@ const Retry = Schema.declare((u: unknown): u is Received.TurnError | null => u !
  * | --- | --- | --- |
  * | `login` | nobody is logged in, or the key is wrong (HTTP 401) | |
  * | `forbidden` | the account may not do this (HTTP 403) | |
- * | `usageLimit` | the account has reached its limit; `resetsAt` is the time of the reset, if the server reported it | |
+ * | `usageLimit` | the account has reached its limit; `resetsAt` says when it is reset, if known | |
  * | `rateLimit` | too many requests (HTTP 429) | yes |
  * | `contextFull` | the thread is longer than the model accepts: compact it | |
  * | `outputLimit` | the model's answer was cut at its maximum length | |

@@ -30,7 +30,8 @@ export interface Table {
 }
 
 /**
- * Overrides: an object in the form of `config.toml`, `key=value` strings, or a list of both, in which later entries win.
+ * Overrides: an object in the form of `config.toml`, `key=value` strings, or a list of both, in which later entries
+ * win.
  *
  * **Details**
  *

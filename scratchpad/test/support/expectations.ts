@@ -380,7 +380,7 @@ export const expectations: Record<string, Expectation> = {
     effect: "Effect.map(example.update([process.cwd()]), ([{ status }]) => status)",
     prints: "completed"
   },
-  "AGENTS: 9. Ask for a sandbox and an approval mode on the handle that runs (1)": {
+  "AGENTS: 9. Set the sandbox and the approval mode on the handle that runs (1)": {
     answers: ["Written.", "Reviewed."],
     effect: `Effect.gen(function*() {
       const thread = yield* (yield* Codex.Codex).startThread({ sandbox: Sandbox.workspaceWrite })
