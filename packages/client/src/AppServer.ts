@@ -258,7 +258,7 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   )
 
   const stdoutEnd = Deferred.makeUnsafe<void, unknown>()
-  // Holds the chunks that arrive before a receiver is set. There are hardly any: docs/codex-behaviour.md, "The server
+  // Holds chunks that arrive before a receiver is set. Normally there are none: docs/codex-behaviour.md, "The server
   // says nothing before initialize".
   let early: Array<Uint8Array> = []
   let receiver: ((chunk: Uint8Array, more?: boolean) => void) | undefined = (chunk) => early.push(chunk)

@@ -312,7 +312,7 @@ export const applyNetworkPolicyAmendment = (amendment: Sent.NetworkPolicyAmendme
  *
  * **Details**
  *
- * A kind without a handler falls to the client's handler, or is declined. A handler may take up to
+ * A kind without a handler falls back to the client's handler, or is declined. A handler may take up to
  * `ServerRequests.HandlerTimeout`. A handler that fails declines, and the failure is logged.
  *
  * @see {@link make}

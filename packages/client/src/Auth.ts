@@ -235,7 +235,7 @@ export class Auth extends Context.Service<Auth, {
    * use the same port. The server stores the login where the configuration says.
    */
   readonly loginChatgpt: (options?: ChatgptLoginOptions) => Effect.Effect<ChatgptLogin, LoginError, Scope.Scope>
-  /** Starts a login with a code. It needs the network at once. Otherwise works as `loginChatgpt`. */
+  /** Starts a login with a code, for which the server needs the network at once. Otherwise works as `loginChatgpt`. */
   readonly loginDeviceCode: Effect.Effect<DeviceCodeLogin, Exclude<LoginError, InvalidArgument>, Scope.Scope>
   /** Removes the login, including its stored copy, and ends a pending login. */
   readonly logout: Effect.Effect<void, Exclude<CallError, InvalidArgument | DecodeError>>

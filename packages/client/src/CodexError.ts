@@ -182,7 +182,7 @@ export class AppServerConnectError
       address: Schema.String,
       /** What went wrong, as a sentence. */
       detail: Schema.String,
-      /** The HTTP status of the answer, where the platform reveals it. The WebSockets of browsers and of Node do not. */
+      /** The HTTP status of the answer, where the platform reveals it. WebSockets of browsers and of Node do not. */
       status: Schema.optionalKey(Schema.Number)
     }
   )
@@ -333,9 +333,13 @@ export type ConnectionError = AppServerExited | TransportError
 // =============================================================================
 
 const rpcFields = {
+  /** The method of the request. */
   method: Schema.String,
+  /** The JSON-RPC error code. */
   code: Schema.Number,
+  /** The server's text. */
   detail: Schema.String,
+  /** The `data` of the JSON-RPC error, if it has any. */
   data: Schema.optionalKey(Schema.Unknown)
 }
 
@@ -572,8 +576,8 @@ export class InputTooLarge
   })
 {
   override get message(): string {
-    return `The input has ${this.actual} characters, but the server accepts at most ${this.maximum}: write the text to a file ` +
-      `in the workspace and mention it.`
+    return `The input has ${this.actual} characters, but the server accepts at most ${this.maximum}: write the ` +
+      `text to a file in the workspace and mention it.`
   }
   readonly isRetryable = false
 }
@@ -649,7 +653,7 @@ export class InvalidArgument
 export class DecodeError
   extends TaggedError<DecodeError>("@effect-codex/client/CodexError/DecodeError")("DecodeError", {
     method: Schema.String,
-    /** The first mismatch. */
+    /** What does not match. */
     issue: Schema.String,
     /** The answer as it arrived. */
     raw: Schema.Unknown

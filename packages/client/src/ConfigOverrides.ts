@@ -210,7 +210,7 @@ const isToml = (value: string): boolean => {
   return end !== -1 && /^\s*(?:#[^\n]*)?$/.test(value.slice(end))
 }
 
-// The checks recurse inside the regular-expression engine, and a command line has a similar limit.
+// The checks recurse inside the regular-expression engine, and a command line cannot take more anyway.
 const maxText = 100_000
 
 const checkText = (text: string, report: Report): void => {
