@@ -219,7 +219,7 @@ const checkPackages = async (project: string): Promise<void> => {
   for (
     const file of [
       ...["main.ts", "row.ts", "rows.ts", "turns.ts"].map((file) => Path.join(import.meta.dirname, "installed", file)),
-      Path.join(root, "packages", "node", "test", "support", "servers.ts"),
+      Path.join(root, "packages", "test-support", "src", "servers.ts"),
       Path.join(support, "expectations.ts"),
       Path.join(support, "collector.ts")
     ]

@@ -26,8 +26,9 @@ import type { TurnResult } from "./TurnResult.ts"
  *
  * - `Delta`: more of the message. `text` is the new part.
  * - `Completed`: the message is complete. `text` is all of it, whatever its deltas were.
- * - `Abandoned`: the model's stream broke in the middle of the message. The message is void, and the model writes
- *   another one, with the same words or different ones. `text` is the part that was streamed.
+ * - `Abandoned`: the model's stream broke, or the turn was steered, in the middle of the message. The message is
+ *   void, and the model writes another one, with the same words or different ones. `text` is the part that was
+ *   streamed.
  *
  * `phase` tells commentary from the final answer, if the model says so. It is null until the message completes if
  * this client missed the message's beginning.

@@ -132,6 +132,31 @@ describe("a turn whose model's stream breaks", () => {
   }
 })
 
+describe("the text of a turn", () => {
+  real(
+    "that is steered in the middle of a message goes on with the next one",
+    Effect.gen(function*() {
+      const [first, second] = [yield* ScriptedModel.gate, yield* ScriptedModel.gate]
+      yield* enqueue(ScriptedModel.text(["half of it", first]), ScriptedModel.text(["Other", second, " words."]))
+      const turn = yield* (yield* newThread()).turn("go")
+      const messages = yield* Effect.forkScoped(Stream.runCollect(turn.messages))
+      yield* first.reached
+      yield* turn.steer("left")
+      // While the model still writes it.
+      yield* turn.text.pipe(Stream.takeUntil((text) => text.includes("Other")), Stream.runDrain)
+      yield* second.release
+      assert.strictEqual(yield* Stream.mkString(turn.text), "half of it\n\nOther words.")
+      assert.deepStrictEqual((yield* Fiber.join(messages)).map(({ _tag, text }) => [_tag, text]), [
+        ["Delta", "half of it"],
+        ["Abandoned", "half of it"],
+        ["Delta", "Other"],
+        ["Delta", " words."],
+        ["Completed", "Other words."]
+      ])
+    })
+  )
+})
+
 describe("plan mode", () => {
   real(
     "gives the plan in the result, also when it is all that the agent says, and the last one when it is written again",

@@ -68,6 +68,12 @@ export const reasoningOf = (event: TurnEvent): Said | undefined => {
   }
 }
 
+/** docs/codex-behaviour.md, "Steering ends the model's answer at once". */
+const isSteered = (event: TurnEvent): boolean => {
+  const item = itemOf(event)
+  return item !== undefined && !item.isCompleted && item.raw["type"] === "userMessage"
+}
+
 /** The pieces of the text, for one reader. */
 export class Pieces {
   /** Messages that are being written. One may begin before another has ended. */
@@ -81,6 +87,7 @@ export class Pieces {
 
   step(event: TurnEvent): ReadonlyArray<MessagePiece> {
     if (event._tag === "error") return event.params.willRetry ? this.abandon() : []
+    if (isSteered(event)) return this.abandon()
     const said = this.saidBy(event)
     if (said === undefined) return []
     const { itemId, phase, text } = said

@@ -45,8 +45,8 @@ export class TurnItems {
   }
 
   /**
-   * docs/codex-behaviour.md, "A message that breaks off is never completed". The model writes it again under
-   * another id.
+   * Forgets what the model was writing, which never completes: docs/codex-behaviour.md, "A message that breaks off
+   * is never completed". The model writes it again under another id.
    */
   abandonWritten(): void {
     for (const [id, item] of this.begun) {

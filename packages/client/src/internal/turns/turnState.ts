@@ -317,6 +317,8 @@ export class TurnState {
           this.begins()
           this.hasBegun = true
         }
+        // docs/codex-behaviour.md, "Steering ends the model's answer at once".
+        if (membersOf(params["item"])["type"] === "userMessage") this.items.abandonWritten()
         return this.items.begin(params["item"])
       }
       case "item/completed":
