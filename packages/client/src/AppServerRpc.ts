@@ -1,6 +1,6 @@
 /**
- * The typed connection to an app-server: requests, notifications, the server's own requests, and the one cause of the
- * connection's end.
+ * The typed connection to an app-server: requests, notifications, the server's own requests, and the error that ended
+ * the connection.
  *
  * @since 0.1.0
  */
@@ -28,87 +28,93 @@ import { Transport } from "./Transport.ts"
 // =============================================================================
 
 /**
- * How a single request is made.
+ * Options of a single request.
  *
  * @category options
  * @since 0.1.0
  */
 export interface RequestOptions {
   /**
-   * How long to wait for the answer once the request is sent. Default: {@link DefaultRequestTimeout}, and none for the
-   * methods whose answer comes when some work is done (such as `command/exec`).
+   * How long to wait for the reply once the request is sent. Default: {@link DefaultRequestTimeout}; no timeout for
+   * methods that reply only when their work is done, such as `command/exec`.
    */
   readonly timeout?: Duration.Input | undefined
   /**
-   * Called with the request's id when it leaves the queue, right before it is handed to the transport: so nothing is missed
-   * that the server tells by that id. It must not wait and must not throw.
+   * Called synchronously with the request's id right before the request is handed to the transport, so that you can
+   * observe every notification that carries this id. It must not block or throw.
    */
   readonly onSent?: ((id: number) => void) | undefined
 }
 
 /**
- * How a single request is made that this client may not know.
+ * Options of a single request that this client may not know.
+ *
+ * @see {@link AppServerRpc} whose `requestRaw` takes them
  *
  * @category options
  * @since 0.1.0
  */
 export interface RawRequestOptions extends RequestOptions {
   /**
-   * The request that ends the work of this one, which has this id. It is sent when the caller is interrupted, or its
-   * `timeout` has passed, before the answer has come; the end is then waited for up to 2 seconds. Default: what
-   * {@link AppServerRpc}'s `request` sends for the method, or nothing.
+   * Returns the request that cancels this one, whose id it receives. The client sends it when the caller is interrupted
+   * or `timeout` passes before the reply, and then waits up to 2 seconds for the reply. Default: the request that
+   * {@link AppServerRpc}'s `request` sends for the method, if any.
    */
   readonly cancel?: ((id: number) => { readonly method: string; readonly params?: unknown } | undefined) | undefined
 }
 
 /**
- * What the reader counted. None of it ends anything.
+ * Counts of the anomalies on a connection. None of them ends anything.
  *
+ * @see {@link Diagnostic} for the single events
  * @category models
  * @since 0.1.0
  */
 export interface Diagnostics {
-  /** Lines that are not JSON, and JSON that is no message. */
+  /** Lines that are not JSON, and JSON that is not a protocol message. */
   readonly garbage: number
-  /** Messages of this client that the server could not read and dropped. It tells so in its log alone: see `FrameDropped`. */
+  /** Messages of this client that the server could not read and dropped: see `FrameDropped` of {@link Diagnostic}. */
   readonly dropped: number
-  /** Replies to requests that nobody waits for (any more). */
+  /** Replies to requests that nobody waits for, or no longer. */
   readonly unmatchedReplies: number
-  /** Notifications of unknown methods, each time that a reader met one. */
+  /** Notifications with an unknown method, counted once per reader that meets one. */
   readonly unknown: number
   /**
-   * Notifications whose params do not fit the protocol, wholly or in part, each time that a reader met one; replies; and
-   * requests of the server.
+   * Notifications, replies and server requests that do not fit the protocol, wholly or in part. A notification counts
+   * once per reader that meets it.
    */
   readonly undecodable: number
 }
 
 /**
- * Something odd that happened on the connection. `message` says it in a sentence. None of it ends anything.
+ * An anomaly on the connection. `message` describes it in a sentence. None of them ends anything.
  *
- * - `GarbageLine`: a line that is no message of the protocol was skipped; `line` is its beginning.
- * - `FrameDropped`: the server dropped a message of this client, which it could not read, and answers it in no other way.
- *   `reason` is what it said in its log, which only a process of our own shows. It is not expected: this client sends
- *   nothing that codex cannot read.
- * - `UnmatchedReply`: a reply to a request that nobody waits for (any more), often because it came after the timeout.
- * - `UnknownNotification`, `UndecodableNotification`: a reader met a notification of a newer server, or one whose params do
- *   not fit.
- * - `UndecodableReply`: a part of a reply does not fit, or what the call does not use; the call has succeeded with the rest.
- * - `UndecodableServerRequest`: params of a request of the server do not fit. Its handler got the others, or it was refused
- *   because an answer depends on what does not fit.
- * - `SlowReader`: more than 64 MiB are unread.
- * - `ServerWarning`: the server found something wrong with its configuration.
- * - `HandlerProblem`: a request of the server was unknown, its handler failed or took too long, or the server
- *   did not accept or did not read the answer.
- * - `ModelRetry`: codex does not reach the model and tries again, told once for each turn.
- * - `ModelRerouted`: another model than the one that was asked for answers, told once for each turn; of a thread that was
- *   started with another model `turnId` is undefined.
- * - `McpServerFailed`: an MCP server did not start, or ended in a call of one of its tools, told once for each thread and environment.
- * - `Undecided`: a request of the server got the default answer because no handler was given, told once for each method.
- * - `NotLoggedIn`: a thread was asked for, nobody is logged in, and the model provider needs it.
- * - `ConnectionLost`, `RestartFailed`, `ConnectionRestored`: the connection is made again, see {@link layerSupervised}.
- * - `Other`: what else was reported.
+ * - `GarbageLine`: the client skipped a line that is not a protocol message; `line` is its beginning.
+ * - `FrameDropped`: the server could not read a message of this client and dropped it without a reply. `reason` comes
+ *   from the server's log, which the client sees only for a process that it started. This is not expected: the client
+ *   sends nothing that codex cannot read.
+ * - `UnmatchedReply`: a reply to a request that nobody waits for, often because it came after the timeout.
+ * - `UnknownNotification`, `UndecodableNotification`: a reader met a notification of a newer server, or one whose
+ *   params do not fit the protocol.
+ * - `UndecodableReply`: a part of a reply that the call does not need did not fit; the call succeeded with the rest.
+ * - `UndecodableServerRequest`: some params of a server request did not fit. Its handler received the rest, or the
+ *   client refused the request because its answer depends on them.
+ * - `SlowReader`: a reader left more than 64 MiB unread.
+ * - `ServerWarning`: the server found a problem in its configuration.
+ * - `HandlerProblem`: a server request had an unknown method, its handler failed or took too long, or the server did
+ *   not accept or did not read the answer.
+ * - `ModelRetry`: codex cannot reach the model and retries. Reported once per turn.
+ * - `ModelRerouted`: another model answers than the one requested. Reported once per turn; `turnId` is undefined if a
+ *   thread was started with another model.
+ * - `McpServerFailed`: an MCP server did not start, or ended during a call of one of its tools. Reported once per
+ *   thread and environment, until the server is ready again.
+ * - `Undecided`: a server request got the default answer because it has no handler. Reported once per method.
+ * - `NotLoggedIn`: a thread was requested, nobody is logged in, and the model provider requires a login.
+ * - `ConnectionLost`, `RestartFailed`, `ConnectionRestored`: the connection is being restored, see
+ *   {@link layerSupervised}.
+ * - `Other`: any other report.
  *
+ * @see {@link Diagnostics} for the counts
  * @category models
  * @since 0.1.0
  */
@@ -164,7 +170,7 @@ export type Diagnostic =
     readonly _tag: "McpServerFailed"
     readonly message: string
     readonly threadId: string | undefined
-    /** The environment whose configuration has the server; undefined for one of the whole thread, and before codex 0.171. */
+    /** The environment that configures the server; undefined if the thread does, and before codex 0.171. */
     readonly environmentId: string | undefined
     readonly server: string
     readonly phase: "start" | "call"
@@ -180,8 +186,14 @@ export type Diagnostic =
 /**
  * The connection to an app-server.
  *
- * A test may put an object with these members in its place: `Codex` and `Auth` then read what `notifications` tells and make
- * their requests with `request`. A wrapper that changes a member spreads the service: `{ ...rpc, request }`.
+ * **When to use**
+ *
+ * For methods of the protocol that `Codex` and `Auth` do not wrap, for all notifications, and for diagnostics.
+ *
+ * **Details**
+ *
+ * A test may replace the service with an object that has these members: `Codex` and `Auth` then read its
+ * `notifications` and call its `request`. A wrapper that changes a member spreads the service: `{ ...rpc, request }`.
  *
  * **Example** (A method that has no call of its own)
  *
@@ -200,28 +212,33 @@ export type Diagnostic =
  * @since 0.1.0
  */
 export class AppServerRpc extends Context.Service<AppServerRpc, {
-  /** What the server said of itself in the handshake, the last one if the connection was made again. */
+  /** Server metadata from the latest handshake: version, home, platform. */
   readonly serverInfo: ServerInfo.ServerInfo
-  /** How many times the connection was made again: see {@link layerSupervised}. */
+  /** How many times a lost connection was restored: see {@link layerSupervised}. */
   readonly restarts: number
-  /** Waits while a lost connection is made again, for as long as a request does. */
+  /**
+   * Waits until the connection is open. While a lost connection is being restored it waits at most
+   * {@link DefaultRequestTimeout}, and then fails with a `TransportError` whose reason is `unavailable`.
+   */
   readonly connected: Effect.Effect<void, ConnectionError>
   /**
-   * Sends a request and waits for its result. The params are checked before they are sent (`InvalidArgument`); a result
-   * that does not fit the protocol is a `DecodeError`. So are those that codex could not read, which it would drop without
-   * an answer: what is nested more than 127 levels deep, and what JSON does not have, such as `NaN`. Half of a character in
-   * a text that was cut (a lone surrogate) is sent as U+FFFD. At most `maxInFlight` requests are outstanding, others wait.
+   * Sends a request and waits for its result. At most `maxInFlight` requests are outstanding; further ones wait.
    *
-   * Interruption stops the waiting. What the request has begun is ended too where the protocol has a way, which is waited
-   * for up to 2 seconds: the command of `command/exec` and the process of `process/spawn` are killed; `fuzzyFileSearch` and
-   * its sessions, `fs/watch`, `mcpServer/event/stream/start`, `thread/realtime/start`, `thread/sample`, `thread/search`,
-   * `userVerification/enroll` and `verify`, and `account/gatewayOAuth/login` are cancelled; so is `account/login/start`, in
-   * the background, once its reply names the login. The same goes for a request whose `timeout` has passed. Others are not
-   * undone.
+   * Params that do not fit the protocol fail with `InvalidArgument` and are not sent. So do params that codex could not
+   * read and would drop without a reply: values nested more than 127 levels deep, and values that JSON lacks, such as
+   * `NaN`. A lone surrogate (half of a character in a cut string) is sent as U+FFFD. A result that does not fit the
+   * protocol fails with `DecodeError`.
    *
-   * While a lost connection is made again, requests wait for it, as long as they would for their answer (60 seconds for
-   * those without a limit), and then fail with a `TransportError` whose reason is `unavailable`. What was sent before it
-   * was lost fails with the cause: nothing is sent twice.
+   * Interruption stops the wait. Where the protocol has a way to cancel the request's work, the client also cancels
+   * it, and waits up to 2 seconds for that: it kills the command of `command/exec` and the process of
+   * `process/spawn`; it cancels `fuzzyFileSearch` and its sessions, `fs/watch`, `mcpServer/event/stream/start`,
+   * `thread/realtime/start`, `thread/sample`, `thread/search`, `userVerification/enroll` and `verify`, and
+   * `account/gatewayOAuth/login`; it cancels `account/login/start` in the background, once the reply names the login.
+   * A `timeout` that passes does the same. Other requests are not undone.
+   *
+   * While a lost connection is being restored, requests wait for it as long as they would for their reply
+   * ({@link DefaultRequestTimeout} for those without a timeout), and then fail with a `TransportError` whose reason is
+   * `unavailable`. Requests that were sent before the loss fail with its cause: nothing is sent twice.
    */
   readonly request: <M extends keyof ClientRequests>(
     method: M,
@@ -229,11 +246,11 @@ export class AppServerRpc extends Context.Service<AppServerRpc, {
     options?: RequestOptions
   ) => Effect.Effect<ClientRequests[M]["result"], RequestErrorOf<M>>
   /**
-   * Sends a request that this client need not know, such as one of a newer codex. Neither the method nor the params nor the
-   * result are checked, but that what is sent is JSON that codex can read (`InvalidArgument`). Limits, interruption and
-   * errors are those of `request`, which is to be preferred where it knows the method.
+   * Sends a request that this client does not know, such as one of a newer codex. Prefer `request` for the methods it
+   * knows. The client checks only that the params are JSON that codex can read (`InvalidArgument`), and returns the
+   * result unchecked. Limits, interruption and errors are those of `request`.
    *
-   * **Example** (A method of a newer codex that tells its results by the id of the request)
+   * **Example** (A method of a newer codex whose notifications carry the request's id)
    *
    * ```ts
    * import { AppServerRpc } from "@effect-codex/client"
@@ -253,35 +270,37 @@ export class AppServerRpc extends Context.Service<AppServerRpc, {
     params?: unknown,
     options?: RawRequestOptions
   ) => Effect.Effect<unknown, Exclude<RequestErrorOf<M>, DecodeError>>
-  /** Sends a notification. */
+  /** Sends a notification. Params that codex could not read fail with `InvalidArgument`. */
   readonly notify: <M extends keyof ClientNotifications>(
     method: M,
     params: ClientNotifications[M]
   ) => Effect.Effect<void, ConnectionError | InvalidArgument>
   /**
-   * Everything the server tells from now on, of all threads. Each run of the stream has a mailbox of its own; it fails
-   * with the connection's cause after the last notification.
+   * All notifications of the server from now on, of all threads. Each run of the stream has its own mailbox, and fails
+   * with the cause of the connection's end after the last notification.
    */
   readonly notifications: Stream.Stream<ServerNotification, ConnectionError>
   /**
-   * Answers requests of the server with these handlers until the scope closes. They go before the handlers that the client
-   * was built with and after those of a thread or a turn.
+   * Answers server requests with these handlers until the scope closes. They take precedence over the handlers that the
+   * client was built with; those of a thread or a turn take precedence over them.
    */
   readonly handle: (handlers: ServerRequests.Overrides) => Effect.Effect<void, never, Scope.Scope>
-  /** What was counted so far. */
+  /** The anomalies counted so far. */
   readonly diagnostics: Effect.Effect<Diagnostics>
   /**
-   * Each odd thing as it happens, first the last 16 warnings of the server, which come right after the handshake. Ends
-   * with the connection. Lossy by design: a reader that falls more than 256 behind loses the oldest. Costs nothing
-   * while nobody reads it.
+   * Each anomaly as it happens, after the last 16 warnings about the server's configuration, which come right after the
+   * handshake. Ends with the connection. Lossy by design: a reader that falls more than 256 behind loses the oldest. It
+   * costs nothing while nobody reads it.
    */
   readonly diagnosticEvents: Stream.Stream<Diagnostic>
-  /** Waits for the end of the connection, of the last one if it is made again, and succeeds with its cause. */
+  /** Waits until the connection ends for good, and succeeds with the cause. A loss that is restored is not an end. */
   readonly ended: Effect.Effect<ConnectionError>
 }>()("@effect-codex/client/AppServerRpc") {}
 
 /**
- * How long a request waits for its answer. Default: 60 seconds.
+ * How long a request waits for its reply, and for a lost connection to be restored. Default: 60 seconds.
+ *
+ * @see {@link RequestOptions} to set it for one request
  *
  * @category references
  * @since 0.1.0
@@ -296,14 +315,15 @@ export const DefaultRequestTimeout: Context.Reference<Duration.Input> = Context.
 // =============================================================================
 
 /**
- * What a client can say of itself in the handshake (`capabilities` of `initialize`), beside `experimentalApi`.
+ * The capabilities that the client declares in the handshake (`capabilities` of `initialize`), except
+ * `experimentalApi`.
  *
- * - `optOutNotificationMethods`: notifications that the server is not to send, by their exact names. It saves what nobody
- *   reads, such as `item/agentMessage/delta` where `turn.text` is not used: what is made of those notifications stays empty.
- *   Those that this client needs itself, such as `turn/completed`, are refused: the layer then fails with an
- *   `AppServerStartError` whose cause is an `InvalidArgument`.
- * - `requestAttestation`: the server asks `attestation/generate`, which then needs a handler. Default: false.
- * - The others are passed on as they are.
+ * - `optOutNotificationMethods`: the exact names of notifications that the server should not send. It saves traffic
+ *   that nobody reads, such as `item/agentMessage/delta` if you do not use `turn.text`; whatever the client derives
+ *   from these notifications stays empty. The client refuses names that it needs itself, such as `turn/completed`:
+ *   the layer then fails with an `AppServerStartError` whose cause is an `InvalidArgument`.
+ * - `requestAttestation`: the server sends `attestation/generate`, which then needs a handler. Default: false.
+ * - All others are passed on unchanged.
  *
  * @category options
  * @since 0.1.0
@@ -315,30 +335,34 @@ export interface Capabilities
 {}
 
 /**
- * What the connection tells the server of itself, and what it accepts from it.
+ * Options of a connection: what the client tells the server in the handshake, and its limits.
  *
  * @category options
  * @since 0.1.0
  */
 export interface Options {
-  /** Who this client is. The server puts the name first in its user agent. Default: `effect_codex`, this package's version. */
+  /**
+   * Identifies the client. The server puts the name first in its user agent. Default: `effect_codex` with this
+   * package's version.
+   */
   readonly clientInfo?:
     | { readonly name: string; readonly title?: string | undefined; readonly version: string }
     | undefined
-  /** Whether the experimental part of the protocol is used. Default: true, as in the Python SDK. */
+  /** Whether to use the experimental part of the protocol. Default: true, as in the Python SDK. */
   readonly experimentalApi?: boolean | undefined
-  /** What else the client says of itself in the handshake. Default: nothing. */
+  /** Further capabilities that the client declares. Default: none. */
   readonly capabilities?: Capabilities | undefined
-  /** How many requests may be outstanding. More than about 100 at once can make the server drop some. Default: 64. */
+  /** How many requests may be outstanding. The server may drop some of several hundred at once. Default: 64. */
   readonly maxInFlight?: number | undefined
   /** How long the handshake may take. Default: 30 seconds. */
   readonly initializeTimeout?: Duration.Input | undefined
 }
 
 /**
- * When a lost connection is made again. Its input is the cause of the loss, then the error of each attempt that fails. When
- * it ends, so does the client. A connection that was held for a minute begins the schedule anew.
+ * When to restore a lost connection. The schedule's input is the cause of the loss, then the error of each failed
+ * attempt. When the schedule ends, so does the client. A connection that lasted for a minute resets the schedule.
  *
+ * @see {@link layerSupervised}
  * @category options
  * @since 0.1.0
  */
@@ -349,8 +373,14 @@ export type RestartSchedule = Schedule.Schedule<unknown, CodexError>
 // =============================================================================
 
 /**
- * Makes the handshake and reads the connection until the scope closes.
+ * Performs the handshake and reads the connection until the scope closes.
  *
+ * **Details**
+ *
+ * Fails with an `AppServerStartError` if the handshake fails or takes longer than `initializeTimeout`.
+ *
+ * @see {@link layer} for the same as a layer
+ * @see {@link layerSupervised} for a connection that is restored when it is lost
  * @category constructors
  * @since 0.1.0
  */
@@ -373,7 +403,7 @@ export const layer = (options?: Options): Layer.Layer<AppServerRpc, AppServerSta
   Layer.effect(AppServerRpc, make(options))
 
 /**
- * {@link layer} with options that are read from the `ConfigProvider`.
+ * {@link layer} with options from the `ConfigProvider`.
  *
  * @category layers
  * @since 0.1.0
@@ -384,26 +414,32 @@ export const layerConfig = (
   Layer.effect(AppServerRpc, Effect.flatMap(Config.unwrap(options), make))
 
 /**
- * A connection that is made again when it is lost.
+ * A connection that is restored when it is lost.
+ *
+ * **When to use**
+ *
+ * For a program that must survive a crash of the server, or a broken WebSocket.
  *
  * **Details**
  *
- * The layer of the transport is built once more, after what was left of the old connection has ended, as often and after
- * such pauses as the schedule says; the first connection is made once, and its failure is the layer's. When the schedule
- * ends, every call fails with one `TransportError` whose reason is `restart`.
+ * The first connection is opened once, and its failure is the layer's. After a loss the old connection's scope
+ * closes, and the transport's layer is built anew, as often and after such pauses as the schedule says. When the
+ * schedule ends, every call fails with a `TransportError` whose reason is `restart`.
  *
- * - Requests that are made meanwhile wait. Those that were under way fail with the cause of the loss: whether the server
- *   did what was asked is unknown. Nothing is sent twice.
- * - A turn that was running waits for the next connection, as long as the schedule goes on, and is then settled: if it goes on (a WebSocket was lost, and the server was not) it is followed again;
- *   else it ends as the server has stored it, or with `TurnOutcomeUnknown`. It is not run again. The end of a goal is the
- *   cause of the loss; `Thread.resumeGoal` goes on with it.
- * - Each `Thread` is resumed before its next call, with the settings that the server does not store. A thread that had
- *   no turn yet is gone.
- * - What the server asks of us waits for its turn. If that goes on and is resumed, the server asks again, and gets the
- *   answer of the handler that was asked first, which goes on meanwhile; else the handler is interrupted.
- * - Streams of notifications go on; what was told meanwhile is not in them. Logins that are under way end with the cause.
+ * - Requests made during the outage wait. Requests under way fail with the cause of the loss, and whether the server
+ *   acted on them is unknown. Nothing is sent twice.
+ * - A running turn waits for the next connection as long as the schedule continues. If the turn is still running
+ *   there (the WebSocket broke, the server did not), the client follows it again. Otherwise it ends with the outcome
+ *   that the server has stored, or with `TurnOutcomeUnknown`. It is never run again.
+ * - A running goal fails with the cause of the loss; `Thread.resumeGoal` continues it.
+ * - Each `Thread` is resumed before its next call, with the settings that the server does not store. A thread without a
+ *   turn or a name is gone if the server's process ended.
+ * - The handler of a server request keeps running. If its turn is still running, the server sends the request again
+ *   and gets that handler's answer; otherwise the handler is interrupted.
+ * - Streams of notifications continue, without the notifications sent during the outage. Logins under way fail with the
+ *   cause.
  *
- * **Example** (A process that is started again five times, after pauses that grow)
+ * **Example** (A process that is restarted up to five times, after growing pauses)
  *
  * ```ts
  * import { AppServer, AppServerRpc, Transport } from "@effect-codex/client"
@@ -416,6 +452,7 @@ export const layerConfig = (
  * })
  * ```
  *
+ * @see {@link layer} for a connection whose loss is its end
  * @category layers
  * @since 0.1.0
  */
@@ -427,7 +464,7 @@ export const layerSupervised = <E extends CodexError, R>(
     AppServerRpc,
     Effect.gen(function*() {
       const services = yield* Effect.context<R>()
-      // The scope is that of each connection, and not the one among the services.
+      // The transport belongs to the scope of its connection, not to the scope among the captured services.
       const connect = Effect.flatMap(Effect.scope, (scope) =>
         Layer.buildWithScope(Layer.fresh(connection), scope).pipe(
           Effect.map((built) => Context.get(built, Transport)),

@@ -608,7 +608,7 @@ describe("raw requests", () => {
       // A program without types.
       const wrong = 1 as unknown as string
       const nameless = yield* Effect.flip(rpc.requestRaw(wrong))
-      assert.include(nameless.message, "it is not a text")
+      assert.include(nameless.message, "it is not a string")
     }))
 
   it.effect("fail as others do: refused, timed out, with the connection", () =>

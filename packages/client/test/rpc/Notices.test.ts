@@ -80,8 +80,8 @@ describe("a model that is not reached", () => {
       yield* TestClock.adjust("10 minutes")
       yield* send(retry("turn-1"))
       assert.deepStrictEqual(log, [
-        "codex could not get an answer from the model for turn turn-1 and tries again, 4 s after the turn began: " +
-        "Reconnecting... waiting for network (Connection failed: error sending request). This is told once per turn. If it " +
+        "codex could not get an answer from the model for turn turn-1 and retries, 4 s after the turn began: " +
+        "Reconnecting... waiting for network (Connection failed: error sending request). This is reported once per turn. If it " +
         "persists, check the network, the proxy and the login; without `stallTimeout` codex may retry without end."
       ])
       assert.deepInclude(diagnostics[0], {
@@ -244,11 +244,11 @@ describe("an MCP server that is not there", () => {
       assert.strictEqual(log.length, 2)
       assert.include(
         log[0],
-        `the MCP server docs did not start, and thread ${Fake.threadId} goes on without its tools: ${gone}`
+        `the MCP server docs did not start, and thread ${Fake.threadId} continues without its tools: ${gone}`
       )
       assert.include(
         log[1],
-        "codex goes on without its tools: it gave no reason. Log in to it again: codex mcp login mail."
+        "codex continues without its tools: it gave no reason. Log in to it again: codex mcp login mail."
       )
       assert.deepInclude(diagnostics[0], { _tag: "McpServerFailed", server: "docs", phase: "start", reason: gone })
       yield* send(Fake.notification("thread/closed", { threadId: Fake.threadId }), mcp("docs", "failed", gone))
@@ -268,7 +268,10 @@ describe("an MCP server that is not there", () => {
       yield* send(failed(text), failed(text))
       assert.strictEqual(log.length, 1)
       assert.include(log[0], "the MCP server docs of thread")
-      assert.include(log[0], "in a call of search, and further calls will fail: tool call error: tool call failed for ")
+      assert.include(
+        log[0],
+        "ended during a call of search, and further calls will fail: tool call error: tool call failed for "
+      )
       assert.notInclude(log[0], "backtrace")
       assert.deepInclude(diagnostics[0], { _tag: "McpServerFailed", server: "docs", phase: "call" })
     }))
@@ -291,10 +294,10 @@ describe("a question that no handler decides", () => {
       assert.strictEqual(log.length, 3)
       assert.strictEqual(
         log[0],
-        "codex asked item/commandExecution/requestApproval; no handler decides it, so it was declined. Give one with " +
-          "`Approvals.layer` or the option `handlers`, or choose an `ApprovalMode` that does not ask. This is told once."
+        "codex sent item/commandExecution/requestApproval; no handler decides it, so it was declined. Provide one with " +
+          "`Approvals.layer` or the option `handlers`, or choose an `ApprovalMode` that does not ask. This is reported once."
       )
-      assert.include(log[1], "so it was given no answers. Give one with `Questions.layer`")
+      assert.include(log[1], "so it was given no answers. Provide one with `Questions.layer`")
       assert.deepStrictEqual(diagnostics.map(({ _tag }) => _tag), ["Undecided", "Undecided", "Undecided"])
     }))
 

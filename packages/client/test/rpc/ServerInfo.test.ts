@@ -80,7 +80,7 @@ describe("ServerInfo", () => {
         const [warning, ...others] = yield* warnings(version!)
         assert.include(warning, `codex ${version} is ${age}`)
         assert.include(warning, `${oldest} to ${newest}`)
-        if (age === "newer") assert.include(warning, "What it has added is passed on as it comes.")
+        if (age === "newer") assert.include(warning, "Whatever it has added is passed on unchanged.")
         assert.deepStrictEqual(others, [])
       }
     }))

@@ -306,7 +306,7 @@ describe("params that do not fit", () => {
       assert.lengthOf(lines, 2)
       assert.match(
         lines[0]!,
-        /^params of the server's request item\/commandExecution\/requestApproval .*Its handler gets the others: .*\["reason"\]/
+        /^params of the server's request item\/commandExecution\/requestApproval .*Its handler gets the rest: .*\["reason"\]/
       )
       assert.match(lines[1]!, /It is refused: .*\["additionalPermissions"\]/)
     }))

@@ -384,7 +384,7 @@ describe("what the log of the server says of our frames", () => {
         {
           _tag: "FrameDropped",
           message:
-            "codex app-server dropped a message of this client, which it could not read: recursion limit exceeded " +
+            "codex app-server dropped a message of this client that it could not read: recursion limit exceeded " +
             "at line 1 column 199",
           reason: "recursion limit exceeded at line 1 column 199"
         },

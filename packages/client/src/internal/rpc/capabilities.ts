@@ -1,4 +1,4 @@
-/** What the client says in the handshake that it can do and wants to hear. */
+/** The capabilities that the client declares in the handshake. */
 import type { ServerNotifications } from "@effect-codex/protocol/Methods"
 import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Effect from "effect/Effect"
@@ -7,7 +7,10 @@ import { InvalidArgument } from "../../CodexError.ts"
 import * as Launch from "../launch.ts"
 import * as OptionKinds from "../options.ts"
 
-/** Without these a turn, a goal or a login never ends here, its result is wrong, or it may run looser than was asked. */
+/**
+ * The client cannot do without these: a turn, goal or login would never end, its result would be wrong, or it could run
+ * looser than requested.
+ */
 const needed: ReadonlySet<string> = new Set<keyof ServerNotifications>([
   "account/login/completed",
   "error",
@@ -28,7 +31,7 @@ const isList = OptionKinds.texts.fits
 
 export const of = (options: Options | undefined): Effect.Effect<Sent.InitializeCapabilities, InvalidArgument> => {
   const optedOut = options?.capabilities?.optOutNotificationMethods
-  // Another type is refused with the request.
+  // A value of another type is refused when the params of `initialize` are checked.
   const missed = isList(optedOut) ? optedOut?.filter((method) => needed.has(method)) ?? [] : []
   if (missed.length > 0) {
     return Effect.fail(

@@ -1,4 +1,4 @@
-/** The connection behind `AppServerRpc`: assembles its parts. */
+/** Assembles the parts of a connection into `AppServerRpc`. */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -28,7 +28,7 @@ import * as RequestTelemetry from "./requestTelemetry.ts"
 import { Session } from "./session.ts"
 import * as ThreadTotals from "./threadTotals.ts"
 
-/** @param restart without it the connection is made once, and its loss is the end. */
+/** @param restart when to restore a lost connection; without it the first loss is the end. */
 export const make = Effect.fnUntraced(function*<E extends CodexError>(
   connect: Effect.Effect<Transport["Service"], E, Scope.Scope>,
   options: Options | undefined,
@@ -56,7 +56,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     diagnostics,
     notices,
     telemetry,
-    // A timeout that is none is refused by the handshake.
+    // The handshake refuses an invalid timeout.
     timeout: OptionKinds.time.fits(handlerTimeout) ? handlerTimeout : Duration.zero
   })
   const requests = new Requests({

@@ -1,4 +1,4 @@
-/** The one state of a connection, and the waiting for it to be open. */
+/** The state of a connection, and how callers wait until it is open. */
 import * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -9,7 +9,7 @@ import { TransportError } from "../../CodexError.ts"
 import type { Transport } from "../../Transport.ts"
 import type { McpStartup } from "./mcpStartup.ts"
 
-/** A transport, and what is known of the server behind it alone. */
+/** A transport, and the state that lives only as long as the server behind it. */
 export interface Link {
   readonly transport: Transport["Service"]
   readonly mcpStartup: McpStartup
@@ -23,9 +23,9 @@ export const Handshake = Context.Reference<Link | undefined>("@effect-codex/clie
 type State =
   | {
     readonly _tag: "connecting"
-    /** Completed when the connection is open, or has ended. */
+    /** Completes when the connection is open or has ended. */
     readonly opened: Deferred.Deferred<void, ConnectionError>
-    /** Why the last connection was lost. Empty if this is the first. */
+    /** Why the last connection was lost. Empty for the first connection. */
     readonly loss: string
   }
   | { readonly _tag: "open" }
@@ -33,7 +33,7 @@ type State =
 
 export class ConnectionState {
   private state: State = { _tag: "connecting", opened: Deferred.makeUnsafe(), loss: "" }
-  /** The last one. It is set before anybody can use the connection. */
+  /** The latest link. Set before anybody can use the connection. */
   link!: Link
 
   get isOpen(): boolean {
@@ -44,7 +44,7 @@ export class ConnectionState {
     return this.state._tag === "ended"
   }
 
-  /** The handshake is done. */
+  /** Called when the handshake is done. */
   open(): void {
     const { state } = this
     if (state._tag !== "connecting") return
@@ -52,7 +52,7 @@ export class ConnectionState {
     Deferred.doneUnsafe(state.opened, Exit.void)
   }
 
-  /** The connection is lost and is made again. Returns true if it was open. */
+  /** Called when the connection is lost and will be restored. Returns whether it was open. */
   lose(loss: string): boolean {
     const { state } = this
     if (state._tag === "ended") return false
@@ -61,7 +61,10 @@ export class ConnectionState {
     return state._tag === "open"
   }
 
-  /** For good. Returns what wakes those who wait for it to be open; undefined if it has ended before. */
+  /**
+   * Ends the connection for good. Returns a function that wakes the waiting callers; undefined if it had already
+   * ended.
+   */
   end(cause: ConnectionError): (() => void) | undefined {
     const { state } = this
     if (state._tag === "ended") return undefined
@@ -71,7 +74,7 @@ export class ConnectionState {
     }
   }
 
-  /** Whether a fiber belongs to the handshake of the connection that is being made. */
+  /** Whether the current fiber belongs to the handshake of the latest link. */
   readonly isOwn: Effect.Effect<boolean> = Effect.map(Handshake, (own) => own !== undefined && own === this.link)
 
   /** Waits until the connection is open. */
@@ -83,7 +86,7 @@ export class ConnectionState {
     const { state } = this
     if (state._tag === "ended") return Effect.fail(state.cause)
     if (state._tag === "open" || isOwn) return Effect.void
-    // It can be lost again before this goes on.
+    // The connection may be lost again before this fiber resumes.
     return Effect.andThen(Deferred.await(state.opened), this.opened)
   })
 
@@ -93,7 +96,7 @@ export class ConnectionState {
       orElse: () => {
         const waited = Duration.format(Duration.fromInputUnsafe(limit))
         const loss = this.state._tag === "connecting" ? this.state.loss : ""
-        const detail = `it was not made again within ${waited}. It was lost: ${loss}`
+        const detail = `it was not restored within ${waited}. It was lost: ${loss}`
         return new TransportError({ reason: "unavailable", detail })
       }
     })

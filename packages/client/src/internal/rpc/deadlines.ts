@@ -1,22 +1,24 @@
-/** One timer for the deadlines of all requests. A timer and two fibers for each cost more than the request (measured). */
+/**
+ * One timer for the deadlines of all requests: a timer and two fibers per request cost more than the request itself.
+ */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Monotonic from "../monotonic.ts"
 
 export interface Deadlines {
-  /** Sees to it that `expire` is called at this monotonic time, in milliseconds. */
+  /** Schedules a call of `expire` at this monotonic time, in milliseconds. */
   readonly add: (at: number) => void
 }
 
 /**
- * A timer that is this late, in milliseconds, is one of a program that was busy. Node then runs it before it reads what
- * has come in time, so that this is read first.
+ * A timer that fires this many milliseconds late shows that the program was busy. Node then runs the timer before it
+ * reads replies that arrived in time, so we let it read them first.
  */
 const busyFrom = 20
 
 /**
- * @param expire ends what is due and tells the nearest time of what is not, or `Infinity`
+ * @param expire ends the requests that are due, and returns the nearest deadline of the others, or `Infinity`
  */
 export const make = Effect.fnUntraced(function*(
   clock: Clock.Clock,

@@ -1,4 +1,4 @@
-/** What is odd about a connection: counted, published to those who read it, and logged where it needs a person. */
+/** The anomalies of a connection: counted, published to readers, and logged if a person should see them. */
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
@@ -19,25 +19,25 @@ export interface DiagnosticLog {
   /** Counts, publishes and logs. */
   readonly tell: (diagnostic: Diagnostic) => void
   readonly report: (message: string, unreadBytes?: number) => void
-  /** Looks at the params of a notification and counts what it does not understand. */
+  /** Decodes the params of a notification; counts unknown methods and params that do not fit. */
   readonly decode: (raw: Raw) => ServerNotification
-  /** Params of a request of the server do not fit. */
+  /** Reports params of a server request that do not fit. */
   readonly undecodableServerRequest: (method: string, issue: string, isRefused: boolean) => void
   readonly garbage: (frame: string) => void
   readonly unmatchedReply: (id: unknown) => void
-  /** Looks at a line of the server's own log for what it says of our frames. */
+  /** Searches a line of the server's log for remarks on our frames. */
   readonly serverLog: (line: string) => void
   readonly dropped: () => { readonly count: number; readonly reason: string }
-  /** `isRead` tells that somebody reads all notifications: who does decides what becomes of it. */
+  /** `isRead`: somebody reads all notifications, so the warning is left to that reader and not logged. */
   readonly configWarning: (raw: Raw, isRead: boolean) => void
-  /** Nothing follows. */
+  /** Ends the streams of events. */
   readonly end: () => void
 }
 
-// What a server says of its configuration is little.
+// Bounds memory against a misbehaving server; a healthy one sends a few.
 const maxWarnings = 16
 
-// Sliding: a server that sends nothing but garbage fills the log and not the memory.
+// Queues of this size slide, so a server that sends only garbage cannot fill the memory.
 const maxUnread = 256
 
 const undecodableTags: ReadonlySet<Diagnostic["_tag"]> = new Set(
@@ -95,7 +95,7 @@ export const make: Effect.Effect<DiagnosticLog, never, Scope.Scope> = Effect.gen
       count("UnknownNotification")
       if (watchers.size > 0) {
         const { method } = notification
-        publish({ _tag: "UnknownNotification", message: `${method} is not known`, method })
+        publish({ _tag: "UnknownNotification", message: `the notification ${method} is unknown`, method })
       }
     } else if (notification._tag === "Undecodable") {
       undecodable(notification.method, notification.issue)
@@ -126,7 +126,7 @@ export const make: Effect.Effect<DiagnosticLog, never, Scope.Scope> = Effect.gen
     },
     decode,
     undecodableServerRequest(method, issue, isRefused) {
-      const then = isRefused ? "It is refused" : "Its handler gets the others"
+      const then = isRefused ? "It is refused" : "Its handler gets the rest"
       const message = `params of the server's request ${method} do not fit the protocol. ${then}: ${issue}`
       tell({ _tag: "UndecodableServerRequest", message, method, issue })
     },
@@ -135,7 +135,7 @@ export const make: Effect.Effect<DiagnosticLog, never, Scope.Scope> = Effect.gen
       const line = withoutKeys(beginning(frame, 200))
       tell({
         _tag: "GarbageLine",
-        message: `codex app-server wrote a line that is no message of the protocol: ${line}`,
+        message: `codex app-server wrote a line that is not a protocol message: ${line}`,
         line
       })
     },
@@ -151,7 +151,7 @@ export const make: Effect.Effect<DiagnosticLog, never, Scope.Scope> = Effect.gen
       if (dropped !== undefined) {
         counts.dropped++
         lastDropped = dropped
-        const message = `codex app-server dropped a message of this client, which it could not read: ${dropped}`
+        const message = `codex app-server dropped a message of this client that it could not read: ${dropped}`
         return tell({ _tag: "FrameDropped", message, reason: dropped })
       }
       const refused = ServerTexts.refusedAnswerOf(line)

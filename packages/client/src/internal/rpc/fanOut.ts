@@ -1,4 +1,4 @@
-/** Hands each notification to those who asked for it: the observers of its thread, and the streams of all notifications. */
+/** Delivers each notification to the observers of its thread, and to the streams of all notifications. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Scope from "effect/Scope"
@@ -34,7 +34,7 @@ export class FanOut {
   private readonly observers = new Map<string | undefined, Observed>()
   private readonly subscribers = new Set<Mailbox<ConnectionError>>()
   private end: ConnectionError | undefined
-  // Notifications come in runs of one thread. Looking up a string that was just parsed costs more than comparing it.
+  // Notifications come in runs of one thread. Looking up a freshly parsed string costs more than comparing it.
   private lastThreadId: string | undefined
   private lastObserved: Observed | undefined
   private readonly batch: ReadBatch<Observed>
@@ -61,12 +61,12 @@ export class FanOut {
     this.batch.touch(observed)
   }
 
-  /** Wakes the streams that wait. */
+  /** Wakes the waiting streams. */
   flush(): void {
     for (const subscriber of this.subscribers) subscriber.flush()
   }
 
-  /** Nothing follows. */
+  /** Ends all observers and streams. */
   finish(cause: ConnectionError): void {
     this.end = cause
     this.forEach((observer) => observer.onEnd(cause))
@@ -77,7 +77,7 @@ export class FanOut {
   }
 
   // ---------------------------------------------------------------------------
-  // For those who ask
+  // For the client
   // ---------------------------------------------------------------------------
 
   /** Whether somebody reads all notifications. */
@@ -109,7 +109,7 @@ export class FanOut {
     )
   }
 
-  /** Everything from now on, with a mailbox for each run. */
+  /** All notifications from now on, with a mailbox for each run. */
   readonly notifications: Stream.Stream<ServerNotification, ConnectionError> = Stream.unwrap(Effect.map(
     Effect.acquireRelease(
       Effect.sync(() => {

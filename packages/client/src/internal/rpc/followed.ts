@@ -1,4 +1,4 @@
-/** The notifications that the connection itself follows: what it knows of threads, turns, items and MCP servers. */
+/** The notifications that the connection itself follows, to know the state of threads, turns, items and MCP servers. */
 import type { ServerNotifications } from "@effect-codex/protocol/Methods"
 import type * as Clock from "effect/Clock"
 import type { ReadBatch } from "../events/readBatch.ts"
@@ -32,7 +32,7 @@ const methods: ReadonlySet<string> = new Set<keyof ServerNotifications>([
 export const isFollowed = (method: string): boolean => methods.has(method)
 
 export interface Followed {
-  /** Called by the reader for a method that {@link isFollowed}, after those who asked for the notification got it. */
+  /** Called by the reader for a method that {@link isFollowed}, after the notification was delivered. */
   readonly onNotification: (method: string, threadId: string | undefined, params: unknown) => void
 }
 
@@ -50,7 +50,7 @@ export const make = (parts: {
 }): Followed => {
   const { batch, clock, diagnostics, fanOut, notices, router, serverRequests, settings, state, totals } = parts
 
-  /** It comes right after the handshake, before anybody can have asked for it. */
+  // Kept here because these may arrive right after the handshake, before anybody can subscribe.
   const ofNoThread = (method: string, params: unknown): void => {
     if (method === "configWarning") diagnostics.configWarning({ _tag: method, params }, fanOut.isSubscribed)
     else if (method === "mcpServer/startupStatus/updated") notices.mcpServer(undefined, params)
@@ -66,7 +66,7 @@ export const make = (parts: {
 
   const tokenUsage = (threadId: string, params: unknown): void => {
     const usage = at(params, "tokenUsage")
-    // After the turn itself, which compares it with what was told before.
+    // The turn's observer has already compared the usage with the previous total.
     totals.updated(threadId, usage)
     const turnId = textAt(params, "turnId")
     const root = turnId === undefined ? undefined : router.rootOf(turnId)

@@ -1,7 +1,8 @@
 /**
- * What is known of MCP servers that are starting (measured on codex 0.162 and 0.169). Two environments of a thread may have
- * a server of the same name. The first turn of a thread waits a second
- * for them. A thread is not there before those that are `required` have started, and until then the server tells nothing.
+ * Tracks the MCP servers that are starting, so that an error can name the servers that a turn or a thread waits for.
+ *
+ * docs/codex-behaviour.md, "The first turn of a thread waits a second for its MCP servers", "A thread is there when its
+ * required MCP servers have started" and "Two environments of a thread may have an MCP server of the same name".
  */
 import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Effect from "effect/Effect"
@@ -14,11 +15,11 @@ export interface McpStartup {
   /** Called by the reader. */
   readonly updated: (threadId: string, params: unknown) => void
   readonly closed: (threadId: string) => void
-  /** Those that the server has said to be starting, and nothing else since then. */
+  /** The servers of a thread whose last reported status is "starting". */
   readonly starting: (threadId: string) => ReadonlyArray<string>
 }
 
-// Far beyond what starts at once. A server that never says how a start ended must not fill the memory.
+// Far beyond what starts at once. Bounds memory against a server that never reports the end of a start.
 const maxStarting = 4096
 
 export const make = (): McpStartup => {
@@ -43,11 +44,11 @@ export const make = (): McpStartup => {
   }
 }
 
-// codex takes `{ "mcp_servers.docs.required": true }` for `{ mcp_servers: { docs: { required: true } } }`.
+// codex reads `{ "mcp_servers.docs.required": true }` as `{ mcp_servers: { docs: { required: true } } }`.
 const nested = ([key, value]: readonly [string, unknown]): unknown =>
   key.split(".").reduceRight((inner: unknown, part) => ({ [part]: inner }), value)
 
-/** The MCP servers that are required by a configuration and what a call lays over it. */
+/** The names of the MCP servers that are required by a configuration together with a call's overrides. */
 const requiredBy = (config: unknown, overrides: Sent.ThreadStartParams["config"]): ReadonlyArray<string> => {
   const required = new Map<string, { readonly required?: unknown; readonly enabled?: unknown }>()
   for (const layer of [config, ...Object.entries(overrides ?? {}).map(nested)]) {
@@ -60,7 +61,7 @@ const requiredBy = (config: unknown, overrides: Sent.ThreadStartParams["config"]
   return [...required].flatMap(([name, server]) => server.required === true && server.enabled !== false ? [name] : [])
 }
 
-/** Makes a request for a thread name the MCP servers that it waits for if it times out. */
+/** Adds to the timeout of a thread's request the MCP servers that the thread requires. */
 export const nameRequired =
   (rpc: AppServerRpc["Service"], params: Pick<Sent.ThreadStartParams, "config" | "cwd">) =>
   <A, E>(request: Effect.Effect<A, E | AppServerTimeout>): Effect.Effect<A, E | AppServerTimeout> =>

@@ -1,6 +1,6 @@
 /**
- * What a user would not hear of without asking, told once: a model that is not reached, another model that answers, an
- * MCP server that is not there, a question that nobody decides.
+ * Reports once what a user would otherwise have to look for: an unreachable model, a rerouted model, a failed MCP
+ * server, a server request without a handler.
  */
 import type * as Clock from "effect/Clock"
 import type { Diagnostic } from "../../AppServerRpc.ts"
@@ -13,17 +13,17 @@ import { visible } from "../text/visibleText.ts"
 export interface Notices {
   readonly turnStarted: (params: unknown) => void
   readonly turnEnded: (turnId: string) => void
-  /** An `error` of a turn, which may say that codex tries again. */
+  /** Takes an `error` notification of a turn, which may say that codex retries. */
   readonly turnError: (threadId: string, params: unknown) => void
   readonly rerouted: (threadId: string, params: unknown) => void
   readonly mcpServer: (threadId: string | undefined, params: unknown) => void
   readonly itemCompleted: (threadId: string, params: unknown) => void
   readonly threadClosed: (threadId: string) => void
-  /** The default answers a request of the server, because no handler was given for it. */
+  /** The default answers a server request, because it has no handler. */
   readonly undecided: (method: Method) => void
 }
 
-// Far beyond what goes on at once. A server that never ends anything must not fill the memory.
+// Far beyond what runs at once. Bounds memory against a server that never ends anything.
 const maxKept = 4096
 
 const keep = <K, V>(map: Map<K, V>, key: K, value: V): V => {
@@ -35,10 +35,10 @@ const keep = <K, V>(map: Map<K, V>, key: K, value: V): V => {
   return value
 }
 
-// Some of what is looked for takes the square of the length.
+// Some of the expressions below take quadratic time.
 const maxQuoted = 4096
 
-/** A text of the server as a part of one line: without the types of Rust, a backtrace, and what URLs keep secret. */
+/** Server text for use within one line: without Rust types, a backtrace, and the secret parts of URLs. */
 const quoted = (text: string): string =>
   visible(
     text
@@ -83,7 +83,7 @@ export const make = (clock: Clock.Clock, tell: (diagnostic: Diagnostic) => void)
 
   const keyOf = (threadId: string | undefined, environmentId: string | undefined, server: string) =>
     JSON.stringify([threadId, environmentId, server])
-  /** Whether nothing was told of the server and its thread since it was ready last. */
+  /** Whether nothing was reported about the server and its thread since it was last ready. */
   const isNews = (threadId: string | undefined, environmentId: string | undefined, server: string): boolean => {
     const key = keyOf(threadId, environmentId, server)
     if (servers.has(key)) return false
@@ -107,19 +107,17 @@ export const make = (clock: Clock.Clock, tell: (diagnostic: Diagnostic) => void)
       if (told.retry) return
       told.retry = true
       const error = at(params, "error")
-      const reason = quoted(textAt(error, "message") ?? "it gives no reason")
+      const reason = quoted(textAt(error, "message") ?? "it gave no reason")
       const additional = textAt(error, "additionalDetails")
       const details = additional === undefined ? undefined : quoted(additional)
       const seconds = Math.round((Monotonic.millis(clock) - told.startedAt) / 1000)
       tell({
         _tag: "ModelRetry",
         message:
-          `codex could not get an answer from the model for turn ${
-            name(turnId)
-          } and tries again, ${seconds} s after the ` +
+          `codex could not get an answer from the model for turn ${name(turnId)} and retries, ${seconds} s after the ` +
           `turn began: ${
             details === undefined ? reason : `${reason} (${details})`
-          }. This is told once per turn. If it ` +
+          }. This is reported once per turn. If it ` +
           `persists, check the network, the proxy and the login; without \`stallTimeout\` codex may retry without end.`,
         threadId,
         turnId,
@@ -157,14 +155,14 @@ export const make = (clock: Clock.Clock, tell: (diagnostic: Diagnostic) => void)
       const error = quoted(textAt(params, "error") ?? "it gave no reason")
       const advice = textAt(params, "failureReason") === "reauthenticationRequired"
         ? `Log in to it again: codex mcp login ${name(server)}.`
-        : `Check its command or URL in \`mcp_servers\`, and run the command by hand. \`required = true\` makes the thread ` +
-          `fail instead.`
+        : `Check its command or URL in \`mcp_servers\`, and run the command by hand. ` +
+          `\`required = true\` makes the thread fail instead.`
       tell({
         _tag: "McpServerFailed",
         message: `the MCP server ${name(server)}${of(environmentId)} did not start, and ` +
           `${
             threadId === undefined ? "codex" : `thread ${name(threadId)}`
-          } goes on without its tools: ${error}. ${advice}`,
+          } continues without its tools: ${error}. ${advice}`,
         threadId,
         environmentId,
         server,
@@ -182,7 +180,7 @@ export const make = (clock: Clock.Clock, tell: (diagnostic: Diagnostic) => void)
       tell({
         _tag: "McpServerFailed",
         message:
-          `the MCP server ${name(server)}${of(environmentId)} of thread ${name(threadId)} has ended in a call of ` +
+          `the MCP server ${name(server)}${of(environmentId)} of thread ${name(threadId)} ended during a call of ` +
           `${name(textAt(item, "tool") ?? "a tool")}, and further calls will fail: ${quoted(text)}. ` +
           `The request config/mcpServer/reload starts it again for the next turn.`,
         threadId,
@@ -202,10 +200,10 @@ export const make = (clock: Clock.Clock, tell: (diagnostic: Diagnostic) => void)
       tell({
         _tag: "Undecided",
         message:
-          `codex asked ${method}; no handler decides it, so it was ${advice[0]}. Give one with ${advice[1]} or the ` +
+          `codex sent ${method}; no handler decides it, so it was ${advice[0]}. Provide one with ${advice[1]} or the ` +
           `option \`handlers\`${
             /pproval/.test(method) ? ", or choose an `ApprovalMode` that does not ask" : ""
-          }. This is told once.`,
+          }. This is reported once.`,
         method
       })
     }

@@ -1,4 +1,4 @@
-/** The requests that wait for their replies: their ids, their deadlines, and what becomes of them when the connection ends. */
+/** The requests that wait for their replies, with their ids and deadlines. */
 import type * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
@@ -31,8 +31,9 @@ interface Pending {
   /** Monotonic, in nanoseconds. */
   readonly sentAt: bigint
   readonly reply: Waiting
-  /** In milliseconds, as the monotonic time at which it has passed. */
+  /** In milliseconds. */
   readonly timeout: number
+  /** Monotonic, in milliseconds. */
   readonly expiresAt: number
 }
 
@@ -66,7 +67,7 @@ export class PendingRequests {
     return ++this.lastId
   }
 
-  /** From here on its reply is expected. */
+  /** Registers a request, whose reply may come from now on. */
   add(id: number, method: string, timeout: Duration.Input): Waiting {
     const reply: Waiting = Deferred.makeUnsafe()
     const millis = Duration.toMillis(timeout)
@@ -77,15 +78,15 @@ export class PendingRequests {
     return reply
   }
 
-  /** Its reply is not expected any more. */
+  /** Drops a request: its reply is not expected any more. */
   forget(id: number): void {
     this.pending.delete(id)
   }
 
-  /** Called by the reader. Whoever waits goes on after the read, and then sees all that came with the reply. */
+  /** Called by the reader. Waiters resume after the read, so they see everything that came with the reply. */
   onReply(id: unknown, { error, result }: { readonly result?: unknown; readonly error?: unknown }): void {
     const { batch, diagnostics, settings, telemetry } = this.parts
-    // Ours are numbers. One that comes back as a text is still ours, and nobody else's.
+    // Our ids are numbers. A server may echo one as a string.
     const known = typeof id === "string" && /^\d+$/.test(id) ? Number(id) : id
     const request = typeof known === "number" ? this.pending.get(known) : undefined
     if (typeof known !== "number" || request === undefined) return diagnostics.unmatchedReply(id)
@@ -100,7 +101,7 @@ export class PendingRequests {
     batch.defer(() => Deferred.doneUnsafe(request.reply, Exit.succeed({ result, seconds })))
   }
 
-  /** Nothing more is read from where their replies would come. */
+  /** Fails all requests: no more replies will be read from this connection. */
   failAll(cause: ConnectionError): void {
     for (const { method, reply, sentAt } of this.pending.values()) {
       this.parts.telemetry.answered(method, this.secondsSince(sentAt), cause._tag)

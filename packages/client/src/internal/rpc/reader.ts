@@ -1,9 +1,8 @@
 /**
- * Reads frames: a reply resumes its request, a request of the server starts a fiber, a notification is put into the
- * mailboxes of those who asked for it. Each waiting mailbox is woken once for each read, or for several that follow one
- * another at once.
+ * Reads frames: a reply resumes its request, a server request starts a fiber, a notification goes to its observers and
+ * mailboxes. Each waiting mailbox is woken once per read, or once for several reads in immediate succession.
  *
- * The reader is synchronous and never waits, whatever anybody does with what it hands over.
+ * The reader is synchronous and never waits, however slow its recipients are.
  */
 import type { Raw } from "../../ServerNotification.ts"
 import type { ReadBatch } from "../events/readBatch.ts"
@@ -16,12 +15,12 @@ import type { FanOut, Observed } from "./fanOut.ts"
 import type { Followed } from "./followed.ts"
 import { isFollowed } from "./followed.ts"
 
-/** How many notifications for each reader are worth its waking while more is being read. */
+/** While more input is waiting, wake readers only once each has about this many notifications. */
 const worthWaking = 16
-/** How many notifications wait for that at most. */
+/** At most this many notifications wait for that. */
 const mostUnflushed = 2048
 
-/** Before anybody sees what a provider says of a failure. */
+/** A provider's error text may quote a key, so it is redacted before anybody sees it. */
 const redactErrors = (params: unknown): void => {
   redactTurnError(at(params, "error"))
   redactTurnError(at(at(params, "turn"), "error"))
@@ -38,7 +37,7 @@ export interface Recipients {
 export class Reader {
   private readonly deltaFrames = new DeltaFrames()
   private unflushed = 0
-  // Notifications come in runs of one method: what depends on it is looked up when it changes.
+  // Notifications come in runs of one method, so its properties are looked up only when it changes.
   private lastMethod = ""
   private isLastFollowed = false
   private mayQuoteKey = false
@@ -50,11 +49,11 @@ export class Reader {
     this.to = to
   }
 
-  /** `more` tells that the next read follows at once. */
+  /** `more`: the next read follows at once. */
   readonly onFrames = (frames: ReadonlyArray<string>, more = false): void => {
     for (let i = 0; i < frames.length; i++) this.onFrame(frames[i]!)
     this.unflushed += frames.length
-    // To wake a reader costs as much as some ten notifications, and with many turns each read brings each of them a few.
+    // Waking a reader costs as much as about ten notifications, and with many turns a read brings each only a few.
     const isWorthIt = this.unflushed >= worthWaking * this.batch.size || this.unflushed >= mostUnflushed
     if (more && !this.batch.hasDeferred && !isWorthIt) return
     this.endRead()

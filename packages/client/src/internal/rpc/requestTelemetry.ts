@@ -1,4 +1,4 @@
-/** Spans and metrics of the requests of both sides. Neither params nor results nor texts of errors get into a span. */
+/** Spans and metrics of the requests of both sides. Params, results and error messages never enter a span. */
 import { clientRequests, serverRequests } from "@effect-codex/protocol/Methods"
 import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
@@ -12,7 +12,7 @@ import type { RequestError } from "../../CodexError.ts"
 import * as Metrics from "../../Metrics.ts"
 import type { Outcome } from "../serverRequests/serverRequestFibers.ts"
 
-/** A metric for each of few keys, which is made once. */
+/** Caches the metric with its attributes for each of a few keys. */
 export const byAttributes = <K extends string, Input, State>(
   metric: Metric.Metric<Input, State>,
   attributesOf: (key: K) => Record<string, string>
@@ -25,12 +25,12 @@ export const byAttributes = <K extends string, Input, State>(
   }
 }
 
-/** Both sides may send as many methods as they like, and a metric is to have few. */
+/** Bounds the values of the metric's attribute: unknown methods count as one. */
 const few = (method: string, known: object): string => Object.hasOwn(known, method) ? method : "unknown"
 
 const answeredIn = byAttributes(Metrics.requestDuration, (method: string) => ({ method, outcome: "ok" }))
 
-/** The span in W3C trace context, or the nearest one around it that is not hidden. */
+/** The W3C trace context of the span, or of its nearest ancestor that propagates. */
 export const traceOf = (span: Tracer.AnySpan): { readonly traceparent: string } | undefined => {
   if (!Context.get(span.annotations, Tracer.DisablePropagation)) {
     return { traceparent: `00-${span.traceId}-${span.spanId}-${span.sampled ? "01" : "00"}` }
@@ -59,7 +59,7 @@ const inSpan = <A, E extends RequestError>(
           }
           ending = error === undefined ? Exit.interrupt() : Exit.fail(error._tag)
         }
-        // oxlint-disable-next-line no-restricted-properties -- when it ended, for a tracer
+        // oxlint-disable-next-line no-restricted-properties -- a tracer wants the wall clock
         span.end(clock.currentTimeNanosUnsafe(), ending)
         return undefined
       })
@@ -72,9 +72,9 @@ export interface RequestTelemetry {
     method: string,
     exchanged: Effect.Effect<A, E>
   ) => Effect.Effect<A, E>
-  /** The handler of a request of the server has ended. */
+  /** The handler of a server request has ended. */
   readonly handled: (method: string, outcome: Outcome) => void
-  /** A request of the server that no handler is asked for was answered with an error. */
+  /** A server request was answered with an error without running a handler. */
   readonly rejected: (method: string) => void
 }
 
@@ -88,7 +88,7 @@ export const make = (clock: Clock.Clock, context: Context.Context<never>): Reque
   }
 
   const request = <A, E extends RequestError>(method: string, exchanged: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-    // Nobody sees what the native tracer makes.
+    // Nobody sees the spans of the native tracer.
     Effect.flatMap(
       Tracer.Tracer,
       (tracer) => tracer === Tracer.nativeTracer ? exchanged : inSpan(method, clock, exchanged)

@@ -1,4 +1,4 @@
-/** Makes the requests of this client: checks them, sends them, waits for their replies, and ends what is given up. */
+/** The requests of this client: checks them, sends them, waits for their replies, and cancels abandoned ones. */
 import type { ClientRequests } from "@effect-codex/protocol/Methods"
 import { clientRequests } from "@effect-codex/protocol/Methods"
 import * as Context from "effect/Context"
@@ -27,8 +27,8 @@ import type { DiagnosticLog } from "./diagnosticLog.ts"
 import type { ExchangeError, PendingRequests, Reply, Waiting } from "./pendingRequests.ts"
 import * as RequestTelemetry from "./requestTelemetry.ts"
 
-// Their answer comes when something is done that has no bound of its own. They take no place among the requests in
-// flight, because the server admits them at once and they would keep it for as long as they last.
+// Answered only when their work is done, so they have no default timeout. docs/codex-behaviour.md, "The server admits
+// long requests at once". So they take no permit, which they would hold for as long as they run.
 const waiting: ReadonlySet<string> = new Set<keyof ClientRequests>([
   "account/gatewayOAuth/login",
   "command/exec",
@@ -48,11 +48,11 @@ const waiting: ReadonlySet<string> = new Set<keyof ClientRequests>([
   "windowsSandbox/setupStart"
 ])
 
-/** How long the end of a request waits for the end of its work. */
+/** How long a cancelled request waits for its reply. */
 const cancelWithin = Duration.seconds(2)
 const cancelAgainAfter = Duration.millis(250)
 
-/** Nobody waits for the reply any more, though it may come. */
+/** Whether the caller stopped waiting, though the reply may still come. */
 const isGivenUp = (exit: Exit.Exit<unknown, RequestError>): boolean =>
   Exit.isFailure(exit) &&
   exit.cause.reasons.some((reason) =>
@@ -89,7 +89,7 @@ export class Requests {
   }
 
   // ---------------------------------------------------------------------------
-  // What is asked for
+  // For the client
   // ---------------------------------------------------------------------------
 
   readonly request: AppServerRpc["Service"]["request"] = <M extends keyof ClientRequests>(
@@ -97,7 +97,7 @@ export class Requests {
     params: ClientRequests[M]["params"],
     options?: RequestOptions
   ) =>
-    // The replies are mapped to errors by the table that this type is made of.
+    // The type derives from the same table that maps replies to errors.
     Effect.suspend(() => this.checked(method, params, options)) as Effect.Effect<
       ClientRequests[M]["result"],
       RequestErrorOf<M>
@@ -108,7 +108,7 @@ export class Requests {
     params?: unknown,
     options?: RawRequestOptions
   ) =>
-    // The replies are mapped to errors by the table that this type is made of.
+    // The type derives from the same table that maps replies to errors.
     Effect.suspend(() => this.raw(method, params, options)) as Effect.Effect<
       unknown,
       Exclude<RequestErrorOf<M>, DecodeError>
@@ -137,7 +137,7 @@ export class Requests {
       const detail = `the protocol has no request ${method}. If the server knows it, send it with \`requestRaw\`.`
       return Effect.fail(new InvalidArgument({ argument: "method", detail }))
     }
-    // First, because a schema looks at what comes again and again as often as it comes.
+    // Before the schema, which visits a value as often as the params refer to it.
     const unwritable = Frame.problemOf(params)
     if (unwritable !== undefined) return unsendable(`params of ${method}`, unwritable)
     if (!guardOf(entry.params)(params)) {
@@ -160,8 +160,8 @@ export class Requests {
     params: unknown,
     options: RawRequestOptions | undefined
   ): Effect.Effect<unknown, ExchangeError> {
-    // A frame whose method is no text is dropped without an answer.
-    if (typeof method !== "string") return unsendable("method", "it is not a text")
+    // The server would drop the frame without a reply.
+    if (typeof method !== "string") return unsendable("method", "it is not a string")
     const unwritable = Frame.problemOf(params)
     if (unwritable !== undefined) return unsendable(`params of ${method}`, unwritable)
     const cancel = options?.cancel
@@ -176,10 +176,10 @@ export class Requests {
   }
 
   // ---------------------------------------------------------------------------
-  // What becomes of it
+  // The exchange
   // ---------------------------------------------------------------------------
 
-  /** Sends what was checked, and reads the result. */
+  /** Sends a checked request and reads its result. */
   private send<A, E extends DecodeError>(
     method: string,
     params: unknown,
@@ -203,7 +203,7 @@ export class Requests {
         }
       )
     )
-    // An interrupt must get through when everything else is stuck, and the handshake when everything waits for it.
+    // An interrupt must get through when all else is stuck, and so must the handshake, which all else waits for.
     if (unlimited || method === "turn/interrupt") return exchanged
     if (state.isOpen) return this.inFlight.withPermit(exchanged)
     return Effect.flatMap(state.isOwn, (isOwn) => isOwn ? exchanged : this.inFlight.withPermit(exchanged))
@@ -236,7 +236,7 @@ export class Requests {
           if (Result.isFailure(frame)) return unsendable(`params of ${method}`, frame.failure)
           onSent?.(id)
           const reply = pending.add(id, method, timeout)
-          // Next to the waiting for its reply, because a connection that takes nothing must not outlast the deadline.
+          // Sends in its own fiber, so that a transport that accepts nothing cannot hold the caller past the deadline.
           return Effect.flatMap(
             Effect.forkChild(transport.send(frame.success), { startImmediately: true }),
             (sending) =>
@@ -261,7 +261,7 @@ export class Requests {
     return undefined
   }
 
-  /** Asks for the end of the work of a request, and waits a short time for the reply, which then comes. */
+  /** Cancels the work of a request, and waits a short time for the reply that ends it. */
   private endWork({ afterReply, cancel }: Cancellation.Cancellable, reply: Waiting): Effect.Effect<void> {
     const ask = (result?: unknown): Effect.Effect<void> => {
       const asked = cancel(result)
@@ -273,7 +273,7 @@ export class Requests {
       ? Effect.ignore(Effect.flatMap(Deferred.await(reply), ({ result }) => ask(result)))
       : Deferred.isDoneUnsafe(reply)
       ? ask()
-      // One that comes right behind its request may find no work yet.
+      // A cancellation right behind its request may arrive before the work exists.
       : Effect.raceFirst(
         Effect.forever(Effect.andThen(ask(), Effect.sleep(cancelAgainAfter))),
         Effect.exit(Deferred.await(reply))

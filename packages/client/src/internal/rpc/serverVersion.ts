@@ -1,12 +1,12 @@
-/** Reads what the server says of itself in the handshake, and warns of a version that the tests have not seen. */
+/** Reads the server's metadata from the handshake, and warns about untested versions. */
 import type * as Received from "../../Received.ts"
 import { compareToTested, type ServerInfo, testedRange } from "../../ServerInfo.ts"
 
 /**
- * Reads the answer to `initialize`.
+ * Reads the reply to `initialize`.
  *
- * The user agent is `<client name>/<codex version> (<system>) …`, and the client's name may itself hold slashes and
- * spaces; so the version is what follows the name that we sent (measured on 0.169.0, which sends no `serverInfo`).
+ * docs/codex-behaviour.md, "The user agent begins with the client's name, and the version of codex follows". The name
+ * may itself contain slashes and spaces, so the version is looked for behind the name that we sent.
  */
 export const fromInitialize = (response: Partial<Received.InitializeResponse>, clientName: string): ServerInfo => {
   const { codexHome = "", platformFamily = "", platformOs = "", userAgent = "" } = response
@@ -16,14 +16,14 @@ export const fromInitialize = (response: Partial<Received.InitializeResponse>, c
   return { version: /^\d[^\s]*/.exec(rest)?.[0] ?? "", userAgent, codexHome, platformFamily, platformOs }
 }
 
-/** What to tell of a server outside of the tested range; undefined inside of it. */
+/** The warning about a server outside the tested range; undefined inside it. */
 export const warningOf = (info: ServerInfo): string | undefined => {
   const age = compareToTested(info)
   if (age !== "older" && age !== "newer") return undefined
   const { newest, oldest } = testedRange
-  return `codex ${info.version} is ${age} than the versions that this version of effect-codex is tested with, ${oldest} to ` +
-    `${newest}. It is used as it is. ` +
+  return `codex ${info.version} is ${age} than the versions that this version of effect-codex is tested with, ` +
+    `${oldest} to ${newest}. The client uses it anyway. ` +
     (age === "newer"
-      ? "What it has added is passed on as it comes."
-      : "What it does not have yet fails where it is asked for.")
+      ? "Whatever it has added is passed on unchanged."
+      : "Calls that need a feature it lacks will fail.")
 }

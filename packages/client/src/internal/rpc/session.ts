@@ -1,4 +1,4 @@
-/** How a connection begins, is lost and made again, and ends. */
+/** The life of a connection: handshake, loss, restart and end. */
 import * as Received from "@effect-codex/protocol/Received"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
@@ -48,9 +48,9 @@ interface Parts {
 type Connect<E> = Effect.Effect<Transport["Service"], E, Scope.Scope>
 
 export class Session {
-  /** What the server said of itself in the last handshake. */
+  /** The server's metadata from the latest handshake. */
   serverInfo!: ServerInfo.ServerInfo
-  /** How many times the connection was made again. */
+  /** How many times the connection was restored; -1 before the first handshake. */
   restarts = -1
   private readonly ended = Deferred.makeUnsafe<ConnectionError>()
   private readonly restartEffects = new Set<Effect.Effect<void>>()
@@ -64,7 +64,7 @@ export class Session {
 
   readonly awaitEnd: Effect.Effect<ConnectionError> = Deferred.await(this.ended)
 
-  /** Connects, and stays connected until the scope closes. Without a schedule the first loss is the end. */
+  /** Connects, and keeps the connection until the scope closes. Without a schedule the first loss is the end. */
   start<E extends CodexError>(
     connect: Connect<E>,
     schedule: RestartSchedule | undefined
@@ -89,7 +89,7 @@ export class Session {
     )
   }
 
-  /** Runs an effect after each handshake but the first, before anything else is sent, until the scope closes. */
+  /** Runs an effect after every handshake except the first, before anything else is sent, until the scope closes. */
   afterRestart(effect: Effect.Effect<void>): Effect.Effect<void, never, Scope.Scope> {
     return Effect.asVoid(Effect.acquireRelease(
       Effect.sync(() => this.restartEffects.add(effect)),
@@ -101,7 +101,7 @@ export class Session {
   // Begin
   // ---------------------------------------------------------------------------
 
-  /** Gives what waits for the loss of the connection. */
+  /** Opens a connection. Returns an effect that waits for its loss. */
   private open<E>(
     connect: Connect<E>,
     onEnd: (cause: ConnectionError) => void
@@ -116,7 +116,7 @@ export class Session {
         onEnd(cause)
         Deferred.doneUnsafe(lost, Exit.succeed(cause))
       })
-      // The scope may end in the handshake or before it, and nothing else would then end that.
+      // If the scope closes before the handshake is done, nothing else ends the pending requests.
       yield* Effect.addFinalizer(() => Effect.sync(() => pending.failAll(scopeEnded("layer"))))
       this.serverInfo = yield* this.greet(link)
       yield* this.warnOfVersion
@@ -157,7 +157,7 @@ export class Session {
           new AppServerStartError({
             phase: "initialize",
             executable: transport.description,
-            // The error that is raised here tells what stderr said.
+            // `AppServerStartError` carries stderr itself, so the detail need not repeat it.
             detail: cause._tag === "AppServerExited" ? `the process ${cause.howItEnded}.` : cause.message,
             stderr,
             cause
@@ -178,7 +178,7 @@ export class Session {
     ).pipe(
       usingWith(diagnostics.tell, "initialize", (reply) => {
         const told = partsOf(Received.InitializeResponse, reply)
-        // What says nothing that an app-server says is none.
+        // A reply without a single known member does not come from an app-server.
         return Object.keys(told).length === 0 ? undefined : told
       }),
       Effect.tap(requests.notify("initialized", undefined))
@@ -190,7 +190,7 @@ export class Session {
     return Effect.map(Effect.exit(Effect.timeoutOption(effect, defaultTimeout)), (exit) => {
       if (Exit.isSuccess(exit) && Option.isSome(exit.value)) return
       const problem = Exit.isSuccess(exit) ? "took too long" : "died"
-      diagnostics.report(`what has to be done when codex app-server was started again ${problem}`)
+      diagnostics.report(`the work to do after a restart of codex app-server ${problem}`)
     })
   }
 
@@ -226,16 +226,16 @@ export class Session {
   private onLost(cause: ConnectionError): void {
     const { diagnostics, fanOut, pending, serverRequests, state } = this.parts
     const loss = cause._tag === "AppServerExited" ? `codex app-server ${cause.howItEnded}.` : cause.message
-    // First, because those whose requests fail ask again on the spot.
+    // Before the pending requests fail: their callers may immediately make new ones.
     if (state.lose(loss)) {
-      diagnostics.tell({ _tag: "ConnectionLost", message: `${loss} The connection is made again.`, cause })
+      diagnostics.tell({ _tag: "ConnectionLost", message: `${loss} The client reconnects.`, cause })
       fanOut.forEach((observer) => observer.onLost?.(cause))
       serverRequests.lost((threadId) => fanOut.observersOf(threadId).some(({ onRestored }) => onRestored !== undefined))
     }
     pending.failAll(cause)
   }
 
-  /** The one fan-out of the end, to all who wait for anything. */
+  /** The one place that ends everything that waits on the connection. */
   private finish(cause: ConnectionError): void {
     const { diagnostics, fanOut, pending, serverRequests, state } = this.parts
     const wake = state.end(cause)

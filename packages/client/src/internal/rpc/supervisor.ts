@@ -1,4 +1,4 @@
-/** Makes a connection again whenever it is lost, until its schedule ends. */
+/** Restores a connection whenever it is lost, until its schedule ends. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -10,21 +10,21 @@ import type { CodexError, ConnectionError } from "../../CodexError.ts"
 import * as Monotonic from "../monotonic.ts"
 import { inOwnScope } from "../ownScope.ts"
 
-/** A connection that was held for so long has recovered: the schedule of the next loss begins anew. */
+/** A connection that lasted this long, in milliseconds, has recovered: the next loss starts the schedule anew. */
 const recovery = 60_000
 
 export interface Options<E extends CodexError> {
   readonly schedule: RestartSchedule
-  /** Opens a connection, which ends with its scope, and gives what waits for its loss. */
+  /** Opens a connection, which ends with its scope. Returns an effect that waits for its loss. */
   readonly open: Effect.Effect<Effect.Effect<ConnectionError>, E, Scope.Scope>
-  /** Run after each opening, the first too. */
+  /** Runs after each opening, including the first. */
   readonly onOpened: Effect.Effect<void>
   readonly onLost: (cause: ConnectionError) => void
   readonly onFailure: (error: E) => void
   readonly onGivenUp: (detail: string, cause: unknown) => void
 }
 
-/** Opens the first connection, and watches it and those that follow until the scope closes. */
+/** Opens the first connection, and watches it and its successors until the scope closes. */
 export const start = Effect.fnUntraced(function*<E extends CodexError>(
   options: Options<E>
 ): Effect.fn.Return<void, E, Scope.Scope> {
@@ -42,7 +42,7 @@ export const start = Effect.fnUntraced(function*<E extends CodexError>(
     while (true) {
       const cause = yield* connection.lost
       options.onLost(cause)
-      // Two processes at once would be in each other's way.
+      // Two processes at once would conflict with each other.
       yield* Scope.close(connection.scope, Exit.void)
       if (Monotonic.millis(clock) - connection.since >= recovery) {
         step = yield* Schedule.toStepWithSleep(options.schedule)
@@ -51,7 +51,7 @@ export const start = Effect.fnUntraced(function*<E extends CodexError>(
       while (true) {
         const goesOn = yield* step(problem).pipe(Effect.as(true), Pull.catchDone(() => Effect.succeed(false)))
         if (!goesOn) {
-          const last = problem === cause ? "" : ` The last attempt to make it again failed: ${problem.message}`
+          const last = problem === cause ? "" : ` The last attempt to restore it failed: ${problem.message}`
           return options.onGivenUp(`it was lost, and its schedule has ended. ${cause.message}${last}`, problem)
         }
         const attempt = yield* Effect.result(open)
@@ -67,7 +67,7 @@ export const start = Effect.fnUntraced(function*<E extends CodexError>(
   })
   yield* watch.pipe(
     Effect.catchDefect((defect) =>
-      Effect.sync(() => options.onGivenUp(`what makes it again has failed unexpectedly: ${String(defect)}.`, defect))
+      Effect.sync(() => options.onGivenUp(`restoring it failed unexpectedly: ${String(defect)}.`, defect))
     ),
     Effect.forkScoped
   )

@@ -1,4 +1,4 @@
-/** How many tokens each thread has used in all, as the server told last. */
+/** The total of tokens that each thread has used, as last reported by the server. */
 import { membersOf } from "../protocol/members.ts"
 
 export interface ThreadTotals {
@@ -8,7 +8,7 @@ export interface ThreadTotals {
   readonly closed: (threadId: string) => void
 }
 
-// Far beyond the threads that are loaded at once. Bounds memory against a misbehaving server.
+// Far beyond the threads loaded at once. Bounds memory against a misbehaving server.
 const maxThreads = 4096
 
 export const make = (): ThreadTotals => {
