@@ -138,7 +138,7 @@ describe("the name of a method that a terminal would obey", () => {
       assert.include(answer.error?.message, `does not know the method ${shown}`)
       yield* alive(connected)
       const line = lines.find((line) => line.includes("unknown method")) ?? ""
-      assert.include(line, `the server sent a request of the unknown method ${shown}`)
+      assert.include(line, `the server sent a request with the unknown method ${shown}`)
       assert.match(line, /^[\x20-\x7e]{80,250}… \(\d+ more characters\)$/)
     }).pipe(
       Effect.scoped,

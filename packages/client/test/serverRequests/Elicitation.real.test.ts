@@ -137,7 +137,7 @@ describe("a form", () => {
         const thread = yield* codex.startThread({ ...settings, handlers })
         assert.deepStrictEqual(reply(yield* thread.run("go")), { result: { action: "decline" } })
         const logged = log.join("\n")
-        assert.include(logged, "age: expected an integer; name: expected a text of at most 5 characters")
+        assert.include(logged, "age: expected an integer; name: expected text of at most 5 characters")
         assert.notInclude(logged, "Bartholomew")
         assert.notInclude(logged, "sixty-one")
       })

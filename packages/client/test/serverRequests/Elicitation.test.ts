@@ -69,7 +69,7 @@ const kinds: ReadonlyArray<{
     },
     good: ["ab", "abc", "😀😀😀"],
     bad: ["a", "abcd", "", 12, true, null, ["ab"]],
-    expected: "a text of 2 to 3 characters"
+    expected: "text of 2 to 3 characters"
   },
   {
     kind: "an email address",
@@ -77,7 +77,7 @@ const kinds: ReadonlyArray<{
     field: { _tag: "Text", format: "email", minLength: undefined, maxLength: undefined },
     good: ["ann@example.com"],
     bad: ["ann", "ann@", "@example.com", "a b@example.com"],
-    expected: "a text in the format email"
+    expected: "text in the format email"
   },
   {
     kind: "a URI",
@@ -85,7 +85,7 @@ const kinds: ReadonlyArray<{
     field: { _tag: "Text", format: "uri", minLength: undefined, maxLength: undefined },
     good: ["https://example.com/a?b", "urn:isbn:0451450523"],
     bad: ["example.com", "/a"],
-    expected: "a text in the format uri"
+    expected: "text in the format uri"
   },
   {
     kind: "a date",
@@ -93,7 +93,7 @@ const kinds: ReadonlyArray<{
     field: { _tag: "Text", format: "date", minLength: undefined, maxLength: undefined },
     good: ["2026-11-22", "2024-02-29"],
     bad: ["2026-11-31", "2025-02-29", "22.11.2026", "2026-11-22T00:00:00Z", ""],
-    expected: "a text in the format date"
+    expected: "text in the format date"
   },
   {
     kind: "a date and time",
@@ -101,7 +101,7 @@ const kinds: ReadonlyArray<{
     field: { _tag: "Text", format: "date-time", minLength: undefined, maxLength: undefined },
     good: ["2026-11-22T23:28:00Z", "2026-11-22t23:28:00.125+01:00"],
     bad: ["2026-11-22", "2026-11-22T23:28:00", "2026-11-22 23:28:00Z", "2026-13-22T23:28:00Z", "2026-11-22T24:28:00Z"],
-    expected: "a text in the format date-time"
+    expected: "text in the format date-time"
   },
   {
     kind: "a text of a format that is not known",
@@ -109,7 +109,7 @@ const kinds: ReadonlyArray<{
     field: { _tag: "Text", format: "haiku", minLength: undefined, maxLength: undefined },
     good: ["anything"],
     bad: [1],
-    expected: "a text in the format haiku"
+    expected: "text in the format haiku"
   },
   {
     kind: "a number",

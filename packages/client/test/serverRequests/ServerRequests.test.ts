@@ -364,8 +364,8 @@ describe("raw handlers", () => {
         ])
       }))
       assert.include(log, "the handler of thread/dream failed: Error: boom")
-      assert.include(log, "gave an answer that cannot be sent: `depth` is Infinity")
-      assert.include(log, "gave an answer that does not fit the protocol: it is no JSON; the request is refused.")
+      assert.include(log, "returned an answer that cannot be sent: `depth` is Infinity")
+      assert.include(log, "returned an answer that does not fit the protocol: it is not JSON; the request is refused.")
     }))
 
   it.effect("of the nearest place answer, and go before the checked handler beside them", () =>

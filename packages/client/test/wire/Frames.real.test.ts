@@ -115,7 +115,7 @@ describe("a frame that codex drops", () => {
       ])
       assert.include(
         log.join("\n"),
-        "codex has not read the answer to its request item/tool/call within 10 seconds (unexpected end of hex escape"
+        "codex did not read the answer to its request item/tool/call within 10 seconds (unexpected end of hex escape"
       )
     }),
     faulty([

@@ -246,10 +246,10 @@ describe("an answer that codex could not read", () => {
       }))
       assert.include(
         log,
-        "the handler of mcpServer/elicitation/request gave an answer that cannot be sent: `content.0.0.0.0.0…` is nested " +
+        "the handler of mcpServer/elicitation/request returned an answer that cannot be sent: `content.0.0.0.0.0…` is nested " +
           "more than 127 levels deep, which codex does not read; the default answers instead."
       )
-      assert.include(log, "gave an answer that cannot be sent: `why.toString` is a bigint")
+      assert.include(log, "returned an answer that cannot be sent: `why.toString` is a bigint")
     }))
 })
 
@@ -277,11 +277,11 @@ describe("an answer that the server does not show to have read", () => {
         yield* alive(connected)
         assert.strictEqual((yield* Fiber.join(told))._tag, "Some")
       }))
-      assert.deepStrictEqual(log.split("\n").filter((line) => line.includes("has not read")), [
-        "codex has not read the answer to its request item/tool/call within 10 seconds. It is told that the request has failed, " +
-        "so that its turn goes on.",
-        "codex has not read the answer to its request item/permissions/requestApproval within 10 seconds. It is told that the " +
-        "request has failed, so that its turn goes on."
+      assert.deepStrictEqual(log.split("\n").filter((line) => line.includes("did not read")), [
+        "codex did not read the answer to its request item/tool/call within 10 seconds. The client answers with an error, " +
+        "so that the turn continues.",
+        "codex did not read the answer to its request item/permissions/requestApproval within 10 seconds. The client " +
+        "answers with an error, so that the turn continues."
       ])
     }))
 

@@ -1,4 +1,4 @@
-/** What this client answers a request of the server with, as a frame. */
+/** The frames that answer server requests. */
 import * as Result from "effect/Result"
 import * as Frame from "../wire/frame.ts"
 
@@ -6,7 +6,7 @@ export type RequestId = string | number
 
 export const refused = (code: number, message: string) => ({ error: { code, message } })
 
-/** Of what the client says itself, which always is JSON. */
+/** The frame of a reply that the client makes itself. If it cannot be encoded, an error takes its place. */
 export const frameOf = (id: RequestId, reply: object): string =>
   Result.getOrElse(
     Frame.encode({ id, ...reply }),

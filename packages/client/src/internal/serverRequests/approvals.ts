@@ -1,4 +1,4 @@
-/** Approvals as the protocol asks for them, in its old and its new forms, and as the handlers of `Approvals` get them. */
+/** Maps approvals between the protocol, in its old and new forms, and the handlers of `Approvals`. */
 import * as Sent from "@effect-codex/protocol/Sent"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
@@ -35,7 +35,9 @@ export function overridesOf<R>(
   }
 }
 
-/** What is no decision is none: not `true` where a word is asked for, and not a word where `true` is. */
+/**
+ * Fails on a value that is not a decision of the kind the request expects: a boolean is not a word, nor the reverse.
+ */
 const decided = <Decision, E, R>(
   decision: Effect.Effect<Decision, E, R>,
   isDecision: (u: unknown) => boolean,
@@ -50,7 +52,7 @@ const isAnyOf = (words: ReadonlyArray<string>) => (u: unknown): boolean => words
 
 const wordsOf = (words: ReadonlyArray<string>): string => `one of ${words.join(", ")}`
 
-/** Accepts what the predicate accepts. */
+/** Accepts the requests that the predicate accepts, and declines all others. */
 export const accepting = <E, R>(predicate: (request: ApprovalRequest) => Effect.Effect<boolean, E, R>) => {
   const decide = (request: ApprovalRequest) =>
     Effect.map(
@@ -136,7 +138,7 @@ function commandHandlers<R>(decide: Decide<CommandRequest, CommandDecision, R>):
           reason: params.reason ?? undefined,
           command: params.command ?? undefined,
           cwd: params.cwd ?? undefined,
-          // A policy that asks whether every action is harmless must not take an unread list for an empty one.
+          // A policy that checks every action must not mistake an undecodable list for an empty one.
           actions: undecodable !== undefined && "commandActions" in undecodable
             ? [{ type: "unknown", command: params.command ?? "" }]
             : params.commandActions ?? [],
@@ -218,7 +220,7 @@ function fileChangeHandlers<R>(decide: Decide<FileChangeRequest, FileChangeDecis
   }
 }
 
-// What this version does not know is not granted.
+// Grants only the permissions that this version knows.
 const granted = ({ fileSystem, network }: Received.RequestPermissionProfile): Sent.GrantedPermissionProfile => ({
   ...network === null || network === undefined ? {} : { network: { enabled: network.enabled } },
   ...fileSystem === null || fileSystem === undefined ? {} : {

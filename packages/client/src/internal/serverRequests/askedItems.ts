@@ -1,9 +1,9 @@
-/** The running items that the server may ask about. A request names its item; the handler gets it whole. */
+/** Keeps the running items, so that a handler gets the whole item that its request names. */
 import * as Received from "@effect-codex/protocol/Received"
 import { guardOf } from "../protocol/guard.ts"
 import { at, textAt } from "../protocol/peek.ts"
 
-// The others are never what a request is about, or are too many to look at.
+// Requests never refer to items of other types, or those are too many to keep.
 const types: ReadonlySet<unknown> = new Set<Received.ThreadItem["type"]>([
   "commandExecution",
   "fileChange",
@@ -11,7 +11,7 @@ const types: ReadonlySet<unknown> = new Set<Received.ThreadItem["type"]>([
   "dynamicToolCall"
 ])
 
-// Far beyond what runs at once. A server that never completes an item must not fill the memory.
+// Far beyond what runs at once. Bounds memory against a server that never completes an item.
 const maxItems = 4096
 
 export class AskedItems {
@@ -51,7 +51,7 @@ export class AskedItems {
     if (ofThread.size === 0) this.threads.delete(threadId)
   }
 
-  /** An item that was running when its turn was interrupted is never completed. */
+  /** Drops the turn's items: one that was running when its turn was interrupted never completes. */
   turnEnded(threadId: string, turnId: string): void {
     for (const [id, item] of this.threads.get(threadId) ?? []) {
       if (item.turnId === turnId) this.drop(threadId, id)

@@ -1,4 +1,4 @@
-/** The fields of an elicitation's form, and whether content fits them. */
+/** Reads the fields of an elicitation's form, and checks content against them. */
 import type * as Received from "@effect-codex/protocol/Received"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
@@ -32,7 +32,7 @@ const choicesOf = (schema: unknown): ReadonlyArray<Choice> | undefined => {
   })
 }
 
-// The guard of the protocol lets a schema pass that fits any of the kinds, so nothing but its `type` is relied on.
+// The protocol's guard accepts a schema that fits any of the kinds, so this relies only on `type`.
 const fieldOf = (name: string, schema: unknown, isRequired: boolean): Field => {
   const number = (key: string) => member(schema, key, Predicate.isNumber)
   const field = {
@@ -125,14 +125,14 @@ const listed = (choices: ReadonlyArray<Choice>): string =>
   choices.slice(0, shownChoices).map(({ value }) => JSON.stringify(value)).join(", ") +
   (choices.length > shownChoices ? ` and ${choices.length - shownChoices} more` : "")
 
-/** What was expected instead, if the value does not fit. */
+/** Describes the expected value if the given one does not fit. */
 const expectedOf = (field: Field, value: unknown): string | undefined => {
   switch (field._tag) {
     case "Text": {
       const { format, maxLength, minLength } = field
       const fits = typeof value === "string" && within([...value].length, minLength, maxLength) &&
         hasFormat(format, value)
-      return fits ? undefined : `a text${range(minLength, maxLength, " characters")}` +
+      return fits ? undefined : `text${range(minLength, maxLength, " characters")}` +
         (format === undefined ? "" : ` in the format ${format}`)
     }
     case "Number": {
@@ -159,7 +159,7 @@ const expectedOf = (field: Field, value: unknown): string | undefined => {
 const entries = (content: Content) =>
   Object.entries(content).flatMap(([name, value]) => value === undefined ? [] : [[name, value] as const])
 
-/** The content without the fields that are undefined. */
+/** The content without undefined fields. */
 export const given = (content: Content): { readonly [name: string]: Schema.Json } =>
   Object.fromEntries(entries(content))
 

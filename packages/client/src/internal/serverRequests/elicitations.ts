@@ -1,4 +1,4 @@
-/** Elicitations as the protocol sends them, and as the handlers of `Elicitation` and `Approvals` get them. */
+/** Maps elicitations between the protocol and the handlers of `Elicitation` and `Approvals`. */
 import * as Predicate from "effect/Predicate"
 import type { Answer, Request } from "../../Elicitation.ts"
 import type * as Received from "../../Received.ts"
@@ -40,7 +40,7 @@ const askedOf = (params: Received.McpServerElicitationRequestParams) => ({
   meta: jsonMember(params, "_meta")
 })
 
-// What comes off the wire is JSON.
+// Everything off the wire is JSON.
 const jsonMember = (u: unknown, key: string): Received.JsonValue =>
   Fields.member(u, key, (value): value is Received.JsonValue => value !== undefined) ?? null
 
@@ -61,7 +61,7 @@ export const responseOf = (
   { action, content, persist }: Answer
 ): Sent.McpServerElicitationRequestResponse => ({
   action,
-  // Codex makes an empty object of null for an MCP server that waits for content.
+  // docs/codex-behaviour.md, "An acceptance without content reaches the MCP server as an empty object".
   content: action === "accept" && content !== undefined ? Fields.given(content) : null,
   _meta: persist !== undefined && request._tag === "ToolApproval" && request.persist.includes(persist)
     ? { persist }

@@ -1,4 +1,4 @@
-/** Handlers on their way to a client: with the services that they require, into a context and out of it. */
+/** Captures the services that handlers require, and carries handlers to a client through the context. */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -7,7 +7,7 @@ import * as CapturedServices from "../capturedServices.ts"
 
 type Name = Exclude<keyof Handlers, "raw">
 
-// Not taken from the table of the protocol, whose schemas a program need not load to name handlers.
+// Listed here because importing the protocol's table would load its schemas.
 const all: { readonly [N in Name]: true } = {
   "account/chatgptAuthTokens/refresh": true,
   applyPatchApproval: true,
@@ -25,7 +25,7 @@ const all: { readonly [N in Name]: true } = {
 
 const names = Object.keys(all) as ReadonlyArray<Name>
 
-// The one place where a record of handlers is taken apart: its members have types of their own.
+// The one place that iterates over a record of handlers, whose members have different types.
 const entries = <R = never>(handlers: Overrides<unknown>): Array<readonly [Name, Handler<Method, R>]> =>
   names.flatMap((name) => {
     const handler = handlers[name] as Handler<Method, R> | undefined
@@ -35,7 +35,7 @@ const entries = <R = never>(handlers: Overrides<unknown>): Array<readonly [Name,
 const rawEntries = <R>({ raw }: Overrides<R>): Array<readonly [method: string, RawHandler<R>]> =>
   Object.entries(raw ?? {}).flatMap(([method, handler]) => handler === undefined ? [] : [[method, handler] as const])
 
-/** Gives handlers the services that they require, from where this runs. */
+/** Provides handlers with the services that they require, from the current context. */
 export const capture = <R>(handlers: Overrides<R>): Effect.Effect<Overrides, never, R> =>
   Effect.contextWith((context: Context.Context<R>) => {
     const provide = CapturedServices.provider(context)
@@ -49,7 +49,7 @@ export const capture = <R>(handlers: Overrides<R>): Effect.Effect<Overrides, nev
     })
   })
 
-// A reference for each handler: layers that replace different ones can be merged in any order.
+// One reference per handler, so that layers of different handlers can be merged in any order.
 const references = names.map((name) =>
   [
     name,
@@ -64,7 +64,7 @@ const rawPrefix = "@effect-codex/client/ServerRequests/raw/"
 const rawReference = (method: string) =>
   Context.Reference<RawHandler | undefined>(`${rawPrefix}${method}`, { defaultValue: () => undefined })
 
-/** Puts handlers into the context that a client is built in. */
+/** A layer that adds handlers to the context in which a client is built. */
 export const layerOf = <R>(handlers: Overrides<R>): Layer.Layer<never, never, R> =>
   Layer.effectContext(
     Effect.map(capture(handlers), (provided) => {
@@ -80,7 +80,7 @@ export const layerOf = <R>(handlers: Overrides<R>): Layer.Layer<never, never, R>
     })
   )
 
-/** The handlers of a context. */
+/** Reads the handlers from a context. */
 export const provided = (context: Context.Context<never>): Partial<Handlers> => ({
   ...Object.fromEntries(references.flatMap(([name, reference]) => {
     const handler = Context.get(context, reference)

@@ -1,6 +1,6 @@
 /**
- * Where a request of the server goes: to the handler of its turn, else of the turn that its agent works for, else to the one
- * that was installed last, else to the client's. Knows the turns that run, and which of them works for which.
+ * Finds the handler of a server request: of its turn, else of the turn that its subagent works for, else the one
+ * installed last, else the client's. Tracks the running turns, and which turn each of them works for.
  */
 import { serverRequests } from "@effect-codex/protocol/Methods"
 import * as Effect from "effect/Effect"
@@ -12,11 +12,11 @@ import { isMcpToolApproval } from "../protocol/mcpToolApproval.ts"
 import { at, rootOf, textAt } from "../protocol/peek.ts"
 import type { ThreadObserver } from "../rpcInternals.ts"
 
-/** What a request belongs to. */
+/** The thread and turn that a request belongs to. */
 export interface Origin {
   readonly threadId: string | undefined
   readonly turnId: string | undefined
-  /** The approvals of older servers name the thread alone, but belong to its turn all the same. */
+  /** Approvals of older servers name only the thread, but still belong to its turn. */
   readonly isLegacy: boolean
 }
 
@@ -35,18 +35,18 @@ interface TurnRef {
   readonly turnId: string
 }
 
-/** A handler, and how to treat it. */
+/** A handler, and how to check its request and answer. */
 export interface Found {
   readonly handler: RawHandler
-  /** Neither its params nor its answer are checked. */
+  /** Whether neither its params nor its answer are checked. */
   readonly isRaw: boolean
-  /** The method, where nobody has given a handler and the default answers. */
+  /** The method, if no handler was given for it and the default answers. */
   readonly undecided: Method | undefined
-  /** Whether the server is to get this answer. */
+  /** Whether an answer may be sent to the server. */
   readonly fits: (answer: unknown) => boolean
 }
 
-/** Who observes a thread. */
+/** The observers of each thread. */
 export interface Observers {
   readonly isObserved: (threadId: string) => boolean
   readonly observersOf: (threadId: string) => ReadonlyArray<ThreadObserver>
@@ -54,10 +54,10 @@ export interface Observers {
 
 const isMethod = (name: string): name is Method => Object.hasOwn(serverRequests, name)
 
-/** The rest of what JSON does not have is found when the answer is written. */
+/** Encoding the answer finds everything else that JSON lacks. */
 const isAny = (answer: unknown): boolean => typeof answer !== "function" && typeof answer !== "symbol"
 
-/** The handler that one set of them has for a method. */
+/** The handler for a method in one set of handlers. */
 const handlerIn = (overrides: Overrides, name: string, params: unknown): Found | undefined => {
   const { raw } = overrides
   const rawHandler = raw !== undefined && Object.hasOwn(raw, name) ? raw[name] : undefined
@@ -68,7 +68,7 @@ const handlerIn = (overrides: Overrides, name: string, params: unknown): Found |
   const handler = (isToolApproval ? overrides.mcpToolApproval : undefined) ?? overrides[name]
   return handler === undefined
     ? undefined
-    // The request that it is called with is the one of its method.
+    // The cast is sound: a handler is called only with requests of its own method.
     : {
       handler: handler as RawHandler,
       isRaw: false,
@@ -77,14 +77,14 @@ const handlerIn = (overrides: Overrides, name: string, params: unknown): Found |
     }
 }
 
-// Far beyond the turns that run at once. A server that never completes one must not fill the memory.
+// Far beyond the turns that run at once. Bounds memory against a server that never completes one.
 const maxRoots = 4096
 
 export class Router {
   private readonly installed: Array<Overrides> = []
   /**
-   * The running turns of observed threads, and those of the agents that work for them: a subagent has a thread of its own,
-   * and its turns name the turn at their root.
+   * Maps the running turns of observed threads, and those of their subagents, to the turn that they work for.
+   * docs/codex-behaviour.md, "The turns of a subagent name the turn that they work for".
    */
   private readonly roots = new Map<string, TurnRef>()
   private readonly handlers: Handlers
@@ -99,7 +99,7 @@ export class Router {
   // For a request
   // ---------------------------------------------------------------------------
 
-  /** Undefined where nobody knows the method. */
+  /** Undefined if the method is unknown. */
   handlerOf(name: string, origin: Origin, params: unknown): Found | undefined {
     for (const overrides of this.nearest(origin)) {
       const found = handlerIn(overrides, name, params)
@@ -108,7 +108,7 @@ export class Router {
     return handlerIn(this.handlers, name, params)
   }
 
-  /** Waits until it is known whose turn a request is of. Undefined where it is known. */
+  /** Waits until it is known which turn a request belongs to. Undefined if that is known already. */
   undecided(origin: Origin): Effect.Effect<void> | undefined {
     const waits = this.turnsOf(origin).flatMap(({ threadId, turnId }) =>
       this.observers.observersOf(threadId).flatMap((observer) => observer.undecided?.(turnId) ?? [])
@@ -116,21 +116,21 @@ export class Router {
     return waits.length === 0 ? undefined : Effect.all(waits, { discard: true })
   }
 
-  /** The span of the turn that a request is of, or of the one that its agent works for. */
+  /** The span of the turn that a request belongs to, or of the turn that its subagent works for. */
   spanOf({ threadId, turnId }: Origin): Tracer.AnySpan | undefined {
     const own = threadId === undefined ? undefined : this.spanOfTurn(threadId, turnId)
     const root = turnId === undefined ? undefined : this.roots.get(turnId)
     return own ?? (root === undefined ? undefined : this.spanOfTurn(root.threadId, root.turnId))
   }
 
-  /** Its handler has ended. */
+  /** Tells the observers that the handler of a request has ended. */
   handled(origin: Origin): void {
     for (const { threadId, turnId } of this.turnsOf(origin)) {
       for (const observer of this.observers.observersOf(threadId)) observer.onHandled?.(turnId)
     }
   }
 
-  /** Whether a request is of the turn, or of an agent that works for it. */
+  /** Whether a request belongs to the turn, or to a subagent that works for it. */
   isFor(origin: Origin, threadId: string, turnId: string): boolean {
     if (origin.threadId === threadId && origin.turnId === turnId) return true
     const root = origin.turnId === undefined ? undefined : this.roots.get(origin.turnId)
@@ -138,7 +138,7 @@ export class Router {
   }
 
   // ---------------------------------------------------------------------------
-  // What it knows
+  // Handlers and turns
   // ---------------------------------------------------------------------------
 
   install(overrides: Overrides): void {
@@ -165,7 +165,7 @@ export class Router {
     this.roots.delete(turnId)
   }
 
-  /** The turn that the agent of this one works for, if it works for one. */
+  /** The turn that this subagent's turn works for; undefined if it is not a subagent's. */
   rootOf(turnId: string): TurnRef | undefined {
     const root = this.roots.get(turnId)
     return root?.turnId === turnId ? undefined : root
@@ -173,7 +173,7 @@ export class Router {
 
   // ---------------------------------------------------------------------------
 
-  /** The turn that a request is of, and the one that its agent works for. */
+  /** The turn that a request belongs to, and the turn that its subagent works for. */
   private turnsOf({ threadId, turnId }: Origin): ReadonlyArray<Partial<TurnRef> & Pick<TurnRef, "threadId">> {
     const root = turnId === undefined ? undefined : this.roots.get(turnId)
     return [
@@ -189,12 +189,12 @@ export class Router {
     for (let i = this.installed.length - 1; i >= 0; i--) yield this.installed[i]!
   }
 
-  /** The handlers of a turn of a thread, the nearest first; of its running turn if none is named. */
+  /** The handlers of a turn, the nearest first; without a turn's id, those of the thread's running turn. */
   private ofTurn(threadId: string, turnId: string | undefined): ReadonlyArray<Overrides> {
     return this.observers.observersOf(threadId).flatMap((observer) => observer.handlers?.(turnId) ?? [])
   }
 
-  /** Its span, if this client started it. */
+  /** The span of a turn, if this client started the turn. */
   private spanOfTurn(threadId: string, turnId: string | undefined): Tracer.AnySpan | undefined {
     return this.observers.observersOf(threadId).flatMap((observer) => observer.span?.(turnId) ?? [])[0]
   }

@@ -1,10 +1,10 @@
 /**
- * Runs the handlers of the server's requests, each in a fiber of its own. A request is answered at most once, is not run
- * again when it comes again with the same id, and is forgotten when the server resolves it, its turn or the connection
- * ends. An answer that the server does not show to have read is followed by an error, which ends the request there.
+ * Runs the handlers of server requests, each in its own fiber. A request is answered at most once, and its handler does
+ * not run again when the server repeats the request with the same id. A request is forgotten when the server resolves
+ * it, when its turn ends, or when the connection ends.
  *
- * When a lost connection is made again and the server goes on, it asks again what was not answered, under the same id
- * (measured on 0.169). The handler is then still the one that was asked first: it may be a person who has begun to read.
+ * docs/codex-behaviour.md, "A request that waits comes again, under its id, to whoever resumes the thread". So after a
+ * restart the first handler keeps running: it may be a person who has begun to read.
  */
 import { serverRequests } from "@effect-codex/protocol/Methods"
 import * as Sent from "@effect-codex/protocol/Sent"
@@ -41,17 +41,17 @@ export interface Message {
   readonly params: unknown
 }
 
-/** Where answers are sent. */
+/** The transport that answers are sent to. */
 export interface Outgoing {
   readonly link: { readonly transport: Pick<Transport["Service"], "send" | "maxSendBytes"> }
 }
 
-/** Where problems are told. */
+/** Receives reports of problems. */
 export interface Log {
   readonly tell: (diagnostic: Diagnostic) => void
-  /** Params do not fit. The request is refused, or its handler gets the others. */
+  /** Reports params that do not fit. Either the request is refused, or its handler gets the rest. */
   readonly undecodableServerRequest: (method: string, issue: string, isRefused: boolean) => void
-  /** How many frames the server has dropped, as its log tells, and why it dropped the last one. */
+  /** How many frames the server has dropped according to its log, and why it dropped the last one. */
   readonly dropped: () => { readonly count: number; readonly reason: string }
 }
 
@@ -65,7 +65,7 @@ interface Parts {
   readonly notices: { readonly undecided: (method: Method) => void }
   readonly telemetry: {
     readonly handled: (method: string, outcome: Outcome) => void
-    /** A request that no handler is asked for was answered with an error. */
+    /** A request was answered with an error without running a handler. */
     readonly rejected: (method: string) => void
   }
   /** How long a handler may take. */
@@ -82,37 +82,37 @@ const isSame = (a: Message, b: Message): boolean => {
   try {
     return a.method === b.method && JSON.stringify(a.params) === JSON.stringify(b.params)
   } catch {
-    // JSON may be nested more deeply than the stack is.
+    // Deeply nested JSON may overflow the stack.
     return false
   }
 }
 
 const toolFailed = {
   success: false,
-  contentItems: [{ type: "inputText", text: "The tool has failed unexpectedly, or took too long." }]
+  contentItems: [{ type: "inputText", text: "The tool failed unexpectedly or took too long." }]
 }
 
-// Far beyond what a server has open at once. A server that never resolves must not fill the memory.
+// Far beyond what a server has open at once. Bounds memory against a server that never resolves a request.
 const maxWaiting = 4096
 const maxAnswered = 4096
 
 const quoted = (name: string): string => visible(name, 100)
 
-// A wrong image would spoil the thread: the model refuses it in every later request, too.
+// A bad image would ruin the thread: the model would refuse it in every later request, too.
 const shown = (method: string, answer: unknown, report: (text: string) => void): unknown =>
   method === "item/tool/call" && guardOf(Sent.DynamicToolCallResponse)(answer)
-    ? toolAnswer(answer, (problem) => report(`a tool answered with what codex does not take: ${problem}`))
+    ? toolAnswer(answer, (problem) => report(`codex does not accept the answer of a tool: ${problem}`))
     : answer
 
 const isMethod = (name: string): name is Method => Object.hasOwn(serverRequests, name)
 
-/** What answers in place of a handler that gives no answer. */
+/** The frame that replaces the answer of a handler that failed. */
 const instead = (request: RawRequest): Effect.Effect<string> => {
   const { id, method } = request
   if (!isMethod(method)) return Effect.succeed(frameOf(id, refused(-32603, "The client cannot answer this request.")))
-  // The default says that there is no such tool, and here is one.
+  // The default would claim that the tool does not exist.
   if (method === "item/tool/call") return Effect.succeed(frameOf(id, { result: toolFailed }))
-  // The other defaults do not look at the params, which nobody may have checked.
+  // The params may be unchecked, but the other defaults do not read them.
   return Effect.match((defaults[method] as RawHandler)(request), {
     onSuccess: (result) => frameOf(id, { result }),
     onFailure: (error) =>
@@ -124,13 +124,13 @@ const instead = (request: RawRequest): Effect.Effect<string> => {
 }
 
 const unfit = (method: string, answer: unknown, isRaw: boolean): string =>
-  isRaw || !isMethod(method) ? "it is no JSON" : issueOf<unknown>(serverRequests[method].result, answer)
+  isRaw || !isMethod(method) ? "it is not JSON" : issueOf<unknown>(serverRequests[method].result, answer)
 
 export class ServerRequestFibers {
-  /** Answered requests stay until the server says that it took the answer: until then it may send them again. */
+  /** Keeps answered requests until the server resolves them: until then it may send them again. */
   private readonly known = new Map<RequestId, Known>()
   private readonly answered = new Set<RequestId>()
-  /** What a lost connection asked and the next one has not asked again yet, with the answer once there is one. */
+  /** Requests of a lost connection that the next one has not repeated yet, with the answer once it exists. */
   private readonly unasked = new Map<RequestId, string | undefined>()
   private readonly items = new AskedItems()
   private readonly parts: Parts
@@ -170,14 +170,14 @@ export class ServerRequestFibers {
         responding,
         Effect.sync(() => {
           router.handled(origin)
-          // The server resolves only what belongs to a thread.
+          // The server resolves only requests that belong to a thread.
           if (origin.threadId === undefined) this.known.delete(id)
           else this.onAnswered(id)
         })
       )
     )
     const hasEnded = fiber.pollUnsafe() !== undefined
-    // It may have run to its end on the spot.
+    // The fiber may already have ended.
     if (origin.threadId !== undefined || !hasEnded) this.known.set(id, { fiber, message, origin })
     if (hasEnded) this.onAnswered(id)
   }
@@ -204,15 +204,15 @@ export class ServerRequestFibers {
     this.items.turnEnded(threadId, turnId)
   }
 
-  /** No turn of the thread waits for an answer. */
+  /** Called when no turn of the thread waits for an answer. */
   idle(threadId: string): void {
     this.answers.idle(threadId)
   }
 
-  /** The connection is lost. What was asked of those threads may be asked again on the next one, and waits for that. */
+  /** Called when the connection is lost. Requests of threads that may continue are kept for the next connection. */
   lost(mayGoOn: (threadId: string) => boolean): void {
     for (const [id, { origin }] of this.known) {
-      // What was answered is not asked again, unless the answer was lost: then it is a new question.
+      // The server repeats an answered request only if the answer was lost; it then counts as a new request.
       if (origin.threadId === undefined || !mayGoOn(origin.threadId) || this.answered.has(id)) this.forget(id)
       else if (!this.unasked.has(id)) this.unasked.set(id, undefined)
     }
@@ -228,19 +228,19 @@ export class ServerRequestFibers {
   // For the client
   // ---------------------------------------------------------------------------
 
-  /** The server tells nothing of the thread any more, until it asks something of it again. */
+  /** Called when this connection leaves a thread: the server then sends nothing about it, except new requests. */
   unsubscribed(threadId: string): void {
     this.answers.untell(threadId)
   }
 
-  /** What still waits to be asked again of a thread will not be. */
+  /** Forgets the thread's requests that still wait to be repeated: they will not be. */
   settled(threadId: string): void {
     for (const id of this.unasked.keys()) {
       if (this.known.get(id)?.origin.threadId === threadId) this.forget(id)
     }
   }
 
-  /** The requests whose handlers run, of a turn and of the agents that work for it. */
+  /** The methods of the requests whose handlers are running, for a turn and the subagents that work for it. */
   open(threadId: string, turnId: string): ReadonlyArray<string> {
     return [...this.known.values()].flatMap(({ fiber, message, origin }) =>
       this.parts.router.isFor(origin, threadId, turnId) && fiber.pollUnsafe() === undefined ? [message.method] : []
@@ -273,7 +273,7 @@ export class ServerRequestFibers {
       return reject(
         -32601,
         `This client does not know the method ${quoted(name)}.`,
-        `the server sent a request of the unknown method ${quoted(name)}`
+        `the server sent a request with the unknown method ${quoted(name)}`
       )
     }
     if (this.known.size - this.answered.size >= maxWaiting) {
@@ -293,7 +293,7 @@ export class ServerRequestFibers {
       if (rest === undefined) return reject(-32602, `The params of ${name} do not fit: ${issue}`)
       request = { ...request, ...rest }
     }
-    // A span keeps its result, and an answer may be a secret: so it is sent within the span.
+    // A span keeps its effect's result, and an answer may be secret: so the answer is sent within the span.
     return this.handle(found, request).pipe(
       Effect.flatMap(answer),
       Effect.withSpan(`ServerRequests.${quoted(name)}`, {
@@ -303,7 +303,7 @@ export class ServerRequestFibers {
     )
   }
 
-  /** The answer of its handler, or else of the default. */
+  /** The frame of the handler's answer, or of the default's if the handler fails. */
   private handle({ fits, handler, isRaw, undecided }: Found, request: RawRequest): Effect.Effect<string> {
     const { id, method } = request
     const { notices, state, telemetry, timeout } = this.parts
@@ -335,15 +335,17 @@ export class ServerRequestFibers {
       const { value } = exit.value
       if (!fits(value)) {
         telemetry.handled(method, "default")
-        return this.unanswered(request, `gave an answer that does not fit the protocol: ${unfit(method, value, isRaw)}`)
+        const issue = unfit(method, value, isRaw)
+        return this.unanswered(request, `returned an answer that does not fit the protocol: ${issue}`)
       }
       telemetry.handled(method, "answered")
+      // Not `undefined`: JSON would leave out `result`, and the server would not take the frame for a reply.
       const result = shown(method, value ?? null, (text) => this.report(text))
-      // A reply without a result is none.
+
       const frame = Frame.encode({ id, result }, state.link.transport.maxSendBytes)
       return Result.isSuccess(frame)
         ? Effect.succeed(frame.success)
-        : this.unanswered(request, `gave an answer that cannot be sent: ${frame.failure}`)
+        : this.unanswered(request, `returned an answer that cannot be sent: ${frame.failure}`)
     })
   }
 
@@ -373,7 +375,7 @@ export class ServerRequestFibers {
     entry.fiber.interruptUnsafe()
   }
 
-  /** Whether it is taken up again. A process that was started since may use the id for something else. */
+  /** Whether the request is already known. A restarted process may reuse the id for a different request. */
   private takeUp(message: Message): boolean {
     const { id } = message
     if (!this.unasked.has(id)) return this.known.has(id)

@@ -1,9 +1,8 @@
 /**
- * The params of the server's requests that a handler can do without. One of them that does not fit is no reason to refuse the
- * request.
+ * The params of server requests that a handler can do without. If only these do not fit, the request is not refused.
  *
- * Everything else has to fit: what identifies the request, and whatever an answer grants or gives away. A handler that does not
- * see `additionalPermissions` would accept more than it knows of.
+ * All other params must fit: those that identify the request, and those that decide what an answer grants. A handler
+ * that did not see `additionalPermissions` would accept more than it knows.
  */
 import type { Lazy } from "@effect-codex/protocol/Lazy"
 import type { ServerRequests } from "@effect-codex/protocol/Methods"
@@ -30,7 +29,7 @@ const spare = {
 
 type Spare = typeof spare
 
-/** What a handler gets: the keys that it can do without may be missing. */
+/** The params that a handler gets: those that it can do without may be missing. */
 export type ParamsOf<M extends keyof Protocol> = M extends keyof Spare ? Sparing<Protocol[M], Spare[M][number]>
   : Protocol[M]
 
@@ -38,7 +37,7 @@ type Sparing<P, K> = Omit<P, K & keyof P> & Partial<Pick<P, K & keyof P>>
 
 const spareKeys: ReadonlyMap<string, ReadonlyArray<string>> = new Map(Object.entries(spare))
 
-/** Params that do not fit as a whole, without what can be spared of them. Undefined if the request has to be refused. */
+/** Removes dispensable params that do not fit. Undefined if the request must be refused. */
 export const sparing = (
   method: string,
   schema: Lazy<unknown>,

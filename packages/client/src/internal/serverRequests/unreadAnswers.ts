@@ -1,6 +1,6 @@
 /**
- * Sends the answers to the server's requests, and watches whether the server shows that it has read them. An answer that it
- * does not show to have read is followed by an error, which ends the request there.
+ * Sends the answers to server requests, and watches for signs that the server has read them. If there is no sign, it
+ * sends an error after the answer, which ends the request on the server.
  */
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -13,10 +13,7 @@ import { frameOf, refused, type RequestId } from "./answerFrames.ts"
 import { originOf } from "./router.ts"
 import type { Log, Message, Outgoing } from "./serverRequestFibers.ts"
 
-/**
- * How the server shows that it has read an answer, which it does within milliseconds (measured on 0.169). It resolves a
- * request of a thread, but for the call of a tool, whose item it completes. Of what belongs to no thread it shows nothing.
- */
+/** docs/codex-behaviour.md, "The server shows within milliseconds that it has read an answer". */
 const resolvedWhenRead: ReadonlySet<string> = new Set<Method>([
   "item/commandExecution/requestApproval",
   "item/fileChange/requestApproval",
@@ -25,28 +22,28 @@ const resolvedWhenRead: ReadonlySet<string> = new Set<Method>([
   "mcpServer/elicitation/request"
 ])
 
-// A busy server, or a slow connection with a large answer, must not be told off. It reads in order: what is said after
-// an answer never comes before it, and it ignores what comes after one that it has read (measured).
+// In nanoseconds. Generous, for busy servers, slow connections and large answers. A late error does no harm:
+// docs/codex-behaviour.md, "The server ignores what comes after an answer that it has read".
 const readWithin = 10_000_000_000n
 
 interface Unread {
   readonly threadId: string | undefined
-  /** Of the call of a tool. */
+  /** The id of the tool call's item; undefined for other requests. */
   readonly itemId: string | undefined
   readonly method: string
-  /** How many frames the server had dropped before. */
+  /** How many frames the server had dropped before this answer. */
   readonly dropped: number
-  /** In nanoseconds; undefined while it is being sent. */
+  /** Monotonic, in nanoseconds; undefined while the answer is being sent. */
   readonly until?: bigint
 }
 
-// Far beyond the threads of a client. Bounds memory.
+// Far beyond the threads of one client. Bounds memory.
 const maxUntold = 4096
 
 export class UnreadAnswers {
   private readonly unread = new Map<RequestId, Unread>()
   private isWatching = false
-  /** The threads of which the server shows nothing. */
+  /** docs/codex-behaviour.md, "A connection that has left the thread is not shown that its answer was read". */
   private readonly untold = new Set<string>()
   private readonly clock: Clock.Clock
   private readonly fork: (effect: Effect.Effect<void>) => void
@@ -75,7 +72,7 @@ export class UnreadAnswers {
     const entry: Unread = { threadId, itemId, method, dropped: this.log.dropped().count }
     this.unread.set(id, entry)
     return Effect.map(this.write(frame), () => {
-      // It may have been read before a full pipe has let all of it pass.
+      // The server may have read the answer before the write to a full pipe returned.
       if (this.unread.get(id) !== entry) return
       this.unread.delete(id)
       this.unread.set(id, { ...entry, until: this.clock.monotonicTimeNanosUnsafe() + readWithin })
@@ -90,7 +87,7 @@ export class UnreadAnswers {
     this.fork(this.send(message, frame))
   }
 
-  /** It was read, or does not matter any more. */
+  /** Stops watching an answer that was read, or no longer matters. */
   forget(id: RequestId): void {
     this.unread.delete(id)
   }
@@ -101,21 +98,21 @@ export class UnreadAnswers {
     }
   }
 
-  /** No turn of the thread waits for an answer. */
+  /** Stops watching the thread's answers: none of its turns waits for one. */
   idle(threadId: string): void {
     for (const [id, entry] of this.unread) {
       if (entry.threadId === threadId) this.unread.delete(id)
     }
   }
 
-  /** The server shows nothing of the thread any more. */
+  /** Called when the server stops notifying this connection about the thread. */
   untell(threadId: string): void {
     this.untold.add(threadId)
     if (this.untold.size > maxUntold) this.untold.delete(this.untold.values().next().value!)
     this.idle(threadId)
   }
 
-  /** It shows something of it again. */
+  /** Called when the server notifies this connection about the thread again. */
   tell(threadId: string): void {
     this.untold.delete(threadId)
   }
@@ -124,7 +121,7 @@ export class UnreadAnswers {
     return Effect.suspend(() => this.state.link.transport.send(frame))
   }
 
-  /** One timer for all, because the oldest stands first. */
+  /** One timer for all answers: the oldest comes first in the map. */
   private readonly watch: Effect.Effect<void> = Effect.suspend(() => {
     for (const [id, entry] of this.unread) {
       if (entry.until === undefined) continue
@@ -135,7 +132,7 @@ export class UnreadAnswers {
     return Effect.void
   })
 
-  /** A turn would wait for its answer without end. */
+  /** Sends an error after the answer; otherwise the turn would wait for ever. */
   private takeBack(id: RequestId, entry: Unread): Effect.Effect<void> {
     this.unread.delete(id)
     const { count, reason } = this.log.dropped()
@@ -143,8 +140,8 @@ export class UnreadAnswers {
     this.log.tell({
       _tag: "HandlerProblem",
       message:
-        `codex has not read the answer to its request ${entry.method} within 10 seconds${why}. It is told that the ` +
-        "request has failed, so that its turn goes on."
+        `codex did not read the answer to its request ${entry.method} within 10 seconds${why}. The client answers ` +
+        "with an error, so that the turn continues."
     })
     return this.write(frameOf(id, refused(-32603, "The client's answer could not be read.")))
   }
