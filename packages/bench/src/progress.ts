@@ -13,8 +13,8 @@ export interface Passed {
 const sum = (numbers: ReadonlyArray<number>): number => numbers.reduce((a, b) => a + b, 0)
 
 /**
- * Estimates the time until all comparisons of a part are done, `elapsedMs` into the current round. A comparison that has
- * begun is judged by the average of its rounds, another by the number of its runs and the average run of the part.
+ * Estimates the time until all comparisons of a part are done, `elapsedMs` into the current round. A comparison that
+ * has begun is judged by the average of its rounds, another by the number of its runs and the average run of the part.
  * `undefined` until a round has passed.
  */
 export const msLeft = (

@@ -5,8 +5,8 @@
  *
  * **What it does**
  *
- * The handshake; threads (start, resume, fork, read, list, search, name, archive, unarchive, delete, settings); turns with
- * their items and deltas; steering and interruption; commands and patches with their approvals; dynamic tools;
+ * The handshake; threads (start, resume, fork, read, list, search, name, archive, unarchive, delete, settings); turns
+ * with their items and deltas; steering and interruption; commands and patches with their approvals; dynamic tools;
  * questions to the user and requests for permissions (in threads whose `config` enables
  * `features.default_mode_request_user_input` and `features.request_permissions_tool`); failures of the model; the list
  * of models; logins with a key and in the browser. The cases of `Contract` compare it with the real server: the frames,

@@ -1,7 +1,7 @@
 /**
- * A codex app-server that is started before Effect is loaded, so that both happen at the same time. Who starts a process
- * with the very command and environment takes the one that runs already, and nobody else does: whatever makes the two
- * differ costs the time that would have been saved, and nothing more.
+ * A codex app-server that is started before Effect is loaded, so that both happen at the same time. Who starts a
+ * process with the very command and environment takes the one that runs already, and nobody else does: whatever makes
+ * the two differ costs the time that would have been saved, and nothing more.
  *
  * Nothing here or in what it imports may import Effect.
  */
@@ -111,8 +111,8 @@ const end = (child: Child): void => {
 }
 
 /**
- * Starts codex as `CodexNode.layer` would, and gives what ends it unless it was taken. What goes wrong is not told: the layer
- * then starts codex itself, and tells. On Windows, where processes are ended in another way, nothing is started.
+ * Starts codex as `CodexNode.layer` would, and gives what ends it unless it was taken. What goes wrong is not told: the
+ * layer then starts codex itself, and tells. On Windows, where processes are ended in another way, nothing is started.
  */
 export const start = (options: Options): () => void => {
   const nothing = () => {}

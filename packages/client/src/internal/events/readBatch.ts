@@ -1,9 +1,9 @@
 /**
- * What one read of the connection leaves to be done once all of its frames are handed over: the readers to wake, each once,
- * and what must run last.
+ * What one read of the connection leaves to be done once all of its frames are handed over: the readers to wake, each
+ * once, and what must run last.
  *
- * Completing a deferred runs those who wait for it, and forking a fiber runs it, on the spot. They are to see all that has
- * arrived, so the reader defers both to the end of the read.
+ * Completing a deferred runs those who wait for it, and forking a fiber runs it, on the spot. They are to see all that
+ * has arrived, so the reader defers both to the end of the read.
  */
 
 export interface Touchable {

@@ -23,7 +23,8 @@ import { clientIdOf, isQuiet } from "./storedTurn.ts"
 import type { TurnStateOptions } from "./turnState.ts"
 import { TurnState } from "./turnState.ts"
 
-// Unknown turns that are opened for one start. Bounds memory against a misbehaving server; a healthy one has one or two.
+// Unknown turns that are opened for one start. Bounds memory against a misbehaving server; a healthy one has one or
+// two.
 const maxOpened = 256
 
 /** A start that is outstanding. */

@@ -1,4 +1,6 @@
-/** Starts codex for the first turn while the client is loaded. Neither this module nor what it imports imports Effect. */
+/**
+ * Starts codex for the first turn while the client is loaded. Neither this module nor what it imports imports Effect.
+ */
 import * as EarlyProcess from "@effect-codex/node/internal/earlyProcess"
 import { check, type Run } from "./checks.ts"
 import { serverOptions } from "./serverOptions.ts"
