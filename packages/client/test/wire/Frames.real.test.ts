@@ -90,7 +90,7 @@ describe("a frame that codex drops", () => {
       yield* Effect.forkScoped(rpc.request("thread/loaded/list", {}))
       const diagnostic = Option.getOrUndefined(yield* Fiber.join(told))
       assert.deepInclude(diagnostic, { _tag: "FrameDropped" })
-      assert.match(diagnostic?.message ?? "", /^codex app-server dropped a message of this client, .*hex escape/)
+      assert.match(diagnostic?.message ?? "", /^codex app-server dropped a message of this client that .*hex escape/)
       assert.strictEqual((yield* rpc.diagnostics).dropped, 1)
     }),
     faulty([

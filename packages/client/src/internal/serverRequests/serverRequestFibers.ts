@@ -341,7 +341,6 @@ export class ServerRequestFibers {
       telemetry.handled(method, "answered")
       // Not `undefined`: JSON would leave out `result`, and the server would not take the frame for a reply.
       const result = shown(method, value ?? null, (text) => this.report(text))
-
       const frame = Frame.encode({ id, result }, state.link.transport.maxSendBytes)
       return Result.isSuccess(frame)
         ? Effect.succeed(frame.success)
