@@ -1,7 +1,7 @@
 /** A thread that runs a turn already, in memory. */
-import type { CodexError } from "@effect-codex/client"
+import { AppServerRpc, Codex, type CodexError, type Thread } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Option, Scope, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Option, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 import * as Fake from "../support/fakeServer.ts"
 
@@ -464,6 +464,56 @@ describe("a start whose reply names no turn", () => {
     }))
 })
 
+const goal = {
+  threadId: Fake.threadId,
+  objective: "Do it.",
+  tokenBudget: null,
+  tokensUsed: 0,
+  timeUsedSeconds: 0,
+  createdAt: 1,
+  updatedAt: 1
+}
+
+const goalTold = (status: string) =>
+  Fake.notification("thread/goal/updated", { threadId: Fake.threadId, turnId: null, goal: { ...goal, status } })
+
+/** Takes a goal, and begins its first turn. Runs `meanwhile` once the thread is the goal's. */
+const setGoal = Effect.fnUntraced(function*(server: Fake.FakeServer, meanwhile: Effect.Effect<void> = Effect.void) {
+  const reading = yield* server.expect("thread/read")
+  yield* meanwhile
+  yield* server.reply(reading, { thread: Fake.threadStarted().thread })
+  yield* Effect.flatMap(server.expect("thread/goal/clear"), (request) => server.reply(request, { cleared: false }))
+  yield* Effect.flatMap(
+    server.expect("thread/goal/set"),
+    (request) => server.reply(request, { goal: { ...goal, status: "active" } })
+  )
+  yield* server.send(goalTold("active"), Fake.started("turn-1"))
+})
+
+/** Ends the goal's first turn, and returns when that was heard: a later call has been answered then. */
+const endBetween = Effect.fnUntraced(function*(server: Fake.FakeServer, thread: Thread.Thread) {
+  yield* server.send(Fake.completed("turn-1"))
+  const naming = yield* Effect.forkScoped(thread.setName("a name"))
+  yield* Effect.flatMap(server.next, (request) => server.reply(request, {}))
+  yield* Fiber.join(naming)
+})
+
+/** The error of a call that sends nothing, or else what it sends. */
+const outcomeOf = (server: Fake.FakeServer, call: Effect.Effect<unknown, CodexError.CodexError>) =>
+  Effect.raceFirst(Effect.flip(call), server.next)
+
+/** A thread that each call has to subscribe to again. */
+const unsubscribed = Effect.gen(function*() {
+  const connected = yield* Fake.connectThread()
+  const leaving = yield* Effect.forkScoped(connected.thread.unsubscribe)
+  yield* Effect.flatMap(
+    connected.server.expect("thread/unsubscribe"),
+    (request) => connected.server.reply(request, { status: "unsubscribed" })
+  )
+  yield* Fiber.join(leaving)
+  return connected
+})
+
 describe("a thread with a goal", () => {
   it.effect("is asked nothing for a goal that cannot be set", () =>
     Effect.gen(function*() {
@@ -484,42 +534,73 @@ describe("a thread with a goal", () => {
       const { server, thread } = yield* Fake.connectThread()
       const scope = yield* Scope.make()
       const starting = yield* thread.startGoal("Do it.").pipe(Scope.provide(scope), Effect.forkScoped)
-      const status = (status: string) =>
-        Fake.notification("thread/goal/updated", {
-          threadId: Fake.threadId,
-          turnId: null,
-          goal: { ...goal, status }
-        })
-      const goal = {
-        threadId: Fake.threadId,
-        objective: "Do it.",
-        tokenBudget: null,
-        tokensUsed: 0,
-        timeUsedSeconds: 0,
-        createdAt: 1,
-        updatedAt: 1
-      }
-      yield* Effect.flatMap(server.expect("thread/read"), (request) =>
-        server.reply(request, { thread: Fake.threadStarted().thread }))
-      yield* Effect.flatMap(server.expect("thread/goal/clear"), (request) =>
-        server.reply(request, { cleared: false }))
-      yield* Effect.flatMap(server.expect("thread/goal/set"), (request) =>
-        server.reply(request, { goal: { ...goal, status: "active" } }))
-      yield* server.send(status("active"), Fake.started("turn-1"))
+      yield* setGoal(server)
       const turn = yield* Fiber.join(starting)
-      yield* server.send(Fake.completed("turn-1"))
-      // The end of the turn was heard once a later call has been answered.
-      const naming = yield* Effect.forkScoped(thread.setName("a name"))
-      yield* Effect.flatMap(server.expect("thread/name/set"), (request) =>
-        server.reply(request, {}))
-      yield* Fiber.join(naming)
+      yield* endBetween(server, thread)
       assert.deepInclude(yield* Effect.flip(thread.run("go")), { _tag: "ThreadBusy", activeTurnId: turn.id })
       const queued = yield* Effect.forkScoped(thread.run("go", { whenBusy: "queue" }))
       yield* Effect.yieldNow
-      yield* server.send(Fake.started("turn-2"), status("complete"), Fake.completed("turn-2"))
+      yield* server.send(Fake.started("turn-2"), goalTold("complete"), Fake.completed("turn-2"))
       assert.strictEqual((yield* turn.result).status, "completed")
       const request = yield* server.expect("turn/start")
       yield* server.send(reply(request, "turn-3"), Fake.started("turn-3"), Fake.completed("turn-3"))
       assert.strictEqual((yield* Fiber.join(queued)).id, "turn-3")
+    }))
+
+  it.effect("takes no turn of another client on the same connection between two turns of the goal", () =>
+    Effect.gen(function*() {
+      const { rpc, server, thread } = yield* Fake.connectThread()
+      const layer = Codex.layer().pipe(Layer.provide(Layer.succeed(AppServerRpc.AppServerRpc, rpc)))
+      const other = yield* Effect.provide(Codex.Codex, yield* Layer.build(layer))
+      const resuming = yield* Effect.forkScoped(other.resumeThread(Fake.threadId))
+      yield* Effect.flatMap(server.expect("thread/resume"), (request) => server.reply(request, Fake.threadStarted()))
+      const same = yield* Fiber.join(resuming)
+      const starting = yield* Effect.forkScoped(thread.startGoal("Do it."))
+      yield* setGoal(server)
+      const turn = yield* Fiber.join(starting)
+      yield* endBetween(server, thread)
+      const outcome = yield* outcomeOf(server, same.run("go"))
+      yield* server.send(goalTold("complete"), Fake.started("turn-2"), Fake.completed("turn-2"))
+      yield* turn.result
+      assert.deepInclude(outcome, { _tag: "ThreadBusy", activeTurnId: turn.id })
+    }))
+
+  it.effect("lets a turn that was asked for before the goal began wait for the goal's end", () =>
+    Effect.gen(function*() {
+      const { server, thread } = yield* unsubscribed
+      const starting = yield* Effect.forkScoped(thread.startGoal("Do it."))
+      const ofGoal = yield* server.expect("thread/resume")
+      const running = yield* Effect.forkScoped(thread.run("go", { whenBusy: "queue" }))
+      const ofTurn = yield* server.expect("thread/resume")
+      yield* server.reply(ofGoal, Fake.threadStarted())
+      yield* setGoal(server, server.reply(ofTurn, Fake.threadStarted()))
+      const turn = yield* Fiber.join(starting)
+      yield* endBetween(server, thread)
+      yield* Effect.forkScoped(thread.setName("another name"))
+      const next = yield* server.next
+      yield* server.send(goalTold("complete"), Fake.started("turn-2"), Fake.completed("turn-2"))
+      yield* turn.result
+      assert.strictEqual(next.method, "thread/name/set")
+      const request = yield* server.expect("turn/start")
+      yield* server.send(reply(request, "turn-3"), Fake.started("turn-3"), Fake.completed("turn-3"))
+      assert.strictEqual((yield* Fiber.join(running)).id, "turn-3")
+    }))
+
+  it.effect("takes one of two goals that are started at once, and stays that one's", () =>
+    Effect.gen(function*() {
+      const { server, thread } = yield* unsubscribed
+      const starting = yield* Effect.forkScoped(thread.startGoal("Do it."))
+      const ofFirst = yield* server.expect("thread/resume")
+      const refused = yield* Effect.forkScoped(Effect.flip(thread.startGoal("Do that.")))
+      const ofSecond = yield* server.expect("thread/resume")
+      yield* server.reply(ofFirst, Fake.threadStarted())
+      yield* setGoal(server, server.reply(ofSecond, Fake.threadStarted()))
+      const turn = yield* Fiber.join(starting)
+      yield* endBetween(server, thread)
+      const outcome = yield* outcomeOf(server, thread.run("go"))
+      yield* server.send(goalTold("complete"), Fake.started("turn-2"), Fake.completed("turn-2"))
+      yield* turn.result
+      assert.deepInclude(outcome, { _tag: "ThreadBusy", activeTurnId: turn.id })
+      assert.deepInclude(yield* Fiber.join(refused), { _tag: "ThreadBusy" })
     }))
 })

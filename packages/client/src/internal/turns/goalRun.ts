@@ -251,9 +251,14 @@ export const start = Effect.fnUntraced(function*(
 ): Effect.fn.Return<readonly [GoalState, TurnState], ResumeError | ThreadBusy, Scope.Scope> {
   const { limits, rpc, threads } = running
   const { ready, restore, stallTimeout, ...turnOptions } = startOptions
-  const other = threads.goalOn(threadId)
-  if (other !== undefined) return yield* busyWithGoal(other)
+  const free = Effect.suspend(() => {
+    const other = threads.goalOn(threadId)
+    return other === undefined ? Effect.void : Effect.fail(busyWithGoal(other))
+  })
+  yield* free
   yield* ready
+  // Another goal may have been quicker.
+  yield* free
   const goal = new GoalState(threadId, { ...turnOptions, rpc, limits }, restore)
   const [turn] = yield* inOwnScope(Effect.gen(function*() {
     // Added before everything that can end the turn, so that it closes last.

@@ -7,7 +7,7 @@ import * as RcMap from "effect/RcMap"
 import * as Scope from "effect/Scope"
 import { ThreadBusy } from "../../CodexError.ts"
 import { membersOf } from "../protocol/members.ts"
-import { internalsOf, type Rpc } from "../rpcInternals.ts"
+import { internalsOf, type Rpc, type RpcInternals } from "../rpcInternals.ts"
 import { scopeEnded } from "../scopeEnded.ts"
 import * as AfterRestart from "./afterRestart.ts"
 import type { GoalState } from "./goalState.ts"
@@ -22,8 +22,8 @@ export interface Threads {
   /** Runs an effect while no turn of the thread is being started. */
   readonly exclusively: (threadId: string) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /**
-   * The goal that this client runs on the thread. Undefined once it is over, which may be before its scope
-   * closes.
+   * The goal that a client on this connection runs on the thread. Undefined once it is over, which may be before
+   * its scope closes.
    */
   readonly goalOn: (threadId: string) => GoalState | undefined
   /** Gives the thread to a goal until the scope closes. */
@@ -36,6 +36,18 @@ export interface Threads {
  */
 export const busyWithGoal = ({ id, threadId }: GoalState): ThreadBusy =>
   new ThreadBusy({ threadId, activeTurnId: id ?? "", delivered: false })
+
+// The clients on one connection share their threads, and between two of its turns nothing else shows a goal.
+const goalsOfConnections = new WeakMap<RpcInternals, Map<string, GoalState>>()
+
+const goalsOf = (rpc: Rpc): Map<string, GoalState> => {
+  const connection = internalsOf(rpc)
+  const known = goalsOfConnections.get(connection)
+  if (known !== undefined) return known
+  const made = new Map<string, GoalState>()
+  goalsOfConnections.set(connection, made)
+  return made
+}
 
 /** Whether the turn's first message has our id. Assumed where the server does not say. */
 const isStoredAsOurs = (rpc: Rpc, turn: TurnState): Effect.Effect<boolean> =>
@@ -74,7 +86,7 @@ export const make = Effect.fnUntraced(function*(
       return route
     })
   })
-  const goals = new Map<string, GoalState>()
+  const goals = goalsOf(rpc)
 
   return {
     route: (threadId) => RcMap.get(routes, threadId),

@@ -12,6 +12,7 @@ import { AppServerTimeout } from "../../CodexError.ts"
 import { call } from "../protocol/uses.ts"
 import { scopeEnded } from "../scopeEnded.ts"
 import * as AfterRestart from "./afterRestart.ts"
+import type { GoalState } from "./goalState.ts"
 import type { StartRequest, Steer } from "./startRequest.ts"
 import * as StoredTurn from "./storedTurn.ts"
 import type { Starting, ThreadRoute } from "./threadRoute.ts"
@@ -197,9 +198,22 @@ const steerOrStart = (
   })
 }
 
+/** A goal owns its thread, also between two of its turns. */
+const waitFor = (
+  goal: GoalState,
+  { onWait, whenBusy }: Pick<StartOptions, "onWait" | "whenBusy">
+): Effect.Effect<void, ThreadBusy> => {
+  if (whenBusy !== "queue") return Effect.fail(busyWithGoal(goal))
+  onWait?.()
+  return Effect.asVoid(Effect.exit(goal.awaitEnd))
+}
+
 const startOrSteer = (start: Start): Effect.Effect<TurnState, TurnStartError, Scope.Scope> =>
   Effect.suspend(() => {
-    const { onWait, route, whenBusy } = start
+    const { onWait, route, turns, whenBusy } = start
+    const goal = turns.threads.goalOn(route.threadId)
+    // It was set while the turn waited. One that is not set yet waits for the gate, and finds the turn running.
+    if (goal?.isSet === true) return Effect.andThen(waitFor(goal, start), startOrSteer(start))
     const active = route.activeTurnId
     if (active === undefined) return startNow(start)
     if (whenBusy === "fail") return Effect.fail(route.busy(active))
@@ -208,7 +222,6 @@ const startOrSteer = (start: Start): Effect.Effect<TurnState, TurnStartError, Sc
     return Effect.andThen(route.awaitIdle(), startOrSteer(start))
   })
 
-/** A goal owns its thread, also between two of its turns. */
 const awaitGoal = (
   turns: Turns,
   threadId: string,
@@ -216,10 +229,9 @@ const awaitGoal = (
 ): Effect.Effect<void, ThreadBusy> =>
   Effect.suspend(() => {
     const goal = turns.threads.goalOn(threadId)
-    if (goal === undefined) return Effect.void
-    if (options.whenBusy !== "queue") return Effect.fail(busyWithGoal(goal))
-    options.onWait?.()
-    return Effect.andThen(Effect.exit(goal.awaitEnd), awaitGoal(turns, threadId, options))
+    return goal === undefined
+      ? Effect.void
+      : Effect.andThen(waitFor(goal, options), awaitGoal(turns, threadId, options))
   })
 
 /** Sends a request that starts a turn. If the scope closes before the turn ends, the turn is stopped. */
