@@ -95,7 +95,10 @@ const derivations = new WeakMap<Rpc, RpcInternals>()
 
 /** Returns the internals of a service; derives them from the public members if it has none. */
 export const internalsOf = (rpc: Rpc & Keyed): RpcInternals => {
-  const known = rpc[key] ?? derivations.get(rpc)
+  const own = rpc[key]
+  // `Layer.mock` has a function for each member that it was not given.
+  if (typeof own === "object") return own
+  const known = derivations.get(rpc)
   if (known !== undefined) return known
   const made = derived(rpc)
   derivations.set(rpc, made)

@@ -112,6 +112,15 @@ describe("a client on a mock of the connection's public members", () => {
         assert.deepInclude(yield* Effect.flip(thread.run("go")), { _tag: "TransportError", reason })
       }
     }))
+
+  it.effect("starts a thread and runs a turn on `Layer.mock` with the members that it needs", () =>
+    Effect.gen(function*() {
+      const { connected, notifications, request, restarts, serverInfo } = (yield* mocked("the answer")).service
+      const mock = Layer.mock(AppServerRpc.AppServerRpc, { connected, notifications, request, restarts, serverInfo })
+      const codex = yield* Effect.provide(Codex.Codex, yield* Layer.build(Codex.layer().pipe(Layer.provide(mock))))
+      const thread = yield* codex.startThread()
+      assert.deepStrictEqual((yield* thread.run("go")).finalResponse, Option.some("the answer"))
+    }))
 })
 
 describe("a client on a wrapper that spreads the connection", () => {
