@@ -1,5 +1,5 @@
 /** Orders and faults of logins that the real server does not produce at will. What it does is in RealAuth.test.ts. */
-import { AppServerRpc, Auth, CodexError } from "@effect-codex/client"
+import { AppServerRpc, Auth, CodexError, Transport } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
 import {
   Context,
@@ -17,7 +17,16 @@ import {
 } from "effect"
 import { TestClock } from "effect/testing"
 import { argv } from "../../src/internal/launch.ts"
-import { ask, connect, type FakeServer, frame, type Message, notification } from "../support/fakeServer.ts"
+import {
+  ask,
+  connect,
+  type FakeServer,
+  frame,
+  initialized,
+  make,
+  type Message,
+  notification
+} from "../support/fakeServer.ts"
 
 const first = "6ab32f04-0910-4b4d-af17-068b4cbc0953"
 const second = "bbf08eaf-3a2d-4768-91e6-ccb06fe3d9b1"
@@ -584,4 +593,29 @@ describe("external tokens", () => {
       assert.include(lines[0], "workspace routing discovery failed")
     }).pipe(Effect.provide(Logger.layer([logger])), Effect.provideService(References.MinimumLogLevel, "Info"))
   })
+})
+
+describe("a login id that is too long to be sent back", () => {
+  it.effect("fails its cancelling, and lets the scope of its handle close", () =>
+    Effect.gen(function*() {
+      const server = yield* make
+      const transport = Layer.succeed(Transport.Transport, { ...server.client, maxSendBytes: 2000 })
+      const layer = Auth.layer.pipe(Layer.provide(AppServerRpc.layer()), Layer.provide(transport))
+      const starting = yield* Effect.forkScoped(Layer.build(layer))
+      yield* Effect.flatMap(server.expect("initialize"), (request) => server.reply(request, initialized))
+      const auth = Context.get(yield* Fiber.join(starting), Auth.Auth)
+      yield* server.next
+      const scope = yield* Scope.make()
+      const asking = yield* Effect.forkScoped(Scope.provide(auth.loginDeviceCode, scope))
+      yield* Effect.flatMap(server.expect("account/login/start"), (request) =>
+        server.reply(request, {
+          type: "chatgptDeviceCode",
+          loginId: "x".repeat(3000),
+          userCode: "ABCD-EFGH",
+          verificationUrl: "https://auth.example.com/device"
+        }))
+      const { cancel } = yield* Fiber.join(asking)
+      assert.deepInclude(yield* Effect.flip(cancel), { _tag: "DecodeError", method: "account/login/start" })
+      assert.deepStrictEqual(yield* Effect.exit(Scope.close(scope, Exit.void)), Exit.void)
+    }))
 })

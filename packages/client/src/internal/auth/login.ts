@@ -14,9 +14,8 @@ import * as Fiber from "effect/Fiber"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import type { CallError, ConnectionError, InvalidArgument } from "../../CodexError.ts"
-import { LoginFailed, type TransportError } from "../../CodexError.ts"
+import { DecodeError, LoginFailed, type TransportError } from "../../CodexError.ts"
 import { fromLoginEnd } from "../protocol/rpcErrors.ts"
-import { ownParams } from "../protocol/uses.ts"
 import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import { scopeEnded } from "../scopeEnded.ts"
 
@@ -92,7 +91,16 @@ export const start = <A extends { readonly loginId: string }, E>(
       if (outcome !== undefined) return Effect.void
       isCancelled = true
       return Effect.flatMap(
-        ownParams(rpc.request("account/login/cancel", { loginId: id })),
+        rpc.request("account/login/cancel", { loginId: id }).pipe(
+          // The id is the server's, and may be longer than what it takes.
+          Effect.catchTag(
+            "InvalidArgument",
+            ({ detail }) =>
+              Effect.fail(
+                new DecodeError({ method: "account/login/start", issue: `its loginId: ${detail}`, raw: reply })
+              )
+          )
+        ),
         ({ status }) =>
           status === "canceled"
             ? endAsCancelled("the login was cancelled.")
