@@ -217,7 +217,10 @@ export interface StructuredOutput<A> {
    * decoder. It replaces `outputSchema`; an answer that does not fit fails with `OutputInvalid`.
    */
   readonly output: Output<A>
-  /** How many times to ask the model again, on the same thread, when its answer does not fit. Default: 0. */
+  /**
+   * How many times to ask the model again, on the same thread, when its answer does not fit. The result is that of the
+   * last turn: it lacks the items and the usage of the turns before. Default: 0.
+   */
   readonly repair?: number | undefined
 }
 
