@@ -6,6 +6,7 @@ import type * as Response from "effect/ai/Response"
 import * as Option from "effect/Option"
 import * as CodexTool from "../CodexTool.ts"
 import type { Marker } from "./marker.ts"
+import type { FinishReason } from "./turnEnd.ts"
 
 /** A part that is the same in a complete answer and in a streamed one. */
 export type Part = Response.ToolCallPartEncoded | Response.ToolResultPartEncoded | Response.UrlSourcePartEncoded
@@ -119,7 +120,7 @@ const usageOf = (usage: TurnUsage | undefined): typeof Response.Usage.Encoded =>
 export const finish = (
   result: TurnResult<unknown>,
   marker: Marker,
-  reason: "stop" | "length"
+  reason: FinishReason
 ): Response.FinishPartEncoded => ({
   type: "finish",
   reason,
@@ -148,7 +149,7 @@ const isFinal = (item: Received.ThreadItem, items: ReadonlyArray<Received.Thread
 export const ofResult = (
   result: TurnResult<unknown>,
   answer: Answer,
-  reason: "stop" | "length",
+  reason: FinishReason,
   text = Option.getOrElse(result.finalResponse, () => "")
 ): Array<Response.PartEncoded> => {
   const metadata = { codex: answer.marker }
