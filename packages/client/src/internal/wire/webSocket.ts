@@ -9,16 +9,17 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { constVoid } from "effect/Function"
-import * as Predicate from "effect/Predicate"
-import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import * as Socket from "effect/socket/Socket"
-import { AppServerConnectError, TransportError } from "../../CodexError.ts"
+import type { AppServerConnectError } from "../../CodexError.ts"
+import { TransportError } from "../../CodexError.ts"
 import type { Transport, WebSocketOptions } from "../../Transport.ts"
 import { scopeEnded } from "../scopeEnded.ts"
 import { exceeds } from "./frame.ts"
 import { frameTooLarge } from "./frameTooLarge.ts"
+import * as Platform from "./platformWebSocket.ts"
+import { Handshake } from "./webSocketHandshake.ts"
 
 const MiB = 1024 * 1024
 const closed = 3
@@ -32,216 +33,135 @@ const sendPoll = Duration.millis(10)
  * close of a WebSocket within 0.2 seconds").
  */
 const closeGrace = Duration.seconds(1)
-/**
- * The longest single WebSocket frame that codex accepts (docs/codex-behaviour.md, "A WebSocket takes 16 MiB in one
- * frame and 64 MiB in one message").
- */
-const serverFrameLimit = 16 * MiB
 
 // =============================================================================
-// Where to
+// Received frames
 // =============================================================================
 
-const isLoopback = (host: string): boolean =>
-  host === "localhost" || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host)
+/** Passes received frames on to the receiver, and then the end. */
+class Inbox {
+  /** Set before the last frames are passed on, and so before `ended` completes. */
+  isEnded = false
+  private readonly ended = Deferred.makeUnsafe<never, TransportError>()
+  /**
+   * Frames that the receiver does not have yet. Few can arrive before there is a receiver: the server says nothing
+   * before `initialize` (docs/codex-behaviour.md, "The server says nothing before initialize").
+   */
+  private frames: Array<string> = []
+  /** Whether `flush` will run. */
+  private scheduled = false
+  private receiver: ((frames: ReadonlyArray<string>) => void) | undefined
 
-const parseUrl = (text: string): URL | undefined => {
-  try {
-    const url = new URL(text)
-    return url.protocol === "ws:" || url.protocol === "wss:" ? url : undefined
-  } catch {
-    return undefined
-  }
-}
-
-// =============================================================================
-// What the platforms' WebSockets have in addition
-// =============================================================================
-
-const buffered = (ws: Socket.WebSocketLike): number =>
-  Predicate.hasProperty(ws, "bufferedAmount") && Predicate.isNumber(ws.bufferedAmount) ? ws.bufferedAmount : 0
-
-/**
- * Drops the connection at once if the platform can; otherwise the platform finishes the closing handshake by itself.
- */
-const drop = (ws: Socket.WebSocketLike): void => {
-  try {
-    if (Predicate.hasProperty(ws, "terminate") && Predicate.isFunction(ws.terminate)) ws.terminate()
-    else ws.close(1000)
-  } catch {
-    // It is already closed.
-  }
-}
-
-const property = (value: unknown, name: string): string | undefined =>
-  Predicate.hasProperty(value, name) && Predicate.isString(value[name]) && value[name] !== "" ? value[name] : undefined
-
-// Never use the event itself: in Node it leads to the request with its headers.
-const textOf = (event: unknown): string => {
-  const error = Predicate.hasProperty(event, "error") ? event.error : undefined
-  return property(event, "message") ?? property(error, "message") ?? property(error, "code") ?? "no cause was reported"
-}
-
-const isTooLarge = (event: unknown): boolean =>
-  Predicate.hasProperty(event, "error") && property(event.error, "code") === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH"
-
-const byteLength = (data: unknown): string =>
-  Predicate.hasProperty(data, "byteLength") && Predicate.isNumber(data.byteLength)
-    ? `${data.byteLength}`
-    : Predicate.hasProperty(data, "size") && Predicate.isNumber(data.size)
-    ? `${data.size}`
-    : "an unknown number of"
-
-/**
- * A WebSocket that splits a long message into several frames declares in `maxMessageBytes` how much codex accepts
- * that way.
- */
-const maxSendBytes = (ws: Socket.WebSocketLike): number =>
-  Predicate.hasProperty(ws, "maxMessageBytes") && Predicate.isNumber(ws.maxMessageBytes)
-    ? ws.maxMessageBytes
-    : serverFrameLimit
-
-// =============================================================================
-// Connecting
-// =============================================================================
-
-const advice = {
-  refusedToken: "Give the token that the server was started with (`--ws-token-file`), or sign one with its secret, " +
-    "issuer and audience and a right clock (`Transport.signedBearer`).",
-  missingToken: "The server was started with `--ws-auth`: give the option `token`.",
-  forbidden: "codex app-server refuses every connection with an Origin header, and so every page in a browser: omit " +
-    "the header, or connect through a proxy that removes it.",
-  refused: "Check that this is the address of a codex app-server.",
-  unreachable:
-    "Check the address, and that `codex app-server --listen ...` runs there. Where the platform's WebSocket " +
-    "does not tell a refusal from a failure, check the token too."
-} as const
-
-export const make = Effect.fnUntraced(function*(
-  options: WebSocketOptions
-): Effect.fn.Return<Transport["Service"], AppServerConnectError, Socket.WebSocketConstructor | Scope.Scope> {
-  const construct = yield* Socket.WebSocketConstructor
-  const maxFrameBytes = options.maxFrameBytes ?? 256 * MiB
-  const connectTimeout = Duration.fromInputUnsafe(options.connectTimeout ?? Duration.seconds(10))
-  const url = parseUrl(options.url)
-  // Leaves out credentials and the query, which may be secrets.
-  const address = options.description ?? (url === undefined ? "a URL" : `${url.protocol}//${url.host}${url.pathname}`)
-  const failure = (reason: AppServerConnectError["reason"], detail: string, status?: number) =>
-    new AppServerConnectError({ reason, address, detail, ...(status === undefined ? {} : { status }) })
-
-  if (url === undefined) {
-    return yield* failure("invalid", "the option `url` is not a URL that begins with `ws://` or `wss://`.")
-  }
-  if (url.protocol === "ws:" && !isLoopback(url.hostname) && options.allowInsecure !== true) {
-    return yield* failure(
-      "insecure",
-      "`ws://` sends the token and everything else in the clear, and this host is not this machine. Nothing was sent. " +
-        "Use `wss://`, or a tunnel to a port of this machine; or set `allowInsecure` if you trust the network."
-    )
+  /** Frames of the same read are passed on in the same batch. */
+  push(frame: string): void {
+    this.frames.push(frame)
+    if (this.scheduled) return
+    this.scheduled = true
+    queueMicrotask(() => this.flush())
   }
 
-  // ---------------------------------------------------------------------------
-  // Secrets
-  // ---------------------------------------------------------------------------
-
-  const inTime = (problem: string, advice: string) =>
-    Effect.timeoutOrElse({
-      duration: connectTimeout,
-      orElse: () =>
-        Effect.fail(failure("timeout", `${problem} within ${Duration.toMillis(connectTimeout)} ms. ${advice}`))
-    })
-  const given = options.token
-  const token = given === undefined || Redacted.isRedacted(given)
-    ? given
-    : yield* inTime("the option `token` gave none", "Nothing was sent. Check the Effect that provides it.")(given)
-  const secrets: Array<string> = url.password === "" ? [] : [url.password]
-  const reveal = (secret: Redacted.Redacted<string>): string => {
-    // Trimmed because a token is often read from the same file as the server's, and the server trims it.
-    const value = Redacted.value(secret).trim()
-    if (value !== "") secrets.push(value)
-    return value
+  /** Passes on the frames that have arrived, and then ends. Only the first cause counts. */
+  end(cause: TransportError): void {
+    if (this.isEnded) return
+    this.isEnded = true
+    this.flush()
+    Deferred.doneUnsafe(this.ended, Exit.fail(cause))
   }
-  const clean = (text: string): string => secrets.reduce((text, secret) => text.replaceAll(secret, "<redacted>"), text)
-  const headers: Record<string, string> = {}
-  for (const [name, value] of Object.entries(options.headers ?? {})) {
-    headers[name] = Redacted.isRedacted(value) ? reveal(value) : value
+
+  /** Runs until the end. Frames that arrive after an interruption are dropped. */
+  receive(onFrames: (frames: ReadonlyArray<string>) => void): Effect.Effect<never, TransportError> {
+    return Effect.suspend(() => {
+      this.receiver = onFrames
+      this.flush()
+      return Deferred.await(this.ended)
+    }).pipe(Effect.ensuring(Effect.sync(() => {
+      this.receiver = constVoid
+    })))
   }
-  if (token !== undefined) headers["Authorization"] = `Bearer ${reveal(token)}`
 
-  // ---------------------------------------------------------------------------
-  // The end
-  // ---------------------------------------------------------------------------
-
-  const ended = Deferred.makeUnsafe<never, TransportError>()
-  let isEnded = false
-  let largestSent = 0
-  // Frames that arrive before there is a receiver. Few can: the server says nothing before `initialize`
-  // (docs/codex-behaviour.md, "The server says nothing before initialize").
-  let frames: Array<string> = []
-  let scheduled = false
-  let receiver: ((frames: ReadonlyArray<string>) => void) | undefined
-
-  const flush = (): void => {
-    scheduled = false
+  private flush(): void {
+    const { frames, receiver } = this
+    this.scheduled = false
     if (receiver === undefined || frames.length === 0) return
-    const batch = frames
-    frames = []
+    this.frames = []
     try {
-      receiver(batch)
+      receiver(frames)
     } catch (defect) {
-      isEnded = true
-      Deferred.doneUnsafe(ended, Exit.die(defect))
+      this.isEnded = true
+      Deferred.doneUnsafe(this.ended, Exit.die(defect))
     }
   }
-  const end = (cause: TransportError): void => {
-    if (isEnded) return
-    isEnded = true
-    flush()
-    Deferred.doneUnsafe(ended, Exit.fail(cause))
+}
+
+// =============================================================================
+// Sent frames
+// =============================================================================
+
+/** Sends one frame after the other, and no faster than the WebSocket gets rid of them. */
+class Sender {
+  /** The length of the longest frame, in characters. */
+  largest = 0
+  private readonly sending = Semaphore.makeUnsafe(1)
+  private readonly ws: Socket.WebSocketLike
+  private readonly inbox: Inbox
+
+  constructor(ws: Socket.WebSocketLike, inbox: Inbox) {
+    this.ws = ws
+    this.inbox = inbox
   }
 
-  const closedBy = (event: Socket.WebSocketEvent): TransportError => {
-    const code = event.code ?? 1006
-    const reason = clean(event.reason ?? "")
-    const tooLarge = largestSent > serverFrameLimit
-      ? ` A frame of ${largestSent} characters had been sent, which may be more than the server takes.`
-      : ""
-    return new TransportError({
-      reason: "read",
-      detail: code === 1006
-        ? `${address} ended it without a close frame: the server ended, the network failed, or the server cut off a ` +
-          `client that did not read fast enough.${tooLarge}`
-        : `${address} closed it with code ${code}${reason === "" ? "" : ` (${reason})`}.${tooLarge}`,
-      closeCode: code,
-      ...(reason === "" ? {} : { closeReason: reason })
-    })
+  send(frame: string): Effect.Effect<void> {
+    return this.sending.withPermit(Effect.andThen(
+      this.room,
+      Effect.sync(() => {
+        if (this.inbox.isEnded) return
+        this.largest = Math.max(this.largest, frame.length)
+        try {
+          this.ws.send(frame)
+        } catch {
+          // The connection is closing, and its end says why.
+        }
+      })
+    ))
   }
 
-  // ---------------------------------------------------------------------------
-  // Opening
-  // ---------------------------------------------------------------------------
+  private readonly room: Effect.Effect<void> = Effect.suspend(() =>
+    !this.inbox.isEnded && Platform.buffered(this.ws) > sendHighWater
+      ? Effect.andThen(Effect.sleep(sendPoll), this.room)
+      : Effect.void
+  )
+}
 
-  const notOpened = (text: string): AppServerConnectError => {
-    // The wording of `ws`. Browsers and Node's own WebSocket report no status.
-    const [, code, body] = /^Unexpected server response: (\d{3})(?:: (.*))?$/s.exec(text) ?? []
-    if (code === undefined) return failure("unreachable", `${clean(text).replace(/\.?$/, ".")} ${advice.unreachable}`)
-    const status = Number(code)
-    const said = `it answered HTTP ${status}${body === undefined ? "" : ` (${clean(body)})`}.`
-    if (status === 401) {
-      const what = token === undefined ? advice.missingToken : advice.refusedToken
-      return failure("unauthorized", `${said} ${what}`, status)
+// =============================================================================
+// The WebSocket's life
+// =============================================================================
+
+/** Closes the WebSocket, and drops it if the peer does not answer in time. */
+const close = (ws: Socket.WebSocketLike): Effect.Effect<void> =>
+  Effect.interruptible(Effect.callback<void>((resume) => {
+    if (ws.readyState === closed) return resume(Effect.void)
+    ws.addEventListener("close", () => resume(Effect.void))
+    try {
+      ws.close(1000)
+    } catch {
+      resume(Effect.void)
     }
-    return status === 403
-      ? failure("forbidden", `${said} ${advice.forbidden}`, status)
-      : failure("refused", `${said} ${advice.refused}`, status)
-  }
+  })).pipe(Effect.timeoutOption(closeGrace), Effect.andThen(Effect.sync(() => Platform.drop(ws))))
 
-  const ws = yield* Effect.acquireRelease(
+/** Constructs the WebSocket, which begins to open, and closes it at the end of the scope. */
+const acquire = (
+  construct: (url: string, options?: Socket.WebSocketConstructorOptions) => Socket.WebSocketLike,
+  url: string,
+  handshake: Handshake,
+  inbox: Inbox
+): Effect.Effect<Socket.WebSocketLike, AppServerConnectError, Scope.Scope> =>
+  Effect.acquireRelease(
     Effect.try({
-      try: () => construct(options.url, Object.keys(headers).length === 0 ? undefined : { headers }),
+      try: () =>
+        construct(url, Object.keys(handshake.headers).length === 0 ? undefined : { headers: handshake.headers }),
       // Does not quote the thrown error, which may contain a header.
       catch: () =>
-        failure(
+        handshake.failure(
           "invalid",
           "the platform's WebSocket refused the URL or a header as invalid. A token is one line of ASCII; the WebSocket " +
             "of a browser takes neither a token nor headers."
@@ -249,93 +169,107 @@ export const make = Effect.fnUntraced(function*(
     }),
     (ws) =>
       Effect.suspend(() => {
-        end(scopeEnded("layer"))
-        return Effect.interruptible(Effect.callback<void>((resume) => {
-          if (ws.readyState === closed) return resume(Effect.void)
-          ws.addEventListener("close", () => resume(Effect.void))
-          try {
-            ws.close(1000)
-          } catch {
-            resume(Effect.void)
-          }
-        }))
-      }).pipe(Effect.timeoutOption(closeGrace), Effect.andThen(Effect.sync(() => drop(ws))))
+        inbox.end(scopeEnded("layer"))
+        return close(ws)
+      })
   )
 
+const closedBy = (event: Socket.WebSocketEvent, handshake: Handshake, largestSent: number): TransportError => {
+  const { address } = handshake
+  const code = event.code ?? 1006
+  const reason = handshake.clean(event.reason ?? "")
+  const tooLarge = largestSent > Platform.serverFrameLimit
+    ? ` A frame of ${largestSent} characters had been sent, which may be more than the server takes.`
+    : ""
+  return new TransportError({
+    reason: "read",
+    detail: code === 1006
+      ? `${address} ended it without a close frame: the server ended, the network failed, or the server cut off a ` +
+        `client that did not read fast enough.${tooLarge}`
+      : `${address} closed it with code ${code}${reason === "" ? "" : ` (${reason})`}.${tooLarge}`,
+    closeCode: code,
+    ...(reason === "" ? {} : { closeReason: reason })
+  })
+}
+
+/** Puts the messages of the WebSocket into the inbox. A message that is too long ends the connection. */
+const readInto = (inbox: Inbox, ws: Socket.WebSocketLike, maxFrameBytes: number): void =>
+  ws.addEventListener("message", ({ data }) => {
+    if (inbox.isEnded) return
+    if (typeof data === "string" && exceeds(data, maxFrameBytes)) {
+      inbox.end(frameTooLarge(maxFrameBytes, data.slice(0, 200)))
+      return Platform.drop(ws)
+    }
+    // The protocol has no binary frames. This text is no message either, so the reader counts it as unreadable.
+    inbox.push(typeof data === "string" ? data : `a binary frame of ${Platform.byteLength(data)} bytes`)
+  })
+
+/** Tells the inbox why the WebSocket ended. The returned effect waits until the WebSocket is open. */
+const watch = (
+  ws: Socket.WebSocketLike,
+  { handshake, inbox, maxFrameBytes, sender }: {
+    readonly handshake: Handshake
+    readonly inbox: Inbox
+    readonly sender: Sender
+    readonly maxFrameBytes: number
+  }
+): Effect.Effect<void, AppServerConnectError> => {
   const opening = Deferred.makeUnsafe<void, AppServerConnectError>()
   let isOpen = false
   ws.addEventListener("open", () => {
     isOpen = true
     Deferred.doneUnsafe(opening, Exit.void)
   })
-  ws.addEventListener("message", ({ data }) => {
-    if (isEnded) return
-    if (typeof data === "string" && exceeds(data, maxFrameBytes)) {
-      end(frameTooLarge(maxFrameBytes, data.slice(0, 200)))
-      return drop(ws)
-    }
-    // The protocol has no binary frames. This text is no message either, so the reader counts it as unreadable.
-    frames.push(typeof data === "string" ? data : `a binary frame of ${byteLength(data)} bytes`)
-    if (scheduled) return
-    // Messages of the same read are passed on in the same batch.
-    scheduled = true
-    queueMicrotask(flush)
-  })
   ws.addEventListener("error", (event) => {
-    if (!isOpen) return void Deferred.doneUnsafe(opening, Exit.fail(notOpened(textOf(event))))
-    end(
-      isTooLarge(event)
+    const text = Platform.textOf(event)
+    if (!isOpen) return void Deferred.doneUnsafe(opening, Exit.fail(handshake.notOpened(text)))
+    inbox.end(
+      Platform.isTooLarge(event)
         ? frameTooLarge(maxFrameBytes, "")
-        : new TransportError({ reason: "read", detail: `${address}: ${clean(textOf(event)).replace(/\.?$/, ".")}` })
+        : new TransportError({
+          reason: "read",
+          detail: `${handshake.address}: ${handshake.clean(text).replace(/\.?$/, ".")}`
+        })
     )
-    drop(ws)
+    Platform.drop(ws)
   })
   ws.addEventListener("close", (event) => {
-    Deferred.doneUnsafe(opening, Exit.fail(notOpened(`it was closed with code ${event.code ?? 1006}`)))
-    end(closedBy(event))
+    Deferred.doneUnsafe(opening, Exit.fail(handshake.notOpened(`it was closed with code ${event.code ?? 1006}`)))
+    inbox.end(closedBy(event, handshake, sender.largest))
   })
+  return Deferred.await(opening)
+}
 
-  yield* Deferred.await(opening).pipe(
-    inTime(
+// =============================================================================
+// The transport
+// =============================================================================
+
+export const make = Effect.fnUntraced(function*(
+  options: WebSocketOptions
+): Effect.fn.Return<Transport["Service"], AppServerConnectError, Socket.WebSocketConstructor | Scope.Scope> {
+  const construct = yield* Socket.WebSocketConstructor
+  const maxFrameBytes = options.maxFrameBytes ?? 256 * MiB
+  const handshake = new Handshake(options)
+  yield* handshake.checkUrl
+  yield* handshake.addHeaders
+
+  const inbox = new Inbox()
+  const ws = yield* acquire(construct, options.url, handshake, inbox)
+  const sender = new Sender(ws, inbox)
+  readInto(inbox, ws, maxFrameBytes)
+  yield* watch(ws, { handshake, inbox, sender, maxFrameBytes }).pipe(
+    handshake.inTime(
       "it did not open a WebSocket",
       "Check that this is the address of a codex app-server, or give a longer `connectTimeout`."
     ),
-    Effect.onError(() => Effect.sync(() => drop(ws)))
-  )
-
-  // ---------------------------------------------------------------------------
-  // Frames
-  // ---------------------------------------------------------------------------
-
-  const sending = Semaphore.makeUnsafe(1)
-  const room: Effect.Effect<void> = Effect.suspend(() =>
-    !isEnded && buffered(ws) > sendHighWater ? Effect.andThen(Effect.sleep(sendPoll), room) : Effect.void
+    Effect.onError(() => Effect.sync(() => Platform.drop(ws)))
   )
 
   return {
-    description: address,
-    maxSendBytes: maxSendBytes(ws),
+    description: handshake.address,
+    maxSendBytes: Platform.maxSendBytes(ws),
     log: Effect.succeed([]),
-    send: (frame) =>
-      sending.withPermit(Effect.andThen(
-        room,
-        Effect.sync(() => {
-          if (isEnded) return
-          largestSent = Math.max(largestSent, frame.length)
-          try {
-            ws.send(frame)
-          } catch {
-            // The connection is closing, and its end says why.
-          }
-        })
-      )),
-    receive: (onFrames) =>
-      Effect.suspend(() => {
-        receiver = onFrames
-        flush()
-        return Deferred.await(ended)
-      }).pipe(Effect.ensuring(Effect.sync(() => {
-        receiver = constVoid
-      })))
+    send: (frame) => sender.send(frame),
+    receive: (onFrames) => inbox.receive(onFrames)
   }
 })
