@@ -568,6 +568,117 @@ const callTool = Effect.fnUntraced(function*(told: Told, callId: string, call: F
 })
 
 // =============================================================================
+// Parts of a response
+// =============================================================================
+
+/** Waits for a pause. Returns false if the turn is steered meanwhile, because codex then hangs up on the model. */
+const passes = ({ turn }: Told, pause: Pause): Effect.Effect<boolean> =>
+  Effect.raceFirst(Effect.as(Sse.pause(pause), true), Effect.as(Deferred.await(turn.steered), false))
+
+/** Reports each delta. Returns the whole text, or undefined if the turn is steered meanwhile. */
+const playDeltas = Effect.fnUntraced(function*(
+  told: Told,
+  deltas: ReadonlyArray<string | Pause>,
+  tell: (delta: string) => void
+): Effect.fn.Return<string | undefined> {
+  let text = ""
+  for (const delta of deltas) {
+    if (typeof delta !== "string") {
+      if (!(yield* passes(told, delta))) return undefined
+    } else {
+      text += delta
+      tell(delta)
+    }
+  }
+  return text
+})
+
+/** Completes a message of the agent. */
+const say = (
+  told: Told,
+  id: string,
+  text: string,
+  phase: Received.MessagePhase | null,
+  startedAtMs: number
+): Received.ThreadItem => {
+  const item = completed(told, agentMessage(id, text, phase), startedAtMs)
+  told.thread.stored.history.push({
+    type: "message",
+    role: "assistant",
+    content: [{ type: "output_text", text }],
+    ...(phase === null ? {} : { phase })
+  })
+  return item
+}
+
+/** Returns the message and its text, or undefined if the turn is steered meanwhile. */
+const playText = Effect.fnUntraced(function*(told: Told, id: string, part: Extract<Part, { readonly _tag: "Text" }>) {
+  const { connection, thread, turn } = told
+  const phase = part.phase ?? null
+  const startedAtMs = started(told, agentMessage(id, "", phase))
+  const text = yield* playDeltas(told, part.deltas, (delta) => {
+    if (delta === "") return
+    connection.tell(thread, "item/agentMessage/delta", { turnId: turn.stored.id, itemId: id, delta })
+  })
+  return text === undefined ? undefined : { text, item: say(told, id, text, phase, startedAtMs) }
+})
+
+/** Returns false if the turn is steered meanwhile. */
+const playReasoning = Effect.fnUntraced(function*(
+  told: Told,
+  id: string,
+  part: Extract<Part, { readonly _tag: "Reasoning" }>
+): Effect.fn.Return<boolean> {
+  const { connection, thread, turn } = told
+  const item = { type: "reasoning", id, summary: [], content: [] } satisfies Received.ThreadItem
+  const startedAtMs = started(told, item)
+  const at = { turnId: turn.stored.id, itemId: id }
+  connection.tell(thread, "item/reasoning/summaryPartAdded", { ...at, summaryIndex: 0 })
+  const summary = yield* playDeltas(
+    told,
+    part.summary,
+    (delta) => connection.tell(thread, "item/reasoning/summaryTextDelta", { ...at, delta, summaryIndex: 0 })
+  )
+  if (summary === undefined) return false
+  const content = yield* playDeltas(
+    told,
+    part.content,
+    (delta) => connection.tell(thread, "item/reasoning/textDelta", { ...at, delta, contentIndex: 0 })
+  )
+  if (content === undefined) return false
+  completed(
+    told,
+    { ...item, summary: [summary], content: part.content.length === 0 ? [] : [content] },
+    startedAtMs
+  )
+  thread.stored.history.push({ type: "reasoning", summary: [{ type: "summary_text", text: summary }] })
+  return true
+})
+
+/** Runs a tool, and adds the call and its output to the history. Returns false if the client has cancelled it. */
+const playCall = Effect.fnUntraced(function*(
+  engine: Engine,
+  told: Told,
+  callId: string,
+  call: FunctionCall
+): Effect.fn.Return<boolean, Unsupported> {
+  const { thread: { stored: { history } }, turn } = told
+  history.push({
+    type: "function_call",
+    call_id: callId,
+    name: call.name,
+    arguments: call.arguments,
+    ...(call.namespace === undefined ? {} : { namespace: call.namespace })
+  })
+  turn.inTool = true
+  const output = yield* runTool(engine, told, callId, call)
+  turn.inTool = false
+  if (output === cancelled) return false
+  history.push({ type: "function_call_output", call_id: callId, output })
+  return true
+})
+
+// =============================================================================
 // Responses of the model
 // =============================================================================
 
@@ -585,7 +696,6 @@ const sample = Effect.fnUntraced(function*(
   told: Told
 ): Effect.fn.Return<Sampled, Unsupported> {
   const { connection, thread, turn } = told
-  const { history } = thread.stored
   const outcome = Deferred.makeUnsafe<Outcome>()
   const request = yield* engine.script.record((index) =>
     new FakeRequest(connection, thread.stored, {
@@ -596,32 +706,16 @@ const sample = Effect.fnUntraced(function*(
     })
   )
 
-  /** Runs an effect until the turn is steered, because codex then hangs up on the model. */
-  const unlessSteered = <A>(effect: Effect.Effect<A>): Effect.Effect<A | undefined> =>
-    Effect.raceFirst(effect, Effect.as(Deferred.await(turn.steered), undefined))
   let streaming: Reply | undefined
   // Rate limits are reported when a response ends, in whatever way.
   const tellEnd = (): void => {
     if (streaming !== undefined) tellRateLimits(connection, streaming.headers)
     streaming = undefined
   }
-  /** Waits for a pause. Returns false if codex hangs up. */
-  const pause = (pause: Pause): Effect.Effect<boolean> =>
-    Effect.map(unlessSteered(Effect.as(Sse.pause(pause), true)), (passed) => passed === true)
 
   const play = Effect.fnUntraced(function*(reply: Reply): Effect.fn.Return<Sampled, Unsupported> {
     let calledTools = false
     let answer: Received.ThreadItem | undefined
-    const say = (id: string, text: string, phase: Received.MessagePhase | null, startedAtMs: number): void => {
-      const item = completed(told, agentMessage(id, text, phase), startedAtMs)
-      if (text !== "") answer = item
-      history.push({
-        type: "message",
-        role: "assistant",
-        content: [{ type: "output_text", text }],
-        ...(phase === null ? {} : { phase })
-      })
-    }
     // The server waits for the head of a response before it handles steering.
     const head = reply.parts.findIndex((part) => !Sse.isPause(part))
     for (const [index, given] of reply.parts.entries()) {
@@ -637,85 +731,35 @@ const sample = Effect.fnUntraced(function*(
         case "Delay":
         case "Gate":
           if (index < head || head === -1) yield* Sse.pause(part)
-          else if (!(yield* pause(part))) return steered
+          else if (!(yield* passes(told, part))) return steered
           break
         case "Event":
           // codex ignores unknown events.
           break
         case "Text": {
-          const id = part.id ?? `msg-${request.index}-${index}`
-          const phase = part.phase ?? null
-          const startedAtMs = started(told, agentMessage(id, "", phase))
-          let text = ""
-          for (const delta of part.deltas) {
-            if (typeof delta !== "string") {
-              if (!(yield* pause(delta))) return steered
-            } else if (delta !== "") {
-              text += delta
-              connection.tell(thread, "item/agentMessage/delta", { turnId: turn.stored.id, itemId: id, delta })
-            }
-          }
-          say(id, text, phase, startedAtMs)
+          const said = yield* playText(told, part.id ?? `msg-${request.index}-${index}`, part)
+          if (said === undefined) return steered
+          if (said.text !== "") answer = said.item
           break
         }
-        case "Reasoning": {
-          const id = part.id ?? `rs-${request.index}-${index}`
-          const item = { type: "reasoning", id, summary: [], content: [] } satisfies Received.ThreadItem
-          const startedAtMs = started(told, item)
-          const at = { turnId: turn.stored.id, itemId: id }
-          connection.tell(thread, "item/reasoning/summaryPartAdded", { ...at, summaryIndex: 0 })
-          let summary = ""
-          for (const delta of part.summary) {
-            if (typeof delta !== "string") {
-              if (!(yield* pause(delta))) return steered
-            } else {
-              summary += delta
-              connection.tell(thread, "item/reasoning/summaryTextDelta", { ...at, delta, summaryIndex: 0 })
-            }
-          }
-          let content = ""
-          for (const delta of part.content) {
-            if (typeof delta !== "string") {
-              if (!(yield* pause(delta))) return steered
-            } else {
-              content += delta
-              connection.tell(thread, "item/reasoning/textDelta", { ...at, delta, contentIndex: 0 })
-            }
-          }
-          completed(
-            told,
-            { ...item, summary: [summary], content: part.content.length === 0 ? [] : [content] },
-            startedAtMs
-          )
-          history.push({ type: "reasoning", summary: [{ type: "summary_text", text: summary }] })
+        case "Reasoning":
+          if (!(yield* playReasoning(told, part.id ?? `rs-${request.index}-${index}`, part))) return steered
           break
-        }
-        case "FunctionCall": {
+        case "FunctionCall":
           calledTools = true
-          const callId = part.callId ?? `call-${request.index}-${index}`
-          history.push({
-            type: "function_call",
-            call_id: callId,
-            name: part.name,
-            arguments: part.arguments,
-            ...(part.namespace === undefined ? {} : { namespace: part.namespace })
-          })
-          turn.inTool = true
-          const output = yield* runTool(engine, told, callId, part)
-          turn.inTool = false
-          if (output === cancelled) {
+          if (!(yield* playCall(engine, told, part.callId ?? `call-${request.index}-${index}`, part))) {
             updateUsage(told, reply.usage)
             return { _tag: "Cancelled" }
           }
-          history.push({ type: "function_call_output", call_id: callId, output })
           break
-        }
         case "Item": {
           const message = messageItem(part.item)
           if (message === undefined) {
             return yield* new Unsupported({ what: `an output item of type ${String(part.item["type"])}` })
           }
-          say(message.id, message.text, null, started(told, agentMessage(message.id, message.text, null)))
+          const { id, text } = message
+          const item = say(told, id, text, null, started(told, agentMessage(id, text, null)))
+          if (text !== "") answer = item
           break
         }
       }
