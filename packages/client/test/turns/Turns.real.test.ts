@@ -140,7 +140,8 @@ describe("the text of a turn", () => {
       yield* enqueue(ScriptedModel.text(["half of it", first]), ScriptedModel.text(["Other", second, " words."]))
       const turn = yield* (yield* newThread()).turn("go")
       const messages = yield* Effect.forkScoped(Stream.runCollect(turn.messages))
-      yield* first.reached
+      // Once the model is at the gate, codex may still have to tell its words.
+      yield* turn.text.pipe(Stream.take(1), Stream.runDrain)
       yield* turn.steer("left")
       // While the model still writes it.
       yield* turn.text.pipe(Stream.takeUntil((text) => text.includes("Other")), Stream.runDrain)
