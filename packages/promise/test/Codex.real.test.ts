@@ -924,7 +924,8 @@ describe("the life of a client", () => {
   })
 
   real("a turn that was interrupted elsewhere rejects run", async ({ codex, model }) => {
-    await model.enqueue([text(["1 "]), await gate()])
+    // Steering makes codex ask the model again.
+    await model.enqueue([text(["1 "]), await gate()], [text(["2 "]), await gate()])
     const thread = await codex.startThread()
     const running = thread.run("Count.")
     await model.received(1)
