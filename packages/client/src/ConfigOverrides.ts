@@ -129,7 +129,7 @@ const encodeValue = (value: unknown, path: string, report: Report, depth = 0): s
   report(
     value === null
       ? { path, reason: "null", detail: "TOML has no null: omit the key." }
-      : { path, reason: "unsupported", detail: `a value of type ${typeof value} cannot be written as TOML.` }
+      : { path, reason: "unsupported", detail: `${typeof value} values cannot be written as TOML.` }
   )
   return "\"\""
 }

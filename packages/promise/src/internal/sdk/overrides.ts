@@ -11,6 +11,7 @@ const words = ({ detail, path, reason }: Problem): string => {
     case "null":
       return `Codex config override at ${path} cannot be null`
     case "unsupported":
+      // The detail begins with the type.
       return `Unsupported Codex config override value at ${path}: ${detail.split(" ", 1)[0]}`
     default:
       return `Codex config override at ${path}: ${detail}`
