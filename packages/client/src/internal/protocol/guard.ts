@@ -8,7 +8,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaJITCompiler from "effect/schema/SchemaJITCompiler"
 import * as AST from "effect/SchemaAST"
-import type { Members } from "./members.ts"
+import type { Members } from "./peek.ts"
 import { fits, repair } from "./repair.ts"
 
 export type Guard<A> = (u: unknown) => u is A

@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type { TurnEvent } from "../../ServerNotification.ts"
 import { fitted, guardOf } from "./guard.ts"
-import { type Members, membersOf, rawOf } from "./members.ts"
+import { type Members, membersOf, rawOf } from "./peek.ts"
 
 /** Never fails: an item that does not fit becomes an `Undecodable`. */
 export const read = (item: unknown): Received.ThreadItem => {

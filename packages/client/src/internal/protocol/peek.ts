@@ -1,6 +1,11 @@
 /** Looks into unchecked frames: reads members by name, and the ids that route a frame. */
 import * as Predicate from "effect/Predicate"
 
+export type Members = Readonly<Record<string, unknown>>
+
+/** The members of an object; none of anything else. */
+export const membersOf = (u: unknown): Members => Predicate.isReadonlyObject(u) ? u : {}
+
 /** A member of what may be anything. */
 export const at = (u: unknown, key: string): unknown => Predicate.hasProperty(u, key) ? u[key] : undefined
 
@@ -35,3 +40,9 @@ export const turnIdOf = (params: unknown): string | undefined => {
 
 /** The turn that the turn of `turn/started` works for. A turn that works for nobody names itself. */
 export const rootOf = (params: unknown): string | undefined => textAt(at(params, "turn"), "rootTurnId")
+
+/** The value as it came, even if it was replaced by an `Undecodable`. */
+export const rawOf = (u: unknown): unknown => {
+  const { raw, type } = membersOf(u)
+  return type === "undecodable" && raw !== undefined ? raw : u
+}

@@ -9,7 +9,7 @@ import type { Diagnostic, RequestOptions } from "../../AppServerRpc.ts"
 import { DecodeError, type InvalidArgument } from "../../CodexError.ts"
 import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import type { RequestErrorOf } from "./answers.ts"
-import { type Members, membersOf } from "./members.ts"
+import { type Members, membersOf } from "./peek.ts"
 
 export const undecodableReply = (method: string, issue: string): Diagnostic => ({
   _tag: "UndecodableReply",

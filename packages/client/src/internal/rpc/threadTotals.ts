@@ -1,5 +1,5 @@
 /** The total of tokens that each thread has used, as last reported by the server. */
-import { membersOf } from "../protocol/members.ts"
+import { membersOf } from "../protocol/peek.ts"
 
 export interface ThreadTotals {
   readonly of: (threadId: string) => number | undefined

@@ -7,7 +7,7 @@
 import type { Lazy } from "@effect-codex/protocol/Lazy"
 import type { ServerRequests } from "@effect-codex/protocol/Methods"
 import { fittingWithout } from "../protocol/guard.ts"
-import type { Members } from "../protocol/members.ts"
+import type { Members } from "../protocol/peek.ts"
 
 type Protocol = { readonly [M in keyof ServerRequests]: ServerRequests[M]["params"] }
 

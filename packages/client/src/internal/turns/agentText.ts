@@ -9,7 +9,7 @@ import * as Predicate from "effect/Predicate"
 import type { TurnEvent } from "../../ServerNotification.ts"
 import type { MessagePiece } from "../../Turn.ts"
 import { itemOf } from "../protocol/items.ts"
-import type { Members } from "../protocol/members.ts"
+import type { Members } from "../protocol/peek.ts"
 
 /** Separates two messages, and two parts of reasoning. */
 const between = "\n\n"

@@ -4,7 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import type { CallError, ThreadCallError } from "../../CodexError.ts"
-import { type Members, membersOf, rawOf } from "../protocol/members.ts"
+import { type Members, membersOf, rawOf } from "../protocol/peek.ts"
 import { using } from "../protocol/uses.ts"
 import type { Rpc } from "../rpcInternals.ts"
 
