@@ -1,23 +1,9 @@
 /** Logins of persons, on the real codex. The login service is a server on loopback. */
 import { LoginFailed, type PendingLogin } from "@effect-codex/promise"
+import { idToken } from "@effect-codex/test-support/idToken"
 import { assert, describe } from "@effect/vitest"
 import { createServer } from "node:http"
 import { real, rejection } from "./support/real.ts"
-
-const part = (claims: object) => Buffer.from(JSON.stringify(claims)).toString("base64url")
-
-const jwt = [
-  part({ alg: "none", typ: "JWT" }),
-  part({
-    email: "someone@example.com",
-    "https://api.openai.com/auth": {
-      chatgpt_account_id: "ws-1",
-      chatgpt_plan_type: "pro",
-      chatgpt_user_id: "user-1"
-    }
-  }),
-  "c2ln"
-].join(".")
 
 /** The users of this service confirm every code at once. */
 const answers: Record<string, object> = {
@@ -27,7 +13,7 @@ const answers: Record<string, object> = {
     code_challenge: "challenge",
     code_verifier: "verifier"
   },
-  "/oauth/token": { id_token: jwt, access_token: jwt, refresh_token: "refresh-1" },
+  "/oauth/token": { id_token: idToken, access_token: idToken, refresh_token: "refresh-1" },
   "/backend-api/wham/accounts/check": {
     // Codex insists on https here. Nothing listens there.
     accounts: [{

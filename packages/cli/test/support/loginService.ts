@@ -1,26 +1,11 @@
 /** The login service and ChatGPT's backend, on loopback: what codex asks of them when somebody logs in. */
+import { idToken } from "@effect-codex/test-support/idToken"
 import { Effect } from "effect"
 import * as Http from "node:http"
 
-const part = (claims: object) => Buffer.from(JSON.stringify(claims)).toString("base64url")
-
-// codex reads the claims and leaves the signature to the backend.
-const token = [
-  part({ alg: "none", typ: "JWT" }),
-  part({
-    email: "someone@example.com",
-    "https://api.openai.com/auth": {
-      chatgpt_account_id: "ws-1",
-      chatgpt_plan_type: "pro",
-      chatgpt_user_id: "user-1"
-    }
-  }),
-  "c2ln"
-].join(".")
-
 const answers: Record<string, object> = {
   "/api/accounts/deviceauth/usercode": { device_auth_id: "device-1", user_code: "ABCD-1234", interval: "1" },
-  "/oauth/token": { id_token: token, access_token: token, refresh_token: "refresh-1" },
+  "/oauth/token": { id_token: idToken, access_token: idToken, refresh_token: "refresh-1" },
   // codex insists on https here. Nothing listens there.
   "/backend-api/wham/accounts/check": {
     accounts: [{
