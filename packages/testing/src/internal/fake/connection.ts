@@ -4,7 +4,7 @@ import type * as Received from "@effect-codex/protocol/Received"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type { Home, StoredThread } from "./home.ts"
-import type { RunningTurn } from "./turn.ts"
+import type { RunningTurn } from "./running.ts"
 
 /** The client's answer to a request of the server. */
 export type ClientAnswer = { readonly result: unknown } | { readonly error: unknown }

@@ -19,10 +19,12 @@ import * as Models from "./models.ts"
 import { page } from "./page.ts"
 import type { Method } from "./params.ts"
 import * as Refused from "./refused.ts"
+import { type Engine, messageOf, type RunningTurn } from "./running.ts"
 import * as Search from "./search.ts"
 import * as Turn from "./turn.ts"
+import { tellUsage } from "./usage.ts"
 
-export interface Server extends Turn.Engine {
+export interface Server extends Engine {
   /** MCP servers that fail to start for each new thread, with the reason. */
   readonly brokenMcpServers: { readonly [name: string]: string }
   /** The scope in which turns run. */
@@ -383,7 +385,7 @@ const checkInput = (input: ReadonlyArray<Sent.UserInput>): Refused.Refused | und
   })
 }
 
-const steer = (running: Turn.RunningTurn, message: ReturnType<typeof Turn.messageOf>): void => {
+const steer = (running: RunningTurn, message: ReturnType<typeof messageOf>): void => {
   running.pending.push(message)
   Deferred.doneUnsafe(running.steered, Effect.void)
 }
@@ -559,7 +561,7 @@ export const handlers: Handlers = {
     const now = connection.loaded.get(thread.id)
     if (now === undefined) return
     if (last !== undefined && (joined === undefined || params.excludeTurns !== true)) {
-      Turn.tellUsage(connection, now, last.id)
+      tellUsage(connection, now, last.id)
     }
     connection.tell(now, "thread/goal/cleared", {})
     connection.askAgain(thread.id)
@@ -838,7 +840,7 @@ export const handlers: Handlers = {
     }
     const isChanged = !isSame(settings, thread.stored.settings)
     thread.stored.settings = settings
-    const message = Turn.messageOf(params.input, params.clientUserMessageId)
+    const message = messageOf(params.input, params.clientUserMessageId)
     const { running } = thread
     if (running !== undefined) {
       reply({ turn: { ...turnOf(running.stored, "notLoaded"), startedAt: null } })
@@ -856,7 +858,7 @@ export const handlers: Handlers = {
       completedAtMs: null,
       historyStart: thread.stored.history.length
     }
-    const turn: Turn.RunningTurn = {
+    const turn: RunningTurn = {
       stored,
       settings: thread.stored.settings,
       outputSchema: Json.orUndefined(params.outputSchema),
@@ -890,7 +892,7 @@ export const handlers: Handlers = {
     const refused = checkInput(params.input)
     if (refused !== undefined) return yield* refused
     reply({ turnId: running.stored.id })
-    steer(running, Turn.messageOf(params.input, params.clientUserMessageId))
+    steer(running, messageOf(params.input, params.clientUserMessageId))
   }),
 
   "turn/interrupt": Effect.fnUntraced(function*(server, params, reply) {
