@@ -26,7 +26,10 @@ export type Settings = Omit<
 
 export type Failure = ResumeError | ThreadCallError | SettingsNotApplied | InvalidArgument | AiError
 
-/** Removes the settings that an existing thread keeps; the server refuses them on resume and fork. */
+/**
+ * Removes the settings that an existing thread keeps; the server refuses them on resume and fork. Does not compile if
+ * an option of new threads only is left over.
+ */
 const withoutInstructions = (
   {
     allowProviderModelFallback: _a,
@@ -40,7 +43,7 @@ const withoutInstructions = (
     threadSource: _t,
     ...settings
   }: Settings
-) => settings
+) => settings satisfies { readonly [option in Exclude<keyof typeof settings, keyof Codex.ResumeThreadOptions>]: never }
 
 /** The needed tools that the thread was not started with. */
 export const missingTools = (needed: ToolCalls["digests"], has: Marker["tools"]): ReadonlyArray<string> =>
