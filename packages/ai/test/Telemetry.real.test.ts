@@ -1,7 +1,7 @@
 /** The spans of a call, on the real codex with a scripted model. */
 import { ScriptedModel } from "@effect-codex/testing"
 import { assert, describe } from "@effect/vitest"
-import { Effect, Option, Tracer } from "effect"
+import { Effect, Option, Schema, Tracer } from "effect"
 import { LanguageModel, Telemetry } from "effect/ai"
 import { enqueue, layer, real } from "./support/real.ts"
 
@@ -41,6 +41,7 @@ describe("a call", () => {
         ...shared,
         "gen_ai.request.model": "gpt-5.4",
         "gen_ai.response.model": "gpt-5.4",
+        "gen_ai.output.type": "text",
         "gen_ai.usage.input_tokens": 10,
         "gen_ai.usage.output_tokens": 2,
         "gen_ai.conversation.id": turn.attributes.get("codex.thread.id"),
@@ -61,6 +62,18 @@ describe("a call", () => {
       assert.deepStrictEqual(seen, content.map(({ type }) => type))
     }),
     layer({ model: "gpt-5.4" })
+  )
+
+  real(
+    "for an object says that its output is JSON",
+    Effect.gen(function*() {
+      const { spans, tracer } = recorder()
+      yield* enqueue(ScriptedModel.reply([JSON.stringify({ line: 3 })]))
+      const schema = Schema.Struct({ line: Schema.Int })
+      yield* LanguageModel.generateObject({ prompt: "x", schema }).pipe(Effect.withTracer(tracer))
+      const model = spans.find(({ name }) => name === "LanguageModel.generateObject")
+      assert.strictEqual(model?.attributes.get("gen_ai.output.type"), "json")
+    })
   )
 
   real(

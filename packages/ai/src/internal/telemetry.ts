@@ -7,14 +7,15 @@ import type * as Threads from "./threads.ts"
 import type { FinishReason } from "./turnEnd.ts"
 
 export const annotateStart = (
-  { span }: LanguageModel.ProviderOptions,
+  { responseFormat, span }: LanguageModel.ProviderOptions,
   { how, thread }: Threads.Found,
   settings: Threads.Settings
 ): void => {
   Telemetry.addGenAIAnnotations(span, {
     provider: { name: settings.modelProvider ?? "openai" },
     operation: { name: "invoke_agent" },
-    request: { model: settings.model }
+    request: { model: settings.model },
+    output: { type: responseFormat.type }
   })
   span.attribute("gen_ai.agent.name", "codex")
   span.attribute("gen_ai.conversation.id", thread.id)
