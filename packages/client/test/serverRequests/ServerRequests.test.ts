@@ -363,7 +363,7 @@ describe("raw handlers", () => {
           failed
         ])
       }))
-      assert.include(log, "the handler of thread/dream failed: Error: boom")
+      assert.include(log, "the handler of thread/dream failed; the request is refused.\nError: boom")
       assert.include(log, "returned an answer that cannot be sent: `depth` is Infinity")
       assert.include(log, "returned an answer that does not fit the protocol: it is not JSON; the request is refused.")
     }))
@@ -438,7 +438,10 @@ describe("a handler", () => {
         yield* server.send(Fake.ask("attestation/generate", 1))
         assert.deepInclude((yield* server.next).error, { code: -32603, message: "This client does not attest." })
       }))
-      assert.include(log, "item/commandExecution/requestApproval failed: Error: the database is away")
+      assert.include(
+        log,
+        "item/commandExecution/requestApproval failed; the default answers instead.\nError: the database is away"
+      )
     }))
 
   it.effect("of a tool that fails tells the model so, and not that there is no tool", () =>

@@ -324,7 +324,7 @@ export class ServerRequestFibers {
         if (!Cause.hasInterruptsOnly(exit.cause)) telemetry.handled(method, isRefusal ? "refused" : "default")
         return isRefusal
           ? Effect.succeed(frameOf(id, refused(error.code ?? -32603, error.message)))
-          : this.unanswered(request, `failed: ${Cause.pretty(exit.cause)}`)
+          : this.unanswered(request, "failed", `\n${Cause.pretty(exit.cause)}`)
       }
       if (Option.isNone(exit.value)) {
         telemetry.handled(method, "default")
@@ -347,9 +347,10 @@ export class ServerRequestFibers {
     })
   }
 
-  private unanswered(request: RawRequest, problem: string): Effect.Effect<string> {
+  /** @param cause follows the sentence, because a stack has many lines. */
+  private unanswered(request: RawRequest, problem: string, cause = ""): Effect.Effect<string> {
     const then = isMethod(request.method) ? "the default answers instead" : "the request is refused"
-    this.report(`the handler of ${quoted(request.method)} ${problem}; ${then}.`)
+    this.report(`the handler of ${quoted(request.method)} ${problem}; ${then}.${cause}`)
     return instead(request)
   }
 
