@@ -705,6 +705,15 @@ export type ThreadCallError = CallError | ThreadNotFound | ThreadNotPersisted
 export type TurnCallError = Exclude<CallError, DecodeError> | ThreadNotFound | NoActiveTurn | TurnMismatch
 
 /**
+ * The errors of `Turn.updateSettings`.
+ *
+ * @see {@link TurnCallError}
+ * @category models
+ * @since 0.1.0
+ */
+export type TurnSettingsError = CallError | ThreadNotFound | NoActiveTurn | SettingsNotApplied
+
+/**
  * The errors of loading a stored thread: of `Codex.resumeThread`, and of calls that run the agent on a thread. A
  * handle first resumes a thread that the server may have unloaded.
  *

@@ -46,12 +46,32 @@ import type { TurnResult } from "./TurnResult.ts"
 export type Effort = "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | (string & {})
 
 /**
+ * What the model should know beside the user's words, by the name of its source: `{ clock: { kind: "application",
+ * value: "It is noon." } }`.
+ *
+ * **Details**
+ *
+ * - `application`: the program's own words. The model gets them as instructions of the developer, between tags with the
+ *   name of the source.
+ * - `untrusted`: anybody else's, such as a page or an issue. The model gets them as the output of a tool, so that they
+ *   are not taken for instructions. `name` labels it; default: the name of the source.
+ *
+ * The context comes before the user's message and stays in the thread's history, but in no item. What the previous turn
+ * carried under the same name is not repeated.
+ *
+ * @see {@link TurnOptions.additionalContext}
+ * @category options
+ * @since 0.1.0
+ */
+export type AdditionalContext = { readonly [source: string]: Sent.AdditionalContextEntry }
+
+/**
  * How to run a turn.
  *
  * **Details**
  *
  * The server keeps these settings for the later turns of the thread, except `outputSchema`, `cyberAccessProgram`,
- * `handlers`, `stallTimeout`, `whenBusy` and `maxUnreadBytes`. An option that is left out stays as it is.
+ * `additionalContext`, `metadata`, `handlers`, `stallTimeout`, `whenBusy` and `maxUnreadBytes`. An option that is left out stays as it is.
  *
  * @see {@link StructuredOutput} for a typed answer
  * @category options
@@ -72,6 +92,22 @@ export interface TurnOptions {
   readonly approvalMode?: ApprovalMode | undefined
   /** The service tier of the model's provider. Default: the thread's. */
   readonly serviceTier?: string | undefined
+  /**
+   * The environments that commands run in, the primary first. An empty list leaves the agent without commands.
+   * Default: the thread's. An unknown environment is an `RpcError`. Experimental.
+   */
+  readonly environments?: ReadonlyArray<Sent.TurnEnvironmentParams> | undefined
+  /**
+   * What the model should know and the user did not say, by the name of its source. See {@link AdditionalContext}.
+   * Experimental.
+   */
+  readonly additionalContext?: AdditionalContext | undefined
+  /**
+   * Texts for the model's provider, such as a trace id, for this turn only. They are members of the JSON in
+   * `x-codex-turn-metadata`: a header of each request to the model, and an entry of its `client_metadata`. codex keeps
+   * its own names, such as `thread_id`, whatever is given for them. They are not for secrets. Experimental.
+   */
+  readonly metadata?: { readonly [name: string]: string } | undefined
   /** A JSON Schema that the final answer must fit, for this turn only. */
   readonly outputSchema?: Schema.Json | undefined
   /**

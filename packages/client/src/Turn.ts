@@ -5,6 +5,7 @@
  */
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
+import type { ApprovalMode } from "./ApprovalMode.ts"
 import type {
   ConnectionError,
   DecodeError,
@@ -13,11 +14,14 @@ import type {
   SettingsNotApplied,
   ThreadBusy,
   TurnCallError,
-  TurnEndError
+  TurnEndError,
+  TurnSettingsError
 } from "./CodexError.ts"
 import type { Input } from "./Input.ts"
 import type * as Received from "./Received.ts"
+import type * as Sent from "./Sent.ts"
 import type { TurnEvent } from "./ServerNotification.ts"
+import type { Effort } from "./Thread.ts"
 import type { TurnResult } from "./TurnResult.ts"
 
 /**
@@ -43,6 +47,27 @@ export interface MessagePiece {
   readonly itemId: string
   readonly phase: Received.MessagePhase | null
   readonly text: string
+}
+
+/**
+ * Settings of a running turn to change. A setting that is left out stays as it is.
+ *
+ * @see {@link Turn.updateSettings}
+ * @category options
+ * @since 0.1.0
+ */
+export interface UpdateTurnSettingsOptions {
+  /** A model of `Codex.models`: codex switches only between models that it knows. */
+  readonly model?: string | undefined
+  readonly effort?: Effort | undefined
+  /** How detailed the summary of the reasoning is. */
+  readonly summary?: Sent.ReasoningSummary | undefined
+  /** `null` resets it to the default. */
+  readonly serviceTier?: string | null | undefined
+  /** Who decides what the agent asks from now on. When it asks stays as it is: see {@link ApprovalMode.policy}. */
+  readonly approvalsReviewer?: Sent.ApprovalsReviewer | undefined
+  /** The environments that commands run in, the primary first. An empty list removes all of them. */
+  readonly environments?: ReadonlyArray<Sent.TurnEnvironmentParams> | undefined
 }
 
 /**
@@ -128,6 +153,38 @@ export interface Turn {
    * the thread; that turn was stopped.
    */
   readonly result: Effect.Effect<TurnResult, TurnEndError | ThreadBusy | SettingsNotApplied | ConnectionError>
+  /**
+   * What the turn has done so far, at any time: its completed items, its usage and its {@link TurnResult.timing}. While
+   * the turn runs, `status` is `inProgress`. After the end it equals `result`, which also knows why a turn failed.
+   */
+  readonly partialResult: Effect.Effect<TurnResult>
+  /**
+   * Changes settings of this turn while it runs. They apply from its next call of the model on, and to no other turn:
+   * the thread keeps its own. `result.model` then names the model that was asked for last.
+   *
+   * codex changes the model, the effort, the summary and the tier only where its feature `step_model_switching` is on,
+   * as with `config: { "features.step_model_switching": true }` of the thread, and only from and to models that it
+   * knows. Experimental.
+   *
+   * Fails with `SettingsNotApplied` when codex does not change them, with `NoActiveTurn` once the turn is over, and
+   * with `RpcError` for an unknown environment.
+   *
+   * **Example** (Going on with the big model)
+   *
+   * ```ts
+   * import { Codex } from "@effect-codex/client"
+   * import { Effect } from "effect"
+   *
+   * export const hard = Effect.gen(function*() {
+   *   const codex = yield* Codex.Codex
+   *   const thread = yield* codex.startThread({ config: { "features.step_model_switching": true } })
+   *   const turn = yield* thread.turn("Find the race condition.", { effort: "low" })
+   *   yield* turn.updateSettings({ effort: "high" })
+   *   return yield* turn.result
+   * }).pipe(Effect.scoped)
+   * ```
+   */
+  readonly updateSettings: (options: UpdateTurnSettingsOptions) => Effect.Effect<void, TurnSettingsError>
   /**
    * Sends more input to the agent while the turn runs. Fails with `NoActiveTurn` before the server has begun the turn
    * and after its end, with `TurnMismatch` when another turn is running by then, and with `RpcError` for a review,

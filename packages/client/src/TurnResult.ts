@@ -24,10 +24,48 @@ export interface TurnUsage {
   readonly subagents: Received.TokenUsageBreakdown
   /** Tokens used by the thread since it began. Subagents run on threads of their own, which are not included. */
   readonly total: Received.TokenUsageBreakdown
-  /** Tokens of the last model call only: what is in the context now. */
+  /** Tokens of the last model call only. */
   readonly last: Received.TokenUsageBreakdown
   /** The size of the model's context in tokens, if the server knows it. */
   readonly modelContextWindow: Option.Option<number>
+  /**
+   * How many tokens are in the context now: all of the last model call, or codex's estimate of what a compaction has
+   * left.
+   */
+  readonly contextTokens: number
+  /**
+   * How full the context is, from 0 to 1: `contextTokens` of `modelContextWindow`. codex compacts the thread by itself
+   * near 0.95. Its terminal program shows another number: it leaves the first 12,000 tokens out of both.
+   */
+  readonly contextUsed: Option.Option<number>
+}
+
+/**
+ * What a turn's time went into, measured by this client on a monotonic clock. It begins when the request that starts
+ * the turn is sent, and ends with the turn. `model` plus `tools` is all of it.
+ *
+ * **Gotchas**
+ *
+ * codex does not tell when it asks the model, so `model` is what remains without the tools. It includes codex's own
+ * work, the way of the messages, and the pauses between two attempts to reach the model.
+ *
+ * @see {@link TurnResult}
+ * @category models
+ * @since 0.1.0
+ */
+export interface TurnTiming {
+  /**
+   * Until the model's first item: its first message or reasoning begins, or, if it does not write before, its first
+   * tool. None if nothing of the model came.
+   */
+  readonly firstToken: Option.Option<Duration.Duration>
+  /** The time in which no tool ran. */
+  readonly model: Duration.Duration
+  /**
+   * The time in which at least one tool ran: a command, a patch, a tool of an MCP server or of the program. The wait
+   * for an approval counts, and so does a command that was left in the background.
+   */
+  readonly tools: Duration.Duration
 }
 
 /**
@@ -62,6 +100,8 @@ export interface TurnResult<out A = undefined> {
   readonly completedAt: Option.Option<DateTime.Utc>
   /** How long the turn took, as reported by the server. */
   readonly duration: Option.Option<Duration.Duration>
+  /** What the time went into. None for a goal, and for a turn that another call or client started. */
+  readonly timing: Option.Option<TurnTiming>
   /**
    * The model that answered: the one that the thread or the turn asked for, or the one that codex rerouted to. None
    * when the server did not report it.

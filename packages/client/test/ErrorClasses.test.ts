@@ -18,6 +18,7 @@ const result: TurnResult.TurnResult = {
   startedAt: Option.none(),
   completedAt: Option.none(),
   duration: Option.none(),
+  timing: Option.none(),
   model: Option.none(),
   finalResponse: Option.none(),
   plan: Option.none(),

@@ -17,9 +17,27 @@ import type * as Received from "./Received.ts"
  * @category models
  * @since 0.1.0
  */
-export interface TurnUsage extends Omit<EffectTurnUsage, "modelContextWindow"> {
+export interface TurnUsage extends Omit<EffectTurnUsage, "modelContextWindow" | "contextUsed"> {
   /** The size of the model's context window in tokens, if the server knows it. */
   readonly modelContextWindow: number | undefined
+  /** How full the context is, from 0 to 1: `contextTokens` of `modelContextWindow`. */
+  readonly contextUsed: number | undefined
+}
+
+/**
+ * What a turn's time went into, in milliseconds, from sending the request to the end of the turn. `model` plus `tools` is
+ * all of it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface TurnTiming {
+  /** Until the model's first message, reasoning or tool; undefined if nothing of the model came. */
+  readonly firstToken: number | undefined
+  /** The time in which no tool ran: the model's, and what codex needs for itself. */
+  readonly model: number
+  /** The time in which at least one tool ran, with the wait for its approval. */
+  readonly tools: number
 }
 
 /**
@@ -36,7 +54,7 @@ export interface TurnUsage extends Omit<EffectTurnUsage, "modelContextWindow"> {
 export interface TurnResult<A = undefined> extends
   Omit<
     EffectTurnResult<A>,
-    "error" | "startedAt" | "completedAt" | "duration" | "model" | "finalResponse" | "plan" | "usage"
+    "error" | "startedAt" | "completedAt" | "duration" | "timing" | "model" | "finalResponse" | "plan" | "usage"
   >
 {
   /** Why the turn failed; undefined unless it did. */
@@ -45,6 +63,8 @@ export interface TurnResult<A = undefined> extends
   readonly completedAt: Date | undefined
   /** In milliseconds. */
   readonly duration: number | undefined
+  /** What the time went into. Undefined for a goal, and for a turn that another call or client started. */
+  readonly timing: TurnTiming | undefined
   /** The model that answered. It may differ from the requested one. */
   readonly model: string | undefined
   /** The last message that is not commentary. A turn may end without one. */

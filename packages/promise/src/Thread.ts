@@ -73,7 +73,7 @@ export interface ForkThreadOptions extends Omit<ClientCodex.ForkThreadOptions, R
 
 /**
  * Options of a turn. The server keeps them for the later turns of the thread, except for `outputSchema`,
- * `cyberAccessProgram`, `handlers`, `stallTimeout`, `whenBusy`, `maxUnreadBytes` and `signal`.
+ * `cyberAccessProgram`, `additionalContext`, `metadata`, `handlers`, `stallTimeout`, `whenBusy`, `maxUnreadBytes` and `signal`.
  *
  * @category options
  * @since 0.1.0

@@ -5,7 +5,7 @@
  */
 import type { Input } from "@effect-codex/client/Input"
 import type { TurnEvent } from "@effect-codex/client/ServerNotification"
-import type { MessagePiece } from "@effect-codex/client/Turn"
+import type { MessagePiece, UpdateTurnSettingsOptions } from "@effect-codex/client/Turn"
 import type { CallOptions } from "./Options.ts"
 import type { Readable } from "./Readable.ts"
 import type * as Received from "./Received.ts"
@@ -78,6 +78,18 @@ export interface Turn extends AsyncDisposable {
    * ended the connection. The signal ends the waiting, not the turn.
    */
   readonly result: (options?: CallOptions) => Promise<TurnResult>
+  /**
+   * What the turn has done so far, at any time: its completed items, its usage and its timing. `status` is `inProgress`
+   * while it runs.
+   */
+  readonly partialResult: () => Promise<TurnResult>
+  /**
+   * Changes settings of this turn from its next call of the model on. The thread keeps its own. codex changes the
+   * model, the effort, the summary and the tier only where its feature `step_model_switching` is on, as with
+   * `config: { "features.step_model_switching": true }` of the thread. Rejects with `SettingsNotApplied` when codex
+   * does not change them, and with `NoActiveTurn` once the turn is over. Experimental.
+   */
+  readonly updateSettings: (options: UpdateTurnSettingsOptions & CallOptions) => Promise<void>
   /**
    * Sends more input to the agent while the turn runs. Rejects with `NoActiveTurn` before the server has begun the turn
    * and after its end, with `TurnMismatch` if another turn runs by then, with `InputTooLarge`, and with `RpcError` for

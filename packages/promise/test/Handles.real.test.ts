@@ -21,6 +21,8 @@ const make = () => {
     diff: Stream.never,
     usage: Stream.never,
     result: Deferred.await(ended),
+    partialResult: Effect.die("it is not asked for"),
+    updateSettings: () => Effect.void,
     steer: () => Effect.void,
     interrupt: Effect.void,
     interruptWithTerminals: Effect.succeed([])
@@ -33,6 +35,7 @@ const make = () => {
     startedAt: Option.none(),
     completedAt: Option.none(),
     duration: Option.none(),
+    timing: Option.none(),
     model: Option.some("scripted-model"),
     finalResponse: Option.none(),
     plan: Option.none(),

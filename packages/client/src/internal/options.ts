@@ -43,6 +43,10 @@ export const environment: Kind = {
     isRecord(u) &&
     values(u).every((value) => value === undefined || Predicate.isString(value) || Redacted.isRedacted(value))
 }
+export const strings: Kind = {
+  expected: "an object of strings",
+  fits: (u) => isRecord(u) && values(u).every((value) => value === undefined || Predicate.isString(value))
+}
 export const overrides: Kind = {
   expected: "an object, or a list of strings and objects",
   fits: (u) => isRecord(u) || isListOf((entry) => Predicate.isString(entry) || isRecord(entry))(u)
@@ -112,6 +116,7 @@ export const ofTurn: Kinds = {
   ...ofThreadOrTurn,
   maxUnreadBytes: countOrNone,
   outputSchema: record,
+  metadata: strings,
   repair: countOrNone,
   whenBusy: oneOf("fail", "queue", "steer")
 }

@@ -58,6 +58,12 @@ const ofTurn: ReadonlyArray<readonly [option: string, value: unknown]> = [
   ["model", 5],
   ["effort", 5],
   ["summary", "x"],
+  ["environments", 5],
+  ["environments", [{ cwd: 5 }]],
+  ["additionalContext", 5],
+  ["additionalContext", { clock: "noon" }],
+  ["metadata", 5],
+  ["metadata", { trace: 5 }],
   ["outputSchema", 5],
   ["whenBusy", "x"],
   ["maxUnreadBytes", "x"]

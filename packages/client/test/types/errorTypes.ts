@@ -91,6 +91,7 @@ holds<
       | CodexError.ThreadBusy
       | CodexError.SettingsNotApplied
       | CodexError.ConnectionError
+    readonly updateSettings: CodexError.TurnSettingsError
     readonly steer: CodexError.TurnCallError | CodexError.InputTooLarge
     readonly interrupt: CodexError.TurnCallError | CodexError.ThreadBusy
     readonly interruptWithTerminals: CodexError.TurnCallError | CodexError.DecodeError | CodexError.ThreadBusy
@@ -130,6 +131,7 @@ holds<
 >()
 holds<Equal<Has<"NoActiveTurn" | "TurnMismatch" | "LoginRequired" | "ThreadBusy", CodexError.ResumeError>, false>>()
 holds<Equal<Has<"NoActiveTurn" | "TurnMismatch" | "LoginRequired", CodexError.TurnStartError>, false>>()
+holds<Equal<Has<"TurnMismatch" | "ThreadNotPersisted" | "ThreadBusy", CodexError.TurnSettingsError>, false>>()
 
 // A request has the errors of its method, and any error where what it can mean is not known.
 type RequestErrors<M extends keyof Methods.ClientRequests> = Effect.Error<
@@ -149,5 +151,6 @@ holds<
     CodexError.TurnCallError | CodexError.DecodeError | CodexError.InputTooLarge
   >
 >()
+holds<Equal<RequestErrors<"turn/settings/update">, CodexError.CallError | CodexError.ThreadNotFound>>()
 holds<Equal<RequestErrors<"turn/interrupt">, CodexError.TurnCallError | CodexError.DecodeError>>()
 holds<Equal<RequestErrors<"command/exec">, CodexError.RequestError>>()

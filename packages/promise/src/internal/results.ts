@@ -15,12 +15,18 @@ export const turnResult = <A>(result: EffectTurnResult.TurnResult<A>): TurnResul
   startedAt: date(result.startedAt),
   completedAt: date(result.completedAt),
   duration: Option.getOrUndefined(Option.map(result.duration, Duration.toMillis)),
+  timing: Option.getOrUndefined(Option.map(result.timing, ({ firstToken, model, tools }) => ({
+    firstToken: Option.getOrUndefined(Option.map(firstToken, Duration.toMillis)),
+    model: Duration.toMillis(model),
+    tools: Duration.toMillis(tools)
+  }))),
   model: Option.getOrUndefined(result.model),
   finalResponse: Option.getOrUndefined(result.finalResponse),
   plan: Option.getOrUndefined(result.plan),
   usage: Option.getOrUndefined(Option.map(result.usage, (usage) => ({
     ...usage,
-    modelContextWindow: Option.getOrUndefined(usage.modelContextWindow)
+    modelContextWindow: Option.getOrUndefined(usage.modelContextWindow),
+    contextUsed: Option.getOrUndefined(usage.contextUsed)
   })))
 })
 

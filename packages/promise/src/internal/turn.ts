@@ -1,3 +1,4 @@
+import * as OptionKinds from "@effect-codex/client/internal/options"
 import type * as Client from "@effect-codex/client/Turn"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -74,6 +75,17 @@ const make = (host: Host, turn: Client.Turn, close: () => Promise<void>): Turn =
   diff: readable(host, turn.diff),
   usage: readable(host, turn.usage),
   result: (options) => host.run(Effect.map(turn.result, results.turnResult), options?.signal),
+  partialResult: () => host.run(Effect.map(turn.partialResult, results.turnResult)),
+  updateSettings: (options) => {
+    const { signal, ...given } = { ...options }
+    return host.run(
+      Effect.andThen(
+        OptionKinds.checkArgument("options", options, OptionKinds.record),
+        turn.updateSettings(given)
+      ),
+      signal
+    )
+  },
   steer: (input, options) => host.run(turn.steer(input), options?.signal),
   interrupt: (options) => host.run(turn.interrupt, options?.signal),
   interruptWithTerminals: (options) => host.run(turn.interruptWithTerminals, options?.signal),

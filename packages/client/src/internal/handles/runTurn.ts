@@ -13,7 +13,7 @@ import * as OptionKinds from "../options.ts"
 import { withoutMeaning } from "../protocol/rpcErrors.ts"
 import * as Output from "../schemas/output.ts"
 import type { CheckFolders } from "../settings/folders.ts"
-import { duration, turnSettings } from "../settings/settings.ts"
+import { defined, duration, turnSettings } from "../settings/settings.ts"
 import type { ToWire } from "../turns/inputItems.ts"
 import { refuseSteer } from "../turns/startedTurns.ts"
 import * as StartRequest from "../turns/startRequest.ts"
@@ -52,6 +52,7 @@ const startMessage = (
     // the reply is lost.
     const clientId = crypto.randomUUID()
     const message = { clientUserMessageId: clientId, input: items }
+    const { additionalContext, responsesapiClientMetadata } = given
     const whenBusy = options?.whenBusy ?? "fail"
     const request = StartRequest.ofMessage(target, message, options ?? {}, given, sent)
     return yield* TurnStart.start(turns, target.threadId, request, {
@@ -61,7 +62,14 @@ const startMessage = (
       maxUnreadBytes: options?.maxUnreadBytes,
       stallTimeout: yield* duration("stallTimeout", options?.stallTimeout ?? stallTimeout),
       onWait: sent,
-      whenBusy: whenBusy === "steer" ? { input: items, refuse: refuseSteer(target, given, options) } : whenBusy
+      whenBusy: whenBusy !== "steer" ? whenBusy : {
+        // What the running turn carries stays.
+        message: {
+          input: items,
+          ...defined({ additionalContext, responsesapiClientMetadataPatch: responsesapiClientMetadata })
+        },
+        refuse: refuseSteer(target, given, options)
+      }
     })
   }))
 }
@@ -85,7 +93,7 @@ const startOther = Effect.fnUntraced(function*(
     // The server checks the length of messages only.
     Effect.catchTag("InputTooLarge", (error) => Effect.fail(withoutMeaning(error)))
   )
-  return TurnHandle.make(turns.rpc, state, toWire, TurnHandle.controls(turns, state))
+  return TurnHandle.make(turns.rpc, state, toWire, TurnHandle.controls(turns, state, target.started))
 })
 
 const runOnce = Effect.fnUntraced(function*(run: Options, input: Input, options: TurnOptions | undefined) {
@@ -154,7 +162,7 @@ export const make = (options: Options): Pick<Thread, "run" | "turn" | "review" |
   return {
     turn: Effect.fn("Thread.turn")(function*(input, turnOptions) {
       const state = yield* startMessage(options, input, turnOptions, true)
-      return TurnHandle.make(turns.rpc, state, toWire, TurnHandle.controls(turns, state))
+      return TurnHandle.make(turns.rpc, state, toWire, TurnHandle.controls(turns, state, target.started))
     }),
     run,
     review: Effect.fn("Thread.review")(function*(reviewed, reviewOptions) {

@@ -48,6 +48,7 @@ export const answers = {
   "thread/backgroundTerminals/terminate": loaded,
   "thread/compact/start": loaded,
   "review/start": loaded,
+  "turn/settings/update": loaded,
   "turn/start": [...loaded, "InputTooLarge"],
   "turn/steer": [...running, "InputTooLarge"],
   "turn/interrupt": running

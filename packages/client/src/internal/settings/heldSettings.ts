@@ -186,6 +186,14 @@ const isBuiltIn = (profile: Told["activePermissionProfile"]): boolean =>
 
 const reviewer = (name: string | undefined) => name === "guardian_subagent" ? "auto_review" : name
 
+/** A granular policy is an object, whose members a server may list in any order. */
+const samePolicy = (asked: Sent.AskForApproval, held: Told["approvalPolicy"]): boolean => {
+  const kinds = member(held, "granular")
+  return Predicate.isString(asked)
+    ? held === asked
+    : Object.entries(asked.granular).every(([kind, mayAsk]) => member(kinds, kind) === mayAsk)
+}
+
 const tier = (name: string | null | undefined) => name === "fast" ? "priority" : name
 
 export const effortSetting = "config.model_reasoning_effort"
@@ -236,7 +244,7 @@ const differences = (asked: Asked, told: Told, when: When): ReadonlyArray<Differ
     "approvalMode",
     approvalPolicy,
     told.approvalPolicy,
-    (policy) => show(told.approvalPolicy) === show(policy),
+    (policy) => samePolicy(policy, told.approvalPolicy),
     (approvalPolicy) => defined({ approvalPolicy, approvalsReviewer })
   )
   compare(

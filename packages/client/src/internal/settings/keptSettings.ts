@@ -50,14 +50,18 @@ export const checkBypass = (kept: Kept, given: Kept): Effect.Effect<void, Invali
     })
     : Effect.void
 
-/** A new folder moves the workspace with it and selects its own environments. */
+/**
+ * A new folder moves the workspace with it and selects its own environments, and environments have roots of their
+ * own.
+ */
 export const keep = (kept: Kept, given: Kept): Kept => {
   const moved = given.cwd !== undefined
+  const rooted = moved || given.environments !== undefined
   return defined({
     ...sandboxOf(kept, given),
     isDefaultMode: given.approvalMode === undefined ? kept.isDefaultMode : given.isDefaultMode,
     cwd: given.cwd ?? kept.cwd,
-    runtimeWorkspaceRoots: given.runtimeWorkspaceRoots ?? (moved ? undefined : kept.runtimeWorkspaceRoots),
+    runtimeWorkspaceRoots: given.runtimeWorkspaceRoots ?? (rooted ? undefined : kept.runtimeWorkspaceRoots),
     environments: given.environments ?? (moved ? undefined : kept.environments)
   })
 }

@@ -45,7 +45,7 @@ export const permissions = Effect.fnUntraced(function*(options: Permissions) {
   if (approvalMode !== undefined && !isApprovalMode(approvalMode)) {
     return yield* new InvalidArgument({
       argument: "approvalMode",
-      detail: "expected ApprovalMode.denyAll, autoReview, ask, untrusted or dangerouslyBypass."
+      detail: "expected ApprovalMode.denyAll, autoReview, ask, untrusted, granular({...}) or dangerouslyBypass."
     })
   }
   if (approvalMode?.bypassesSandbox === true && sandbox !== undefined) {
@@ -72,12 +72,15 @@ export const turnSettings = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Omit<Sent.TurnStartParams, "threadId" | "input">, InvalidArgument> {
   const { approvalPolicy, approvalsReviewer, sandbox } = yield* permissions(options)
   const {
+    additionalContext,
     approvalMode: _approvalMode,
     cwd,
     cyberAccessProgram,
     effort,
+    environments,
     handlers: _handlers,
     maxUnreadBytes: _maxUnreadBytes,
+    metadata,
     model,
     outputSchema,
     sandbox: _sandbox,
@@ -91,7 +94,10 @@ export const turnSettings = Effect.fnUntraced(function*(
   return defined({
     approvalPolicy,
     approvalsReviewer,
+    additionalContext,
     cyberAccessProgram,
+    environments,
+    responsesapiClientMetadata: metadata,
     sandboxPolicy: sandbox?.policy,
     cwd,
     effort,

@@ -38,6 +38,17 @@ export const mismatchOf = (detail: string): { readonly expected: string; readonl
 }
 
 /**
+ * Why the server does not change the settings of a running turn: its feature is off, it has no metadata of a model, or
+ * the other model would change how actions are reviewed (docs/codex-behaviour.md, "The model of a running turn changes
+ * with its next call").
+ */
+export const turnSettingsRefusal = (detail: string): "feature" | "metadata" | "safety" | undefined => {
+  if (/require the step_model_switching feature$/.test(detail)) return "feature"
+  if (/^the (?:active|destination) model has only fallback metadata/.test(detail)) return "metadata"
+  return detail.startsWith("the destination changes ") ? "safety" : undefined
+}
+
+/**
  * Whether the server refused a method it does not know, because it is another version (docs/codex-behaviour.md, "An
  * unknown method is refused as an unknown variant").
  */

@@ -29,7 +29,7 @@ export interface StartRequest {
 
 /** The message for a running turn, instead of starting a new one. */
 export interface Steer {
-  readonly input: ClientRequests["turn/steer"]["params"]["input"]
+  readonly message: Omit<ClientRequests["turn/steer"]["params"], "threadId" | "expectedTurnId">
   /** Why this turn must not be steered, given the settings that it began with. */
   readonly refuse: (activeTurnId: string, held: Told | undefined) => SettingsNotApplied | undefined
 }

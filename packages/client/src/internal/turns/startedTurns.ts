@@ -14,13 +14,15 @@ interface Started {
   readonly id: string
   readonly asked: Held.Asked
   readonly untold: Untold
+  /** What this client has changed of it since, as the server would tell it. */
+  readonly changed?: Held.Told | undefined
 }
 
 /** The settings of a turn that no notification reports. */
-type Untold = Pick<Params, "cyberAccessProgram" | "outputSchema" | "summary">
+type Untold = Pick<Params, "cyberAccessProgram" | "environments" | "outputSchema" | "summary">
 
-const untoldOf = ({ cyberAccessProgram, outputSchema, summary }: Params): Untold =>
-  defined({ cyberAccessProgram, outputSchema, summary })
+const untoldOf = ({ cyberAccessProgram, environments, outputSchema, summary }: Params): Untold =>
+  defined({ cyberAccessProgram, environments, outputSchema, summary })
 
 const askedOf = (kept: Kept.Kept, { effort, model, serviceTier }: Params): Held.Asked => ({
   ...Kept.asked(kept),
@@ -40,8 +42,40 @@ export class StartedTurns {
   }
 
   set(threadId: string, turnId: string, kept: Kept.Kept, given: Params): void {
+    this.put(threadId, { id: turnId, asked: askedOf(kept, given), untold: untoldOf(given) })
+  }
+
+  /** Takes in what a running turn was changed to. Null resets a setting to one that is not known. */
+  change(threadId: string, turnId: string, given: Params): void {
+    const { asked, changed, untold } = this.of(threadId, turnId) ?? { asked: {}, changed: undefined, untold: {} }
+    const { approvalsReviewer, effort, environments, model, serviceTier, summary } = given
+    this.put(threadId, {
+      id: turnId,
+      asked: {
+        ...asked,
+        ...defined({
+          approvalsReviewer: approvalsReviewer ?? undefined,
+          effort: effort ?? undefined,
+          model: model ?? undefined,
+          serviceTier: serviceTier ?? undefined
+        })
+      },
+      untold: { ...untold, ...defined({ environments, summary }) },
+      changed: {
+        ...changed,
+        ...defined({
+          approvalsReviewer: approvalsReviewer ?? undefined,
+          model: model ?? undefined,
+          reasoningEffort: effort ?? undefined,
+          serviceTier
+        })
+      }
+    })
+  }
+
+  private put(threadId: string, started: Started): void {
     this.threads.delete(threadId)
-    this.threads.set(threadId, { id: turnId, asked: askedOf(kept, given), untold: untoldOf(given) })
+    this.threads.set(threadId, started)
     const [oldest] = this.threads.keys()
     if (this.threads.size > maxThreads && oldest !== undefined) this.threads.delete(oldest)
   }
@@ -74,7 +108,8 @@ export const refuseSteer = (
     "for none of them."
   const asked = askedOf(Kept.keep(Kept.explicit(settings.current), options ?? {}), given)
   const different = { ...differing(asked, turn?.asked), temporary: settings.temporary }
-  const told = Held.notHeld(threadId, different, held, { untold: true, advice })
+  const holds = turn?.changed === undefined ? held : { ...held, ...turn.changed }
+  const told = Held.notHeld(threadId, different, holds, { untold: true, advice })
   const untold = Object.entries(differing(untoldOf(given), turn?.untold)).map(([setting, value]) => ({
     setting,
     asked: JSON.stringify(value),

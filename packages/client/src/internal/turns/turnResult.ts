@@ -4,7 +4,7 @@ import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import { TurnFailed } from "../../CodexError.ts"
-import type { TurnResult } from "../../TurnResult.ts"
+import type { TurnResult, TurnTiming } from "../../TurnResult.ts"
 import { guardOf } from "../protocol/guard.ts"
 import { finalResponse, plan } from "../protocol/items.ts"
 import type { Members } from "../protocol/peek.ts"
@@ -20,6 +20,9 @@ const finite = (u: unknown): Option.Option<number> =>
 const seconds = (u: unknown): Option.Option<DateTime.Utc> =>
   Option.flatMap(finite(u), (seconds) => DateTime.make(seconds * 1000))
 
+const contextUsed = (tokens: number, window: unknown): Option.Option<number> =>
+  Option.map(Option.filter(finite(window), (window) => window > 0), (window) => Math.min(1, tokens / window))
+
 /** @param turn the turn from its `turn/completed`; empty before that. */
 export const resultOf = (turn: Members, known: {
   readonly id: string
@@ -27,8 +30,9 @@ export const resultOf = (turn: Members, known: {
   readonly model: string | undefined
   readonly items: ReadonlyArray<Received.ThreadItem>
   readonly usage: TurnUsage
+  readonly timing: Option.Option<TurnTiming>
 }): TurnResult => {
-  const { id, items, model, threadId, usage } = known
+  const { id, items, model, threadId, timing, usage } = known
   const { completedAt, durationMs, error, startedAt, status } = turn
   // A stored turn did not pass through a notification, which would have been redacted already.
   redactTurnError(error)
@@ -40,6 +44,7 @@ export const resultOf = (turn: Members, known: {
     startedAt: seconds(startedAt),
     completedAt: seconds(completedAt),
     duration: Option.map(finite(durationMs), Duration.millis),
+    timing,
     model: Option.fromUndefinedOr(model),
     finalResponse: finalResponse(items),
     plan: plan(items),
@@ -50,7 +55,9 @@ export const resultOf = (turn: Members, known: {
       subagents: usage.subagents,
       total: told.total,
       last: told.last,
-      modelContextWindow: finite(told.modelContextWindow)
+      modelContextWindow: finite(told.modelContextWindow),
+      contextTokens: usage.contextTokens,
+      contextUsed: contextUsed(usage.contextTokens, told.modelContextWindow)
     }))
   }
 }

@@ -1,5 +1,6 @@
 /** Starts turns so that none is lost: a turn that nobody gets a handle on is stopped. */
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -21,9 +22,10 @@ import type { Turns } from "./turns.ts"
 import type { TurnState, TurnStateOptions } from "./turnState.ts"
 import * as TurnStop from "./turnStop.ts"
 import * as TurnTelemetry from "./turnTelemetry.ts"
+import { TurnTiming } from "./turnTiming.ts"
 import * as Watchdog from "./watchdog.ts"
 
-export interface StartOptions extends Omit<TurnStateOptions, "rpc" | "limits"> {
+export interface StartOptions extends Omit<TurnStateOptions, "rpc" | "limits" | "timing"> {
   /** What to do when the thread is busy. A goal cannot be steered from here; its own handle does that. */
   readonly whenBusy: "fail" | "queue" | Steer
   /** How long the turn may be silent. Undefined: no limit. */
@@ -113,6 +115,7 @@ const startNow = (start: Start): Effect.Effect<TurnState, TurnStartError, Scope.
       const starting = route.expect(options)
       const request = yield* send(start, starting, () => {
         isSent = true
+        options.timing?.sent()
       })
       const waited = yield* Effect.exit(restore(Fiber.await(request)))
       if (Exit.isSuccess(waited)) {
@@ -144,14 +147,14 @@ const startNow = (start: Start): Effect.Effect<TurnState, TurnStartError, Scope.
 const steer = (
   { options, route, turns }: Start,
   id: string,
-  input: Steer["input"]
+  message: Steer["message"]
 ): Effect.Effect<TurnState, TurnCallError | InputTooLarge, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
-      const turn = route.open(id, { ...options, clientId: undefined })
+      const turn = route.open(id, { ...options, clientId: undefined, timing: undefined })
       turn.handles++
       const release = Effect.sync(() => route.release(turn))
-      yield* restore(call(turns.rpc, "turn/steer", { threadId: route.threadId, expectedTurnId: id, input })).pipe(
+      yield* restore(call(turns.rpc, "turn/steer", { threadId: route.threadId, expectedTurnId: id, ...message })).pipe(
         Effect.onError(() => release)
       )
       yield* Effect.addFinalizer(() => release)
@@ -173,13 +176,13 @@ const awaitBegun = <A, E, R>(start: Start, id: string, otherwise: Effect.Effect<
 const steerOrStart = (
   start: Start,
   active: string,
-  { input, refuse }: Steer
+  { message, refuse }: Steer
 ): Effect.Effect<TurnState, TurnStartError, Scope.Scope> => {
   const { route } = start
   const refused = refuse(active, route.heldBy(active))
   // Its settings are known only once it begins.
   if (refused !== undefined) return awaitBegun(start, active, Effect.fail(refused))
-  return Effect.catchTags(steer(start, active, input), {
+  return Effect.catchTags(steer(start, active, message), {
     NoActiveTurn: () =>
       // The turn is accepted but has not begun, or it is over.
       awaitBegun(
@@ -250,7 +253,8 @@ export const start = Effect.fnUntraced(function*(
   if (whenBusy === "fail" && route.activeTurnId !== undefined) return yield* route.busy(route.activeTurnId)
   // A waiting turn may hold the gate.
   if (route.activeTurnId !== undefined) onWait?.()
-  const options: TurnStateOptions = { ...turnOptions, rpc: turns.rpc, limits: turns.limits }
+  const timing = new TurnTiming(yield* Clock.Clock)
+  const options: TurnStateOptions = { ...turnOptions, rpc: turns.rpc, limits: turns.limits, timing }
   return yield* route.gate.withPermit(
     startOrSteer({ turns, route, request, options, whenBusy, stallTimeout, onWait })
   )

@@ -6,6 +6,7 @@ import * as Received from "@effect-codex/protocol/Received"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
@@ -31,6 +32,7 @@ import { isOver, type Stored } from "./storedTurn.ts"
 import { type StreamError, TurnEvents } from "./turnEvents.ts"
 import { TurnItems } from "./turnItems.ts"
 import { failureOf, resultOf } from "./turnResult.ts"
+import type { TurnTiming } from "./turnTiming.ts"
 import { TurnUsage } from "./usage.ts"
 
 /** Why a turn's state ends without `turn/completed`. */
@@ -47,6 +49,8 @@ export interface TurnStateOptions {
   readonly rpc: Rpc
   /** The account's rate limits. */
   readonly limits: () => RateLimits.Windows
+  /** Undefined for a turn that this client did not start. */
+  readonly timing?: TurnTiming | undefined
   /** Why the turn must not run with the thread's settings. Default: any settings are fine. */
   readonly refuse?: ((held: Told | undefined) => SettingsNotApplied | undefined) | undefined
 }
@@ -216,6 +220,7 @@ export class TurnState {
   onEnd(cause: End): void {
     if (this.isEnded) return
     this.endedBy = cause
+    this.options.timing?.ends()
     this.eventLog.close(endOfEvents(cause))
     this.eventLog.flush()
     Deferred.doneUnsafe(this.ended, Exit.fail(cause))
@@ -226,6 +231,11 @@ export class TurnState {
     const held = internalsOf(this.options.rpc).settingsOf(this.threadId)
     this.model ??= held?.model
     this.verdict ??= this.options.refuse?.(held)
+  }
+
+  /** This client has changed the model while the turn runs. No notification reports that. */
+  changedModel(model: string): void {
+    this.model = model
   }
 
   /** Stops the turn once it is refused. */
@@ -319,14 +329,17 @@ export class TurnState {
         }
         // docs/codex-behaviour.md, "Steering ends the model's answer at once".
         if (membersOf(params["item"])["type"] === "userMessage") this.items.abandonWritten()
+        this.options.timing?.begins(params["item"])
         return this.items.begin(params["item"])
       }
       case "item/completed":
+        this.options.timing?.completes(params["item"])
         return this.items.complete(params["item"])
       case "thread/tokenUsage/updated":
         this.usage.add(params["tokenUsage"], internalsOf(this.options.rpc).tokensOf(this.threadId))
         return
       case "turn/completed":
+        this.options.timing?.ends()
         this.completion = Predicate.isReadonlyObject(params["turn"]) ? params["turn"] : {}
         return
     }
@@ -346,7 +359,8 @@ export class TurnState {
     const items = this.items.all
     this.tellUndecodable(items)
     const { id, modelName: model, threadId, usage } = this
-    return resultOf(this.completion ?? {}, { id, threadId, model, items, usage })
+    const timing = this.options.timing?.told ?? Option.none()
+    return resultOf(this.completion ?? {}, { id, threadId, model, items, usage, timing })
   }
 
   private tellUndecodable(items: ReadonlyArray<Received.ThreadItem>): void {

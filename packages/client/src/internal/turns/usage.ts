@@ -32,6 +32,8 @@ export class TurnCount {
   /** The last report. */
   told: Received.ThreadTokenUsage | undefined
   turn: Breakdown = none
+  /** The tokens in the context, by the last report. */
+  contextTokens = 0
 
   /**
    * Takes in a report, and returns the part of it that is new.
@@ -40,6 +42,8 @@ export class TurnCount {
    */
   add(usage: unknown, totalBefore?: number): Breakdown {
     if (!guardOf(Received.ThreadTokenUsage)(usage)) return none
+    // docs/codex-behaviour.md, "What a compaction leaves in the context is told as a last call".
+    this.contextTokens = usage.last.totalTokens
     const before = this.told
     // An unchanged total is a repetition (of a resumed thread or a broken stream), not another call of the
     // model.
@@ -68,6 +72,11 @@ export class TurnUsage {
   /** The last report of the turn itself. */
   get told(): Received.ThreadTokenUsage | undefined {
     return this.own.told
+  }
+
+  /** The tokens in the context of the turn itself, by the last report. */
+  get contextTokens(): number {
+    return this.own.contextTokens
   }
 
   /** The usage of the turn itself. */
