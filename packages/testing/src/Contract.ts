@@ -50,6 +50,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { ExecRequest, ExecResult } from "./FakeAppServer.ts"
 import * as Asked from "./internal/contract/asked.ts"
+import * as Carried from "./internal/contract/carried.ts"
 import * as Errors from "./internal/contract/errors.ts"
 import * as Handshake from "./internal/contract/handshake.ts"
 import * as Logins from "./internal/contract/logins.ts"
@@ -131,6 +132,7 @@ export const cases: ReadonlyArray<Case> = [
   ...Turns.cases,
   ...Tools.cases,
   ...Asked.cases,
+  ...Carried.cases,
   ...Threads.cases,
   ...Errors.cases,
   ...Logins.cases

@@ -1,5 +1,6 @@
 /** How codex 0.171.0 presents the commands of its model. Commands do not run here. */
 import type * as Received from "@effect-codex/protocol/Received"
+import type * as Sent from "@effect-codex/protocol/Sent"
 import { createHash } from "node:crypto"
 
 /** A command as codex shows it: wrapped in a call of the shell. */
@@ -34,6 +35,17 @@ export const rejectedText = (why: string): string =>
 
 export const neverText =
   "approval policy is Never; reject command — you cannot ask for escalated permissions if the approval policy is Never"
+
+/** What a granular policy asks about. */
+export type Granular = Extract<Sent.AskForApproval, object>["granular"]
+
+/** The refusal quotes the policy as the server's log shows it. */
+export const granularText = (kinds: Granular): string => {
+  const all = Object.entries(kinds).map(([kind, mayAsk]) => `${kind}: ${mayAsk}`)
+  const policy = `Granular(GranularApprovalConfig { ${all.join(", ")} })`
+  return `approval policy is ${policy}; reject command — you cannot ask for escalated permissions if the approval ` +
+    `policy is ${policy}`
+}
 
 // =============================================================================
 // Patches

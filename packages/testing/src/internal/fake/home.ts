@@ -3,6 +3,7 @@ import { codexVersion } from "@effect-codex/protocol/Methods"
 import type * as Received from "@effect-codex/protocol/Received"
 import type * as Sent from "@effect-codex/protocol/Sent"
 import type * as Schema from "effect/Schema"
+import type { Context } from "./carried.ts"
 
 export interface Settings {
   readonly model: string
@@ -28,6 +29,8 @@ export interface Features {
   readonly requestUserInput: boolean
   /** `features.request_permissions_tool`: the model may ask for permissions. */
   readonly requestPermissions: boolean
+  /** `features.step_model_switching`: the model of a running turn may change. */
+  readonly stepModelSwitching: boolean
 }
 
 export interface StoredTurn {
@@ -58,6 +61,8 @@ export interface StoredThread {
   readonly history: Array<Schema.JsonObject>
   readonly approvedCommands: Set<string>
   settings: Settings
+  /** What the last turn carried beside its message. */
+  context: Context
   updatedAtMs: number
   /** Orders threads by their last use, even if no time has passed between two uses. */
   usedAs: number

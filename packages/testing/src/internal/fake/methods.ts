@@ -10,6 +10,7 @@ import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Json from "../json.ts"
 import * as RequestBody from "../requestBody.ts"
+import * as Carried from "./carried.ts"
 import type { LoadedThread } from "./connection.ts"
 import type { Settings, StoredThread, StoredTurn } from "./home.ts"
 import { environments, type Features, noTokens, readStateOf, threadOf, turnOf } from "./home.ts"
@@ -22,6 +23,7 @@ import * as Refused from "./refused.ts"
 import { type Engine, messageOf, type RunningTurn } from "./running.ts"
 import * as Search from "./search.ts"
 import * as Turn from "./turn.ts"
+import * as TurnSettings from "./turnSettings.ts"
 import { tellUsage } from "./usage.ts"
 
 export interface Server extends Engine {
@@ -155,7 +157,8 @@ const defaults = ({ connection: { home } }: Server): Settings => ({
 
 const isSame = (a: Settings, b: Settings): boolean =>
   a.model === b.model && a.modelProvider === b.modelProvider && a.serviceTier === b.serviceTier && a.cwd === b.cwd &&
-  a.approvalPolicy === b.approvalPolicy && a.approvalsReviewer === b.approvalsReviewer && a.effort === b.effort &&
+  JSON.stringify(a.approvalPolicy) === JSON.stringify(b.approvalPolicy) &&
+  a.approvalsReviewer === b.approvalsReviewer && a.effort === b.effort &&
   a.summary === b.summary && a.personality === b.personality && a.profile?.id === b.profile?.id &&
   JSON.stringify(a.roots) === JSON.stringify(b.roots) &&
   (a.sandbox === b.sandbox || JSON.stringify(a.sandbox) === JSON.stringify(b.sandbox))
@@ -342,7 +345,7 @@ const checkTools = (specs: ReadonlyArray<Sent.DynamicToolSpec>): Refused.Refused
 // Features
 // =============================================================================
 
-const noFeatures: Features = { requestUserInput: false, requestPermissions: false }
+const noFeatures: Features = { requestUserInput: false, requestPermissions: false, stepModelSwitching: false }
 
 const defaultUnloadDelaySecs = 60
 
@@ -360,7 +363,8 @@ const featuresOf = (config: unknown): Features => {
   }
   return {
     requestUserInput: isOn("default_mode_request_user_input"),
-    requestPermissions: isOn("request_permissions_tool")
+    requestPermissions: isOn("request_permissions_tool"),
+    stepModelSwitching: isOn("step_model_switching")
   }
 }
 
@@ -408,7 +412,8 @@ const warnOfModel = ({ connection }: Server, thread: LoadedThread): void => {
 const warnOfFeatures = ({ connection }: Server, { features, id }: StoredThread): void => {
   const names = [
     ...(features.requestUserInput ? ["default_mode_request_user_input"] : []),
-    ...(features.requestPermissions ? ["request_permissions_tool"] : [])
+    ...(features.requestPermissions ? ["request_permissions_tool"] : []),
+    ...(features.stepModelSwitching ? ["step_model_switching"] : [])
   ]
   if (names.length === 0) return
   connection.notify("warning", {
@@ -439,6 +444,7 @@ const fresh = (server: Server, settings: Settings): StoredThread => {
     history: [],
     approvedCommands: new Set(),
     settings,
+    context: {},
     updatedAtMs: now(),
     usedAs: home.nextUse(),
     name: null,
@@ -834,13 +840,10 @@ export const handlers: Handlers = {
     const refused = checkInput(params.input) ?? checkProfile(params.permissions)
     if (refused !== undefined) return yield* refused
     const settings = changed(thread.stored.settings, params)
-    const policy = settings.approvalPolicy
-    if (policy !== "untrusted" && policy !== "on-request" && policy !== "never") {
-      return yield* Refused.notFaked(`the approval policy ${JSON.stringify(policy)}`)
-    }
     const isChanged = !isSame(settings, thread.stored.settings)
     thread.stored.settings = settings
-    const message = messageOf(params.input, params.clientUserMessageId)
+    const context = Carried.contextItems(thread.stored, params.additionalContext ?? {})
+    const message = messageOf(params.input, params.clientUserMessageId, context)
     const { running } = thread
     if (running !== undefined) {
       reply({ turn: { ...turnOf(running.stored, "notLoaded"), startedAt: null } })
@@ -861,6 +864,7 @@ export const handlers: Handlers = {
     const turn: RunningTurn = {
       stored,
       settings: thread.stored.settings,
+      metadata: params.responsesapiClientMetadata ?? {},
       outputSchema: Json.orUndefined(params.outputSchema),
       pending: [message],
       steered: Deferred.makeUnsafe(),
@@ -892,8 +896,14 @@ export const handlers: Handlers = {
     const refused = checkInput(params.input)
     if (refused !== undefined) return yield* refused
     reply({ turnId: running.stored.id })
-    steer(running, messageOf(params.input, params.clientUserMessageId))
+    const { additionalContext, responsesapiClientMetadata, responsesapiClientMetadataPatch } = params
+    const context = additionalContext ? Carried.contextItems(thread.stored, additionalContext) : []
+    running.metadata = { ...responsesapiClientMetadata ?? running.metadata, ...responsesapiClientMetadataPatch }
+    steer(running, messageOf(params.input, params.clientUserMessageId, context))
   }),
+
+  "turn/settings/update": (server, params, reply) =>
+    Effect.map(TurnSettings.update(server.connection, params), (status) => reply({ status })),
 
   "turn/interrupt": Effect.fnUntraced(function*(server, params, reply) {
     const thread = yield* loaded(server, params.threadId)

@@ -5,6 +5,7 @@ import * as Redacted from "effect/Redacted"
 import type * as Schema from "effect/Schema"
 import type { ModelRequest, Outcome } from "../../ScriptedModel.ts"
 import * as RequestBody from "../requestBody.ts"
+import { type Metadata, metadataHeader } from "./carried.ts"
 import type { Connection } from "./connection.ts"
 import type { StoredThread } from "./home.ts"
 import * as OwnTools from "./ownTools.ts"
@@ -22,6 +23,7 @@ export class FakeRequest implements ModelRequest {
   private readonly thread: StoredThread
   private readonly baseInstructions: string
   private readonly length: number
+  private readonly turnMetadata: string
 
   constructor(
     connection: Connection,
@@ -30,6 +32,8 @@ export class FakeRequest implements ModelRequest {
       readonly index: number
       readonly model: string
       readonly outputSchema: Schema.Json | undefined
+      readonly turnId: string
+      readonly metadata: Metadata
       readonly outcome: Effect.Effect<Outcome>
     }
   ) {
@@ -45,6 +49,7 @@ export class FakeRequest implements ModelRequest {
     this.thread = thread
     this.baseInstructions = thread.settings.baseInstructions
     this.length = thread.history.length
+    this.turnMetadata = metadataHeader(thread.id, options.turnId, options.metadata)
   }
 
   get input(): ReadonlyArray<Schema.JsonObject> {
@@ -65,7 +70,8 @@ export class FakeRequest implements ModelRequest {
       "session-id": id,
       "thread-id": id,
       "user-agent": userAgent,
-      "x-client-request-id": id
+      "x-client-request-id": id,
+      "x-codex-turn-metadata": this.turnMetadata
     }
   }
 

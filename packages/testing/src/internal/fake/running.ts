@@ -9,6 +9,7 @@ import type * as Schema from "effect/Schema"
 import type { ExecRequest, ExecResult } from "../../FakeAppServer.ts"
 import * as RequestBody from "../requestBody.ts"
 import type { Script } from "../script.ts"
+import type { Metadata } from "./carried.ts"
 import type { Connection, LoadedThread } from "./connection.ts"
 import type { Settings, StoredTurn } from "./home.ts"
 import * as Input from "./input.ts"
@@ -25,11 +26,15 @@ export interface Engine {
 interface Message {
   readonly input: ReadonlyArray<Received.UserInput>
   readonly clientId: string | null
+  /** What the history gets before the message. */
+  readonly context: ReadonlyArray<Schema.JsonObject>
 }
 
 export interface RunningTurn {
   readonly stored: StoredTurn
-  readonly settings: Settings
+  settings: Settings
+  /** For the model's provider. */
+  metadata: Metadata
   readonly outputSchema: Schema.Json | undefined
   /** The user's messages that the model has not seen yet. */
   readonly pending: Array<Message>
@@ -48,9 +53,14 @@ export interface RunningTurn {
 /** The script needs a feature that the fake does not support. */
 export class Unsupported extends Data.TaggedError("Unsupported")<{ readonly what: string }> {}
 
-export const messageOf = (input: ReadonlyArray<Sent.UserInput>, clientId: string | null | undefined): Message => ({
+export const messageOf = (
+  input: ReadonlyArray<Sent.UserInput>,
+  clientId: string | null | undefined,
+  context: Message["context"] = []
+): Message => ({
   input: input.map(Input.contentOf),
-  clientId: clientId ?? null
+  clientId: clientId ?? null,
+  context
 })
 
 export interface Told {
@@ -105,7 +115,8 @@ export const sayPending = (told: Told): void => {
   if (history.length === 0 && developerInstructions !== null) {
     history.push(RequestBody.developerMessage(developerInstructions))
   }
-  for (const { clientId, input } of turn.pending.splice(0)) {
+  for (const { clientId, context, input } of turn.pending.splice(0)) {
+    history.push(...context)
     if (input.length === 0) continue
     const item: Received.ThreadItem = { type: "userMessage", id: connection.home.nextId(), clientId, content: input }
     completed(told, item, started(told, item))

@@ -139,6 +139,8 @@ export const sample = Effect.fnUntraced(function*(
       index,
       model: turn.settings.model,
       outputSchema: turn.outputSchema,
+      turnId: turn.stored.id,
+      metadata: turn.metadata,
       outcome: Deferred.await(outcome)
     })
   )

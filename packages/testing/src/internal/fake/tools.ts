@@ -51,6 +51,20 @@ const amendmentOf = (decision: unknown): ReadonlyArray<string> | undefined => {
   return Array.isArray(prefix) && prefix.every((word): word is string => typeof word === "string") ? prefix : undefined
 }
 
+const isGranular = Schema.is(Schema.Struct({
+  granular: Schema.Struct({
+    sandbox_approval: Schema.Boolean,
+    rules: Schema.Boolean,
+    skill_approval: Schema.Boolean,
+    request_permissions: Schema.Boolean,
+    mcp_elicitations: Schema.Boolean
+  })
+}))
+
+/** What a granular policy asks about. */
+const granularOf = (policy: Received.AskForApproval): Command.Granular | undefined =>
+  isGranular(policy) ? policy.granular : undefined
+
 const runCommand = Effect.fnUntraced(function*(
   engine: Engine,
   told: Told,
@@ -62,7 +76,9 @@ const runCommand = Effect.fnUntraced(function*(
   if (cmd === undefined) return "failed to parse function arguments: missing field `cmd`"
   const { approvalPolicy, approvalsReviewer, cwd, sandbox } = turn.settings
   const isEscalated = stringOf(args, "sandbox_permissions") === "require_escalated"
+  const kinds = granularOf(approvalPolicy)
   if (isEscalated && approvalPolicy === "never") return Command.neverText
+  if (isEscalated && kinds?.sandbox_approval === false) return Command.granularText(kinds)
 
   const patch = Command.patchOf(cmd, cwd)
   const isAllowed = patch === undefined &&
@@ -70,7 +86,7 @@ const runCommand = Effect.fnUntraced(function*(
       connection.home.allowedPrefixes.some((prefix) => Command.hasPrefix(cmd, prefix)))
   const isAsked = !isAllowed &&
     (approvalPolicy === "untrusted" ||
-      (approvalPolicy === "on-request" &&
+      ((approvalPolicy === "on-request" || kinds?.sandbox_approval === true) &&
         (patch === undefined ? isEscalated : sandbox.type === "readOnly")))
   if (isAsked && approvalsReviewer !== "user") return yield* noReview
   if (patch !== undefined) return yield* applyPatch(told, callId, patch, isAsked)
@@ -221,7 +237,8 @@ const requestPermissions = Effect.fnUntraced(function*(
   const permissions = Requests.permissionsOf(args)
   if (typeof permissions === "string") return permissions
   const { approvalPolicy, approvalsReviewer, cwd } = turn.settings
-  if (approvalPolicy === "never") return Requests.grantedText(permissions, undefined)
+  const mayAsk = granularOf(approvalPolicy)?.request_permissions ?? approvalPolicy !== "never"
+  if (!mayAsk) return Requests.grantedText(permissions, undefined)
   if (approvalsReviewer !== "user") return yield* noReview
   connection.setStatus(thread, flags(true))
   const answer = yield* answerTo(
