@@ -80,6 +80,7 @@ const examples = [
   "resilience",
   "remote",
   "approvals",
+  "control",
   "tools",
   "ai",
   "auth",

@@ -35,7 +35,7 @@ export interface TurnUsage {
   readonly contextTokens: number
   /**
    * How full the context is, from 0 to 1: `contextTokens` of `modelContextWindow`. codex compacts the thread by itself
-   * near 0.95. Its terminal program shows another number: it leaves the first 12,000 tokens out of both.
+   * when it is nearly full. Its terminal program shows another number: it leaves the first 12,000 tokens out of both.
    */
   readonly contextUsed: Option.Option<number>
 }

@@ -1,5 +1,5 @@
 /** What a turn, a goal and a call can do beside giving their result, on the real codex. */
-import { ApprovalMode, AppServerTimeout, Sandbox, TurnStalled } from "@effect-codex/promise"
+import { ApprovalMode, AppServerTimeout, Sandbox, SettingsNotApplied, TurnStalled } from "@effect-codex/promise"
 import { ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, onTestFinished } from "@effect/vitest"
 import { collect, count, gate, killAll, newMark, real, rejection, run, until } from "./support/real.ts"
@@ -46,6 +46,29 @@ describe("a turn", () => {
     assert.deepStrictEqual(messages.at(-1)?._tag, "Completed")
     assert.strictEqual(messages.at(-1)?.text, finalResponse)
     assert.strictEqual((await collect(turn.text)).join(""), finalResponse)
+  })
+
+  real("tells what it has done so far, takes other settings, and says what it took", async ({ codex, model }) => {
+    const opening = await gate()
+    await model.enqueue(
+      reply([exec("true")], { usage: { input: 129_000, output: 200 } }),
+      [text(["I am ", opening, "done."])]
+    )
+    const thread = await codex.startThread({ approvalMode: ApprovalMode.granular({ sandbox: true }) })
+    const turn = await thread.turn("go", {
+      additionalContext: { clock: { kind: "application", value: "noon" } },
+      environments: [],
+      metadata: { trace: "abc" }
+    })
+    await model.received(2)
+    const soFar = await turn.partialResult()
+    assert.deepStrictEqual([soFar.status, soFar.usage?.contextUsed], ["inProgress", 0.5])
+    await turn.updateSettings({ approvalsReviewer: "user" })
+    assert.instanceOf(await rejection(turn.updateSettings({ effort: "high" })), SettingsNotApplied)
+    await turn.interrupt()
+    const { status, timing, usage } = await turn.result()
+    assert.deepStrictEqual([status, usage?.turn.totalTokens], ["interrupted", 129_200])
+    for (const time of [timing?.firstToken, timing?.model, timing?.tools]) assert.isNumber(time)
   })
 
   real("is interrupted together with the commands that it left in the background", async ({ codex, model }) => {

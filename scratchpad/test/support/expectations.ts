@@ -389,6 +389,27 @@ export const expectations: Record<string, Expectation> = {
     })`,
     prints: "completed"
   },
+  "control: Change a running turn (1)": {
+    answers: ["It is in the cache."],
+    effect: "Effect.map(example.program, ({ model }) => model.value)",
+    prints: "gpt-5.6-sol"
+  },
+  "control: What a turn carries (1)": {
+    answers: ["In 25 minutes."],
+    effect: status,
+    prints: "completed"
+  },
+  "control: What a turn took (1)": {
+    answers: [ScriptedModel.reply(["Done."], { usage: { input: 232_560 } }), "A summary."],
+    effect: `Effect.map(example.program, ({ full, timing }) =>
+      [full.value, timing.value.firstToken._tag, Object.keys(timing.value).join()].join(" "))`,
+    prints: "0.9 Some firstToken,model,tools"
+  },
+  "control: What a turn took (2)": {
+    answers: [ScriptedModel.reply([exec("true")], { usage: { input: 900, output: 100 } }), endless],
+    effect: "Effect.map(example.program, ({ status, usage }) => `${status} ${usage.value.turn.totalTokens}`)",
+    prints: "interrupted 1000"
+  },
   "AGENTS: 10. Retry only what is safe, and look before you run again (1)": {
     answers: ["Updated."],
     effect: `Effect.gen(function*() {
