@@ -28,6 +28,7 @@ import type {
 import type { Goals } from "./Goal.ts"
 import type { Input } from "./Input.ts"
 import type { Output } from "./Output.ts"
+import type { Plans } from "./Plan.ts"
 import type * as Received from "./Received.ts"
 import type { Sandbox } from "./Sandbox.ts"
 import type * as Sent from "./Sent.ts"
@@ -70,14 +71,23 @@ export type AdditionalContext = { readonly [source: string]: Sent.AdditionalCont
  *
  * **Details**
  *
- * The server keeps these settings for the later turns of the thread, except `outputSchema`, `cyberAccessProgram`,
- * `additionalContext`, `metadata`, `handlers`, `stallTimeout`, `whenBusy` and `maxUnreadBytes`. An option that is left out stays as it is.
+ * The server keeps these settings for the later turns of the thread, except `mode`, `outputSchema`,
+ * `cyberAccessProgram`, `additionalContext`, `metadata`, `handlers`, `stallTimeout`, `whenBusy` and `maxUnreadBytes`. An
+ * option that is left out stays as it is.
  *
  * @see {@link StructuredOutput} for a typed answer
  * @category options
  * @since 0.1.0
  */
 export interface TurnOptions {
+  /**
+   * Whether the agent plans or acts, in this turn only. In `plan` it explores without changing anything, asks the user
+   * what it cannot find out (see `Questions`), and proposes a plan: `plan` of the result, and `Turn.proposedPlan` while
+   * it is written. It keeps the model, effort, sandbox and approval mode; codex only tells the model to change nothing,
+   * so plan with `Sandbox.readOnly` to be sure. A message that steers takes the mode of the running turn; if it asks
+   * for another one, it fails with `SettingsNotApplied`. Default: `default`.
+   */
+  readonly mode?: "plan" | "default" | undefined
   /** The id of the model. Default: the thread's. */
   readonly model?: string | undefined
   /** How much the model reasons. Default: the thread's. */
@@ -287,7 +297,7 @@ export interface StructuredOutput<A> {
  * @category models
  * @since 0.1.0
  */
-export interface Thread extends Goals {
+export interface Thread extends Goals, Plans {
   /** The id of the thread, for `Codex.resumeThread`. */
   readonly id: string
   readonly run: {

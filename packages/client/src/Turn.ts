@@ -134,10 +134,30 @@ export interface Turn {
    */
   readonly items: Stream.Stream<Received.ThreadItem, ConnectionError | EventsOverflow>
   /**
-   * The agent's checklist, each time it changes. A plan that an agent proposes in plan mode is an item of type
-   * `plan`, and `plan` of the result.
+   * The agent's checklist, each time it changes. A plan that an agent proposes in plan mode is something else: see
+   * {@link Turn.proposedPlan}.
    */
   readonly plan: Stream.Stream<Received.TurnPlanUpdatedNotification, ConnectionError | EventsOverflow>
+  /**
+   * The text of the plan that the agent proposes in a turn with the mode `plan`, while it is written. Joined, it equals
+   * `plan` of the result, which is the last plan if the agent proposes several: they follow one another after an empty
+   * line. A plan that is written again is emitted as {@link Turn.text} emits a repeated message. The messages around
+   * the plan do not contain it.
+   *
+   * **Example** (Showing a plan while it is written)
+   *
+   * ```ts
+   * import type { Thread } from "@effect-codex/client"
+   * import { Console, Effect, Stream } from "effect"
+   *
+   * export const plan = Effect.fn(function*(thread: Thread.Thread, task: string) {
+   *   const turn = yield* thread.turn(task, { mode: "plan" })
+   *   yield* Stream.runForEach(turn.proposedPlan, Console.log)
+   *   return (yield* turn.result).plan
+   * }, Effect.scoped)
+   * ```
+   */
+  readonly proposedPlan: Stream.Stream<string, ConnectionError | EventsOverflow>
   /**
    * The unified diff of the files that the turn changed with codex's own patch tool, each time it changes. It does
    * not include files written by commands.

@@ -109,8 +109,9 @@ export interface TurnResult<out A = undefined> {
   readonly model: Option.Option<string>
   readonly finalResponse: Option.Option<string>
   /**
-   * The last plan that the agent proposed, for a turn in plan mode. Such a turn may have no final response.
-   * `Turn.plan` is a different thing: the checklist that an agent keeps while it works.
+   * The last plan that the agent proposed, for a turn with the mode `plan`. Such a turn may have no final response.
+   * `Turn.plan` is a different thing: the checklist that an agent keeps while it works. `Thread.implementPlan`
+   * carries it out.
    */
   readonly plan: Option.Option<string>
   readonly items: ReadonlyArray<Received.ThreadItem>

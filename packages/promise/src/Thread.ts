@@ -12,6 +12,7 @@ import type { Input } from "@effect-codex/client/Input"
 import type * as Client from "@effect-codex/client/Thread"
 import type { Handlers } from "./Handlers.ts"
 import type { CallOptions, Time } from "./Options.ts"
+import type { Implementation, ImplementPlanOptions } from "./Plan.ts"
 import type { Readable } from "./Readable.ts"
 import type * as Received from "./Received.ts"
 import type { Goal, TurnResult } from "./Results.ts"
@@ -153,6 +154,32 @@ export interface Thread {
    * does.
    */
   readonly turn: (input: Input, options?: TurnOptions) => Promise<Turn>
+  readonly implementPlan: {
+    /**
+     * Starts a turn that implements a plan: the `plan` of a result of a turn with the mode `plan`, or what the user made
+     * of it. It is the message of a turn of this thread, or, with `fresh`, part of a new thread. Rejects with
+     * `InvalidArgument` for a plan without text, otherwise as {@link Thread.turn} does, and with `fresh` also as
+     * `Codex.startThread` does. The new thread is deleted if its turn does not start.
+     *
+     * **Example** (Planning, asking somebody, and implementing in a fresh thread)
+     *
+     * ```ts
+     * import type { Thread } from "@effect-codex/promise"
+     *
+     * export const change = async (thread: Thread, task: string, approve: (plan: string) => Promise<boolean>) => {
+     *   const { plan } = await thread.run(task, { mode: "plan" })
+     *   if (plan === undefined || !(await approve(plan))) return undefined
+     *   const implementation = await thread.implementPlan(plan, { fresh: true })
+     *   return implementation.result()
+     * }
+     * ```
+     */
+    <A>(
+      plan: string,
+      options: ImplementPlanOptions & Pick<Client.StructuredOutput<A>, "output">
+    ): Promise<Implementation<A>>
+    (plan: string, options?: ImplementPlanOptions): Promise<Implementation>
+  }
   /**
    * Starts codex's built-in review of the changes in the thread's folder. The review is the text of the item
    * `exitedReviewMode`, and the final answer. It cannot be steered. Rejects with `ThreadBusy` as {@link Thread.turn}

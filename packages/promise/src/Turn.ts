@@ -61,10 +61,16 @@ export interface Turn extends AsyncDisposable {
    */
   readonly items: Readable<Received.ThreadItem>
   /**
-   * The checklist that the agent keeps while it works, on each change. The proposal of an agent in plan mode is instead
-   * an item of type `plan`, and the result's `plan`.
+   * The checklist that the agent keeps while it works, on each change. The proposal of an agent in plan mode is
+   * something else: see `proposedPlan`.
    */
   readonly plan: Readable<Received.TurnPlanUpdatedNotification>
+  /**
+   * The text of the plan that the agent proposes in a turn with the mode `plan`, as it is written. Joined, it equals the
+   * result's `plan`, which is the last one if the agent proposes several, separated by an empty line. A plan that is
+   * written again is repeated as in `text`. The messages around the plan do not contain it.
+   */
+  readonly proposedPlan: Readable<string>
   /**
    * The unified diff of the files that the turn has changed with codex's patch tool, on each change. It does not
    * include files that commands wrote.

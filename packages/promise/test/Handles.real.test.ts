@@ -18,6 +18,7 @@ const make = () => {
     reasoning: Stream.never,
     items: Stream.never,
     plan: Stream.never,
+    proposedPlan: Stream.never,
     diff: Stream.never,
     usage: Stream.never,
     result: Deferred.await(ended),

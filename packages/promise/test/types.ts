@@ -12,6 +12,7 @@ import type {
   CodexOptions,
   DeviceCodeLogin,
   Goal,
+  Implementation,
   Page,
   PendingLogin,
   Readable,
@@ -37,6 +38,7 @@ type Plain<T> = [T] extends [Option.Option<infer A>] ? Plain<A> | undefined
   : [T] extends [Client.Turn.Turn] ? Turn
   : [T] extends [Client.TurnResult.TurnResult<infer A>] ? TurnResult<A>
   : [T] extends [Client.Goal.Goal] ? Goal
+  : [T] extends [Client.Plan.Implementation<infer A>] ? Implementation<A>
   : [T] extends [Client.Codex.Page<infer A>] ? Page<A>
   : [T] extends [Client.Codex.ThreadSearchEvent] ? ThreadSearchEvent
   : [T] extends [Client.Auth.ChatgptLogin] ? ChatgptLogin

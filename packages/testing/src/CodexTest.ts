@@ -445,6 +445,7 @@ export const thread = (
     goal: no("goal").effect,
     pauseGoal: no("pauseGoal").effect,
     clearGoal: no("clearGoal").effect,
+    implementPlan: no("implementPlan").method,
     ...members,
     run
   }
@@ -480,6 +481,7 @@ export const turn = (members: Partial<Turn>): Turn => {
     reasoning: no("reasoning").stream,
     items: no("items").stream,
     plan: no("plan").stream,
+    proposedPlan: no("proposedPlan").stream,
     diff: no("diff").stream,
     usage: no("usage").stream,
     result: no("result").effect,

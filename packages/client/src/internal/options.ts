@@ -115,11 +115,14 @@ export const ofThread: Kinds = {
 export const ofTurn: Kinds = {
   ...ofThreadOrTurn,
   maxUnreadBytes: countOrNone,
+  mode: oneOf("plan", "default"),
   outputSchema: record,
   metadata: strings,
   repair: countOrNone,
   whenBusy: oneOf("fail", "queue", "steer")
 }
+
+export const ofImplementation: Kinds = { ...ofTurn, fresh: either(flag, record), mode: oneOf("default") }
 
 export const ofReview: Kinds = { whenBusy: oneOf("fail", "queue") }
 

@@ -19,6 +19,7 @@ import type { Overrides } from "../ServerRequests.ts"
 import { decode } from "./protocol/decodeNotification.ts"
 import { threadIdOf } from "./protocol/peek.ts"
 import type { Told } from "./settings/heldSettings.ts"
+import type { Next } from "./settings/toldSettings.ts"
 
 /** Receives the notifications of one thread, or of no thread. Called by the reader; must not block or throw. */
 export interface ThreadObserver {
@@ -75,6 +76,8 @@ export interface RpcInternals {
   readonly startingMcpServers: (threadId: string) => ReadonlyArray<string>
   /** The thread's settings as far as the server reported them. The same object until it reports more. */
   readonly settingsOf: (threadId: string) => Told | undefined
+  /** The mode, the model and the effort that the thread's next turn begins with, as far as they are known. */
+  readonly nextSettingsOf: (threadId: string) => Next
   /** The total tokens that a thread has used, as last reported by the server. */
   readonly tokensOf: (threadId: string) => number | undefined
 }
@@ -125,6 +128,7 @@ const derived = (rpc: Rpc): RpcInternals => ({
   settleServerRequests: () => {},
   startingMcpServers: () => [],
   settingsOf: () => undefined,
+  nextSettingsOf: () => ({}),
   tokensOf: () => undefined
 })
 

@@ -110,6 +110,7 @@ describe("errors of requests", () => {
           "thread/compact/start": meant(request("thread/compact/start", { threadId })),
           "thread/settings/update": meant(request("thread/settings/update", { threadId, model: "x" })),
           "thread/inject_items": meant(request("thread/inject_items", { threadId, items: [item] })),
+          "thread/prepareApprovedPlan": meant(request("thread/prepareApprovedPlan", { threadId, markdown: "x" })),
           "thread/revert": meant(request("thread/revert", { threadId, beforeTurnId: unknown })),
           "thread/goal/get": meant(request("thread/goal/get", { threadId })),
           "thread/goal/set": meant(request("thread/goal/set", { threadId, objective: "x" })),
@@ -132,6 +133,8 @@ describe("errors of requests", () => {
       const { id: threadId } = yield* newThread()
       const tooLong = input("x".repeat(1_048_577))
       assert.strictEqual(yield* meant(request("turn/start", { threadId, input: tooLong })), "InputTooLarge")
+      const tooLongPlan = { threadId, markdown: "x".repeat(1_048_577) }
+      assert.strictEqual(yield* meant(request("thread/prepareApprovedPlan", tooLongPlan)), "InputTooLarge")
       const steer = { threadId, expectedTurnId: "x" }
       assert.strictEqual(yield* meant(request("turn/steer", { ...steer, input: tooLong })), "InputTooLarge")
       assert.strictEqual(yield* meant(request("turn/steer", { ...steer, input: input("x") })), "NoActiveTurn")

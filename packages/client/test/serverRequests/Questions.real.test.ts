@@ -107,18 +107,11 @@ describe("questions", () => {
 
   real("come in plan mode without it, and are blocking there", (services) =>
     Effect.gen(function*() {
-      const { codex, model, rpc } = services
+      const { codex, model } = services
       const { handlers, requests } = yield* always({ a: "Blue" })
       const thread = yield* codex.startThread({ ...settings, handlers })
-      yield* rpc.request("thread/settings/update", {
-        threadId: thread.id,
-        collaborationMode: {
-          mode: "plan",
-          settings: { model: "scripted-model", reasoning_effort: null, developer_instructions: null }
-        }
-      })
       yield* model.enqueue(ask(question("a")), "done")
-      yield* thread.run("go")
+      yield* thread.run("go", { mode: "plan" })
       assert.strictEqual(yield* told(services), `{"answers":{"a":{"answers":["Blue"]}}}`)
       assert.deepStrictEqual(requests.map(({ isBlocking }) => isBlocking), [true])
     }))

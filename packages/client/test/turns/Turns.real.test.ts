@@ -162,24 +162,16 @@ describe("plan mode", () => {
   real(
     "gives the plan in the result, also when it is all that the agent says, and the last one when it is written again",
     Effect.gen(function*() {
-      const rpc = yield* AppServerRpc.AppServerRpc
       const thread = yield* newThread({ sandbox: Sandbox.readOnly })
-      yield* rpc.request("thread/settings/update", {
-        threadId: thread.id,
-        collaborationMode: {
-          mode: "plan",
-          settings: { model: "scripted-model", reasoning_effort: null, developer_instructions: null }
-        }
-      })
       const plan = (...lines: ReadonlyArray<string>) => `<proposed_plan>\n${lines.join("\n")}\n</proposed_plan>`
       yield* enqueue(plan("# The plan", "- look"))
-      const alone = yield* thread.run("go")
+      const alone = yield* thread.run("go", { mode: "plan" })
       assert.deepStrictEqual([alone.finalResponse, alone.plan], [Option.none(), Option.some("# The plan\n- look\n")])
       yield* enqueue(
         ScriptedModel.truncated("end", [plan("# The pl")]),
         `It is:\n${plan("# The plan", "- write")}\nThat's it.`
       )
-      const again = yield* thread.run("once more")
+      const again = yield* thread.run("once more", { mode: "plan" })
       assert.deepStrictEqual(again.plan, Option.some("# The plan\n- write\n"))
       assert.deepStrictEqual(again.finalResponse, Option.some("It is:\nThat's it."))
       // Up to 0.169 its id is made from the turn's, so that it comes again under the same one.

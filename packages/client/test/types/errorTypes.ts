@@ -61,6 +61,7 @@ holds<
     readonly inject: ThreadCall | InUse
     readonly updateSettings: ThreadCall | InUse
     readonly unsubscribe: Call
+    readonly implementPlan: CodexError.TurnStartError
     readonly startGoal: CodexError.ResumeError | CodexError.ThreadBusy
     readonly runGoal:
       | CodexError.ResumeError
@@ -84,6 +85,7 @@ holds<
     readonly reasoning: Reading
     readonly items: Reading
     readonly plan: Reading
+    readonly proposedPlan: Reading
     readonly diff: Reading
     readonly usage: Reading
     readonly result:

@@ -5,11 +5,13 @@ import type { TurnResult as ClientTurnResult } from "@effect-codex/client/TurnRe
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { CallOptions } from "../Options.ts"
+import type { Implementation, ImplementPlanOptions } from "../Plan.ts"
 import type { TurnResult } from "../Results.ts"
 import type { Thread, ThreadExtras, TurnOptions } from "../Thread.ts"
 import { CallerContext, output as outputWithin } from "./callerContext.ts"
 import { overrides } from "./handlers.ts"
 import type { Host } from "./host.ts"
+import { startImplementation } from "./plan.ts"
 import { readable } from "./readable.ts"
 import * as results from "./results.ts"
 import { tools } from "./tools.ts"
@@ -53,9 +55,38 @@ export const make = (host: Host, thread: ClientThread): Thread => {
       options?.signal
     )
   }
-  return {
+
+  function implementPlan<A>(
+    plan: string,
+    options: ImplementPlanOptions & Pick<StructuredOutput<A>, "output">
+  ): Promise<Implementation<A>>
+  function implementPlan(plan: string, options?: ImplementPlanOptions): Promise<Implementation>
+  function implementPlan(
+    plan: string,
+    options?: ImplementPlanOptions & Partial<StructuredOutput<unknown>>
+  ): Promise<Implementation<unknown>> {
+    const { fresh, output, ...turnOptions } = { ...options }
+    return startImplementation(
+      host,
+      Effect.gen(function*() {
+        yield* OptionKinds.check(options, OptionKinds.none)
+        const given = {
+          ...yield* settings(turnOptions),
+          fresh: typeof fresh === "object" ? yield* settings(fresh) : fresh
+        }
+        return output === undefined
+          ? yield* thread.implementPlan(plan, given)
+          : yield* thread.implementPlan(plan, { ...given, output: outputWithin(yield* CallerContext, output) })
+      }),
+      (implementation): Thread => implementation.thread === thread ? handle : make(host, implementation.thread),
+      options?.signal
+    )
+  }
+
+  const handle: Thread = {
     id: thread.id,
     run,
+    implementPlan,
     turn: (input, options) =>
       startTurn(
         host,
@@ -101,4 +132,5 @@ export const make = (host: Host, thread: ClientThread): Thread => {
     pauseGoal: (options) => host.run(Effect.map(thread.pauseGoal, results.goal), options?.signal),
     clearGoal: (options) => host.run(thread.clearGoal, options?.signal)
   }
+  return handle
 }

@@ -63,7 +63,7 @@ export const startTurn = (
     return make(host, turn, close)
   }, signal)
 
-const make = (host: Host, turn: Client.Turn, close: () => Promise<void>): Turn => ({
+export const make = (host: Host, turn: Client.Turn, close: () => Promise<void>): Turn => ({
   id: turn.id,
   threadId: turn.threadId,
   events: readable(host, turn.events),
@@ -72,6 +72,7 @@ const make = (host: Host, turn: Client.Turn, close: () => Promise<void>): Turn =
   reasoning: readable(host, turn.reasoning),
   items: readable(host, turn.items),
   plan: readable(host, turn.plan),
+  proposedPlan: readable(host, turn.proposedPlan),
   diff: readable(host, turn.diff),
   usage: readable(host, turn.usage),
   result: (options) => host.run(Effect.map(turn.result, results.turnResult), options?.signal),

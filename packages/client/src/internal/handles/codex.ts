@@ -8,7 +8,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as ApprovalMode from "../../ApprovalMode.ts"
 import { AppServerRpc } from "../../AppServerRpc.ts"
-import type { Options, ThreadSettings } from "../../Codex.ts"
+import type { Options, StartThreadOptions, ThreadSettings } from "../../Codex.ts"
 import { Codex } from "../../Codex.ts"
 import { ServerFiles } from "../../ServerFiles.ts"
 import * as ServerRequests from "../../ServerRequests.ts"
@@ -51,7 +51,8 @@ export const make = Effect.fnUntraced(function*(
     toWire: InputItems.make(files),
     opened: new Opened(rpc),
     started: new StartedTurns(),
-    inBackground: yield* FiberSet.makeRuntime<never, void>()
+    inBackground: yield* FiberSet.makeRuntime<never, void>(),
+    startThread: (options: StartThreadOptions) => service.startThread(options)
   }
 
   const check = (given: ThreadSettings | undefined) =>
@@ -79,7 +80,7 @@ export const make = Effect.fnUntraced(function*(
       : Effect.map(listed, (all) => ({ ...all, data: all.data.filter(({ id }) => includedThreadIds.includes(id)) }))
   }
 
-  return Codex.of({
+  const service: Codex["Service"] = Codex.of({
     get serverInfo() {
       return rpc.serverInfo
     },
@@ -157,4 +158,5 @@ export const make = Effect.fnUntraced(function*(
       )
     )
   })
+  return service
 })

@@ -96,13 +96,28 @@ const startOther = Effect.fnUntraced(function*(
   return TurnHandle.make(turns.rpc, state, toWire, TurnHandle.controls(turns, state, target.started))
 })
 
+/** The result of a turn that must complete. */
+export const completed = (result: TurnResult): Effect.Effect<TurnResult, TurnInterrupted> =>
+  result.status === "interrupted"
+    ? new TurnInterrupted({ threadId: result.threadId, turnId: result.id, result })
+    : Effect.succeed(result)
+
+/** The result with the decoded answer. A turn in plan mode may answer with its plan alone. */
+export const decoded = Effect.fnUntraced(function*<A>(result: TurnResult, decode: Output.Prepared<A>["decode"]) {
+  const { finalResponse, id, plan, threadId } = result
+  const text = Option.getOrNull(Option.orElse(finalResponse, () => plan))
+  const output = yield* Effect.mapError(
+    text === null ? Effect.fail("there is no final answer.") : decode(text),
+    (issue) => new OutputInvalid({ threadId, turnId: id, text, issue, result })
+  )
+  return { ...result, output }
+})
+
 const runOnce = Effect.fnUntraced(function*(run: Options, input: Input, options: TurnOptions | undefined) {
   const { threadId } = run.target
   const state = yield* startMessage(run, input, options, false)
   yield* Effect.annotateCurrentSpan({ "codex.thread.id": threadId, "codex.turn.id": state.id })
-  const result = yield* state.result
-  if (result.status === "interrupted") return yield* new TurnInterrupted({ threadId, turnId: state.id, result })
-  return result
+  return yield* completed(yield* state.result)
 }, Effect.scoped)
 
 const runWithOutput = Effect.fnUntraced(function*<A>(
@@ -111,20 +126,13 @@ const runWithOutput = Effect.fnUntraced(function*<A>(
   options: TurnOptions & StructuredOutput<A>
 ) {
   yield* OptionKinds.check(options, OptionKinds.ofTurn)
-  const { threadId } = run.target
   const { decode, jsonSchema } = yield* Output.prepare(options.output)
   const turnOptions = { ...options, outputSchema: jsonSchema }
   const attempt = Effect.fnUntraced(function*(input: Input): Effect.fn.Return<
     TurnResult<A>,
     TurnStartError | TurnEndError | TurnInterrupted | OutputInvalid
   > {
-    const result = yield* runOnce(run, input, turnOptions)
-    const invalid = (text: string | null, issue: string) =>
-      new OutputInvalid({ threadId, turnId: result.id, text, issue, result })
-    if (Option.isNone(result.finalResponse)) return yield* invalid(null, "there is no final answer.")
-    const text = result.finalResponse.value
-    const output = yield* Effect.mapError(decode(text), (issue) => invalid(text, issue))
-    return { ...result, output }
+    return yield* decoded(yield* runOnce(run, input, turnOptions), decode)
   })
   const repaired = (input: Input, left: number): ReturnType<typeof attempt> =>
     Effect.catchTag(

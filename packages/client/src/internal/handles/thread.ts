@@ -1,8 +1,8 @@
 /** Assembles a thread's handle. */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { ForkThreadOptions, ThreadSettings as Settings } from "../../Codex.ts"
-import type { SettingsNotApplied, ThreadCallError } from "../../CodexError.ts"
+import type { ForkThreadOptions, StartThreadOptions, ThreadSettings as Settings } from "../../Codex.ts"
+import type { CallError, SettingsNotApplied, ThreadCallError } from "../../CodexError.ts"
 import type { DynamicTools } from "../../DynamicTools.ts"
 import type { Handler, Overrides } from "../../ServerRequests.ts"
 import type { Thread } from "../../Thread.ts"
@@ -20,6 +20,7 @@ import type { StartedTurns } from "../turns/startedTurns.ts"
 import type { Turns } from "../turns/turns.ts"
 import * as RunTurn from "./runTurn.ts"
 import * as ThreadGoals from "./threadGoals.ts"
+import * as ThreadPlans from "./threadPlans.ts"
 import * as ThreadRequests from "./threadRequests.ts"
 
 /** What a handle passes to each of its turns. */
@@ -48,6 +49,7 @@ interface Client {
   readonly opened: Opened
   readonly started: StartedTurns
   readonly inBackground: (effect: Effect.Effect<void>) => void
+  readonly startThread: (options: StartThreadOptions) => Effect.Effect<Thread, CallError | SettingsNotApplied>
 }
 
 export const defaultsOf = (
@@ -101,7 +103,7 @@ export const make = (
           internalsOf(rpc).report(`thread ${id} could not be resumed after a restart of codex: ${error.message}`)
         ))
     ))
-  return {
+  const handle: Thread = {
     id,
     ...RunTurn.make({
       turns,
@@ -136,6 +138,14 @@ export const make = (
       refuse: settings.refuse,
       restore: () => inBackground(Effect.ignore(settings.enforce))
     }),
+    ...ThreadPlans.make({
+      rpc,
+      opened,
+      threadId: id,
+      settings,
+      own: { config, handlers: defaults.handlers, tools: defaults.tools, stallTimeout: defaults.stallTimeout },
+      startThread: client.startThread
+    }, () => handle),
     fork: Effect.fn("Thread.fork")(function*(options) {
       yield* OptionKinds.check(options, OptionKinds.ofThread)
       yield* checkFolders(options)
@@ -150,4 +160,5 @@ export const make = (
       return Effect.map(rpc.request("thread/unsubscribe", { threadId: id }), ({ status }) => status)
     })
   }
+  return handle
 }

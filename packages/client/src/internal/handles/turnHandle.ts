@@ -74,6 +74,13 @@ export const make = (
       events,
       (event) => event._tag === "turn/plan/updated" ? Result.succeed(event.params) : Result.failVoid
     ),
+    proposedPlan: textOf(
+      Stream.mapAccum(
+        pieces(AgentText.planOf),
+        () => new AgentText.PlanPieces(),
+        (plan, piece) => [plan, plan.step(piece)]
+      )
+    ),
     diff: Stream.filterMap(
       events,
       (event) => event._tag === "turn/diff/updated" ? Result.succeed(event.params.diff) : Result.failVoid

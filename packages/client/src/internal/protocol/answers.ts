@@ -47,6 +47,7 @@ export const answers = {
   "thread/backgroundTerminals/list": loaded,
   "thread/backgroundTerminals/terminate": loaded,
   "thread/compact/start": loaded,
+  "thread/prepareApprovedPlan": [...loaded, "InputTooLarge"],
   "review/start": loaded,
   "turn/settings/update": loaded,
   "turn/start": [...loaded, "InputTooLarge"],

@@ -133,6 +133,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     settleServerRequests: (threadId) => serverRequests.settled(threadId),
     startingMcpServers: (threadId) => state.link.mcpStartup.starting(threadId),
     settingsOf: settings.of,
+    nextSettingsOf: settings.next,
     tokensOf: totals.of
   })
 })

@@ -28,6 +28,7 @@ export type Waiting = Deferred.Deferred<Reply, ExchangeError>
 
 interface Pending {
   readonly method: string
+  readonly params: unknown
   /** Monotonic, in nanoseconds. */
   readonly sentAt: bigint
   readonly reply: Waiting
@@ -68,12 +69,12 @@ export class PendingRequests {
   }
 
   /** Registers a request, whose reply may come from now on. */
-  add(id: number, method: string, timeout: Duration.Input): Waiting {
+  add(id: number, method: string, timeout: Duration.Input, params?: unknown): Waiting {
     const reply: Waiting = Deferred.makeUnsafe()
     const millis = Duration.toMillis(timeout)
     const sentAt = this.parts.clock.monotonicTimeNanosUnsafe()
     const expiresAt = Number(sentAt) / 1e6 + millis
-    this.pending.set(id, { method, reply, sentAt, timeout: millis, expiresAt })
+    this.pending.set(id, { method, params, reply, sentAt, timeout: millis, expiresAt })
     this.deadlines?.add(expiresAt)
     return reply
   }
@@ -98,6 +99,7 @@ export class PendingRequests {
       return batch.defer(() => Deferred.doneUnsafe(request.reply, Exit.fail(refusal)))
     }
     if (ToldSettings.isTold(request.method)) settings.replied(result, request.sentAt)
+    if (request.method === "thread/settings/update") settings.accepted(request.params)
     batch.defer(() => Deferred.doneUnsafe(request.reply, Exit.succeed({ result, seconds })))
   }
 

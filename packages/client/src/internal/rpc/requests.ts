@@ -235,7 +235,7 @@ export class Requests {
           )
           if (Result.isFailure(frame)) return unsendable(`params of ${method}`, frame.failure)
           onSent?.(id)
-          const reply = pending.add(id, method, timeout)
+          const reply = pending.add(id, method, timeout, params)
           // Sends in its own fiber, so that a transport that accepts nothing cannot hold the caller past the deadline.
           return Effect.flatMap(
             Effect.forkChild(transport.send(frame.success), { startImmediately: true }),

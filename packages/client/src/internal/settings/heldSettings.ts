@@ -53,6 +53,8 @@ export type Told =
   & {
     /** The environments that commands run in, the primary one first. */
     readonly environments?: ReadonlyArray<Received.ThreadEnvironment> | undefined
+    /** The collaboration mode. A reply does not name it for a new thread, which has the default mode. */
+    readonly mode?: string | undefined
   }
 
 /** The settings of a reply that fit the protocol, each checked by itself. The rest is left out. */
@@ -181,7 +183,7 @@ export const temporaryOf = ({ policy }: Sandbox, told: Told): string | undefined
   policy.type === "workspaceWrite" ? temporaryIn(policy, told) : undefined
 
 /** A configured profile may allow more than the policy reported beside it. */
-const isBuiltIn = (profile: Told["activePermissionProfile"]): boolean =>
+export const isBuiltIn = (profile: Told["activePermissionProfile"]): boolean =>
   profile === undefined || profile === null || profile.id.startsWith(":")
 
 const reviewer = (name: string | undefined) => name === "guardian_subagent" ? "auto_review" : name

@@ -81,6 +81,7 @@ export const turnSettings = Effect.fnUntraced(function*(
     handlers: _handlers,
     maxUnreadBytes: _maxUnreadBytes,
     metadata,
+    mode: _mode,
     model,
     outputSchema,
     sandbox: _sandbox,

@@ -13,6 +13,7 @@ import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import type { Told } from "./heldSettings.ts"
 import * as Held from "./heldSettings.ts"
 import * as Kept from "./keptSettings.ts"
+import * as TurnMode from "./turnMode.ts"
 import type { Opened } from "./untoldSettings.ts"
 
 /** Settings that were sent. */
@@ -140,10 +141,13 @@ export class ThreadSettings {
     )
   }
 
-  /** Makes the thread hold the kept settings, for turns that the server starts with the thread's own settings. */
+  /** Makes the thread hold the kept settings and the default mode, for turns that the server starts with the thread's own settings. */
   get enforce(): Effect.Effect<void, CallError | ThreadNotFound> {
     return Effect.suspend(() => {
-      const params = Kept.updateParams(this.kept, internalsOf(this.rpc).settingsOf(this.threadId))
+      const params = {
+        ...Kept.updateParams(this.kept, internalsOf(this.rpc).settingsOf(this.threadId)),
+        ...TurnMode.leaving(this.rpc, this.threadId)
+      }
       return Object.keys(params).length === 0 ? Effect.void : Effect.andThen(
         call(this.rpc, "thread/settings/update", { threadId: this.threadId, ...params }),
         this.findTemporary

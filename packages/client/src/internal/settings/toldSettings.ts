@@ -19,8 +19,18 @@ export interface ToldSettings {
    * sent.
    */
   readonly replied: (result: unknown, sentAt: bigint) => void
+  /**
+   * Takes in the params of a `thread/settings/update` that the server accepted. docs/codex-behaviour.md, "A change of
+   * settings is told after the reply that accepts it".
+   */
+  readonly accepted: (params: unknown) => void
+  /** What the next turn begins with: what the server reported, and the changes that it accepted since. */
+  readonly next: (threadId: string) => Next
   readonly closed: (threadId: string) => void
 }
+
+/** The settings of the next turn that a mode would replace, and the mode. */
+export type Next = Pick<Told, "mode" | "model" | "reasoningEffort">
 
 const opening: ReadonlySet<string> = new Set(["thread/start", "thread/resume", "thread/fork"])
 
@@ -53,11 +63,24 @@ const toldOf = (u: unknown): Told => ({
   serviceTier: textOrNull(at(u, "serviceTier"))
 })
 
+const modeOf = (u: unknown): string | undefined => text(at(at(u, "collaborationMode"), "mode"))
+
+/** A mode replaces the model and the effort that stand beside it. */
+const ofUpdate = (params: unknown): Next => {
+  const mode = at(at(params, "collaborationMode"), "settings")
+  return defined({
+    mode: modeOf(params),
+    model: text(at(mode, "model")) ?? text(at(params, "model")),
+    reasoningEffort: mode === undefined ? text(at(params, "effort")) : textOrNull(at(mode, "reasoning_effort"))
+  })
+}
+
 const ofChange = (settings: unknown): Told => {
   const environments = environmentsOf(at(settings, "environments"))
   return {
     ...toldOf(settings),
     environments,
+    mode: modeOf(settings),
     reasoningEffort: textOrNull(at(settings, "effort")),
     runtimeWorkspaceRoots: environments?.[0]?.runtimeWorkspaceRoots,
     sandbox: is(guardOf(Received.SandboxPolicy), at(settings, "sandboxPolicy"))
@@ -69,18 +92,35 @@ const ofReply = (result: unknown): Told => {
   return {
     ...toldOf(result),
     environments: environmentsOf(at(at(result, "thread"), "environments")),
+    mode: modeOf(result),
     reasoningEffort: textOrNull(at(result, "reasoningEffort")),
     runtimeWorkspaceRoots: Array.isArray(roots) ? roots.filter(Predicate.isString) : undefined,
     sandbox: is(guardOf(Received.SandboxPolicy), at(result, "sandbox"))
   }
 }
 
+interface Known {
+  readonly told: Told
+  readonly changedAt: bigint
+  /** The accepted changes that are not reported yet. */
+  readonly accepted?: Next | undefined
+}
+
+/** The accepted changes that a report does not cover: it repeats what was reported before. */
+const unreported = (accepted: Next | undefined, before: Next | undefined, now: Next): Next | undefined =>
+  accepted === undefined ? undefined : defined({
+    mode: before?.mode === now.mode ? accepted.mode : undefined,
+    model: before?.model === now.model ? accepted.model : undefined,
+    reasoningEffort: before?.reasoningEffort === now.reasoningEffort ? accepted.reasoningEffort : undefined
+  })
+
 export const make = (): ToldSettings => {
-  const threads = new Map<string, { readonly told: Told; readonly changedAt: bigint }>()
-  const set = (threadId: string, told: Told, changedAt: bigint): void => {
-    const before = threads.get(threadId)?.told
+  const threads = new Map<string, Known>()
+  const set = (threadId: string, reported: Told, changedAt: bigint): void => {
+    const before = threads.get(threadId)
+    const told = { ...before?.told, ...defined(reported) }
     threads.delete(threadId)
-    threads.set(threadId, { told: { ...before, ...defined(told) }, changedAt })
+    threads.set(threadId, { told, changedAt, accepted: unreported(before?.accepted, before?.told, told) })
     if (threads.size <= maxThreads) return
     const [oldest] = threads.keys()
     threads.delete(oldest!)
@@ -99,6 +139,21 @@ export const make = (): ToldSettings => {
       // The server may have built the reply before a change that it announced first.
       const changedAt = threads.get(threadId)?.changedAt ?? 0n
       if (changedAt <= sentAt) set(threadId, ofReply(result), changedAt)
+    },
+    accepted: (params) => {
+      const threadId = at(params, "threadId")
+      const known = Predicate.isString(threadId) ? threads.get(threadId) : undefined
+      if (!Predicate.isString(threadId) || known === undefined) return
+      threads.set(threadId, { ...known, accepted: { ...known.accepted, ...ofUpdate(params) } })
+    },
+    next: (threadId) => {
+      const { accepted, told } = threads.get(threadId) ?? {}
+      return defined({
+        mode: told?.mode,
+        model: told?.model,
+        reasoningEffort: told?.reasoningEffort,
+        ...accepted
+      })
     },
     closed: (threadId) => void threads.delete(threadId)
   }

@@ -2,6 +2,7 @@
  * The settings that no reply reports: instructions, and overrides of the configuration. A loaded thread
  * silently ignores them, so this client remembers what it loaded its threads with.
  */
+import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import type { ThreadSettings } from "../../Codex.ts"
 import { SettingsNotApplied } from "../../CodexError.ts"
@@ -32,6 +33,15 @@ export const of = (options: ThreadSettings): Untold => {
 /** The names of the requested settings that the thread does not hold. */
 export const differing = (asked: Untold, held: Untold): ReadonlyArray<string> =>
   Object.keys(asked).filter((setting) => JSON.stringify(asked[setting]) !== JSON.stringify(held[setting]))
+
+const prefix = "config."
+
+const configIn = (untold: Untold): NonNullable<ThreadSettings["config"]> =>
+  Object.fromEntries(
+    Object.entries(untold).flatMap(([setting, value]) =>
+      setting.startsWith(prefix) ? [[setting.slice(prefix.length), value]] : []
+    )
+  )
 
 // The settings of a forgotten thread are unknown, so asking for any of them is an error.
 const maxThreads = 1024
@@ -67,6 +77,20 @@ export class Opened {
     if (Object.keys(untold).length > 0) put(this.threads, threadId, untold)
   }
 
+  /** The instructions that a thread was loaded with. */
+  instructionsOf(threadId: string): Pick<ThreadSettings, "baseInstructions" | "developerInstructions"> {
+    const { baseInstructions, [developer]: developerInstructions } = this.get(threadId)
+    return defined({
+      baseInstructions: Predicate.isString(baseInstructions) ? baseInstructions : undefined,
+      developerInstructions: Predicate.isString(developerInstructions) ? developerInstructions : undefined
+    })
+  }
+
+  /** The overrides of the configuration that a thread was loaded with, without those that replies report. */
+  configOf(threadId: string): NonNullable<ThreadSettings["config"]> {
+    return configIn(this.get(threadId))
+  }
+
   /** Records that a handle asked the thread for these settings. */
   ask(threadId: string, given: Kept): void {
     put(this.kept, threadId, keep(this.kept.get(threadId) ?? {}, given))
@@ -78,13 +102,9 @@ export class Opened {
    */
   again(threadId: string, own: ThreadSettings): ThreadSettings | undefined {
     this.look()
-    const prefix = "config."
-    const earlier = Object.entries(this.earlier.get(threadId) ?? {}).flatMap(([setting, value]) =>
-      setting.startsWith(prefix) ? [[setting.slice(prefix.length), value]] : []
-    )
     const all = defined({
       ...settings(keep(this.kept.get(threadId) ?? {}, own)),
-      config: unstored({ ...Object.fromEntries(earlier), ...own.config })
+      config: unstored({ ...configIn(this.earlier.get(threadId) ?? {}), ...own.config })
     })
     return JSON.stringify(Object.entries(all).sort()) === JSON.stringify(Object.entries(own).sort()) ? undefined : all
   }

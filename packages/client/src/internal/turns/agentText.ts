@@ -51,6 +51,12 @@ export const messageOf = (event: TurnEvent): Said | undefined =>
     ? { _tag: "More", itemId: event.params.itemId, phase: null, text: event.params.delta }
     : saidOf(event, "agentMessage", ({ text }) => string(text))
 
+/** A plan that the agent proposes in plan mode. */
+export const planOf = (event: TurnEvent): Said | undefined =>
+  event._tag === "item/plan/delta"
+    ? { _tag: "More", itemId: event.params.itemId, phase: null, text: event.params.delta }
+    : saidOf(event, "plan", ({ text }) => string(text))
+
 export const reasoningOf = (event: TurnEvent): Said | undefined => {
   switch (event._tag) {
     case "item/reasoning/summaryTextDelta":
@@ -236,5 +242,26 @@ export class Text {
     this.itemId = itemId
     this.told = text
     return rest
+  }
+}
+
+/**
+ * The pieces of a plan, for one reader. Abandons what was written of a plan that is another one when it completes.
+ * docs/codex-behaviour.md, "Two plans in one answer are one item, which completes as the second".
+ */
+export class PlanPieces {
+  private written = ""
+
+  step(piece: MessagePiece): ReadonlyArray<MessagePiece> {
+    const { text } = piece
+    if (piece._tag === "Delta") {
+      this.written += text
+      return [piece]
+    }
+    const written = this.written
+    this.written = ""
+    return piece._tag === "Completed" && !text.startsWith(written)
+      ? [{ ...piece, _tag: "Abandoned", text: written }, piece]
+      : [piece]
   }
 }

@@ -38,7 +38,7 @@ const inTime = <A>(effect: Effect.Effect<A>): Effect.Effect<Option.Option<A>> =>
  * Nobody knows the thread, so delete it. docs/codex-behaviour.md, "Deleting a thread unloads it at once". The
  * server refuses this for an ephemeral thread.
  */
-const leave = (rpc: Rpc, threadId: string): Effect.Effect<void> =>
+export const leave = (rpc: Rpc, threadId: string): Effect.Effect<void> =>
   call(rpc, "thread/delete", { threadId }).pipe(
     Effect.catchTag("RpcError", () => call(rpc, "thread/unsubscribe", { threadId })),
     Effect.interruptible,

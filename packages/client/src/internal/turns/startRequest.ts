@@ -12,6 +12,7 @@ import type { Rpc } from "../rpcInternals.ts"
 import type { Told } from "../settings/heldSettings.ts"
 import * as Kept from "../settings/keptSettings.ts"
 import type { ThreadSettings } from "../settings/threadSettings.ts"
+import * as TurnMode from "../settings/turnMode.ts"
 import type { Attachment } from "./attachment.ts"
 import type { StartedTurns } from "./startedTurns.ts"
 
@@ -64,9 +65,9 @@ export const ofMessage = (
   ready: attachment.subscribe,
   // Built at the time of sending, because a turn that was queued earlier may have changed the kept settings.
   send: (requestOptions) =>
-    Effect.suspend(() => {
+    Effect.flatMap(TurnMode.paramsFor(rpc, threadId, options.mode, options), (mode) => {
       const kept = Kept.keep(settings.current, options)
-      const params: Params = { threadId, ...message, ...given, ...Kept.turnParams(kept) }
+      const params: Params = { threadId, ...message, ...given, ...Kept.turnParams(kept), ...mode }
       onSending()
       return rpc.request("turn/start", params, requestOptions).pipe(
         using(rpc, "turn/start", startedId),

@@ -116,7 +116,15 @@ export const refuseSteer = (
     holds: `what turn ${turnId} was started with`,
     advice
   }))
-  const wrong = [...told?.settings ?? [], ...untold]
+  const mode = options?.mode
+  const heldMode = held === undefined ? undefined : held.mode ?? "default"
+  const wrongMode = mode === undefined || mode === heldMode ? [] : [{
+    setting: "mode",
+    asked: mode,
+    holds: heldMode ?? "a mode that the server does not report",
+    advice
+  }]
+  const wrong = [...told?.settings ?? [], ...untold, ...wrongMode]
   return wrong.length === 0 ? undefined : new SettingsNotApplied({
     threadId,
     settings: wrong.map((one) => one.setting === Held.effortSetting ? { ...one, setting: "effort" } : one)
