@@ -55,6 +55,7 @@ import * as Errors from "./internal/contract/errors.ts"
 import * as Handshake from "./internal/contract/handshake.ts"
 import * as Logins from "./internal/contract/logins.ts"
 import { type Case, type Frame, Wire } from "./internal/contract/model.ts"
+import * as Plans from "./internal/contract/plans.ts"
 import * as Threads from "./internal/contract/threads.ts"
 import * as Tools from "./internal/contract/tools.ts"
 import * as Turns from "./internal/contract/turns.ts"
@@ -134,6 +135,7 @@ export const cases: ReadonlyArray<Case> = [
   ...Asked.cases,
   ...Carried.cases,
   ...Threads.cases,
+  ...Plans.cases,
   ...Errors.cases,
   ...Logins.cases
 ]

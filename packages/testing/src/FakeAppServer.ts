@@ -17,7 +17,7 @@
  * The fake refuses an unsupported request as an unknown method, and fails a turn that needs an unsupported feature.
  * Both say so in their message. Test these on the real codex, with `ScriptedCodex`:
  *
- * - threads and turns: reviews, compaction, goals, `Thread.revert`, `Turn.interruptWithTerminals`, collaboration modes,
+ * - threads and turns: reviews, compaction, goals, `Thread.revert`, `Turn.interruptWithTerminals`,
  *   environments, named permissions, forks that stay attached;
  * - approvals: `ApprovalMode.autoReview` beyond the sandbox, rules and skills of granular policies, elicitations;
  * - tools: codex's other tools (`write_stdin`, `view_image`, goals, agents, and the tools of the models that codex

@@ -256,17 +256,14 @@ describe("FakeAppServer", () => {
     Effect.gen(function*() {
       const rpc = yield* AppServerRpc.AppServerRpc
       const { thread: { id: threadId } } = yield* rpc.request("thread/start", {})
-      const settings = { model: "m", reasoning_effort: null, developer_instructions: null }
       const refused = yield* Effect.forEach([
-        rpc.request("turn/start", { threadId, input: [], collaborationMode: { mode: "plan", settings } }),
-        rpc.request("thread/settings/update", { threadId, collaborationMode: { mode: "plan", settings } }),
+        rpc.request("thread/settings/update", { threadId, environments: [] }),
         rpc.request("thread/start", { environments: [] })
       ], Effect.flip)
       const said = ({ message }: { readonly message: string }) =>
         /FakeAppServer does not do (.*?)\. /.exec(message)?.[1]
       assert.deepStrictEqual(refused.map(said), [
-        "turn/start.collaborationMode",
-        "thread/settings/update.collaborationMode",
+        "thread/settings/update.environments",
         "thread/start.environments"
       ])
 

@@ -18,6 +18,8 @@ export interface Settings {
   /** The folders of the workspace. */
   readonly roots: ReadonlyArray<string>
   readonly effort: Received.ReasoningEffort | null
+  /** The mode that a request set last, with what the model is told of it. */
+  readonly mode: { readonly kind: Sent.ModeKind; readonly instructions: string } | undefined
   readonly summary: Received.ReasoningSummary | null
   readonly personality: Received.Personality | null
   readonly baseInstructions: string
@@ -59,6 +61,8 @@ export interface StoredThread {
   readonly turns: Array<StoredTurn>
   /** The input of the model: items of the Responses API. It only grows. */
   readonly history: Array<Schema.JsonObject>
+  /** The instructions of the mode that the model was told last. */
+  toldMode: string | undefined
   readonly approvedCommands: Set<string>
   settings: Settings
   /** What the last turn carried beside its message. */

@@ -19,6 +19,7 @@ import * as Login from "./login.ts"
 import * as Models from "./models.ts"
 import { page } from "./page.ts"
 import type { Method } from "./params.ts"
+import * as PlanMode from "./planMode.ts"
 import * as Refused from "./refused.ts"
 import { type Engine, messageOf, type RunningTurn } from "./running.ts"
 import * as Search from "./search.ts"
@@ -111,6 +112,7 @@ const changed = (
     readonly permissions?: string | null
     readonly runtimeWorkspaceRoots?: ReadonlyArray<string> | null
     readonly config?: unknown
+    readonly collaborationMode?: Sent.CollaborationMode | null
   }
 ): Settings => {
   const mode = params.sandbox === undefined || params.sandbox === null ? undefined : policies[params.sandbox]
@@ -135,7 +137,9 @@ const changed = (
     effort: params.effort ?? effortOf(params.config) ?? settings.effort,
     summary: params.summary ?? settings.summary,
     personality: params.personality ?? settings.personality,
-    baseInstructions: params.baseInstructions ?? settings.baseInstructions
+    baseInstructions: params.baseInstructions ?? settings.baseInstructions,
+    mode: settings.mode,
+    ...PlanMode.settingsOf(params.collaborationMode)
   }
 }
 
@@ -150,6 +154,7 @@ const defaults = ({ connection: { home } }: Server): Settings => ({
   cwd: home.cwd,
   roots: [home.cwd],
   effort: null,
+  mode: undefined,
   summary: null,
   personality: null,
   baseInstructions: ""
@@ -160,13 +165,8 @@ const isSame = (a: Settings, b: Settings): boolean =>
   JSON.stringify(a.approvalPolicy) === JSON.stringify(b.approvalPolicy) &&
   a.approvalsReviewer === b.approvalsReviewer && a.effort === b.effort &&
   a.summary === b.summary && a.personality === b.personality && a.profile?.id === b.profile?.id &&
-  JSON.stringify(a.roots) === JSON.stringify(b.roots) &&
+  JSON.stringify([a.roots, a.mode]) === JSON.stringify([b.roots, b.mode]) &&
   (a.sandbox === b.sandbox || JSON.stringify(a.sandbox) === JSON.stringify(b.sandbox))
-
-const collaborationMode = ({ effort, model }: Settings): Received.CollaborationMode => ({
-  mode: "default",
-  settings: { model, reasoning_effort: effort, developer_instructions: null }
-})
 
 const tellSettings = ({ connection }: Server, thread: LoadedThread): void => {
   const { settings } = thread.stored
@@ -184,7 +184,7 @@ const tellSettings = ({ connection }: Server, thread: LoadedThread): void => {
       serviceTier: settings.serviceTier,
       effort: settings.effort,
       summary: settings.summary,
-      collaborationMode: collaborationMode(settings),
+      collaborationMode: PlanMode.modeOf(settings),
       multiAgentMode: "explicitRequestOnly",
       personality: settings.personality
     }
@@ -372,8 +372,6 @@ const featuresOf = (config: unknown): Features => {
 // Input
 // =============================================================================
 
-const maxChars = 1_048_576
-
 const checkInput = (input: ReadonlyArray<Sent.UserInput>): Refused.Refused | undefined => {
   let actual = 0
   for (const item of input) {
@@ -382,11 +380,7 @@ const checkInput = (input: ReadonlyArray<Sent.UserInput>): Refused.Refused | und
       return Refused.invalidRequest(Input.remoteImage)
     }
   }
-  return actual <= maxChars ? undefined : new Refused.Refused({
-    code: -32602,
-    message: `Input exceeds the maximum length of ${maxChars} characters.`,
-    data: { input_error_code: "input_too_large", max_chars: maxChars, actual_chars: actual }
-  })
+  return Refused.tooLong(actual)
 }
 
 const steer = (running: RunningTurn, message: ReturnType<typeof messageOf>): void => {
@@ -442,6 +436,7 @@ const fresh = (server: Server, settings: Settings): StoredThread => {
     unloadDelaySecs: defaultUnloadDelaySecs,
     turns: [],
     history: [],
+    toldMode: undefined,
     approvedCommands: new Set(),
     settings,
     context: {},
@@ -501,6 +496,8 @@ const search = Effect.fnUntraced(function*(server: Server, params: Sent.ThreadSe
 })
 
 export const handlers: Handlers = {
+  ...PlanMode.handlers,
+
   "thread/start": Effect.fnUntraced(function*(server, params, reply) {
     const { connection } = server
     const tools = params.dynamicTools ?? []
@@ -559,7 +556,7 @@ export const handlers: Handlers = {
     const last = thread.turns.at(-1)
     reply({
       ...opened(server, thread, turns),
-      collaborationMode: collaborationMode(thread.settings),
+      collaborationMode: PlanMode.modeOf(thread.settings),
       initialTurnsPage: null,
       turnsBackwardsCursor: last === undefined ? null : last.id,
       itemsBackwardsCursor: last === undefined ? null : last.id
@@ -743,11 +740,8 @@ export const handlers: Handlers = {
     if (params.items.length === 0) return yield* Refused.invalidRequest("items must not be empty")
     const items = params.items.filter((item): item is Schema.JsonObject => Predicate.isObject(item))
     if (items.length < params.items.length) return yield* Refused.notFaked("what is no item of the Responses API")
-    const { developerInstructions, history } = thread.stored
-    if (history.length === 0 && developerInstructions !== null) {
-      history.push(RequestBody.developerMessage(developerInstructions))
-    }
-    history.push(...items)
+    PlanMode.beginHistory(thread.stored)
+    thread.stored.history.push(...items)
     thread.stored.isStored = true
     reply({})
   }),

@@ -19,6 +19,7 @@ const required: { readonly [M in Method]?: ReadonlyArray<string> } = {
   "thread/inject_items": ["threadId", "items"],
   "thread/items/list": ["threadId"],
   "thread/name/set": ["threadId", "name"],
+  "thread/prepareApprovedPlan": ["threadId", "markdown"],
   "thread/read": ["threadId"],
   "thread/resume": ["threadId"],
   "thread/search": ["searchTerm"],
@@ -91,7 +92,7 @@ export const check = (method: Method, params: unknown): Refused | undefined => {
 }
 
 /** Params that change how a thread behaves, in a way that the fake does not support. */
-const notFaked = ["collaborationMode", "environments"]
+const notFaked = ["environments"]
 
 export const checkFaked = (method: Method, params: unknown): Refused | undefined => {
   if (typeof params !== "object" || params === null) return undefined
@@ -102,6 +103,9 @@ export const checkFaked = (method: Method, params: unknown): Refused | undefined
 export const checkExperimental = (method: Method, params: unknown): Refused | undefined => {
   if (clientRequests[method].stability === "experimental") return experimental(method)
   if (typeof params !== "object" || params === null) return undefined
+  if (method === "turn/start" && "collaborationMode" in params && params.collaborationMode !== null) {
+    return experimental("turn/start.collaborationMode")
+  }
   if (method === "thread/start" && "dynamicTools" in params && params.dynamicTools !== null) {
     return experimental("thread/start.dynamicTools")
   }

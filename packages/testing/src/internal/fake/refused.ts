@@ -35,6 +35,16 @@ export const notSupportedYet = (what: string): Refused =>
 
 export const experimental = (what: string): Refused => invalidRequest(`${what} requires experimentalApi capability`)
 
+const maxChars = 1_048_576
+
+/** Refuses a text of more characters than the server accepts. */
+export const tooLong = (actual: number): Refused | undefined =>
+  actual <= maxChars ? undefined : new Refused({
+    code: -32602,
+    message: `Input exceeds the maximum length of ${maxChars} characters.`,
+    data: { input_error_code: "input_too_large", max_chars: maxChars, actual_chars: actual }
+  })
+
 /** The fake's own refusal, for a feature that only the real server has. */
 export const notFaked = (what: string): Refused =>
   new Refused({

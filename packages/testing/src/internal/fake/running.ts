@@ -7,7 +7,6 @@ import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type * as Schema from "effect/Schema"
 import type { ExecRequest, ExecResult } from "../../FakeAppServer.ts"
-import * as RequestBody from "../requestBody.ts"
 import type { Script } from "../script.ts"
 import type { Metadata } from "./carried.ts"
 import type { Connection, LoadedThread } from "./connection.ts"
@@ -111,10 +110,7 @@ export const agentMessage = (
 
 export const sayPending = (told: Told): void => {
   const { connection, thread, turn } = told
-  const { developerInstructions, history } = thread.stored
-  if (history.length === 0 && developerInstructions !== null) {
-    history.push(RequestBody.developerMessage(developerInstructions))
-  }
+  const { history } = thread.stored
   for (const { clientId, context, input } of turn.pending.splice(0)) {
     history.push(...context)
     if (input.length === 0) continue

@@ -8,6 +8,7 @@ import type { FunctionCall, HttpFailure, Outcome, Part, Pause, Reply } from "../
 import * as Sse from "../sse.ts"
 import * as Failure from "./failure.ts"
 import { FakeRequest } from "./modelRequest.ts"
+import { isPlanning, PlannedMessage } from "./planMode.ts"
 import { agentMessage, completed, type Engine, started, tellDiff, type Told, Unsupported } from "./running.ts"
 import { cancelled, runTool, stringOf } from "./tools.ts"
 import { fillContext, tellRateLimits, updateUsage } from "./usage.ts"
@@ -34,6 +35,16 @@ const playDeltas = Effect.fnUntraced(function*(
   return text
 })
 
+/** Adds an answer of the model to the history. */
+const remember = ({ thread }: Told, text: string, phase: Received.MessagePhase | null): void => {
+  thread.stored.history.push({
+    type: "message",
+    role: "assistant",
+    content: [{ type: "output_text", text }],
+    ...(phase === null ? {} : { phase })
+  })
+}
+
 /** Completes a message of the agent. */
 const say = (
   told: Told,
@@ -43,12 +54,7 @@ const say = (
   startedAtMs: number
 ): Received.ThreadItem => {
   const item = completed(told, agentMessage(id, text, phase), startedAtMs)
-  told.thread.stored.history.push({
-    type: "message",
-    role: "assistant",
-    content: [{ type: "output_text", text }],
-    ...(phase === null ? {} : { phase })
-  })
+  remember(told, text, phase)
   return item
 }
 
@@ -56,6 +62,14 @@ const say = (
 const playText = Effect.fnUntraced(function*(told: Told, id: string, part: Extract<Part, { readonly _tag: "Text" }>) {
   const { connection, thread, turn } = told
   const phase = part.phase ?? null
+  if (isPlanning(turn.settings)) {
+    const message = new PlannedMessage(told, id, phase)
+    const text = yield* playDeltas(told, part.deltas, (delta) => message.write(delta))
+    if (text === undefined) return undefined
+    const item = message.end()
+    remember(told, text, phase)
+    return { text: item === undefined ? "" : text, item }
+  }
   const startedAtMs = started(told, agentMessage(id, "", phase))
   const text = yield* playDeltas(told, part.deltas, (delta) => {
     if (delta === "") return

@@ -8,6 +8,7 @@ import * as Command from "./command.ts"
 import type { Connection, LoadedThread } from "./connection.ts"
 import * as Input from "./input.ts"
 import * as OwnTools from "./ownTools.ts"
+import { isPlanning } from "./planMode.ts"
 import * as Requests from "./requests.ts"
 import { completed, type Engine, idsOf, started, tellDiff, type Told, Unsupported } from "./running.ts"
 
@@ -209,8 +210,11 @@ const requestUserInput = Effect.fnUntraced(function*(
   callId: string,
   args: Schema.Json
 ): Effect.fn.Return<ToolEnd> {
-  const { connection, thread } = told
-  if (!thread.stored.features.requestUserInput) return "request_user_input is unavailable in Default mode"
+  const { connection, thread, turn } = told
+  const isBlocking = isPlanning(turn.settings)
+  if (!isBlocking && !thread.stored.features.requestUserInput) {
+    return "request_user_input is unavailable in Default mode"
+  }
   const questions = Requests.questionsOf(args)
   if (typeof questions === "string") return questions
   connection.setStatus(thread, waitingOnUserInput)
@@ -220,7 +224,7 @@ const requestUserInput = Effect.fnUntraced(function*(
       ...idsOf(told),
       itemId: callId,
       questions,
-      isBlocking: false,
+      isBlocking,
       autoResolutionMs: null
     })
   )

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import type { LoadedThread } from "./connection.ts"
 import * as Failure from "./failure.ts"
+import { beginHistory, tellMode } from "./planMode.ts"
 import { type Engine, type RunningTurn, sayPending, type Told } from "./running.ts"
 import { sample } from "./sampling.ts"
 import { end } from "./turnEnd.ts"
@@ -12,6 +13,8 @@ export const run = (engine: Engine, thread: LoadedThread, turn: RunningTurn): Ef
   return Effect.gen(function*() {
     let attempt = 0
     for (;;) {
+      beginHistory(thread.stored)
+      tellMode(told)
       sayPending(told)
       const sampled = yield* sample(engine, told)
       const retry = sampled._tag === "Failed"
