@@ -43,7 +43,7 @@ export const mismatchOf = (detail: string): { readonly expected: string; readonl
  * with its next call").
  */
 export const turnSettingsRefusal = (detail: string): "feature" | "metadata" | "safety" | undefined => {
-  if (/require the step_model_switching feature$/.test(detail)) return "feature"
+  if (detail.endsWith("require the step_model_switching feature")) return "feature"
   if (/^the (?:active|destination) model has only fallback metadata/.test(detail)) return "metadata"
   return detail.startsWith("the destination changes ") ? "safety" : undefined
 }
