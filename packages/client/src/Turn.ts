@@ -21,6 +21,7 @@ import type { Input } from "./Input.ts"
 import type * as Received from "./Received.ts"
 import type * as Sent from "./Sent.ts"
 import type { TurnEvent } from "./ServerNotification.ts"
+import type { Subagent, SubagentNode } from "./Subagent.ts"
 import type { Effort } from "./Thread.ts"
 import type { TurnResult } from "./TurnResult.ts"
 
@@ -72,7 +73,7 @@ export interface UpdateTurnSettingsOptions {
 
 /**
  * A handle on one turn of a thread. It lives as long as the scope that it was started in. Closing that scope before
- * the turn ends interrupts the turn and waits a bounded time for its end.
+ * the turn ends interrupts the turn and its subagents, and waits a bounded time for the turn's end.
  *
  * **Example** (Printing while the agent writes, and stopping it after a while)
  *
@@ -166,6 +167,23 @@ export interface Turn {
   /** The tokens used, after each model call, without those of subagents. */
   readonly usage: Stream.Stream<Received.ThreadTokenUsage, ConnectionError | EventsOverflow>
   /**
+   * The subagents that work for the turn, at any depth, each once: as it begins its first turn for this one. A later
+   * reader receives the past ones first. Ends when the turn and all of its subagents have ended: they go on when the
+   * turn has ended or was interrupted, unless they are interrupted themselves. What a subagent does for other turns of
+   * the thread is not part of it.
+   *
+   * Codex does not report the name of a subagent when it starts it, so each costs one `thread/read`, once for all
+   * readers. At most 256 subagents of a turn are followed.
+   *
+   * @see {@link Subagent}
+   */
+  readonly subagents: Stream.Stream<Subagent, ConnectionError>
+  /**
+   * The subagents as a tree, each time that one starts, ends or uses tokens. Begins with the tree as it is, and ends
+   * as {@link subagents} does. A slow reader skips the states between.
+   */
+  readonly subagentTree: Stream.Stream<ReadonlyArray<SubagentNode>, ConnectionError>
+  /**
    * Waits for the turn's end; needs no reader of `events`. Succeeds when the turn was completed or interrupted (see
    * `status`). Fails with `TurnFailed`, `TurnStalled` or `TurnOutcomeUnknown`, depending on how it ended. Fails with
    * `ThreadBusy` when another client's turn was running and took the input. Fails with `SettingsNotApplied` when a
@@ -214,7 +232,7 @@ export interface Turn {
   /**
    * Interrupts the turn. Succeeds when the server has accepted the interrupt, or when the turn is already over;
    * `result` then succeeds with the status `interrupted`. Waits until the server has begun the turn, because the
-   * server accepts no interrupt before. Fails with `NoActiveTurn` or `TurnMismatch` when the server keeps refusing
+   * server accepts no interrupt before. Its subagents go on; {@link subagents} ends them. Fails with `NoActiveTurn` or `TurnMismatch` when the server keeps refusing
    * for longer than `Codex.Options.stopGrace` without reporting the turn's end, and with `ThreadBusy` as
    * {@link Turn.result} does.
    */

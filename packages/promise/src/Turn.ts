@@ -10,6 +10,7 @@ import type { CallOptions } from "./Options.ts"
 import type { Readable } from "./Readable.ts"
 import type * as Received from "./Received.ts"
 import type { TurnResult } from "./Results.ts"
+import type { Subagent, SubagentNode } from "./Subagent.ts"
 
 /**
  * A handle on one turn of a thread. Declare it with `await using`, or call {@link Turn.close}, so that leaving early
@@ -79,6 +80,17 @@ export interface Turn extends AsyncDisposable {
   /** The tokens used, after each model call, without those of subagents. */
   readonly usage: Readable<Received.ThreadTokenUsage>
   /**
+   * The subagents that work for the turn, at any depth, each once: as it begins its first turn for this one. A later
+   * reader receives the past ones first. Ends when the turn and all of its subagents have ended: they go on when the
+   * turn has ended or was interrupted. A reader that begins after the turn's end may miss what its subagents did since.
+   */
+  readonly subagents: Readable<Subagent>
+  /**
+   * The subagents as a tree, each time that one starts, ends or uses tokens. Begins with the tree as it is, and ends as
+   * `subagents` does. A slow reader skips the states between.
+   */
+  readonly subagentTree: Readable<ReadonlyArray<SubagentNode>>
+  /**
    * Waits for the end of the turn; `events` need not be read. Resolves when the turn was completed or interrupted, as
    * `status` says. Rejects with `TurnFailed`, `TurnStalled`, `TurnOutcomeUnknown`, `ThreadBusy`, or the error that
    * ended the connection. The signal ends the waiting, not the turn.
@@ -102,12 +114,15 @@ export interface Turn extends AsyncDisposable {
    * a review.
    */
   readonly steer: (input: Input, options?: CallOptions) => Promise<void>
-  /** Interrupts the turn. Resolves when the server has accepted the interrupt, or when the turn has already ended. */
+  /**
+   * Interrupts the turn. Resolves when the server has accepted the interrupt, or when the turn has already ended. Its
+   * subagents go on; interrupt each of `subagents` to end them, too.
+   */
   readonly interrupt: (options?: CallOptions) => Promise<void>
   /** Interrupts the turn and ends its commands that run in the background. Resolves with these commands. */
   readonly interruptWithTerminals: (
     options?: CallOptions
   ) => Promise<ReadonlyArray<Received.ThreadBackgroundTerminal>>
-  /** Interrupts the turn if it still runs, and waits a bounded time for its end. */
+  /** Interrupts the turn and its subagents if the turn still runs, and waits a bounded time for its end. */
   readonly close: () => Promise<void>
 }

@@ -21,6 +21,8 @@ const make = () => {
     proposedPlan: Stream.never,
     diff: Stream.never,
     usage: Stream.never,
+    subagents: Stream.never,
+    subagentTree: Stream.never,
     result: Deferred.await(ended),
     partialResult: Effect.die("it is not asked for"),
     updateSettings: () => Effect.void,

@@ -1,10 +1,17 @@
 /** What a turn, a goal and a call can do beside giving their result, on the real codex. */
-import { ApprovalMode, AppServerTimeout, Sandbox, SettingsNotApplied, TurnStalled } from "@effect-codex/promise"
+import {
+  ApprovalMode,
+  AppServerTimeout,
+  Sandbox,
+  SettingsNotApplied,
+  subagentTreeOf,
+  TurnStalled
+} from "@effect-codex/promise"
 import { ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, onTestFinished } from "@effect/vitest"
 import { collect, count, gate, killAll, newMark, real, rejection, run, until } from "./support/real.ts"
 
-const { exec, functionCall, reply, text } = ScriptedModel
+const { exec, functionCall, reply, spawnAgent, text } = ScriptedModel
 
 const complete = functionCall("update_goal", { status: "complete" })
 
@@ -69,6 +76,41 @@ describe("a turn", () => {
     const { status, timing, usage } = await turn.result()
     assert.deepStrictEqual([status, usage?.turn.totalTokens], ["interrupted", 129_200])
     for (const time of [timing?.firstToken, timing?.model, timing?.tools]) assert.isNumber(time)
+  })
+
+  real("has its subagents below it, which may go on when it has ended", async ({ codex, model }) => {
+    const held = await gate()
+    // The subagent and the turn ask the model at the same time, and hear the same.
+    const same = [text(["the same ", held, "words"])]
+    await model.enqueue([spawnAgent("look")], same, same)
+    const thread = await codex.startThread()
+    const turn = await thread.turn("Let somebody look.")
+    const trees = collect(turn.subagentTree)
+    const found = []
+    for await (const subagent of turn.subagents) {
+      found.push(subagent)
+      await run(held.release)
+      assert.strictEqual((await turn.result()).status, "completed")
+      const { finalResponse, status, threadId } = await subagent.result()
+      assert.deepStrictEqual([finalResponse, status, threadId], ["the same words", "completed", subagent.threadId])
+      await subagent.interrupt()
+    }
+    assert.lengthOf(found, 1)
+    const [subagent] = found
+    assert.deepStrictEqual(
+      [subagent?.prompt, subagent?.depth, subagent?.parentThreadId, subagent?.role],
+      ["look", 1, thread.id, undefined]
+    )
+    assert.strictEqual((await collect(subagent!.text)).join(""), "the same words")
+    const history = await collect(subagent!.history())
+    assert.deepStrictEqual(
+      history.map((entry) => "raw" in entry ? "raw" : entry.item.type),
+      ["userMessage", "agentMessage"]
+    )
+    const last = (await trees).at(-1)
+    assert.deepStrictEqual(last?.map(({ nickname, status }) => [nickname, status]), [[subagent?.nickname, "completed"]])
+    const stored = await collect(codex.listThreads({ ancestorThreadId: thread.id }))
+    assert.deepStrictEqual(subagentTreeOf(stored).map(({ threadId }) => threadId), [subagent?.threadId])
   })
 
   real("is interrupted together with the commands that it left in the background", async ({ codex, model }) => {

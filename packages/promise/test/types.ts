@@ -16,6 +16,8 @@ import type {
   Page,
   PendingLogin,
   Readable,
+  Subagent,
+  SubagentNode,
   Thread,
   ThreadSearchEvent,
   Turn,
@@ -37,6 +39,8 @@ type Plain<T> = [T] extends [Option.Option<infer A>] ? Plain<A> | undefined
   : [T] extends [Client.Thread.Thread] ? Thread
   : [T] extends [Client.Turn.Turn] ? Turn
   : [T] extends [Client.TurnResult.TurnResult<infer A>] ? TurnResult<A>
+  : [T] extends [Client.Subagent.Subagent] ? Subagent
+  : [T] extends [ReadonlyArray<Client.Subagent.SubagentNode>] ? ReadonlyArray<SubagentNode>
   : [T] extends [Client.Goal.Goal] ? Goal
   : [T] extends [Client.Plan.Implementation<infer A>] ? Implementation<A>
   : [T] extends [Client.Codex.Page<infer A>] ? Page<A>
@@ -77,16 +81,20 @@ none<Exclude<Different<ClientCodex, Codex>, "serverInfo">>()
 holds<Equal<Awaited<ReturnType<Codex["serverInfo"]>>, ClientCodex["serverInfo"]>>()
 none<Different<Client.Thread.Thread, Thread>>()
 none<Different<Client.Turn.Turn, Turn>>()
+// The tree has the same names as values.
+none<Exclude<Different<Client.Subagent.Subagent, Subagent>, "nickname" | "path" | "prompt" | "role">>()
 none<Different<ClientAuth, Auth>>()
 none<Different<Client.Auth.PendingLogin, PendingLogin>>()
 
 none<MissingOptions<ClientCodex, Codex>>()
 none<MissingOptions<Client.Thread.Thread, Thread>>()
 none<MissingOptions<Client.Turn.Turn, Turn>>()
+none<MissingOptions<Client.Subagent.Subagent, Subagent>>()
 none<MissingOptions<ClientAuth, Auth>>()
 
 type Fields<T> = { readonly [K in keyof T]: Plain<T[K]> }
 holds<Equal<Fields<Client.Goal.Goal>, Fields<Goal>>>()
+holds<Equal<Fields<Client.Subagent.SubagentNode>, Fields<SubagentNode>>>()
 holds<Equal<keyof Client.TurnResult.TurnResult, keyof TurnResult>>()
 holds<Equal<keyof Client.TurnResult.TurnUsage, keyof TurnUsage>>()
 

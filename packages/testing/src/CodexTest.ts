@@ -484,6 +484,8 @@ export const turn = (members: Partial<Turn>): Turn => {
     proposedPlan: no("proposedPlan").stream,
     diff: no("diff").stream,
     usage: no("usage").stream,
+    subagents: no("subagents").stream,
+    subagentTree: no("subagentTree").stream,
     result: no("result").effect,
     partialResult: no("partialResult").effect,
     updateSettings: no("updateSettings").method,

@@ -39,6 +39,8 @@ export interface ThreadObserver {
   readonly onHandled?: ((turnId: string | undefined) => void) | undefined
   /** The tokens used so far by the turn of a subagent that works for a turn of this thread. */
   readonly onSubagentUsage?: ((turnId: string, subagentTurnId: string, tokenUsage: unknown) => void) | undefined
+  /** A turn of a subagent, which works for a turn of this thread, has started. Called for each of its turns. */
+  readonly onSubagentTurn?: ((turnId: string, subagentThreadId: string, started: Raw) => void) | undefined
   /** The handlers for the requests of a turn, or of the thread when a request names no turn. */
   readonly handlers?: ((turnId: string | undefined) => Overrides | undefined) | undefined
   /** Waits until it is known whether the turn has handlers. Undefined if it is known already. */
@@ -53,6 +55,13 @@ export interface RpcInternals {
    * and `Auth` build on it; it costs no fiber and no queue.
    */
   readonly observe: (threadId: string | undefined, observer: ThreadObserver) => Effect.Effect<void, never, Scope.Scope>
+  /** Observes one thread until the returned function is called. For observers that the reader itself attaches. */
+  readonly attach: (threadId: string, observer: ThreadObserver) => () => void
+  /** The running turns of the subagents that work for a turn, at any depth. */
+  readonly subagentTurns: (
+    threadId: string,
+    turnId: string
+  ) => ReadonlyArray<{ readonly threadId: string; readonly turnId: string }>
   /** Decodes a notification that an observer received. Never fails; counts notifications that do not decode. */
   readonly decode: (notification: Raw) => ServerNotification
   /** Reports an anomaly as a diagnostic and a metric; a fiber of the connection logs it. Never waits. */
@@ -118,6 +127,9 @@ const rawOf = (event: ServerNotification): Raw =>
 
 const derived = (rpc: Rpc): RpcInternals => ({
   observe: observeOf(rpc.notifications),
+  // Which turn works for which is known to the client's own connection alone.
+  attach: () => () => {},
+  subagentTurns: () => [],
   decode,
   // A replaced connection has no log to write to.
   tell: () => {},

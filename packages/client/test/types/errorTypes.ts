@@ -2,7 +2,17 @@
  * What each method can fail with. A method that is not in its table, or with another error more or less, does not compile.
  * Checked by `npm run check`; nothing here runs.
  */
-import type { AppServerRpc, Auth, Codex, CodexError, Elicitation, Questions, Thread, Turn } from "@effect-codex/client"
+import type {
+  AppServerRpc,
+  Auth,
+  Codex,
+  CodexError,
+  Elicitation,
+  Questions,
+  Subagent,
+  Thread,
+  Turn
+} from "@effect-codex/client"
 import type { Methods } from "@effect-codex/protocol"
 import type { Effect, Stream } from "effect"
 
@@ -88,6 +98,8 @@ holds<
     readonly proposedPlan: Reading
     readonly diff: Reading
     readonly usage: Reading
+    readonly subagents: CodexError.ConnectionError
+    readonly subagentTree: CodexError.ConnectionError
     readonly result:
       | CodexError.TurnEndError
       | CodexError.ThreadBusy
@@ -97,6 +109,20 @@ holds<
     readonly steer: CodexError.TurnCallError | CodexError.InputTooLarge
     readonly interrupt: CodexError.TurnCallError | CodexError.ThreadBusy
     readonly interruptWithTerminals: CodexError.TurnCallError | CodexError.DecodeError | CodexError.ThreadBusy
+  }>
+>()
+
+holds<
+  Equal<Errors<Subagent.Subagent>, {
+    readonly events: Reading
+    readonly messages: Reading
+    readonly text: Reading
+    readonly reasoning: Reading
+    readonly items: Reading
+    readonly usage: Reading
+    readonly result: CodexError.TurnFailed | CodexError.TurnOutcomeUnknown | CodexError.ConnectionError
+    readonly interrupt: CodexError.TurnCallError
+    readonly history: CodexError.ThreadCallError
   }>
 >()
 

@@ -15,11 +15,10 @@ export const startImplementation = <A>(
   signal: AbortSignal | undefined
 ): Promise<Implementation<A>> =>
   Turn.acquire(host, start, (implementation, close) => {
-    const { result, turn } = implementation
-    Turn.closeWithSignal(host, turn.result, close, signal)
+    const { result } = implementation
     return {
       thread: threadOf(implementation),
-      turn: Turn.make(host, turn, close),
+      turn: Turn.closing(host, implementation.turn, close, signal),
       result: (options) => host.run(Effect.map(result, results.turnResult), options?.signal)
     }
   }, signal)

@@ -1,10 +1,12 @@
 import type * as Codex from "@effect-codex/client/Codex"
 import type * as EffectGoal from "@effect-codex/client/Goal"
+import type * as EffectSubagent from "@effect-codex/client/Subagent"
 import type * as EffectTurnResult from "@effect-codex/client/TurnResult"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import type { Goal, Page, ThreadSearchEvent, TurnResult } from "../Results.ts"
+import type { SubagentNode } from "../Subagent.ts"
 
 export const date = (time: Option.Option<DateTime.Utc>): Date | undefined =>
   Option.getOrUndefined(Option.map(time, DateTime.toDateUtc))
@@ -28,6 +30,23 @@ export const turnResult = <A>(result: EffectTurnResult.TurnResult<A>): TurnResul
     modelContextWindow: Option.getOrUndefined(usage.modelContextWindow),
     contextUsed: Option.getOrUndefined(usage.contextUsed)
   })))
+})
+
+export const subagentNames = ({ nickname, path, prompt, role }: Pick<
+  EffectSubagent.Subagent,
+  "nickname" | "path" | "prompt" | "role"
+>) => ({
+  nickname: Option.getOrUndefined(nickname),
+  path: Option.getOrUndefined(path),
+  prompt: Option.getOrUndefined(prompt),
+  role: Option.getOrUndefined(role)
+})
+
+export const subagentNode = (node: EffectSubagent.SubagentNode): SubagentNode => ({
+  ...node,
+  ...subagentNames(node),
+  tokens: Option.getOrUndefined(node.tokens),
+  children: node.children.map(subagentNode)
 })
 
 export const goal = (goal: EffectGoal.Goal): Goal => ({

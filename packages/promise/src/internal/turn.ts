@@ -3,10 +3,12 @@ import type * as Client from "@effect-codex/client/Turn"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
 import type { Turn } from "../Turn.ts"
 import type { Host, Services } from "./host.ts"
 import { readable } from "./readable.ts"
 import * as results from "./results.ts"
+import * as Subagent from "./subagent.ts"
 
 /** Starts something scoped and resolves with its handle, which can close the scope. */
 export const acquire = <A, B>(
@@ -53,17 +55,40 @@ export const closeWithSignal = (
   )
 }
 
+/** The handle of a turn, which closes when the turn has ended. */
+export const closing = (
+  host: Host,
+  turn: Client.Turn,
+  close: () => Promise<void>,
+  signal: AbortSignal | undefined
+): Turn => {
+  let isWatched = false
+  // Whoever reads of the subagents may read on when the turn has ended.
+  const ended = Effect.andThen(
+    Effect.exit(turn.result),
+    Effect.suspend(() => isWatched ? Stream.runDrain(turn.subagentTree) : Effect.void)
+  )
+  closeWithSignal(host, ended, close, signal)
+  const watched = <A, E>(stream: Stream.Stream<A, E>): Stream.Stream<A, E> =>
+    Stream.suspend(() => {
+      isWatched = true
+      return stream
+    })
+  return make(host, turn, watched, close)
+}
+
 export const startTurn = (
   host: Host,
   start: Effect.Effect<Client.Turn, unknown, Services | Scope.Scope>,
   signal?: AbortSignal
-): Promise<Turn> =>
-  acquire(host, start, (turn, close) => {
-    closeWithSignal(host, turn.result, close, signal)
-    return make(host, turn, close)
-  }, signal)
+): Promise<Turn> => acquire(host, start, (turn, close) => closing(host, turn, close, signal), signal)
 
-export const make = (host: Host, turn: Client.Turn, close: () => Promise<void>): Turn => ({
+const make = (
+  host: Host,
+  turn: Client.Turn,
+  watched: <A, E>(stream: Stream.Stream<A, E>) => Stream.Stream<A, E>,
+  close: () => Promise<void>
+): Turn => ({
   id: turn.id,
   threadId: turn.threadId,
   events: readable(host, turn.events),
@@ -75,6 +100,8 @@ export const make = (host: Host, turn: Client.Turn, close: () => Promise<void>):
   proposedPlan: readable(host, turn.proposedPlan),
   diff: readable(host, turn.diff),
   usage: readable(host, turn.usage),
+  subagents: readable(host, Stream.map(watched(turn.subagents), (subagent) => Subagent.make(host, subagent))),
+  subagentTree: readable(host, Stream.map(watched(turn.subagentTree), (tree) => tree.map(results.subagentNode))),
   result: (options) => host.run(Effect.map(turn.result, results.turnResult), options?.signal),
   partialResult: () => host.run(Effect.map(turn.partialResult, results.turnResult)),
   updateSettings: (options) => {

@@ -93,7 +93,7 @@ const startOther = Effect.fnUntraced(function*(
     // The server checks the length of messages only.
     Effect.catchTag("InputTooLarge", (error) => Effect.fail(withoutMeaning(error)))
   )
-  return TurnHandle.make(turns.rpc, state, toWire, TurnHandle.controls(turns, state, target.started))
+  return TurnHandle.make(turns, state, toWire, TurnHandle.controls(turns, state, target.started))
 })
 
 /** The result of a turn that must complete. */
@@ -170,7 +170,7 @@ export const make = (options: Options): Pick<Thread, "run" | "turn" | "review" |
   return {
     turn: Effect.fn("Thread.turn")(function*(input, turnOptions) {
       const state = yield* startMessage(options, input, turnOptions, true)
-      return TurnHandle.make(turns.rpc, state, toWire, TurnHandle.controls(turns, state, target.started))
+      return TurnHandle.make(turns, state, toWire, TurnHandle.controls(turns, state, target.started))
     }),
     run,
     review: Effect.fn("Thread.review")(function*(reviewed, reviewOptions) {

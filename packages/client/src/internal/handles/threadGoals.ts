@@ -75,7 +75,7 @@ export const make = ({ threadId, toWire, turns, ...options }: Options): Goals =>
   })
 
   const handleOf = ([goal, turn]: readonly [GoalState, TurnState]): Turn =>
-    TurnHandle.make(rpc, turn, toWire, {
+    TurnHandle.make(turns, turn, toWire, {
       steer: (input) => GoalRun.steer(rpc, goal, input),
       interrupt: GoalRun.interrupt(rpc, goal)
     })

@@ -24,6 +24,15 @@ export const read = (rpc: Rpc, threadId: string, options?: { readonly includeTur
     ({ thread }) => thread
   )
 
+/** The stored items of a thread, which need not be loaded. */
+export const itemsOf = (rpc: Rpc, threadId: string): Thread["items"] => (options) =>
+  pages("thread/items/list", options, options?.pageSize, (at) =>
+    rpc.request("thread/items/list", {
+      threadId,
+      ...at,
+      ...defined({ sortDirection: options?.sortDirection, turnId: options?.turnId })
+    }).pipe(page(rpc, "thread/items/list", Received.ThreadItemsListResponse)))
+
 /** @param onRestored called when the connection is restored while a stream of events is being read. */
 export const make = (rpc: Rpc, threadId: string, onRestored: () => void): Pick<
   Thread,
@@ -44,13 +53,7 @@ export const make = (rpc: Rpc, threadId: string, onRestored: () => void): Pick<
         ...at,
         ...defined({ sortDirection: options?.sortDirection, itemsView: options?.itemsView })
       }).pipe(page(rpc, "thread/turns/list", Received.ThreadTurnsListResponse))),
-  items: (options) =>
-    pages("thread/items/list", options, options?.pageSize, (at) =>
-      rpc.request("thread/items/list", {
-        threadId,
-        ...at,
-        ...defined({ sortDirection: options?.sortDirection, turnId: options?.turnId })
-      }).pipe(page(rpc, "thread/items/list", Received.ThreadItemsListResponse))),
+  items: itemsOf(rpc, threadId),
   setName: Effect.fn("Thread.setName")((name) => call(rpc, "thread/name/set", { threadId, name })),
   archive: call(rpc, "thread/archive", { threadId }),
   revert: Effect.fn("Thread.revert")((beforeTurnId) => call(rpc, "thread/revert", { threadId, beforeTurnId })),

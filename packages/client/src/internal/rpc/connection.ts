@@ -125,6 +125,8 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
   })
   return withInternals(service, {
     observe: (threadId, observer) => fanOut.observe(threadId, observer),
+    attach: (threadId, observer) => fanOut.attach(threadId, observer),
+    subagentTurns: (threadId, turnId) => router.workingFor({ threadId, turnId }),
     decode: diagnostics.decode,
     tell: diagnostics.tell,
     report: diagnostics.report,

@@ -100,13 +100,19 @@ export class FanOut {
   }
 
   observe(threadId: string | undefined, observer: ThreadObserver): Effect.Effect<void, never, Scope.Scope> {
-    return Effect.acquireRelease(
-      Effect.sync(() => {
-        if (this.end !== undefined) return observer.onEnd(this.end)
-        this.set(threadId, [...this.observersOf(threadId), observer])
-      }),
-      () => Effect.sync(() => this.set(threadId, this.observersOf(threadId).filter((other) => other !== observer)))
+    return Effect.asVoid(
+      Effect.acquireRelease(Effect.sync(() => this.attach(threadId, observer)), (detach) => Effect.sync(detach))
     )
+  }
+
+  /** Observes a thread until the returned function is called. */
+  attach(threadId: string | undefined, observer: ThreadObserver): () => void {
+    if (this.end !== undefined) {
+      observer.onEnd(this.end)
+      return () => {}
+    }
+    this.set(threadId, [...this.observersOf(threadId), observer])
+    return () => this.set(threadId, this.observersOf(threadId).filter((other) => other !== observer))
   }
 
   /** All notifications from now on, with a mailbox for each run. */

@@ -74,6 +74,20 @@ export const make = (parts: {
     for (const observer of fanOut.observersOf(root.threadId)) observer.onSubagentUsage?.(root.turnId, turnId, usage)
   }
 
+  const turnStarted = (threadId: string, params: unknown): void => {
+    router.turnStarted(threadId, params)
+    notices.turnStarted(params)
+    const turnId = textAt(at(params, "turn"), "id")
+    const root = turnId === undefined ? undefined : router.rootOf(turnId)
+    if (root === undefined || root.threadId === threadId) return
+    const observers = fanOut.observersOf(root.threadId)
+    const started = { _tag: "turn/started", params }
+    for (const observer of observers) observer.onSubagentTurn?.(root.turnId, threadId, started)
+    batch.defer(() => {
+      for (const observer of observers) observer.onReadEnd()
+    })
+  }
+
   const threadClosed = (threadId: string): void => {
     state.link.mcpStartup.closed(threadId)
     notices.threadClosed(threadId)
@@ -91,8 +105,7 @@ export const make = (parts: {
         case "thread/tokenUsage/updated":
           return tokenUsage(threadId, params)
         case "turn/started":
-          router.turnStarted(threadId, params)
-          return notices.turnStarted(params)
+          return turnStarted(threadId, params)
         case "item/started":
           return serverRequests.itemStarted(threadId, params)
         case "item/completed":

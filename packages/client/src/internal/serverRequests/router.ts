@@ -30,9 +30,20 @@ export const originOf = (params: unknown): Origin => {
   }
 }
 
-interface TurnRef {
+export interface TurnRef {
   readonly threadId: string
   readonly turnId: string
+}
+
+/** A user's turn. */
+interface Root extends TurnRef {
+  /** How many turns run for it, itself included. It is kept until the last of them has ended. */
+  running: number
+}
+
+interface Running {
+  readonly threadId: string
+  readonly root: Root
 }
 
 /** A handler, and how to check its request and answer. */
@@ -78,7 +89,7 @@ const handlerIn = (overrides: Overrides, name: string, params: unknown): Found |
 }
 
 // Far beyond the turns that run at once. Bounds memory against a server that never completes one.
-const maxRoots = 4096
+const maxTurns = 4096
 
 export class Router {
   private readonly installed: Array<Overrides> = []
@@ -86,7 +97,7 @@ export class Router {
    * Maps the running turns of observed threads, and those of their subagents, to the turn that they work for.
    * docs/codex-behaviour.md, "The turns of a subagent name the turn that they work for".
    */
-  private readonly roots = new Map<string, TurnRef>()
+  private readonly turns = new Map<string, Running>()
   private readonly handlers: Handlers
   private readonly observers: Observers
 
@@ -119,7 +130,7 @@ export class Router {
   /** The span of the turn that a request belongs to, or of the turn that its subagent works for. */
   spanOf({ threadId, turnId }: Origin): Tracer.AnySpan | undefined {
     const own = threadId === undefined ? undefined : this.spanOfTurn(threadId, turnId)
-    const root = turnId === undefined ? undefined : this.roots.get(turnId)
+    const root = this.rootFor(turnId)
     return own ?? (root === undefined ? undefined : this.spanOfTurn(root.threadId, root.turnId))
   }
 
@@ -133,7 +144,7 @@ export class Router {
   /** Whether a request belongs to the turn, or to a subagent that works for it. */
   isFor(origin: Origin, threadId: string, turnId: string): boolean {
     if (origin.threadId === threadId && origin.turnId === turnId) return true
-    const root = origin.turnId === undefined ? undefined : this.roots.get(origin.turnId)
+    const root = this.rootFor(origin.turnId)
     return root?.threadId === threadId && root.turnId === turnId
   }
 
@@ -151,31 +162,48 @@ export class Router {
 
   turnStarted(threadId: string, params: unknown): void {
     const id = textAt(at(params, "turn"), "id")
-    if (id === undefined) return
-    const rootId = rootOf(params)
-    const root = rootId === undefined ? undefined : this.roots.get(rootId)
-    if (root !== undefined) this.roots.set(id, root)
-    else if (this.observers.isObserved(threadId)) this.roots.set(id, { threadId, turnId: id })
-    if (this.roots.size <= maxRoots) return
-    const [oldest] = this.roots.keys()
-    this.roots.delete(oldest!)
+    if (id === undefined || this.turns.has(id)) return
+    const known = this.rootFor(rootOf(params))
+    if (known === undefined && !this.observers.isObserved(threadId)) return
+    const root = known ?? { threadId, turnId: id, running: 0 }
+    root.running++
+    this.turns.set(id, { threadId, root })
+    if (this.turns.size <= maxTurns) return
+    const [oldest] = this.turns.keys()
+    this.turns.delete(oldest!)
   }
 
   turnEnded(turnId: string): void {
-    this.roots.delete(turnId)
+    const root = this.rootFor(turnId)
+    if (root === undefined) return
+    root.running--
+    // docs/codex-behaviour.md, "Subagents go on when the turn that they work for has ended".
+    if (turnId !== root.turnId) this.turns.delete(turnId)
+    if (root.running <= 0) this.turns.delete(root.turnId)
   }
 
   /** The turn that this subagent's turn works for; undefined if it is not a subagent's. */
   rootOf(turnId: string): TurnRef | undefined {
-    const root = this.roots.get(turnId)
+    const root = this.rootFor(turnId)
     return root?.turnId === turnId ? undefined : root
+  }
+
+  /** The running turns of the subagents that work for a turn. */
+  workingFor({ threadId, turnId }: TurnRef): ReadonlyArray<TurnRef> {
+    return [...this.turns].flatMap(([id, { root, threadId: at }]) =>
+      id !== turnId && root.turnId === turnId && root.threadId === threadId ? [{ threadId: at, turnId: id }] : []
+    )
+  }
+
+  private rootFor(turnId: string | undefined): Root | undefined {
+    return turnId === undefined ? undefined : this.turns.get(turnId)?.root
   }
 
   // ---------------------------------------------------------------------------
 
   /** The turn that a request belongs to, and the turn that its subagent works for. */
   private turnsOf({ threadId, turnId }: Origin): ReadonlyArray<Partial<TurnRef> & Pick<TurnRef, "threadId">> {
-    const root = turnId === undefined ? undefined : this.roots.get(turnId)
+    const root = this.rootFor(turnId)
     return [
       ...threadId === undefined ? [] : [turnId === undefined ? { threadId } : { threadId, turnId }],
       ...root === undefined || root.threadId === threadId ? [] : [root]
@@ -184,7 +212,7 @@ export class Router {
 
   private *nearest({ threadId, turnId }: Origin): Iterable<Overrides> {
     if (threadId !== undefined) yield* this.ofTurn(threadId, turnId)
-    const root = turnId === undefined ? undefined : this.roots.get(turnId)
+    const root = this.rootFor(turnId)
     if (root !== undefined && root.threadId !== threadId) yield* this.ofTurn(root.threadId, root.turnId)
     for (let i = this.installed.length - 1; i >= 0; i--) yield this.installed[i]!
   }

@@ -22,6 +22,7 @@ import * as Terminals from "./terminals.ts"
 import { busyWithGoal } from "./threads.ts"
 import type { Turns } from "./turns.ts"
 import type { TurnState, TurnStateOptions } from "./turnState.ts"
+import * as TurnStop from "./turnStop.ts"
 import * as TurnTelemetry from "./turnTelemetry.ts"
 import * as Watchdog from "./watchdog.ts"
 
@@ -105,6 +106,7 @@ const shareOf = (stopGrace: Duration.Duration) => Duration.divideUnsafe(stopGrac
 const interruptAndWait = ({ rpc, stopGrace }: Running, goal: GoalState, turn: TurnState): Effect.Effect<void> =>
   Effect.ignore(interrupt(rpc, goal, shareOf(stopGrace))).pipe(
     Effect.andThen(goal.awaitEnd),
+    Effect.andThen(TurnStop.interruptSubagents(rpc, turn)),
     Effect.andThen(Terminals.endLeft(rpc, turn)),
     Effect.timeoutOption(stopGrace),
     Effect.ignore
@@ -133,7 +135,9 @@ const stop = (
       if (StoredTurn.isQuiet(yield* StoredTurn.threadStatus(rpc, goal.threadId)) && goal.id === undefined) return
     }
     yield* goal.awaitEnd
-    if (goal.turn !== undefined) yield* Terminals.endLeft(rpc, goal.turn)
+    if (goal.turn === undefined) return
+    yield* TurnStop.interruptSubagents(rpc, goal.turn)
+    yield* Terminals.endLeft(rpc, goal.turn)
   }).pipe(Effect.interruptible, Effect.timeoutOption(stopGrace), Effect.ignore)
 
 // =============================================================================
@@ -269,6 +273,7 @@ export const start = Effect.fnUntraced(function*(
         // Nothing more is heard of the goal, so nobody must wait for it.
         goal.onEnd(scopeEnded("goal"))
         goal.onReadEnd()
+        goal.turn?.subagents?.release()
       })
     )
     const turn = yield* threads.exclusively(threadId)(begin(running, goal, params))

@@ -17,6 +17,7 @@ import type { Overrides } from "../../ServerRequests.ts"
 import { type Members, membersOf } from "../protocol/peek.ts"
 import { internalsOf, type ThreadObserver } from "../rpcInternals.ts"
 import type { Stored } from "./storedTurn.ts"
+import * as Subagents from "./subagents.ts"
 import type { TurnStateOptions } from "./turnState.ts"
 import { TurnState } from "./turnState.ts"
 
@@ -117,6 +118,10 @@ export class GoalState implements ThreadObserver {
 
   onSubagentUsage(turnId: string, subagentTurnId: string, tokenUsage: unknown): void {
     if (this.turnIds.has(turnId)) this.turn?.onSubagentUsage(subagentTurnId, tokenUsage)
+  }
+
+  onSubagentTurn(turnId: string, subagentThreadId: string, started: Raw): void {
+    if (this.turn !== undefined && this.turnIds.has(turnId)) Subagents.onTurn(this.turn, subagentThreadId, started)
   }
 
   /** Ends the goal from the server's store: its last turn and its status. */

@@ -19,6 +19,7 @@ import { internalsOf, type Rpc, type ThreadObserver } from "../rpcInternals.ts"
 import { scopeEnded } from "../scopeEnded.ts"
 import type { Told } from "../settings/heldSettings.ts"
 import { clientIdOf, isQuiet } from "./storedTurn.ts"
+import * as Subagents from "./subagents.ts"
 import type { TurnStateOptions } from "./turnState.ts"
 import { TurnState } from "./turnState.ts"
 
@@ -135,6 +136,13 @@ export class ThreadRoute implements ThreadObserver {
 
   onSubagentUsage(turnId: string, subagentTurnId: string, tokenUsage: unknown): void {
     this.asking(turnId)?.onSubagentUsage(subagentTurnId, tokenUsage)
+  }
+
+  onSubagentTurn(turnId: string, subagentThreadId: string, started: Raw): void {
+    const turn = this.asking(turnId)
+    if (turn === undefined) return
+    Subagents.onTurn(turn, subagentThreadId, started)
+    this.batch.touch(turn)
   }
 
   private asking(turnId = this.activeTurnId): TurnState | undefined {
@@ -357,6 +365,7 @@ export class ThreadRoute implements ThreadObserver {
   private forget(turn: TurnState): void {
     this.turns.delete(turn.id)
     if (this.last === turn) this.last = undefined
+    turn.subagents?.release()
   }
 }
 

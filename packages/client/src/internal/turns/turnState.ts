@@ -29,6 +29,7 @@ import type { Told } from "../settings/heldSettings.ts"
 import { visible } from "../text/visibleText.ts"
 import type * as RateLimits from "./rateLimits.ts"
 import { isOver, type Stored } from "./storedTurn.ts"
+import type { Subagents } from "./subagents.ts"
 import { type StreamError, TurnEvents } from "./turnEvents.ts"
 import { TurnItems } from "./turnItems.ts"
 import { failureOf, resultOf } from "./turnResult.ts"
@@ -103,6 +104,8 @@ export class TurnState {
   onHeard: (() => void) | undefined
   /** Called when the turn has ended without a frame that said so. */
   onUntoldEnd: (() => void) | undefined
+  /** The subagents that work for the turn, once one has begun or somebody has asked for them. */
+  subagents: Subagents | undefined
   /** The current read brought frames of the turn. */
   isTouched = false
   /** The number of the turn's frames. */
@@ -132,6 +135,11 @@ export class TurnState {
 
   get isEnded(): boolean {
     return this.completion !== undefined || this.endedBy !== undefined
+  }
+
+  /** Why the turn ended without `turn/completed`. */
+  get cause(): End | undefined {
+    return this.endedBy
   }
 
   /** How the turn ended, as one of a few words: a known status, or the tag of the error that ended the wait. */
@@ -172,6 +180,10 @@ export class TurnState {
   /** The ids of the items that have begun. */
   get itemIds(): ReadonlySet<string> {
     return this.items.ids
+  }
+
+  get completedItems(): ReadonlyArray<Received.ThreadItem> {
+    return this.items.all
   }
 
   /** The items that have begun and not ended. */
@@ -215,11 +227,14 @@ export class TurnState {
     }
     if (this.completion !== undefined) this.eventLog.close(done)
     this.eventLog.onReadEnd()
+    this.subagents?.onReadEnd()
   }
 
   onEnd(cause: End): void {
-    if (this.isEnded) return
-    this.endedBy = cause
+    const { isEnded } = this
+    this.endedBy ??= isEnded ? undefined : cause
+    this.subagents?.onRootEnd(cause)
+    if (isEnded) return
     this.options.timing?.ends()
     this.eventLog.close(endOfEvents(cause))
     this.eventLog.flush()

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { ThreadBusy, TurnCallError } from "../../CodexError.ts"
 import { call } from "../protocol/uses.ts"
+import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import * as Terminals from "./terminals.ts"
 import type { ThreadRoute } from "./threadRoute.ts"
 import type { Turns } from "./turns.ts"
@@ -54,12 +55,32 @@ export const interrupt = (
   )
 
 /**
+ * Interrupts the subagents that work for a turn, and those that they start meanwhile. docs/codex-behaviour.md,
+ * "Subagents go on when the turn that they work for has ended".
+ */
+export const interruptSubagents = (rpc: Rpc, turn: TurnState): Effect.Effect<void> => {
+  const asked = new Set<string>()
+  const round: Effect.Effect<void> = Effect.suspend(() => {
+    const running = internalsOf(rpc).subagentTurns(turn.threadId, turn.runningId)
+    const left = running.filter(({ turnId }) => !asked.has(turnId))
+    if (left.length === 0) return Effect.void
+    for (const { turnId } of left) asked.add(turnId)
+    return Effect.forEach(left, (one) => Effect.ignore(call(rpc, "turn/interrupt", one)), {
+      concurrency: 8,
+      discard: true
+    }).pipe(Effect.andThen(round))
+  })
+  return round
+}
+
+/**
  * Interrupts a turn and waits for its end. Runs in finalizers, which cannot be interrupted, so it has its own
  * bound.
  */
 export const stop = (stopping: Stopping, turn: TurnState): Effect.Effect<void> =>
   interrupt(stopping, turn).pipe(
     Effect.andThen(Effect.exit(turn.awaitEnd)),
+    Effect.andThen(interruptSubagents(stopping.rpc, turn)),
     Effect.andThen(Terminals.endLeft(stopping.rpc, turn)),
     Effect.interruptible,
     Effect.timeoutOption(stopping.stopGrace),
