@@ -9,9 +9,9 @@ import { type Collector, pathOf } from "./collector.ts"
 
 export interface Expectation {
   /** What the model answers, request by request. All of them have to be asked for. */
-  readonly answers: ReadonlyArray<ScriptedModel.Answer>
+  readonly answers: ReadonlyArray<ScriptedModel.ScriptedAnswer>
   /** Further answers, which may be asked for. */
-  readonly optional?: ReadonlyArray<ScriptedModel.Answer>
+  readonly optional?: ReadonlyArray<ScriptedModel.ScriptedAnswer>
   /** An Effect that needs the client and succeeds with what is printed. Default: the example is a program itself. */
   readonly effect?: string
   readonly prints: string
@@ -29,7 +29,7 @@ export interface Expectation {
   readonly files?: ReadonlyArray<string>
 }
 
-const { exec, functionCall, httpFailure, text } = ScriptedModel
+const { exec, functionCall, httpFailure, spawnAgent, text } = ScriptedModel
 const endless = Effect.runSync(Effect.map(ScriptedModel.gate, (gate) => text(["1\n", gate])))
 // It may well be allowed, and is to leave nothing behind.
 const escalated = exec("true", {
@@ -53,7 +53,38 @@ export const openAI: CodexHome.Options = { config: { model_providers: { scripted
 const part = (claims: object) => Buffer.from(JSON.stringify(claims)).toString("base64url")
 const jwt = `${part({ alg: "none" })}.${part({ email: "a@example.com" })}.${part({})}`
 
+// An agent and its subagent ask the model at the same time: the prompt tells which one it is.
+const counted = (request: ScriptedModel.ModelRequest): ScriptedModel.Answer => {
+  if (request.prompt === "Count the files.") return "Three."
+  return request.toolOutputs.length === 0 ? spawnAgent("Count the files.") : "There are three files."
+}
+
+const afterCounting = (then: string) =>
+  `Effect.scoped(Effect.gen(function*() {
+    const { Option, Stream } = yield* Effect.promise(() => import("effect"))
+    const thread = yield* (yield* Codex.Codex).startThread()
+    const turn = yield* thread.turn("How many files are there? Let somebody else count.")
+    ${then}
+  }))`
+
 export const expectations: Record<string, Expectation> = {
+  "control: Subagents (1)": {
+    answers: [counted, counted, counted],
+    prints: "Count the files. completed: Three.\nThere are three files."
+  },
+  "control: Subagents (2)": {
+    answers: [counted, counted, counted],
+    effect: afterCounting(`const last = Option.getOrThrow(yield* Stream.runLast(turn.subagentTree))
+    return example.draw(last.map((node) => ({ ...node, nickname: Option.some("Ada") }))).trim()`),
+    prints: "Ada completed, 0 tokens"
+  },
+  "control: Subagents (3)": {
+    answers: [counted, counted, counted],
+    effect: afterCounting(`yield* Stream.runDrain(turn.subagents)
+    const [node] = yield* example.subagentsOf(thread.id)
+    return node.prompt.value`),
+    prints: "Count the files."
+  },
   "getting-started: 3. Run your first turn (1)": { answers: ["Hello!"], prints: "Hello!" },
   "getting-started: 4. Choose what the agent may touch (1)": {
     answers: ["Fixed.", "Fine."],
