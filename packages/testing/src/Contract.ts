@@ -49,6 +49,7 @@ import * as Transport from "@effect-codex/client/Transport"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { ExecRequest, ExecResult } from "./FakeAppServer.ts"
+import * as Agents from "./internal/contract/agents.ts"
 import * as Asked from "./internal/contract/asked.ts"
 import * as Carried from "./internal/contract/carried.ts"
 import * as Errors from "./internal/contract/errors.ts"
@@ -132,6 +133,7 @@ export {
 export const cases: ReadonlyArray<Case> = [
   ...Turns.cases,
   ...Tools.cases,
+  ...Agents.cases,
   ...Asked.cases,
   ...Carried.cases,
   ...Threads.cases,

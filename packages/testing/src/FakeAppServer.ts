@@ -20,8 +20,8 @@
  * - threads and turns: reviews, compaction, goals, `Thread.revert`, `Turn.interruptWithTerminals`,
  *   environments, named permissions, forks that stay attached;
  * - approvals: `ApprovalMode.autoReview` beyond the sandbox, rules and skills of granular policies, elicitations;
- * - tools: codex's other tools (`write_stdin`, `view_image`, goals, agents, and the tools of the models that codex
- *   knows), and MCP servers that start;
+ * - tools: codex's other tools (`write_stdin`, `view_image`, goals, `close_agent`, `resume_agent`, `multi_agent_v2`, and
+ *   the tools of the models that codex knows), and MCP servers that start;
  * - accounts: external tokens, `Auth.usage`, and `Auth.rateLimits` of a ChatGPT login. Device codes are refused as by a
  *   server that does not support them;
  * - skills, plugins, projects, files, `command/exec`, and the rest of the protocol.
@@ -36,7 +36,8 @@
  *   client and its thread only; a ChatGPT login sends no `authorization`.
  * - A search looks at the messages, not at what codex adds to them. It ends at once, and reports its first hit on the
  *   way.
- * - The fake reads the two features above, `features.step_model_switching` and `thread_unload_delay_secs` from a thread's `config`, and nothing else. It
+ * - The fake reads the two features above, `features.step_model_switching`, `agents.max_depth` and
+ *   `thread_unload_delay_secs` from a thread's `config`, and nothing else. It
  *   lists two models and a hidden one. It retries a request to the model only when the stream broke, up to
  *   `streamMaxRetries` times.
  *
@@ -63,6 +64,7 @@ import * as Home from "./internal/fake/home.ts"
 import * as Login from "./internal/fake/login.ts"
 import type { Server } from "./internal/fake/methods.ts"
 import * as FakeServer from "./internal/fake/server.ts"
+import * as TurnStart from "./internal/fake/turnStart.ts"
 import * as Script from "./internal/script.ts"
 import * as VirtualTime from "./internal/virtualTime.ts"
 import * as ScriptedModel from "./ScriptedModel.ts"
@@ -255,6 +257,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
       url,
       streamMaxRetries: options.streamMaxRetries ?? 0,
       brokenMcpServers: options.brokenMcpServers ?? {},
+      startTurn: (thread, message, rootTurnId) => TurnStart.begin(server, thread, message, { rootTurnId }),
       scope: process
     }
     const close = (): void => {

@@ -226,8 +226,8 @@ describe("FakeAppServer", () => {
         ["get_goal"],
         ["create_goal"],
         ["update_goal"],
-        ["spawn_agent", "multi_agent_v1"],
-        ["wait_agent", "multi_agent_v1"]
+        ["close_agent", "multi_agent_v1"],
+        ["resume_agent", "multi_agent_v1"]
       ] as const
       for (const [name, namespace] of calls) {
         yield* model.enqueue(ScriptedModel.functionCall(name, {}, { namespace }))

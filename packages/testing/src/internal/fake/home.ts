@@ -37,6 +37,8 @@ export interface Features {
 
 export interface StoredTurn {
   readonly id: string
+  /** The turn that it works for, if it is a subagent's. */
+  readonly rootTurnId?: string | undefined
   status: Received.TurnStatus
   error: Received.TurnError | null
   readonly items: Array<Received.ThreadItem>
@@ -46,8 +48,20 @@ export interface StoredTurn {
   readonly historyStart: number
 }
 
+/** What a subagent's thread says of it. */
+interface Agent {
+  readonly parentThreadId: string
+  readonly depth: number
+  readonly nickname: string
+  readonly role: string | null
+}
+
 export interface StoredThread {
   readonly id: string
+  /** Undefined: the thread is no subagent's. */
+  readonly agent?: Agent | undefined
+  /** `agents.max_depth`: how deep subagents may start others. Default: 1. */
+  maxAgentDepth?: number | undefined
   readonly forkedFromId: string | null
   readonly inheritedTurns: number
   readonly ephemeral: boolean
@@ -135,7 +149,7 @@ const seconds = (ms: number): number => Math.floor(ms / 1000)
 
 export const turnOf = (turn: StoredTurn, itemsView: Received.TurnItemsView): Received.Turn => ({
   id: turn.id,
-  rootTurnId: turn.id,
+  rootTurnId: turn.rootTurnId ?? turn.id,
   items: itemsView === "notLoaded" ? [] : itemsView === "full" ? turn.items : summaryOf(turn),
   itemsView,
   status: turn.status,
@@ -157,6 +171,19 @@ export const environments = (
   { environmentId: "local", cwd, runtimeWorkspaceRoots: roots }
 ]
 
+const sourceOf = ({ agent }: StoredThread): Received.SessionSource =>
+  agent === undefined ? "vscode" : {
+    subAgent: {
+      thread_spawn: {
+        parent_thread_id: agent.parentThreadId,
+        depth: agent.depth,
+        agent_path: null,
+        agent_nickname: agent.nickname,
+        agent_role: agent.role
+      }
+    }
+  }
+
 export const threadOf = (
   home: Home,
   thread: StoredThread,
@@ -170,7 +197,7 @@ export const threadOf = (
   sessionId: thread.id,
   forkedFromId: thread.forkedFromId,
   attachedToThreadId: null,
-  parentThreadId: null,
+  parentThreadId: thread.agent?.parentThreadId ?? null,
   preview: thread.preview,
   ephemeral: thread.ephemeral,
   section: null,
@@ -190,11 +217,11 @@ export const threadOf = (
   cwd: thread.settings.cwd,
   cliVersion: codexVersion,
   originator,
-  source: "vscode",
+  source: sourceOf(thread),
   canAcceptDirectInput: status.type === "notLoaded" ? null : true,
   threadSource: thread.threadSource,
-  agentNickname: null,
-  agentRole: null,
+  agentNickname: thread.agent?.nickname ?? null,
+  agentRole: thread.agent?.role ?? null,
   gitInfo: null,
   name: thread.name,
   daybreakEnabled: null,

@@ -2,13 +2,13 @@
 import type { ClientRequests } from "@effect-codex/protocol/Methods"
 import type * as Received from "@effect-codex/protocol/Received"
 import type * as Sent from "@effect-codex/protocol/Sent"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Json from "../json.ts"
+import * as Agents from "./agents.ts"
 import * as Carried from "./carried.ts"
 import type { LoadedThread } from "./connection.ts"
 import type { Settings, StoredThread, StoredTurn } from "./home.ts"
@@ -20,10 +20,11 @@ import { page } from "./page.ts"
 import type { Method } from "./params.ts"
 import * as PlanMode from "./planMode.ts"
 import * as Refused from "./refused.ts"
-import { type Engine, messageOf, type RunningTurn } from "./running.ts"
+import { type Engine, messageOf, steer } from "./running.ts"
 import * as Search from "./search.ts"
 import * as Turn from "./turn.ts"
 import * as TurnSettings from "./turnSettings.ts"
+import { begin } from "./turnStart.ts"
 import { tellUsage } from "./usage.ts"
 
 export interface Server extends Engine {
@@ -382,11 +383,6 @@ const checkInput = (input: ReadonlyArray<Sent.UserInput>): Refused.Refused | und
   return Refused.tooLong(actual)
 }
 
-const steer = (running: RunningTurn, message: ReturnType<typeof messageOf>): void => {
-  running.pending.push(message)
-  Deferred.doneUnsafe(running.steered, Effect.void)
-}
-
 // =============================================================================
 // The methods
 // =============================================================================
@@ -460,13 +456,21 @@ const fresh = (server: Server, settings: Settings): StoredThread => {
 /** The threads that a list may have, in its order. */
 const listable = (
   { connection }: Server,
-  { archived, sortDirection, sortKey, sourceKinds }: Sent.ThreadListParams | Sent.ThreadSearchParams
+  params: Sent.ThreadListParams | Sent.ThreadSearchParams
 ): ReadonlyArray<StoredThread> => {
+  const { archived, sortDirection, sortKey, sourceKinds } = params
+  const parent = "parentThreadId" in params ? params.parentThreadId ?? undefined : undefined
+  const ancestor = "ancestorThreadId" in params ? params.ancestorThreadId ?? undefined : undefined
   const kinds = sourceKinds ?? []
+  const isBelow = (agent: StoredThread["agent"]): boolean =>
+    agent !== undefined && (agent.parentThreadId === (parent ?? ancestor) ||
+      (parent === undefined && isBelow(connection.home.threads.get(agent.parentThreadId)?.agent)))
   // Threads are kept in the order in which they were made.
   const listed = [...connection.home.threads.values()].filter((thread) =>
     thread.isStored && !thread.ephemeral && thread.preview !== "" &&
     thread.archived === (archived ?? false) &&
+    // Subagents are listed below a thread alone.
+    ((parent ?? ancestor) === undefined ? thread.agent === undefined : isBelow(thread.agent)) &&
     // All threads come from a client of the app-server, which codex calls so.
     (kinds.length === 0 || kinds.includes("vscode"))
   )
@@ -509,7 +513,8 @@ export const handlers: Handlers = {
       dynamicTools: tools,
       developerInstructions: params.developerInstructions ?? null,
       features: featuresOf(params.config),
-      unloadDelaySecs: unloadDelayOf(params.config)
+      unloadDelaySecs: unloadDelayOf(params.config),
+      maxAgentDepth: Agents.maxDepthOf(params.config)
     }
     connection.home.threads.set(thread.id, thread)
     load(server, thread)
@@ -547,6 +552,7 @@ export const handlers: Handlers = {
       thread.settings = changed({ ...thread.settings, sandbox: kept, profile: profileOf(kept) }, params)
       thread.features = featuresOf(params.config)
       thread.unloadDelaySecs = unloadDelayOf(params.config)
+      thread.maxAgentDepth = Agents.maxDepthOf(params.config)
       warnOfFeatures(server, thread)
       connection.setStatus(load(server, thread), { type: "idle" })
     } else {
@@ -828,7 +834,6 @@ export const handlers: Handlers = {
   }),
 
   "turn/start": Effect.fnUntraced(function*(server, params, reply) {
-    const { connection } = server
     const thread = yield* loaded(server, params.threadId)
     const refused = checkInput(params.input) ?? checkProfile(params.permissions)
     if (refused !== undefined) return yield* refused
@@ -845,35 +850,11 @@ export const handlers: Handlers = {
     }
     if (isChanged) tellSettings(server, thread)
     warnOfModel(server, thread)
-    const stored: StoredTurn = {
-      id: connection.home.nextId(),
-      status: "inProgress",
-      error: null,
-      items: [],
-      startedAtMs: connection.now(),
-      completedAtMs: null,
-      historyStart: thread.stored.history.length
-    }
-    const turn: RunningTurn = {
-      stored,
-      settings: thread.stored.settings,
+    yield* begin(server, thread, message, {
       metadata: params.responsesapiClientMetadata ?? {},
       outputSchema: Json.orUndefined(params.outputSchema),
-      pending: [message],
-      steered: Deferred.makeUnsafe(),
-      waitingFor: undefined,
-      inTool: false,
-      isRerouted: false,
-      diff: "",
-      fiber: undefined
-    }
-    thread.stored.turns.push(stored)
-    thread.stored.isStored = !thread.stored.ephemeral
-    thread.running = turn
-    reply({ turn: { ...turnOf(stored, "notLoaded"), startedAt: null } })
-    connection.setStatus(thread, { type: "active", activeFlags: [] })
-    connection.tell(thread, "turn/started", { turn: turnOf(stored, "notLoaded") })
-    turn.fiber = yield* Effect.forkIn(Turn.run(server, thread, turn), server.scope)
+      onMade: (stored) => reply({ turn: { ...turnOf(stored, "notLoaded"), startedAt: null } })
+    })
   }),
 
   "turn/steer": Effect.fnUntraced(function*(server, params, reply) {

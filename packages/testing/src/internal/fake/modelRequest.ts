@@ -5,6 +5,7 @@ import * as Redacted from "effect/Redacted"
 import type * as Schema from "effect/Schema"
 import type { ModelRequest, Outcome } from "../../ScriptedModel.ts"
 import * as RequestBody from "../requestBody.ts"
+import * as Agents from "./agents.ts"
 import { type Metadata, metadataHeader } from "./carried.ts"
 import type { Connection } from "./connection.ts"
 import type { StoredThread } from "./home.ts"
@@ -88,7 +89,7 @@ export class FakeRequest implements ModelRequest {
   }
 
   get tools(): ReadonlyArray<Schema.JsonObject> {
-    return OwnTools.offered(this.thread.features, this.thread.dynamicTools)
+    return OwnTools.offered(this.thread.features, this.thread.dynamicTools, Agents.areOffered(this.thread))
   }
 
   get body(): Schema.JsonObject {

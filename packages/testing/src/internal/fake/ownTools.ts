@@ -11,13 +11,13 @@ const named = (name: string): Schema.JsonObject => ({ type: "function", name })
 const ofAgents = ["close_agent", "resume_agent", "send_input", "spawn_agent", "wait_agent"]
 
 /** The tools that codex lists before the client's, for a model that it has no metadata for. */
-const own = (features: Features): ReadonlyArray<Schema.JsonObject> => [
+const own = (features: Features, hasAgents = true): ReadonlyArray<Schema.JsonObject> => [
   named("exec_command"),
   named("write_stdin"),
   named("request_user_input"),
   ...(features.requestPermissions ? [named("request_permissions")] : []),
   named("view_image"),
-  { type: "namespace", name: "multi_agent_v1", tools: ofAgents.map(named) },
+  ...(hasAgents ? [{ type: "namespace", name: "multi_agent_v1", tools: ofAgents.map(named) }] : []),
   named("get_goal"),
   named("create_goal"),
   named("update_goal")
@@ -45,9 +45,10 @@ const asFunction = (
 /** The tools in a request to the model, in codex's order. */
 export const offered = (
   features: Features,
-  dynamicTools: ReadonlyArray<Sent.DynamicToolSpec>
+  dynamicTools: ReadonlyArray<Sent.DynamicToolSpec>,
+  hasAgents: boolean
 ): ReadonlyArray<Schema.JsonObject> => [
-  ...own(features),
+  ...own(features, hasAgents),
   ...dynamicTools.map(ofTheClient),
   { type: "web_search" }
 ]

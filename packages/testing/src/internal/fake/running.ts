@@ -3,7 +3,7 @@ import type * as Received from "@effect-codex/protocol/Received"
 import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Data from "effect/Data"
 import * as Deferred from "effect/Deferred"
-import type * as Effect from "effect/Effect"
+import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type * as Schema from "effect/Schema"
 import type { ExecRequest, ExecResult } from "../../FakeAppServer.ts"
@@ -20,9 +20,11 @@ export interface Engine {
   readonly url: string
   /** How often a request whose stream broke is retried. */
   readonly streamMaxRetries: number
+  /** Begins a turn of a subagent. */
+  readonly startTurn: (thread: LoadedThread, message: Message, rootTurnId: string) => Effect.Effect<void>
 }
 
-interface Message {
+export interface Message {
   readonly input: ReadonlyArray<Received.UserInput>
   readonly clientId: string | null
   /** What the history gets before the message. */
@@ -61,6 +63,12 @@ export const messageOf = (
   clientId: clientId ?? null,
   context
 })
+
+/** Gives a running turn another message. */
+export const steer = (running: RunningTurn, message: Message): void => {
+  running.pending.push(message)
+  Deferred.doneUnsafe(running.steered, Effect.void)
+}
 
 export interface Told {
   readonly connection: Connection

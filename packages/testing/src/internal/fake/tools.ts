@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import type { FunctionCall } from "../../ScriptedModel.ts"
+import * as Agents from "./agents.ts"
 import * as Command from "./command.ts"
 import type { Connection, LoadedThread } from "./connection.ts"
 import * as Input from "./input.ts"
@@ -350,13 +351,16 @@ export const runTool = (
   call: FunctionCall
 ): Effect.Effect<Schema.Json | typeof cancelled, Unsupported> => {
   const { features } = told.thread.stored
+  const isOfAgents = call.namespace === Agents.namespace
+  if (isOfAgents && !Agents.areOffered(told.thread.stored)) return Effect.succeed(OwnTools.unsupportedCall(call))
+  const ofAgents = isOfAgents ? Agents.toolOf(call.name) : undefined
   const ownTools: { readonly [name: string]: typeof requestPermissions } = {
     exec_command: (told, callId, args) => runCommand(engine, told, callId, args),
     request_user_input: requestUserInput,
     ...(features.requestPermissions ? { request_permissions: requestPermissions } : {})
   }
   const own = call.namespace === undefined && Object.hasOwn(ownTools, call.name) ? ownTools[call.name] : undefined
-  if (own === undefined && !hasTool(told.thread, call)) {
+  if (own === undefined && ofAgents === undefined && !hasTool(told.thread, call)) {
     const what = OwnTools.unsupported(call, features, told.turn.settings.model)
     return what === undefined
       ? Effect.succeed(OwnTools.unsupportedCall(call))
@@ -364,5 +368,6 @@ export const runTool = (
   }
   const args = decodeArguments(call.arguments)
   if (args._tag === "Failure") return Effect.succeed(`failed to parse function arguments: ${args.failure.message}`)
+  if (ofAgents !== undefined) return ofAgents(engine, told, callId, args.success)
   return own === undefined ? callTool(told, callId, call, args.success) : own(told, callId, args.success)
 }
