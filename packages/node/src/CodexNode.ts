@@ -27,6 +27,7 @@ import * as Os from "node:os"
 import * as CodexExecutable from "./CodexExecutable.ts"
 import * as ChildPath from "./internal/childPath.ts"
 import * as DirectPipes from "./internal/directPipes.ts"
+import * as HooksOfProcess from "./internal/hooksOfProcess.ts"
 import * as LockedDatabase from "./internal/lockedDatabase.ts"
 import type * as NodeWebSocket from "./internal/nodeWebSocket.ts"
 import * as LocalFiles from "./internal/serverFiles.ts"
@@ -311,7 +312,7 @@ const clientOver = <E extends CodexError, R>(
   const rpc = restart === undefined
     ? Layer.provide(AppServerRpc.layer(options), transport)
     : AppServerRpc.layerSupervised(transport, { ...options, restart })
-  return Layer.provideMerge(services(options), rpc)
+  return Layer.provideMerge(services(options), rpc).pipe(Layer.provide(HooksOfProcess.layerRefused))
 }
 
 // Loaded on demand, because loading it takes as long as loading a large part of the client.
@@ -356,8 +357,9 @@ const processOf = (
     const env = pathFolder === undefined
       ? options.env
       : ChildPath.prepend(pathFolder, options.env ?? {}, process.env, process.platform)
+    const configOverrides = yield* HooksOfProcess.installed(options, executable)
     return Layer.provide(
-      AppServer.layer({ ...options, executable, env }),
+      AppServer.layer({ ...options, configOverrides, executable, env }),
       Layer.succeed(Spawn, spawn)
     )
   }))
@@ -367,7 +369,7 @@ const servicesOfOurs = (options: Options) => Layer.provide(services(options), Lo
 const once = (options: Options) =>
   servicesOfOurs(options).pipe(
     Layer.provideMerge(LockedDatabase.retried(
-      AppServerRpc.layer(options).pipe(
+      HooksOfProcess.checked(AppServerRpc.layer(options)).pipe(
         Layer.provide(Transport.layerStdio(options)),
         Layer.provideMerge(processOf(options, spawnOf(options)))
       )
@@ -384,9 +386,9 @@ const supervised = (options: Options, restart: AppServerRpc.RestartSchedule) =>
         return server
       })
     ).pipe(Layer.provide(processOf(options, spawnOf(options))))
-    const rpc = LockedDatabase.retried(
+    const rpc = LockedDatabase.retried(HooksOfProcess.checked(
       AppServerRpc.layerSupervised(Layer.provide(Transport.layerStdio(options), noted), { ...options, restart })
-    )
+    ))
     // The current process, or the last one.
     const latest = Layer.effect(
       AppServer.AppServer,

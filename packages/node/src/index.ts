@@ -11,3 +11,10 @@ export * as CodexExecutable from "./CodexExecutable.ts"
  * @since 0.1.0
  */
 export * as CodexNode from "./CodexNode.ts"
+
+/**
+ * Hooks of codex that run in this program: see and veto what the agent is about to do.
+ *
+ * @since 0.1.0
+ */
+export * as Hooks from "./Hooks.ts"
