@@ -224,6 +224,12 @@ export const expectations: Record<string, Expectation> = {
     effect: "Effect.map(example.overnight, ({ status }) => status)",
     prints: "completed"
   },
+  "control: Hooks in your program (1)": {
+    answers: [exec("git push"), exec("true"), "Fixed, not pushed.", "Tested."],
+    effect: "Effect.map(example.program, ({ finalResponse }) => finalResponse.value)",
+    live: true,
+    prints: `runs Bash {"command":"true"}\nTested.`
+  },
   "approvals: 1. Decide by a rule (1)": {
     answers: [patch("README.md"), "Fixed."],
     effect: status,
