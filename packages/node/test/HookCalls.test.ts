@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, Logger, Schema } from "effect"
+import { Context, Effect, Fiber, Layer, Logger, Schema } from "effect"
 import { TestClock } from "effect/testing"
 import { Hooks } from "../src/index.ts"
 import * as HookCalls from "../src/internal/hookCalls.ts"
-import type { EventName } from "../src/internal/installedHooks.ts"
+import { type EventName, InstalledHooks } from "../src/internal/installedHooks.ts"
 
 // =============================================================================
 // Support
@@ -191,6 +191,27 @@ describe("an event", () => {
         assert.isTrue(Schema.is(Schema.Record(Schema.String, Schema.Unknown))(JSON.parse(answer)))
       }).pipe(silent)
   )
+})
+
+describe("the layer", () => {
+  class Policy extends Context.Service<Policy, { readonly reason: string }>()("Policy") {}
+  class Prices extends Context.Service<Prices, { readonly text: string }>()("Prices") {}
+
+  it.effect("requires what its handlers require", () =>
+    Effect.gen(function*() {
+      const layer: Layer.Layer<never, never, Policy | Prices> = Hooks.layer({
+        preToolUse: () => Effect.map(Policy, ({ reason }) => Hooks.deny(reason)),
+        sessionStart: () => Effect.map(Prices, ({ text }) => Hooks.addContext(text)),
+        stop: () => Effect.succeed(Hooks.allow)
+      })
+      const context = yield* Layer.build(layer).pipe(
+        Effect.provideService(Policy, { reason: "too dear" }),
+        Effect.provideService(Prices, { text: "1 EUR" })
+      )
+      const hooks = Context.get(context, InstalledHooks)
+      assert.deepStrictEqual(hooks?.events, ["PreToolUse", "Stop", "SessionStart"])
+      assert.include(yield* hooks!.answer("PreToolUse", JSON.stringify(sent)), "too dear")
+    }))
 })
 
 describe("the deadline", () => {

@@ -16,6 +16,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Auth, ChatgptTokens } from "./Auth.ts"
 import type { Handler, Handlers } from "./Handlers.ts"
+import type { Hooks } from "./Hooks.ts"
 import * as auth from "./internal/auth.ts"
 import { Host } from "./internal/host.ts"
 import { layer } from "./internal/layer.ts"
@@ -157,6 +158,8 @@ export interface CodexOptions {
   readonly restart?: boolean | RestartOptions | undefined
   /** Answer requests of the server. Default: nothing is granted. */
   readonly handlers?: Handlers | undefined
+  /** See and veto what the agent is about to do. Default: none. */
+  readonly hooks?: Hooks | undefined
   /** The longest time for a handler or a tool. Default: 1 hour. */
   readonly handlerTimeout?: Time | undefined
   /** Logs in with an API key for the lifetime of the process. Default: the stored login. */

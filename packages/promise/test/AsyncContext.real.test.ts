@@ -4,6 +4,7 @@ import {
   type CodexOptions,
   Elicitation,
   type Handlers,
+  Hooks,
   Sandbox,
   type StartThreadOptions,
   type StructuredOutput,
@@ -157,7 +158,25 @@ const ofHandlers: { readonly [Path in Handler]: Case } = {
   }))
 }
 
+const withHooks = (hooks: (seen: () => void) => CodexOptions["hooks"]): Case => ({
+  act: async ({ model, open }, seen) => {
+    const codex = given(() => open({ hooks: hooks(seen) }))
+    await model.enqueue(exec("true"), "done")
+    await (await codex.startThread({ sandbox: Sandbox.fullAccess })).run("Go.")
+  }
+})
+
+const allowing = (seen: () => void) => async () => {
+  seen()
+  return Hooks.allow
+}
+
 const ofClient: { readonly [Path in Client]: Case } = {
+  ".hooks.preToolUse": withHooks((seen) => ({ preToolUse: allowing(seen) })),
+  ".hooks.postToolUse": withHooks((seen) => ({ postToolUse: allowing(seen) })),
+  ".hooks.userPromptSubmit": withHooks((seen) => ({ userPromptSubmit: allowing(seen) })),
+  ".hooks.sessionStart": withHooks((seen) => ({ sessionStart: allowing(seen) })),
+  ".hooks.stop": withHooks((seen) => ({ stop: allowing(seen) })),
   ".onLog": {
     act: async ({ model, open }, seen) => {
       const codex = given(() => open({ onLog: seen }))

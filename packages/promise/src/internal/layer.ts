@@ -15,6 +15,7 @@ import type { CodexOptions, LogEntry, RestartOptions, WebSocketConnection } from
 import * as Background from "./background.ts"
 import { CallerContext, current, type Within } from "./callerContext.ts"
 import { fromAsync, overrides } from "./handlers.ts"
+import * as CodexHooks from "./hooks.ts"
 import type { Services } from "./host.ts"
 
 const schedule = ({ attempts, firstPause, longestPause }: RestartOptions): AppServerRpc.RestartSchedule =>
@@ -35,6 +36,7 @@ const ofCodex: OptionKinds.Kinds = {
   checkFiles: OptionKinds.flag,
   connect: OptionKinds.record,
   handlers: OptionKinds.record,
+  hooks: OptionKinds.record,
   maxFrameBytes: OptionKinds.count,
   onLog: OptionKinds.callback,
   restart: OptionKinds.either(OptionKinds.flag, OptionKinds.record)
@@ -57,7 +59,8 @@ const ofConnect: OptionKinds.Kinds = {
 
 const checked = Effect.fnUntraced(function*(options: CodexOptions) {
   yield* OptionKinds.check(options, ofCodex)
-  const { connect, restart } = options
+  const { connect, hooks, restart } = options
+  yield* OptionKinds.check(hooks, CodexHooks.kinds)
   if (typeof restart === "object") yield* OptionKinds.check(restart, ofRestart)
   yield* OptionKinds.check(connect, ofConnect)
   if (connect !== undefined && !("url" in connect) && !("unixSocket" in connect)) {
@@ -101,7 +104,7 @@ export const layer = (
   const within = current()
   return Layer.unwrap(Effect.gen(function*() {
     yield* checked(options)
-    const { apiKey, chatgptTokens, connect, handlers, handlerTimeout, onLog, requestTimeout, restart, ...rest } =
+    const { apiKey, chatgptTokens, connect, handlers, handlerTimeout, hooks, onLog, requestTimeout, restart, ...rest } =
       options
     if (apiKey !== undefined && chatgptTokens !== undefined) {
       return yield* new InvalidArgument({ argument: "apiKey", detail: "pass `apiKey` or `chatgptTokens`, not both." })
@@ -145,6 +148,7 @@ export const layer = (
         ServerRequests.layer(
           handlers === undefined ? {} : yield* Effect.provideService(overrides(handlers), CallerContext, within)
         ),
+        hooks === undefined ? Layer.empty : CodexHooks.layer(within, hooks),
         handlerTimeout === undefined ? Layer.empty : Layer.succeed(ServerRequests.HandlerTimeout, handlerTimeout),
         requestTimeout === undefined
           ? Layer.empty
