@@ -214,6 +214,26 @@ describe("the layer", () => {
     }))
 })
 
+describe("a handler", () => {
+  const broken: ReadonlyArray<readonly [string, () => Effect.Effect<never, unknown>]> = [
+    ["fails", () => Effect.fail(new Error("a mistake"))],
+    ["dies", () => Effect.die(new Error("a mistake"))],
+    ["throws", () => {
+      throw new Error("a mistake")
+    }]
+  ]
+
+  it.effect.each(broken)("that %s denies, and the log says why", ([, handler]) =>
+    Effect.gen(function*() {
+      const logged: Array<string> = []
+      const logger = Logger.make(({ message }) => logged.push(String(message)))
+      const answer = yield* Effect.provide(answers({ preToolUse: handler })("PreToolUse"), Logger.layer([logger]))
+      assert.isTrue(isDenied(answer))
+      assert.lengthOf(logged, 1)
+      assert.include(logged[0], "a mistake")
+    }))
+})
+
 describe("the deadline", () => {
   it.effect("is 30 seconds, or that of the options", () =>
     Effect.gen(function*() {
