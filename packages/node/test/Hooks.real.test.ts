@@ -279,6 +279,19 @@ describe("a hook before a tool", () => {
     )
   })
 
+  it.live("may think for a while", () =>
+    withHooks(
+      // Longer than the socket is silent: it shows every second that the hook is still waited for.
+      { preToolUse: () => Effect.delay(Effect.succeed(Hooks.deny("not here")), "2200 millis") },
+      ({ home, model, thread }) =>
+        Effect.gen(function*() {
+          yield* model.enqueue(exec("echo hello > here.txt"), "I may not.")
+          yield* thread.run("Write.")
+          assert.deepStrictEqual(readdirSync(home.workspace), [])
+          assert.include((yield* outputs(model))[0], "not here")
+        })
+    ))
+
   it.live("decides for several threads at once", () =>
     Effect.gen(function*() {
       const both = yield* Latch.make()
