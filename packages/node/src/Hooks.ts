@@ -274,7 +274,7 @@ export const goOn = (prompt: string): GoOn => ({ _tag: "GoOn", prompt })
  */
 export interface Handlers<R = never> {
   /**
-   * Before a tool: a command, a patch, a tool of an MCP server or of the program, a subagent. What the model's provider
+   * Before a tool: a command, a tool of an MCP server or of the program, a subagent. What the model's provider
    * runs, such as the search of the web, does not come here, nor does what is typed into a command that runs already.
    */
   readonly preToolUse?:

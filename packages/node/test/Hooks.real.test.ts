@@ -10,6 +10,7 @@ import {
   type Thread
 } from "@effect-codex/client"
 import { codexVersion } from "@effect-codex/test-support/codexVersion"
+import { mcpServer } from "@effect-codex/test-support/files"
 import { CodexHome, ScriptedModel } from "@effect-codex/testing"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { afterAll, assert, describe, it } from "@effect/vitest"
@@ -276,6 +277,24 @@ describe("a hook before a tool", () => {
           return ScriptedModel.functionCall("write_stdin", { session_id, chars: "> typed.txt; exit\n" })
         }
       }
+    )
+  })
+
+  it.live("sees a tool of an MCP server, and keeps it from running", () => {
+    const seen: Array<unknown> = []
+    return withHooks(
+      { preToolUse: ({ input, tool }) => Effect.sync(() => (seen.push([tool, input]), Hooks.deny("not here"))) },
+      ({ model, thread }) =>
+        Effect.gen(function*() {
+          yield* model.enqueue(
+            ScriptedModel.functionCall("change", { file: "a.txt" }, { namespace: "mcp__asker" }),
+            "I may not."
+          )
+          yield* thread.run("Change.")
+          assert.deepStrictEqual(seen, [["mcp__asker__change", { file: "a.txt" }]])
+          assert.include((yield* outputs(model))[0], "not here")
+        }),
+      { config: { mcp_servers: { asker: { required: true, command: process.execPath, args: [mcpServer] } } } }
     )
   })
 

@@ -52,7 +52,7 @@ export type {
  * @since 0.1.0
  */
 export interface Hooks {
-  /** Before a tool: a command, a patch, a tool of an MCP server or of the program, a subagent. */
+  /** Before a tool: a command, a tool of an MCP server or of the program, a subagent. */
   readonly preToolUse?:
     | Handler<
       NodeHooks.PreToolUse,
