@@ -16,8 +16,8 @@ import type { TurnResult } from "./TurnResult.ts"
 
 /**
  * A handle on a subagent that works for a turn, from {@link Turn.subagents}. It lives as long as the handle of that
- * turn. A subagent works in a thread of its own. It runs a turn when it is started, and another one when it is sent more
- * input after that; the streams contain all of these turns.
+ * turn. A subagent works in a thread of its own. It runs a turn when it is started, and another one when it is sent
+ * more input after that; the streams contain all of these turns.
  *
  * Its requests for approval, its questions and elicitations go to the handlers of the turn that it works for.
  *

@@ -231,10 +231,10 @@ export interface Turn {
   readonly steer: (input: Input) => Effect.Effect<void, TurnCallError | InputTooLarge>
   /**
    * Interrupts the turn. Succeeds when the server has accepted the interrupt, or when the turn is already over;
-   * `result` then succeeds with the status `interrupted`. Waits until the server has begun the turn, because the
-   * server accepts no interrupt before. Its subagents go on; {@link subagents} ends them. Fails with `NoActiveTurn` or `TurnMismatch` when the server keeps refusing
-   * for longer than `Codex.Options.stopGrace` without reporting the turn's end, and with `ThreadBusy` as
-   * {@link Turn.result} does.
+   * `result` then succeeds with the status `interrupted`. Waits until the server has begun the turn, because the server
+   * accepts no interrupt before. Its subagents go on; {@link subagents} ends them. Fails with `NoActiveTurn` or
+   * `TurnMismatch` when the server keeps refusing for longer than `Codex.Options.stopGrace` without reporting the
+   * turn's end, and with `ThreadBusy` as {@link Turn.result} does.
    */
   readonly interrupt: Effect.Effect<void, TurnCallError | ThreadBusy>
   /**

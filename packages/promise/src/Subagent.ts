@@ -52,8 +52,8 @@ export interface Subagent {
   readonly usage: Readable<Received.ThreadTokenUsage>
   /**
    * Waits for the end of the turn that the subagent runs, or gives the last one that it ran. Resolves when the turn was
-   * completed or interrupted, as `status` says. Rejects with `TurnFailed`, `TurnOutcomeUnknown`, or the error that ended
-   * the connection. Call it again after the subagent was sent more input.
+   * completed or interrupted, as `status` says. Rejects with `TurnFailed`, `TurnOutcomeUnknown`, or the error that
+   * ended the connection. Call it again after the subagent was sent more input.
    */
   readonly result: (options?: CallOptions) => Promise<TurnResult>
   /**
@@ -68,8 +68,8 @@ export interface Subagent {
 }
 
 /**
- * A subagent in a tree, with those that it started. `status` is `unknown` if how its last turn ended is not known, as for
- * a stored thread.
+ * A subagent in a tree, with those that it started. `status` is `unknown` if how its last turn ended is not known, as
+ * for a stored thread.
  *
  * @category models
  * @since 0.1.0

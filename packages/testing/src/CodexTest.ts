@@ -13,6 +13,7 @@ import type { Input } from "@effect-codex/client/Input"
 import { prepare } from "@effect-codex/client/internal/schemas/output"
 import type * as Output from "@effect-codex/client/Output"
 import * as ServerRequests from "@effect-codex/client/ServerRequests"
+import type { Subagent } from "@effect-codex/client/Subagent"
 import type { StructuredOutput, Thread, TurnOptions } from "@effect-codex/client/Thread"
 import type { Turn } from "@effect-codex/client/Turn"
 import type { TurnResult } from "@effect-codex/client/TurnResult"
@@ -492,6 +493,48 @@ export const turn = (members: Partial<Turn>): Turn => {
     steer: no("steer").method,
     interrupt: no("interrupt").effect,
     interruptWithTerminals: no("interruptWithTerminals").effect,
+    ...members
+  }
+}
+
+/**
+ * Makes a subagent of the given members, for `subagents` of a {@link turn}. Using any other stream or effect dies with
+ * its name. Works in `thread-2`, below `thread-1`, unless the members say otherwise, and has no names and no prompt.
+ *
+ * **Example** (A turn with a subagent)
+ *
+ * ```ts
+ * import { CodexTest } from "@effect-codex/testing"
+ * import { Effect, Stream } from "effect"
+ *
+ * export const turn = CodexTest.turn({
+ *   subagents: Stream.make(CodexTest.subagent({ result: Effect.succeed(CodexTest.turnResult("Three.")) })),
+ *   result: Effect.succeed(CodexTest.turnResult("There are three."))
+ * })
+ * ```
+ *
+ * @category mocks
+ * @since 0.1.0
+ */
+export const subagent = (members: Partial<Subagent>): Subagent => {
+  const no = (name: keyof Subagent) => missing(`Subagent.${name}`, "subagent")
+  return {
+    threadId: "thread-2",
+    parentThreadId: "thread-1",
+    depth: 1,
+    nickname: Option.none(),
+    role: Option.none(),
+    path: Option.none(),
+    prompt: Option.none(),
+    events: no("events").stream,
+    messages: no("messages").stream,
+    text: no("text").stream,
+    reasoning: no("reasoning").stream,
+    items: no("items").stream,
+    usage: no("usage").stream,
+    result: no("result").effect,
+    interrupt: no("interrupt").effect,
+    history: no("history").streamMethod,
     ...members
   }
 }
