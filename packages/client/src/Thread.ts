@@ -72,8 +72,8 @@ export type AdditionalContext = { readonly [source: string]: Sent.AdditionalCont
  * **Details**
  *
  * The server keeps these settings for the later turns of the thread, except `mode`, `outputSchema`,
- * `cyberAccessProgram`, `additionalContext`, `metadata`, `handlers`, `stallTimeout`, `whenBusy` and `maxUnreadBytes`. An
- * option that is left out stays as it is.
+ * `cyberAccessProgram`, `additionalContext`, `metadata`, `handlers`, `stallTimeout`, `whenBusy` and `maxUnreadBytes`.
+ * An option that is left out stays as it is.
  *
  * @see {@link StructuredOutput} for a typed answer
  * @category options

@@ -5,7 +5,6 @@
  */
 import type * as Effect from "effect/Effect"
 import type * as Stream from "effect/Stream"
-import type { ApprovalMode } from "./ApprovalMode.ts"
 import type {
   ConnectionError,
   DecodeError,
@@ -65,7 +64,7 @@ export interface UpdateTurnSettingsOptions {
   readonly summary?: Sent.ReasoningSummary | undefined
   /** `null` resets it to the default. */
   readonly serviceTier?: string | null | undefined
-  /** Who decides what the agent asks from now on. When it asks stays as it is: see {@link ApprovalMode.policy}. */
+  /** Who decides what the agent asks from now on. When it asks stays as it is. */
   readonly approvalsReviewer?: Sent.ApprovalsReviewer | undefined
   /** The environments that commands run in, the primary first. An empty list removes all of them. */
   readonly environments?: ReadonlyArray<Sent.TurnEnvironmentParams> | undefined

@@ -25,8 +25,8 @@ export interface TurnUsage extends Omit<EffectTurnUsage, "modelContextWindow" | 
 }
 
 /**
- * What a turn's time went into, in milliseconds, from sending the request to the end of the turn. `model` plus `tools` is
- * all of it.
+ * What a turn's time went into, in milliseconds, from sending the request to the end of the turn. `model` plus `tools`
+ * is all of it.
  *
  * @category models
  * @since 0.1.0

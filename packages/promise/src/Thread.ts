@@ -74,7 +74,8 @@ export interface ForkThreadOptions extends Omit<ClientCodex.ForkThreadOptions, R
 
 /**
  * Options of a turn. The server keeps them for the later turns of the thread, except for `outputSchema`,
- * `cyberAccessProgram`, `additionalContext`, `metadata`, `handlers`, `stallTimeout`, `whenBusy`, `maxUnreadBytes` and `signal`.
+ * `cyberAccessProgram`, `additionalContext`, `metadata`, `handlers`, `stallTimeout`, `whenBusy`, `maxUnreadBytes` and
+ * `signal`.
  *
  * @category options
  * @since 0.1.0
@@ -156,8 +157,8 @@ export interface Thread {
   readonly turn: (input: Input, options?: TurnOptions) => Promise<Turn>
   readonly implementPlan: {
     /**
-     * Starts a turn that implements a plan: the `plan` of a result of a turn with the mode `plan`, or what the user made
-     * of it. It is the message of a turn of this thread, or, with `fresh`, part of a new thread. Rejects with
+     * Starts a turn that implements a plan: the `plan` of a result of a turn with the mode `plan`, or what the user
+     * made of it. It is the message of a turn of this thread, or, with `fresh`, part of a new thread. Rejects with
      * `InvalidArgument` for a plan without text, otherwise as {@link Thread.turn} does, and with `fresh` also as
      * `Codex.startThread` does. The new thread is deleted if its turn does not start.
      *

@@ -67,9 +67,9 @@ export interface Turn extends AsyncDisposable {
    */
   readonly plan: Readable<Received.TurnPlanUpdatedNotification>
   /**
-   * The text of the plan that the agent proposes in a turn with the mode `plan`, as it is written. Joined, it equals the
-   * result's `plan`, which is the last one if the agent proposes several, separated by an empty line. A plan that is
-   * written again is repeated as in `text`. The messages around the plan do not contain it.
+   * The text of the plan that the agent proposes in a turn with the mode `plan`, as it is written. Joined, it equals
+   * the result's `plan`, which is the last one if the agent proposes several, separated by an empty line. A plan that
+   * is written again is repeated as in `text`. The messages around the plan do not contain it.
    */
   readonly proposedPlan: Readable<string>
   /**

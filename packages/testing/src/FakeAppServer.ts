@@ -6,11 +6,11 @@
  * **What it does**
  *
  * The handshake; threads (start, resume, fork, read, list, search, name, archive, unarchive, delete, settings); turns
- * with their items and deltas; steering, interruption and changes of their settings; additional context and metadata; commands and patches with their approvals; dynamic tools;
- * questions to the user and requests for permissions (in threads whose `config` enables
- * `features.default_mode_request_user_input` and `features.request_permissions_tool`); failures of the model; the list
- * of models; logins with a key and in the browser. The cases of `Contract` compare it with the real server: the frames,
- * their order and the error texts are the same. Ids are the same in every run.
+ * with their items and deltas; steering, interruption and changes of their settings; additional context and metadata;
+ * commands and patches with their approvals; dynamic tools; questions to the user and requests for permissions (in
+ * threads whose `config` enables `features.default_mode_request_user_input` and `features.request_permissions_tool`);
+ * failures of the model; the list of models; logins with a key and in the browser. The cases of `Contract` compare it
+ * with the real server: the frames, their order and the error texts are the same. Ids are the same in every run.
  *
  * **What it does not do**
  *
@@ -20,8 +20,8 @@
  * - threads and turns: reviews, compaction, goals, `Thread.revert`, `Turn.interruptWithTerminals`,
  *   environments, named permissions, forks that stay attached;
  * - approvals: `ApprovalMode.autoReview` beyond the sandbox, rules and skills of granular policies, elicitations;
- * - tools: codex's other tools (`write_stdin`, `view_image`, goals, `close_agent`, `resume_agent`, `multi_agent_v2`, and
- *   the tools of the models that codex knows), and MCP servers that start;
+ * - tools: codex's other tools (`write_stdin`, `view_image`, goals, `close_agent`, `resume_agent`, `multi_agent_v2`,
+ *   and the tools of the models that codex knows), and MCP servers that start;
  * - accounts: external tokens, `Auth.usage`, and `Auth.rateLimits` of a ChatGPT login. Device codes are refused as by a
  *   server that does not support them;
  * - skills, plugins, projects, files, `command/exec`, and the rest of the protocol.
@@ -37,9 +37,8 @@
  * - A search looks at the messages, not at what codex adds to them. It ends at once, and reports its first hit on the
  *   way.
  * - The fake reads the two features above, `features.step_model_switching`, `agents.max_depth` and
- *   `thread_unload_delay_secs` from a thread's `config`, and nothing else. It
- *   lists two models and a hidden one. It retries a request to the model only when the stream broke, up to
- *   `streamMaxRetries` times.
+ *   `thread_unload_delay_secs` from a thread's `config`, and nothing else. It lists two models and a hidden one. It
+ *   retries a request to the model only when the stream broke, up to `streamMaxRetries` times.
  *
  * @since 0.1.0
  */

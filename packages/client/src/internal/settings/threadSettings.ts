@@ -141,7 +141,10 @@ export class ThreadSettings {
     )
   }
 
-  /** Makes the thread hold the kept settings and the default mode, for turns that the server starts with the thread's own settings. */
+  /**
+   * Makes the thread hold the kept settings and the default mode, for turns that the server starts with the thread's
+   * own settings.
+   */
   get enforce(): Effect.Effect<void, CallError | ThreadNotFound> {
     return Effect.suspend(() => {
       const params = {
