@@ -505,6 +505,25 @@ export class ThreadInUse
 }
 
 /**
+ * The thread's queue has no such message: its turn has begun or is over, it was removed, or there never was one. When
+ * nothing in particular was asked for, the queue is empty.
+ *
+ * @see {@link ThreadBusy}
+ * @category rpc
+ * @since 0.1.0
+ */
+export class QueuedMessageNotFound extends TaggedError<QueuedMessageNotFound>(
+  "@effect-codex/client/CodexError/QueuedMessageNotFound"
+)("QueuedMessageNotFound", rpcFields) {
+  override get message(): string {
+    return `${
+      rpcMessage(this)
+    } List the queue, and read \`thread.turns()\` for the turns of messages that it no longer has.`
+  }
+  readonly isRetryable = false
+}
+
+/**
  * There is no running turn to steer or to interrupt.
  *
  * @see {@link TurnMismatch} for a different turn
@@ -613,6 +632,7 @@ export type ReplyError =
   | ThreadNotFound
   | ThreadNotPersisted
   | ThreadInUse
+  | QueuedMessageNotFound
   | NoActiveTurn
   | TurnMismatch
   | ExperimentalRequired
@@ -731,6 +751,24 @@ export type ResumeError = ThreadCallError | ThreadInUse | SettingsNotApplied
  * @since 0.1.0
  */
 export type TurnStartError = ResumeError | InputTooLarge | ThreadBusy
+
+/**
+ * The errors of `Thread.ask`.
+ *
+ * @see {@link AskFailed}
+ * @category models
+ * @since 0.1.0
+ */
+export type AskError = ThreadCallError | ThreadInUse | AskFailed
+
+/**
+ * The errors of the requests of `Thread.queue`.
+ *
+ * @see {@link QueuedMessageNotFound}
+ * @category models
+ * @since 0.1.0
+ */
+export type QueueError = ThreadCallError | QueuedMessageNotFound
 
 /**
  * The errors of any request. `AppServerRpc.request` narrows them by its method.
@@ -1117,6 +1155,36 @@ export class EventsOverflow
   readonly isRetryable = false
 }
 
+/**
+ * The model did not answer a question of `Thread.ask`. `reason` is one of those of {@link TurnFailed}, as far as the
+ * server's text tells.
+ *
+ * **Details**
+ *
+ * codex does not repeat the request to the model by itself. Asking again changes nothing on the thread and costs one
+ * more call of the model: retry while `isRetryable` is true.
+ *
+ * @see {@link TurnFailed}
+ * @category threads
+ * @since 0.1.0
+ */
+export class AskFailed extends TaggedError<AskFailed>("@effect-codex/client/CodexError/AskFailed")("AskFailed", {
+  threadId: Schema.String,
+  /** The server's text. */
+  detail: Schema.String
+}) {
+  override get message(): string {
+    return TurnFailure.askMessage(this.detail)
+  }
+  get reason(): TurnFailure.Reason {
+    return TurnFailure.reasonOfAsk(this.detail)
+  }
+  /** True when the model, or the connection to it, failed in a way that may pass. */
+  get isRetryable(): boolean {
+    return TurnFailure.isTransient(this.reason)
+  }
+}
+
 // =============================================================================
 // All
 // =============================================================================
@@ -1157,6 +1225,7 @@ export type CodexError =
   | SettingsNotApplied
   | OutputInvalid
   | EventsOverflow
+  | AskFailed
 
 /**
  * Whether a value is an error of this library.

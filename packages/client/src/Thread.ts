@@ -6,12 +6,14 @@
 import type { ServerNotifications } from "@effect-codex/protocol/Methods"
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
 import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { ApprovalMode } from "./ApprovalMode.ts"
 import type { ForkThreadOptions } from "./Codex.ts"
 import type {
+  AskError,
   CallError,
   ConnectionError,
   DecodeError,
@@ -29,6 +31,7 @@ import type { Goals } from "./Goal.ts"
 import type { Input } from "./Input.ts"
 import type { Output } from "./Output.ts"
 import type { Plans } from "./Plan.ts"
+import type { Queue } from "./Queue.ts"
 import type * as Received from "./Received.ts"
 import type { Sandbox } from "./Sandbox.ts"
 import type * as Sent from "./Sent.ts"
@@ -251,6 +254,46 @@ export interface UpdateSettingsOptions {
 }
 
 /**
+ * Options of {@link Thread.ask}.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface AskOptions {
+  /**
+   * How much the model reasons. Applies only where the provider and the model can change it without losing the cached
+   * history. Default: the thread's.
+   */
+  readonly effort?: Effort | undefined
+  /**
+   * Whether to leave the tools of MCP servers out of the request. Applies only to models that get tools one by one.
+   * Default: false.
+   */
+  readonly disableMcp?: boolean | undefined
+  /** Metadata for the request to the model's provider. Default: none. */
+  readonly metadata?: { readonly [key: string]: string } | undefined
+}
+
+/**
+ * The answer to a side question.
+ *
+ * @see {@link Thread.ask}
+ * @category models
+ * @since 0.1.0
+ */
+export interface Answer {
+  /** What the model said. None if it said nothing, or wanted to use a tool, which a side question cannot. */
+  readonly text: Option.Option<string>
+  /** The tokens of the one call of the model. None if the provider reported none. */
+  readonly usage: Option.Option<{
+    /** Including the cached ones. */
+    readonly inputTokens: number
+    readonly cachedInputTokens: number
+    readonly outputTokens: number
+  }>
+}
+
+/**
  * Options of a turn whose final answer is a typed value.
  *
  * @see {@link Thread.run}
@@ -363,6 +406,44 @@ export interface Thread extends Goals, Plans {
   readonly compact: (
     options?: { readonly whenBusy?: "fail" | "queue" | undefined }
   ) => Effect.Effect<Turn, ResumeError | ThreadBusy, Scope.Scope>
+  /**
+   * Asks the model a question about the thread, which leaves no trace: the history, the running turn and the thread's
+   * usage stay as they are. Works while a turn runs, and then sees what the turn did so far. The question has at most
+   * 4,000 bytes.
+   *
+   * **When to use**
+   *
+   * For a side question, a title or a summary. {@link fork} and run a turn for what needs tools or structured output.
+   *
+   * **Details**
+   *
+   * It is one call of the model with the thread's whole history, which the provider usually has cached. No tool runs: a
+   * model that wants to use one has no text. The call may take as long as the model does; interrupting it ends the
+   * model's request, so bound it with `Effect.timeout`. It blocks nothing else on the thread.
+   *
+   * Fails with
+   * - `AskFailed` when the model does not answer. codex does not try again, so retry while `isRetryable` is true
+   * - `ThreadNotPersisted` before the thread's first turn
+   * - `ThreadNotFound` once the thread was archived or deleted
+   * - `InvalidArgument` for a question that is empty or too long
+   * - `AppServerExited` if the process is lost meanwhile. The client does not ask again
+   *
+   * **Example** (What the agent is up to)
+   *
+   * ```ts
+   * import type { Thread } from "@effect-codex/client"
+   * import { Effect, Option } from "effect"
+   *
+   * export const progress = (thread: Thread.Thread) =>
+   *   thread.ask("In one sentence: what are you doing, and what is left?").pipe(
+   *     Effect.timeout("1 minute"),
+   *     Effect.map(({ text }) => Option.getOrElse(text, () => "no answer"))
+   *   )
+   * ```
+   */
+  readonly ask: (prompt: string, options?: AskOptions) => Effect.Effect<Answer, AskError>
+  /** The thread's durable queue of follow-ups, which survives a restart of codex and of this program. */
+  readonly queue: Queue
 
   // ---------------------------------------------------------------------------
   // The thread itself

@@ -56,6 +56,7 @@ const samples = {
   ThreadNotFound: new CodexError.ThreadNotFound(rpc),
   ThreadNotPersisted: new CodexError.ThreadNotPersisted(rpc),
   ThreadInUse: new CodexError.ThreadInUse(rpc),
+  QueuedMessageNotFound: new CodexError.QueuedMessageNotFound(rpc),
   NoActiveTurn: new CodexError.NoActiveTurn(rpc),
   TurnMismatch: new CodexError.TurnMismatch({ ...rpc, expected: "a", actual: "b" }),
   ExperimentalRequired: new CodexError.ExperimentalRequired(rpc),
@@ -82,6 +83,7 @@ const samples = {
     settings: [{ setting: "sandbox", asked: "read-only", holds: "workspace-write", advice: "Ask for what holds." }]
   }),
   OutputInvalid: new CodexError.OutputInvalid({ ...of, text: null, issue: "There is none.", result }),
+  AskFailed: new CodexError.AskFailed({ threadId: "t", detail: "sample failed: context window exceeded" }),
   EventsOverflow: new CodexError.EventsOverflow({ ...of, unreadBytes: 1 }),
   Refusal: new ServerRequests.Refusal({ message: "No." }),
   ContentInvalid: new Elicitation.ContentInvalid({ serverName: "s", issues: [{ field: "f", expected: "a number" }] }),

@@ -23,6 +23,7 @@ import { layer } from "./internal/layer.ts"
 import { readable } from "./internal/readable.ts"
 import * as results from "./internal/results.ts"
 import * as thread from "./internal/thread.ts"
+import { withoutSignal } from "./internal/withoutSignal.ts"
 import type { Awaitable, CallOptions, Time } from "./Options.ts"
 import type { Readable } from "./Readable.ts"
 import type * as Received from "./Received.ts"
@@ -289,7 +290,7 @@ export class Codex implements AsyncDisposable {
     return this.#call(
       (codex) =>
         Effect.flatMap(
-          thread.withoutSignal(options),
+          withoutSignal(options),
           (given) => Effect.map(codex.listThreadsPage(given), results.page)
         ),
       options
@@ -349,7 +350,7 @@ export class Codex implements AsyncDisposable {
     options?: Client.ModelsOptions & CallOptions
   ): Promise<ReadonlyArray<Received.Model | Received.Undecodable<Received.Model>>> {
     return this.#call(
-      (codex) => Effect.flatMap(thread.withoutSignal(options), (given) => codex.models(given)),
+      (codex) => Effect.flatMap(withoutSignal(options), (given) => codex.models(given)),
       options
     )
   }

@@ -93,6 +93,21 @@ export interface Goal extends Omit<EffectGoal, "tokenBudget" | "timeUsed" | "cre
 }
 
 /**
+ * The answer to a side question.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Answer {
+  /** What the model said. Undefined if it said nothing, or wanted to use a tool. */
+  readonly text: string | undefined
+  /** The tokens of the one call of the model. Undefined if the provider reported none. */
+  readonly usage:
+    | { readonly inputTokens: number; readonly cachedInputTokens: number; readonly outputTokens: number }
+    | undefined
+}
+
+/**
  * One page of a list.
  *
  * @category models

@@ -13,9 +13,10 @@ import type * as Client from "@effect-codex/client/Thread"
 import type { Handlers } from "./Handlers.ts"
 import type { CallOptions, Time } from "./Options.ts"
 import type { Implementation, ImplementPlanOptions } from "./Plan.ts"
+import type { Queue } from "./Queue.ts"
 import type { Readable } from "./Readable.ts"
 import type * as Received from "./Received.ts"
-import type { Goal, TurnResult } from "./Results.ts"
+import type { Answer, Goal, TurnResult } from "./Results.ts"
 import type * as Sent from "./Sent.ts"
 import type { Tool, ToolNamespace } from "./Tools.ts"
 import type { Turn } from "./Turn.ts"
@@ -192,6 +193,15 @@ export interface Thread {
    * too, and rejects as {@link Thread.turn} does.
    */
   readonly compact: (options?: WhenBusy) => Promise<Turn>
+  /**
+   * Asks the model a question about the thread, which leaves no trace: the history and a running turn stay as they are.
+   * It is one call of the model, without tools, and works while a turn runs. The question has at most 4,000 bytes.
+   * Aborting the signal ends the model's request. Rejects with `AskFailed` when the model does not answer, and with
+   * `ThreadNotPersisted` before the thread's first turn.
+   */
+  readonly ask: (prompt: string, options?: Client.AskOptions & CallOptions) => Promise<Answer>
+  /** The thread's durable queue of follow-ups, which survives a restart of codex and of this program. */
+  readonly queue: Queue
 
   /**
    * Reads the stored thread. `includeTurns` (default: false) reads the whole history at once, and rejects with

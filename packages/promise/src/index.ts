@@ -32,11 +32,13 @@ export { isOverloaded, isRetryable } from "@effect-codex/client/CodexRetry"
 export type { ConfigOverrides } from "@effect-codex/client/ConfigOverrides"
 export type { Decoded, JsonSchemaOutput, Output, StandardOutput } from "@effect-codex/client/Output"
 export type { Request as QuestionsRequest } from "@effect-codex/client/Questions"
+export type { Entry as QueueEntry, QueuedMessage } from "@effect-codex/client/Queue"
 export * as Sandbox from "@effect-codex/client/Sandbox"
 export type { ServerInfo } from "@effect-codex/client/ServerInfo"
 export type { ServerNotification, TurnEvent } from "@effect-codex/client/ServerNotification"
 export { Refusal } from "@effect-codex/client/ServerRequests"
 export type {
+  AskOptions,
   ListItemsOptions,
   ListTurnsOptions,
   StructuredOutput,
@@ -54,6 +56,7 @@ export * as Hooks from "./Hooks.ts"
 export * as Input from "./Input.ts"
 export * from "./Options.ts"
 export * from "./Plan.ts"
+export * from "./Queue.ts"
 export * from "./Readable.ts"
 export * from "./Results.ts"
 export * from "./Subagent.ts"

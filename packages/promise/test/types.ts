@@ -6,6 +6,7 @@ import type * as Client from "@effect-codex/client"
 import type { CodexNode } from "@effect-codex/node"
 import type * as Public from "@effect-codex/promise"
 import type {
+  Answer,
   Auth,
   ChatgptLogin,
   Codex,
@@ -15,6 +16,7 @@ import type {
   Implementation,
   Page,
   PendingLogin,
+  Queue,
   Readable,
   Subagent,
   SubagentNode,
@@ -43,6 +45,8 @@ type Plain<T> = [T] extends [Option.Option<infer A>] ? Plain<A> | undefined
   : [T] extends [ReadonlyArray<Client.Subagent.SubagentNode>] ? ReadonlyArray<SubagentNode>
   : [T] extends [Client.Goal.Goal] ? Goal
   : [T] extends [Client.Plan.Implementation<infer A>] ? Implementation<A>
+  : [T] extends [Client.Thread.Answer] ? Answer
+  : [T] extends [Client.Queue.Queue] ? Queue
   : [T] extends [Client.Codex.Page<infer A>] ? Page<A>
   : [T] extends [Client.Codex.ThreadSearchEvent] ? ThreadSearchEvent
   : [T] extends [Client.Auth.ChatgptLogin] ? ChatgptLogin
@@ -53,7 +57,7 @@ type Plain<T> = [T] extends [Option.Option<infer A>] ? Plain<A> | undefined
 type Gives<M> = M extends Effect.Effect<infer A, infer _E, infer _R> ? Promise<Plain<A>>
   : M extends Stream.Stream<infer A, infer _E, infer _R> ? Readable<Plain<A>>
   : M extends (...args: never) => infer Result ? Gives<Result>
-  : M
+  : Plain<M>
 
 type GivesHere<M> = M extends (...args: never) => infer Result ? Result : M
 
@@ -83,6 +87,7 @@ none<Different<Client.Thread.Thread, Thread>>()
 none<Different<Client.Turn.Turn, Turn>>()
 // The tree has the same names as values.
 none<Exclude<Different<Client.Subagent.Subagent, Subagent>, "nickname" | "path" | "prompt" | "role">>()
+none<Different<Client.Queue.Queue, Queue>>()
 none<Different<ClientAuth, Auth>>()
 none<Different<Client.Auth.PendingLogin, PendingLogin>>()
 
@@ -90,6 +95,7 @@ none<MissingOptions<ClientCodex, Codex>>()
 none<MissingOptions<Client.Thread.Thread, Thread>>()
 none<MissingOptions<Client.Turn.Turn, Turn>>()
 none<MissingOptions<Client.Subagent.Subagent, Subagent>>()
+none<MissingOptions<Client.Queue.Queue, Queue>>()
 none<MissingOptions<ClientAuth, Auth>>()
 
 type Fields<T> = { readonly [K in keyof T]: Plain<T[K]> }

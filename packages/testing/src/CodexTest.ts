@@ -12,6 +12,7 @@ import { OutputInvalid } from "@effect-codex/client/CodexError"
 import type { Input } from "@effect-codex/client/Input"
 import { prepare } from "@effect-codex/client/internal/schemas/output"
 import type * as Output from "@effect-codex/client/Output"
+import type { Queue } from "@effect-codex/client/Queue"
 import * as ServerRequests from "@effect-codex/client/ServerRequests"
 import type { Subagent } from "@effect-codex/client/Subagent"
 import type { StructuredOutput, Thread, TurnOptions } from "@effect-codex/client/Thread"
@@ -361,6 +362,41 @@ const outputOf = <A>(output: Output.Output<A>, text: string): Effect.Effect<A, s
 }
 
 /**
+ * Makes the queue of a thread of the given members. Using any other member dies with its name, as in {@link mockCodex}.
+ *
+ * **Example** (A queue that takes everything)
+ *
+ * ```ts
+ * import { CodexTest } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const thread = CodexTest.thread({
+ *   queue: CodexTest.queue({
+ *     add: () => Effect.succeed({ id: "queued-1", clientId: "client-1", input: [], metadata: {} })
+ *   })
+ * })
+ * ```
+ *
+ * @see {@link thread}
+ * @category mocks
+ * @since 0.1.0
+ */
+export const queue = (members: Partial<Queue>): Queue => {
+  const no = (name: keyof Queue) => missing(`queue.${name}`, "queue")
+  return {
+    add: no("add").method,
+    list: no("list").effect,
+    changes: no("changes").stream,
+    update: no("update").method,
+    remove: no("remove").method,
+    reorder: no("reorder").method,
+    start: no("start").method,
+    turn: no("turn").method,
+    ...members
+  }
+}
+
+/**
  * Makes a thread of the given members. Using any other member dies with its name, as in {@link mockCodex}. The id
  * defaults to `thread-1`.
  *
@@ -428,6 +464,8 @@ export const thread = (
     turn: no("turn").method,
     review: no("review").method,
     compact: no("compact").method,
+    ask: no("ask").method,
+    queue: queue({}),
     read: no("read").method,
     status: no("status").effect,
     turns: no("turns").streamMethod,

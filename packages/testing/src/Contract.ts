@@ -57,6 +57,7 @@ import * as Handshake from "./internal/contract/handshake.ts"
 import * as Logins from "./internal/contract/logins.ts"
 import { type Case, type Frame, Wire } from "./internal/contract/model.ts"
 import * as Plans from "./internal/contract/plans.ts"
+import * as Queue from "./internal/contract/queue.ts"
 import * as Threads from "./internal/contract/threads.ts"
 import * as Tools from "./internal/contract/tools.ts"
 import * as Turns from "./internal/contract/turns.ts"
@@ -136,6 +137,7 @@ export const cases: ReadonlyArray<Case> = [
   ...Agents.cases,
   ...Asked.cases,
   ...Carried.cases,
+  ...Queue.cases,
   ...Threads.cases,
   ...Plans.cases,
   ...Errors.cases,

@@ -85,6 +85,16 @@ export const expectations: Record<string, Expectation> = {
     return node.prompt.value`),
     prints: "Count the files."
   },
+  "control: Ask without leaving a trace (1)": {
+    answers: ["Fixed.", "A failing test is fixed"],
+    effect: "example.program",
+    prints: "A failing test is fixed"
+  },
+  "control: A queue that lasts (1)": {
+    answers: ["Fixed.", "Updated."],
+    effect: "Effect.map(example.program, ({ value }) => value)",
+    prints: "Updated."
+  },
   "getting-started: 3. Run your first turn (1)": { answers: ["Hello!"], prints: "Hello!" },
   "getting-started: 4. Choose what the agent may touch (1)": {
     answers: ["Fixed.", "Fine."],

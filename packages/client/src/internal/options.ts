@@ -126,6 +126,10 @@ export const ofImplementation: Kinds = { ...ofTurn, fresh: either(flag, record),
 
 export const ofReview: Kinds = { whenBusy: oneOf("fail", "queue") }
 
+export const ofAsk: Kinds = { disableMcp: flag, effort: text, metadata: strings }
+
+export const ofQueued: Kinds = { metadata: strings, stallTimeout: time }
+
 export const ofGoal: Kinds = { maxUnreadBytes: countOrNone, stallTimeout: time, tokenBudget: count }
 
 export const ofClient: Kinds = { checkLogin: flag, stallTimeout: time, stopGrace: time }

@@ -19,6 +19,9 @@ const cases: ReadonlyArray<readonly [error: unknown, expected: Record<string, un
   [{ code: -32600, message: "no archived rollout found for thread id 01a2" }, { _tag: "ThreadNotPersisted" }],
   [{ code: -32600, message: "thread 01a2 is not materialized yet; …" }, { _tag: "ThreadNotPersisted" }],
   [{ code: -32600, message: "thread 01a2 already has an active writer" }, { _tag: "ThreadInUse", isRetryable: true }],
+  [{ code: -32600, message: "queued submission not found: q" }, { _tag: "QueuedMessageNotFound" }],
+  [{ code: -32600, message: "queue is empty" }, { _tag: "QueuedMessageNotFound" }],
+  [{ code: -32600, message: "thread/sample requires a loaded source" }, { _tag: "ThreadNotFound" }],
   [{ code: -32600, message: "no active turn to steer" }, { _tag: "NoActiveTurn" }],
   [{ code: -32600, message: "no active turn to interrupt" }, { _tag: "NoActiveTurn" }],
   [

@@ -9,6 +9,7 @@ import type {
   CodexError,
   Elicitation,
   Questions,
+  Queue,
   Subagent,
   Thread,
   Turn
@@ -58,6 +59,7 @@ holds<
     readonly turn: CodexError.TurnStartError
     readonly review: CodexError.ResumeError | CodexError.ThreadBusy
     readonly compact: CodexError.ResumeError | CodexError.ThreadBusy
+    readonly ask: ThreadCall | InUse | CodexError.AskFailed
     readonly read: ThreadCall
     readonly status: ThreadCall
     readonly turns: ThreadCall
@@ -82,6 +84,21 @@ holds<
     readonly goal: Call | CodexError.ThreadNotFound
     readonly pauseGoal: Call | CodexError.ThreadNotFound
     readonly clearGoal: Call | CodexError.ThreadNotFound
+  }>
+>()
+
+type QueueCall = ThreadCall | CodexError.QueuedMessageNotFound
+
+holds<
+  Equal<Errors<Queue.Queue>, {
+    readonly add: CodexError.ResumeError | CodexError.InputTooLarge
+    readonly list: ThreadCall
+    readonly changes: ThreadCall | InUse
+    readonly update: QueueCall | CodexError.InputTooLarge
+    readonly remove: ThreadCall
+    readonly reorder: ThreadCall
+    readonly start: CodexError.ResumeError | CodexError.ThreadBusy | CodexError.QueuedMessageNotFound
+    readonly turn: CodexError.ResumeError | CodexError.QueuedMessageNotFound
   }>
 >()
 

@@ -1,11 +1,12 @@
 import type * as Codex from "@effect-codex/client/Codex"
 import type * as EffectGoal from "@effect-codex/client/Goal"
 import type * as EffectSubagent from "@effect-codex/client/Subagent"
+import type { Answer as ClientAnswer } from "@effect-codex/client/Thread"
 import type * as EffectTurnResult from "@effect-codex/client/TurnResult"
 import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
-import type { Goal, Page, ThreadSearchEvent, TurnResult } from "../Results.ts"
+import type { Answer, Goal, Page, ThreadSearchEvent, TurnResult } from "../Results.ts"
 import type { SubagentNode } from "../Subagent.ts"
 
 export const date = (time: Option.Option<DateTime.Utc>): Date | undefined =>
@@ -47,6 +48,11 @@ export const subagentNode = (node: EffectSubagent.SubagentNode): SubagentNode =>
   ...subagentNames(node),
   tokens: Option.getOrUndefined(node.tokens),
   children: node.children.map(subagentNode)
+})
+
+export const answer = ({ text, usage }: ClientAnswer): Answer => ({
+  text: Option.getOrUndefined(text),
+  usage: Option.getOrUndefined(usage)
 })
 
 export const goal = (goal: EffectGoal.Goal): Goal => ({

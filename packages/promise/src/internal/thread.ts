@@ -4,7 +4,6 @@ import type { StructuredOutput, Thread as ClientThread } from "@effect-codex/cli
 import type { TurnResult as ClientTurnResult } from "@effect-codex/client/TurnResult"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { CallOptions } from "../Options.ts"
 import type { Implementation, ImplementPlanOptions } from "../Plan.ts"
 import type { TurnResult } from "../Results.ts"
 import type { Thread, ThreadExtras, TurnOptions } from "../Thread.ts"
@@ -12,10 +11,12 @@ import { CallerContext, output as outputWithin } from "./callerContext.ts"
 import { overrides } from "./handlers.ts"
 import type { Host } from "./host.ts"
 import { startImplementation } from "./plan.ts"
+import * as Queue from "./queue.ts"
 import { readable } from "./readable.ts"
 import * as results from "./results.ts"
 import { tools } from "./tools.ts"
 import { startTurn } from "./turn.ts"
+import { withoutSignal } from "./withoutSignal.ts"
 
 /** Converts the options to those of the client. */
 export const settings = <O extends ThreadExtras>(options: O | undefined) => {
@@ -28,12 +29,6 @@ export const settings = <O extends ThreadExtras>(options: O | undefined) => {
       tools: given === undefined ? undefined : yield* tools(given)
     }
   })
-}
-
-/** The options without the signal, which the client does not know. */
-export const withoutSignal = <O extends CallOptions>(options: O | undefined) => {
-  const { signal: _, ...given } = { ...options }
-  return Effect.as(OptionKinds.check(options, OptionKinds.none), given)
 }
 
 export const make = (host: Host, thread: ClientThread): Thread => {
@@ -95,6 +90,12 @@ export const make = (host: Host, thread: ClientThread): Thread => {
       ),
     review: (target, options) => startTurn(host, thread.review(target, options), options?.signal),
     compact: (options) => startTurn(host, thread.compact(options), options?.signal),
+    ask: (prompt, options) =>
+      host.run(
+        Effect.flatMap(withoutSignal(options), (given) => Effect.map(thread.ask(prompt, given), results.answer)),
+        options?.signal
+      ),
+    queue: Queue.make(host, thread.queue),
     read: (options) => host.run(thread.read(options), options?.signal),
     status: (options) => host.run(thread.status, options?.signal),
     turns: (options) => readable(host, thread.turns(options), { isList: true }),

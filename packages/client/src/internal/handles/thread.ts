@@ -19,8 +19,10 @@ import * as OpenThread from "../turns/openThread.ts"
 import type { StartedTurns } from "../turns/startedTurns.ts"
 import type { Turns } from "../turns/turns.ts"
 import * as RunTurn from "./runTurn.ts"
+import * as ThreadAsk from "./threadAsk.ts"
 import * as ThreadGoals from "./threadGoals.ts"
 import * as ThreadPlans from "./threadPlans.ts"
+import * as ThreadQueue from "./threadQueue.ts"
 import * as ThreadRequests from "./threadRequests.ts"
 
 /** What a handle passes to each of its turns. */
@@ -96,6 +98,7 @@ export const make = (
   const { revive, revived, subscribe } = attachment
   const handlers = handlersOf(defaults, client)
   const stallTimeout = defaults.stallTimeout ?? client.stallTimeout
+  const target = { rpc, threadId: id, settings, started, attachment }
   const requests = ThreadRequests.make(rpc, id, () =>
     inBackground(
       Effect.catch(revive, (error) =>
@@ -105,15 +108,10 @@ export const make = (
     ))
   const handle: Thread = {
     id,
-    ...RunTurn.make({
-      turns,
-      target: { rpc, threadId: id, settings, started, attachment },
-      handlers,
-      stallTimeout,
-      checkFolders,
-      toWire
-    }),
+    ...RunTurn.make({ turns, target, handlers, stallTimeout, checkFolders, toWire }),
     ...requests,
+    queue: ThreadQueue.make({ turns, target, handlers, stallTimeout, toWire, events: requests.events }),
+    ...ThreadAsk.make(rpc, id, attachment.loaded),
     setName: (name) => revived(requests.setName(name)),
     revert: (beforeTurnId) => revived(requests.revert(beforeTurnId)),
     inject: (items) => revived(requests.inject(items)),

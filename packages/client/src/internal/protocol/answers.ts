@@ -10,6 +10,7 @@ type Meaning = Exclude<CodexError.ReplyError["_tag"], CodexError.CallError["_tag
 const loaded = ["ThreadNotFound"] as const
 const thread = ["ThreadNotFound", "ThreadNotPersisted"] as const
 const written = [...thread, "ThreadInUse"] as const
+const queued = [...thread, "QueuedMessageNotFound"] as const
 const running = ["ThreadNotFound", "NoActiveTurn", "TurnMismatch"] as const
 
 export const answers = {
@@ -48,6 +49,13 @@ export const answers = {
   "thread/backgroundTerminals/terminate": loaded,
   "thread/compact/start": loaded,
   "thread/prepareApprovedPlan": [...loaded, "InputTooLarge"],
+  "thread/sample": loaded,
+  "thread/queue/list": thread,
+  "thread/queue/delete": thread,
+  "thread/queue/reorder": thread,
+  "thread/queue/add": [...thread, "InputTooLarge"],
+  "thread/queue/update": [...queued, "InputTooLarge"],
+  "thread/queue/start": queued,
   "review/start": loaded,
   "turn/settings/update": loaded,
   "turn/start": [...loaded, "InputTooLarge"],

@@ -20,9 +20,24 @@ const marksOverload = (data: unknown): boolean =>
     return isOverloadMark(info) || (Predicate.isObject(info) && Object.values(info).some(isOverloadMark))
   })
 
-const { ExperimentalRequired, LoginRequired, NoActiveTurn, ThreadInUse, ThreadNotFound, ThreadNotPersisted } =
-  CodexError
-const meanings = { ExperimentalRequired, LoginRequired, NoActiveTurn, ThreadInUse, ThreadNotFound, ThreadNotPersisted }
+const {
+  ExperimentalRequired,
+  LoginRequired,
+  NoActiveTurn,
+  QueuedMessageNotFound,
+  ThreadInUse,
+  ThreadNotFound,
+  ThreadNotPersisted
+} = CodexError
+const meanings = {
+  ExperimentalRequired,
+  LoginRequired,
+  NoActiveTurn,
+  QueuedMessageNotFound,
+  ThreadInUse,
+  ThreadNotFound,
+  ThreadNotPersisted
+}
 
 type Fields = { readonly method: string; readonly code: number; readonly detail: string; readonly data?: unknown }
 

@@ -24,7 +24,7 @@ interface Change {
 }
 
 /** After one of these errors the server may still have applied the change. */
-const unknownOutcomes: ReadonlySet<string> = new Set(["AppServerTimeout", "AppServerExited", "TransportError"])
+export const unknownOutcomes: ReadonlySet<string> = new Set(["AppServerTimeout", "AppServerExited", "TransportError"])
 
 export class ThreadSettings {
   private readonly rpc: Rpc

@@ -15,15 +15,18 @@ export const meaningOf = (
   | "ThreadNotFound"
   | "ThreadNotPersisted"
   | "ThreadInUse"
+  | "QueuedMessageNotFound"
   | "NoActiveTurn"
   | "ExperimentalRequired"
   | "LoginRequired"
   | undefined =>
 {
-  if (/^thread not (?:found|loaded): /.test(detail)) return "ThreadNotFound"
-  if (/^no (?:archived )?rollout found for thread id |^thread \S+ is not materialized yet/.test(detail)) {
-    return "ThreadNotPersisted"
-  }
+  if (/^thread not (?:found|loaded): |^thread\/sample requires a loaded source/.test(detail)) return "ThreadNotFound"
+  if (
+    /^(?:failed to read thread: )?(?:invalid thread-store request: )?no (?:archived )?rollout found for thread id /
+      .test(detail) || /^thread \S+ is not materialized yet|^session \S+ is archived\. /.test(detail)
+  ) return "ThreadNotPersisted"
+  if (/^queued submission not found: |^queue is empty$/.test(detail)) return "QueuedMessageNotFound"
   if (/^thread \S+ already has an active writer/.test(detail)) return "ThreadInUse"
   if (/^no active turn to (?:steer|interrupt)/.test(detail)) return "NoActiveTurn"
   if (/requires experimentalApi capability/.test(detail)) return "ExperimentalRequired"
@@ -201,6 +204,28 @@ export const startAdvice = (reason: string): string | undefined => {
     return "Correct that setting in `configOverrides` or in the `config.toml` of the `CODEX_HOME`."
   }
   return undefined
+}
+
+// =============================================================================
+// Side questions and the queue
+// =============================================================================
+
+/**
+ * Whether a side question named a turn that is no longer the last one (docs/codex-behaviour.md, "A side question names
+ * the last turn of its thread").
+ */
+export const isOlderTurn = (detail: string): boolean =>
+  /^sample source turn must be the latest(?: finished)? turn$|^sample source must be idle$/.test(detail)
+
+/** Whether the queue cannot start a turn because one runs. */
+export const isQueueBusy = (detail: string): boolean => detail === "thread already has an active or pending turn"
+
+/** Why the model did not answer a side question, where the server's text tells. */
+export const askFailure = (text: string): "contextFull" | "usageLimit" | "overloaded" | undefined => {
+  const detail = text.slice(0, longest)
+  if (/context window exceeded/.test(detail)) return "contextFull"
+  if (/You.ve hit your usage limit/.test(detail)) return "usageLimit"
+  return /experiencing high demand/.test(detail) ? "overloaded" : undefined
 }
 
 // =============================================================================

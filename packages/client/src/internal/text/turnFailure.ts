@@ -135,3 +135,17 @@ export const message = (failure: Failure, resetsAt: string | undefined): string 
     resetsAt === undefined ? "" : `It resets at ${resetsAt}. `
   }${next}`
 }
+
+/** Why the model did not answer a side question. The server names no reason but in its text. */
+export const reasonOfAsk = (detail: string): Reason =>
+  ServerTexts.askFailure(detail) ?? ServerTexts.turnFailure(detail) ?? "other"
+
+export const askMessage = (detail: string): string => {
+  const reason = reasonOfAsk(detail)
+  const [what, next] = meanings[reason]
+  const text = ServerTexts.plain(detail)
+  if (ServerTexts.isOfScript(detail)) return `The question failed (${reason}): ${text}`
+  return `The question failed (${reason}): ${what}${text === "" ? "." : `: ${text}`} ${
+    reason === "other" ? "Ask again, or look at the stderr of codex." : next
+  } The thread is as it was.`
+}

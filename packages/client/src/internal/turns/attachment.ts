@@ -18,6 +18,8 @@ export interface Attachment {
    * not matter here; the next turn checks them again.
    */
   readonly revived: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E | ThreadCallError | ThreadInUse>
+  /** The same, and also loads a thread that this connection has left, which the server may have unloaded since. */
+  readonly loaded: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E | ThreadCallError | ThreadInUse>
   /**
    * Loads the thread and subscribes to it. docs/codex-behaviour.md, "A connection that has left a thread hears
    * nothing of its turns": without this the turn would never end here.
@@ -52,10 +54,13 @@ export const make = (options: {
     )
   })
   const revive = Effect.flatMap(rpc.connected, () => rpc.restarts === restarts ? Effect.void : resume)
+  const subscribe = Effect.andThen(revive, Effect.suspend(() => unheard.has(threadId) ? resume : Effect.void))
+  const withAnySettings = (load: typeof revive) =>
+    Effect.catchTag(load, "SettingsNotApplied", () => AfterRestart.rejoin(rpc, threadId))
   return {
     revive,
-    revived: (effect) =>
-      Effect.andThen(Effect.catchTag(revive, "SettingsNotApplied", () => AfterRestart.rejoin(rpc, threadId)), effect),
-    subscribe: Effect.andThen(revive, Effect.suspend(() => unheard.has(threadId) ? resume : Effect.void))
+    revived: (effect) => Effect.andThen(withAnySettings(revive), effect),
+    loaded: (effect) => Effect.andThen(withAnySettings(subscribe), effect),
+    subscribe
   }
 }

@@ -41,6 +41,13 @@ export interface Starting {
   taker: string | undefined
 }
 
+/** A message of the thread's queue, whose turn the server starts. */
+export interface Queued {
+  readonly options: TurnStateOptions & { readonly clientId: string }
+  /** Completed when its turn begins. */
+  readonly begun: Deferred.Deferred<TurnState, ConnectionError>
+}
+
 /** The ids of ended turns are kept because their frames may come late, or twice. */
 const maxOver = 64
 
@@ -55,6 +62,11 @@ export class ThreadRoute implements ThreadObserver {
   private held: { readonly turnId: string; readonly settings: Told | undefined } | undefined
   private readonly turns = new Map<string, TurnState>()
   private readonly over = new Set<string>()
+  /** The messages of the queue that are followed, by the ids of their messages. */
+  private readonly queued = new Map<string, Queued>()
+  private queueChange: Deferred.Deferred<void> | undefined
+  /** The last beginning of a turn that may be one of the queue. */
+  private beginning: { readonly id: string; readonly event: Raw; readonly bytes: number } | undefined
   private readonly batch = new ReadBatch<TurnState>()
   private idle: Deferred.Deferred<void> | undefined
   private last: TurnState | undefined
@@ -84,6 +96,7 @@ export class ThreadRoute implements ThreadObserver {
     const told = turnIdOf(event.params)
     if (told === undefined) return this.onStatus(event)
     const id = event._tag === "turn/started" ? this.onStarted(told, event.params) : told
+    if (this.queued.size > 0) this.findQueued(event, id, bytes)
     const turn = this.last?.id === id ? this.last : this.turns.get(id) ?? this.openForStart(id)
     if (event._tag !== "item/agentMessage/delta") this.watch(event, id, turn)
     if (turn === undefined) return
@@ -100,6 +113,7 @@ export class ThreadRoute implements ThreadObserver {
   onEnd(cause: ConnectionError): void {
     this.end ??= cause
     this.notBegun(cause)
+    for (const { begun } of this.queued.values()) Deferred.doneUnsafe(begun, Exit.fail(cause))
     this.becomeIdle()
     for (const turn of this.turns.values()) turn.onEnd(cause)
     this.onReadEnd()
@@ -187,6 +201,7 @@ export class ThreadRoute implements ThreadObserver {
   // docs/codex-behaviour.md, "A thread is told to be idle right before its turn is completed". An idle thread
   // means that its turn is over, even if its end was not announced.
   private onStatus({ _tag, params }: Raw): void {
+    if (_tag === "thread/queue/changed") return this.onQueueChanged()
     if (_tag !== "thread/status/changed" && _tag !== "thread/closed") return
     const id = this.activeTurnId
     if (id === undefined || (_tag === "thread/status/changed" && !isQuiet(membersOf(params)["status"]))) return
@@ -195,6 +210,41 @@ export class ThreadRoute implements ThreadObserver {
       if (turn === undefined) this.calls.onQuiet(this, id)
       else if (!turn.isEnded) this.calls.onQuietTurn(turn)
     })
+  }
+
+  // Which message began a turn of the queue shows only after its beginning.
+  private findQueued(event: Raw, id: string, bytes: number): void {
+    if (event._tag === "turn/started") this.beginning = { id, event, bytes }
+    if (event._tag !== "item/started") return
+    const queued = this.queued.get(clientIdOf(membersOf(event.params)["item"]) ?? "")
+    if (queued === undefined || Deferred.isDoneUnsafe(queued.begun)) return
+    const { beginning } = this
+    const turn = this.openQueued(queued, id)
+    if (beginning?.id === id && turn.frames === 0) turn.onNotification(beginning.event, beginning.bytes)
+    this.batch.defer(() => Deferred.doneUnsafe(queued.begun, Exit.succeed(turn)))
+  }
+
+  private openQueued({ options }: Queued, id: string): TurnState {
+    const other = this.turns.get(id)
+    // A start of ours that is outstanding has opened it, or was answered with it because its message went there.
+    if (other !== undefined && other.options.clientId !== undefined) {
+      this.forget(other)
+      if (other.handles > 0) other.onEnd(this.joinedQueued(id))
+    }
+    const turn = this.open(id, options)
+    turn.handles++
+    turn.verdict ??= options.refuse?.(this.heldBy(id))
+    return turn
+  }
+
+  private joinedQueued(activeTurnId: string): ThreadBusy {
+    return new ThreadBusy({ threadId: this.threadId, activeTurnId, delivered: true })
+  }
+
+  private onQueueChanged(): void {
+    const { queueChange } = this
+    this.queueChange = undefined
+    if (queueChange !== undefined) this.batch.defer(() => Deferred.doneUnsafe(queueChange, Exit.void))
   }
 
   private watch(event: Raw, id: string, turn: TurnState | undefined): void {
@@ -309,6 +359,34 @@ export class ThreadRoute implements ThreadObserver {
     return turn
   }
 
+  /** From now until `forgetQueued`, a turn that begins with this message is opened. */
+  expectQueued(options: Queued["options"]): Queued {
+    const queued: Queued = { options, begun: Deferred.makeUnsafe() }
+    this.queued.set(options.clientId, queued)
+    if (this.end !== undefined) Deferred.doneUnsafe(queued.begun, Exit.fail(this.end))
+    return queued
+  }
+
+  queuedWith(clientId: string): Queued | undefined {
+    return this.queued.get(clientId)
+  }
+
+  /** Opens the turn of a message whose beginning was not heard. */
+  beginQueued(queued: Queued, id: string): TurnState {
+    const turn = this.openQueued(queued, id)
+    Deferred.doneUnsafe(queued.begun, Exit.succeed(turn))
+    return turn
+  }
+
+  forgetQueued(clientId: string): void {
+    this.queued.delete(clientId)
+  }
+
+  /** Waits for the next change of the queue after this call. */
+  queueChanged(): Effect.Effect<void> {
+    return Deferred.await(this.queueChange ??= Deferred.makeUnsafe<void>())
+  }
+
   /** The error for callers that cannot start a turn now. */
   busy(activeTurnId: string): ThreadBusy {
     return new ThreadBusy({ threadId: this.threadId, activeTurnId, delivered: false })
@@ -337,6 +415,15 @@ export class ThreadRoute implements ThreadObserver {
 
   /** Returns the started turn and counts a handle on it. */
   claim(id: string, options: TurnStateOptions): TurnState {
+    const known = this.turns.get(id)
+    // The server took the message as steering of a turn of the queue.
+    if (known !== undefined && this.queued.has(known.options.clientId ?? "") && known.options !== options) {
+      const joined = new TurnState(this.threadId, id, options)
+      joined.handles++
+      joined.onEnd(this.joinedQueued(id))
+      this.giveUp(known)
+      return joined
+    }
     const turn = this.open(id, options)
     const taker = this.starting?.taker
     const active = this.turns.get(taker ?? id)
@@ -363,7 +450,7 @@ export class ThreadRoute implements ThreadObserver {
   }
 
   private forget(turn: TurnState): void {
-    this.turns.delete(turn.id)
+    if (this.turns.get(turn.id) === turn) this.turns.delete(turn.id)
     if (this.last === turn) this.last = undefined
     turn.subagents?.release()
   }

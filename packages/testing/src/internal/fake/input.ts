@@ -3,6 +3,7 @@ import type * as Received from "@effect-codex/protocol/Received"
 import type * as Sent from "@effect-codex/protocol/Sent"
 import type * as Schema from "effect/Schema"
 import * as Fs from "node:fs"
+import * as Refused from "./refused.ts"
 
 export const contentOf = (input: Sent.UserInput): Received.UserInput => {
   switch (input.type) {
@@ -126,4 +127,15 @@ export const modelContent = (input: ReadonlyArray<Received.UserInput>): Readonly
         return []
     }
   })
+}
+
+export const check = (input: ReadonlyArray<Sent.UserInput>): Refused.Refused | undefined => {
+  let actual = 0
+  for (const item of input) {
+    if (item.type === "text") actual += [...item.text].length
+    if (item.type === "image" && "url" in item && /^https?:/.test(item.url)) {
+      return Refused.invalidRequest(remoteImage)
+    }
+  }
+  return Refused.tooLong(actual)
 }

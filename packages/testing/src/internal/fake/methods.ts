@@ -6,7 +6,6 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
 import * as Json from "../json.ts"
 import * as Agents from "./agents.ts"
 import * as Carried from "./carried.ts"
@@ -19,19 +18,19 @@ import * as Models from "./models.ts"
 import { page } from "./page.ts"
 import type { Method } from "./params.ts"
 import * as PlanMode from "./planMode.ts"
+import * as QueueMethods from "./queueMethods.ts"
 import * as Refused from "./refused.ts"
-import { type Engine, messageOf, steer } from "./running.ts"
+import { messageOf, steer } from "./running.ts"
+import * as SampleMethods from "./sampleMethods.ts"
 import * as Search from "./search.ts"
 import * as Turn from "./turn.ts"
 import * as TurnSettings from "./turnSettings.ts"
-import { begin } from "./turnStart.ts"
+import { begin, type Beginning, warnOfModel } from "./turnStart.ts"
 import { tellUsage } from "./usage.ts"
 
-export interface Server extends Engine {
+export interface Server extends Beginning {
   /** MCP servers that fail to start for each new thread, with the reason. */
   readonly brokenMcpServers: { readonly [name: string]: string }
-  /** The scope in which turns run. */
-  readonly scope: Scope.Scope
 }
 
 type Handler<M extends Method> = (
@@ -42,7 +41,7 @@ type Handler<M extends Method> = (
   id: string | number
 ) => Effect.Effect<void, Refused.Refused>
 
-type Handlers = { readonly [M in Method]?: Handler<M> }
+export type Handlers = { readonly [M in Method]?: Handler<M> }
 
 const readOnly: Received.SandboxPolicy = { type: "readOnly", networkAccess: false }
 
@@ -372,31 +371,9 @@ const featuresOf = (config: unknown): Features => {
 // Input
 // =============================================================================
 
-const checkInput = (input: ReadonlyArray<Sent.UserInput>): Refused.Refused | undefined => {
-  let actual = 0
-  for (const item of input) {
-    if (item.type === "text") actual += [...item.text].length
-    if (item.type === "image" && "url" in item && /^https?:/.test(item.url)) {
-      return Refused.invalidRequest(Input.remoteImage)
-    }
-  }
-  return Refused.tooLong(actual)
-}
-
 // =============================================================================
 // The methods
 // =============================================================================
-
-const warnOfModel = ({ connection }: Server, thread: LoadedThread): void => {
-  const { model } = thread.stored.settings
-  if (Models.isKnown(model) || !thread.isSubscribed) return
-  connection.notify("warning", {
-    threadId: thread.stored.id,
-    message:
-      `Model metadata for \`${model}\` not found. Defaulting to fallback metadata; this can degrade performance ` +
-      "and cause issues."
-  })
-}
 
 const warnOfFeatures = ({ connection }: Server, { features, id }: StoredThread): void => {
   const names = [
@@ -835,7 +812,7 @@ export const handlers: Handlers = {
 
   "turn/start": Effect.fnUntraced(function*(server, params, reply) {
     const thread = yield* loaded(server, params.threadId)
-    const refused = checkInput(params.input) ?? checkProfile(params.permissions)
+    const refused = Input.check(params.input) ?? checkProfile(params.permissions)
     if (refused !== undefined) return yield* refused
     const settings = changed(thread.stored.settings, params)
     const isChanged = !isSame(settings, thread.stored.settings)
@@ -867,7 +844,7 @@ export const handlers: Handlers = {
         `expected active turn id \`${params.expectedTurnId}\` but found \`${running.stored.id}\``
       )
     }
-    const refused = checkInput(params.input)
+    const refused = Input.check(params.input)
     if (refused !== undefined) return yield* refused
     reply({ turnId: running.stored.id })
     const { additionalContext, responsesapiClientMetadata, responsesapiClientMetadataPatch } = params
@@ -899,5 +876,7 @@ export const handlers: Handlers = {
     reply({ data, nextCursor })
   }),
 
-  ...Login.handlers
+  ...Login.handlers,
+  ...QueueMethods.handlers,
+  ...SampleMethods.handlers
 }

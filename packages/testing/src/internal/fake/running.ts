@@ -24,6 +24,7 @@ export interface Engine {
   readonly startTurn: (thread: LoadedThread, message: Message, rootTurnId: string) => Effect.Effect<void>
 }
 
+/** A message of the user. */
 export interface Message {
   readonly input: ReadonlyArray<Received.UserInput>
   readonly clientId: string | null

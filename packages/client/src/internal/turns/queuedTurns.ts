@@ -1,0 +1,128 @@
+/** Follows the turns that the server starts with the messages of a thread's queue. */
+import * as Deferred from "effect/Deferred"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import type { ResumeError } from "../../CodexError.ts"
+import { QueuedMessageNotFound } from "../../CodexError.ts"
+import type { QueuedMessage } from "../../Queue.ts"
+import { internalsOf } from "../rpcInternals.ts"
+import { scopeEnded } from "../scopeEnded.ts"
+import * as StoredTurn from "./storedTurn.ts"
+import type { Queued, ThreadRoute } from "./threadRoute.ts"
+import type { Turns } from "./turns.ts"
+import type { TurnState, TurnStateOptions } from "./turnState.ts"
+import * as TurnStop from "./turnStop.ts"
+import * as TurnTelemetry from "./turnTelemetry.ts"
+import * as Watchdog from "./watchdog.ts"
+
+export interface FollowOptions extends Pick<TurnStateOptions, "handlers" | "refuse"> {
+  readonly clientId: string
+  /** How long the turn may be silent. Undefined: no limit. */
+  readonly stallTimeout: Duration.Duration | undefined
+}
+
+/** A message whose turn is followed until it ends, or until `stop`. */
+export interface Followed {
+  readonly route: ThreadRoute
+  readonly queued: Queued
+  readonly stop: Effect.Effect<void>
+}
+
+// Follows the turn whether or not somebody has a handle on it: its requests need handlers, and it must not run with
+// other settings than were asked for.
+const untilEnd = Effect.fnUntraced(function*(
+  turns: Turns,
+  { queued, route }: Pick<Followed, "queued" | "route">,
+  { refuse, stallTimeout }: FollowOptions
+) {
+  const { rpc } = turns
+  const turn = yield* Deferred.await(queued.begun)
+  yield* TurnTelemetry.follow(turn, turns.scope)
+  const stop = TurnStop.stop(turns, turn)
+  if (refuse !== undefined) yield* Effect.forkScoped(turn.endRefused(stop))
+  yield* Effect.forkScoped(
+    stallTimeout === undefined
+      ? Watchdog.askWhenSilent(rpc, turn)
+      : Watchdog.watch({ rpc, turn, stallTimeout, stop })
+  )
+  const exit = yield* Effect.exit(turn.awaitEnd)
+  if (turn.verdict?._tag === "SettingsNotApplied" && turn.handles === 1) {
+    internalsOf(rpc).report(`the turn of a queued message was stopped: ${turn.verdict.message}`)
+  }
+  route.release(turn)
+  return exit
+}, Effect.scoped)
+
+/**
+ * Follows the turn of a message from now on, in the layer's scope. A message that is followed already keeps its
+ * options.
+ */
+export const follow = Effect.fnUntraced(function*(
+  turns: Turns,
+  threadId: string,
+  options: FollowOptions
+): Effect.fn.Return<Followed, ReturnType<typeof scopeEnded>> {
+  if (turns.isClosed()) return yield* scopeEnded("layer")
+  const { stallTimeout: _, ...rest } = options
+  const scope = yield* Scope.fork(turns.scope)
+  const route = yield* Scope.provide(turns.threads.route(threadId), scope)
+  const known = route.queuedWith(options.clientId)
+  if (known !== undefined) {
+    yield* Scope.close(scope, Exit.void)
+    return { route, queued: known, stop: Effect.void }
+  }
+  const queued = route.expectQueued({
+    ...rest,
+    rpc: turns.rpc,
+    limits: turns.limits,
+    events: true,
+    maxUnreadBytes: undefined
+  })
+  const close = Effect.suspend(() => {
+    route.forgetQueued(options.clientId)
+    return Scope.close(scope, Exit.void)
+  })
+  yield* Effect.forkIn(Effect.ensuring(Effect.ignore(untilEnd(turns, { route, queued }, options)), close), turns.scope)
+  return { route, queued, stop: close }
+})
+
+/** How long a message that has left the queue may take to begin its turn. */
+const beginWithin = "5 seconds"
+
+/**
+ * Waits for the turn of a followed message.
+ *
+ * @param isQueued whether the message waits in the queue.
+ */
+export const await_ = (
+  turns: Turns,
+  { queued, route }: Followed,
+  message: QueuedMessage,
+  isQueued: Effect.Effect<boolean, ResumeError>
+): Effect.Effect<TurnState, ResumeError | QueuedMessageNotFound> => {
+  const begun = Deferred.await(queued.begun)
+  const look = (isLast: boolean): Effect.Effect<TurnState, ResumeError | QueuedMessageNotFound> =>
+    Effect.gen(function*() {
+      if (Deferred.isDoneUnsafe(queued.begun)) return yield* begun
+      const changed = route.queueChanged()
+      if (yield* isQueued) return yield* Effect.raceFirst(begun, Effect.andThen(changed, look(false)))
+      const stored = yield* StoredTurn.findByClientId(turns.rpc, route.threadId, message.clientId)
+      if (stored !== undefined && !Deferred.isDoneUnsafe(queued.begun)) {
+        const turn = route.beginQueued(queued, stored.id)
+        turn.settle(stored)
+        return turn
+      }
+      if (!isLast) {
+        // It has left the queue, and its turn may be about to begin.
+        return yield* Effect.raceFirst(begun, Effect.andThen(Effect.sleep(beginWithin), look(true)))
+      }
+      return yield* new QueuedMessageNotFound({
+        method: "thread/queue/list",
+        code: -32600,
+        detail: `queued submission not found: ${message.id}`
+      })
+    })
+  return look(false)
+}
