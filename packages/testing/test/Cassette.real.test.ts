@@ -153,6 +153,28 @@ describe("Cassette", () => {
       assert.notInclude(recordings[0], Os.homedir())
     }).pipe(Effect.provide(NodeServices.layer)))
 
+  it.live("replays a plan that is implemented in a fresh thread", () =>
+    Effect.gen(function*() {
+      const path = yield* newPath
+      const planned = Effect.gen(function*() {
+        const thread = yield* (yield* Codex.Codex).startThread()
+        const turn = yield* thread.turn("Plan.", { mode: "plan" })
+        const streamed = yield* Stream.mkString(turn.proposedPlan)
+        const implementation = yield* thread.implementPlan(streamed, { fresh: true })
+        const { finalResponse } = yield* implementation.result
+        const { finalResponse: after } = yield* thread.run("Go on.")
+        return [streamed, Option.getOrNull(finalResponse), Option.getOrNull(after)]
+      }).pipe(Effect.scoped)
+      const server = Layer.orDie(ScriptedCodex.layerTransport({
+        model: { answers: ["<proposed_plan>\n# Plan\n</proposed_plan>", "Done.", "Going on."] }
+      }))
+      const expected = ["# Plan\n", "Done.", "Going on."]
+      const recorded = yield* Effect.provide(planned, Cassette.layer(path, { mode: "record", server }))
+      assert.deepStrictEqual(recorded, expected)
+      const replayed = planned.pipe(Effect.tap(Cassette.verify), Effect.provide(Cassette.layer(path, {})))
+      assert.deepStrictEqual(yield* replayed, expected)
+    }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)))
+
   it.live("plays a cassette that is kept with the tests", () =>
     Effect.gen(function*() {
       const { asked, ...rest } = yield* session()

@@ -294,6 +294,33 @@ export const expectations: Record<string, Expectation> = {
     prints: "Blue."
   },
   "approvals: 6. Answer MCP servers (1)": { answers: ["There is none."], effect: status, prints: "completed" },
+  "control: Plan first, then implement (1)": {
+    answers: [
+      functionCall("request_user_input", {
+        questions: [{
+          id: "colour",
+          header: "Colour",
+          question: "Which?",
+          options: [{ label: "green", description: "As grass." }, { label: "Red", description: "As a rose." }]
+        }]
+      }),
+      text(["<proposed_plan>\n# Paint it green\n", "</proposed_plan>\n"]),
+      "Painted."
+    ],
+    effect: "example.program",
+    prints: "Painted."
+  },
+  "control: Plan first, then implement (2)": {
+    answers: ["Done.", "None."],
+    effect: `Effect.map(
+      Effect.flatMap(
+        Effect.flatMap(Codex.Codex, (codex) => codex.startThread()),
+        (thread) => example.implementAfresh(thread, "# Paint it")
+      ),
+      ({ finalResponse }) => finalResponse.value
+    )`,
+    prints: "None."
+  },
   "tools: Tools of your program (1)": {
     answers: [functionCall("lookup_ticket", { id: "T-17" }), "It is open."],
     effect: called,

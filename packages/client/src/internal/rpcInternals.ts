@@ -87,6 +87,8 @@ export interface RpcInternals {
   readonly settingsOf: (threadId: string) => Told | undefined
   /** The mode, the model and the effort that the thread's next turn begins with, as far as they are known. */
   readonly nextSettingsOf: (threadId: string) => Next
+  /** Tells that a thread is a fork of another, whose mode the model was told. */
+  readonly onForked: (threadId: string, fromId: string) => void
   /** The total tokens that a thread has used, as last reported by the server. */
   readonly tokensOf: (threadId: string) => number | undefined
 }
@@ -141,6 +143,7 @@ const derived = (rpc: Rpc): RpcInternals => ({
   startingMcpServers: () => [],
   settingsOf: () => undefined,
   nextSettingsOf: () => ({}),
+  onForked: () => {},
   tokensOf: () => undefined
 })
 

@@ -284,6 +284,18 @@ describe("the mode of a turn", () => {
   )
 
   real(
+    "is the default in a fork of a thread that plans, and the model is told so",
+    Effect.gen(function*() {
+      const thread = yield* newThread()
+      yield* enqueue(plan, "ok")
+      yield* thread.run("go", { mode: "plan" })
+      const fork = yield* thread.fork()
+      yield* fork.run("go")
+      assert.deepStrictEqual(modesIn(yield* lastRequest), [planning, acting])
+    })
+  )
+
+  real(
     "ends before a goal, which codex does not pursue in plan mode, and leaves reviews and compactions alone",
     Effect.gen(function*() {
       const thread = yield* newThread()

@@ -136,6 +136,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     startingMcpServers: (threadId) => state.link.mcpStartup.starting(threadId),
     settingsOf: settings.of,
     nextSettingsOf: settings.next,
+    onForked: settings.forked,
     tokensOf: totals.of
   })
 })

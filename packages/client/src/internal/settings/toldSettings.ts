@@ -24,6 +24,11 @@ export interface ToldSettings {
    * settings is told after the reply that accepts it".
    */
   readonly accepted: (params: unknown) => void
+  /**
+   * Takes in that a thread is a fork of another. It has the default mode, but the model was told of its source's:
+   * docs/codex-behaviour.md, "A mode holds for the turns that follow, also in the next process".
+   */
+  readonly forked: (threadId: string, fromId: string) => void
   /** What the next turn begins with: what the server reported, and the changes that it accepted since. */
   readonly next: (threadId: string) => Next
   readonly closed: (threadId: string) => void
@@ -125,6 +130,10 @@ export const make = (): ToldSettings => {
     const [oldest] = threads.keys()
     threads.delete(oldest!)
   }
+  const nextOf = (threadId: string): Next => {
+    const { accepted, told } = threads.get(threadId) ?? {}
+    return defined({ mode: told?.mode, model: told?.model, reasoningEffort: told?.reasoningEffort, ...accepted })
+  }
   return {
     of: (threadId) => threads.get(threadId)?.told,
     updated: (threadId, params, now) => {
@@ -146,15 +155,12 @@ export const make = (): ToldSettings => {
       if (!Predicate.isString(threadId) || known === undefined) return
       threads.set(threadId, { ...known, accepted: { ...known.accepted, ...ofUpdate(params) } })
     },
-    next: (threadId) => {
-      const { accepted, told } = threads.get(threadId) ?? {}
-      return defined({
-        mode: told?.mode,
-        model: told?.model,
-        reasoningEffort: told?.reasoningEffort,
-        ...accepted
-      })
+    forked: (threadId, fromId) => {
+      const { mode } = nextOf(fromId)
+      const known = threads.get(threadId)
+      if (mode !== undefined && known !== undefined) threads.set(threadId, { ...known, accepted: { mode } })
     },
+    next: nextOf,
     closed: (threadId) => void threads.delete(threadId)
   }
 }

@@ -12,7 +12,7 @@ import { type Members, membersOf } from "../protocol/peek.ts"
 import { withoutMeaning } from "../protocol/rpcErrors.ts"
 import { call, using } from "../protocol/uses.ts"
 import { nameRequired } from "../rpc/mcpStartup.ts"
-import type { Rpc } from "../rpcInternals.ts"
+import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import * as Held from "../settings/heldSettings.ts"
 import { allSent, defined } from "../settings/settings.ts"
 import { threadParams } from "../settings/threadParams.ts"
@@ -227,6 +227,7 @@ export const fork = Effect.fnUntraced(function*(
     request,
     Effect.fnUntraced(function*(reply) {
       const { id } = reply
+      internalsOf(rpc).onForked(id, threadId)
       const source = opened.get(threadId)
       const { baseInstructions, [Untold.developer]: instructions } = source
       if (Untold.differing(untold, source).includes(Untold.developer) && (yield* hasTurn(rpc, id, true))) {
