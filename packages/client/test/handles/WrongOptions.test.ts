@@ -66,7 +66,9 @@ const ofTurn: ReadonlyArray<readonly [option: string, value: unknown]> = [
   ["metadata", { trace: 5 }],
   ["outputSchema", 5],
   ["whenBusy", "x"],
-  ["maxUnreadBytes", "x"]
+  ["maxUnreadBytes", "x"],
+  ["mode", "x"],
+  ["mode", null]
 ]
 
 const calls = (
@@ -91,6 +93,11 @@ const cases: ReadonlyArray<Case> = [
   ...calls("fork", ofThread, ({ thread }, options) => thread.fork(options)),
   ...calls("run", ofTurn, ({ thread }, options) => thread.run("go", options)),
   ...calls("turn", ofTurn, ({ thread }, options) => thread.turn("go", options)),
+  ...calls(
+    "implementPlan",
+    [...ofTurn, ["mode", "plan"], ["fresh", 5]],
+    ({ thread }, options) => thread.implementPlan("plan", options)
+  ),
   ...calls("updateSettings", [["sandbox", "x"], ["approvalMode", 5], ["cwd", 5], ["effort", 5], ["environments", 5]], (
     { thread },
     options
@@ -130,6 +137,13 @@ const cases: ReadonlyArray<Case> = [
   ["run: output 5", "output", ({ thread }) => thread.run("go", { output: wrong(5) })],
   ["run: output null", "output", ({ thread }) => thread.run("go", { output: wrong(null) })],
   ["run: repair \"x\"", "repair", ({ thread }) => thread.run("go", { output: Schema.Struct({}), repair: wrong("x") })],
+  ["implementPlan: 5", "plan", ({ thread }) => thread.implementPlan(wrong(5))],
+  ["implementPlan: output 5", "output", ({ thread }) => thread.implementPlan("plan", { output: wrong(5) })],
+  [
+    "implementPlan: fresh { sandbox: 5 }",
+    "sandbox",
+    ({ thread }) => thread.implementPlan("plan", { fresh: { sandbox: wrong(5) } })
+  ],
   ["review: 5", /^params of review/, ({ thread }) => thread.review(wrong(5))],
   ["startGoal: 5", "objective", ({ thread }) => thread.startGoal(wrong(5))],
   ["setName: 5", /^params of thread\/name/, ({ thread }) => thread.setName(wrong(5))],
