@@ -308,7 +308,7 @@ export const expectations: Record<string, Expectation> = {
       "Painted."
     ],
     effect: "example.program",
-    prints: "Painted."
+    prints: "# Paint it green\n\nPainted."
   },
   "control: Plan first, then implement (2)": {
     answers: ["Done.", "None."],
