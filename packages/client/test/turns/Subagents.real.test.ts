@@ -302,7 +302,7 @@ describe("the subagents of a turn", () => {
 })
 
 describe("what a subagent asks", () => {
-  const asking: Codex.StartThreadOptions = { sandbox: Sandbox.readOnly, approvalMode: ApprovalMode.untrusted }
+  const asking: Codex.StartThreadOptions = { sandbox: Sandbox.workspaceWrite, approvalMode: ApprovalMode.untrusted }
 
   {
     const touch = (file: string) => ScriptedModel.exec(`touch ${file}`)
