@@ -398,7 +398,9 @@ const rpcAdvice = {
  */
 export class RpcError extends TaggedError<RpcError>("@effect-codex/client/CodexError/RpcError")("RpcError", rpcFields) {
   override get message(): string {
-    const advice = ServerTexts.isOutOfDescriptors(this.detail) ? ServerTexts.descriptorsAdvice : rpcAdvice[this.reason]
+    const advice = ServerTexts.isOutOfDescriptors(this.detail)
+      ? ServerTexts.descriptorsAdvice
+      : ServerTexts.adviceOn(this.method, this.detail) ?? rpcAdvice[this.reason]
     return `${rpcMessage(this)} ${advice}`
   }
   get reason(): "invalidRequest" | "methodNotFound" | "invalidParams" | "internal" | "parse" | "unexpected" {
@@ -1186,6 +1188,166 @@ export class AskFailed extends TaggedError<AskFailed>("@effect-codex/client/Code
 }
 
 // =============================================================================
+// Workspace
+// =============================================================================
+
+const fileAdvice = {
+  notFound: "Check the path. The folder of a new file must exist.",
+  permissionDenied: "The user that codex runs as may not do this.",
+  alreadyExists: "Remove it first, or choose another path.",
+  notFolder: "Name a folder. All parts of the path but the last must be folders.",
+  notFile: "It is a folder or a device. List a folder, and copy it with `recursive: true`.",
+  notEmpty: "Remove what is in the folder first, or pass `recursive: true`.",
+  readOnly: "The file system is read-only.",
+  noSpace: "Make space on the server's machine, then try again.",
+  tooLarge: "Read a part of it with a command, such as `head -c`.",
+  notText: "Read its bytes with `readFile`.",
+  other: "The operating system of the server's machine refused it."
+} as const
+
+/**
+ * The operating system of the server's machine refused what a program wanted to do with a file or a folder.
+ *
+ * | `reason` | |
+ * | --- | --- |
+ * | `notFound` | the path, or the folder of a new file, does not exist |
+ * | `permissionDenied` | the user that codex runs as may not do it |
+ * | `alreadyExists` | the path exists, and the call creates it |
+ * | `notFolder` | a folder is needed, also as a part of the path |
+ * | `notFile` | a file is needed, and the path is a folder or a device |
+ * | `notEmpty` | the folder has entries, and `recursive` is not set |
+ * | `readOnly` | the file system is read-only |
+ * | `noSpace` | the disk or the quota is full |
+ * | `tooLarge` | the server reads files of at most 512 MiB |
+ * | `notText` | `readText` found bytes that are not UTF-8 |
+ * | `other` | any other error of the operating system; see `osError` |
+ *
+ * **Example** (A file that need not exist)
+ *
+ * ```ts
+ * import { Workspace } from "@effect-codex/client"
+ * import { Effect, Option } from "effect"
+ *
+ * export const readIfThere = Effect.fn("readIfThere")(function*(path: string) {
+ *   const workspace = yield* Workspace.Workspace
+ *   return yield* workspace.readText(path).pipe(
+ *     Effect.asSome,
+ *     Effect.catchIf(
+ *       (error) => error._tag === "FileError" && error.reason === "notFound",
+ *       () => Effect.succeed(Option.none<string>())
+ *     )
+ *   )
+ * })
+ * ```
+ *
+ * @see {@link CommandError} for commands
+ * @category workspace
+ * @since 0.1.0
+ */
+export class FileError extends TaggedError<FileError>("@effect-codex/client/CodexError/FileError")("FileError", {
+  reason: Schema.Literals([
+    "notFound",
+    "permissionDenied",
+    "alreadyExists",
+    "notFolder",
+    "notFile",
+    "notEmpty",
+    "readOnly",
+    "noSpace",
+    "tooLarge",
+    "notText",
+    "other"
+  ]),
+  /** The method of the request, such as `fs/readFile`. */
+  method: Schema.String,
+  /** The path of the call; of a copy, the source. */
+  path: Schema.String,
+  /** Where a copy should go. Absent for other calls. */
+  destination: Schema.optionalKey(Schema.String),
+  /** The server's text. */
+  detail: Schema.String,
+  /** The number of the error in the server's operating system: `errno` on Unix. */
+  osError: Schema.optionalKey(Schema.Number)
+}) {
+  override get message(): string {
+    const paths = this.destination === undefined ? this.path : `${this.path} to ${this.destination}`
+    return `${this.method} failed for ${paths}: ${sentence(this.detail)} ${fileAdvice[this.reason]}`
+  }
+  readonly isRetryable = false
+}
+
+const commandAdvice = {
+  notFound: "Check that the program is on the PATH of the server, and that `cwd` exists.",
+  permissionDenied: "Check that the file is a program, and that the user that codex runs as may run it.",
+  notStarted: "The stderr of codex may say more.",
+  ended: "Look at `exit` for how it ended.",
+  stdinClosed: "Start it with `stdin: true`, and write before `closeStdin`.",
+  noTerminal: "Start it with `terminal: true`.",
+  unread: "Read faster, raise `maxUnreadBytes`, or limit the output with `maxOutputBytes`. The command itself goes on."
+} as const
+
+/**
+ * A command could not be started, or a call on a running command does not fit its state. A command that exits with a
+ * code other than 0 is no error.
+ *
+ * | `reason` | |
+ * | --- | --- |
+ * | `notFound` | the program, or the folder `cwd`, does not exist. In a sandbox a missing program exits with code 101 |
+ * | `permissionDenied` | the file is not executable |
+ * | `notStarted` | the operating system did not start it for another reason |
+ * | `ended` | the command has ended: nothing can be written, and no terminal resized |
+ * | `stdinClosed` | its stdin is closed, or was never open |
+ * | `noTerminal` | it has no terminal to resize |
+ * | `unread` | more than `maxUnreadBytes` of its output were unread; only that stream ends |
+ *
+ * @see {@link FileError} for files
+ * @category workspace
+ * @since 0.1.0
+ */
+export class CommandError
+  extends TaggedError<CommandError>("@effect-codex/client/CodexError/CommandError")("CommandError", {
+    reason: Schema.Literals([
+      "notFound",
+      "permissionDenied",
+      "notStarted",
+      "ended",
+      "stdinClosed",
+      "noTerminal",
+      "unread"
+    ]),
+    /** The program, without its arguments, which may contain secrets. */
+    program: Schema.String,
+    /** What went wrong, as a sentence. */
+    detail: Schema.String,
+    /** The number of the error in the server's operating system: `errno` on Unix. */
+    osError: Schema.optionalKey(Schema.Number)
+  })
+{
+  override get message(): string {
+    return `Command ${this.program} (${this.reason}): ${sentence(this.detail)} ${commandAdvice[this.reason]}`
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * The errors of a call on a file of the server's machine.
+ *
+ * @see {@link FileError}
+ * @category models
+ * @since 0.1.0
+ */
+export type FileCallError = CallError | FileError
+
+/**
+ * The errors of a command on the server's machine.
+ *
+ * @see {@link CommandError}
+ * @category models
+ * @since 0.1.0
+ */
+export type CommandCallError = CallError | CommandError
+
+// =============================================================================
 // All
 // =============================================================================
 
@@ -1226,6 +1388,8 @@ export type CodexError =
   | OutputInvalid
   | EventsOverflow
   | AskFailed
+  | FileError
+  | CommandError
 
 /**
  * Whether a value is an error of this library.

@@ -24,5 +24,8 @@ const loaded = <A extends object>(load: () => Promise<A | undefined>): Effect.Ef
 /** The connection and the client together: a program that needs one nearly always needs the other. */
 export const implementation = loaded(() => import("./implementation.ts"))
 
+/** The workspace, which most programs do not need. */
+export const workspace = loaded(() => import("./workspace/workspace.ts"))
+
 /** The WebSocket, which most programs do not need. */
 export const webSocket = loaded(() => import("./wire/webSocket.ts"))

@@ -12,7 +12,8 @@ import type {
   Queue,
   Subagent,
   Thread,
-  Turn
+  Turn,
+  Workspace
 } from "@effect-codex/client"
 import type { Methods } from "@effect-codex/protocol"
 import type { Effect, Stream } from "effect"
@@ -163,6 +164,46 @@ type Waiting = { readonly wait: CodexError.LoginFailed | CodexError.ConnectionEr
 holds<Equal<Errors<Auth.ChatgptLogin>, Waiting>>()
 holds<Equal<Errors<Auth.DeviceCodeLogin>, Waiting>>()
 
+type FileCall = CodexError.FileCallError
+type CommandCall = CodexError.CommandCallError
+/** Of requests of whose reply nothing is used. */
+type Unanswered<E> = Exclude<E, CodexError.DecodeError>
+holds<
+  Equal<Errors<Workspace.Workspace["Service"]>, {
+    readonly readFile: FileCall
+    readonly readText: FileCall
+    readonly writeFile: Unanswered<FileCall>
+    readonly stat: FileCall
+    readonly list: FileCall
+    readonly createFolder: Unanswered<FileCall>
+    readonly remove: Unanswered<FileCall>
+    readonly copy: Unanswered<FileCall>
+    readonly watch: FileCall
+    readonly searchFiles: Call
+    readonly searchFilesLive: Unanswered<Call>
+    readonly exec: CommandCall
+    readonly run: CommandCall
+    readonly diffToRemote: Call
+  }>
+>()
+holds<
+  Equal<Errors<Workspace.Process>, {
+    readonly write: Unanswered<CommandCall>
+    readonly closeStdin: Unanswered<CommandCall>
+    readonly stdout: CommandCall
+    readonly stderr: CommandCall
+    readonly exit: CommandCall
+    readonly kill: Unanswered<Call>
+    readonly resize: Unanswered<CommandCall>
+  }>
+>()
+holds<
+  Equal<Errors<Workspace.FileSearch>, {
+    readonly search: Unanswered<Call>
+    readonly results: CodexError.ConnectionError
+  }>
+>()
+
 holds<Equal<ErrorsOf<typeof Elicitation.check>, Elicitation.ContentInvalid>>()
 holds<Equal<ErrorsOf<typeof Questions.check>, Questions.AnswersInvalid>>()
 
@@ -198,4 +239,5 @@ holds<
 >()
 holds<Equal<RequestErrors<"turn/settings/update">, CodexError.CallError | CodexError.ThreadNotFound>>()
 holds<Equal<RequestErrors<"turn/interrupt">, CodexError.TurnCallError | CodexError.DecodeError>>()
-holds<Equal<RequestErrors<"command/exec">, CodexError.RequestError>>()
+holds<Equal<RequestErrors<"command/exec">, CodexError.CallError>>()
+holds<Equal<RequestErrors<"plugin/list">, CodexError.RequestError>>()

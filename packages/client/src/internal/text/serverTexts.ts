@@ -289,3 +289,31 @@ export const plain = (detail: string): string => {
   const cut = line.length > longest ? `${beginning(line, longest)}…` : line
   return cut === "" || /[.!?…]$/.test(cut) ? cut : `${cut}.`
 }
+
+// =============================================================================
+// Files and commands
+// =============================================================================
+
+/** The number of an error of the server's operating system, at the end of a text: `(os error 2)`. */
+export const osErrorOf = (detail: string): number | undefined => {
+  const error = /\(os error (\d{1,9})\)$/.exec(detail.slice(-longest))
+  return error === null ? undefined : Number(error[1])
+}
+
+/** What the server refuses by itself, before it asks the operating system. */
+export const fileRefusal = (detail: string): "notFile" | "tooLarge" | undefined => {
+  const text = detail.slice(-longest)
+  if (text.endsWith(" is not a file") || text.startsWith("fs/copy requires recursive: true when")) return "notFile"
+  return text.startsWith("file is too large to read: ") ? "tooLarge" : undefined
+}
+
+export const isNotSpawned = (detail: string): boolean => detail.startsWith("failed to spawn command: ")
+
+/** Whether a command has ended, or has not begun. */
+export const isNotRunning = (detail: string): boolean => detail.startsWith("no active command/exec for process id ")
+
+/** Advice on a refusal that is better than the advice on its code. */
+export const adviceOn = (method: string, detail: string): string | undefined =>
+  method === "gitDiffToRemote" && detail.startsWith("failed to compute git diff to remote")
+    ? "The folder must be in a git repository, with a commit that is on one of its remotes."
+    : undefined
