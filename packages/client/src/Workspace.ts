@@ -282,8 +282,8 @@ export interface Process {
   /** {@link write} as a sink, which closes stdin at the end of the stream that is run into it. */
   readonly stdin: Sink.Sink<void, string | Uint8Array, never, Exclude<CommandCallError, DecodeError>>
   /**
-   * What the command writes to stdout, from the beginning. Ends with the command, and fails when `exit` fails. Each byte
-   * is delivered once: use one reader.
+   * What the command writes to stdout, from the beginning. Ends with the command, and fails when `exit` fails. Each
+   * byte is delivered once: use one reader.
    */
   readonly stdout: Stream.Stream<Uint8Array, CommandCallError>
   /** What the command writes to stderr, as {@link stdout}. Empty with a terminal. */

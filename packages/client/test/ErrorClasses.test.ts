@@ -85,6 +85,8 @@ const samples = {
   OutputInvalid: new CodexError.OutputInvalid({ ...of, text: null, issue: "There is none.", result }),
   AskFailed: new CodexError.AskFailed({ threadId: "t", detail: "sample failed: context window exceeded" }),
   EventsOverflow: new CodexError.EventsOverflow({ ...of, unreadBytes: 1 }),
+  FileError: new CodexError.FileError({ reason: "notFound", method: "fs/readFile", path: "/a", detail: "No." }),
+  CommandError: new CodexError.CommandError({ reason: "ended", program: "cat", detail: "It has ended." }),
   Refusal: new ServerRequests.Refusal({ message: "No." }),
   ContentInvalid: new Elicitation.ContentInvalid({ serverName: "s", issues: [{ field: "f", expected: "a number" }] }),
   AnswersInvalid: new Questions.AnswersInvalid({ issues: [{ questionId: "q", expected: "an option" }] }),

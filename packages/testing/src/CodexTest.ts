@@ -18,6 +18,7 @@ import type { Subagent } from "@effect-codex/client/Subagent"
 import type { StructuredOutput, Thread, TurnOptions } from "@effect-codex/client/Thread"
 import type { Turn } from "@effect-codex/client/Turn"
 import type { TurnResult } from "@effect-codex/client/TurnResult"
+import * as Workspace from "@effect-codex/client/Workspace"
 import * as Methods from "@effect-codex/protocol/Methods"
 import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
@@ -326,6 +327,47 @@ export const mockAuth = (members: Partial<Auth.Auth["Service"]>): Layer.Layer<Au
     rateLimitChanges: no("rateLimitChanges").stream,
     usage: no("usage").method,
     changes: no("changes").stream,
+    ...members
+  })
+}
+
+/**
+ * Mocks `Workspace` with the given members. Using any other member dies with its name, as in {@link mockCodex}. The
+ * files of a {@link FakeAppServer} need no mock; it runs no commands, though.
+ *
+ * **Example** (A command that fails)
+ *
+ * ```ts
+ * import { CodexTest } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const WorkspaceLive = CodexTest.mockWorkspace({
+ *   run: () => Effect.succeed({ exitCode: 1, stdout: "", stderr: "2 tests failed\n", isLimitReached: false })
+ * })
+ * ```
+ *
+ * @category mocks
+ * @since 0.1.0
+ */
+export const mockWorkspace = (
+  members: Partial<Workspace.Workspace["Service"]>
+): Layer.Layer<Workspace.Workspace> => {
+  const no = (name: keyof Workspace.Workspace["Service"]) => missing(`Workspace.${name}`, "mockWorkspace")
+  return Layer.succeed(Workspace.Workspace, {
+    readFile: no("readFile").method,
+    readText: no("readText").method,
+    writeFile: no("writeFile").method,
+    stat: no("stat").method,
+    list: no("list").method,
+    createFolder: no("createFolder").method,
+    remove: no("remove").method,
+    copy: no("copy").method,
+    watch: no("watch").streamMethod,
+    searchFiles: no("searchFiles").method,
+    searchFilesLive: no("searchFilesLive").method,
+    exec: no("exec").method,
+    run: no("run").method,
+    diffToRemote: no("diffToRemote").method,
     ...members
   })
 }

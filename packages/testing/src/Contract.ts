@@ -62,6 +62,7 @@ import * as Threads from "./internal/contract/threads.ts"
 import * as Tools from "./internal/contract/tools.ts"
 import * as Turns from "./internal/contract/turns.ts"
 import { normalize as normalizeFrames, recording, sketch as sketchFrames } from "./internal/contract/wire.ts"
+import * as Workspace from "./internal/contract/workspace.ts"
 
 // =============================================================================
 // Models
@@ -141,7 +142,8 @@ export const cases: ReadonlyArray<Case> = [
   ...Threads.cases,
   ...Plans.cases,
   ...Errors.cases,
-  ...Logins.cases
+  ...Logins.cases,
+  ...Workspace.cases
 ]
 
 /**

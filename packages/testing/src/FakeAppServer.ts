@@ -7,10 +7,11 @@
  *
  * The handshake; threads (start, resume, fork, read, list, search, name, archive, unarchive, delete, settings); turns
  * with their items and deltas; steering, interruption and changes of their settings; additional context and metadata;
- * commands and patches with their approvals; dynamic tools; questions to the user and requests for permissions (in
- * threads whose `config` enables `features.default_mode_request_user_input` and `features.request_permissions_tool`);
- * failures of the model; the list of models; logins with a key and in the browser. The cases of `Contract` compare it
- * with the real server: the frames, their order and the error texts are the same. Ids are the same in every run.
+ * commands and patches with their approvals; dynamic tools; files in memory with their changes; questions to the user
+ * and requests for permissions (in threads whose `config` enables `features.default_mode_request_user_input` and
+ * `features.request_permissions_tool`); failures of the model; the list of models; logins with a key and in the
+ * browser. The cases of `Contract` compare it with the real server: the frames, their order and the error texts are the
+ * same. Ids are the same in every run.
  *
  * **What it does not do**
  *
@@ -24,7 +25,8 @@
  *   and the tools of the models that codex knows), and MCP servers that start;
  * - accounts: external tokens, `Auth.usage`, and `Auth.rateLimits` of a ChatGPT login. Device codes are refused as by a
  *   server that does not support them;
- * - skills, plugins, projects, files, `command/exec`, and the rest of the protocol.
+ * - commands of the client (`Workspace.run` and `exec`), searches for files, the difference to the remote;
+ * - skills, plugins, projects, and the rest of the protocol.
  *
  * The fake does less than the real codex here, without an error:
  *
@@ -59,6 +61,7 @@ import * as Scope from "effect/Scope"
 import * as Stdio from "effect/Stdio"
 import * as Stream from "effect/Stream"
 import { Connection } from "./internal/fake/connection.ts"
+import * as Files from "./internal/fake/files.ts"
 import * as Home from "./internal/fake/home.ts"
 import * as Login from "./internal/fake/login.ts"
 import type { Server } from "./internal/fake/methods.ts"
@@ -179,6 +182,12 @@ export interface Options {
   readonly exec?: ((request: ExecRequest) => ExecResult | Effect.Effect<ExecResult>) | undefined
   /** The working directory of threads that name none. It need not exist. Default: `/workspace`. */
   readonly cwd?: string | undefined
+  /**
+   * The files of the server's machine at the beginning, by path, for the requests `fs/*` and the service `Workspace`.
+   * A relative path is below `cwd`. They are in memory: commands and patches of the model do not see or change them.
+   * Default: no file.
+   */
+  readonly files?: { readonly [path: string]: string | Uint8Array } | undefined
   /** The model of threads that name none. Default: `scripted-model`, as in `CodexHome`. */
   readonly defaultModel?: string | undefined
   /** Whether the model requires a login, as `account/read` reports it. Default: `false`, as in `CodexHome`. */
@@ -232,6 +241,7 @@ export const make = Effect.fnUntraced(function*(options: Options = {}): Effect.f
     model: options.defaultModel ?? "scripted-model",
     requiresOpenaiAuth: options.requiresOpenaiAuth ?? false
   })
+  Files.init(home, options.files ?? {})
   const exec = (request: ExecRequest): Effect.Effect<ExecResult> =>
     Effect.suspend(() => {
       const result = options.exec?.(request) ?? {}

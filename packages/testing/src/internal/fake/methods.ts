@@ -10,6 +10,7 @@ import * as Json from "../json.ts"
 import * as Agents from "./agents.ts"
 import * as Carried from "./carried.ts"
 import type { LoadedThread } from "./connection.ts"
+import * as Files from "./files.ts"
 import type { Settings, StoredThread, StoredTurn } from "./home.ts"
 import { environments, type Features, noTokens, readStateOf, threadOf, turnOf } from "./home.ts"
 import * as Input from "./input.ts"
@@ -876,6 +877,7 @@ export const handlers: Handlers = {
     reply({ data, nextCursor })
   }),
 
+  ...Files.handlers,
   ...Login.handlers,
   ...QueueMethods.handlers,
   ...SampleMethods.handlers
