@@ -24,11 +24,13 @@ import { readable } from "./internal/readable.ts"
 import * as results from "./internal/results.ts"
 import * as thread from "./internal/thread.ts"
 import { withoutSignal } from "./internal/withoutSignal.ts"
+import * as workspace from "./internal/workspace.ts"
 import type { Awaitable, CallOptions, Time } from "./Options.ts"
 import type { Readable } from "./Readable.ts"
 import type * as Received from "./Received.ts"
 import type { Page, ThreadSearchEvent } from "./Results.ts"
 import type { ForkThreadOptions, ResumeThreadOptions, StartThreadOptions, Thread } from "./Thread.ts"
+import type { Workspace } from "./Workspace.ts"
 
 /**
  * How to reconnect after a lost connection, and restart the process if this client started it.
@@ -198,6 +200,8 @@ export class Codex implements AsyncDisposable {
   readonly #host: Host
   /** Accounts and logins. */
   readonly auth: Auth
+  /** Files and commands on the machine of the app-server. */
+  readonly workspace: Workspace
   /** All notifications of the server, of all threads, from the start of the reading. */
   readonly notifications: Readable<ServerNotification>
   /** Anomalies as they happen, preceded by the last 16 warnings of the server. A slow reader loses the oldest. */
@@ -210,6 +214,7 @@ export class Codex implements AsyncDisposable {
   constructor(options: CodexOptions = {}) {
     this.#host = new Host(layer(options))
     this.auth = auth.make(this.#host)
+    this.workspace = workspace.make(this.#host)
     this.notifications = readable(
       this.#host,
       Stream.unwrap(Effect.map(AppServerRpc, (rpc) => rpc.notifications))

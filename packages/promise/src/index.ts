@@ -47,6 +47,16 @@ export type {
   ThreadStatus,
   UpdateSettingsOptions
 } from "@effect-codex/client/Thread"
+export type {
+  CommandExit,
+  CommandResult,
+  FileKind,
+  FileSearchResults,
+  FolderEntry,
+  FoundFile,
+  TerminalSize,
+  WatchEvent
+} from "@effect-codex/client/Workspace"
 export type { Model, ThreadItem } from "@effect-codex/protocol/Received"
 export * from "./Auth.ts"
 export * from "./Codex.ts"
@@ -63,3 +73,4 @@ export * from "./Subagent.ts"
 export * from "./Thread.ts"
 export * from "./Tools.ts"
 export * from "./Turn.ts"
+export * from "./Workspace.ts"

@@ -12,10 +12,13 @@ import type {
   Codex,
   CodexOptions,
   DeviceCodeLogin,
+  FileInfo,
+  FileSearch,
   Goal,
   Implementation,
   Page,
   PendingLogin,
+  Process,
   Queue,
   Readable,
   Subagent,
@@ -26,7 +29,8 @@ import type {
   TurnResult,
   TurnUsage,
   UnixSocketConnection,
-  WebSocketConnection
+  WebSocketConnection,
+  Workspace
 } from "@effect-codex/promise"
 import type { DateTime, Duration, Effect, Layer, Option, Redacted, Schema, Stream } from "effect"
 
@@ -49,6 +53,9 @@ type Plain<T> = [T] extends [Option.Option<infer A>] ? Plain<A> | undefined
   : [T] extends [Client.Queue.Queue] ? Queue
   : [T] extends [Client.Codex.Page<infer A>] ? Page<A>
   : [T] extends [Client.Codex.ThreadSearchEvent] ? ThreadSearchEvent
+  : [T] extends [Client.Workspace.FileInfo] ? FileInfo
+  : [T] extends [Client.Workspace.Process] ? Process
+  : [T] extends [Client.Workspace.FileSearch] ? FileSearch
   : [T] extends [Client.Auth.ChatgptLogin] ? ChatgptLogin
   : [T] extends [Client.Auth.DeviceCodeLogin] ? DeviceCodeLogin
   : T
@@ -89,6 +96,10 @@ none<Different<Client.Turn.Turn, Turn>>()
 none<Exclude<Different<Client.Subagent.Subagent, Subagent>, "nickname" | "path" | "prompt" | "role">>()
 none<Different<Client.Queue.Queue, Queue>>()
 none<Different<ClientAuth, Auth>>()
+none<Different<Client.Workspace.Workspace["Service"], Workspace>>()
+// `write` and `closeStdin` take the place of the sink.
+none<Exclude<Different<Client.Workspace.Process, Process>, "stdin">>()
+none<Different<Client.Workspace.FileSearch, FileSearch>>()
 none<Different<Client.Auth.PendingLogin, PendingLogin>>()
 
 none<MissingOptions<ClientCodex, Codex>>()
@@ -97,6 +108,7 @@ none<MissingOptions<Client.Turn.Turn, Turn>>()
 none<MissingOptions<Client.Subagent.Subagent, Subagent>>()
 none<MissingOptions<Client.Queue.Queue, Queue>>()
 none<MissingOptions<ClientAuth, Auth>>()
+none<MissingOptions<Client.Workspace.Workspace["Service"], Workspace>>()
 
 type Fields<T> = { readonly [K in keyof T]: Plain<T[K]> }
 holds<Equal<Fields<Client.Goal.Goal>, Fields<Goal>>>()
