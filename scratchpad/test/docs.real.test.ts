@@ -84,6 +84,7 @@ const examples = [
   "tools",
   "ai",
   "auth",
+  "workspace",
   "observability",
   "AGENTS"
 ].flatMap(examplesOf)

@@ -393,6 +393,17 @@ export const expectations: Record<string, Expectation> = {
     env: { CHATGPT_ACCESS_TOKEN: jwt, CHATGPT_ACCOUNT_ID: "ws-1" },
     prints: "logged out"
   },
+  "workspace: Files and commands of the server (1)": {
+    answers: [],
+    effect: "example.program",
+    prints: "notes.txt: buy milk"
+  },
+  "workspace: Files (1)": { answers: [], effect: "example.program", prints: "there is none: notFound" },
+  "workspace: Changes of files (1)": { answers: [], effect: "example.program", prints: "all passed" },
+  "workspace: Search (1)": { answers: [], effect: "example.program", prints: "src/Workspace.ts" },
+  "workspace: Run a command (1)": { answers: [], effect: "example.program", prints: "apple\npear" },
+  "workspace: Talk with a command (1)": { answers: [], effect: "example.program", prints: "42, 6 (0)" },
+  "workspace: Tests (1)": { answers: [], effect: "example.program", prints: "all passed, true" },
   "observability: Send it to a collector (1)": {
     answers: ["Hello!"],
     effect: "example.program",
