@@ -14,6 +14,7 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type * as ApprovalMode from "./ApprovalMode.ts"
 import type { AppServerRpc } from "./AppServerRpc.ts"
+import type { Budget } from "./Budget.ts"
 import type {
   CallError,
   DecodeError,
@@ -100,6 +101,11 @@ export interface ThreadSettings {
    * and a working subagent are also silent: allow for them. Default: the client's `stallTimeout`.
    */
   readonly stallTimeout?: Duration.Input | undefined
+  /**
+   * Limits what the turns and goals of this handle may spend together. It limits them beside the client's budget and
+   * the turn's own. A fork by `Thread.fork` shares it unless it is given another one. Default: no limit.
+   */
+  readonly budget?: Budget | undefined
 }
 
 /**
@@ -468,6 +474,8 @@ export interface Options {
   readonly stopGrace?: Duration.Input | undefined
   /** How long a turn may make no progress; see `StartThreadOptions.stallTimeout`. Default: no limit. */
   readonly stallTimeout?: Duration.Input | undefined
+  /** Limits what all turns and goals of the client may spend together. Default: no limit. */
+  readonly budget?: Budget | undefined
   /**
    * Whether to check, after the first thread has started, if anyone is logged in, and to log a warning if nobody is
    * and the model provider needs a login. The check is one additional request, which an older strict cassette lacks.

@@ -752,7 +752,7 @@ export type ResumeError = ThreadCallError | ThreadInUse | SettingsNotApplied
  * @category models
  * @since 0.1.0
  */
-export type TurnStartError = ResumeError | InputTooLarge | ThreadBusy
+export type TurnStartError = ResumeError | InputTooLarge | ThreadBusy | BudgetExceeded
 
 /**
  * The errors of `Thread.ask`.
@@ -1038,13 +1038,73 @@ export class TurnOutcomeUnknown
   readonly isRetryable = false
 }
 
+const limitNames = { modelCalls: "model calls", tokens: "tokens", cost: "cost" } as const
+
 /**
- * The errors of a turn that neither completed nor was interrupted.
+ * A budget of the turn is spent. Either the turn was refused before anything was sent (`turnId` and `result` are null),
+ * or it was interrupted, with its subagents, when a call of the model crossed the limit.
+ *
+ * @see {@link PriceUnknown}
+ * @category turns
+ * @since 0.1.0
+ */
+export class BudgetExceeded
+  extends TaggedError<BudgetExceeded>("@effect-codex/client/CodexError/BudgetExceeded")("BudgetExceeded", {
+    threadId: Schema.String,
+    /** Null if the turn did not start. */
+    turnId: Schema.NullOr(Schema.String),
+    /** The limit that is used up. */
+    limit: Schema.Literals(["modelCalls", "tokens", "cost"]),
+    /** What the budget allows. */
+    allowed: Schema.Number,
+    /** What was used of it, by everything that shares the budget. May be above `allowed` by the last call of the model. */
+    spent: Schema.Number,
+    /** What the turn did before it was interrupted. Null if it did not start. */
+    result: Schema.NullOr(PartialResult)
+  })
+{
+  override get message(): string {
+    const spent = `the budget allows ${this.allowed} (${limitNames[this.limit]}), and ${this.spent} is spent.`
+    return this.turnId === null
+      ? `A turn on thread ${this.threadId} was not started: ${spent} Give it another budget to go on.`
+      : `Turn ${this.turnId} was interrupted: ${spent} Start a new turn with another budget to go on.`
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * A budget limits the cost, and a call of the model was made by a model whose price is not known: codex rerouted the
+ * turn, or a subagent has a model of its own. The turn was interrupted.
+ *
+ * @see {@link BudgetExceeded}
+ * @category turns
+ * @since 0.1.0
+ */
+export class PriceUnknown
+  extends TaggedError<PriceUnknown>("@effect-codex/client/CodexError/PriceUnknown")("PriceUnknown", {
+    threadId: Schema.String,
+    turnId: Schema.String,
+    /** Null if the server did not report the model. */
+    model: Schema.NullOr(Schema.String),
+    /** What the turn did before it was interrupted. */
+    result: PartialResult
+  })
+{
+  override get message(): string {
+    return `Turn ${this.turnId} was interrupted: its budget limits the cost, and \`Pricing\` has no price for ${
+      this.model === null ? "the model that answered" : `the model ${this.model}, which answered`
+    }. Add the price, then start a new turn.`
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * The errors of a turn that neither completed nor was interrupted by somebody.
  *
  * @category models
  * @since 0.1.0
  */
-export type TurnEndError = TurnFailed | TurnStalled | TurnOutcomeUnknown
+export type TurnEndError = TurnFailed | TurnStalled | TurnOutcomeUnknown | BudgetExceeded | PriceUnknown
 
 /**
  * The thread is already running a turn. A thread runs one turn at a time.

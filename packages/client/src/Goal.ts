@@ -8,7 +8,16 @@ import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import type { CallError, ResumeError, ThreadBusy, ThreadNotFound, TurnEndError, TurnInterrupted } from "./CodexError.ts"
+import type { Budget } from "./Budget.ts"
+import type {
+  BudgetExceeded,
+  CallError,
+  ResumeError,
+  ThreadBusy,
+  ThreadNotFound,
+  TurnEndError,
+  TurnInterrupted
+} from "./CodexError.ts"
 import type * as Received from "./Received.ts"
 import type { Turn } from "./Turn.ts"
 import type { TurnResult } from "./TurnResult.ts"
@@ -55,6 +64,12 @@ export interface ResumeGoalOptions {
    * `stallTimeout`, else the client's, else no limit.
    */
   readonly stallTimeout?: Duration.Input | undefined
+  /**
+   * Limits what the goal may spend, over all its turns and with their subagents, beside the budgets of the thread and
+   * the client. When it is spent, the goal is paused, its turn is interrupted, and the handle fails with
+   * `BudgetExceeded`. Unlike `tokenBudget`, the server knows nothing of it. Default: only theirs.
+   */
+  readonly budget?: Budget | undefined
 }
 
 /**
@@ -118,6 +133,7 @@ export interface Goals {
    * - `InvalidArgument`, before any request, when the trimmed objective is empty or longer than 4,000 characters
    *   (Unicode code points; a rule of the server and of the Python SDK), and for an ephemeral thread, which cannot
    *   have a goal
+   * - `BudgetExceeded`, before any request, when a budget is spent
    * - `ThreadBusy` when a turn or another goal of the thread is running; its `activeTurnId` is empty if it is unknown
    * - `ThreadNotFound` when the server has not loaded the thread: it would store the goal and begin no turn
    * - the errors of `Codex.resumeThread`, when the thread must first be resumed
@@ -127,7 +143,7 @@ export interface Goals {
   readonly startGoal: (
     objective: string,
     options?: GoalOptions
-  ) => Effect.Effect<Turn, ResumeError | ThreadBusy, Scope.Scope>
+  ) => Effect.Effect<Turn, ResumeError | ThreadBusy | BudgetExceeded, Scope.Scope>
   /**
    * Runs `startGoal` to its end. Succeeds only if the last turn completed and no turn failed. Interrupting it pauses
    * the goal, interrupts the turn and waits a bounded time.
@@ -135,14 +151,14 @@ export interface Goals {
   readonly runGoal: (
     objective: string,
     options?: GoalOptions
-  ) => Effect.Effect<TurnResult, ResumeError | ThreadBusy | TurnEndError | TurnInterrupted>
+  ) => Effect.Effect<TurnResult, ResumeError | ThreadBusy | BudgetExceeded | TurnEndError | TurnInterrupted>
   /**
    * Continues the thread's goal, for instance after it was paused or interrupted. Otherwise works as `startGoal`.
    * Fails with `RpcError` when the thread has no goal.
    */
   readonly resumeGoal: (
     options?: ResumeGoalOptions
-  ) => Effect.Effect<Turn, ResumeError | ThreadBusy, Scope.Scope>
+  ) => Effect.Effect<Turn, ResumeError | ThreadBusy | BudgetExceeded, Scope.Scope>
   /** The thread's current goal on the server. Fails with `RpcError` for an ephemeral thread. */
   readonly goal: Effect.Effect<Option.Option<Goal>, CallError | ThreadNotFound>
   /** Lets the running turn end and starts no further turn. Fails with `RpcError` when the thread has no goal. */

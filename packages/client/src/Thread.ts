@@ -11,9 +11,11 @@ import type * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import type { ApprovalMode } from "./ApprovalMode.ts"
+import type { Budget } from "./Budget.ts"
 import type { ForkThreadOptions } from "./Codex.ts"
 import type {
   AskError,
+  BudgetExceeded,
   CallError,
   ConnectionError,
   DecodeError,
@@ -75,8 +77,8 @@ export type AdditionalContext = { readonly [source: string]: Sent.AdditionalCont
  * **Details**
  *
  * The server keeps these settings for the later turns of the thread, except `mode`, `outputSchema`,
- * `cyberAccessProgram`, `additionalContext`, `metadata`, `handlers`, `stallTimeout`, `whenBusy` and `maxUnreadBytes`.
- * An option that is left out stays as it is.
+ * `cyberAccessProgram`, `additionalContext`, `metadata`, `handlers`, `budget`, `stallTimeout`, `whenBusy` and
+ * `maxUnreadBytes`. An option that is left out stays as it is.
  *
  * @see {@link StructuredOutput} for a typed answer
  * @category options
@@ -136,6 +138,11 @@ export interface TurnOptions {
   readonly handlers?: Overrides | undefined
   /** How long this turn may go without progress. Default: the thread's. See `StartThreadOptions.stallTimeout`. */
   readonly stallTimeout?: Duration.Input | undefined
+  /**
+   * Limits what this turn may spend, with its subagents, beside the budgets of its thread and its client. A spent one
+   * fails with `BudgetExceeded`. Default: only theirs.
+   */
+  readonly budget?: Budget | undefined
   /**
    * What to do when a turn of the thread is already running.
    *
@@ -354,6 +361,7 @@ export interface Thread extends Goals, Plans {
      * - `ThreadBusy` while another turn or a goal of the thread runs: see `whenBusy`
      * - `InvalidArgument` and `InputTooLarge` for input and options that are known to be wrong before the turn starts
      * - `ThreadNotFound` once the thread was archived or deleted
+     * - `BudgetExceeded` when a budget is spent, before the turn starts or while it runs, and `PriceUnknown`
      * - `TurnFailed`, `TurnStalled` and `TurnOutcomeUnknown`, depending on how the turn ended
      * - `TurnInterrupted` when the turn was interrupted by a handle, a cancelled approval or another client
      * - `OutputInvalid` when the answer does not fit, only with `output`
@@ -398,14 +406,14 @@ export interface Thread extends Goals, Plans {
   readonly review: (
     target: Sent.ReviewTarget,
     options?: { readonly whenBusy?: "fail" | "queue" | undefined }
-  ) => Effect.Effect<Turn, ResumeError | ThreadBusy, Scope.Scope>
+  ) => Effect.Effect<Turn, ResumeError | ThreadBusy | BudgetExceeded, Scope.Scope>
   /**
    * Starts compacting the thread's history, which the server also does on its own when the context is full.
    * Compacting is a turn too.
    */
   readonly compact: (
     options?: { readonly whenBusy?: "fail" | "queue" | undefined }
-  ) => Effect.Effect<Turn, ResumeError | ThreadBusy, Scope.Scope>
+  ) => Effect.Effect<Turn, ResumeError | ThreadBusy | BudgetExceeded, Scope.Scope>
   /**
    * Asks the model a question about the thread, which leaves no trace: the history, the running turn and the thread's
    * usage stay as they are. Works while a turn runs, and then sees what the turn did so far. The question has at most

@@ -116,6 +116,11 @@ export interface TurnResult<out A = undefined> {
   readonly plan: Option.Option<string>
   readonly items: ReadonlyArray<Received.ThreadItem>
   readonly usage: Option.Option<TurnUsage>
+  /**
+   * What the turn and its subagents cost, by `Pricing`, in its unit: the sum over the calls of the model that `usage`
+   * counts, each with the model that answered. None if a call has no known price, or no usage was reported.
+   */
+  readonly cost: Option.Option<number>
   /** The decoded final answer of a run with a schema as `output`. */
   readonly output: A
 }

@@ -24,6 +24,7 @@ const result: TurnResult.TurnResult = {
   plan: Option.none(),
   items: [],
   usage: Option.none(),
+  cost: Option.none(),
   output: undefined
 }
 const rpc = { method: "turn/start", code: -32600, detail: "it said so.", data: { why: "this" } }
@@ -77,6 +78,14 @@ const samples = {
     result
   }),
   TurnOutcomeUnknown: new CodexError.TurnOutcomeUnknown({ ...of, detail: "It is gone.", result }),
+  BudgetExceeded: new CodexError.BudgetExceeded({
+    ...of,
+    limit: "modelCalls",
+    allowed: 2,
+    spent: 2,
+    result
+  }),
+  PriceUnknown: new CodexError.PriceUnknown({ ...of, model: "new", result }),
   ThreadBusy: new CodexError.ThreadBusy({ threadId: "thread-1", activeTurnId: "", delivered: false }),
   SettingsNotApplied: new CodexError.SettingsNotApplied({
     threadId: "thread-1",

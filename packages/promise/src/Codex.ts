@@ -8,6 +8,7 @@ import { AppServerRpc } from "@effect-codex/client/AppServerRpc"
 import type { TokensRequest } from "@effect-codex/client/Auth"
 import * as Client from "@effect-codex/client/Codex"
 import type { ConfigOverrides } from "@effect-codex/client/ConfigOverrides"
+import type { PerMillion } from "@effect-codex/client/Pricing"
 import type { ServerInfo } from "@effect-codex/client/ServerInfo"
 import type { ServerNotification } from "@effect-codex/client/ServerNotification"
 import type { ThreadInfo } from "@effect-codex/client/Thread"
@@ -15,6 +16,7 @@ import type { ClientRequests } from "@effect-codex/protocol/Methods"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Auth, ChatgptTokens } from "./Auth.ts"
+import type { Budget } from "./Budget.ts"
 import type { Handler, Handlers } from "./Handlers.ts"
 import type { Hooks } from "./Hooks.ts"
 import * as auth from "./internal/auth.ts"
@@ -94,6 +96,22 @@ export interface LogEntry {
 }
 
 /**
+ * Prices by model, each for a million tokens; or a function that returns the price of a call, or undefined if it does
+ * not know the model. The unit is yours. The library has no price list, because it would soon be out of date.
+ *
+ * **Details**
+ *
+ * The counts of a call contain each other: `inputTokens` includes `cachedInputTokens` and `cacheWriteInputTokens`, and
+ * `outputTokens` includes `reasoningOutputTokens`.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export type Prices =
+  | { readonly [model: string]: PerMillion }
+  | ((model: string, usage: Received.TokenUsageBreakdown) => number | undefined)
+
+/**
  * Options of the process, the connection and the client. All are optional.
  *
  * @category options
@@ -150,6 +168,10 @@ export interface CodexOptions {
   readonly stopGrace?: Time | undefined
   /** The longest time that a turn may make no progress. Default: no limit. */
   readonly stallTimeout?: Time | undefined
+  /** Limits what all turns and goals of the client may spend together. Default: no limit. */
+  readonly budget?: Budget | undefined
+  /** What the model's calls cost, for `cost` of results and for budgets that limit it. Default: no price is known. */
+  readonly pricing?: Prices | undefined
   /**
    * Whether to warn after the first thread starts if the provider requires a login and there is none. Default: true.
    */

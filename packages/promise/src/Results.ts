@@ -54,7 +54,16 @@ export interface TurnTiming {
 export interface TurnResult<A = undefined> extends
   Omit<
     EffectTurnResult<A>,
-    "error" | "startedAt" | "completedAt" | "duration" | "timing" | "model" | "finalResponse" | "plan" | "usage"
+    | "error"
+    | "startedAt"
+    | "completedAt"
+    | "duration"
+    | "timing"
+    | "model"
+    | "finalResponse"
+    | "plan"
+    | "usage"
+    | "cost"
   >
 {
   /** Why the turn failed; undefined unless it did. */
@@ -75,6 +84,11 @@ export interface TurnResult<A = undefined> extends
    */
   readonly plan: string | undefined
   readonly usage: TurnUsage | undefined
+  /**
+   * What the turn and its subagents cost, by the `pricing` of the client. Undefined if a call has no known price, or no
+   * usage was reported.
+   */
+  readonly cost: number | undefined
 }
 
 /**
@@ -137,8 +151,9 @@ export type ThreadSearchEvent =
   }
 
 /**
- * The partial result in a `TurnFailed`, `TurnInterrupted`, `TurnStalled`, `TurnOutcomeUnknown` or `OutputInvalid`: what
- * the turn did before it failed. Undefined for other errors.
+ * The partial result in a `TurnFailed`, `TurnInterrupted`, `TurnStalled`, `TurnOutcomeUnknown`,
+ * `BudgetExceeded`, `PriceUnknown` or `OutputInvalid`: what the turn did before it failed. Undefined for other errors,
+ * and for a `BudgetExceeded` of a turn that did not start.
  *
  * **Gotchas**
  *
@@ -163,7 +178,7 @@ export type ThreadSearchEvent =
  * @since 0.1.0
  */
 export const partialResult = (error: CodexError): TurnResult | undefined =>
-  "result" in error ? internal.turnResult(error.result) : undefined
+  "result" in error && error.result !== null ? internal.turnResult(error.result) : undefined
 
 /**
  * The time when the limit resets that caused a `TurnFailed` with the reason `usageLimit` or `rateLimit`. Undefined if

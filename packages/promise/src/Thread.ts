@@ -10,6 +10,7 @@ import type {
 } from "@effect-codex/client/Goal"
 import type { Input } from "@effect-codex/client/Input"
 import type * as Client from "@effect-codex/client/Thread"
+import type { Budget } from "./Budget.ts"
 import type { Handlers } from "./Handlers.ts"
 import type { CallOptions, Time } from "./Options.ts"
 import type { Implementation, ImplementPlanOptions } from "./Plan.ts"
@@ -29,6 +30,11 @@ interface Stallable extends CallOptions {
    * else no limit.
    */
   readonly stallTimeout?: Time | undefined
+  /**
+   * Limits what may be spent: by the turn, the goal, or all turns of the thread's handle together. All budgets that
+   * apply to a turn limit it: its own, its thread's and its client's. Default: no limit.
+   */
+  readonly budget?: Budget | undefined
 }
 
 /** @internal */
@@ -42,7 +48,7 @@ export interface ThreadExtras extends Stallable {
   readonly tools?: ReadonlyArray<Tool | ToolNamespace> | undefined
 }
 
-type Replaced = "handlers" | "tools" | "stallTimeout"
+type Replaced = "budget" | "handlers" | "tools" | "stallTimeout"
 
 /**
  * Options of `Codex.startThread`. Omitted options come from the server's configuration, except for `approvalMode`.
@@ -75,8 +81,8 @@ export interface ForkThreadOptions extends Omit<ClientCodex.ForkThreadOptions, R
 
 /**
  * Options of a turn. The server keeps them for the later turns of the thread, except for `outputSchema`,
- * `cyberAccessProgram`, `additionalContext`, `metadata`, `handlers`, `stallTimeout`, `whenBusy`, `maxUnreadBytes` and
- * `signal`.
+ * `cyberAccessProgram`, `additionalContext`, `metadata`, `handlers`, `budget`, `stallTimeout`, `whenBusy`,
+ * `maxUnreadBytes` and `signal`.
  *
  * @category options
  * @since 0.1.0
@@ -92,7 +98,7 @@ export interface TurnOptions extends Omit<Client.TurnOptions, Replaced>, Stallab
  * @category options
  * @since 0.1.0
  */
-export interface ResumeGoalOptions extends Omit<ClientResumeGoalOptions, "stallTimeout">, Stallable {}
+export interface ResumeGoalOptions extends Omit<ClientResumeGoalOptions, "budget" | "stallTimeout">, Stallable {}
 
 /**
  * Options of {@link Thread.startGoal} and {@link Thread.runGoal}. `tokenBudget` limits the tokens; the default is no
@@ -101,7 +107,7 @@ export interface ResumeGoalOptions extends Omit<ClientResumeGoalOptions, "stallT
  * @category options
  * @since 0.1.0
  */
-export interface GoalOptions extends Omit<ClientGoalOptions, "stallTimeout">, Stallable {}
+export interface GoalOptions extends Omit<ClientGoalOptions, "budget" | "stallTimeout">, Stallable {}
 
 interface WhenBusy extends CallOptions {
   /** What to do while another turn of the thread runs: reject with `ThreadBusy`, or wait for it. Default: `fail`. */

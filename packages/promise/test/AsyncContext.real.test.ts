@@ -199,6 +199,18 @@ const ofClient: { readonly [Path in Client]: Case } = {
       await rejection(codex.serverInfo())
     }
   },
+  ".pricing": {
+    act: async ({ model, open }, seen) => {
+      const pricing = () => {
+        seen()
+        return 1
+      }
+      const codex = given(() => open({ pricing }))
+      const thread = await codex.startThread()
+      await model.enqueue(ScriptedModel.reply(["done"], { usage: { input: 1 } }))
+      assert.strictEqual((await thread.run("Go.")).cost, 1)
+    }
+  },
   ".connect.token": {
     act: async ({ acquire, home, open }, seen) => {
       const file = join(home.path, "token")

@@ -44,6 +44,7 @@ const make = () => {
     plan: Option.none(),
     items: [],
     usage: Option.none(),
+    cost: Option.none(),
     output: undefined
   }
   return {

@@ -648,6 +648,7 @@ export const turnResult = (answer: Schema.Json, members?: Partial<TurnResult>): 
   plan: Option.none(),
   items: [],
   usage: Option.none(),
+  cost: Option.none(),
   output: undefined,
   ...members
 })

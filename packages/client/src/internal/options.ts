@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import { isBudget } from "../Budget.ts"
 import { InvalidArgument } from "../CodexError.ts"
 
 export interface Kind {
@@ -67,6 +68,7 @@ export const tools: Kind = {
   expected: "the result of DynamicTools.make",
   fits: (u) => Predicate.hasProperty(u, "specs") && Array.isArray(u.specs) && Predicate.hasProperty(u, "handler")
 }
+export const budget: Kind = { expected: "the result of Budget.make", fits: isBudget }
 export const oneOf = (...all: ReadonlyArray<string>): Kind => ({
   expected: all.map((one) => JSON.stringify(one)).join(" or "),
   fits: (u) => all.some((one) => one === u)
@@ -101,7 +103,7 @@ export const checkArgument = (argument: string, value: unknown, kind: Kind): Eff
 // The options of the calls
 // =============================================================================
 
-const ofThreadOrTurn = { handlers, stallTimeout: time }
+const ofThreadOrTurn = { budget, handlers, stallTimeout: time }
 
 export const ofThread: Kinds = {
   ...ofThreadOrTurn,
@@ -130,9 +132,9 @@ export const ofAsk: Kinds = { disableMcp: flag, effort: text, metadata: strings 
 
 export const ofQueued: Kinds = { metadata: strings, stallTimeout: time }
 
-export const ofGoal: Kinds = { maxUnreadBytes: countOrNone, stallTimeout: time, tokenBudget: count }
+export const ofGoal: Kinds = { budget, maxUnreadBytes: countOrNone, stallTimeout: time, tokenBudget: count }
 
-export const ofClient: Kinds = { checkLogin: flag, stallTimeout: time, stopGrace: time }
+export const ofClient: Kinds = { budget, checkLogin: flag, stallTimeout: time, stopGrace: time }
 
 export const ofProcess: Kinds = {
   args: texts,

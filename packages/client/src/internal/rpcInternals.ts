@@ -21,6 +21,12 @@ import { threadIdOf } from "./protocol/peek.ts"
 import type { Told } from "./settings/heldSettings.ts"
 import type { Next } from "./settings/toldSettings.ts"
 
+/** A turn that a subagent runs on a thread of its own. */
+export interface SubagentTurn {
+  readonly threadId: string
+  readonly turnId: string
+}
+
 /** Receives the notifications of one thread, or of no thread. Called by the reader; must not block or throw. */
 export interface ThreadObserver {
   /** `bytes` is the size of the frame, or 0 if unknown. */
@@ -37,8 +43,10 @@ export interface ThreadObserver {
   readonly onRestored?: (() => void) | undefined
   /** The handler of a request ended. The request belongs to the turn or to a subagent that works for it. */
   readonly onHandled?: ((turnId: string | undefined) => void) | undefined
+  /** The turn of a subagent that works for a turn of this thread begins or ends. */
+  readonly onSubagentRunning?: ((turnId: string, subagent: SubagentTurn, isRunning: boolean) => void) | undefined
   /** The tokens used so far by the turn of a subagent that works for a turn of this thread. */
-  readonly onSubagentUsage?: ((turnId: string, subagentTurnId: string, tokenUsage: unknown) => void) | undefined
+  readonly onSubagentUsage?: ((turnId: string, subagent: SubagentTurn, tokenUsage: unknown) => void) | undefined
   /** A turn of a subagent, which works for a turn of this thread, has started. Called for each of its turns. */
   readonly onSubagentTurn?: ((turnId: string, subagentThreadId: string, started: Raw) => void) | undefined
   /** The handlers for the requests of a turn, or of the thread when a request names no turn. */

@@ -37,6 +37,7 @@ const ofThread: ReadonlyArray<readonly [option: string, value: unknown]> = [
   ["tools", [1]],
   ["tools", "x"],
   ["stallTimeout", "x"],
+  ["budget", { modelCalls: 5 }],
   ["approvalMode", "foo"],
   ["sandbox", "read-only"],
   ["sandbox", 5],
@@ -52,6 +53,7 @@ const ofThread: ReadonlyArray<readonly [option: string, value: unknown]> = [
 const ofTurn: ReadonlyArray<readonly [option: string, value: unknown]> = [
   ["handlers", 5],
   ["stallTimeout", "x"],
+  ["budget", 5],
   ["approvalMode", "foo"],
   ["sandbox", "read-only"],
   ["cwd", 5],
@@ -110,11 +112,11 @@ const cases: ReadonlyArray<Case> = [
   ...calls("compact", [["whenBusy", 5]], ({ thread }, options) => thread.compact(options)),
   ...calls(
     "startGoal",
-    [["stallTimeout", "x"], ["tokenBudget", "x"], ["maxUnreadBytes", -1]],
+    [["stallTimeout", "x"], ["tokenBudget", "x"], ["maxUnreadBytes", -1], ["budget", 5]],
     ({ thread }, options) => thread.startGoal("go", options)
   ),
   ...calls("runGoal", [["tokenBudget", 0.5]], ({ thread }, options) => thread.runGoal("go", options)),
-  ...calls("resumeGoal", [["stallTimeout", "x"]], ({ thread }, options) => thread.resumeGoal(options)),
+  ...calls("resumeGoal", [["stallTimeout", "x"], ["budget", "x"]], ({ thread }, options) => thread.resumeGoal(options)),
   ...calls("read", [["includeTurns", 5]], ({ thread }, options) => thread.read(options)),
   ...calls(
     "turns",
@@ -193,7 +195,9 @@ describe("an option of a wrong type", () => {
       }).pipe(Effect.scoped, Effect.provide(FakeAppServer.layer())))
   }
 
-  for (const [name, value] of [["stopGrace", "x"], ["stallTimeout", "soon"], ["checkLogin", 5]] as const) {
+  for (
+    const [name, value] of [["stopGrace", "x"], ["stallTimeout", "soon"], ["checkLogin", 5], ["budget", 5]] as const
+  ) {
     it.effect(`${name} of a client is told by its first thread`, () =>
       Effect.gen(function*() {
         const error = invalidOf(yield* Effect.exit((yield* Codex.Codex).startThread()))

@@ -22,6 +22,7 @@ export const goalsOf = (turns: Turns.Turns, threadId: string) =>
     threadId,
     toWire,
     handlers: undefined,
+    spending: () => Effect.succeed({ budgets: [], price: () => undefined }),
     stallTimeout: undefined,
     ready: Effect.void,
     refuse: undefined,

@@ -58,8 +58,8 @@ holds<
   Equal<Errors<Thread.Thread>, {
     readonly run: CodexError.TurnStartError | CodexError.TurnEndError | CodexError.TurnInterrupted
     readonly turn: CodexError.TurnStartError
-    readonly review: CodexError.ResumeError | CodexError.ThreadBusy
-    readonly compact: CodexError.ResumeError | CodexError.ThreadBusy
+    readonly review: CodexError.ResumeError | CodexError.ThreadBusy | CodexError.BudgetExceeded
+    readonly compact: CodexError.ResumeError | CodexError.ThreadBusy | CodexError.BudgetExceeded
     readonly ask: ThreadCall | InUse | CodexError.AskFailed
     readonly read: ThreadCall
     readonly status: ThreadCall
@@ -75,13 +75,14 @@ holds<
     readonly updateSettings: ThreadCall | InUse
     readonly unsubscribe: Call
     readonly implementPlan: CodexError.TurnStartError
-    readonly startGoal: CodexError.ResumeError | CodexError.ThreadBusy
+    readonly startGoal: CodexError.ResumeError | CodexError.ThreadBusy | CodexError.BudgetExceeded
     readonly runGoal:
       | CodexError.ResumeError
       | CodexError.ThreadBusy
+      | CodexError.BudgetExceeded
       | CodexError.TurnEndError
       | CodexError.TurnInterrupted
-    readonly resumeGoal: CodexError.ResumeError | CodexError.ThreadBusy
+    readonly resumeGoal: CodexError.ResumeError | CodexError.ThreadBusy | CodexError.BudgetExceeded
     readonly goal: Call | CodexError.ThreadNotFound
     readonly pauseGoal: Call | CodexError.ThreadNotFound
     readonly clearGoal: Call | CodexError.ThreadNotFound

@@ -13,6 +13,7 @@ import * as Redacted from "effect/Redacted"
 import * as Schedule from "effect/Schedule"
 import type { CodexOptions, LogEntry, RestartOptions, WebSocketConnection } from "../Codex.ts"
 import * as Background from "./background.ts"
+import * as Budget from "./budget.ts"
 import { CallerContext, current, type Within } from "./callerContext.ts"
 import { fromAsync, overrides } from "./handlers.ts"
 import * as CodexHooks from "./hooks.ts"
@@ -39,6 +40,7 @@ const ofCodex: OptionKinds.Kinds = {
   hooks: OptionKinds.record,
   maxFrameBytes: OptionKinds.count,
   onLog: OptionKinds.callback,
+  pricing: OptionKinds.either(OptionKinds.callback, OptionKinds.record),
   restart: OptionKinds.either(OptionKinds.flag, OptionKinds.record)
 }
 
@@ -58,7 +60,7 @@ const ofConnect: OptionKinds.Kinds = {
 }
 
 const checked = Effect.fnUntraced(function*(options: CodexOptions) {
-  yield* OptionKinds.check(options, ofCodex)
+  yield* OptionKinds.check({ ...options, budget: Budget.clientOf(options.budget) }, ofCodex)
   const { connect, hooks, restart } = options
   yield* OptionKinds.check(hooks, CodexHooks.kinds)
   if (typeof restart === "object") yield* OptionKinds.check(restart, ofRestart)
@@ -104,8 +106,19 @@ export const layer = (
   const within = current()
   return Layer.unwrap(Effect.gen(function*() {
     yield* checked(options)
-    const { apiKey, chatgptTokens, connect, handlers, handlerTimeout, hooks, onLog, requestTimeout, restart, ...rest } =
-      options
+    const {
+      apiKey,
+      chatgptTokens,
+      connect,
+      handlers,
+      handlerTimeout,
+      hooks,
+      onLog,
+      pricing,
+      requestTimeout,
+      restart,
+      ...rest
+    } = Budget.withBudget(options)
     if (apiKey !== undefined && chatgptTokens !== undefined) {
       return yield* new InvalidArgument({ argument: "apiKey", detail: "pass `apiKey` or `chatgptTokens`, not both." })
     }
@@ -149,6 +162,7 @@ export const layer = (
           handlers === undefined ? {} : yield* Effect.provideService(overrides(handlers), CallerContext, within)
         ),
         hooks === undefined ? Layer.empty : CodexHooks.layer(within, hooks),
+        pricing === undefined ? Layer.empty : Budget.pricing(within, pricing),
         handlerTimeout === undefined ? Layer.empty : Layer.succeed(ServerRequests.HandlerTimeout, handlerTimeout),
         requestTimeout === undefined
           ? Layer.empty

@@ -26,6 +26,7 @@ export const turnResult = <A>(result: EffectTurnResult.TurnResult<A>): TurnResul
   model: Option.getOrUndefined(result.model),
   finalResponse: Option.getOrUndefined(result.finalResponse),
   plan: Option.getOrUndefined(result.plan),
+  cost: Option.getOrUndefined(result.cost),
   usage: Option.getOrUndefined(Option.map(result.usage, (usage) => ({
     ...usage,
     modelContextWindow: Option.getOrUndefined(usage.modelContextWindow),

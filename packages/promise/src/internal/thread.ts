@@ -4,9 +4,11 @@ import type { StructuredOutput, Thread as ClientThread } from "@effect-codex/cli
 import type { TurnResult as ClientTurnResult } from "@effect-codex/client/TurnResult"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import type { Budget } from "../Budget.ts"
 import type { Implementation, ImplementPlanOptions } from "../Plan.ts"
 import type { TurnResult } from "../Results.ts"
 import type { Thread, ThreadExtras, TurnOptions } from "../Thread.ts"
+import { withBudget } from "./budget.ts"
 import { CallerContext, output as outputWithin } from "./callerContext.ts"
 import { overrides } from "./handlers.ts"
 import type { Host } from "./host.ts"
@@ -20,7 +22,7 @@ import { withoutSignal } from "./withoutSignal.ts"
 
 /** Converts the options to those of the client. */
 export const settings = <O extends ThreadExtras>(options: O | undefined) => {
-  const { handlers, signal: _, tools: given, ...rest } = { ...options }
+  const { handlers, signal: _, tools: given, ...rest } = withBudget(options)
   return Effect.gen(function*() {
     yield* OptionKinds.check(options, OptionKinds.none)
     return {
@@ -30,6 +32,10 @@ export const settings = <O extends ThreadExtras>(options: O | undefined) => {
     }
   })
 }
+
+/** Left as it is if it is no object, for the client to refuse. */
+const goalOptions = <O extends { readonly budget?: Budget | undefined }>(options: O | undefined) =>
+  typeof options === "object" ? withBudget(options) : options
 
 export const make = (host: Host, thread: ClientThread): Thread => {
   function run<A>(input: Input, options: TurnOptions & StructuredOutput<A>): Promise<TurnResult<A>>
@@ -121,10 +127,11 @@ export const make = (host: Host, thread: ClientThread): Thread => {
       )
     },
     unsubscribe: (options) => host.run(thread.unsubscribe, options?.signal),
-    startGoal: (objective, options) => startTurn(host, thread.startGoal(objective, options), options?.signal),
+    startGoal: (objective, options) =>
+      startTurn(host, thread.startGoal(objective, goalOptions(options)), options?.signal),
     runGoal: (objective, options) =>
-      host.run(Effect.map(thread.runGoal(objective, options), results.turnResult), options?.signal),
-    resumeGoal: (options) => startTurn(host, thread.resumeGoal(options), options?.signal),
+      host.run(Effect.map(thread.runGoal(objective, goalOptions(options)), results.turnResult), options?.signal),
+    resumeGoal: (options) => startTurn(host, thread.resumeGoal(goalOptions(options)), options?.signal),
     goal: (options) =>
       host.run(
         Effect.map(thread.goal, (goal) => Option.getOrUndefined(Option.map(goal, results.goal))),

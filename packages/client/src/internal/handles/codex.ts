@@ -10,6 +10,7 @@ import * as ApprovalMode from "../../ApprovalMode.ts"
 import { AppServerRpc } from "../../AppServerRpc.ts"
 import type { Options, StartThreadOptions, ThreadSettings } from "../../Codex.ts"
 import { Codex } from "../../Codex.ts"
+import { Pricing } from "../../Pricing.ts"
 import { ServerFiles } from "../../ServerFiles.ts"
 import * as ServerRequests from "../../ServerRequests.ts"
 import * as OptionKinds from "../options.ts"
@@ -45,6 +46,8 @@ export const make = Effect.fnUntraced(function*(
     rpc,
     turns,
     stallTimeout: options?.stallTimeout,
+    budget: options?.budget,
+    price: yield* Pricing,
     toolCall,
     unheard: new Set<string>(),
     checkFolders,

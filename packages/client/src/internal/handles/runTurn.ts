@@ -3,6 +3,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
+import type { Budget } from "../../Budget.ts"
 import type { TurnEndError, TurnStartError } from "../../CodexError.ts"
 import { OutputInvalid, TurnInterrupted } from "../../CodexError.ts"
 import type { Input } from "../../Input.ts"
@@ -15,6 +16,7 @@ import * as Output from "../schemas/output.ts"
 import type { CheckFolders } from "../settings/folders.ts"
 import { defined, duration, turnSettings } from "../settings/settings.ts"
 import type { ToWire } from "../turns/inputItems.ts"
+import type { Spending } from "../turns/spending.ts"
 import { refuseSteer } from "../turns/startedTurns.ts"
 import * as StartRequest from "../turns/startRequest.ts"
 import type { Turns } from "../turns/turns.ts"
@@ -22,6 +24,9 @@ import type { StartOptions } from "../turns/turnStart.ts"
 import * as TurnStart from "../turns/turnStart.ts"
 import type { TurnState } from "../turns/turnState.ts"
 import * as TurnHandle from "./turnHandle.ts"
+
+/** The budgets of a turn, given its own, and the prices. */
+export type SpendingOf = (budget: Budget | undefined) => Effect.Effect<Spending>
 
 /** What a thread's handle needs to run turns. */
 interface Options {
@@ -31,6 +36,7 @@ interface Options {
   readonly handlers: Overrides | undefined
   /** How long a turn may be silent. Default: no limit. */
   readonly stallTimeout: Duration.Input | undefined
+  readonly spending: SpendingOf
   readonly checkFolders: CheckFolders
   readonly toWire: ToWire
 }
@@ -45,6 +51,7 @@ const startMessage = (
   const { checkFolders, handlers, stallTimeout, target, toWire, turns } = run
   return target.settings.inOrder(Effect.fnUntraced(function*(sent) {
     yield* OptionKinds.check(options, OptionKinds.ofTurn)
+    const spending = yield* run.spending(options?.budget)
     const given = yield* turnSettings(options ?? {})
     const items = yield* toWire(input)
     yield* checkFolders(options)
@@ -62,6 +69,7 @@ const startMessage = (
       maxUnreadBytes: options?.maxUnreadBytes,
       stallTimeout: yield* duration("stallTimeout", options?.stallTimeout ?? stallTimeout),
       onWait: sent,
+      spending,
       whenBusy: whenBusy !== "steer" ? whenBusy : {
         // What the running turn carries stays.
         message: {
@@ -76,7 +84,7 @@ const startMessage = (
 
 /** Starts a turn without a message. */
 const startOther = Effect.fnUntraced(function*(
-  { handlers, stallTimeout, target, toWire, turns }: Options,
+  { handlers, spending, stallTimeout, target, toWire, turns }: Options,
   request: StartRequest.StartRequest,
   options: { readonly whenBusy?: "fail" | "queue" | undefined } | undefined,
   rest: Pick<StartOptions, "onWait" | "refuse"> = {}
@@ -86,6 +94,7 @@ const startOther = Effect.fnUntraced(function*(
     events: true,
     handlers,
     maxUnreadBytes: undefined,
+    spending: yield* spending(undefined),
     stallTimeout: yield* duration("stallTimeout", stallTimeout),
     whenBusy: options?.whenBusy ?? "fail",
     ...rest

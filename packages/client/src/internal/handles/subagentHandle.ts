@@ -61,7 +61,7 @@ const handleOf = (
     usage,
     // Only a turn that this client starts, or watches for a stall, ends in one of these ways.
     result: Effect.suspend(() => state.turn.result).pipe(
-      Effect.catchTag(["SettingsNotApplied", "ThreadBusy", "TurnStalled"], Effect.die)
+      Effect.catchTag(["BudgetExceeded", "PriceUnknown", "SettingsNotApplied", "ThreadBusy", "TurnStalled"], Effect.die)
     ),
     interrupt: Effect.suspend(() => TurnStop.interrupt(turns, state.turn)).pipe(
       Effect.catchTag("ThreadBusy", Effect.die)

@@ -1,9 +1,11 @@
 /** Assembles a thread's handle. */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type { Budget } from "../../Budget.ts"
 import type { ForkThreadOptions, StartThreadOptions, ThreadSettings as Settings } from "../../Codex.ts"
 import type { CallError, SettingsNotApplied, ThreadCallError } from "../../CodexError.ts"
 import type { DynamicTools } from "../../DynamicTools.ts"
+import type { Price } from "../../Pricing.ts"
 import type { Handler, Overrides } from "../../ServerRequests.ts"
 import type { Thread } from "../../Thread.ts"
 import * as OptionKinds from "../options.ts"
@@ -16,6 +18,7 @@ import { type Opened, unstored } from "../settings/untoldSettings.ts"
 import * as Attachment from "../turns/attachment.ts"
 import type { ToWire } from "../turns/inputItems.ts"
 import * as OpenThread from "../turns/openThread.ts"
+import * as Spending from "../turns/spending.ts"
 import type { StartedTurns } from "../turns/startedTurns.ts"
 import type { Turns } from "../turns/turns.ts"
 import * as RunTurn from "./runTurn.ts"
@@ -30,6 +33,7 @@ export interface ThreadDefaults {
   readonly handlers: Overrides | undefined
   readonly tools: DynamicTools | undefined
   readonly stallTimeout: Duration.Input | undefined
+  readonly budget: Budget | undefined
   /** The settings that the thread was asked to hold. */
   readonly kept: Kept.Kept
   /** The configuration overrides that a new process resumes the thread with. */
@@ -41,6 +45,9 @@ interface Client {
   readonly rpc: Rpc
   readonly turns: Turns
   readonly stallTimeout: Duration.Input | undefined
+  readonly budget: Budget | undefined
+  /** The prices of the context that the client was made in. */
+  readonly price: Price
   /** Answers calls of tools that the thread's handle does not have. */
   readonly toolCall: Handler<"item/tool/call">
   /** Threads that this connection has unsubscribed from. */
@@ -63,7 +70,8 @@ export const defaultsOf = (
   config: unstored(options?.config),
   handlers: options?.handlers ?? source?.handlers,
   tools: options?.tools ?? source?.tools,
-  stallTimeout: options?.stallTimeout ?? source?.stallTimeout
+  stallTimeout: options?.stallTimeout ?? source?.stallTimeout,
+  budget: options?.budget ?? source?.budget
 })
 
 export const fork = Effect.fnUntraced(function*(
@@ -99,6 +107,7 @@ export const make = (
   const handlers = handlersOf(defaults, client)
   const stallTimeout = defaults.stallTimeout ?? client.stallTimeout
   const target = { rpc, threadId: id, settings, started, attachment }
+  const spending = (budget: Budget | undefined) => Spending.of(client.price, budget, defaults.budget, client.budget)
   const requests = ThreadRequests.make(rpc, id, () =>
     inBackground(
       Effect.catch(revive, (error) =>
@@ -108,7 +117,7 @@ export const make = (
     ))
   const handle: Thread = {
     id,
-    ...RunTurn.make({ turns, target, handlers, stallTimeout, checkFolders, toWire }),
+    ...RunTurn.make({ turns, target, handlers, spending, stallTimeout, checkFolders, toWire }),
     ...requests,
     queue: ThreadQueue.make({ turns, target, handlers, stallTimeout, toWire, events: requests.events }),
     ...ThreadAsk.make(rpc, id, attachment.loaded),
@@ -131,6 +140,7 @@ export const make = (
       threadId: id,
       toWire,
       handlers,
+      spending,
       stallTimeout,
       ready: Effect.andThen(subscribe, settings.enforce),
       refuse: settings.refuse,

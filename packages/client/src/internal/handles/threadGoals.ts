@@ -14,6 +14,7 @@ import * as GoalRun from "../turns/goalRun.ts"
 import type { GoalState } from "../turns/goalState.ts"
 import type { ToWire } from "../turns/inputItems.ts"
 import type { TurnState } from "../turns/turnState.ts"
+import type { SpendingOf } from "./runTurn.ts"
 import * as TurnHandle from "./turnHandle.ts"
 
 interface Options extends Pick<GoalRun.StartOptions, "ready" | "refuse" | "restore"> {
@@ -22,6 +23,7 @@ interface Options extends Pick<GoalRun.StartOptions, "ready" | "refuse" | "resto
   readonly toWire: ToWire
   /** Handlers for server requests during the goal's turns. Default: the client's handlers. */
   readonly handlers: Overrides | undefined
+  readonly spending: SpendingOf
   /** How long a goal may be silent. Default: no limit. */
   readonly stallTimeout: Duration.Input | undefined
 }
@@ -57,7 +59,7 @@ const checked = (objective: string, options: GoalOptions | undefined) => {
   return Effect.succeed({ objective: trimmed, ...defined({ tokenBudget }) })
 }
 
-export const make = ({ threadId, toWire, turns, ...options }: Options): Goals => {
+export const make = ({ spending: spendingOf, threadId, toWire, turns, ...options }: Options): Goals => {
   const { rpc } = turns
 
   const start = Effect.fnUntraced(function*(
@@ -66,8 +68,10 @@ export const make = ({ threadId, toWire, turns, ...options }: Options): Goals =>
     events: boolean
   ) {
     const stallTimeout = yield* duration("stallTimeout", goalOptions?.stallTimeout ?? options.stallTimeout)
+    const spending = yield* spendingOf(goalOptions?.budget)
     return yield* GoalRun.start(turns, threadId, params, {
       ...options,
+      spending,
       events,
       maxUnreadBytes: goalOptions?.maxUnreadBytes,
       stallTimeout

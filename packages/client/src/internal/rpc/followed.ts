@@ -3,6 +3,7 @@ import type { ServerNotifications } from "@effect-codex/protocol/Methods"
 import type * as Clock from "effect/Clock"
 import type { ReadBatch } from "../events/readBatch.ts"
 import { at, textAt } from "../protocol/peek.ts"
+import type { ThreadObserver } from "../rpcInternals.ts"
 import type { Router } from "../serverRequests/router.ts"
 import type { ServerRequestFibers } from "../serverRequests/serverRequestFibers.ts"
 import type { ToldSettings } from "../settings/toldSettings.ts"
@@ -59,6 +60,7 @@ export const make = (parts: {
   const turnCompleted = (threadId: string, params: unknown): void => {
     const turnId = textAt(at(params, "turn"), "id")
     if (turnId === undefined) return
+    subagentTurn(threadId, turnId, false)
     router.turnEnded(turnId)
     notices.turnEnded(turnId)
     batch.defer(() => serverRequests.turnEnded(threadId, turnId))
@@ -69,13 +71,31 @@ export const make = (parts: {
     // The turn's observer has already compared the usage with the previous total.
     totals.updated(threadId, usage)
     const turnId = textAt(params, "turnId")
-    const root = turnId === undefined ? undefined : router.rootOf(turnId)
-    if (root === undefined || root.threadId === threadId || turnId === undefined) return
-    for (const observer of fanOut.observersOf(root.threadId)) observer.onSubagentUsage?.(root.turnId, turnId, usage)
+    if (turnId === undefined) return
+    ofSubagent(threadId, turnId, (observer, rootId) => observer.onSubagentUsage?.(rootId, { threadId, turnId }, usage))
   }
+
+  /** Tells the observers of the turn that a subagent's turn works for. */
+  const ofSubagent = (
+    threadId: string,
+    turnId: string,
+    tell: (observer: ThreadObserver, rootId: string) => void
+  ): void => {
+    const root = router.rootOf(turnId)
+    if (root === undefined || root.threadId === threadId) return
+    for (const observer of fanOut.observersOf(root.threadId)) tell(observer, root.turnId)
+  }
+
+  const subagentTurn = (threadId: string, turnId: string, isRunning: boolean): void =>
+    ofSubagent(
+      threadId,
+      turnId,
+      (observer, rootId) => observer.onSubagentRunning?.(rootId, { threadId, turnId }, isRunning)
+    )
 
   const turnStarted = (threadId: string, params: unknown): void => {
     router.turnStarted(threadId, params)
+    subagentTurn(threadId, textAt(at(params, "turn"), "id") ?? "", true)
     notices.turnStarted(params)
     const turnId = textAt(at(params, "turn"), "id")
     const root = turnId === undefined ? undefined : router.rootOf(turnId)

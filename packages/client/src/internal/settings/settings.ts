@@ -74,6 +74,7 @@ export const turnSettings = Effect.fnUntraced(function*(
   const {
     additionalContext,
     approvalMode: _approvalMode,
+    budget: _budget,
     cwd,
     cyberAccessProgram,
     effort,

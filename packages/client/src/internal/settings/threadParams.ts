@@ -28,6 +28,7 @@ export const threadParams = Effect.fnUntraced(function*(options: ThreadSettings)
   const {
     approvalMode: _approvalMode,
     baseInstructions,
+    budget: _budget,
     config,
     cwd,
     developerInstructions,

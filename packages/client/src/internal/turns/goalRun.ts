@@ -9,7 +9,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
-import type { RequestError, ResumeError, ThreadCallError, TurnCallError } from "../../CodexError.ts"
+import type { BudgetExceeded, RequestError, ResumeError, ThreadCallError, TurnCallError } from "../../CodexError.ts"
 import { AppServerTimeout, InvalidArgument, ThreadBusy, ThreadNotFound } from "../../CodexError.ts"
 import { inOwnScope } from "../ownScope.ts"
 import { membersOf } from "../protocol/peek.ts"
@@ -17,6 +17,7 @@ import { call, using } from "../protocol/uses.ts"
 import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import { scopeEnded } from "../scopeEnded.ts"
 import { GoalState } from "./goalState.ts"
+import * as Spending from "./spending.ts"
 import * as StoredTurn from "./storedTurn.ts"
 import * as Terminals from "./terminals.ts"
 import { busyWithGoal } from "./threads.ts"
@@ -34,7 +35,9 @@ export type GoalParams = Pick<SetParams, "objective" | "tokenBudget">
 /** The part of {@link Turns} that a goal needs. */
 export type Running = Pick<Turns, "rpc" | "stopGrace" | "threads" | "limits">
 
-export interface StartOptions extends Omit<TurnStateOptions, "rpc" | "limits"> {
+export interface StartOptions extends Omit<TurnStateOptions, "rpc" | "limits" | "price"> {
+  /** The budgets of the goal, and the prices. */
+  readonly spending: Spending.Spending
   /** How long the goal may be silent. Undefined: no limit. */
   readonly stallTimeout: Duration.Duration | undefined
   /** Prepares the thread for the goal. */
@@ -252,19 +255,21 @@ export const start = Effect.fnUntraced(function*(
   threadId: string,
   params: GoalParams,
   startOptions: StartOptions
-): Effect.fn.Return<readonly [GoalState, TurnState], ResumeError | ThreadBusy, Scope.Scope> {
+): Effect.fn.Return<readonly [GoalState, TurnState], ResumeError | ThreadBusy | BudgetExceeded, Scope.Scope> {
   const { limits, rpc, threads } = running
-  const { ready, restore, stallTimeout, ...turnOptions } = startOptions
+  const { ready, restore, spending, stallTimeout, ...turnOptions } = startOptions
   const free = Effect.suspend(() => {
     const other = threads.goalOn(threadId)
     return other === undefined ? Effect.void : Effect.fail(busyWithGoal(other))
   })
+  yield* Spending.check(spending, threadId)
   yield* free
   yield* ready
-  // Another goal may have been quicker.
-  yield* free
-  const goal = new GoalState(threadId, { ...turnOptions, rpc, limits }, restore)
-  const [turn] = yield* inOwnScope(Effect.gen(function*() {
+  const [begun] = yield* inOwnScope(Effect.gen(function*() {
+    const meter = yield* Spending.open(spending, threadId, internalsOf(rpc).settingsOf(threadId)?.model)
+    // Another goal may have been quicker.
+    yield* free
+    const goal = new GoalState(threadId, { ...turnOptions, rpc, limits, price: spending.price }, restore, meter)
     // Added before everything that can end the turn, so that it closes last.
     yield* TurnTelemetry.followOnceBegun(Deferred.await(goal.begun), yield* Effect.scope)
     yield* threads.setGoal(goal)
@@ -281,7 +286,14 @@ export const start = Effect.fnUntraced(function*(
       yield* Effect.forkScoped(Effect.interruptible(watch(running, goal, turn, stallTimeout)))
     }
     yield* Effect.forkScoped(Effect.interruptible(turn.endRefused(interruptAndWait(running, goal, turn))))
-    return turn
+    if (meter !== undefined) {
+      const stopAll = Effect.all([interruptAndWait(running, goal, turn), TurnStop.interruptSubagents(rpc, turn)], {
+        concurrency: "unbounded",
+        discard: true
+      })
+      yield* Effect.forkScoped(Effect.interruptible(turn.endSpent(meter, stopAll)))
+    }
+    return [goal, turn] as const
   }))
-  return [goal, turn]
+  return begun
 })

@@ -15,7 +15,8 @@ import { NoActiveTurn } from "../../CodexError.ts"
 import type { Raw } from "../../ServerNotification.ts"
 import type { Overrides } from "../../ServerRequests.ts"
 import { type Members, membersOf } from "../protocol/peek.ts"
-import { internalsOf, type ThreadObserver } from "../rpcInternals.ts"
+import { internalsOf, type SubagentTurn, type ThreadObserver } from "../rpcInternals.ts"
+import type { Meter } from "./meter.ts"
 import type { Stored } from "./storedTurn.ts"
 import * as Subagents from "./subagents.ts"
 import type { TurnStateOptions } from "./turnState.ts"
@@ -54,6 +55,8 @@ export class GoalState implements ThreadObserver {
   private readonly options: TurnStateOptions
   /** Restores the settings that the goal should run with. Must not wait. */
   private readonly restore: (() => void) | undefined
+  /** Counts the goal's turns towards its budgets. */
+  private readonly meter: Meter | undefined
   private mayRestore = true
   /** The thread's settings may have changed. */
   private isChanged = false
@@ -69,8 +72,9 @@ export class GoalState implements ThreadObserver {
   private changed: Deferred.Deferred<void> | undefined
   private end: ConnectionError | undefined
 
-  constructor(threadId: string, options: TurnStateOptions, restore?: () => void) {
+  constructor(threadId: string, options: TurnStateOptions, restore?: () => void, meter?: Meter) {
     this.threadId = threadId
+    this.meter = meter
     this.options = options
     this.restore = restore
   }
@@ -116,8 +120,12 @@ export class GoalState implements ThreadObserver {
     this.turn?.onHeard?.()
   }
 
-  onSubagentUsage(turnId: string, subagentTurnId: string, tokenUsage: unknown): void {
-    if (this.turnIds.has(turnId)) this.turn?.onSubagentUsage(subagentTurnId, tokenUsage)
+  onSubagentRunning(turnId: string, subagent: SubagentTurn, isRunning: boolean): void {
+    if (this.turnIds.has(turnId)) this.turn?.onSubagentRunning(subagent, isRunning)
+  }
+
+  onSubagentUsage(turnId: string, subagent: SubagentTurn, tokenUsage: unknown): void {
+    if (this.turnIds.has(turnId)) this.turn?.onSubagentUsage(subagent, tokenUsage)
   }
 
   onSubagentTurn(turnId: string, subagentThreadId: string, started: Raw): void {
@@ -231,10 +239,12 @@ export class GoalState implements ThreadObserver {
       this.turn.runningId = id
       this.turn.frames++
       this.turn.begins()
+      this.turn.goesOn()
       return
     }
     this.startedAt = numberOf(turn["startedAt"])
     this.turn = new TurnState(this.threadId, id, this.options)
+    if (this.meter !== undefined) this.turn.spendFrom(this.meter)
     if (event !== undefined) this.turn.onNotification(event, bytes)
   }
 

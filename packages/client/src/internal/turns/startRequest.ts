@@ -24,6 +24,8 @@ export interface StartRequest {
    * be much later.
    */
   readonly ready: Effect.Effect<void, ResumeError>
+  /** The model that the turn asks for. Undefined: the thread's. */
+  readonly model?: string | undefined
   /** Returns the turn's id, or undefined if the reply names none. */
   readonly send: (options: RequestOptions) => Effect.Effect<string | undefined, TurnStartError>
 }
@@ -63,6 +65,7 @@ export const ofMessage = (
   onSending: () => void
 ): StartRequest => ({
   ready: attachment.subscribe,
+  model: given.model ?? undefined,
   // Built at the time of sending, because a turn that was queued earlier may have changed the kept settings.
   send: (requestOptions) =>
     Effect.flatMap(TurnMode.paramsFor(rpc, threadId, options.mode, options), (mode) => {

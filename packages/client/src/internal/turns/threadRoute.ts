@@ -15,7 +15,7 @@ import type { Raw } from "../../ServerNotification.ts"
 import type { Overrides } from "../../ServerRequests.ts"
 import { ReadBatch } from "../events/readBatch.ts"
 import { membersOf, rootOf, turnIdOf } from "../protocol/peek.ts"
-import { internalsOf, type Rpc, type ThreadObserver } from "../rpcInternals.ts"
+import { internalsOf, type Rpc, type SubagentTurn, type ThreadObserver } from "../rpcInternals.ts"
 import { scopeEnded } from "../scopeEnded.ts"
 import type { Told } from "../settings/heldSettings.ts"
 import { clientIdOf, isQuiet } from "./storedTurn.ts"
@@ -148,8 +148,12 @@ export class ThreadRoute implements ThreadObserver {
     this.asking(turnId)?.onHeard?.()
   }
 
-  onSubagentUsage(turnId: string, subagentTurnId: string, tokenUsage: unknown): void {
-    this.asking(turnId)?.onSubagentUsage(subagentTurnId, tokenUsage)
+  onSubagentRunning(turnId: string, subagent: SubagentTurn, isRunning: boolean): void {
+    this.asking(turnId)?.onSubagentRunning(subagent, isRunning)
+  }
+
+  onSubagentUsage(turnId: string, subagent: SubagentTurn, tokenUsage: unknown): void {
+    this.asking(turnId)?.onSubagentUsage(subagent, tokenUsage)
   }
 
   onSubagentTurn(turnId: string, subagentThreadId: string, started: Raw): void {

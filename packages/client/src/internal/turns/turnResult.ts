@@ -50,6 +50,7 @@ export const resultOf = (turn: Members, known: {
     plan: plan(items),
     output: undefined,
     items,
+    cost: Option.fromUndefinedOr(usage.cost),
     usage: Option.map(Option.fromUndefinedOr(usage.told), (told) => ({
       turn: usage.turn,
       subagents: usage.subagents,

@@ -8,12 +8,23 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import type { ConnectionError, InputTooLarge, ThreadBusy, TurnCallError, TurnStartError } from "../../CodexError.ts"
+import { ledgerOf } from "../../Budget.ts"
+import type {
+  BudgetExceeded,
+  ConnectionError,
+  InputTooLarge,
+  ThreadBusy,
+  TurnCallError,
+  TurnStartError
+} from "../../CodexError.ts"
 import { AppServerTimeout } from "../../CodexError.ts"
 import { call } from "../protocol/uses.ts"
+import { internalsOf } from "../rpcInternals.ts"
 import { scopeEnded } from "../scopeEnded.ts"
 import * as AfterRestart from "./afterRestart.ts"
 import type { GoalState } from "./goalState.ts"
+import type { Meter } from "./meter.ts"
+import * as Spending from "./spending.ts"
 import type { StartRequest, Steer } from "./startRequest.ts"
 import * as StoredTurn from "./storedTurn.ts"
 import type { Starting, ThreadRoute } from "./threadRoute.ts"
@@ -25,7 +36,9 @@ import * as TurnTelemetry from "./turnTelemetry.ts"
 import { TurnTiming } from "./turnTiming.ts"
 import * as Watchdog from "./watchdog.ts"
 
-export interface StartOptions extends Omit<TurnStateOptions, "rpc" | "limits" | "timing"> {
+export interface StartOptions extends Omit<TurnStateOptions, "rpc" | "limits" | "timing" | "price"> {
+  /** The budgets of the turn, and the prices. */
+  readonly spending: Spending.Spending
   /** What to do when the thread is busy. A goal cannot be steered from here; its own handle does that. */
   readonly whenBusy: "fail" | "queue" | Steer
   /** How long the turn may be silent. Undefined: no limit. */
@@ -40,6 +53,7 @@ interface Start {
   readonly route: ThreadRoute
   readonly request: StartRequest
   readonly options: TurnStateOptions
+  readonly spending: Spending.Spending
   readonly whenBusy: StartOptions["whenBusy"]
   readonly stallTimeout: Duration.Duration | undefined
   readonly onWait: (() => void) | undefined
@@ -94,10 +108,18 @@ const send = ({ request, route, turns }: Start, starting: Starting, onSent: () =
   )
 
 /** Follows a started turn until the scope closes, which stops the turn. */
-const follow = Effect.fnUntraced(function*({ options, route, stallTimeout, turns }: Start, turn: TurnState) {
+const follow = Effect.fnUntraced(function*(
+  { options, route, stallTimeout, turns }: Start,
+  turn: TurnState,
+  meter: Meter | undefined
+) {
   yield* TurnTelemetry.follow(turn, turns.scope)
   yield* Effect.addFinalizer(() => TurnStop.letGo(turns, route, turn))
   const stop = TurnStop.stop(turns, turn)
+  if (meter !== undefined) {
+    turn.spendFrom(meter)
+    yield* Effect.forkScoped(Effect.interruptible(turn.endSpent(meter, TurnStop.stopWithSubagents(turns, turn))))
+  }
   if (options.refuse !== undefined) yield* Effect.forkScoped(Effect.interruptible(turn.endRefused(stop)))
   yield* Effect.forkScoped(Effect.interruptible(
     stallTimeout === undefined
@@ -106,8 +128,28 @@ const follow = Effect.fnUntraced(function*({ options, route, stallTimeout, turns
   ))
 })
 
-// An interruption does not undo a request that was sent: wait for it, then stop the turn.
+/** Waits for a call that the budgets allow, and then looks again whether the thread is free. */
 const startNow = (start: Start): Effect.Effect<TurnState, TurnStartError, Scope.Scope> =>
+  Effect.suspend(() => {
+    const { onWait, request, route, spending, turns } = start
+    let hasWaited = false
+    const model = request.model ?? internalsOf(turns.rpc).settingsOf(route.threadId)?.model
+    const account = Spending.open(spending, route.threadId, model, () => {
+      hasWaited = true
+      onWait?.()
+    })
+    return Effect.flatMap(account, (meter) => {
+      if (!hasWaited || route.activeTurnId === undefined) return sendNow(start, meter)
+      meter?.end()
+      return startOrSteer(start)
+    })
+  })
+
+// An interruption does not undo a request that was sent: wait for it, then stop the turn.
+const sendNow = (
+  start: Start,
+  meter: Meter | undefined
+): Effect.Effect<TurnState, TurnStartError, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
       const { options, route, turns } = start
@@ -122,7 +164,7 @@ const startNow = (start: Start): Effect.Effect<TurnState, TurnStartError, Scope.
         const reply = waited.value
         if (Exit.isSuccess(reply)) {
           const turn = route.claim(reply.value, options)
-          yield* follow(start, turn)
+          yield* follow(start, turn, meter)
           return turn
         }
         route.giveUp()
@@ -133,6 +175,7 @@ const startNow = (start: Start): Effect.Effect<TurnState, TurnStartError, Scope.
         : Option.none()
       if (Option.isSome(late) && Exit.isSuccess(late.value)) {
         const turn = route.claim(late.value.value, options)
+        if (meter !== undefined) turn.spendFrom(meter)
         yield* TurnTelemetry.follow(turn, turns.scope)
         yield* TurnStop.letGo(turns, route, turn)
       } else {
@@ -140,25 +183,33 @@ const startNow = (start: Start): Effect.Effect<TurnState, TurnStartError, Scope.
         route.giveUp()
       }
       return yield* Effect.failCause(waited.cause)
-    })
+    }).pipe(Effect.onError(() => Effect.sync(() => meter?.end())))
   )
 
 // Opens the state before the request, because one read may hold both the reply and the turn's end.
 const steer = (
-  { options, route, turns }: Start,
+  { onWait, options, route, spending, turns }: Start,
   id: string,
   message: Steer["message"]
-): Effect.Effect<TurnState, TurnCallError | InputTooLarge, Scope.Scope> =>
+): Effect.Effect<TurnState, TurnCallError | InputTooLarge | BudgetExceeded, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function*() {
       const turn = route.open(id, { ...options, clientId: undefined, timing: undefined })
       turn.handles++
       const release = Effect.sync(() => route.release(turn))
+      const more = spending.budgets.filter((budget) => !turn.spendsFrom(ledgerOf(budget)))
+      const meter = yield* restore(
+        Spending.open({ ...spending, budgets: more }, route.threadId, turn.modelName, onWait)
+      ).pipe(Effect.onError(() => release))
       yield* restore(call(turns.rpc, "turn/steer", { threadId: route.threadId, expectedTurnId: id, ...message })).pipe(
-        Effect.onError(() => release)
+        Effect.onError(() => Effect.andThen(Effect.sync(() => meter?.end()), release))
       )
       yield* Effect.addFinalizer(() => release)
       turn.joined(options.events)
+      if (meter !== undefined) {
+        turn.alsoSpendFrom(meter)
+        yield* Effect.forkScoped(Effect.interruptible(turn.endSpent(meter, TurnStop.stopWithSubagents(turns, turn))))
+      }
       return turn
     })
   )
@@ -244,18 +295,25 @@ export const start = Effect.fnUntraced(function*(
   request: StartRequest,
   startOptions: StartOptions
 ): Effect.fn.Return<TurnState, TurnStartError, Scope.Scope> {
+  yield* Spending.check(startOptions.spending, threadId)
   yield* awaitGoal(turns, threadId, startOptions)
   yield* request.ready
   if (turns.isClosed()) return yield* scopeEnded("layer")
   const route = yield* turns.threads.route(threadId)
-  const { onWait, stallTimeout, whenBusy, ...turnOptions } = startOptions
+  const { onWait, spending, stallTimeout, whenBusy, ...turnOptions } = startOptions
   // `whenBusy: "fail"` must not queue at the gate.
   if (whenBusy === "fail" && route.activeTurnId !== undefined) return yield* route.busy(route.activeTurnId)
   // A waiting turn may hold the gate.
   if (route.activeTurnId !== undefined) onWait?.()
   const timing = new TurnTiming(yield* Clock.Clock)
-  const options: TurnStateOptions = { ...turnOptions, rpc: turns.rpc, limits: turns.limits, timing }
+  const options: TurnStateOptions = {
+    ...turnOptions,
+    rpc: turns.rpc,
+    limits: turns.limits,
+    timing,
+    price: spending.price
+  }
   return yield* route.gate.withPermit(
-    startOrSteer({ turns, route, request, options, whenBusy, stallTimeout, onWait })
+    startOrSteer({ turns, route, request, options, spending, whenBusy, stallTimeout, onWait })
   )
 })

@@ -11,7 +11,9 @@ import * as Predicate from "effect/Predicate"
 import type * as Stream from "effect/Stream"
 import type * as Tracer from "effect/Tracer"
 import type {
+  BudgetExceeded,
   ConnectionError,
+  PriceUnknown,
   SettingsNotApplied,
   ThreadBusy,
   TurnFailed,
@@ -22,22 +24,32 @@ import type { Raw, TurnEvent } from "../../ServerNotification.ts"
 import type { Overrides } from "../../ServerRequests.ts"
 import type { TurnResult } from "../../TurnResult.ts"
 import { done } from "../events/mailbox.ts"
+import type { Ledger } from "../ledger.ts"
 import { guardOf } from "../protocol/guard.ts"
 import { membersOf } from "../protocol/peek.ts"
-import { internalsOf, type Rpc } from "../rpcInternals.ts"
+import { internalsOf, type Rpc, type SubagentTurn } from "../rpcInternals.ts"
 import type { Told } from "../settings/heldSettings.ts"
 import { visible } from "../text/visibleText.ts"
+import type { Meter, Strand } from "./meter.ts"
 import type * as RateLimits from "./rateLimits.ts"
+import * as Spending from "./spending.ts"
 import { isOver, type Stored } from "./storedTurn.ts"
 import type { Subagents } from "./subagents.ts"
 import { type StreamError, TurnEvents } from "./turnEvents.ts"
 import { TurnItems } from "./turnItems.ts"
 import { failureOf, resultOf } from "./turnResult.ts"
 import type { TurnTiming } from "./turnTiming.ts"
-import { TurnUsage } from "./usage.ts"
+import { type Price, TurnUsage } from "./usage.ts"
 
 /** Why a turn's state ends without `turn/completed`. */
-export type End = ConnectionError | SettingsNotApplied | ThreadBusy | TurnStalled | TurnOutcomeUnknown
+export type End =
+  | ConnectionError
+  | BudgetExceeded
+  | PriceUnknown
+  | SettingsNotApplied
+  | ThreadBusy
+  | TurnStalled
+  | TurnOutcomeUnknown
 
 export interface TurnStateOptions {
   /** The id that this client gave to the message that starts the turn. */
@@ -52,16 +64,18 @@ export interface TurnStateOptions {
   readonly limits: () => RateLimits.Windows
   /** Undefined for a turn that this client did not start. */
   readonly timing?: TurnTiming | undefined
+  /** What a call of a model costs. Default: not known. */
+  readonly price?: Price | undefined
   /** Why the turn must not run with the thread's settings. Default: any settings are fine. */
   readonly refuse?: ((held: Told | undefined) => SettingsNotApplied | undefined) | undefined
 }
 
 // An abandoned turn's events simply end; its result says why.
 const endOfEvents = (cause: End) =>
-  cause._tag === "ThreadBusy" || cause._tag === "SettingsNotApplied" || cause._tag === "TurnStalled" ||
-    cause._tag === "TurnOutcomeUnknown"
-    ? done
-    : Exit.fail(cause)
+  cause._tag === "AppServerExited" || cause._tag === "TransportError" ? Exit.fail(cause) : done
+
+// Far more subagents than a turn starts. Bounds memory against a misbehaving server.
+const maxModels = 4096
 
 const itemsOf = (params: unknown): ReadonlyArray<unknown> => {
   const { items } = membersOf(membersOf(params)["turn"])
@@ -121,8 +135,11 @@ export class TurnState {
   private readonly eventLog: TurnEvents
   private completion: Readonly<Record<string, unknown>> | undefined
   private endedBy: End | undefined
-  private readonly usage = new TurnUsage()
+  private readonly usage: TurnUsage
+  private readonly meters: Array<Meter> = []
   private model: string | undefined
+  /** The models of the subagents that the turn has started, by their threads. */
+  private readonly subagentModels = new Map<unknown, string>()
   private readonly toldUndecodable = new Set<unknown>()
 
   constructor(threadId: string, id: string, options: TurnStateOptions) {
@@ -130,6 +147,7 @@ export class TurnState {
     this.id = id
     this.runningId = id
     this.options = options
+    this.usage = new TurnUsage(options.price ?? (() => undefined))
     this.eventLog = new TurnEvents(this, options, options.events)
   }
 
@@ -211,6 +229,7 @@ export class TurnState {
     }
     if (event._tag === "turn/completed") this.addMissing(itemsOf(event.params))
     if (event._tag !== "item/agentMessage/delta") this.fold(event)
+    else if (this.usage.strand.mayBeLast) this.goesOn()
     this.eventLog.push(event, bytes)
   }
 
@@ -236,6 +255,7 @@ export class TurnState {
     this.subagents?.onRootEnd(cause)
     if (isEnded) return
     this.options.timing?.ends()
+    this.endMeters()
     this.eventLog.close(endOfEvents(cause))
     this.eventLog.flush()
     Deferred.doneUnsafe(this.ended, Exit.fail(cause))
@@ -251,6 +271,56 @@ export class TurnState {
   /** This client has changed the model while the turn runs. No notification reports that. */
   changedModel(model: string): void {
     this.model = model
+  }
+
+  /** Counts the turn towards budgets from now on, with what it has spent already. */
+  spendFrom(meter: Meter): void {
+    this.meters.push(meter)
+    for (const strand of this.usage.strands) meter.update(strand)
+    if (this.isEnded) meter.end()
+  }
+
+  /** Counts what the turn spends from now on towards budgets, too. */
+  alsoSpendFrom(meter: Meter): void {
+    this.meters.push(meter)
+    for (const strand of this.usage.strands) meter.join(strand)
+    if (this.isEnded) meter.end()
+  }
+
+  /** Whether the turn counts towards a budget. */
+  spendsFrom(ledger: Ledger): boolean {
+    return this.meters.some(({ ledgers }) => ledgers.includes(ledger))
+  }
+
+  private updateMeters(strand: Strand): void {
+    for (const meter of this.meters) meter.update(strand)
+  }
+
+  private endMeters(): void {
+    for (const meter of this.meters) meter.end()
+  }
+
+  /** Stops the turn once its budget is spent. */
+  endSpent(meter: Meter, stop: Effect.Effect<void>): Effect.Effect<void> {
+    return Spending.awaitCut(meter).pipe(
+      Effect.andThen(stop),
+      Effect.andThen(Effect.sync(() => {
+        const cut = this.cutError
+        if (cut !== undefined) this.onEnd(cut)
+      }))
+    )
+  }
+
+  private get cutError(): BudgetExceeded | PriceUnknown | undefined {
+    const { id: turnId, threadId } = this
+    const cut = this.meters.find(({ cut }) => cut !== undefined)?.cut
+    return cut === undefined ? undefined : Spending.errorOf(cut, { threadId, turnId, result: this.partialResult })
+  }
+
+  /** The turn does more than its last report of usage has shown. */
+  goesOn(): void {
+    this.usage.strand.goesOn()
+    this.updateMeters(this.usage.strand)
   }
 
   /** Stops the turn once it is refused. */
@@ -289,9 +359,23 @@ export class TurnState {
     this.items.sortAs(items)
   }
 
+  /** A subagent's turn that works for this one begins or ends. */
+  onSubagentRunning({ threadId, turnId }: SubagentTurn, isRunning: boolean): void {
+    if (this.isEnded) return
+    const turn = this.usage.subagent(turnId, threadId)
+    if (turn === undefined) return
+    turn.strand.isOver = !isRunning
+    this.updateMeters(turn.strand)
+  }
+
   /** Takes in the usage so far of a subagent's turn that works for this one. */
-  onSubagentUsage(turnId: string, usage: unknown): void {
-    if (!this.isEnded) this.usage.addOfSubagent(turnId, usage)
+  onSubagentUsage({ threadId, turnId }: SubagentTurn, usage: unknown): void {
+    const turn = this.isEnded ? undefined : this.usage.subagent(turnId, threadId)
+    if (turn === undefined) return
+    // A subagent has the model of its parent unless it was given one.
+    const model = internalsOf(this.options.rpc).settingsOf(threadId)?.model ?? this.subagentModels.get(threadId)
+    this.usage.addOfSubagent(turn, usage, model ?? this.modelName)
+    this.updateMeters(turn.strand)
   }
 
   /**
@@ -344,19 +428,46 @@ export class TurnState {
         }
         // docs/codex-behaviour.md, "Steering ends the model's answer at once".
         if (membersOf(params["item"])["type"] === "userMessage") this.items.abandonWritten()
+        this.onItem(params["item"])
         this.options.timing?.begins(params["item"])
         return this.items.begin(params["item"])
       }
       case "item/completed":
+        this.noteSubagents(params["item"])
         this.options.timing?.completes(params["item"])
         return this.items.complete(params["item"])
       case "thread/tokenUsage/updated":
-        this.usage.add(params["tokenUsage"], internalsOf(this.options.rpc).tokensOf(this.threadId))
+        this.usage.add(
+          params["tokenUsage"],
+          internalsOf(this.options.rpc).tokensOf(this.threadId),
+          this.modelName
+        )
+        this.updateMeters(this.usage.strand)
+        return
+      case "turn/plan/updated":
+        // The tool that writes it has no item.
+        this.usage.strand.onTool()
+        this.updateMeters(this.usage.strand)
         return
       case "turn/completed":
         this.options.timing?.ends()
         this.completion = Predicate.isReadonlyObject(params["turn"]) ? params["turn"] : {}
+        this.verdict ??= this.cutError
+        this.endMeters()
         return
+    }
+  }
+
+  private onItem(item: unknown): void {
+    this.usage.strand.onItem(membersOf(item)["type"])
+    this.updateMeters(this.usage.strand)
+  }
+
+  private noteSubagents(item: unknown): void {
+    const { model, receiverThreadIds: threads, tool, type } = membersOf(item)
+    if (type !== "collabAgentToolCall" || tool !== "spawnAgent" || !Predicate.isString(model)) return
+    for (const threadId of Array.isArray(threads) ? threads : []) {
+      if (this.subagentModels.size < maxModels) this.subagentModels.set(threadId, model)
     }
   }
 

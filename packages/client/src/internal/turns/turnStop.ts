@@ -51,7 +51,8 @@ export const interrupt = (
     }),
     Effect.asVoid,
     Effect.raceFirst(turn.awaitEnd),
-    Effect.catchTag(["SettingsNotApplied", "TurnStalled", "TurnOutcomeUnknown"], () => Effect.void)
+    Effect.catchTag(["SettingsNotApplied", "TurnStalled", "TurnOutcomeUnknown", "BudgetExceeded", "PriceUnknown"], () =>
+      Effect.void)
   )
 
 /**
@@ -86,6 +87,13 @@ export const stop = (stopping: Stopping, turn: TurnState): Effect.Effect<void> =
     Effect.timeoutOption(stopping.stopGrace),
     Effect.ignore
   )
+
+/** {@link stop}, with the subagents that work for the turn. */
+export const stopWithSubagents = (stopping: Stopping, turn: TurnState): Effect.Effect<void> =>
+  Effect.all([
+    stop(stopping, turn),
+    Effect.timeoutOption(interruptSubagents(stopping.rpc, turn), stopping.stopGrace)
+  ], { concurrency: "unbounded", discard: true })
 
 /** Stops a running turn and forgets it. */
 export const letGo = (stopping: Stopping, route: ThreadRoute, turn: TurnState): Effect.Effect<void> =>
