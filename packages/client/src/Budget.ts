@@ -20,7 +20,9 @@ const TypeId: unique symbol = Symbol.for("@effect-codex/client/Budget")
  * @since 0.1.0
  */
 export interface Limits {
-  /** Calls of the model, as codex reports them: a whole number, 0 or more. A turn makes one after each round of tools. */
+  /**
+   * Calls of the model, as codex reports them: a whole number, 0 or more. A turn makes one after each round of tools.
+   */
   readonly modelCalls?: number | undefined
   /** Tokens of input and output together, cached ones included: a whole number, 0 or more. */
   readonly tokens?: number | undefined

@@ -1057,7 +1057,9 @@ export class BudgetExceeded
     limit: Schema.Literals(["modelCalls", "tokens", "cost"]),
     /** What the budget allows. */
     allowed: Schema.Number,
-    /** What was used of it, by everything that shares the budget. May be above `allowed` by the last call of the model. */
+    /**
+     * What was used of it, by everything that shares the budget. May be above `allowed` by the last call of the model.
+     */
     spent: Schema.Number,
     /** What the turn did before it was interrupted. Null if it did not start. */
     result: Schema.NullOr(PartialResult)

@@ -508,6 +508,16 @@ export const expectations: Record<string, Expectation> = {
     answers: [],
     effect: "Effect.map(example.test, (types) => types.join())",
     prints: "userMessage,commandExecution,agentMessage"
+  },
+  "control: Limit what a run may cost (1)": {
+    answers: ["A library.", "Somebody."],
+    effect: "example.program",
+    prints: "A library., Somebody., refused: no modelCalls left, 2"
+  },
+  "control: Limit what a run may cost (2)": {
+    answers: [ScriptedModel.reply(["Fixed."], { usage: { input: 400_000, cached: 200_000, output: 1500 } })],
+    effect: "example.program",
+    prints: "$0.29"
   }
 }
 

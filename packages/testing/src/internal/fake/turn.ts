@@ -7,6 +7,12 @@ import { type Engine, type RunningTurn, sayPending, type Told } from "./running.
 import { sample } from "./sampling.ts"
 import { end } from "./turnEnd.ts"
 
+/**
+ * codex needs some milliseconds between what it tells of an answer and its next request. A client that interrupts the
+ * turn at once comes in time here, too, though no time passes.
+ */
+const nextRequest = Effect.repeat(Effect.yieldNow, { times: 20 })
+
 /** Runs a turn to its end. Interrupt the fiber and then call {@link interrupted} to interrupt the turn. */
 export const run = (engine: Engine, thread: LoadedThread, turn: RunningTurn): Effect.Effect<void> => {
   const told: Told = { connection: engine.connection, thread, turn }
@@ -31,6 +37,7 @@ export const run = (engine: Engine, thread: LoadedThread, turn: RunningTurn): Ef
       if (sampled._tag === "Answered" && !sampled.calledTools && turn.pending.length === 0) {
         return end(told, "completed", null, sampled.answer)
       }
+      yield* nextRequest
     }
   }).pipe(
     Effect.catch((unsupported) =>
