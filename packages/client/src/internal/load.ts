@@ -29,3 +29,6 @@ export const workspace = loaded(() => import("./workspace/workspace.ts"))
 
 /** The WebSocket, which most programs do not need. */
 export const webSocket = loaded(() => import("./wire/webSocket.ts"))
+
+/** Snapshots of folders, which most programs do not need. */
+export const checkpoints = loaded(() => import("./checkpoints/checkpoints.ts"))
