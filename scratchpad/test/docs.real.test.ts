@@ -86,6 +86,7 @@ const examples = [
   "auth",
   "workspace",
   "observability",
+  "checkpoints",
   "AGENTS"
 ].flatMap(examplesOf)
 

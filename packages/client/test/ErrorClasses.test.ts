@@ -1,5 +1,5 @@
 import * as Client from "@effect-codex/client"
-import { CodexError, Elicitation, Questions, ServerRequests, type TurnResult } from "@effect-codex/client"
+import { Checkpoints, CodexError, Elicitation, Questions, ServerRequests, type TurnResult } from "@effect-codex/client"
 import * as Testing from "@effect-codex/testing"
 import { Cassette, Contract, Expect } from "@effect-codex/testing"
 import { assert, describe, it, vi } from "@effect/vitest"
@@ -33,6 +33,7 @@ cycle["itself"] = cycle
 
 /** One of each class, by the name under which it is exported. */
 const samples = {
+  CheckpointError: new Checkpoints.CheckpointError({ reason: "conflict", detail: "It changed.", paths: ["a.txt"] }),
   CodexExecutableNotFound: new CodexError.CodexExecutableNotFound({
     tried: [{ place: "CODEX_BIN", problem: "unset" }]
   }),

@@ -95,6 +95,18 @@ export const expectations: Record<string, Expectation> = {
     effect: "Effect.map(example.program, ({ value }) => value)",
     prints: "Updated."
   },
+  "checkpoints: Track a turn, and go back (1)": {
+    answers: [exec("echo hello > greeting.txt"), "Done."],
+    effect: "example.program",
+    prints: "added greeting.txt +1 -0\ndeleted greeting.txt"
+  },
+  "checkpoints: Space, and what it costs (1)": {
+    answers: [],
+    effect: `Effect.provide(example.tidy, Checkpoints.layer({ folder: ".", directory: "../checkpoints" }).pipe(
+      Layer.provide(NodeServices.layer)
+    ))`,
+    prints: "0"
+  },
   "getting-started: 3. Run your first turn (1)": { answers: ["Hello!"], prints: "Hello!" },
   "getting-started: 4. Choose what the agent may touch (1)": {
     answers: ["Fixed.", "Fine."],
@@ -523,10 +535,11 @@ export const expectations: Record<string, Expectation> = {
 
 /** The program that runs an example which is none itself. */
 export const main = ({ effect, live }: Expectation) =>
-  `import { ApprovalMode, Codex, Sandbox } from "@effect-codex/client"
+  `import { ApprovalMode, Checkpoints, Codex, Sandbox } from "@effect-codex/client"
 import { CodexNode } from "@effect-codex/node"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Console, Effect } from "effect"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Console, Effect, Layer } from "effect"
 import * as example from "./example.mjs"
 
 Effect.flatMap(${effect}, Console.log).pipe(Effect.provide(${

@@ -375,6 +375,27 @@ describe("the user's repository", () => {
   )
 
   live(
+    "may track what is ignored, which is then part of the snapshots",
+    Effect.gen(function*() {
+      const { base, directory } = yield* folders
+      const [folder, linked] = [join(base, "work"), join(base, "linked")]
+      write(folder, { ".gitignore": "*.env\n", "tracked.env": "0\n" })
+      git(folder, "init", "-q")
+      git(folder, "add", "-f", ".")
+      git(folder, "commit", "-q", "-m", "one")
+      git(folder, "worktree", "add", "-q", linked)
+      for (const folder of [join(base, "work"), linked]) {
+        write(folder, { "other.env": "0\n" })
+        const checkpoints = yield* Checkpoints.make({ folder, directory })
+        const id = yield* turn(checkpoints, () => write(folder, { "tracked.env": "1\n", "other.env": "1\n" }))
+        assert.deepStrictEqual(shownOf(yield* checkpoints.changes(id)), ["modified tracked.env +1 -1"])
+        yield* checkpoints.rewind(id)
+        assert.strictEqual(readFileSync(join(folder, "tracked.env"), "utf8"), "0\n")
+      }
+    })
+  )
+
+  live(
     "has its say on a folder within it",
     Effect.gen(function*() {
       const { base, directory } = yield* folders

@@ -15,6 +15,8 @@ const Turns = Arbitrary.array(Arbitrary.array(Arbitrary.schema(Edit), { minLengt
   maxLength: 4
 })
 
+const runs = Number(process.env["CHECKPOINT_RUNS"] ?? 5)
+
 const statsOf = (file: string) => {
   try {
     return lstatSync(file)
@@ -73,6 +75,6 @@ describe("a rewind", () => {
         assert.deepStrictEqual(treeOf(folder), states[0])
       }).pipe(Effect.scoped, Effect.provide(services)),
     // Each run starts git some hundred times.
-    { timeout: 90_000, arbitrary: { runs: Number(process.env["CHECKPOINT_RUNS"] ?? 6) } }
+    { timeout: runs * 15_000, arbitrary: { runs } }
   )
 })

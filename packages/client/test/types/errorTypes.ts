@@ -5,6 +5,7 @@
 import type {
   AppServerRpc,
   Auth,
+  Checkpoints,
   Codex,
   CodexError,
   Elicitation,
@@ -207,6 +208,18 @@ holds<
 
 holds<Equal<ErrorsOf<typeof Elicitation.check>, Elicitation.ContentInvalid>>()
 holds<Equal<ErrorsOf<typeof Questions.check>, Questions.AnswersInvalid>>()
+
+type Checkpoint = Checkpoints.CheckpointError
+holds<Equal<ErrorsOf<typeof Checkpoints.make>, Checkpoint | CodexError.InvalidArgument>>()
+holds<
+  Equal<Errors<Omit<Checkpoints.Checkpoints["Service"], "track">>, {
+    readonly list: Checkpoint
+    readonly changes: Checkpoint
+    readonly diff: Checkpoint
+    readonly rewind: Checkpoint | CodexError.InvalidArgument
+    readonly forget: Checkpoint | CodexError.InvalidArgument
+  }>
+>()
 
 // What the unions leave out.
 type Has<Tag extends CodexError.CodexError["_tag"], E extends CodexError.CodexError> = Tag extends E["_tag"] ? true

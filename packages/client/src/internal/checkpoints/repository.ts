@@ -18,6 +18,8 @@ export interface Repository {
   /** The folder's name from the root, with a `/` at its end; empty if it is the root. */
   readonly prefix: Names.Name
   readonly rules: Rules
+  /** The index of the user's repository, which is only read. Undefined if there is none. */
+  readonly userIndex: string | undefined
   /** The path of a file of the root in the file system, or undefined if its name is no text. */
   readonly pathOf: (name: Names.Name) => string | undefined
   /** The name of a relative path in the file system. */
@@ -104,6 +106,7 @@ export const open = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     root,
     prefix,
     rules: { ignored, maxFileBytes },
+    userIndex: yield* findIndex(fs, path, root),
     pathOf: (name) => {
       const text = Names.toPath(name)
       return text === undefined ? undefined : path.join(root, text)
@@ -127,6 +130,14 @@ const findRoot = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, path: Pa
     if ((yield* is("File", at, ".git")) || (yield* is("File", at, ".git", "HEAD"))) return at
     if (path.dirname(at) === at) return folder
   }
+})
+
+const findIndex = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, path: Path.Path, root: string) {
+  const at = path.join(root, ".git")
+  // A linked worktree has a file there that names its folder.
+  const link = yield* Effect.orElseSucceed(fs.readFileString(at), () => "")
+  const index = path.join(path.resolve(root, /^gitdir: (.*)/.exec(link)?.[1] ?? at), "index")
+  return (yield* Effect.orElseSucceed(fs.exists(index), () => false)) ? index : undefined
 })
 
 const nameOf = (path: Path.Path, given: string): Names.Name => Names.fromText(given.split(path.sep).join("/"))

@@ -73,6 +73,21 @@ const list = Effect.fnUntraced(function*(repository: Repository): Effect.fn.Retu
   }
 })
 
+/**
+ * Files that a `.gitignore` excludes but the user's repository tracks, which git does not ignore. What cannot be read,
+ * such as an index in parts, counts as empty.
+ */
+const trackedThoughIgnored = Effect.fnUntraced(function*(
+  { git, prefix, rules, userIndex }: Repository
+): Effect.fn.Return<ReadonlyArray<Names.Name>> {
+  if (userIndex === undefined || rules.ignored === "include") return []
+  const args = ["--literal-pathspecs", "ls-files", "-z", "--cached", "--ignored", "--exclude-standard"]
+  return yield* git([...args, ...(prefix === "" ? [] : ["--", prefix])], { env: { GIT_INDEX_FILE: userIndex } }).pipe(
+    Effect.map(Names.split),
+    Effect.orElseSucceed(() => [])
+  )
+})
+
 /** Adds files to the index whatever their size. The ones that are gone are taken out of it. */
 const add = Effect.fnUntraced(function*({ git }: Repository, names: ReadonlyArray<Names.Name>) {
   const packed = names.length >= many ? ["-c", "core.bigFileThreshold=1", "-c", "pack.compression=1"] : []
@@ -112,7 +127,8 @@ export const take = Effect.fnUntraced(function*(
   const { modified, others } = yield* list(repository)
   // Where a folder has become a file or a link, adding it takes out what was below.
   const isBelowOther = (name: Names.Name) => Names.ancestors(name).some((folder) => others.has(folder))
-  const names = [...others, ...modified.filter((name) => !isBelowOther(name))]
+  const tracked = yield* trackedThoughIgnored(repository)
+  const names = [...new Set([...others, ...modified, ...tracked])].filter((name) => !isBelowOther(name))
   const skipped: Array<SkippedFile> = []
   const kept: Array<Names.Name> = []
   const gone: Array<Names.Name> = []
