@@ -2,6 +2,7 @@
 import { Checkpoints, Codex } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Option, type Scope } from "effect"
+import { TestClock } from "effect/testing"
 import {
   chmodSync,
   existsSync,
@@ -13,9 +14,11 @@ import {
   rmSync,
   symlinkSync,
   unlinkSync,
+  utimesSync,
   writeFileSync
 } from "node:fs"
 import { join } from "node:path"
+import { setImmediate } from "node:timers/promises"
 import { folders, git, hashOf, services, treeOf, turn, write } from "../support/trees.ts"
 
 type Services =
@@ -23,8 +26,11 @@ type Services =
   | Effect.Services<ReturnType<typeof turn>>
   | Effect.Services<ReturnType<typeof Checkpoints.make>>
 
+// Each test starts git some fifty times.
+const timeout = 60_000
+
 const live = (name: string, test: Effect.Effect<void, unknown, Services>) =>
-  it.live(name, () => test.pipe(Effect.scoped, Effect.provide(services)))
+  it.live(name, () => test.pipe(Effect.scoped, Effect.provide(services)), timeout)
 
 /** A folder with files, and its checkpoints. */
 const opened = (
@@ -509,6 +515,23 @@ describe("checkpoints", () => {
   )
 
   live(
+    "are not taken for shared because of a program that died",
+    Effect.gen(function*() {
+      const { checkpoints, directory, folder } = yield* opened({ "a": "0\n" })
+      const id = yield* turn(checkpoints, () => write(folder, { "a": "1\n" }))
+      const [store = ""] = readdirSync(directory)
+      const marker = join(directory, store, "active", "of-the-dead")
+      writeFileSync(marker, ".")
+      const now = lstatSync(marker).mtimeMs / 1000
+      utimesSync(marker, now - 600, now - 600)
+      yield* turn(checkpoints, () => write(folder, { "a": "2\n" }))
+      yield* checkpoints.rewind(id)
+      assert.isFalse(existsSync(marker))
+      assert.strictEqual(readFileSync(join(folder, "a"), "utf8"), "0\n")
+    })
+  )
+
+  live(
     "are forgotten by rule, and their space is freed",
     Effect.gen(function*() {
       const { checkpoints, folder } = yield* opened({ "a": "0\n" })
@@ -555,6 +578,22 @@ describe("a failure", () => {
     })
   )
 
+  it.effect("because of a lock is told after a while, and names it", () =>
+    Effect.gen(function*() {
+      const { checkpoints, directory } = yield* opened({ "a": "0\n" })
+      const [store = ""] = readdirSync(directory)
+      writeFileSync(join(directory, store, "index.lock"), "")
+      const failing = yield* Effect.forkChild(Effect.flip(turn(checkpoints, () => {})))
+      // Git answers in real time, and the pauses between the attempts are the test's.
+      while (failing.pollUnsafe() === undefined) {
+        yield* Effect.promise(() => setImmediate())
+        yield* TestClock.adjust("1 second")
+      }
+      const error = yield* Fiber.join(failing)
+      assert.deepInclude(error, { _tag: "CheckpointError", reason: "locked", isRetryable: true })
+      assert.include(error.message, "index.lock")
+    }).pipe(Effect.scoped, Effect.provide(services)), timeout)
+
   live(
     "to find a checkpoint is typed",
     Effect.gen(function*() {
@@ -582,6 +621,22 @@ describe("a failure", () => {
 })
 
 describe("a snapshot", () => {
+  live(
+    "of many files at once is as exact as that of a few",
+    Effect.gen(function*() {
+      const many = Array.from({ length: 600 }, (_, i) => [`d${i % 7}/f${i}`, `${i}\r\n`.repeat(i)] as const)
+      const { checkpoints, folder } = yield* opened(Object.fromEntries(many))
+      const before = treeOf(folder)
+      const id = yield* turn(checkpoints, () => {
+        write(folder, Object.fromEntries(many.map(([name, text]) => [name, `${text}more`])))
+      })
+      const changes = yield* checkpoints.changes(id)
+      assert.deepStrictEqual([changes.length, changes.every(({ binary }) => !binary)], [600, true])
+      yield* checkpoints.rewind(id)
+      assert.deepStrictEqual(treeOf(folder), before)
+    })
+  )
+
   live(
     "follows files that become folders or links, and the reverse",
     Effect.gen(function*() {

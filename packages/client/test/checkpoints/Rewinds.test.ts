@@ -75,6 +75,6 @@ describe("a rewind", () => {
         assert.deepStrictEqual(treeOf(folder), states[0])
       }).pipe(Effect.scoped, Effect.provide(services)),
     // Each run starts git some hundred times.
-    { timeout: runs * 15_000, arbitrary: { runs } }
+    { timeout: runs * 30_000, arbitrary: { runs } }
   )
 })

@@ -52,6 +52,9 @@ const foreign = [
   "GIT_OBJECT_DIRECTORY",
   "GIT_PREFIX",
   "GIT_QUARANTINE_PATH",
+  "GIT_REDIRECT_STDERR",
+  "GIT_REDIRECT_STDIN",
+  "GIT_REDIRECT_STDOUT",
   "GIT_REPLACE_REF_BASE",
   "GIT_SHALLOW_FILE",
   "GIT_TEMPLATE_DIR",
@@ -83,6 +86,8 @@ const settings = [
   "core.bare=false",
   "core.excludesFile=/dev/null",
   "core.fsmonitor=false",
+  // A turn would wait for the disk a dozen times.
+  "core.fsync=none",
   "core.hooksPath=/dev/null",
   "core.longPaths=true",
   "core.protectHFS=false",

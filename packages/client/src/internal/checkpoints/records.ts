@@ -126,7 +126,7 @@ export const begin = Effect.fnUntraced(function*(
     Effect.as(repository.git(["update-ref", refOf(number, "before"), before, "0".repeat(40)]), number)
   const next = Effect.flatMap(readRefs(repository), (refs) => claim(Math.max(0, ...refs.keys()) + 1))
   // Another program may have taken the number.
-  return { number: yield* Effect.retry(next, { times: 20 }), commit: before }
+  return { number: yield* Effect.retry(next, { times: 5, while: ({ reason }) => reason === "git" }), commit: before }
 })
 
 export const addTurn = ({ git }: Repository, { commit, number }: Begun, turnId: string) =>

@@ -87,11 +87,11 @@ export const open = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   const root = yield* Effect.mapError(fs.readFileString(rootFile), unusable(gitDir))
 
   // Copied, because git takes only one such file: the user's and the option's.
-  const own = yield* Effect.orElseSucceed(fs.readFileString(path.join(root, ".git", "info", "exclude")), () => "")
+  const user = yield* userFiles(fs, path, root)
   yield* fs.makeDirectory(path.join(gitDir, "info"), { recursive: true }).pipe(
     Effect.andThen(fs.writeFileString(
       path.join(gitDir, "info", "exclude"),
-      [...(ignored === "skip" ? [own] : []), ...exclude, ""].join("\n")
+      [...(ignored === "skip" ? [user.exclude] : []), ...exclude, ""].join("\n")
     )),
     Effect.andThen(fs.writeFileString(path.join(gitDir, "info", "attributes"), attributes)),
     Effect.mapError(unusable(gitDir))
@@ -106,7 +106,7 @@ export const open = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
     root,
     prefix,
     rules: { ignored, maxFileBytes },
-    userIndex: yield* findIndex(fs, path, root),
+    userIndex: user.index,
     pathOf: (name) => {
       const text = Names.toPath(name)
       return text === undefined ? undefined : path.join(root, text)
@@ -132,12 +132,18 @@ const findRoot = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, path: Pa
   }
 })
 
-const findIndex = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, path: Path.Path, root: string) {
+/** What is read of the user's repository. A linked worktree has files that lead to its own folder and the shared one. */
+const userFiles = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, path: Path.Path, root: string) {
+  const read = (...names: ReadonlyArray<string>) =>
+    Effect.orElseSucceed(fs.readFileString(path.join(...names)), () => "")
   const at = path.join(root, ".git")
-  // A linked worktree has a file there that names its folder.
-  const link = yield* Effect.orElseSucceed(fs.readFileString(at), () => "")
-  const index = path.join(path.resolve(root, /^gitdir: (.*)/.exec(link)?.[1] ?? at), "index")
-  return (yield* Effect.orElseSucceed(fs.exists(index), () => false)) ? index : undefined
+  const own = path.resolve(root, /^gitdir: (.*)/.exec(yield* read(at))?.[1] ?? at)
+  const shared = path.resolve(own, (yield* read(own, "commondir")).trim())
+  const index = path.join(own, "index")
+  return {
+    exclude: yield* read(shared, "info", "exclude"),
+    index: (yield* Effect.orElseSucceed(fs.exists(index), () => false)) ? index : undefined
+  }
 })
 
 const nameOf = (path: Path.Path, given: string): Names.Name => Names.fromText(given.split(path.sep).join("/"))

@@ -174,17 +174,20 @@ export const rewind = Effect.fnUntraced(function*(
   const result = { changes, conflicts, unstored }
   if (dryRun || changes.length === 0) return { id: Option.none(), ...result }
 
-  const begun = yield* Records.begin(repository, present, { kind: "rewind", threadId: undefined })
-  const restorePermissions = yield* permissions(repository, selected)
-  // Git refuses to write over what has changed since the snapshot.
-  yield* repository.git(["read-tree", "-m", "-u", present.tree, tree]).pipe(
-    Effect.ensuring(restorePermissions),
-    Effect.mapError((error) =>
-      error.reason === "git" ? refused("blocked", `Files changed during the rewind. ${error.detail}`, []) : error
+  const restore = Effect.gen(function*() {
+    const begun = yield* Records.begin(repository, present, { kind: "rewind", threadId: undefined })
+    const restorePermissions = yield* permissions(repository, selected)
+    // Git refuses to write over what has changed since the snapshot.
+    yield* repository.git(["read-tree", "-m", "-u", present.tree, tree]).pipe(
+      Effect.ensuring(restorePermissions),
+      Effect.mapError((error) =>
+        error.reason === "git" ? refused("blocked", `Files changed during the rewind. ${error.detail}`, []) : error
+      )
     )
-  )
-  yield* Records.finish(repository, begun, after, false)
-  return { id: Option.some(Records.idOf(begun)), ...result }
-}, Effect.uninterruptible)
+    yield* Records.finish(repository, begun, after, false)
+    return { id: Option.some(Records.idOf(begun)), ...result }
+  })
+  return yield* Effect.uninterruptible(restore)
+})
 
 const absent = { mode: "000000", object: "0".repeat(40) }
