@@ -132,7 +132,9 @@ const findRoot = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, path: Pa
   }
 })
 
-/** What is read of the user's repository. A linked worktree has files that lead to its own folder and the shared one. */
+/**
+ * What is read of the user's repository. A linked worktree has files that lead to its own folder and the shared one.
+ */
 const userFiles = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, path: Path.Path, root: string) {
   const read = (...names: ReadonlyArray<string>) =>
     Effect.orElseSucceed(fs.readFileString(path.join(...names)), () => "")
