@@ -648,6 +648,7 @@ describe("a snapshot", () => {
         () => {
           unlinkSync(join(folder, "f"))
           write(folder, { "f/in": "1\n" })
+          symlinkSync("../target", join(folder, "f/link"))
         },
         () => {
           rmSync(join(folder, "d"), { recursive: true })

@@ -27,6 +27,18 @@ const inTheWay = Effect.fnUntraced(function*(
   const blocking: Array<Names.Name> = []
   const seen = new Map<Names.Name, boolean>()
 
+  // Without links to folders, whose contents are elsewhere.
+  const walk = Effect.fnUntraced(function*(name: Names.Name, path: string): Effect.fn.Return<void> {
+    for (const entry of yield* Effect.orElseSucceed(fs.readDirectory(path), () => [])) {
+      const below = `${name}/${nameOf(entry)}`
+      const belowPath = pathOf(below)
+      const found = yield* Snapshot.info(repository, below)
+      const isFolder = found?.type === "Directory" && entry !== ".git"
+      if (isFolder && belowPath !== undefined) yield* walk(below, belowPath)
+      else if (!known(below)) blocking.push(below)
+    }
+  })
+
   /** Whether it is a folder. */
   const lookAt = Effect.fnUntraced(function*(name: Names.Name, isFolderWanted: boolean) {
     const found = yield* Snapshot.info(repository, name)
@@ -37,11 +49,7 @@ const inTheWay = Effect.fnUntraced(function*(
       return false
     }
     if (isFolderWanted) return true
-    const entries = yield* Effect.orElseSucceed(fs.readDirectory(path, { recursive: true }), () => [])
-    for (const entry of entries) {
-      const below = `${name}/${nameOf(entry)}`
-      if (!known(below) && (yield* Snapshot.info(repository, below))?.type !== "Directory") blocking.push(below)
-    }
+    yield* walk(name, path)
     return true
   })
 
