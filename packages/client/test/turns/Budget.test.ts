@@ -104,6 +104,20 @@ describe("all budgets that apply to a turn", () => {
       assert.deepStrictEqual(spent.map(({ modelCalls }) => modelCalls), [2, 3, 5])
     }).pipe(Effect.scoped, Effect.provide(FakeAppServer.layer({ budget: clients }))))
 
+  it.effect("limit a plan of the thread that is implemented in a fresh one", () =>
+    Effect.gen(function*() {
+      const model = yield* ScriptedModel.ScriptedModel
+      const budget = yield* Budget.make({ modelCalls: 1 })
+      const thread = yield* newThread({ budget })
+      yield* model.enqueue(done, done)
+      assert.strictEqual(yield* tagOf(thread.run("go")), "ok")
+      assert.strictEqual(
+        yield* tagOf(Effect.scoped(thread.implementPlan("# Plan", { fresh: true }))),
+        "BudgetExceeded"
+      )
+      assert.strictEqual((yield* model.requests).length, 1)
+    }).pipe(Effect.scoped, Effect.provide(FakeAppServer.layer())))
+
   it.effect("limit a turn that is steered with them, from then on", () =>
     Effect.gen(function*() {
       const model = yield* ScriptedModel.ScriptedModel

@@ -151,7 +151,13 @@ export const make = (
       opened,
       threadId: id,
       settings,
-      own: { config, handlers: defaults.handlers, tools: defaults.tools, stallTimeout: defaults.stallTimeout },
+      own: {
+        budget: defaults.budget,
+        config,
+        handlers: defaults.handlers,
+        tools: defaults.tools,
+        stallTimeout: defaults.stallTimeout
+      },
       startThread: client.startThread
     }, () => handle),
     fork: Effect.fn("Thread.fork")(function*(options) {

@@ -28,7 +28,7 @@ interface Options {
   readonly threadId: string
   readonly settings: ThreadSettings
   /** What the handle gives a fresh thread beside its settings. */
-  readonly own: Pick<StartThreadOptions, "config" | "handlers" | "stallTimeout" | "tools">
+  readonly own: Pick<StartThreadOptions, "budget" | "config" | "handlers" | "stallTimeout" | "tools">
   readonly startThread: (options: StartThreadOptions) => Effect.Effect<Thread, CallError | SettingsNotApplied>
 }
 
