@@ -118,6 +118,24 @@ describe("all budgets that apply to a turn", () => {
       assert.strictEqual((yield* model.requests).length, 1)
     }).pipe(Effect.scoped, Effect.provide(FakeAppServer.layer())))
 
+  it.effect("limit a turn that is steered with them again, after a first message has let go of the turn", () =>
+    Effect.gen(function*() {
+      const model = yield* ScriptedModel.ScriptedModel
+      const budget = yield* Budget.make({ modelCalls: 1 })
+      const thread = yield* newThread()
+      const at = yield* gate
+      yield* model.enqueue(held(at), works, works, works)
+      const run = yield* fork(thread, {})
+      yield* at.reached
+      yield* Effect.scoped(thread.turn("more", { budget, whenBusy: "steer" }))
+      const steered = yield* thread.turn("and more", { budget, whenBusy: "steer" })
+      assert.deepStrictEqual(
+        [yield* Fiber.join(run), yield* tagOf(steered.result)],
+        ["BudgetExceeded", "BudgetExceeded"]
+      )
+      assert.strictEqual((yield* budget.spent).modelCalls, 1)
+    }).pipe(Effect.scoped, Effect.provide(FakeAppServer.layer())))
+
   it.effect("limit a turn that is steered with them, from then on", () =>
     Effect.gen(function*() {
       const model = yield* ScriptedModel.ScriptedModel

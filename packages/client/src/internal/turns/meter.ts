@@ -86,7 +86,8 @@ export class Meter {
   private readonly strands = new Map<Strand, Entry>()
   /** A call reserved for the turn before it starts. */
   private readonly first: Held = { isHeld: false, isMade: false }
-  private isOver = false
+  /** It counts and limits nothing any more. */
+  isOver = false
   private round = 0
   private readonly unsubscribe: ReadonlyArray<() => void>
 

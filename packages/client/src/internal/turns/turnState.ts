@@ -289,7 +289,7 @@ export class TurnState {
 
   /** Whether the turn counts towards a budget. */
   spendsFrom(ledger: Ledger): boolean {
-    return this.meters.some(({ ledgers }) => ledgers.includes(ledger))
+    return this.meters.some(({ isOver, ledgers }) => !isOver && ledgers.includes(ledger))
   }
 
   private updateMeters(strand: Strand): void {
