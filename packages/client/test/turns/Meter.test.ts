@@ -73,6 +73,15 @@ describe("a turn", () => {
     assert.deepStrictEqual(one.meter.cut, { _tag: "UsedUp", ledger, limit: "tokens" })
   })
 
+  it("that makes another call while it has time to be complete is cut", () => {
+    const ledger = new Ledger({ modelCalls: 1 })
+    const { call, meter } = started(ledger)
+    call()
+    assert.isUndefined(meter.cut)
+    call()
+    assert.deepStrictEqual(meter.cut, { _tag: "UsedUp", ledger, limit: "modelCalls" })
+  })
+
   it("in a call goes on to its end when others use up the calls, and is cut when they use up tokens or money", () => {
     for (
       const [limits, isCut] of [[{ modelCalls: 2 }, false], [{ tokens: 5 }, true], [{ cost: 0.8 }, true]] as const

@@ -195,6 +195,8 @@ export class Meter {
     const cost = strand.cost === undefined || charged.cost === undefined ? undefined : strand.cost - charged.cost
     const spent = { modelCalls, tokens: strand.tokens - charged.tokens, cost }
     entry.charged = { modelCalls: strand.modelCalls, tokens: strand.tokens, cost: strand.cost }
+    // Nothing was left for this call. The grace would begin anew with each one that follows quickly.
+    if (entry.doubtful !== undefined) strand.goesOn()
     entry.doubtful = undefined
     this.give(entry)
     this.ledgers.forEach((ledger) => ledger.charge(spent))
