@@ -43,6 +43,13 @@ export interface ThreadObserver {
   readonly onRestored?: (() => void) | undefined
   /** The handler of a request ended. The request belongs to the turn or to a subagent that works for it. */
   readonly onHandled?: ((turnId: string | undefined) => void) | undefined
+  /**
+   * A request has come that belongs to the turn, or to a subagent that works for it. Called before its handler runs,
+   * and not for a request that names no turn.
+   */
+  readonly onRequest?: ((turnId: string, subagent?: SubagentTurn) => void) | undefined
+  /** An item of a subagent that works for a turn of this thread has begun. */
+  readonly onSubagentItem?: ((turnId: string, subagent: SubagentTurn, item: unknown) => void) | undefined
   /** The turn of a subagent that works for a turn of this thread begins or ends. */
   readonly onSubagentRunning?: ((turnId: string, subagent: SubagentTurn, isRunning: boolean) => void) | undefined
   /** The tokens used so far by the turn of a subagent that works for a turn of this thread. */

@@ -1,5 +1,5 @@
 /** What budgets do, on the real codex binary with a scripted model. */
-import { Budget, Codex, type CodexError, Pricing, type Thread } from "@effect-codex/client"
+import { ApprovalMode, Budget, Codex, type CodexError, Pricing, type Thread } from "@effect-codex/client"
 import { ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Option, Schema, type Scope } from "effect"
@@ -227,6 +227,58 @@ describe("a budget of tokens", () => {
       }
     }
   })
+})
+
+/** A parent that waits for a subagent, which runs commands without end. */
+const withSubagent = () => {
+  let calls = 0
+  return {
+    model: {
+      answer: ({ prompt, toolOutputs }: ScriptedModel.ModelRequest) => {
+        if (prompt === "work") return works
+        if (prompt === "judge") return says("yes")
+        const call = (name: string, args: object) => functionCall(name, { ...args }, { namespace: "multi_agent_v1" })
+        const targets = toolOutputs.flatMap(({ output }) => /"agent_id":"([^"]*)"/.exec(output)?.[1] ?? [])
+        return calls++ === 0
+          ? reply([call("spawn_agent", { message: "work" })], { usage })
+          : reply([call("wait_agent", { targets, timeout_ms: 30_000 })], { usage })
+      }
+    }
+  }
+}
+
+describe("a subagent", () => {
+  real("that makes its calls quickly makes none that the budget does not allow", ({ codex }) =>
+    Effect.gen(function*() {
+      const budget = yield* Budget.make({ modelCalls: 4 })
+      const thread = yield* codex.startThread()
+      exceeded(yield* Effect.flip(thread.run("parent", { budget })))
+      assert.strictEqual((yield* budget.spent).modelCalls, 4)
+    }), withSubagent())
+
+  real(
+    "whose handler starts a turn on the same budget does not wait for itself",
+    ({ codex }) =>
+      Effect.gen(function*() {
+        // One call of the parent is told, and it and the subagent are in one each.
+        const budget = yield* Budget.make({ modelCalls: 3 })
+        const judge = yield* codex.startThread()
+        const told: Array<string> = []
+        const thread = yield* codex.startThread({
+          approvalMode: ApprovalMode.untrusted,
+          handlers: {
+            "item/commandExecution/requestApproval": () =>
+              Effect.map(Effect.flip(judge.run("judge", { budget })), ({ _tag }) => {
+                told.push(_tag)
+                return { decision: "accept" as const }
+              }).pipe(Effect.orDie)
+          }
+        })
+        exceeded(yield* Effect.flip(thread.run("parent", { budget })))
+        assert.deepStrictEqual(told, ["BudgetExceeded"])
+      }),
+    withSubagent()
+  )
 })
 
 describe("a budget of money", () => {

@@ -81,6 +81,30 @@ describe("a turn for which another one holds the last call", () => {
     }).pipe(Effect.scoped, Effect.provide(FakeAppServer.layer())))
 })
 
+describe("a turn that a handler starts", () => {
+  const question = { id: "q", header: "Which", question: "Which one?", options: [{ label: "one", description: "" }] }
+  it.effect("is refused if the turn that asks holds the last call, also when its tool has no item", () =>
+    Effect.gen(function*() {
+      const model = yield* ScriptedModel.ScriptedModel
+      const budget = yield* Budget.make({ modelCalls: 1 })
+      const inner = yield* newThread()
+      const thread = yield* newThread({ config: { "features.default_mode_request_user_input": true } })
+      const told: Array<string> = []
+      yield* model.enqueue(reply([functionCall("request_user_input", { questions: [question] })], { usage }))
+      const outcome = yield* tagOf(thread.run("go", {
+        budget,
+        handlers: {
+          "item/tool/requestUserInput": () =>
+            Effect.map(tagOf(inner.run("which?", { budget })), (tag) => {
+              told.push(tag)
+              return { answers: {} }
+            })
+        }
+      }))
+      assert.deepStrictEqual([outcome, told], ["BudgetExceeded", ["BudgetExceeded"]])
+    }).pipe(Effect.scoped, Effect.provide(FakeAppServer.layer())))
+})
+
 describe("all budgets that apply to a turn", () => {
   const clients = Effect.runSync(Budget.make({ modelCalls: 5 }))
   it.effect("count it and limit it: the turn's, the thread's and the client's", () =>

@@ -75,6 +75,13 @@ export const make = (parts: {
     ofSubagent(threadId, turnId, (observer, rootId) => observer.onSubagentUsage?.(rootId, { threadId, turnId }, usage))
   }
 
+  const subagentItem = (threadId: string, params: unknown): void => {
+    const turnId = textAt(params, "turnId")
+    if (turnId === undefined) return
+    const item = at(params, "item")
+    ofSubagent(threadId, turnId, (observer, rootId) => observer.onSubagentItem?.(rootId, { threadId, turnId }, item))
+  }
+
   /** Tells the observers of the turn that a subagent's turn works for. */
   const ofSubagent = (
     threadId: string,
@@ -127,6 +134,7 @@ export const make = (parts: {
         case "turn/started":
           return turnStarted(threadId, params)
         case "item/started":
+          subagentItem(threadId, params)
           return serverRequests.itemStarted(threadId, params)
         case "item/completed":
           serverRequests.itemCompleted(threadId, params)

@@ -134,6 +134,17 @@ export class Router {
     return own ?? (root === undefined ? undefined : this.spanOfTurn(root.threadId, root.turnId))
   }
 
+  /** Tells the observers that a request has come. */
+  asked({ threadId, turnId }: Origin): void {
+    if (threadId === undefined || turnId === undefined) return
+    for (const observer of this.observers.observersOf(threadId)) observer.onRequest?.(turnId)
+    const root = this.rootOf(turnId)
+    if (root === undefined || root.threadId === threadId) return
+    for (const observer of this.observers.observersOf(root.threadId)) {
+      observer.onRequest?.(root.turnId, { threadId, turnId })
+    }
+  }
+
   /** Tells the observers that the handler of a request has ended. */
   handled(origin: Origin): void {
     for (const { threadId, turnId } of this.turnsOf(origin)) {

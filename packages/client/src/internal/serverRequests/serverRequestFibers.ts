@@ -159,6 +159,7 @@ export class ServerRequestFibers {
     const { router } = this.parts
     const origin = originOf(message.params)
     if (origin.threadId !== undefined) this.answers.tell(origin.threadId)
+    router.asked(origin)
     const wait = router.undecided(origin)
     const responding = wait === undefined
       ? this.respond(message, origin)

@@ -120,6 +120,14 @@ export class GoalState implements ThreadObserver {
     this.turn?.onHeard?.()
   }
 
+  onRequest(turnId: string, subagent?: SubagentTurn): void {
+    if (this.turnIds.has(turnId)) this.turn?.onRequest(subagent)
+  }
+
+  onSubagentItem(turnId: string, subagent: SubagentTurn, item: unknown): void {
+    if (this.turnIds.has(turnId)) this.turn?.onSubagentItem(subagent, item)
+  }
+
   onSubagentRunning(turnId: string, subagent: SubagentTurn, isRunning: boolean): void {
     if (this.turnIds.has(turnId)) this.turn?.onSubagentRunning(subagent, isRunning)
   }

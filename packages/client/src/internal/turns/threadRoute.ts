@@ -148,6 +148,14 @@ export class ThreadRoute implements ThreadObserver {
     this.asking(turnId)?.onHeard?.()
   }
 
+  onRequest(turnId: string, subagent?: SubagentTurn): void {
+    this.asking(turnId)?.onRequest(subagent)
+  }
+
+  onSubagentItem(turnId: string, subagent: SubagentTurn, item: unknown): void {
+    this.asking(turnId)?.onSubagentItem(subagent, item)
+  }
+
   onSubagentRunning(turnId: string, subagent: SubagentTurn, isRunning: boolean): void {
     this.asking(turnId)?.onSubagentRunning(subagent, isRunning)
   }

@@ -359,13 +359,32 @@ export class TurnState {
     this.items.sortAs(items)
   }
 
+  /** A tool of the turn, or of a subagent that works for it, asks the client. Not every such tool has an item. */
+  onRequest(subagent?: SubagentTurn): void {
+    const strand = subagent !== undefined ? this.strandOf(subagent) : this.isEnded ? undefined : this.usage.strand
+    if (strand === undefined) return
+    strand.onTool()
+    this.updateMeters(strand)
+  }
+
+  /** An item of a subagent that works for this turn has begun. */
+  onSubagentItem(subagent: SubagentTurn, item: unknown): void {
+    const strand = this.strandOf(subagent)
+    if (strand === undefined) return
+    strand.onItem(membersOf(item)["type"])
+    this.updateMeters(strand)
+  }
+
+  private strandOf({ threadId, turnId }: SubagentTurn): Strand | undefined {
+    return this.isEnded ? undefined : this.usage.subagent(turnId, threadId)?.strand
+  }
+
   /** A subagent's turn that works for this one begins or ends. */
-  onSubagentRunning({ threadId, turnId }: SubagentTurn, isRunning: boolean): void {
-    if (this.isEnded) return
-    const turn = this.usage.subagent(turnId, threadId)
-    if (turn === undefined) return
-    turn.strand.isOver = !isRunning
-    this.updateMeters(turn.strand)
+  onSubagentRunning(subagent: SubagentTurn, isRunning: boolean): void {
+    const strand = this.strandOf(subagent)
+    if (strand === undefined) return
+    strand.isOver = !isRunning
+    this.updateMeters(strand)
   }
 
   /** Takes in the usage so far of a subagent's turn that works for this one. */
