@@ -1,5 +1,5 @@
 /** Plan mode on servers and connections that know less of it than the real codex. */
-import { AppServerRpc, Codex } from "@effect-codex/client"
+import { AppServerRpc, Budget, Codex } from "@effect-codex/client"
 import { FakeAppServer, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Option } from "effect"
@@ -35,6 +35,21 @@ describe("a turn in plan mode", () => {
 })
 
 describe("a plan that is implemented in a fresh thread", () => {
+  it.effect("counts towards the budget of the planning thread, or the one that it is given", () =>
+    Effect.gen(function*() {
+      const codex = yield* Codex.Codex
+      const model = yield* ScriptedModel.ScriptedModel
+      const thread = yield* codex.startThread({ budget: yield* Budget.make({ modelCalls: 1 }) })
+      yield* model.enqueue("planned", "implemented")
+      yield* thread.run("plan")
+      const refused = yield* Effect.flip(thread.implementPlan("# Plan", { fresh: true }))
+      assert.strictEqual(refused._tag, "BudgetExceeded")
+      const budget = yield* Budget.make({ modelCalls: 1 })
+      const { result } = yield* thread.implementPlan("# Plan", { fresh: { budget } })
+      assert.deepStrictEqual((yield* result).finalResponse, Option.some("implemented"))
+      assert.strictEqual((yield* budget.spent).modelCalls, 1)
+    }).pipe(Effect.scoped, Effect.provide(FakeAppServer.layer())))
+
   it.effect("is the message of its turn where the server cannot prepare it", () =>
     Effect.gen(function*() {
       const { server, thread } = yield* connectThread()
