@@ -79,7 +79,7 @@ export interface Plans {
    * returns when the server has accepted the turn, and interrupts the turn when the scope closes before its end.
    *
    * Without `fresh` the plan is sent as the message of a turn of this thread, and `whenBusy` decides what happens while
-   * another turn runs.
+   * another turn runs. A turn in plan mode is never steered with it: `"steer"` then fails with `SettingsNotApplied`.
    *
    * Fails with `InvalidArgument` for a plan without text, and otherwise as `Thread.turn` does. With `fresh` it also
    * fails as `Codex.startThread` does. The new thread is deleted if its turn does not start.

@@ -439,6 +439,27 @@ describe("implementing a plan", () => {
   )
 
   real(
+    "steers no turn that still plans",
+    Effect.gen(function*() {
+      const gate = yield* ScriptedModel.gate
+      yield* enqueue(ScriptedModel.text([gate, plan]), "done")
+      const thread = yield* newThread()
+      const turn = yield* thread.turn("plan", { mode: "plan" })
+      yield* gate.reached
+      const refused = yield* Effect.flip(thread.implementPlan("# Plan", { whenBusy: "steer" }))
+      assert.instanceOf(refused, CodexError.SettingsNotApplied)
+      assert.deepStrictEqual(refused.settings.map(({ asked, holds, setting }) => [setting, asked, holds]), [
+        ["mode", "default", "plan"]
+      ])
+      yield* gate.release
+      yield* turn.result
+      const { result } = yield* thread.implementPlan("# Plan", { whenBusy: "steer" })
+      yield* result
+      assert.deepStrictEqual(modesIn(yield* lastRequest), [planning, acting])
+    })
+  )
+
+  real(
     "fails as a run where the turn is interrupted",
     Effect.gen(function*() {
       const begun = yield* Deferred.make<void>()

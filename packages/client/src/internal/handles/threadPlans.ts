@@ -132,7 +132,8 @@ export const make = (options: Options, self: () => Thread): Plans => {
     }
     const { fresh, ...turnOptions } = given ?? {}
     const { thread, turn } = fresh === undefined || fresh === false
-      ? { thread: self(), turn: yield* self().turn(messageOf(plan), turnOptions) }
+      // A turn that plans must not be steered with it.
+      ? { thread: self(), turn: yield* self().turn(messageOf(plan), { ...turnOptions, mode: "default" }) }
       : yield* startFresh(options, plan, fresh === true ? {} : fresh, turnOptions)
     return { thread, turn, result: Effect.flatMap(turn.result, RunTurn.completed) }
   })
