@@ -336,6 +336,28 @@ describe("a budget of money", () => {
 })
 
 describe("a goal", () => {
+  real(
+    "and a turn of its thread, which wait for the same call, do not wait for each other",
+    ({ codex, model }) =>
+      Effect.gen(function*() {
+        const budget = yield* Budget.make({ modelCalls: 1 })
+        const at = yield* gate
+        const [first, second] = [yield* codex.startThread(), yield* codex.startThread()]
+        yield* model.enqueue(reply([at]), says("a turn"), reply([at]))
+        const holder = yield* Effect.forkScoped(first.run("go", { budget }))
+        yield* at.reached
+        const atOnce = { startImmediately: true }
+        const goal = yield* Effect.forkScoped(Effect.flip(second.runGoal("Go on.", { budget })), atOnce)
+        yield* second.goal
+        const turn = yield* Effect.forkScoped(Effect.flip(second.run("go", { budget, whenBusy: "queue" })), atOnce)
+        yield* second.goal
+        yield* Fiber.interrupt(holder)
+        exceeded(yield* Fiber.join(goal))
+        exceeded(yield* Fiber.join(turn))
+        assert.strictEqual((yield* budget.spent).modelCalls, 1)
+      })
+  )
+
   for (const [when, working] of [["in a turn that goes on", true], ["between two turns", false]] as const) {
     let calls = 0
     real(`is paused and fails when its budget is spent ${when}`, ({ codex, model }) =>

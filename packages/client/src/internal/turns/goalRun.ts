@@ -266,10 +266,7 @@ export const start = Effect.fnUntraced(function*(
   yield* free
   yield* ready
   const [begun] = yield* inOwnScope(Effect.gen(function*() {
-    const meter = yield* Spending.open(spending, threadId, internalsOf(rpc).settingsOf(threadId)?.model)
-    // Another goal may have been quicker.
-    yield* free
-    const goal = new GoalState(threadId, { ...turnOptions, rpc, limits, price: spending.price }, restore, meter)
+    const goal = new GoalState(threadId, { ...turnOptions, rpc, limits, price: spending.price }, restore)
     // Added before everything that can end the turn, so that it closes last.
     yield* TurnTelemetry.followOnceBegun(Deferred.await(goal.begun), yield* Effect.scope)
     yield* threads.setGoal(goal)
@@ -281,7 +278,13 @@ export const start = Effect.fnUntraced(function*(
         goal.turn?.subagents?.release()
       })
     )
-    const turn = yield* threads.exclusively(threadId)(begin(running, goal, params))
+    const [turn, meter] = yield* threads.exclusively(threadId)(Effect.gen(function*() {
+      // A turn waits for its budget while it has the thread. One that held a call while it waits for the thread would
+      // wait for a turn that waits for it.
+      const meter = yield* Spending.open(spending, threadId, internalsOf(rpc).settingsOf(threadId)?.model)
+      goal.meter = meter
+      return [yield* begin(running, goal, params), meter] as const
+    }))
     if (stallTimeout !== undefined) {
       yield* Effect.forkScoped(Effect.interruptible(watch(running, goal, turn, stallTimeout)))
     }

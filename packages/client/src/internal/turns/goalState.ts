@@ -56,7 +56,7 @@ export class GoalState implements ThreadObserver {
   /** Restores the settings that the goal should run with. Must not wait. */
   private readonly restore: (() => void) | undefined
   /** Counts the goal's turns towards its budgets. */
-  private readonly meter: Meter | undefined
+  meter: Meter | undefined
   private mayRestore = true
   /** The thread's settings may have changed. */
   private isChanged = false
@@ -72,9 +72,8 @@ export class GoalState implements ThreadObserver {
   private changed: Deferred.Deferred<void> | undefined
   private end: ConnectionError | undefined
 
-  constructor(threadId: string, options: TurnStateOptions, restore?: () => void, meter?: Meter) {
+  constructor(threadId: string, options: TurnStateOptions, restore?: () => void) {
     this.threadId = threadId
-    this.meter = meter
     this.options = options
     this.restore = restore
   }
