@@ -118,7 +118,8 @@ export interface SubagentNode
 }
 
 /**
- * Makes a tree of subagents, in their order. A subagent whose parent is not among them is a root.
+ * Makes a tree of subagents, in their order. A subagent whose parent is not among them is a root, and so is one whose
+ * parent is itself, or works for it. Of a thread that is given twice, the first counts.
  *
  * **Example** (The agents that run, however deep)
  *
@@ -135,20 +136,40 @@ export interface SubagentNode
 export const tree = (
   subagents: ReadonlyArray<Omit<SubagentNode, "children">>
 ): ReadonlyArray<SubagentNode> => {
-  const known = new Set(subagents.map(({ threadId }) => threadId))
-  const children = new Map<string, Array<Omit<SubagentNode, "children">>>()
-  const roots: Array<Omit<SubagentNode, "children">> = []
+  const nodes = new Map<string, Growing>()
   for (const one of subagents) {
-    const siblings = children.get(one.parentThreadId)
-    if (!known.has(one.parentThreadId)) roots.push(one)
-    else if (siblings === undefined) children.set(one.parentThreadId, [one])
-    else siblings.push(one)
+    if (!nodes.has(one.threadId)) nodes.set(one.threadId, { ...one, children: [] })
   }
-  const grow = (one: Omit<SubagentNode, "children">): SubagentNode => ({
-    ...one,
-    children: (children.get(one.threadId) ?? []).map(grow)
-  })
-  return roots.map(grow)
+  const roots = rootsOf(nodes)
+  for (const node of nodes.values()) {
+    if (!roots.has(node)) nodes.get(node.parentThreadId)?.children.push(node)
+  }
+  return [...nodes.values()].filter((node) => roots.has(node))
+}
+
+interface Growing extends Omit<SubagentNode, "children"> {
+  readonly children: Array<SubagentNode>
+}
+
+/** Those without a parent, and one of each ring of parents: what a server says of its threads may be wrong. */
+const rootsOf = (nodes: ReadonlyMap<string, Growing>): ReadonlySet<Growing> => {
+  const roots = new Set<Growing>()
+  const placed = new Set<Growing>()
+  for (const first of nodes.values()) {
+    const path = new Set<Growing>()
+    let node = first
+    while (!placed.has(node)) {
+      path.add(node)
+      placed.add(node)
+      const parent = nodes.get(node.parentThreadId)
+      if (parent === undefined || path.has(parent)) {
+        roots.add(parent ?? node)
+        break
+      }
+      node = parent
+    }
+  }
+  return roots
 }
 
 const statusOf = ({ type }: Received.ThreadStatus): SubagentStatus =>
