@@ -103,6 +103,29 @@ describe("the subagents of a turn", () => {
       }))
   }
 
+  it.effect("tell those who wait that the end of a turn was missed, once the next one has begun", () =>
+    Effect.gen(function*() {
+      const { server, turn } = yield* open()
+      yield* answerReads(server)
+      yield* server.send(begins("a", "a1"))
+      const [subagent] = yield* Stream.runCollect(Stream.take(turn.subagents, 1))
+      const waiting = yield* Effect.forkScoped(Effect.flip(subagent!.result), { startImmediately: true })
+      yield* server.send(begins("a", "a2"), ends("a", "a2"))
+      assert.strictEqual((yield* Fiber.join(waiting))._tag, "TurnOutcomeUnknown")
+      assert.strictEqual((yield* subagent!.result).id, "a2")
+    }))
+
+  it.effect("tell those who wait how a turn ended, also if the next one begins in the same read", () =>
+    Effect.gen(function*() {
+      const { server, turn } = yield* open()
+      yield* answerReads(server)
+      yield* server.send(begins("a", "a1"))
+      const [subagent] = yield* Stream.runCollect(Stream.take(turn.subagents, 1))
+      const waiting = yield* Effect.forkScoped(subagent!.result, { startImmediately: true })
+      yield* server.send(ends("a", "a1"), begins("a", "a2"))
+      assert.strictEqual((yield* Fiber.join(waiting)).id, "a1")
+    }))
+
   it.effect("fail with the connection, also when the turn was over", () =>
     Effect.gen(function*() {
       const { server, turn } = yield* open()
@@ -315,5 +338,24 @@ describe("the tree", () => {
       ]]]
     ])
     assert.deepStrictEqual(tree[0]?.nickname, Option.some("Ada"))
+  })
+
+  it("holds each of them once, whatever the server says of their parents", () => {
+    const none = { nickname: Option.none(), role: Option.none(), path: Option.none(), prompt: Option.none() }
+    const node = (id: string) => {
+      const [threadId = "", parentThreadId = ""] = id.split("<")
+      return { threadId, parentThreadId, depth: 1, ...none, status: "running" as const, tokens: Option.none() }
+    }
+    const shown = (nodes: ReadonlyArray<Subagent.SubagentNode>): string =>
+      nodes.map(({ children, threadId }) => children.length === 0 ? threadId : `${threadId}(${shown(children)})`)
+        .join(" ")
+    const treeOf = (...ids: ReadonlyArray<string>) => shown(Subagent.tree(ids.map(node)))
+    assert.strictEqual(treeOf("a<root", "b<a", "c<root"), "a(b) c")
+    assert.strictEqual(treeOf("b<a", "c<root", "a<root"), "c a(b)")
+    assert.strictEqual(treeOf("a<a", "b<a"), "a(b)")
+    assert.strictEqual(treeOf("c<a", "a<b", "b<a", "d<root"), "a(c b) d")
+    assert.strictEqual(treeOf("a<root", "b<a", "a<b"), "a(b)")
+    const chain = Subagent.tree(Array.from({ length: 20_000 }, (_, index) => node(`${index + 1}<${index}`)))
+    assert.strictEqual(chain.length, 1)
   })
 })

@@ -19,6 +19,9 @@ import { TurnEvents } from "./turnEvents.ts"
 import { type End, TurnState, type TurnStateOptions } from "./turnState.ts"
 import * as Usage from "./usage.ts"
 
+const outcomeUnknown = ({ id: turnId, partialResult: result, threadId }: TurnState, detail: string) =>
+  new TurnOutcomeUnknown({ threadId, turnId, detail, result })
+
 /** One subagent, as far as it works for the turn. */
 export class SubagentState implements ThreadObserver {
   readonly threadId: string
@@ -63,8 +66,12 @@ export class SubagentState implements ThreadObserver {
 
   begin(turnId: string, started: Raw): void {
     if (this.turn.id !== turnId) {
+      const { turn: last } = this
       this.earlier = this.tokens
       this.turn = new TurnState(this.threadId, turnId, this.options)
+      // Nothing more is heard of the last one. Its end may have come in this read, or was missed.
+      last.onReadEnd()
+      last.onEnd(outcomeUnknown(last, "the subagent began another turn, and the end of this one was not reported."))
     }
     this.take(started, 0)
   }
@@ -106,12 +113,7 @@ export class SubagentState implements ThreadObserver {
       _tag === "thread/status/changed" && membersOf(membersOf(params)["status"])["type"] === "notLoaded"
     if (!isGone || this.turn.isEnded) return
     this.onEnd(
-      new TurnOutcomeUnknown({
-        threadId: this.threadId,
-        turnId: this.turn.id,
-        detail: "the server unloaded the subagent's thread without reporting how its turn ended.",
-        result: this.turn.partialResult
-      })
+      outcomeUnknown(this.turn, "the server unloaded the subagent's thread without reporting how its turn ended.")
     )
   }
 
