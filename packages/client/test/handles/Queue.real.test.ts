@@ -202,6 +202,39 @@ describe("the queue of a thread", () => {
       })
   )
 
+  real(
+    "does not plan after a turn that does",
+    ({ codex, model, rpc }) =>
+      Effect.gen(function*() {
+        const thread = yield* codex.startThread()
+        const { turn } = yield* waiting(thread, model)
+        const queued = yield* thread.queue.add("go")
+        yield* turn.interrupt
+        yield* turn.result
+        yield* model.enqueue("<proposed_plan>\n# Plan\n</proposed_plan>\n", "went")
+        assert.deepStrictEqual((yield* thread.run("plan", { mode: "plan" })).plan, Option.some("# Plan\n"))
+        assert.deepStrictEqual(yield* answerOf(thread, queued), ["completed", "went"])
+        const modes = (yield* model.requests).at(-1)?.body["input"] ?? ""
+        assert.isAbove(JSON.stringify(modes).lastIndexOf("Collaboration Mode: Default"), 0)
+
+        const second = yield* waiting(thread, model)
+        const other = yield* thread.queue.add("go on")
+        yield* rpc.request("thread/settings/update", {
+          threadId: thread.id,
+          collaborationMode: {
+            mode: "plan",
+            settings: { model: "scripted-model", reasoning_effort: null, developer_instructions: null }
+          }
+        })
+        const held = yield* ScriptedModel.gate
+        yield* model.enqueue(ScriptedModel.text(["never ", held, "said"]))
+        const stopped = yield* Effect.forkChild(Effect.flip(answerOf(thread, other)))
+        yield* second.gate.release
+        yield* second.turn.result
+        assert.strictEqual((yield* Fiber.join(stopped))._tag, "SettingsNotApplied")
+      })
+  )
+
   real("refuses an ephemeral thread, and input that is wrong", ({ codex }) =>
     Effect.gen(function*() {
       const thread = yield* codex.startThread({ ephemeral: true })

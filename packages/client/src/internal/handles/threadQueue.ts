@@ -17,6 +17,7 @@ import { type Members, membersOf } from "../protocol/peek.ts"
 import { call, using } from "../protocol/uses.ts"
 import { defined, duration } from "../settings/settings.ts"
 import { unknownOutcomes } from "../settings/threadSettings.ts"
+import * as TurnMode from "../settings/turnMode.ts"
 import * as ServerTexts from "../text/serverTexts.ts"
 import type { ToWire } from "../turns/inputItems.ts"
 import * as QueuedTurns from "../turns/queuedTurns.ts"
@@ -70,7 +71,7 @@ export const make = ({ events, handlers, target, toWire, turns, ...options }: Op
     return yield* QueuedTurns.follow(turns, threadId, {
       clientId,
       handlers,
-      refuse: settings.refuse,
+      refuse: (held) => settings.refuse(held) ?? TurnMode.refuse(threadId, held),
       stallTimeout: yield* duration("stallTimeout", stallTimeout ?? options.stallTimeout)
     })
   })

@@ -5,10 +5,11 @@
 import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
-import type { ResumeError } from "../../CodexError.ts"
+import { type ResumeError, SettingsNotApplied } from "../../CodexError.ts"
 import type { TurnOptions } from "../../Thread.ts"
 import { using } from "../protocol/uses.ts"
 import { internalsOf, type Rpc } from "../rpcInternals.ts"
+import type { Told } from "./heldSettings.ts"
 import type { Next } from "./toldSettings.ts"
 
 interface ModeParams {
@@ -72,3 +73,15 @@ export const leaving = (rpc: Rpc, threadId: string): ModeParams => {
   const next = internalsOf(rpc).nextSettingsOf(threadId)
   return isElsewhere(next) && next.model !== undefined ? paramsOf("default", next.model, next.reasoningEffort) : none
 }
+
+/** Why a turn of the queue must not run: its message was not meant for a mode. */
+export const refuse = (threadId: string, held: Told | undefined): SettingsNotApplied | undefined =>
+  held?.mode === undefined || !isElsewhere(held) ? undefined : new SettingsNotApplied({
+    threadId,
+    settings: [{
+      setting: "mode",
+      asked: "default",
+      holds: held.mode,
+      advice: "A turn in this mode ran right before, and the message's turn was stopped: add the message again."
+    }]
+  })

@@ -28,6 +28,8 @@ export interface StartRequest {
   readonly model?: string | undefined
   /** Returns the turn's id, or undefined if the reply names none. */
   readonly send: (options: RequestOptions) => Effect.Effect<string | undefined, TurnStartError>
+  /** Ends the mode of the running turn for the turns that the server starts after it. Undefined: it has none. */
+  readonly endMode?: Effect.Effect<void> | undefined
 }
 
 /** The message for a running turn, instead of starting a new one. */
@@ -77,7 +79,13 @@ export const ofMessage = (
         settings.keeping(options),
         Effect.tap((id) => Effect.sync(() => started.set(threadId, id, kept, given)))
       )
-    }).pipe(settings.checked(options))
+    }).pipe(settings.checked(options)),
+  endMode: options.mode !== "plan" ? undefined : Effect.suspend(() => {
+    const params = TurnMode.leaving(rpc, threadId)
+    return params.collaborationMode === undefined
+      ? Effect.void
+      : Effect.ignore(call(rpc, "thread/settings/update", { threadId, ...params }))
+  })
 })
 
 /** @param onSending called right before the request is made. */

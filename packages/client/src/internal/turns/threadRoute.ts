@@ -390,6 +390,11 @@ export class ThreadRoute implements ThreadObserver {
     return turn
   }
 
+  /** Whether a message that is followed waits for its turn. */
+  get awaitsQueued(): boolean {
+    return [...this.queued.values()].some(({ begun }) => !Deferred.isDoneUnsafe(begun))
+  }
+
   forgetQueued(clientId: string): void {
     this.queued.delete(clientId)
   }

@@ -128,6 +128,12 @@ const follow = Effect.fnUntraced(function*(
   ))
 })
 
+/** A message that waits in the thread's queue was not meant for the mode of a turn that runs before it. */
+const endMode = ({ request, route, turns }: Start, turn: TurnState): void => {
+  if (request.endMode === undefined || !route.awaitsQueued) return
+  turns.inBackground(Effect.andThen(awaitBegun(turn), request.endMode))
+}
+
 /** Waits for a call that the budgets allow, and then looks again whether the thread is free. */
 const startNow = (start: Start): Effect.Effect<TurnState, TurnStartError, Scope.Scope> =>
   Effect.suspend(() => {
@@ -165,6 +171,7 @@ const sendNow = (
         if (Exit.isSuccess(reply)) {
           const turn = route.claim(reply.value, options)
           yield* follow(start, turn, meter)
+          endMode(start, turn)
           return turn
         }
         route.giveUp()
@@ -214,12 +221,16 @@ const steer = (
     })
   )
 
+/** Waits until the turn has begun, or is over. */
+const awaitBegun = (turn: TurnState): Effect.Effect<void> =>
+  Effect.asVoid(Effect.raceFirst(Deferred.await(turn.started), Effect.exit(turn.awaitEnd)))
+
 /** If the turn has not begun, waits for its beginning and tries again. */
-const awaitBegun = <A, E, R>(start: Start, id: string, otherwise: Effect.Effect<A, E, R>) =>
+const onceBegun = <A, E, R>(start: Start, id: string, otherwise: Effect.Effect<A, E, R>) =>
   Effect.suspend((): Effect.Effect<A | TurnState, E | TurnStartError, R | Scope.Scope> => {
     const turn = start.route.get(id)
     return turn === undefined || turn.hasBegun || turn.isEnded ? otherwise : Effect.andThen(
-      Effect.raceFirst(Deferred.await(turn.started), Effect.exit(turn.awaitEnd)),
+      awaitBegun(turn),
       startOrSteer(start)
     )
   })
@@ -232,11 +243,11 @@ const steerOrStart = (
   const { route } = start
   const refused = refuse(active, route.heldBy(active))
   // Its settings are known only once it begins.
-  if (refused !== undefined) return awaitBegun(start, active, Effect.fail(refused))
+  if (refused !== undefined) return onceBegun(start, active, Effect.fail(refused))
   return Effect.catchTags(steer(start, active, message), {
     NoActiveTurn: () =>
       // The turn is accepted but has not begun, or it is over.
-      awaitBegun(
+      onceBegun(
         start,
         active,
         Effect.suspend(() => {
