@@ -125,6 +125,11 @@ export const make = ({ events, handlers, target, toWire, turns, ...options }: Op
           { onSent: sent }
         ).pipe(
           using(rpc, "thread/queue/add", messageOf),
+          Effect.tap(({ id }) =>
+            Effect.sync(() => {
+              followed.queued.messageId = id
+            })
+          ),
           // Without an answer the message may be in the queue.
           Effect.tapError((error) => unknownOutcomes.has(error._tag) ? Effect.void : followed.stop)
         )
@@ -143,7 +148,8 @@ export const make = ({ events, handlers, target, toWire, turns, ...options }: Op
     }),
     remove: Effect.fn("Thread.queue.remove")(function*(id: string) {
       return yield* rpc.request("thread/queue/delete", { threadId, queuedSubmissionId: id }).pipe(
-        using(rpc, "thread/queue/delete", ({ deleted }) => Predicate.isBoolean(deleted) ? deleted : undefined)
+        using(rpc, "thread/queue/delete", ({ deleted }) => Predicate.isBoolean(deleted) ? deleted : undefined),
+        Effect.tap((deleted) => deleted ? QueuedTurns.removed(turns, threadId, id) : Effect.void)
       )
     }),
     reorder: Effect.fn("Thread.queue.reorder")((ids: ReadonlyArray<string>) =>

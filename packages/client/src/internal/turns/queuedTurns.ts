@@ -38,7 +38,8 @@ const untilEnd = Effect.fnUntraced(function*(
   { refuse, stallTimeout }: FollowOptions
 ) {
   const { rpc } = turns
-  const turn = yield* Deferred.await(queued.begun)
+  const turn = yield* Effect.raceFirst(Deferred.await(queued.begun), Deferred.await(queued.removed))
+  if (turn === undefined) return
   yield* TurnTelemetry.follow(turn, turns.scope)
   const stop = TurnStop.stop(turns, turn)
   if (refuse !== undefined) yield* Effect.forkScoped(turn.endRefused(stop))
@@ -47,12 +48,11 @@ const untilEnd = Effect.fnUntraced(function*(
       ? Watchdog.askWhenSilent(rpc, turn)
       : Watchdog.watch({ rpc, turn, stallTimeout, stop })
   )
-  const exit = yield* Effect.exit(turn.awaitEnd)
+  yield* Effect.exit(turn.awaitEnd)
   if (turn.verdict?._tag === "SettingsNotApplied" && turn.handles === 1) {
     internalsOf(rpc).report(`the turn of a queued message was stopped: ${turn.verdict.message}`)
   }
   route.release(turn)
-  return exit
 }, Effect.scoped)
 
 /**
@@ -88,6 +88,10 @@ export const follow = Effect.fnUntraced(function*(
   return { route, queued, stop: close }
 })
 
+/** Follows a message no longer that this client has removed. */
+export const removed = (turns: Turns, threadId: string, messageId: string): Effect.Effect<void> =>
+  Effect.scoped(Effect.map(turns.threads.route(threadId), (route) => route.removeQueued(messageId)))
+
 /** How long a message that has left the queue may take to begin its turn. */
 const beginWithin = "5 seconds"
 
@@ -102,12 +106,25 @@ export const await_ = (
   message: QueuedMessage,
   isQueued: Effect.Effect<boolean, ResumeError>
 ): Effect.Effect<TurnState, ResumeError | QueuedMessageNotFound> => {
+  queued.messageId = message.id
   const begun = Deferred.await(queued.begun)
+  const notFound = Effect.suspend(() =>
+    Effect.fail(
+      new QueuedMessageNotFound({
+        method: "thread/queue/list",
+        code: -32600,
+        detail: `queued submission not found: ${message.id}`
+      })
+    )
+  )
+  const gone = Effect.andThen(Deferred.await(queued.removed), notFound)
   const look = (isLast: boolean): Effect.Effect<TurnState, ResumeError | QueuedMessageNotFound> =>
     Effect.gen(function*() {
       if (Deferred.isDoneUnsafe(queued.begun)) return yield* begun
       const changed = route.queueChanged()
-      if (yield* isQueued) return yield* Effect.raceFirst(begun, Effect.andThen(changed, look(false)))
+      if (yield* isQueued) {
+        return yield* Effect.raceAllFirst([begun, gone, Effect.andThen(changed, look(false))])
+      }
       const stored = yield* StoredTurn.findByClientId(turns.rpc, route.threadId, message.clientId)
       if (stored !== undefined && !Deferred.isDoneUnsafe(queued.begun)) {
         const turn = route.beginQueued(queued, stored.id)
@@ -118,11 +135,9 @@ export const await_ = (
         // It has left the queue, and its turn may be about to begin.
         return yield* Effect.raceFirst(begun, Effect.andThen(Effect.sleep(beginWithin), look(true)))
       }
-      return yield* new QueuedMessageNotFound({
-        method: "thread/queue/list",
-        code: -32600,
-        detail: `queued submission not found: ${message.id}`
-      })
+      // Nobody has to follow it any longer.
+      Deferred.doneUnsafe(queued.removed, Exit.void)
+      return yield* notFound
     })
   return look(false)
 }

@@ -46,6 +46,10 @@ export interface Queued {
   readonly options: TurnStateOptions & { readonly clientId: string }
   /** Completed when its turn begins. */
   readonly begun: Deferred.Deferred<TurnState, ConnectionError>
+  /** Completed when the message has left the queue without a turn. */
+  readonly removed: Deferred.Deferred<void>
+  /** The id of the message in the queue, once it is known. */
+  messageId: string | undefined
 }
 
 /** The ids of ended turns are kept because their frames may come late, or twice. */
@@ -373,7 +377,12 @@ export class ThreadRoute implements ThreadObserver {
 
   /** From now until `forgetQueued`, a turn that begins with this message is opened. */
   expectQueued(options: Queued["options"]): Queued {
-    const queued: Queued = { options, begun: Deferred.makeUnsafe() }
+    const queued: Queued = {
+      options,
+      begun: Deferred.makeUnsafe(),
+      removed: Deferred.makeUnsafe(),
+      messageId: undefined
+    }
     this.queued.set(options.clientId, queued)
     if (this.end !== undefined) Deferred.doneUnsafe(queued.begun, Exit.fail(this.end))
     return queued
@@ -388,6 +397,13 @@ export class ThreadRoute implements ThreadObserver {
     const turn = this.openQueued(queued, id)
     Deferred.doneUnsafe(queued.begun, Exit.succeed(turn))
     return turn
+  }
+
+  /** Called when this client has removed a message. */
+  removeQueued(messageId: string): void {
+    for (const queued of this.queued.values()) {
+      if (queued.messageId === messageId) Deferred.doneUnsafe(queued.removed, Exit.void)
+    }
   }
 
   /** Whether a message that is followed waits for its turn. */

@@ -1,0 +1,39 @@
+/** What the queue of a thread leaves behind. */
+import { Codex } from "@effect-codex/client"
+import { FakeAppServer, ScriptedModel } from "@effect-codex/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber } from "effect"
+import * as Fibers from "../support/fibers.ts"
+
+const settled = Effect.forEach(Array.from({ length: 20 }), () => Effect.yieldNow, { discard: true })
+
+describe("a message that is removed from the queue", () => {
+  it.effect("leaves no fiber behind, and whoever waits for its turn hears of it", () =>
+    Fibers.counting((live) =>
+      Effect.gen(function*() {
+        const model = yield* ScriptedModel.ScriptedModel
+        const held = yield* ScriptedModel.gate
+        yield* model.enqueue(ScriptedModel.text([held, "done"]), "next")
+        const thread = yield* (yield* Codex.Codex).startThread()
+        const turn = yield* thread.turn("go")
+        yield* held.reached
+        const stays = yield* thread.queue.add("stays")
+        yield* settled
+        const before = live()
+        for (let i = 0; i < 5; i++) {
+          const { id } = yield* thread.queue.add("goes")
+          assert.isTrue(yield* thread.queue.remove(id))
+        }
+        const last = yield* thread.queue.add("goes too")
+        const waiting = yield* Effect.forkChild(Effect.flip(Effect.scoped(thread.queue.turn(last))))
+        yield* settled
+        yield* thread.queue.remove(last.id)
+        assert.strictEqual((yield* Fiber.join(waiting))._tag, "QueuedMessageNotFound")
+        yield* settled
+        assert.strictEqual(live(), before)
+        yield* held.release
+        yield* turn.result
+        assert.strictEqual((yield* (yield* thread.queue.turn(stays)).result).status, "completed")
+      }).pipe(Effect.scoped, Effect.provide(FakeAppServer.layer()))
+    ))
+})
