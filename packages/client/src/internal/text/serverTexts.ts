@@ -24,7 +24,7 @@ export const meaningOf = (
   if (/^thread not (?:found|loaded): |^thread\/sample requires a loaded source/.test(detail)) return "ThreadNotFound"
   if (
     /^(?:failed to read thread: )?(?:invalid thread-store request: )?no (?:archived )?rollout found for thread id /
-      .test(detail) || /^thread \S+ is not materialized yet|^session \S+ is archived\. /.test(detail)
+      .test(detail) || /^thread \S+ is not materialized yet/.test(detail)
   ) return "ThreadNotPersisted"
   if (/^queued submission not found: |^queue is empty$/.test(detail)) return "QueuedMessageNotFound"
   if (/^thread \S+ already has an active writer/.test(detail)) return "ThreadInUse"
