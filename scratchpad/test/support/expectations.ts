@@ -95,6 +95,23 @@ export const expectations: Record<string, Expectation> = {
     effect: "Effect.map(example.program, ({ value }) => value)",
     prints: "Updated."
   },
+  "control: A queue that lasts (2)": {
+    answers: [endless, "Updated.", "Released."],
+    effect: `Effect.scoped(Effect.gen(function*() {
+      const { Stream } = yield* Effect.promise(() => import("effect"))
+      const thread = yield* (yield* Codex.Codex).startThread()
+      const turn = yield* thread.turn("Fix the failing test.")
+      yield* thread.queue.add("Then update the changelog.")
+      yield* thread.queue.add("Then release it.")
+      yield* Stream.runHead(turn.text)
+      // The queue rests after an interrupted turn, as it does in another process.
+      yield* turn.interrupt
+      yield* turn.result
+      const results = yield* example.goOn(thread.id)
+      return results.map(({ finalResponse }) => finalResponse.value).join(" ")
+    }))`,
+    prints: "Updated. Released."
+  },
   "checkpoints: Track a turn, and go back (1)": {
     answers: [exec("echo hello > greeting.txt"), "Done."],
     effect: "example.program",
