@@ -1038,7 +1038,7 @@ export class TurnOutcomeUnknown
   readonly isRetryable = false
 }
 
-const limitNames = { modelCalls: "model calls", tokens: "tokens", cost: "cost" } as const
+const limitNames = { modelCalls: "model calls", tokens: "tokens", cost: "in cost" } as const
 
 /**
  * A budget of the turn is spent. Either the turn was refused before anything was sent (`turnId` and `result` are null),
@@ -1066,7 +1066,7 @@ export class BudgetExceeded
   })
 {
   override get message(): string {
-    const spent = `the budget allows ${this.allowed} (${limitNames[this.limit]}), and ${this.spent} is spent.`
+    const spent = `the budget is used up: ${this.spent} of ${this.allowed} ${limitNames[this.limit]}.`
     return this.turnId === null
       ? `A turn on thread ${this.threadId} was not started: ${spent} Give it another budget to go on.`
       : `Turn ${this.turnId} was interrupted: ${spent} Start a new turn with another budget to go on.`

@@ -199,7 +199,8 @@ export const treeOf = (
 ): ReadonlyArray<SubagentNode> =>
   tree(
     [...threads].flatMap((thread) => "raw" in thread || thread.parentThreadId === null ? [] : [thread])
-      .sort((a, b) => a.createdAt - b.createdAt)
+      // Times are in seconds, and ids begin with the time too.
+      .sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1))
       .map((thread) => ({
         threadId: thread.id,
         ...aboutOf(thread, thread.parentThreadId ?? ""),

@@ -124,7 +124,7 @@ describe("a budget of calls of the model", () => {
         assert.deepStrictEqual(itemsOf(error), ["userMessage", "commandExecution", "commandExecution"])
         assert.strictEqual(error.result?.status, "interrupted")
         assert.strictEqual(Option.getOrThrow(error.result?.usage ?? Option.none()).turn.totalTokens, 30)
-        assert.include(error.message, "the budget allows 2 (model calls), and 2 is spent")
+        assert.include(error.message, "the budget is used up: 2 of 2 model calls.")
         // codex may have been quicker than the interrupt. It hung up.
         for (const request of (yield* model.requests).slice(2)) assert.strictEqual(yield* request.outcome, "abandoned")
         // A refused turn sends nothing.

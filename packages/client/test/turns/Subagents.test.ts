@@ -338,6 +338,8 @@ describe("the tree", () => {
       ]]]
     ])
     assert.deepStrictEqual(tree[0]?.nickname, Option.some("Ada"))
+    const twins = Subagent.treeOf([thread("b2", "a", 4), thread("b1", "a", 4)])
+    assert.deepStrictEqual(twins.map(({ threadId }) => threadId), ["b1", "b2"])
   })
 
   it("holds each of them once, whatever the server says of their parents", () => {
