@@ -24,7 +24,8 @@ export interface ImplementPlanOptions extends Omit<TurnOptions, "mode"> {
    * Implements the plan in a new thread, which has the plan in its context and nothing of the conversation that led to
    * it. The new thread has what this handle asked for (folder, sandbox, approval mode, configuration, handlers, tools,
    * budget), and the model, effort, provider, tier and permissions of this thread. It also has this thread's
-   * instructions, if this client gave them. Options given here replace them. Default: `false`, which goes on in this thread.
+   * instructions, if this client gave them. Options given here replace them. Default: `false`, which goes on in this
+   * thread.
    */
   readonly fresh?: boolean | StartThreadOptions | undefined
 }
