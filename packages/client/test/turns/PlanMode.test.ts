@@ -50,7 +50,10 @@ describe("a plan that is implemented in a fresh thread", () => {
       assert.strictEqual((yield* budget.spent).modelCalls, 1)
     }).pipe(Effect.scoped, Effect.provide(FakeAppServer.layer())))
 
-  it.effect("is the message of its turn where the server cannot prepare it", () =>
+  it.effect.each([
+    "Invalid request: unknown variant `thread/prepareApprovedPlan`, expected one of",
+    "thread/prepareApprovedPlan requires experimentalApi capability"
+  ])("is the message of its turn where the server cannot prepare it: %s", (refusal) =>
     Effect.gen(function*() {
       const { server, thread } = yield* connectThread()
       const fresh = "01a204a7-b198-7230-917e-fb51d9aaf8db"
@@ -59,11 +62,7 @@ describe("a plan that is implemented in a fresh thread", () => {
       yield* server.reply(start, threadOpened(start.params, fresh))
       const prepare = yield* server.expect("thread/prepareApprovedPlan")
       assert.deepStrictEqual(prepare.params, { threadId: fresh, markdown: "# Plan" })
-      yield* server.refuse(
-        prepare,
-        -32600,
-        "Invalid request: unknown variant `thread/prepareApprovedPlan`, expected one of"
-      )
+      yield* server.refuse(prepare, -32600, refusal)
       const begin = yield* server.expect("turn/start")
       assert.deepInclude(begin.params, {
         threadId: fresh,

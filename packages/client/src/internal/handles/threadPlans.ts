@@ -106,11 +106,11 @@ const startFresh = (options: Options, plan: string, given: StartThreadOptions, t
       const thread = yield* restore(Effect.suspend(() => startThread(freshOptions(options, given))))
       const prepared = rpc.request("thread/prepareApprovedPlan", { threadId: thread.id, markdown: plan }).pipe(
         using(rpc, "thread/prepareApprovedPlan", ({ prompt }) => Predicate.isString(prompt) ? prompt : undefined),
-        // Codex has it since 0.169.
-        Effect.catchTag(
-          "RpcError",
-          (error) => error.reason === "methodNotFound" ? Effect.succeed(messageOf(plan)) : Effect.fail(error)
-        )
+        // Codex has it since 0.169, and only where the experimental protocol is switched on.
+        Effect.catchTags({
+          ExperimentalRequired: () => Effect.succeed(messageOf(plan)),
+          RpcError: (error) => error.reason === "methodNotFound" ? Effect.succeed(messageOf(plan)) : Effect.fail(error)
+        })
       )
       const turn = yield* restore(Effect.flatMap(prepared, (prompt) => thread.turn(prompt, turnOptions))).pipe(
         Effect.onError(() => OpenThread.leave(rpc, thread.id))
