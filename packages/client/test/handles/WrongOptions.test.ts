@@ -146,6 +146,11 @@ const cases: ReadonlyArray<Case> = [
     "sandbox",
     ({ thread }) => thread.implementPlan("plan", { fresh: { sandbox: wrong(5) } })
   ],
+  ...[5, "model", [], null].map((config): Case => [
+    `implementPlan: fresh { config: ${JSON.stringify(config)} }`,
+    "config",
+    ({ thread }) => thread.implementPlan("plan", { fresh: { config: wrong(config) } })
+  ]),
   ["review: 5", /^params of review/, ({ thread }) => thread.review(wrong(5))],
   ["startGoal: 5", "objective", ({ thread }) => thread.startGoal(wrong(5))],
   ["setName: 5", /^params of thread\/name/, ({ thread }) => thread.setName(wrong(5))],

@@ -131,6 +131,8 @@ export const make = (options: Options, self: () => Thread): Plans => {
       })
     }
     const { fresh, ...turnOptions } = given ?? {}
+    // Its configuration is taken apart before `startThread` can check it.
+    if (typeof fresh === "object") yield* OptionKinds.check(fresh, OptionKinds.ofThread)
     const { thread, turn } = fresh === undefined || fresh === false
       // A turn that plans must not be steered with it.
       ? { thread: self(), turn: yield* self().turn(messageOf(plan), { ...turnOptions, mode: "default" }) }
