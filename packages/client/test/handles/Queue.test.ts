@@ -1,5 +1,5 @@
-/** What the queue of a thread leaves behind. */
-import { Codex } from "@effect-codex/client"
+/** What the queue of a thread leaves behind, and what it may spend. */
+import { Budget, Codex } from "@effect-codex/client"
 import { FakeAppServer, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber } from "effect"
@@ -36,4 +36,22 @@ describe("a message that is removed from the queue", () => {
         assert.strictEqual((yield* (yield* thread.queue.turn(stays)).result).status, "completed")
       }).pipe(Effect.scoped, Effect.provide(FakeAppServer.layer()))
     ))
+})
+
+describe("a message of the queue", () => {
+  it.effect("counts towards the budget of its thread, and is stopped where that is spent", () =>
+    Effect.gen(function*() {
+      const model = yield* ScriptedModel.ScriptedModel
+      const held = yield* ScriptedModel.gate
+      yield* model.enqueue("first", ScriptedModel.text(["never ", held, "said"]))
+      const budget = yield* Budget.make({ modelCalls: 1 })
+      const thread = yield* (yield* Codex.Codex).startThread({ budget })
+      const answer = Effect.fnUntraced(function*(text: string) {
+        return yield* (yield* thread.queue.turn(yield* thread.queue.add(text))).result
+      })
+      assert.strictEqual((yield* answer("a")).status, "completed")
+      assert.strictEqual((yield* budget.spent).modelCalls, 1)
+      assert.strictEqual((yield* Effect.flip(answer("b")))._tag, "BudgetExceeded")
+      assert.strictEqual((yield* Effect.flip(thread.run("c")))._tag, "BudgetExceeded")
+    }).pipe(Effect.scoped, Effect.provide(FakeAppServer.layer())))
 })

@@ -119,7 +119,7 @@ export const make = (
     id,
     ...RunTurn.make({ turns, target, handlers, spending, stallTimeout, checkFolders, toWire }),
     ...requests,
-    queue: ThreadQueue.make({ turns, target, handlers, stallTimeout, toWire, events: requests.events }),
+    queue: ThreadQueue.make({ turns, target, handlers, spending, stallTimeout, toWire, events: requests.events }),
     ...ThreadAsk.make(rpc, id, attachment.loaded),
     setName: (name) => revived(requests.setName(name)),
     revert: (beforeTurnId) => revived(requests.revert(beforeTurnId)),

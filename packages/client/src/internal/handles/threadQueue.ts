@@ -25,12 +25,14 @@ import type { Target } from "../turns/startRequest.ts"
 import type { Turns } from "../turns/turns.ts"
 import type { TurnState } from "../turns/turnState.ts"
 import { page, pages } from "./pages.ts"
+import type { SpendingOf } from "./runTurn.ts"
 import * as TurnHandle from "./turnHandle.ts"
 
 interface Options {
   readonly turns: Turns
   readonly target: Target
   readonly handlers: Overrides | undefined
+  readonly spending: SpendingOf
   readonly stallTimeout: Duration.Input | undefined
   readonly toWire: ToWire
   readonly events: Stream.Stream<ThreadEvent, ConnectionError>
@@ -72,6 +74,7 @@ export const make = ({ events, handlers, target, toWire, turns, ...options }: Op
       clientId,
       handlers,
       refuse: (held) => settings.refuse(held) ?? TurnMode.refuse(threadId, held),
+      spending: yield* options.spending(undefined),
       stallTimeout: yield* duration("stallTimeout", stallTimeout ?? options.stallTimeout)
     })
   })

@@ -4,11 +4,14 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
+import { ledgerOf } from "../../Budget.ts"
 import type { ResumeError } from "../../CodexError.ts"
 import { QueuedMessageNotFound } from "../../CodexError.ts"
 import type { QueuedMessage } from "../../Queue.ts"
 import { internalsOf } from "../rpcInternals.ts"
 import { scopeEnded } from "../scopeEnded.ts"
+import { Meter } from "./meter.ts"
+import type { Spending } from "./spending.ts"
 import * as StoredTurn from "./storedTurn.ts"
 import type { Queued, ThreadRoute } from "./threadRoute.ts"
 import type { Turns } from "./turns.ts"
@@ -19,6 +22,8 @@ import * as Watchdog from "./watchdog.ts"
 
 export interface FollowOptions extends Pick<TurnStateOptions, "handlers" | "refuse"> {
   readonly clientId: string
+  /** The budgets of the turn, and the prices. */
+  readonly spending: Spending
   /** How long the turn may be silent. Undefined: no limit. */
   readonly stallTimeout: Duration.Duration | undefined
 }
@@ -35,7 +40,7 @@ export interface Followed {
 const untilEnd = Effect.fnUntraced(function*(
   turns: Turns,
   { queued, route }: Pick<Followed, "queued" | "route">,
-  { refuse, stallTimeout }: FollowOptions
+  { refuse, spending, stallTimeout }: FollowOptions
 ) {
   const { rpc } = turns
   const turn = yield* Effect.raceFirst(Deferred.await(queued.begun), Deferred.await(queued.removed))
@@ -43,6 +48,13 @@ const untilEnd = Effect.fnUntraced(function*(
   yield* TurnTelemetry.follow(turn, turns.scope)
   const stop = TurnStop.stop(turns, turn)
   if (refuse !== undefined) yield* Effect.forkScoped(turn.endRefused(stop))
+  if (spending.budgets.length > 0) {
+    // The server has begun the turn, so it cannot wait for its first call. It is cut where there is none.
+    const meter = new Meter(spending.budgets.map(ledgerOf))
+    yield* Effect.addFinalizer(() => Effect.sync(() => meter.end()))
+    turn.spendFrom(meter)
+    yield* Effect.forkScoped(turn.endSpent(meter, TurnStop.stopWithSubagents(turns, turn)))
+  }
   yield* Effect.forkScoped(
     stallTimeout === undefined
       ? Watchdog.askWhenSilent(rpc, turn)
@@ -65,7 +77,7 @@ export const follow = Effect.fnUntraced(function*(
   options: FollowOptions
 ): Effect.fn.Return<Followed, ReturnType<typeof scopeEnded>> {
   if (turns.isClosed()) return yield* scopeEnded("layer")
-  const { stallTimeout: _, ...rest } = options
+  const { spending, stallTimeout: _, ...rest } = options
   const scope = yield* Scope.fork(turns.scope)
   const route = yield* Scope.provide(turns.threads.route(threadId), scope)
   const known = route.queuedWith(options.clientId)
@@ -77,6 +89,7 @@ export const follow = Effect.fnUntraced(function*(
     ...rest,
     rpc: turns.rpc,
     limits: turns.limits,
+    price: spending.price,
     events: true,
     maxUnreadBytes: undefined
   })
