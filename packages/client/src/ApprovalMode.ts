@@ -132,16 +132,16 @@ export interface GranularOptions {
  * @category constructors
  * @since 0.1.0
  */
-export const granular = (options: GranularOptions = {}): ApprovalMode =>
+export const granular = (options?: GranularOptions): ApprovalMode =>
   make("granular", {
     granular: {
-      sandbox_approval: options.sandbox ?? false,
-      rules: options.rules ?? false,
-      skill_approval: options.skills ?? false,
-      request_permissions: options.requestPermissions ?? false,
-      mcp_elicitations: options.mcpElicitations ?? false
+      sandbox_approval: options?.sandbox ?? false,
+      rules: options?.rules ?? false,
+      skill_approval: options?.skills ?? false,
+      request_permissions: options?.requestPermissions ?? false,
+      mcp_elicitations: options?.mcpElicitations ?? false
     }
-  }, options.reviewer ?? "user")
+  }, options?.reviewer ?? "user")
 
 /**
  * Never asks and runs without a sandbox.

@@ -761,7 +761,7 @@ export type TurnStartError = ResumeError | InputTooLarge | ThreadBusy | BudgetEx
  * @category models
  * @since 0.1.0
  */
-export type AskError = ThreadCallError | ThreadInUse | AskFailed
+export type AskError = ThreadCallError | ThreadInUse | AskFailed | BudgetExceeded
 
 /**
  * The errors of the requests of `Thread.queue`.
@@ -1041,7 +1041,8 @@ export class TurnOutcomeUnknown
 const limitNames = { modelCalls: "model calls", tokens: "tokens", cost: "in cost" } as const
 
 /**
- * A budget of the turn is spent. Either the turn was refused before anything was sent (`turnId` and `result` are null),
+ * A budget of the turn is spent. Either the turn, or a question of `Thread.ask`, was refused before anything was sent
+ * (`turnId` and `result` are null),
  * or it was interrupted, with its subagents, when a call of the model crossed the limit.
  *
  * @see {@link PriceUnknown}
@@ -1068,7 +1069,7 @@ export class BudgetExceeded
   override get message(): string {
     const spent = `the budget is used up: ${this.spent} of ${this.allowed} ${limitNames[this.limit]}.`
     return this.turnId === null
-      ? `A turn on thread ${this.threadId} was not started: ${spent} Give it another budget to go on.`
+      ? `Nothing was sent to thread ${this.threadId}: ${spent} Use another budget to go on.`
       : `Turn ${this.turnId} was interrupted: ${spent} Start a new turn with another budget to go on.`
   }
   readonly isRetryable = false

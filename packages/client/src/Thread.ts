@@ -431,6 +431,7 @@ export interface Thread extends Goals, Plans {
    *
    * Fails with
    * - `AskFailed` when the model does not answer. codex does not try again, so retry while `isRetryable` is true
+   * - `BudgetExceeded`, before any request, when a budget of the thread or the client is spent: the call counts
    * - `ThreadNotPersisted` before the thread's first turn
    * - `ThreadNotFound` once the thread was archived or deleted
    * - `InvalidArgument` for a question that is empty or too long

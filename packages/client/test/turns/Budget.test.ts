@@ -160,6 +160,45 @@ describe("all budgets that apply to a turn", () => {
       assert.strictEqual((yield* budget.spent).modelCalls, 1)
     }).pipe(Effect.scoped, Effect.provide(FakeAppServer.layer())))
 
+  it.effect("count and limit a turn of the thread's queue", () =>
+    Effect.gen(function*() {
+      const model = yield* ScriptedModel.ScriptedModel
+      const budget = yield* Budget.make({ modelCalls: 3 })
+      const thread = yield* newThread({ budget })
+      yield* model.enqueue(done, works, works, works, done)
+      const first = yield* Effect.flatMap(thread.queue.add("first"), thread.queue.turn)
+      assert.deepStrictEqual((yield* first.result).cost, Option.some(1))
+      const second = yield* Effect.flatMap(thread.queue.add("second"), thread.queue.turn)
+      const error = yield* Effect.flip(second.result)
+      assert.deepInclude(error, { _tag: "BudgetExceeded", limit: "modelCalls", allowed: 3, spent: 3 })
+      assert.strictEqual((yield* budget.spent).modelCalls, 3)
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(FakeAppServer.layer().pipe(Layer.provide(Pricing.layer(() => Option.some(1)))))
+    ))
+
+  it.effect("count a question about the thread, and refuse one when they are spent", () =>
+    Effect.gen(function*() {
+      const model = yield* ScriptedModel.ScriptedModel
+      const budget = yield* Budget.make({ modelCalls: 2 })
+      const thread = yield* newThread({ budget })
+      yield* model.enqueue(done, done)
+      yield* thread.run("go")
+      yield* thread.ask("What was it?")
+      const { cost, modelCalls, tokens } = yield* budget.spent
+      assert.deepStrictEqual([modelCalls, tokens > 0, cost], [2, true, Option.some(2)])
+      assert.deepInclude(yield* Effect.flip(thread.ask("And?")), {
+        _tag: "BudgetExceeded",
+        limit: "modelCalls",
+        turnId: null,
+        spent: 2
+      })
+      assert.strictEqual((yield* model.requests).length, 2)
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(FakeAppServer.layer().pipe(Layer.provide(Pricing.layer(() => Option.some(1)))))
+    ))
+
   it.effect("limit a turn that is steered with them, from then on", () =>
     Effect.gen(function*() {
       const model = yield* ScriptedModel.ScriptedModel

@@ -61,7 +61,7 @@ holds<
     readonly turn: CodexError.TurnStartError
     readonly review: CodexError.ResumeError | CodexError.ThreadBusy | CodexError.BudgetExceeded
     readonly compact: CodexError.ResumeError | CodexError.ThreadBusy | CodexError.BudgetExceeded
-    readonly ask: ThreadCall | InUse | CodexError.AskFailed
+    readonly ask: ThreadCall | InUse | CodexError.AskFailed | CodexError.BudgetExceeded
     readonly read: ThreadCall
     readonly status: ThreadCall
     readonly turns: ThreadCall

@@ -120,7 +120,7 @@ export const make = (
     ...RunTurn.make({ turns, target, handlers, spending, stallTimeout, checkFolders, toWire }),
     ...requests,
     queue: ThreadQueue.make({ turns, target, handlers, spending, stallTimeout, toWire, events: requests.events }),
-    ...ThreadAsk.make(rpc, id, attachment.loaded),
+    ...ThreadAsk.make(rpc, id, spending, attachment.loaded),
     setName: (name) => revived(requests.setName(name)),
     revert: (beforeTurnId) => revived(requests.revert(beforeTurnId)),
     inject: (items) => revived(requests.inject(items)),

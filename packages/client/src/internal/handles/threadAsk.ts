@@ -3,15 +3,18 @@ import type { ClientRequests } from "@effect-codex/protocol/Methods"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import type { Budget } from "../../Budget.ts"
 import type { AskError } from "../../CodexError.ts"
 import { AskFailed, InvalidArgument, ThreadNotPersisted } from "../../CodexError.ts"
 import type { Answer, AskOptions, Thread } from "../../Thread.ts"
 import * as OptionKinds from "../options.ts"
 import { type Members, membersOf, rawOf } from "../protocol/peek.ts"
 import { using } from "../protocol/uses.ts"
-import type { Rpc } from "../rpcInternals.ts"
+import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import { defined } from "../settings/settings.ts"
 import * as ServerTexts from "../text/serverTexts.ts"
+import * as Spending from "../turns/spending.ts"
+import { none } from "../turns/usage.ts"
 
 // docs/codex-behaviour.md, "A side question has at most 4,000 bytes".
 const maxPromptBytes = 4000
@@ -59,10 +62,19 @@ const answerOf = ({ cachedInputTokens, inputTokens, outputTokens, text }: Member
 // Each refusal means that a turn has begun meanwhile, so a thread that is only asked about needs no second attempt.
 const attempts = 5
 
-/** @param loaded loads the thread first, if the server may not have it loaded. */
+const tokensOf = ({ usage }: Answer) => {
+  const { cachedInputTokens, inputTokens, outputTokens } = Option.getOrElse(usage, () => none)
+  return { ...none, cachedInputTokens, inputTokens, outputTokens, totalTokens: inputTokens + outputTokens }
+}
+
+/**
+ * @param spending the budgets of the thread and the client, and the prices.
+ * @param loaded loads the thread first, if the server may not have it loaded.
+ */
 export const make = (
   rpc: Rpc,
   threadId: string,
+  spending: (budget: Budget | undefined) => Effect.Effect<Spending.Spending>,
   loaded: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E | AskError>
 ): Pick<Thread, "ask"> => {
   const sample = (params: Omit<ClientRequests["thread/sample"]["params"], "threadId" | "expectedTurnId">) => {
@@ -85,7 +97,10 @@ export const make = (
       yield* OptionKinds.check(options, OptionKinds.ofAsk)
       yield* checked(prompt)
       yield* Effect.annotateCurrentSpan({ "codex.thread.id": threadId })
-      return yield* loaded(sample({
+      const given = yield* spending(undefined)
+      const model = internalsOf(rpc).settingsOf(threadId)?.model
+      const meter = yield* Spending.open(given, threadId, model)
+      const answer = yield* loaded(sample({
         prompt,
         allowInProgressTurn: true,
         ...defined({
@@ -94,6 +109,11 @@ export const make = (
           responsesapiClientMetadata: options?.metadata
         })
       }))
-    })
+      const tokens = tokensOf(answer)
+      meter?.ledgers.forEach((ledger) =>
+        ledger.charge({ modelCalls: 1, tokens: tokens.totalTokens, cost: given.price(model, tokens) })
+      )
+      return answer
+    }, Effect.scoped)
   }
 }

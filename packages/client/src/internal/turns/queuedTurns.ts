@@ -1,29 +1,29 @@
 /** Follows the turns that the server starts with the messages of a thread's queue. */
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
-import { ledgerOf } from "../../Budget.ts"
 import type { ResumeError } from "../../CodexError.ts"
 import { QueuedMessageNotFound } from "../../CodexError.ts"
 import type { QueuedMessage } from "../../Queue.ts"
 import { internalsOf } from "../rpcInternals.ts"
 import { scopeEnded } from "../scopeEnded.ts"
-import { Meter } from "./meter.ts"
-import type { Spending } from "./spending.ts"
+import * as Spending from "./spending.ts"
 import * as StoredTurn from "./storedTurn.ts"
 import type { Queued, ThreadRoute } from "./threadRoute.ts"
 import type { Turns } from "./turns.ts"
-import type { TurnState, TurnStateOptions } from "./turnState.ts"
+import type { End, TurnState, TurnStateOptions } from "./turnState.ts"
 import * as TurnStop from "./turnStop.ts"
 import * as TurnTelemetry from "./turnTelemetry.ts"
 import * as Watchdog from "./watchdog.ts"
 
 export interface FollowOptions extends Pick<TurnStateOptions, "handlers" | "refuse"> {
   readonly clientId: string
-  /** The budgets of the turn, and the prices. */
-  readonly spending: Spending
+  /** The budgets of the thread and the client, and the prices. */
+  readonly spending: Spending.Spending
   /** How long the turn may be silent. Undefined: no limit. */
   readonly stallTimeout: Duration.Duration | undefined
 }
@@ -34,6 +34,9 @@ export interface Followed {
   readonly queued: Queued
   readonly stop: Effect.Effect<void>
 }
+
+/** Why a turn is stopped that somebody may not have a handle on. */
+const stopped: ReadonlySet<End["_tag"]> = new Set(["BudgetExceeded", "PriceUnknown", "SettingsNotApplied"])
 
 // Follows the turn whether or not somebody has a handle on it: its requests need handlers, and it must not run with
 // other settings than were asked for.
@@ -48,10 +51,8 @@ const untilEnd = Effect.fnUntraced(function*(
   yield* TurnTelemetry.follow(turn, turns.scope)
   const stop = TurnStop.stop(turns, turn)
   if (refuse !== undefined) yield* Effect.forkScoped(turn.endRefused(stop))
-  if (spending.budgets.length > 0) {
-    // The server has begun the turn, so it cannot wait for its first call. It is cut where there is none.
-    const meter = new Meter(spending.budgets.map(ledgerOf))
-    yield* Effect.addFinalizer(() => Effect.sync(() => meter.end()))
+  const meter = yield* Spending.account(spending)
+  if (meter !== undefined) {
     turn.spendFrom(meter)
     yield* Effect.forkScoped(turn.endSpent(meter, TurnStop.stopWithSubagents(turns, turn)))
   }
@@ -60,9 +61,10 @@ const untilEnd = Effect.fnUntraced(function*(
       ? Watchdog.askWhenSilent(rpc, turn)
       : Watchdog.watch({ rpc, turn, stallTimeout, stop })
   )
-  yield* Effect.exit(turn.awaitEnd)
-  if (turn.verdict?._tag === "SettingsNotApplied" && turn.handles === 1) {
-    internalsOf(rpc).report(`the turn of a queued message was stopped: ${turn.verdict.message}`)
+  const exit = yield* Effect.exit(turn.awaitEnd)
+  const error = Exit.isFailure(exit) ? Cause.findErrorOption(exit.cause) : Option.none()
+  if (Option.isSome(error) && stopped.has(error.value._tag) && turn.handles === 1) {
+    internalsOf(rpc).report(`the turn of a queued message was stopped: ${error.value.message}`)
   }
   route.release(turn)
 }, Effect.scoped)
@@ -88,8 +90,8 @@ export const follow = Effect.fnUntraced(function*(
   const queued = route.expectQueued({
     ...rest,
     rpc: turns.rpc,
-    limits: turns.limits,
     price: spending.price,
+    limits: turns.limits,
     events: true,
     maxUnreadBytes: undefined
   })

@@ -94,6 +94,16 @@ const reserved = (meter: Meter, threadId: string, onWait: (() => void) | undefin
   })
 
 /**
+ * Opens the account of a turn that the server starts, which cannot wait. It is closed with the scope, if it has not
+ * ended before.
+ */
+export const account = ({ budgets }: Spending): Effect.Effect<Meter | undefined, never, Scope.Scope> =>
+  budgets.length === 0 ? Effect.undefined : Effect.acquireRelease(
+    Effect.sync(() => new Meter(budgets.map(ledgerOf))),
+    (meter) => Effect.sync(() => meter.end())
+  )
+
+/**
  * Opens the account of a turn, with its first call reserved. It is closed with the scope, if it has not ended before.
  *
  * @param onWait called when the turn must wait for calls that others hold.
@@ -105,13 +115,10 @@ export const open = (
   onWait?: () => void
 ): Effect.Effect<Meter | undefined, BudgetExceeded | InvalidArgument, Scope.Scope> =>
   Effect.gen(function*() {
-    if (spending.budgets.length === 0) return undefined
     const unpriced = checkPrice(spending, model)
     if (unpriced !== undefined) return yield* unpriced
-    const meter = yield* Effect.acquireRelease(
-      Effect.sync(() => new Meter(spending.budgets.map(ledgerOf))),
-      (meter) => Effect.sync(() => meter.end())
-    )
+    const meter = yield* account(spending)
+    if (meter === undefined) return undefined
     yield* Effect.onError(reserved(meter, threadId, onWait), () => Effect.sync(() => meter.end()))
     return meter
   })
