@@ -103,6 +103,24 @@ describe("the subagents of a turn", () => {
       }))
   }
 
+  it.effect("are not asked about again and again when the server says nothing of them", () =>
+    Effect.gen(function*() {
+      const { server, turn } = yield* open()
+      let reads = 0
+      yield* Effect.flatMap(server.next, (request) => {
+        reads++
+        return server.refuse(request, -32600, "no")
+      }).pipe(Effect.forever, Effect.forkScoped)
+      const trees = yield* Effect.forkScoped(Stream.runCollect(turn.subagentTree))
+      for (let index = 0; index < 20; index++) {
+        yield* server.send(begins("a", `a${index}`), ends("a", `a${index}`))
+        yield* Effect.repeat(Effect.yieldNow, { times: 100 })
+      }
+      yield* server.send(Fake.completed(root))
+      assert.isAbove((yield* Fiber.join(trees)).length, 15)
+      assert.strictEqual(reads, 3)
+    }))
+
   it.effect("tell those who wait that the end of a turn was missed, once the next one has begun", () =>
     Effect.gen(function*() {
       const { server, turn } = yield* open()

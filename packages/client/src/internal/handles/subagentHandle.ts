@@ -16,12 +16,19 @@ import { itemsOf } from "./threadRequests.ts"
 import { streamsOf } from "./turnStreams.ts"
 
 /**
+ * How often the server may say nothing before it is not asked again. A tree is made anew whenever one of its subagents
+ * uses tokens.
+ */
+const maxUnanswered = 3
+
+/**
  * What the server says of a subagent. A subagent is told of even if the server says nothing, because its work has been
  * heard.
  */
 const aboutSubagent = (rpc: Rpc, root: TurnState, state: SubagentState): Effect.Effect<About> =>
   Effect.suspend(() => {
     if (state.about !== undefined) return Effect.succeed(state.about)
+    if (state.unanswered >= maxUnanswered) return Effect.succeed(aboutOf(undefined, root.threadId))
     return rpc.request("thread/read", { threadId: state.threadId }).pipe(
       using(rpc, "thread/read", ({ thread }) => aboutOf(thread, root.threadId)),
       Effect.tap((about) =>
@@ -29,7 +36,10 @@ const aboutSubagent = (rpc: Rpc, root: TurnState, state: SubagentState): Effect.
           state.about = about
         })
       ),
-      Effect.orElseSucceed(() => aboutOf(undefined, root.threadId))
+      Effect.orElseSucceed(() => {
+        state.unanswered++
+        return aboutOf(undefined, root.threadId)
+      })
     )
   })
 

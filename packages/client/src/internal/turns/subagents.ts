@@ -29,6 +29,8 @@ export class SubagentState implements ThreadObserver {
   turn: TurnState
   /** What the server says of its thread, once somebody has asked. */
   about: About | undefined
+  /** How often the server was asked and said nothing. */
+  unanswered = 0
   private readonly of: Subagents
   private readonly options: TurnStateOptions
   private readonly eventLog: TurnEvents
