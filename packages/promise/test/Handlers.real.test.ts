@@ -147,7 +147,7 @@ describe("the handlers of approvals", () => {
       const line = logged.splice(0).find((line) => line.includes("the handler of"))
       assert.match(
         line ?? "",
-        /item\/permissions\/requestApproval failed: TypeError: it gave .+ where one of accept, acceptForSession, decline or/
+        /item\/permissions\/requestApproval failed; the default answers instead\.\nTypeError: it gave .+ where one of accept, acceptForSession, decline or/
       )
     }
   }, { home: { config: { features: { request_permissions_tool: true } } } })
