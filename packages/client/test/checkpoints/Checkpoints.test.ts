@@ -105,6 +105,22 @@ describe("changes", () => {
   )
 
   live(
+    "take no file for changed that is written again as it was, and rewinds remove it",
+    Effect.gen(function*() {
+      const { checkpoints, folder } = yield* opened({ "kept.txt": "1\n" })
+      const before = treeOf(folder)
+      const id = yield* turn(checkpoints, () => write(folder, { "new.txt": "1\n", "e/new.txt": "2\n" }))
+      const again = yield* turn(checkpoints, () => {
+        write(folder, { "kept.txt": "1\n", "new.txt": "1\n" })
+        for (const name of ["kept.txt", "new.txt"]) utimesSync(join(folder, name), 1_700_000_000, 1_700_000_000)
+      })
+      assert.deepStrictEqual(yield* checkpoints.changes(again), [])
+      yield* checkpoints.rewind(id)
+      assert.deepStrictEqual(treeOf(folder), before)
+    })
+  )
+
+  live(
     "leave out what was ignored until the turn, which a rewind does not remove",
     Effect.gen(function*() {
       const { checkpoints, folder } = yield* opened({ ".gitignore": "/dist/\n*.log\n", "dist/a.js": "1", "x.log": "1" })

@@ -185,6 +185,10 @@ export const rewind = Effect.fnUntraced(function*(
   const restore = Effect.gen(function*() {
     const begun = yield* Records.begin(repository, present, { kind: "rewind", threadId: undefined })
     const restorePermissions = yield* permissions(repository, selected)
+    // An entry of which git distrusts the time is taken for changed, though its content is not.
+    yield* repository.git(["update-index", "-q", "--refresh"]).pipe(
+      Effect.catchIf(({ reason }) => reason === "git", () => Effect.void)
+    )
     // Git refuses to write over what has changed since the snapshot.
     yield* repository.git(["read-tree", "-m", "-u", present.tree, tree]).pipe(
       Effect.ensuring(restorePermissions),
