@@ -60,6 +60,15 @@ describe("a turn for which another one holds the last call", () => {
       assert.strictEqual(yield* tagOf(first.run("go", { budget })), "ok")
     }).pipe(Effect.scoped, Effect.provide(FakeAppServer.layer())))
 
+  it.effect("keeps its thread busy while it waits", () =>
+    Effect.gen(function*() {
+      const { second, waiter } = yield* waiting
+      yield* second.updateSettings({ sandbox: Sandbox.readOnly })
+      assert.strictEqual(yield* tagOf(second.run("go")), "ThreadBusy")
+      yield* Fiber.interrupt(waiter)
+      assert.strictEqual(yield* tagOf(second.run("go")), "ok")
+    }).pipe(Effect.scoped, Effect.provide(FakeAppServer.layer())))
+
   it.effect("is refused if it is the work of a tool of the other, which waits for it", () =>
     Effect.gen(function*() {
       const model = yield* ScriptedModel.ScriptedModel

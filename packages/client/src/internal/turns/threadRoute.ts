@@ -59,6 +59,8 @@ export class ThreadRoute implements ThreadObserver {
   readonly threadId: string
   /** One start per thread at a time, so that the frames of an unknown turn can only belong to it. */
   readonly gate = Semaphore.makeUnsafe(1)
+  /** The turn that holds the gate waits for a call that its budgets allow. */
+  awaitsBudget = false
   private starting: Starting | undefined
   /** The running turn as far as known, of this client or of another. */
   activeTurnId: string | undefined

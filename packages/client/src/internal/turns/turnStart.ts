@@ -142,9 +142,16 @@ const startNow = (start: Start): Effect.Effect<TurnState, TurnStartError, Scope.
     const model = request.model ?? internalsOf(turns.rpc).settingsOf(route.threadId)?.model
     const account = Spending.open(spending, route.threadId, model, () => {
       hasWaited = true
+      route.awaitsBudget = true
       onWait?.()
     })
-    return Effect.flatMap(account, (meter) => {
+    const opened = Effect.ensuring(
+      account,
+      Effect.sync(() => {
+        route.awaitsBudget = false
+      })
+    )
+    return Effect.flatMap(opened, (meter) => {
       if (!hasWaited || route.activeTurnId === undefined) return sendNow(start, meter)
       meter?.end()
       return startOrSteer(start)
@@ -313,7 +320,9 @@ export const start = Effect.fnUntraced(function*(
   const route = yield* turns.threads.route(threadId)
   const { onWait, spending, stallTimeout, whenBusy, ...turnOptions } = startOptions
   // `whenBusy: "fail"` must not queue at the gate.
-  if (whenBusy === "fail" && route.activeTurnId !== undefined) return yield* route.busy(route.activeTurnId)
+  if (whenBusy === "fail" && (route.activeTurnId !== undefined || route.awaitsBudget)) {
+    return yield* route.busy(route.activeTurnId ?? "")
+  }
   // A waiting turn may hold the gate.
   if (route.activeTurnId !== undefined) onWait?.()
   const timing = new TurnTiming(yield* Clock.Clock)
