@@ -60,7 +60,8 @@ const ofConnect: OptionKinds.Kinds = {
 }
 
 const checked = Effect.fnUntraced(function*(options: CodexOptions) {
-  yield* OptionKinds.check({ ...options, budget: Budget.clientOf(options.budget) }, ofCodex)
+  yield* OptionKinds.check(options, OptionKinds.none)
+  yield* OptionKinds.check(Budget.withBudget(options), ofCodex)
   const { connect, hooks, restart } = options
   yield* OptionKinds.check(hooks, CodexHooks.kinds)
   if (typeof restart === "object") yield* OptionKinds.check(restart, ofRestart)

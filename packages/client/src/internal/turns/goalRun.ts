@@ -265,6 +265,8 @@ export const start = Effect.fnUntraced(function*(
   yield* Spending.check(spending, threadId)
   yield* free
   yield* ready
+  // Another goal may have been quicker.
+  yield* free
   const [begun] = yield* inOwnScope(Effect.gen(function*() {
     const goal = new GoalState(threadId, { ...turnOptions, rpc, limits, price: spending.price }, restore)
     // Added before everything that can end the turn, so that it closes last.
