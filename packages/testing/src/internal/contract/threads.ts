@@ -23,6 +23,14 @@ import {
   text
 } from "./story.ts"
 
+/** Resumes a thread without a goal, which is the last that is told of it, and comes after the reply. */
+const resume = Effect.fnUntraced(function*(params: Sent.ThreadResumeParams) {
+  const since = yield* mark
+  const reply = yield* request("thread/resume", params)
+  yield* Effect.flatMap(Wire, (wire) => wire.until(({ method }) => method === "thread/goal/cleared", since))
+  return reply
+})
+
 /** A thread with two turns. */
 const talked = Effect.gen(function*() {
   yield* enqueue(ScriptedModel.reply(["one"], { usage: { input: 3, output: 1 } }), "two")
@@ -137,8 +145,8 @@ export const cases: ReadonlyArray<Case> = [
     "thread: is resumed while it is loaded, with its turns if that is asked for",
     Effect.gen(function*() {
       const { threadId } = yield* talked
-      yield* request("thread/resume", { threadId, excludeTurns: true })
-      const { model, thread } = yield* request("thread/resume", { threadId, model: "ignored" })
+      yield* resume({ threadId, excludeTurns: true })
+      const { model, thread } = yield* resume({ threadId, model: "ignored" })
       yield* equal("the turns", shape(thread.turns), ["userMessage+agentMessage", "userMessage+agentMessage"])
       yield* equal("the model", model, "a-model")
     })
@@ -575,7 +583,7 @@ export const cases: ReadonlyArray<Case> = [
         yield* refusal(request("turn/start", { threadId, input: [] })),
         `-32600 thread not found: ${threadId}`
       )
-      yield* request("thread/resume", { threadId, excludeTurns: true })
+      yield* resume({ threadId, excludeTurns: true })
       yield* enqueue("after")
       yield* runTurn(threadId, "after")
     })
