@@ -20,23 +20,14 @@ const marksOverload = (data: unknown): boolean =>
     return isOverloadMark(info) || (Predicate.isObject(info) && Object.values(info).some(isOverloadMark))
   })
 
-const {
-  ExperimentalRequired,
-  LoginRequired,
-  NoActiveTurn,
-  QueuedMessageNotFound,
-  ThreadInUse,
-  ThreadNotFound,
-  ThreadNotPersisted
-} = CodexError
 const meanings = {
-  ExperimentalRequired,
-  LoginRequired,
-  NoActiveTurn,
-  QueuedMessageNotFound,
-  ThreadInUse,
-  ThreadNotFound,
-  ThreadNotPersisted
+  ExperimentalRequired: CodexError.ExperimentalRequired,
+  LoginRequired: CodexError.LoginRequired,
+  NoActiveTurn: CodexError.NoActiveTurn,
+  QueuedMessageNotFound: CodexError.QueuedMessageNotFound,
+  ThreadInUse: CodexError.ThreadInUse,
+  ThreadNotFound: CodexError.ThreadNotFound,
+  ThreadNotPersisted: CodexError.ThreadNotPersisted
 }
 
 type Fields = { readonly method: string; readonly code: number; readonly detail: string; readonly data?: unknown }

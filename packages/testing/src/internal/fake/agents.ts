@@ -6,7 +6,7 @@ import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import type { Connection, LoadedThread } from "./connection.ts"
 import type { StoredThread } from "./home.ts"
-import { noTokens } from "./home.ts"
+import { newThread } from "./home.ts"
 import { completed, type Engine, messageOf, started, steer, type Told } from "./running.ts"
 
 export const namespace = "multi_agent_v1"
@@ -64,11 +64,8 @@ const itemOf = (told: Told, callId: string, tool: Received.CollabAgentTool, more
   }) satisfies Received.ThreadItem
 
 const inherited = ({ connection, thread: { stored } }: Told, role: string | null): StoredThread => ({
-  id: connection.home.nextId(),
-  forkedFromId: null,
-  inheritedTurns: 0,
+  ...newThread(connection, stored.settings),
   ephemeral: stored.ephemeral,
-  createdAtMs: connection.now(),
   threadSource: "subagent",
   // docs/codex-behaviour.md, "Subagents do not get the tools of the thread".
   dynamicTools: [],
@@ -84,24 +81,7 @@ const inherited = ({ connection, thread: { stored } }: Told, role: string | null
       nicknames.length
     ]!,
     role
-  },
-  turns: [],
-  history: [],
-  toldMode: undefined,
-  approvedCommands: new Set(),
-  settings: stored.settings,
-  context: {},
-  updatedAtMs: connection.now(),
-  usedAs: connection.home.nextUse(),
-  name: null,
-  preview: "",
-  archived: false,
-  isStored: false,
-  isTouched: false,
-  usage: noTokens,
-  lastUsage: noTokens,
-  firstUnread: null,
-  revision: undefined
+  }
 })
 
 const rootOf = ({ turn: { stored } }: Told): string => stored.rootTurnId ?? stored.id

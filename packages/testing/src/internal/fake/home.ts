@@ -235,3 +235,41 @@ export const readStateOf = (thread: StoredThread): Received.ThreadReadState | nu
       revision: thread.revision ?? `initial:${thread.id}`
     }
     : null
+
+const noFeatures: Features = { requestUserInput: false, requestPermissions: false, stepModelSwitching: false }
+
+export const defaultUnloadDelaySecs = 60
+
+/** A thread that nothing has happened on. */
+export const newThread = (
+  { home, now }: { readonly home: Home; readonly now: () => number },
+  settings: Settings
+): StoredThread => ({
+  id: home.nextId(),
+  forkedFromId: null,
+  inheritedTurns: 0,
+  ephemeral: false,
+  createdAtMs: now(),
+  threadSource: null,
+  dynamicTools: [],
+  developerInstructions: null,
+  features: noFeatures,
+  unloadDelaySecs: defaultUnloadDelaySecs,
+  turns: [],
+  history: [],
+  toldMode: undefined,
+  approvedCommands: new Set(),
+  settings,
+  context: {},
+  updatedAtMs: now(),
+  usedAs: home.nextUse(),
+  name: null,
+  preview: "",
+  archived: false,
+  isStored: false,
+  isTouched: false,
+  usage: noTokens,
+  lastUsage: noTokens,
+  firstUnread: null,
+  revision: undefined
+})

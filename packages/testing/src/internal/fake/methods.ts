@@ -12,7 +12,15 @@ import * as Carried from "./carried.ts"
 import type { LoadedThread } from "./connection.ts"
 import * as Files from "./files.ts"
 import type { Settings, StoredThread, StoredTurn } from "./home.ts"
-import { environments, type Features, noTokens, readStateOf, threadOf, turnOf } from "./home.ts"
+import {
+  defaultUnloadDelaySecs,
+  environments,
+  type Features,
+  newThread,
+  readStateOf,
+  threadOf,
+  turnOf
+} from "./home.ts"
 import * as Input from "./input.ts"
 import * as Login from "./login.ts"
 import * as Models from "./models.ts"
@@ -345,10 +353,6 @@ const checkTools = (specs: ReadonlyArray<Sent.DynamicToolSpec>): Refused.Refused
 // Features
 // =============================================================================
 
-const noFeatures: Features = { requestUserInput: false, requestPermissions: false, stepModelSwitching: false }
-
-const defaultUnloadDelaySecs = 60
-
 const unloadDelayOf = (config: unknown): number => {
   const given = Predicate.isObject(config) ? Reflect.get(config, "thread_unload_delay_secs") : undefined
   return Predicate.isNumber(given) ? given : defaultUnloadDelaySecs
@@ -392,39 +396,6 @@ const warnOfFeatures = ({ connection }: Server, { features, id }: StoredThread):
       "unpredictably. To suppress this warning, set `suppress_unstable_features_warning = true` in " +
       `${connection.home.path}/config.toml.`
   })
-}
-
-const fresh = (server: Server, settings: Settings): StoredThread => {
-  const { home, now } = server.connection
-  return {
-    id: home.nextId(),
-    forkedFromId: null,
-    inheritedTurns: 0,
-    ephemeral: false,
-    createdAtMs: now(),
-    threadSource: null,
-    dynamicTools: [],
-    developerInstructions: null,
-    features: noFeatures,
-    unloadDelaySecs: defaultUnloadDelaySecs,
-    turns: [],
-    history: [],
-    toldMode: undefined,
-    approvedCommands: new Set(),
-    settings,
-    context: {},
-    updatedAtMs: now(),
-    usedAs: home.nextUse(),
-    name: null,
-    preview: "",
-    archived: false,
-    isStored: false,
-    isTouched: false,
-    usage: noTokens,
-    lastUsage: noTokens,
-    firstUnread: null,
-    revision: undefined
-  }
 }
 
 // =============================================================================
@@ -485,7 +456,7 @@ export const handlers: Handlers = {
     const refused = checkTools(tools) ?? checkProfile(params.permissions)
     if (refused !== undefined) return yield* refused
     const thread: StoredThread = {
-      ...fresh(server, changed(defaults(server), params)),
+      ...newThread(server.connection, changed(defaults(server), params)),
       ephemeral: params.ephemeral ?? false,
       threadSource: params.threadSource ?? null,
       dynamicTools: tools,
@@ -578,8 +549,8 @@ export const handlers: Handlers = {
         : turn
     )
     const sandbox = source.settings.sandbox.type === "dangerFullAccess" ? source.settings.sandbox : readOnly
-    const base = fresh(
-      server,
+    const base = newThread(
+      server.connection,
       changed({
         ...defaults(server),
         approvalPolicy: source.settings.approvalPolicy,
