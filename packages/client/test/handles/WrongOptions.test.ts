@@ -1,5 +1,6 @@
 /** A program without types that gives an option of another type is told which: as a typed error, never as a defect or not at all. */
 import {
+  ApprovalMode,
   AppServer,
   AppServerRpc,
   Codex,
@@ -267,4 +268,7 @@ describe("an option of a wrong type", () => {
         assert.propertyVal(error, "option", Object.keys(options)[0])
       }).pipe(Effect.provide(NodeServices.layer)))
   }
+
+  it("null for the options of a granular approval mode asks for nothing", () =>
+    assert.deepStrictEqual(ApprovalMode.granular(wrong(null)), ApprovalMode.granular()))
 })
