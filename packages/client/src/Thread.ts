@@ -77,8 +77,8 @@ export type AdditionalContext = { readonly [source: string]: Sent.AdditionalCont
  * **Details**
  *
  * The server keeps these settings for the later turns of the thread, except `mode`, `outputSchema`,
- * `cyberAccessProgram`, `additionalContext`, `metadata`, `handlers`, `budget`, `stallTimeout`, `whenBusy` and
- * `maxUnreadBytes`. An option that is left out stays as it is.
+ * `cyberAccessProgram`, `additionalContext`, `metadata`, `messageId`, `handlers`, `budget`, `stallTimeout`, `whenBusy`
+ * and `maxUnreadBytes`. An option that is left out stays as it is.
  *
  * @see {@link StructuredOutput} for a typed answer
  * @category options
@@ -123,6 +123,11 @@ export interface TurnOptions {
    * its own names, such as `thread_id`, whatever is given for them. They are not for secrets. Experimental.
    */
   readonly metadata?: { readonly [name: string]: string } | undefined
+  /**
+   * The id of the user's message, which codex stores in the history. After a crash {@link Thread.findTurn} tells by it
+   * whether the turn was begun, and what became of it. codex does not check that it is used once. Default: a new UUID.
+   */
+  readonly messageId?: string | undefined
   /** A JSON Schema that the final answer must fit, for this turn only. */
   readonly outputSchema?: Schema.Json | undefined
   /**
@@ -486,6 +491,12 @@ export interface Thread extends Goals, Plans {
     Received.ThreadItemEntry | Received.Undecodable<Received.ThreadItemEntry>,
     ThreadCallError
   >
+  /**
+   * Finds a turn by the id of its user's message: see `TurnOptions.messageId`. None if the history has none; of several
+   * turns with the id, the newest. The result is the one that {@link run} would have returned, without `timing`,
+   * `usage`, `model` and `cost`, and its `status` may be any.
+   */
+  readonly findTurn: (messageId: string) => Effect.Effect<Option.Option<TurnResult>, ThreadCallError>
   /**
    * All notifications about the thread and its turns, from the moment the stream runs. Each run of the stream has its
    * own mailbox, as `Turn.events` does; without a reader nothing is kept. It ends with the connection's cause, or

@@ -221,6 +221,11 @@ export interface Thread {
   readonly status: (options?: CallOptions) => Promise<Client.ThreadStatus>
   /** The turns of all pages. Pages are fetched as they are read. */
   readonly turns: (options?: Client.ListTurnsOptions) => Readable<Received.Turn | Received.Undecodable<Received.Turn>>
+  /**
+   * Finds a turn by the id of its user's message, `messageId` of the turn's options. Undefined if the history has none;
+   * of several, the newest. It has neither `timing` nor `usage`, `model` and `cost`, and any `status`.
+   */
+  readonly findTurn: (messageId: string, options?: CallOptions) => Promise<TurnResult | undefined>
   /** The items of all pages, each with the id of its turn. Pages are fetched as they are read. */
   readonly items: (
     options?: Client.ListItemsOptions

@@ -511,6 +511,7 @@ export const thread = (
     read: no("read").method,
     status: no("status").effect,
     turns: no("turns").streamMethod,
+    findTurn: no("findTurn").method,
     items: no("items").streamMethod,
     events: no("events").stream,
     setName: no("setName").method,

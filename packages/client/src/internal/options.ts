@@ -119,6 +119,7 @@ export const ofTurn: Kinds = {
   maxUnreadBytes: countOrNone,
   mode: oneOf("plan", "default"),
   outputSchema: record,
+  messageId: text,
   metadata: strings,
   repair: countOrNone,
   whenBusy: oneOf("fail", "queue", "steer")

@@ -65,6 +65,7 @@ holds<
     readonly read: ThreadCall
     readonly status: ThreadCall
     readonly turns: ThreadCall
+    readonly findTurn: ThreadCall
     readonly items: ThreadCall
     // Reading notifications makes no request, so nothing but the end of the connection ends it.
     readonly events: CodexError.ConnectionError

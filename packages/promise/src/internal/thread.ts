@@ -105,6 +105,11 @@ export const make = (host: Host, thread: ClientThread): Thread => {
     read: (options) => host.run(thread.read(options), options?.signal),
     status: (options) => host.run(thread.status, options?.signal),
     turns: (options) => readable(host, thread.turns(options), { isList: true }),
+    findTurn: (messageId, options) =>
+      host.run(
+        Effect.map(thread.findTurn(messageId), (found) => Option.getOrUndefined(Option.map(found, results.turnResult))),
+        options?.signal
+      ),
     items: (options) => readable(host, thread.items(options), { isList: true }),
     events: readable(host, thread.events),
     setName: (name, options) => host.run(thread.setName(name), options?.signal),

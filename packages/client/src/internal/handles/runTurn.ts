@@ -57,7 +57,7 @@ const startMessage = (
     yield* checkFolders(options)
     // docs/codex-behaviour.md, "A message carries the id that its client gave it". The id finds the turn when
     // the reply is lost.
-    const clientId = crypto.randomUUID()
+    const clientId = options?.messageId ?? crypto.randomUUID()
     const message = { clientUserMessageId: clientId, input: items }
     const { additionalContext, responsesapiClientMetadata } = given
     const whenBusy = options?.whenBusy ?? "fail"
@@ -73,7 +73,7 @@ const startMessage = (
       whenBusy: whenBusy !== "steer" ? whenBusy : {
         // What the running turn carries stays.
         message: {
-          input: items,
+          ...message,
           ...defined({ additionalContext, responsesapiClientMetadataPatch: responsesapiClientMetadata })
         },
         refuse: refuseSteer(target, given, options)

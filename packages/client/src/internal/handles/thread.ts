@@ -21,6 +21,7 @@ import * as OpenThread from "../turns/openThread.ts"
 import * as Spending from "../turns/spending.ts"
 import type { StartedTurns } from "../turns/startedTurns.ts"
 import type { Turns } from "../turns/turns.ts"
+import * as FindTurn from "./findTurn.ts"
 import * as RunTurn from "./runTurn.ts"
 import * as ThreadAsk from "./threadAsk.ts"
 import * as ThreadGoals from "./threadGoals.ts"
@@ -119,6 +120,7 @@ export const make = (
     id,
     ...RunTurn.make({ turns, target, handlers, spending, stallTimeout, checkFolders, toWire }),
     ...requests,
+    findTurn: FindTurn.make(id, requests.turns),
     queue: ThreadQueue.make({ turns, target, handlers, spending, stallTimeout, toWire, events: requests.events }),
     ...ThreadAsk.make(rpc, id, spending, attachment.loaded),
     setName: (name) => revived(requests.setName(name)),

@@ -81,6 +81,7 @@ export const turnSettings = Effect.fnUntraced(function*(
     environments,
     handlers: _handlers,
     maxUnreadBytes: _maxUnreadBytes,
+    messageId: _messageId,
     metadata,
     mode: _mode,
     model,
