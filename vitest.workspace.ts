@@ -14,6 +14,7 @@ const projects = {
   cli: "packages/cli",
   schema: "packages/schema",
   ai: "packages/ai",
+  cluster: "packages/cluster",
   bench: "packages/bench",
   scratchpad: "scratchpad"
 }

@@ -1,0 +1,19 @@
+/**
+ * codex threads and pipelines that survive the loss of their process and of their machine.
+ *
+ * @since 0.1.0
+ */
+
+/**
+ * Carries the histories of this machine's threads to the store, and back.
+ *
+ * @since 0.1.0
+ */
+export * as CodexSession from "./CodexSession.ts"
+
+/**
+ * Where the histories of threads are kept.
+ *
+ * @since 0.1.0
+ */
+export * as SessionStore from "./SessionStore.ts"
