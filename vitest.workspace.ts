@@ -26,6 +26,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     // vitest would leave a core to itself, and most tests wait for codex.
     maxWorkers: Math.max(2, availableParallelism()),
+    // Saves a third of the time: a worker for each file would load effect and the client 180 times.
+    isolate: false,
     setupFiles: [fileURLToPath(new URL("./vitest.timeouts.ts", import.meta.url))],
     globalSetup: "./vitest.compiled.ts",
     projects: Object.entries(projects).map(([name, root]) => ({ extends: true as const, test: { name, root } }))

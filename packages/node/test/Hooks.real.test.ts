@@ -13,7 +13,7 @@ import { codexVersion } from "@effect-codex/test-support/codexVersion"
 import { mcpServer } from "@effect-codex/test-support/files"
 import { CodexHome, ScriptedModel } from "@effect-codex/testing"
 import * as NodeServices from "@effect/platform-node/NodeServices"
-import { afterAll, assert, describe, it } from "@effect/vitest"
+import { afterAll, assert, describe, it, vi } from "@effect/vitest"
 import {
   Context,
   Deferred,
@@ -120,9 +120,10 @@ const kinds = (result: { readonly items: ReadonlyArray<{ readonly type: string }
 
 // Apart from those of tests that run beside this file.
 const runtimeFolder = mkdtempSync(join(Os.homedir(), ".effect-codex-node-"))
-process.env["XDG_RUNTIME_DIR"] = runtimeFolder
+vi.stubEnv("XDG_RUNTIME_DIR", runtimeFolder)
 
 afterAll(() => {
+  vi.unstubAllEnvs()
   const left = readdirSync(runtimeFolder)
   rmSync(runtimeFolder, { recursive: true })
   assert.deepStrictEqual(left, [])

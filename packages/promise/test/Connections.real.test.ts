@@ -3,17 +3,18 @@ import { AppServerConnectError, type Codex } from "@effect-codex/promise"
 import { onTcp, onUnix, removeLeftovers } from "@effect-codex/test-support/servers"
 import { afterAll, assert, describe, vi } from "@effect/vitest"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { homedir } from "node:os"
 import { join } from "node:path"
 import { type Model, real, rejection } from "./support/real.ts"
 
-// Where this process looks for the socket of a codex. The environment is read once.
-const codexHome = mkdtempSync(join(tmpdir(), "effect-codex-home-"))
-vi.stubEnv("CODEX_HOME", codexHome)
+// Where this process looks for the socket of a codex: effect reads the environment once, node the home folder each time.
+const userHome = mkdtempSync(join(homedir(), ".effect-codex-user-"))
+vi.stubEnv("HOME", userHome)
 
 afterAll(() => {
   removeLeftovers()
-  rmSync(codexHome, { recursive: true, force: true })
+  vi.unstubAllEnvs()
+  rmSync(userHome, { recursive: true, force: true })
 })
 
 const isOfUse = async (codex: Codex, model: Model) => {
@@ -59,8 +60,8 @@ describe("a client of a server that runs already", () => {
   real("connects to a unix socket, at a path or where codex puts it", async ({ acquire, home, model, open }) => {
     const { path } = await acquire(onUnix(join(home.workspace, "a socket")))
     await isOfUse(open({ connect: { unixSocket: path } }), model)
-    const control = join(codexHome, "app-server-control")
-    mkdirSync(control, { mode: 0o700 })
+    const control = join(userHome, ".codex", "app-server-control")
+    mkdirSync(control, { recursive: true, mode: 0o700 })
     await acquire(onUnix(join(control, "app-server-control.sock")))
     await isOfUse(open({ connect: { unixSocket: true } }), model)
     const nowhere = await whyNot(
