@@ -125,7 +125,10 @@ export interface TurnOptions {
   readonly metadata?: { readonly [name: string]: string } | undefined
   /**
    * The id of the user's message, which codex stores in the history. After a crash {@link Thread.findTurn} tells by it
-   * whether the turn was begun, and what became of it. codex does not check that it is used once. Default: a new UUID.
+   * whether the turn was begun, and what became of it. It is the id of the message that begins the turn, that steers
+   * one (`whenBusy: "steer"`), of each turn that `repair` takes, and of the message of `implementPlan`. Reviews,
+   * compactions and goals have no message; one that is queued has an id of its own (`QueuedMessage.clientId`). codex
+   * does not check that an id is used once. Must not be empty. Default: a new UUID.
    */
   readonly messageId?: string | undefined
   /** A JSON Schema that the final answer must fit, for this turn only. */
@@ -492,9 +495,30 @@ export interface Thread extends Goals, Plans {
     ThreadCallError
   >
   /**
-   * Finds a turn by the id of its user's message: see `TurnOptions.messageId`. None if the history has none; of several
-   * turns with the id, the newest. The result is the one that {@link run} would have returned, without `timing`,
-   * `usage`, `model` and `cost`, and its `status` may be any.
+   * Finds a turn by the id of a message, which began or steered it: see `TurnOptions.messageId`. Of several turns with
+   * the id it is the newest. None before the thread's first turn, and if the history has no such message: it was never
+   * sent, codex was killed before it stored it, its turn was reverted, or a hook refused it. The history of a fork has
+   * the messages of its source.
+   *
+   * The result has no `timing`, `usage`, `model`, `cost` and `output`. Its `status` may be any: `inProgress` while the
+   * turn runs, `interrupted` after its codex was killed, with the items that were complete by then.
+   *
+   * It reads the summaries of the turns, and then one turn; only if no turn began with the message, the whole history.
+   * An archived thread is searched too. Fails with `InvalidArgument` if the id is empty, with `ThreadNotFound` if the
+   * thread is deleted, and with `RpcError` if it is ephemeral, because codex does not store it.
+   *
+   * **Example** (Run a prompt once, also after a crash)
+   *
+   * ```ts
+   * import type { Thread } from "@effect-codex/client"
+   * import { Effect, Option } from "effect"
+   *
+   * export const once = Effect.fnUntraced(function*(thread: Thread.Thread, messageId: string, prompt: string) {
+   *   const before = yield* thread.findTurn(messageId)
+   *   if (Option.isSome(before) && before.value.status === "completed") return before.value
+   *   return yield* thread.run(Option.isNone(before) ? prompt : "You were interrupted. Go on.", { messageId })
+   * })
+   * ```
    */
   readonly findTurn: (messageId: string) => Effect.Effect<Option.Option<TurnResult>, ThreadCallError>
   /**

@@ -222,8 +222,10 @@ export interface Thread {
   /** The turns of all pages. Pages are fetched as they are read. */
   readonly turns: (options?: Client.ListTurnsOptions) => Readable<Received.Turn | Received.Undecodable<Received.Turn>>
   /**
-   * Finds a turn by the id of its user's message, `messageId` of the turn's options. Undefined if the history has none;
-   * of several, the newest. It has neither `timing` nor `usage`, `model` and `cost`, and any `status`.
+   * Finds the turn that a message began or steered, by the `messageId` of the turn's options; of several, the newest.
+   * Undefined if the history has no such message. The result has no `timing`, `usage`, `model`, `cost` and `output`,
+   * and any `status`: `inProgress` while the turn runs, `interrupted` after its codex was killed. Rejects with
+   * `ThreadNotFound` if the thread is deleted, and with `RpcError` if it is ephemeral.
    */
   readonly findTurn: (messageId: string, options?: CallOptions) => Promise<TurnResult | undefined>
   /** The items of all pages, each with the id of its turn. Pages are fetched as they are read. */

@@ -2,6 +2,7 @@
 import {
   ApprovalMode,
   AppServerTimeout,
+  InvalidArgument,
   Sandbox,
   SettingsNotApplied,
   subagentTreeOf,
@@ -53,6 +54,17 @@ describe("a turn", () => {
     assert.deepStrictEqual(messages.at(-1)?._tag, "Completed")
     assert.strictEqual(messages.at(-1)?.text, finalResponse)
     assert.strictEqual((await collect(turn.text)).join(""), finalResponse)
+  })
+
+  real("is found by the id of its message", async ({ codex, model }) => {
+    await model.enqueue("done")
+    const thread = await codex.startThread()
+    assert.isUndefined(await thread.findTurn("mine"))
+    const ran = await thread.run("go", { messageId: "mine" })
+    const found = await thread.findTurn("mine")
+    assert.deepStrictEqual([found?.id, found?.status, found?.finalResponse], [ran.id, "completed", "done"])
+    assert.isUndefined(found?.usage)
+    assert.instanceOf(await rejection(thread.findTurn("")), InvalidArgument)
   })
 
   real("tells what it has done so far, takes other settings, and says what it took", async ({ codex, model }) => {

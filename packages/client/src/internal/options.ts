@@ -24,6 +24,7 @@ const isListOf = (fits: (u: unknown) => boolean) => (u: unknown): boolean => Arr
 const values = (u: unknown): ReadonlyArray<unknown> => Predicate.isObject(u) ? Object.values(u) : []
 
 export const text: Kind = { expected: "a string", fits: Predicate.isString }
+export const filled: Kind = { expected: "a string that is not empty", fits: (u) => Predicate.isString(u) && u !== "" }
 export const texts: Kind = { expected: "a list of strings", fits: isListOf(Predicate.isString) }
 export const flag: Kind = { expected: "true or false", fits: Predicate.isBoolean }
 export const list: Kind = { expected: "a list", fits: Array.isArray }
@@ -119,7 +120,7 @@ export const ofTurn: Kinds = {
   maxUnreadBytes: countOrNone,
   mode: oneOf("plan", "default"),
   outputSchema: record,
-  messageId: text,
+  messageId: filled,
   metadata: strings,
   repair: countOrNone,
   whenBusy: oneOf("fail", "queue", "steer")

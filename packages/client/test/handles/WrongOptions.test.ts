@@ -67,6 +67,8 @@ const ofTurn: ReadonlyArray<readonly [option: string, value: unknown]> = [
   ["additionalContext", { clock: "noon" }],
   ["metadata", 5],
   ["metadata", { trace: 5 }],
+  ["messageId", 5],
+  ["messageId", ""],
   ["outputSchema", 5],
   ["whenBusy", "x"],
   ["maxUnreadBytes", "x"],
@@ -152,6 +154,8 @@ const cases: ReadonlyArray<Case> = [
     "config",
     ({ thread }) => thread.implementPlan("plan", { fresh: { config: wrong(config) } })
   ]),
+  ["findTurn: 5", "messageId", ({ thread }) => thread.findTurn(wrong(5))],
+  ["findTurn: \"\"", "messageId", ({ thread }) => thread.findTurn("")],
   ["review: 5", /^params of review/, ({ thread }) => thread.review(wrong(5))],
   ["startGoal: 5", "objective", ({ thread }) => thread.startGoal(wrong(5))],
   ["setName: 5", /^params of thread\/name/, ({ thread }) => thread.setName(wrong(5))],

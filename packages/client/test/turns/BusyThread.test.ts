@@ -368,6 +368,14 @@ describe("a turn that is over", () => {
     }))
 })
 
+const stored = (clientId: string) => ({ type: "userMessage", id: "u", clientId, content: [] })
+
+const answerList = (server: Fake.FakeServer, data: ReadonlyArray<unknown>) =>
+  Effect.flatMap(
+    server.expect("thread/turns/list"),
+    (asked) => server.reply(asked, { data, nextCursor: null, backwardsCursor: null })
+  )
+
 describe("a lost reply to turn/start", () => {
   it.effect("is settled by the turn that has taken our message", () =>
     Effect.gen(function*() {
@@ -406,6 +414,33 @@ describe("a lost reply to turn/start", () => {
         }))
       assert.deepStrictEqual((yield* Fiber.join(ours)).finalResponse, Option.some("stored"))
     }))
+
+  // The turns are told newest first. Before the second start the newest is `one`.
+  const older = Fake.turn("one", "completed", { items: [stored("mine"), Fake.agentMessage("m", "old")] })
+  const newer = Fake.turn("two", "completed", { items: [stored("mine"), Fake.agentMessage("m", "new")] })
+  const found: ReadonlyArray<readonly [name: string, before: unknown, after: ReadonlyArray<unknown>, end: string]> = [
+    ["is never settled by an older turn whose message had the same id", older, [older], "AppServerTimeout"],
+    ["is settled by the newest turn of the id", older, [newer, older], "new"],
+    ["is settled by the turn that ran before the start", { ...older, status: "inProgress" }, [older], "old"],
+    ["is settled by a turn of the id if there was none before", undefined, [newer], "new"]
+  ]
+  for (const [name, before, after, end] of found) {
+    it.effect(name, () =>
+      Effect.gen(function*() {
+        const { server, thread } = yield* Fake.connectThread()
+        const ours = yield* Effect.forkScoped(
+          thread.run("go", { messageId: "mine" }).pipe(
+            Effect.map(({ finalResponse }) => Option.getOrNull(finalResponse)),
+            Effect.catch(({ _tag }) => Effect.succeed(_tag))
+          )
+        )
+        yield* answerList(server, before === undefined ? [] : [before])
+        assert.strictEqual((yield* server.expect("turn/start")).params?.["clientUserMessageId"], "mine")
+        yield* TestClock.adjust("60 seconds")
+        yield* answerList(server, after)
+        assert.strictEqual(yield* Fiber.join(ours), end)
+      }))
+  }
 
   it.effect("is AppServerTimeout when no turn has, and frees the thread", () =>
     Effect.gen(function*() {

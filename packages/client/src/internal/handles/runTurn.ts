@@ -67,6 +67,7 @@ const startMessage = (
       events,
       handlers: { ...handlers, ...options?.handlers },
       maxUnreadBytes: options?.maxUnreadBytes,
+      mayRepeatId: options?.messageId !== undefined,
       stallTimeout: yield* duration("stallTimeout", options?.stallTimeout ?? stallTimeout),
       onWait: sent,
       spending,

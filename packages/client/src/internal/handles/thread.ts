@@ -120,7 +120,7 @@ export const make = (
     id,
     ...RunTurn.make({ turns, target, handlers, spending, stallTimeout, checkFolders, toWire }),
     ...requests,
-    findTurn: FindTurn.make(id, requests.turns),
+    findTurn: FindTurn.make(id, requests),
     queue: ThreadQueue.make({ turns, target, handlers, spending, stallTimeout, toWire, events: requests.events }),
     ...ThreadAsk.make(rpc, id, spending, attachment.loaded),
     setName: (name) => revived(requests.setName(name)),

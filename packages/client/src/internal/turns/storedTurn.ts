@@ -3,7 +3,7 @@ import type * as Received from "@effect-codex/protocol/Received"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
-import type { CallError, ThreadCallError } from "../../CodexError.ts"
+import type { AppServerTimeout, CallError, ConnectionError, ThreadCallError } from "../../CodexError.ts"
 import { type Members, membersOf, rawOf } from "../protocol/peek.ts"
 import { using } from "../protocol/uses.ts"
 import type { Rpc } from "../rpcInternals.ts"
@@ -57,13 +57,32 @@ const recent = 5
 const find = (
   rpc: Rpc,
   threadId: string,
-  isIt: (turn: Stored) => boolean
+  among: (turns: ReadonlyArray<Stored>) => Stored | undefined
 ): Effect.Effect<Stored | undefined> =>
   list(rpc, { threadId, limit: recent, sortDirection: "desc", itemsView: "full" }, { timeout: Duration.seconds(10) })
     .pipe(
-      Effect.map((turns) => turns.find(isIt)),
+      Effect.map(among),
       Effect.orElseSucceed(() => undefined)
     )
+
+type Lost = AppServerTimeout | ConnectionError
+
+const isLost = (error: CallError | ThreadCallError): error is Lost =>
+  error._tag === "AppServerTimeout" || error._tag === "AppServerExited" || error._tag === "TransportError"
+
+/** The newest turn of a thread. Undefined if it has none, or if the server does not say. */
+export const newest = (rpc: Rpc, threadId: string): Effect.Effect<Stored | undefined, Lost> =>
+  list(rpc, { threadId, limit: 1, itemsView: "notLoaded" }).pipe(
+    Effect.map(([turn]) => turn),
+    Effect.catch((error) => isLost(error) ? Effect.fail(error) : Effect.succeed(undefined))
+  )
+
+// A message may have joined the turn that was running before it.
+const since = (turns: ReadonlyArray<Stored>, before: Stored | undefined): ReadonlyArray<Stored> => {
+  const index = turns.findIndex(({ id }) => id === before?.id)
+  if (before === undefined || index < 0) return turns
+  return turns.slice(0, isOver(before) ? index : index + 1)
+}
 
 /** The id that a client gave a user message. */
 export const clientIdOf = (item: unknown): string | undefined => {
@@ -71,12 +90,19 @@ export const clientIdOf = (item: unknown): string | undefined => {
   return type === "userMessage" && Predicate.isString(clientId) ? clientId : undefined
 }
 
+/** Whether a message among the items has this id. */
+export const hasMessage = (items: ReadonlyArray<unknown>, clientId: string): boolean =>
+  items.some((item) => clientIdOf(rawOf(item)) === clientId)
+
 /**
  * Finds a turn by the id that this client gave the message. Undefined if the server does not have it or does
  * not answer.
+ *
+ * @param before the newest turn before the message was sent, if older messages may have the same id.
  */
-export const findByClientId = (rpc: Rpc, threadId: string, clientId: string) =>
-  find(rpc, threadId, ({ items }) => items.some((item) => clientIdOf(item) === clientId))
+export const findByClientId = (rpc: Rpc, threadId: string, clientId: string, before?: Stored) =>
+  find(rpc, threadId, (turns) => since(turns, before).find(({ items }) => hasMessage(items, clientId)))
 
 /** Finds a turn by its id. Undefined if the server does not have it or does not answer. */
-export const findById = (rpc: Rpc, threadId: string, turnId: string) => find(rpc, threadId, ({ id }) => id === turnId)
+export const findById = (rpc: Rpc, threadId: string, turnId: string) =>
+  find(rpc, threadId, (turns) => turns.find(({ id }) => id === turnId))

@@ -43,6 +43,8 @@ export interface StartOptions extends Omit<TurnStateOptions, "rpc" | "limits" | 
   readonly whenBusy: "fail" | "queue" | Steer
   /** How long the turn may be silent. Undefined: no limit. */
   readonly stallTimeout: Duration.Duration | undefined
+  /** Whether older messages of the thread may have the id of this one. Default: false. */
+  readonly mayRepeatId?: boolean | undefined
   /** Called when the turn must wait for another one. Default: nothing. */
   readonly onWait?: (() => void) | undefined
 }
@@ -56,6 +58,7 @@ interface Start {
   readonly spending: Spending.Spending
   readonly whenBusy: StartOptions["whenBusy"]
   readonly stallTimeout: Duration.Duration | undefined
+  readonly mayRepeatId: boolean
   readonly onWait: (() => void) | undefined
 }
 
@@ -80,12 +83,13 @@ const findAfterLostReply = Effect.fnUntraced(function*(
   { inBackground, rpc }: Turns,
   route: ThreadRoute,
   starting: Starting,
+  before: StoredTurn.Stored | undefined,
   lost: AppServerTimeout | ConnectionError
 ) {
   const { options, taker } = starting
   if (taker !== undefined) return taker
   if (options.clientId === undefined) return yield* lost
-  const stored = yield* StoredTurn.findByClientId(rpc, route.threadId, options.clientId)
+  const stored = yield* StoredTurn.findByClientId(rpc, route.threadId, options.clientId, before)
   if (stored === undefined) return yield* lost
   const turn = route.open(stored.id, options)
   if (lost._tag === "AppServerTimeout") turn.settle(stored)
@@ -94,18 +98,22 @@ const findAfterLostReply = Effect.fnUntraced(function*(
 })
 
 /** Sends the request in the layer's scope. Returns the turn's id even if the reply was lost or names no turn. */
-const send = ({ request, route, turns }: Start, starting: Starting, onSent: () => void) =>
-  Effect.andThen(request.ready, request.send({ onSent })).pipe(
-    // A reply that names a turn counts as answered only once that turn is claimed.
-    Effect.tap((id) => id === undefined ? Deferred.succeed(starting.answered, undefined) : Effect.void),
-    Effect.flatMap((id) => id === undefined ? awaitBeginning(starting) : Effect.succeed(id)),
-    Effect.catchTag(
-      ["AppServerTimeout", "AppServerExited", "TransportError"],
-      (lost) => findAfterLostReply(turns, route, starting, lost)
-    ),
-    Effect.interruptible,
-    Effect.forkIn(turns.scope)
-  )
+const send = ({ mayRepeatId, request, route, turns }: Start, starting: Starting, onSent: () => void) => {
+  const sendAfter = (before: StoredTurn.Stored | undefined) =>
+    Effect.andThen(request.ready, request.send({ onSent })).pipe(
+      // A reply that names a turn counts as answered only once that turn is claimed.
+      Effect.tap((id) => id === undefined ? Deferred.succeed(starting.answered, undefined) : Effect.void),
+      Effect.flatMap((id) => id === undefined ? awaitBeginning(starting) : Effect.succeed(id)),
+      Effect.catchTag(
+        ["AppServerTimeout", "AppServerExited", "TransportError"],
+        (lost) => findAfterLostReply(turns, route, starting, before, lost)
+      )
+    )
+  const sent = mayRepeatId
+    ? Effect.andThen(request.ready, Effect.flatMap(StoredTurn.newest(turns.rpc, route.threadId), sendAfter))
+    : sendAfter(undefined)
+  return Effect.forkIn(Effect.interruptible(sent), turns.scope)
+}
 
 /** Follows a started turn until the scope closes, which stops the turn. */
 const follow = Effect.fnUntraced(function*(
@@ -318,7 +326,7 @@ export const start = Effect.fnUntraced(function*(
   yield* request.ready
   if (turns.isClosed()) return yield* scopeEnded("layer")
   const route = yield* turns.threads.route(threadId)
-  const { onWait, spending, stallTimeout, whenBusy, ...turnOptions } = startOptions
+  const { mayRepeatId = false, onWait, spending, stallTimeout, whenBusy, ...turnOptions } = startOptions
   // `whenBusy: "fail"` must not queue at the gate.
   if (whenBusy === "fail" && (route.activeTurnId !== undefined || route.awaitsBudget)) {
     return yield* route.busy(route.activeTurnId ?? "")
@@ -334,6 +342,6 @@ export const start = Effect.fnUntraced(function*(
     price: spending.price
   }
   return yield* route.gate.withPermit(
-    startOrSteer({ turns, route, request, options, spending, whenBusy, stallTimeout, onWait })
+    startOrSteer({ turns, route, request, options, spending, whenBusy, stallTimeout, mayRepeatId, onWait })
   )
 })

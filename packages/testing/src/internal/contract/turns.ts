@@ -3,6 +3,7 @@ import * as Codex from "@effect-codex/client/Codex"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
+import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import * as ScriptedModel from "../../ScriptedModel.ts"
 import { type Case, Wire } from "./model.ts"
@@ -142,6 +143,50 @@ export const cases: ReadonlyArray<Case> = [
       yield* ended(turnId)
       const { requests } = yield* ScriptedModel.ScriptedModel
       yield* check("the model is told", (yield* requests).at(-1)?.userTexts.includes("right") === true)
+    })
+  ),
+
+  fact(
+    "turn: its summary has the first message with its id, and the whole turn those that steered",
+    Effect.gen(function*() {
+      const gate = yield* ScriptedModel.gate
+      yield* enqueue(ScriptedModel.text(["first ", gate, "never"]), "steered")
+      const threadId = yield* startThread()
+      const turnId = yield* startTurn(threadId, "go", { clientUserMessageId: "mine" })
+      yield* gate.reached
+      const idsOf = (items: ReadonlyArray<unknown>) =>
+        items.map((item) => Predicate.hasProperty(item, "clientId") ? item.clientId : undefined)
+      const listed = (itemsView: "summary" | "full") =>
+        Effect.map(
+          request("thread/turns/list", { threadId, itemsView }),
+          ({ data }) => data.map((turn) => [turn.status, idsOf(turn.items ?? [])])
+        )
+      yield* equal("while it runs", yield* listed("summary"), [["inProgress", ["mine"]]])
+      const more = { threadId, expectedTurnId: turnId, input: text("left"), clientUserMessageId: "more" }
+      yield* request("turn/steer", more)
+      yield* ended(turnId)
+      yield* equal("the summary", yield* listed("summary"), [["completed", ["mine", undefined]]])
+      yield* equal("the turn", yield* listed("full"), [["completed", ["mine", "more", undefined]]])
+      const { data } = yield* request("thread/items/list", { threadId, turnId })
+      yield* equal("its items", idsOf(data.map(({ item }) => item)), ["mine", "more", undefined])
+    })
+  ),
+
+  fact(
+    "client: a turn is found by the id of its message, the newest, also once its thread is archived",
+    Effect.gen(function*() {
+      yield* enqueue("one", "two")
+      const thread = yield* (yield* Codex.Codex).startThread()
+      const found = Effect.map(
+        thread.findTurn("mine"),
+        Option.map(({ finalResponse, items, status }) => [status, Option.getOrNull(finalResponse), items.length])
+      )
+      yield* equal("before the first turn", Option.isNone(yield* found), true)
+      yield* thread.run("go", { messageId: "mine" })
+      yield* equal("its turn", Option.getOrNull(yield* found), ["completed", "one", 2])
+      yield* thread.run("again", { messageId: "mine" })
+      yield* thread.archive
+      yield* equal("the newest", Option.getOrNull(yield* found), ["completed", "two", 2])
     })
   ),
 
