@@ -263,6 +263,12 @@ export const expectations: Record<string, Expectation> = {
     effect: "Effect.map(example.overnight, ({ status }) => status)",
     prints: "completed"
   },
+  "resilience: 6. Was it begun? (1)": {
+    // The second time no model is asked.
+    answers: ["No findings."],
+    effect: "Effect.map(example.program, ({ finalResponse, status }) => `${status}: ${finalResponse.value}`)",
+    prints: "completed: No findings."
+  },
   "control: Hooks in your program (1)": {
     answers: [exec("git push"), exec("true"), "Fixed, not pushed.", "Tested."],
     effect: "Effect.map(example.program, ({ finalResponse }) => finalResponse.value)",

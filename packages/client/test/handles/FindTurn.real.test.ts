@@ -103,7 +103,9 @@ describe("a message of the thread", () => {
 })
 
 /** Runs on a codex process of its own. */
-const inProcess = <A, E, R>(effect: Effect.Effect<A, E, R | Codex.Codex | AppServer.AppServer>) =>
+const inProcess = <A, E, R>(
+  effect: Effect.Effect<A, E, R | Codex.Codex | AppServerRpc.AppServerRpc | AppServer.AppServer>
+) =>
   Effect.gen(function*() {
     const { env, workspace } = yield* CodexHome.CodexHome
     return yield* Effect.scoped(Effect.provide(effect, Layer.fresh(CodexNode.layer({ cwd: workspace, env }))))
@@ -121,6 +123,14 @@ describe("after a crash", () => {
         yield* thread.run("first", { messageId: "a" })
         const turn = yield* thread.turn("second", { messageId: "b" })
         yield* gate.reached
+        // Another process does not see that it runs, but cannot have the thread either.
+        yield* inProcess(Effect.gen(function*() {
+          const rpc = yield* AppServerRpc.AppServerRpc
+          const { data } = yield* rpc.request("thread/turns/list", { threadId: thread.id, limit: 1 })
+          assert.deepStrictEqual(data.map(({ completedAt, status }) => [status, completedAt]), [["interrupted", null]])
+          const error = yield* Effect.flip(Effect.flatMap(Codex.Codex, (codex) => codex.resumeThread(thread.id)))
+          assert.strictEqual(error._tag, "ThreadInUse")
+        }))
         process.kill((yield* AppServer.AppServer).pid, "SIGKILL")
         assert.strictEqual((yield* Effect.flip(turn.result))._tag, "AppServerExited")
         return thread.id
