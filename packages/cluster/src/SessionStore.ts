@@ -6,49 +6,13 @@
 import * as Context from "effect/Context"
 import type * as DateTime from "effect/DateTime"
 import type * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
-import * as Schema from "effect/Schema"
 import type * as Stream from "effect/Stream"
+import * as Memory from "./internal/memoryStore.ts"
+import type { SessionFenced, SessionGap, SessionStoreUnavailable } from "./internal/storeErrors.ts"
 
-/**
- * The store could not be reached, or refused the call. Nothing was changed. It is safe to try again.
- *
- * @category errors
- * @since 0.1.0
- */
-export class SessionStoreUnavailable
-  extends Schema.TaggedError<SessionStoreUnavailable>("@effect-codex/cluster/SessionStore/SessionStoreUnavailable")(
-    "SessionStoreUnavailable",
-    {
-      /** What was to be done. */
-      operation: Schema.String,
-      cause: Schema.Defect()
-    }
-  )
-{
-  override get message(): string {
-    return `the session store did not ${this.operation}. Nothing was lost: codex keeps its own files. Check the database.`
-  }
-}
-
-/**
- * Another machine has written this thread: what this machine wrote since is not stored, and never will be.
- *
- * @category errors
- * @since 0.1.0
- */
-export class SessionFenced
-  extends Schema.TaggedError<SessionFenced>("@effect-codex/cluster/SessionStore/SessionFenced")("SessionFenced", {
-    threadId: Schema.String,
-    file: Schema.String,
-    /** The number of the first line that the other machine had stored already. */
-    line: Schema.Int
-  })
-{
-  override get message(): string {
-    return `another machine has continued thread ${this.threadId}. Stop working with it here, and run the turn through the cluster again.`
-  }
-}
+export { SessionFenced, SessionGap, SessionStoreUnavailable } from "./internal/storeErrors.ts"
 
 /**
  * Lines of one file of a thread.
@@ -104,9 +68,10 @@ export class SessionStore extends Context.Service<SessionStore, {
   /**
    * Appends lines to a file of a thread, all of them or none. The number of the first line is the fence: it fails with
    * `SessionFenced` when one of these lines is stored with another text. Lines that are stored already with the same
-   * text are fine, so a call whose reply was lost can be repeated.
+   * text are fine, so a call whose reply was lost can be repeated. Lines before these that are not stored are a
+   * `SessionGap`.
    */
-  readonly append: (lines: SessionLines) => Effect.Effect<void, SessionFenced | SessionStoreUnavailable>
+  readonly append: (lines: SessionLines) => Effect.Effect<void, SessionFenced | SessionGap | SessionStoreUnavailable>
   /** Notes that a thread needs the files of another one: its source, if it is a fork, or the thread that spawned it. */
   readonly link: (
     threadId: string,
@@ -116,7 +81,7 @@ export class SessionStore extends Context.Service<SessionStore, {
   readonly sizes: (threadId: string) => Effect.Effect<ReadonlyMap<string, number>, SessionStoreUnavailable>
   /**
    * The files of a thread and of all threads that it needs, in chunks of at most a MiB: file by file, in the order of
-   * their lines. Empty for an unknown thread.
+   * their lines. A longer line is a chunk of its own. Empty for an unknown thread.
    */
   readonly load: (threadId: string) => Stream.Stream<SessionLines, SessionStoreUnavailable>
   /** Gives the key a thread, and returns the thread that the key has: the first one stays. */
@@ -129,6 +94,22 @@ export class SessionStore extends Context.Service<SessionStore, {
     turnKey: string,
     runner: string
   ) => Effect.Effect<BegunTurn, SessionStoreUnavailable>
-  /** Removes all that is stored about a thread: its lines, the keys that have it, and their turns. */
+  /**
+   * Removes all that is stored about a thread: its lines, the keys that have it, and their turns. A fork of the thread
+   * keeps its own lines, but no machine can restore it without the thread.
+   */
   readonly forget: (threadId: string) => Effect.Effect<void, SessionStoreUnavailable>
+  /**
+   * The threads that were not used since then: nothing was stored of them, and no key was given to them or began a
+   * turn. A thread that a used one needs is not among them. To keep histories for 30 days, `forget` these once a day.
+   */
+  readonly idle: (since: DateTime.Utc) => Effect.Effect<ReadonlyArray<string>, SessionStoreUnavailable>
 }>()("@effect-codex/cluster/SessionStore") {}
+
+/**
+ * Keeps everything in this process, for tests. Each build of the layer is an empty store.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerMemory: Layer.Layer<SessionStore> = Layer.effect(SessionStore, Memory.make)
