@@ -17,3 +17,10 @@ export * as CodexSession from "./CodexSession.ts"
  * @since 0.1.0
  */
 export * as SessionStore from "./SessionStore.ts"
+
+/**
+ * SQL on a SQLite file, for programs on one machine.
+ *
+ * @since 0.1.0
+ */
+export * as SqliteClient from "./SqliteClient.ts"

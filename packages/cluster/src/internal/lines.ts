@@ -5,7 +5,8 @@ import type { SessionLines } from "../SessionStore.ts"
 export const chunkBytes = 1024 * 1024
 
 /** codex writes UTF-8, so half a surrogate pair never comes from a file. A store keeps what UTF-8 can say. */
-export const wellFormed = (lines: ReadonlyArray<string>): ReadonlyArray<string> => lines.map((line) => line.toWellFormed())
+export const wellFormed = (lines: ReadonlyArray<string>): ReadonlyArray<string> =>
+  lines.map((line) => line.toWellFormed())
 
 /** Cuts items into runs of at most `limit` bytes; an item that is larger is a run of its own. */
 export function* runsOf<A>(

@@ -60,6 +60,8 @@ export class SessionGap extends Schema.TaggedError<SessionGap>("@effect-codex/cl
   }
 ) {
   override get message(): string {
-    return `the session store lacks lines ${this.stored} to ${this.line - 1} of thread ${this.threadId}. Append them first.`
+    return `the session store lacks lines ${this.stored} to ${
+      this.line - 1
+    } of thread ${this.threadId}. Append them first.`
   }
 }
