@@ -5,11 +5,14 @@
  */
 import * as Context from "effect/Context"
 import type * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
+import type * as SqlClient from "effect/sql/SqlClient"
 import type * as Stream from "effect/Stream"
 import * as Memory from "./internal/memoryStore.ts"
+import * as Sql from "./internal/sqlStore.ts"
 import type { SessionFenced, SessionGap, SessionStoreUnavailable } from "./internal/storeErrors.ts"
 
 export { SessionFenced, SessionGap, SessionStoreUnavailable } from "./internal/storeErrors.ts"
@@ -113,3 +116,52 @@ export class SessionStore extends Context.Service<SessionStore, {
  * @since 0.1.0
  */
 export const layerMemory: Layer.Layer<SessionStore> = Layer.effect(SessionStore, Memory.make)
+
+/**
+ * How a store in a database works.
+ *
+ * @category options
+ * @since 0.1.0
+ */
+export interface SqlOptions {
+  /**
+   * How long a call may take, and each chunk of `load`, before it fails with `SessionStoreUnavailable`. Default: 30
+   * seconds.
+   */
+  readonly timeout?: Duration.Input | undefined
+}
+
+/**
+ * Keeps everything in PostgreSQL (`PgClient` of `@effect/sql-pg`) or SQLite (`SqliteClient`).
+ *
+ * **Details**
+ *
+ * Building the layer creates the tables, whose names begin with `codex_session_`, or brings them up to date; any number
+ * of processes may do so at once. It fails with `SessionStoreUnavailable` if that fails.
+ *
+ * Of two machines that append the same line, the first one wins: the number of stored lines is read and written under a
+ * lock on the file's row, and the lines' primary key is (file, line). On PostgreSQL a process that freezes in the
+ * middle of an append loses that lock after 10 seconds.
+ *
+ * Lines are stored as the bytes of their UTF-8 text, in plain: encrypt the disk. To read them in PostgreSQL, use
+ * `convert_from(body, 'UTF8')`. What `forget` deletes is gone for every query; the database reuses its space later, and
+ * backups keep it.
+ *
+ * **Example** (Histories in a file)
+ *
+ * ```ts
+ * import { SessionStore, SqliteClient } from "@effect-codex/cluster"
+ * import { Layer } from "effect"
+ *
+ * export const Sessions = SessionStore.layerSql({ timeout: "10 seconds" }).pipe(
+ *   Layer.provide(SqliteClient.layer({ filename: "sessions.sqlite" }))
+ * )
+ * ```
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerSql = (
+  options: SqlOptions = {}
+): Layer.Layer<SessionStore, SessionStoreUnavailable, SqlClient.SqlClient> =>
+  Layer.effect(SessionStore, Sql.make(Duration.fromInputUnsafe(options.timeout ?? "30 seconds")))

@@ -1,4 +1,5 @@
 /** Lines as stores keep them. */
+import * as Arr from "effect/Array"
 import type { SessionLines } from "../SessionStore.ts"
 
 /** No chunk of a loaded file is larger, in bytes, unless a single line is. */
@@ -8,17 +9,17 @@ export const chunkBytes = 1024 * 1024
 export const wellFormed = (lines: ReadonlyArray<string>): ReadonlyArray<string> =>
   lines.map((line) => line.toWellFormed())
 
-/** Cuts items into runs of at most `limit` bytes; an item that is larger is a run of its own. */
+/** Cuts items into runs of at most `chunkBytes` and `count` items; an item that is larger is a run of its own. */
 export function* runsOf<A>(
   items: Iterable<A>,
   bytesOf: (item: A) => number,
-  limit = chunkBytes
-): Generator<Array<A>> {
+  count = Number.POSITIVE_INFINITY
+): Generator<Arr.NonEmptyArray<A>> {
   let run: Array<A> = []
   let total = 0
   for (const item of items) {
     const bytes = bytesOf(item)
-    if (run.length > 0 && total + bytes > limit) {
+    if (Arr.isArrayNonEmpty(run) && (run.length === count || total + bytes > chunkBytes)) {
       yield run
       run = []
       total = 0
@@ -26,7 +27,7 @@ export function* runsOf<A>(
     run.push(item)
     total += bytes
   }
-  if (run.length > 0) yield run
+  if (Arr.isArrayNonEmpty(run)) yield run
 }
 
 /** The chunks of a file whose lines are all at hand. */

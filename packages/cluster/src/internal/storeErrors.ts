@@ -2,7 +2,8 @@
 import * as Schema from "effect/Schema"
 
 /**
- * The store could not be reached, or refused the call. Nothing was changed. It is safe to try again.
+ * The store could not be reached, or refused the call, or did not answer in time. If only its answer was lost, the call
+ * has had its effect. It is safe to try again.
  *
  * @category errors
  * @since 0.1.0
