@@ -38,16 +38,31 @@ const binaries = () =>
     "../native"
   )
 
+/** A link is made at once; between file systems there is only the copy, of 60 MB. */
+const linkOrCopy = (from: string, to: string): void => {
+  try {
+    Fs.linkSync(from, to)
+  } catch {
+    Fs.copyFileSync(from, to)
+  }
+}
+
+const linkTree = (from: string, to: string): void => {
+  Fs.mkdirSync(to)
+  for (const entry of Fs.readdirSync(from, { withFileTypes: true })) {
+    const [source, target] = [Path.join(from, entry.name), Path.join(to, entry.name)]
+    if (entry.isDirectory()) linkTree(source, target)
+    else if (entry.isFile()) linkOrCopy(source, target)
+  }
+}
+
 const unpack = (folder: string): void => {
   const native = binaries()
   const links: ReadonlyArray<{ readonly source: string; readonly target: string }> = JSON.parse(
     Fs.readFileSync(Path.join(native, "pg-symlinks.json"), "utf8")
   )
-  Fs.cpSync(native, Path.join(folder, "native"), { recursive: true, mode: Fs.constants.COPYFILE_FICLONE })
-  for (const { source, target } of links) {
-    const link = Path.join(folder, target)
-    if (!Fs.existsSync(link)) Fs.symlinkSync(Path.basename(source), link)
-  }
+  linkTree(native, Path.join(folder, "native"))
+  for (const { source, target } of links) Fs.symlinkSync(Path.basename(source), Path.join(folder, target))
   for (const name of ["initdb", "postgres"]) Fs.chmodSync(Path.join(folder, "native/bin", name), 0o755)
 }
 
