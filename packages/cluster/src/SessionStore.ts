@@ -143,6 +143,9 @@ export interface SqlOptions {
  * lock on the file's row, and the lines' primary key is (file, line). On PostgreSQL a process that freezes in the
  * middle of an append loses that lock after 10 seconds.
  *
+ * An append is one transaction. Cut a history of many MiB into several: 50 MiB at once take seconds, and on SQLite they
+ * stop the event loop for about one.
+ *
  * Lines are stored as the bytes of their UTF-8 text, in plain: encrypt the disk. To read them in PostgreSQL, use
  * `convert_from(body, 'UTF8')`. What `forget` deletes is gone for every query; the database reuses its space later, and
  * backups keep it.

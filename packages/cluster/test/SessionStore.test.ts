@@ -37,7 +37,8 @@ const OnSqlite = Layer.unwrap(
 layer(OnSqlite, real)("on SQLite", (it) => storeContract(it.effect))
 
 const OnPostgres = Layer.provideMerge(twoClients(onPostgres()), Postgres.layerServer)
-layer(OnPostgres, real)("on PostgreSQL", (it) => {
+// A machine that is busy needs long to set up a database.
+layer(OnPostgres, { ...real, timeout: "1 minute" })("on PostgreSQL", (it) => {
   storeContract(it.effect)
 
   const begun = { file: "a.jsonl", line: 0, lines: ["0"] }
