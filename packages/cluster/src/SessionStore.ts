@@ -147,8 +147,8 @@ export interface SqlOptions {
  * stop the event loop for about one.
  *
  * Lines are stored as the bytes of their UTF-8 text, in plain: encrypt the disk. To read them in PostgreSQL, use
- * `convert_from(body, 'UTF8')`. What `forget` deletes is gone for every query; the database reuses its space later, and
- * backups keep it.
+ * `convert_from(body, 'UTF8')`. What `forget` deletes is gone for every query. `SqliteClient` overwrites it; PostgreSQL
+ * does so when it reuses the space, after its next vacuum. Backups keep it.
  *
  * **Example** (Histories in a file)
  *

@@ -35,7 +35,8 @@ export interface Options {
  *
  * **Details**
  *
- * The file is in WAL mode, and what a transaction has committed survives the loss of power. Several processes of one
+ * The file is in WAL mode, and what a transaction has committed survives the loss of power. What is deleted
+ * is overwritten with zeros; the log beside the file goes when the last client closes. Several processes of one
  * machine can share the file; do not put it on a network share. A client has one connection, and gives it to one
  * statement or transaction at a time. A transaction locks the file for other writers from its beginning, so it never
  * fails halfway because another process was faster. Waiting for a lock does not block the event loop; a statement does.

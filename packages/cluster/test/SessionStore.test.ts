@@ -1,8 +1,9 @@
 import { SessionStore, SqliteClient } from "@effect-codex/cluster"
 import { PgClient } from "@effect/sql-pg"
-import { assert, layer } from "@effect/vitest"
+import { assert, it, layer } from "@effect/vitest"
 import { Context, Deferred, Effect, Fiber, Layer, Stream } from "effect"
 import { SqlClient } from "effect/sql"
+import * as Fs from "node:fs"
 import * as Postgres from "./support/postgres.ts"
 import { storeContract, textsOf, TwoClients, unique } from "./support/storeContract.ts"
 import { temporaryFolder } from "./support/temporaryFolder.ts"
@@ -35,6 +36,18 @@ const OnSqlite = Layer.unwrap(
   Effect.map(temporaryFolder, (folder) => twoClients(onSqlite(`${folder}/sessions.sqlite`)))
 )
 layer(OnSqlite, real)("on SQLite", (it) => storeContract(it.effect))
+
+it.live("overwrites what is forgotten in a SQLite file", () =>
+  Effect.gen(function*() {
+    const filename = `${yield* temporaryFolder}/sessions.sqlite`
+    const secret = "a-secret ".repeat(1000)
+    const contains = Effect.sync(() => Fs.readFileSync(filename).includes("a-secret"))
+    const lines = { threadId: "t", file: "a.jsonl", line: 0, lines: ["short a-secret", secret] }
+    yield* Effect.scoped(Effect.flatMap(onSqlite(filename), (store) => store.append(lines)))
+    assert.isTrue(yield* contains)
+    yield* Effect.scoped(Effect.flatMap(onSqlite(filename), (store) => store.forget("t")))
+    assert.isFalse(yield* contains)
+  }))
 
 const OnPostgres = Layer.provideMerge(twoClients(onPostgres()), Postgres.layerServer)
 // A machine that is busy needs long to set up a database.

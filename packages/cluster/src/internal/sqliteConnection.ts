@@ -161,6 +161,8 @@ export const open = (options: Options): Effect.Effect<SqliteConnection, SqlError
       }),
       (database) => Effect.sync(() => database.close())
     )
-    yield* whenFree(options.lockTimeout)(attempt("open", () => database.exec("PRAGMA journal_mode = WAL")))
+    // What is deleted is overwritten: forgotten histories must not stay in the free pages of the file.
+    const pragmas = "PRAGMA secure_delete = ON; PRAGMA journal_mode = WAL"
+    yield* whenFree(options.lockTimeout)(attempt("open", () => database.exec(pragmas)))
     return make(database, options)
   })
