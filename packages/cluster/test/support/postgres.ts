@@ -96,7 +96,8 @@ const keeper = (folder: string): ChildProcess =>
     "-c",
     `cat; test -f data/postmaster.pid && kill -QUIT "$(head -n 1 data/postmaster.pid)"; rm -rf "$0"`,
     folder
-  ], { cwd: folder, stdio: ["pipe", "ignore", "ignore"] })
+    // Detached, so that a Ctrl-C in the terminal does not end it before it has cleaned up.
+  ], { cwd: folder, detached: true, stdio: ["pipe", "ignore", "ignore"] })
 
 const temporaryFolder = Effect.acquireRelease(
   Effect.sync(() => {
