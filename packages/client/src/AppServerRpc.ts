@@ -109,6 +109,9 @@ export interface Diagnostics {
  * - `McpServerFailed`: an MCP server did not start, or ended during a call of one of its tools. Reported once per
  *   thread and environment, until the server is ready again.
  * - `Undecided`: a server request got the default answer because it has no handler. Reported once per method.
+ * - `DescriptorsLow`: the server's process has 85 % or more of the file descriptors open that it may have; without any
+ *   it fails every turn. Looked at when a thread was loaded, for a process that a layer of `CodexNode` has started on
+ *   Linux. Reported once, and again after the number was below 75 %.
  * - `NotLoggedIn`: a thread was requested, nobody is logged in, and the model provider requires a login.
  * - `ConnectionLost`, `RestartFailed`, `ConnectionRestored`: the connection is being restored, see
  *   {@link layerSupervised}.
@@ -177,6 +180,12 @@ export type Diagnostic =
     readonly reason: string
   }
   | { readonly _tag: "Undecided"; readonly message: string; readonly method: ServerRequests.Method }
+  | {
+    readonly _tag: "DescriptorsLow"
+    readonly message: string
+    readonly open: number
+    readonly limit: number
+  }
   | { readonly _tag: "NotLoggedIn"; readonly message: string }
   | { readonly _tag: "ConnectionLost"; readonly message: string; readonly cause: ConnectionError }
   | { readonly _tag: "RestartFailed"; readonly message: string; readonly cause: CodexError }

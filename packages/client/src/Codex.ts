@@ -477,6 +477,35 @@ export interface Options {
   /** Limits what all turns and goals of the client may spend together. Default: no limit. */
   readonly budget?: Budget | undefined
   /**
+   * How many threads the server should have loaded for this connection. Each uses memory and file descriptors of the
+   * server's process, and a handle that is not used any more keeps its thread loaded. Before another one is loaded, the
+   * client lets go of idle threads beyond this number (`thread/unsubscribe`), the least recently used first. Such a
+   * thread comes back by itself before the next call of its handle, with its settings; that takes some 30 ms.
+   *
+   * Default: no limit. A thread that was unloaded has lost what codex keeps only in its memory: its MCP servers start
+   * again, and approvals that were given for the session (`acceptForSession`) are asked for again. So only you can say
+   * that threads may go. The diagnostic `DescriptorsLow` says when it is time.
+   *
+   * **Details**
+   *
+   * A thread stays while it runs anything or would lose anything: during calls, turns (also those that wait) and goals,
+   * while someone reads its `events`, a handler answers one of its requests, or a subagent works for it; with a goal
+   * that is not complete, messages in its queue, background terminals, or a plan mode that no turn has ended; and as
+   * long as it is ephemeral, or has neither a turn nor a name, because codex stores no such thread. If all threads must
+   * stay, there are more than the limit.
+   *
+   * `Thread.status` and `Thread.read` load nothing: they report `notLoaded`.
+   *
+   * The layers of `CodexNode` that start codex then also set its `thread_unload_delay_secs` to 0, unless
+   * `configOverrides` has one. A server that runs already unloads a thread as late as its configuration says, by
+   * default a minute after the client has let go of it.
+   *
+   * Needs the experimental API. Threads that are loaded by requests of your own (`AppServerRpc.request`) do not count,
+   * and such a request does not bring a thread back. Clients on one connection share its threads and the smallest
+   * limit.
+   */
+  readonly maxLoadedThreads?: number | undefined
+  /**
    * Whether to check, after the first thread has started, if anyone is logged in, and to log a warning if nobody is
    * and the model provider needs a login. The check is one additional request, which an older strict cassette lacks.
    * Default: false; true in the layers of `CodexNode` and `FakeAppServer`.

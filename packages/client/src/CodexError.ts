@@ -884,7 +884,7 @@ const Retry = Schema.declare((u: unknown): u is Received.TurnError | null => u !
  * | `policy` | the provider's policy refuses the request | |
  * | `badRequest` | the provider refuses the request as invalid (HTTP 400 to 499) | |
  * | `modelNotFound` | the model does not exist, or this account may not use it | |
- * | `resources` | the app-server process has run out of file descriptors | |
+ * | `resources` | the app-server process has run out of file descriptors | once the client has let go of threads |
  * | `other` | anything else | |
  *
  * **Details**
@@ -911,6 +911,11 @@ export class TurnFailed extends TaggedError<TurnFailed>("@effect-codex/client/Co
   info: ErrorInfo,
   /** When the reached limit is reset. Only for `usageLimit` and `rateLimit`, and only if the server reported it. */
   resetsAt: Schema.Option(Schema.DateTimeUtc).pipe(Schema.withConstructorDefault(Effect.succeed(Option.none()))),
+  /**
+   * How many idle threads the client has let go of since, to free file descriptors. Only for `resources`, and only with
+   * `maxLoadedThreads`.
+   */
+  threadsLetGo: Schema.Number.pipe(Schema.withConstructorDefault(Effect.succeed(0))),
   /** What the turn did before it failed. */
   result: PartialResult
 }) {
@@ -934,7 +939,7 @@ export class TurnFailed extends TaggedError<TurnFailed>("@effect-codex/client/Co
    * model sees them in the new turn.
    */
   get isRetryable(): boolean {
-    return TurnFailure.isTransient(this.reason)
+    return TurnFailure.isTransient(this.reason) || this.threadsLetGo > 0
   }
 }
 

@@ -128,6 +128,19 @@ export const unreadBytes: Metric.Gauge<number> = Metric.gauge("effect_codex_unre
 })
 
 /**
+ * The file descriptors of the app-server's process, by `kind`: `open`, and `limit`, how many it may have. Set when a
+ * thread was loaded, for a process that a layer of `CodexNode` has started on Linux. With several processes, the last
+ * one that has loaded a thread.
+ *
+ * @see `Codex.Options.maxLoadedThreads`, which keeps the number down
+ * @category metrics
+ * @since 0.1.0
+ */
+export const descriptors: Metric.Gauge<number> = Metric.gauge("effect_codex_descriptors", {
+  description: "File descriptors of the app-server's process, by kind"
+})
+
+/**
  * How many times a layer with a `restart` schedule has restored a lost connection.
  *
  * @category metrics

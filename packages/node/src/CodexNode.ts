@@ -13,6 +13,8 @@ import type {
   CodexError,
   CodexExecutableNotFound
 } from "@effect-codex/client/CodexError"
+import type * as ConfigOverrides from "@effect-codex/client/ConfigOverrides"
+import { ReadDescriptors } from "@effect-codex/client/internal/descriptors"
 import { Spawn } from "@effect-codex/client/internal/wire/spawn"
 import * as Transport from "@effect-codex/client/Transport"
 import * as NodeChildProcessSpawner from "@effect/platform-node/NodeChildProcessSpawner"
@@ -23,6 +25,7 @@ import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Path from "effect/Path"
+import * as Predicate from "effect/Predicate"
 import * as Os from "node:os"
 import * as CodexExecutable from "./CodexExecutable.ts"
 import * as ChildPath from "./internal/childPath.ts"
@@ -30,6 +33,7 @@ import * as DirectPipes from "./internal/directPipes.ts"
 import * as HooksOfProcess from "./internal/hooksOfProcess.ts"
 import * as LockedDatabase from "./internal/lockedDatabase.ts"
 import type * as NodeWebSocket from "./internal/nodeWebSocket.ts"
+import * as ProcessDescriptors from "./internal/processDescriptors.ts"
 import * as LocalFiles from "./internal/serverFiles.ts"
 
 /**
@@ -349,7 +353,7 @@ const spawnOf = ({ capabilities, clientInfo, experimentalApi }: AppServerRpc.Opt
     : DirectPipes.spawn
 
 const processOf = (
-  options: Omit<AppServer.Options, "executable"> & Pick<Options, "executable">,
+  options: Omit<AppServer.Options, "executable"> & Pick<Options, "executable" | "maxLoadedThreads">,
   spawn: typeof Spawn.Service
 ) =>
   Layer.unwrap(Effect.gen(function*() {
@@ -357,14 +361,33 @@ const processOf = (
     const env = pathFolder === undefined
       ? options.env
       : ChildPath.prepend(pathFolder, options.env ?? {}, process.env, process.platform)
-    const configOverrides = yield* HooksOfProcess.installed(options, executable)
+    const configOverrides = unloading(options, yield* HooksOfProcess.installed(options, executable))
     return Layer.provide(
       AppServer.layer({ ...options, configOverrides, executable, env }),
       Layer.succeed(Spawn, spawn)
     )
   }))
 
-const servicesOfOurs = (options: Options) => Layer.provide(services(options), LocalFiles.layer(options))
+const servicesOfOurs = (options: Options) =>
+  services(options).pipe(
+    Layer.provide(LocalFiles.layer(options)),
+    Layer.provide(Layer.effect(ReadDescriptors, Effect.flatMap(AppServer.AppServer, ProcessDescriptors.of)))
+  )
+
+const unloadDelay = "thread_unload_delay_secs"
+
+/** A thread that the client lets go of must free what it uses at once, and not in a minute. */
+const unloading = (
+  { args, maxLoadedThreads }: Pick<Options, "args" | "maxLoadedThreads">,
+  given: ConfigOverrides.ConfigOverrides
+): ConfigOverrides.ConfigOverrides => {
+  if (maxLoadedThreads === undefined || args !== undefined) return given
+  const all = Predicate.isIterable(given) ? [...given] : [given]
+  const isGiven = all.some((one) =>
+    typeof one === "string" ? one.startsWith(unloadDelay) : Object.hasOwn(one, unloadDelay)
+  )
+  return isGiven ? given : [...all, { [unloadDelay]: 0 }]
+}
 
 const once = (options: Options) =>
   servicesOfOurs(options).pipe(
@@ -405,5 +428,5 @@ const supervised = (options: Options, restart: AppServerRpc.RestartSchedule) =>
         exit: Effect.suspend(() => running.exit)
       })
     )
-    return Layer.merge(servicesOfOurs(options), latest).pipe(Layer.provideMerge(rpc))
+    return servicesOfOurs(options).pipe(Layer.provideMerge(latest), Layer.provideMerge(rpc))
   }))

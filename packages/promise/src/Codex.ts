@@ -173,6 +173,12 @@ export interface CodexOptions {
   /** What the model's calls cost, for `cost` of results and for budgets that limit it. Default: no price is known. */
   readonly pricing?: Prices | undefined
   /**
+   * How many threads codex should have loaded. Idle threads beyond this number are let go of, the least recently used
+   * first, and come back by themselves with their next call. Each loaded thread uses memory and file descriptors of
+   * codex; one that was let go of has lost its MCP servers' state and the approvals for its session. Default: no limit.
+   */
+  readonly maxLoadedThreads?: number | undefined
+  /**
    * Whether to warn after the first thread starts if the provider requires a login and there is none. Default: true.
    */
   readonly checkLogin?: boolean | undefined

@@ -136,7 +136,13 @@ export const ofQueued: Kinds = { metadata: strings, stallTimeout: time }
 
 export const ofGoal: Kinds = { budget, maxUnreadBytes: countOrNone, stallTimeout: time, tokenBudget: count }
 
-export const ofClient: Kinds = { budget, checkLogin: flag, stallTimeout: time, stopGrace: time }
+export const ofClient: Kinds = {
+  budget,
+  checkLogin: flag,
+  maxLoadedThreads: count,
+  stallTimeout: time,
+  stopGrace: time
+}
 
 export const ofProcess: Kinds = {
   args: texts,

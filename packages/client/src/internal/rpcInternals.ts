@@ -96,6 +96,8 @@ export interface RpcInternals {
    * Call it after resuming the thread: the server repeats its requests before it answers the next request.
    */
   readonly settleServerRequests: (threadId: string) => void
+  /** Whether somebody follows the thread, or something runs for it: a subagent, or the handler of a server request. */
+  readonly isInUse: (threadId: string) => boolean
   /** The MCP servers of a thread whose last reported state is starting. */
   readonly startingMcpServers: (threadId: string) => ReadonlyArray<string>
   /** The thread's settings as far as the server reported them. The same object until it reports more. */
@@ -155,6 +157,7 @@ const derived = (rpc: Rpc): RpcInternals => ({
   afterRestart: () => Effect.void,
   openServerRequests: () => [],
   settleServerRequests: () => {},
+  isInUse: () => true,
   startingMcpServers: () => [],
   settingsOf: () => undefined,
   nextSettingsOf: () => ({}),

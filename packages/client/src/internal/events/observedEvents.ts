@@ -16,6 +16,8 @@ export const observedEvents = (rpc: Rpc, options: {
   /** Replaces a notification before it is stored. Default: stored as it came. */
   readonly map?: ((raw: Raw) => Raw) | undefined
   readonly onRestored?: (() => void) | undefined
+  /** Runs once notifications are stored, before the stream begins. */
+  readonly onObserved?: Effect.Effect<void> | undefined
 }): Stream.Stream<ServerNotification, ConnectionError> =>
   Stream.unwrap(Effect.gen(function*() {
     const internals = internalsOf(rpc)
@@ -31,5 +33,6 @@ export const observedEvents = (rpc: Rpc, options: {
       },
       onRestored: options.onRestored
     })
+    if (options.onObserved !== undefined) yield* options.onObserved
     return mailbox.streamOf(internals.decode)
   }))

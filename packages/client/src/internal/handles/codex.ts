@@ -20,7 +20,9 @@ import * as Folders from "../settings/folders.ts"
 import { defined } from "../settings/settings.ts"
 import { Opened } from "../settings/untoldSettings.ts"
 import { visible } from "../text/visibleText.ts"
+import * as DescriptorWatch from "../turns/descriptorWatch.ts"
 import * as InputItems from "../turns/inputItems.ts"
+import * as LoadedThreads from "../turns/loadedThreads.ts"
 import * as OpenThread from "../turns/openThread.ts"
 import { StartedTurns } from "../turns/startedTurns.ts"
 import * as Turns from "../turns/turns.ts"
@@ -42,6 +44,10 @@ export const make = Effect.fnUntraced(function*(
   const { "item/tool/call": toolCall } = yield* ServerRequests.current
   const files = yield* ServerFiles
   const checkFolders = Folders.make(files)
+  const loadedThreads = LoadedThreads.of(rpc)
+  const maxLoaded = problem === undefined ? options?.maxLoadedThreads : undefined
+  if (maxLoaded !== undefined) loadedThreads.limitTo(maxLoaded)
+  const watch = yield* DescriptorWatch.make(rpc, maxLoaded)
   const client = {
     rpc,
     turns,
@@ -50,6 +56,10 @@ export const make = Effect.fnUntraced(function*(
     price: yield* Pricing,
     toolCall,
     unheard: new Set<string>(),
+    loadedThreads,
+    onLoaded: () => {
+      if (watch !== undefined) client.inBackground(watch)
+    },
     checkFolders,
     toWire: InputItems.make(files),
     opened: new Opened(rpc),
@@ -91,7 +101,8 @@ export const make = Effect.fnUntraced(function*(
       yield* check(options)
       const given = { approvalMode: ApprovalMode.autoReview, ...defined(options ?? {}) }
       yield* checkFolders(options)
-      const { id, told } = yield* OpenThread.start(rpc, client.opened, given)
+      const { id, told } = yield* loadedThreads.open(undefined, OpenThread.start(rpc, client.opened, given))
+      client.onLoaded()
       yield* opened(options)
       // A model other than the requested one is an error unless `allowProviderModelFallback` allows it.
       const asked = options?.model
@@ -113,7 +124,11 @@ export const make = Effect.fnUntraced(function*(
     resumeThread: Effect.fn("Codex.resumeThread")(function*(threadId, options) {
       yield* check(options)
       yield* checkFolders(options)
-      const { id, told } = yield* OpenThread.resume(rpc, client.opened, threadId, options)
+      const { id, told } = yield* loadedThreads.open(
+        threadId,
+        Effect.andThen(loadedThreads.left(threadId), OpenThread.resume(rpc, client.opened, threadId, options))
+      )
+      client.onLoaded()
       client.unheard.delete(id)
       yield* opened(options)
       return Thread.make(client, id, Thread.defaultsOf(options, told))

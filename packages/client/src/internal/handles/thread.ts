@@ -17,6 +17,7 @@ import { ThreadSettings } from "../settings/threadSettings.ts"
 import { type Opened, unstored } from "../settings/untoldSettings.ts"
 import * as Attachment from "../turns/attachment.ts"
 import type { ToWire } from "../turns/inputItems.ts"
+import type { LoadedThreads } from "../turns/loadedThreads.ts"
 import * as OpenThread from "../turns/openThread.ts"
 import * as Spending from "../turns/spending.ts"
 import type { StartedTurns } from "../turns/startedTurns.ts"
@@ -53,6 +54,9 @@ interface Client {
   readonly toolCall: Handler<"item/tool/call">
   /** Threads that this connection has unsubscribed from. */
   readonly unheard: Set<string>
+  readonly loadedThreads: LoadedThreads
+  /** Called when a thread was loaded. */
+  readonly onLoaded: () => void
   /** Rejects folders that the server would accept without checking. */
   readonly checkFolders: CheckFolders
   readonly toWire: ToWire
@@ -81,7 +85,11 @@ export const fork = Effect.fnUntraced(function*(
   options: (ForkThreadOptions & Kept.Kept) | undefined,
   source?: ThreadDefaults
 ): Effect.fn.Return<Thread, ThreadCallError | SettingsNotApplied> {
-  const { id, told } = yield* OpenThread.fork(client.rpc, client.opened, threadId, options)
+  const { id, told } = yield* client.loadedThreads.open(
+    undefined,
+    OpenThread.fork(client.rpc, client.opened, threadId, options)
+  )
+  client.onLoaded()
   return make(client, id, defaultsOf(options, told, source))
 })
 
@@ -99,29 +107,60 @@ export const make = (
   defaults: ThreadDefaults,
   state?: { readonly isLoaded: false }
 ): Thread => {
-  const { checkFolders, inBackground, opened, rpc, started, toWire, turns, unheard } = client
+  const { checkFolders, inBackground, loadedThreads, onLoaded, opened, rpc, started, toWire, turns, unheard } = client
   const { config, kept } = defaults
   const settings = new ThreadSettings(rpc, opened, id, kept)
   const isLoaded = state === undefined
-  const attachment = Attachment.make({ rpc, opened, unheard, threadId: id, settings, config, isLoaded })
+  const attachment = Attachment.make({
+    rpc,
+    opened,
+    unheard,
+    loadedThreads,
+    onLoaded,
+    threadId: id,
+    settings,
+    config,
+    isLoaded
+  })
+  const using = <A, E, R>(effect: Effect.Effect<A, E, R>) => loadedThreads.using(id, effect)
   const { revive, revived, subscribe } = attachment
   const handlers = handlersOf(defaults, client)
   const stallTimeout = defaults.stallTimeout ?? client.stallTimeout
   const target = { rpc, threadId: id, settings, started, attachment }
   const spending = (budget: Budget | undefined) => Spending.of(client.price, budget, defaults.budget, client.budget)
-  const requests = ThreadRequests.make(rpc, id, () =>
-    inBackground(
-      Effect.catch(revive, (error) =>
-        Effect.sync(() =>
-          internalsOf(rpc).report(`thread ${id} could not be resumed after a restart of codex: ${error.message}`)
-        ))
-    ))
+  const heard = (why: string) =>
+    Effect.catch(
+      revive,
+      (error) =>
+        Effect.sync(() => internalsOf(rpc).report(`thread ${id} could not be resumed ${why}: ${error.message}`))
+    )
+  const requests = ThreadRequests.make(rpc, id, {
+    onRestored: () => inBackground(heard("after a restart of codex")),
+    onObserved: Effect.suspend(() => attachment.isOut() ? heard("to read its events") : Effect.void)
+  })
+  const queue = ThreadQueue.make({ turns, target, handlers, spending, stallTimeout, toWire, events: requests.events })
+  const goals = ThreadGoals.make({
+    turns,
+    threadId: id,
+    toWire,
+    handlers,
+    spending,
+    stallTimeout,
+    ready: Effect.andThen(subscribe, settings.enforce),
+    refuse: settings.refuse,
+    restore: () => inBackground(Effect.ignore(settings.enforce))
+  })
   const handle: Thread = {
     id,
     ...RunTurn.make({ turns, target, handlers, spending, stallTimeout, checkFolders, toWire }),
     ...requests,
     findTurn: FindTurn.make(id, requests),
-    queue: ThreadQueue.make({ turns, target, handlers, spending, stallTimeout, toWire, events: requests.events }),
+    queue: {
+      ...queue,
+      add: (input, options) => using(queue.add(input, options)),
+      start: (messageId) => using(queue.start(messageId)),
+      turn: (message) => using(queue.turn(message))
+    },
     ...ThreadAsk.make(rpc, id, spending, attachment.loaded),
     setName: (name) => revived(requests.setName(name)),
     revert: (beforeTurnId) => revived(requests.revert(beforeTurnId)),
@@ -137,17 +176,10 @@ export const make = (
         })),
         Effect.andThen(Effect.suspend(() => options.sandbox === undefined ? Effect.void : settings.findTemporary))
       ),
-    ...ThreadGoals.make({
-      turns,
-      threadId: id,
-      toWire,
-      handlers,
-      spending,
-      stallTimeout,
-      ready: Effect.andThen(subscribe, settings.enforce),
-      refuse: settings.refuse,
-      restore: () => inBackground(Effect.ignore(settings.enforce))
-    }),
+    ...goals,
+    startGoal: (objective, options) => using(goals.startGoal(objective, options)),
+    runGoal: (objective, options) => using(goals.runGoal(objective, options)),
+    resumeGoal: (options) => using(goals.resumeGoal(options)),
     ...ThreadPlans.make({
       rpc,
       opened,

@@ -33,8 +33,14 @@ export const itemsOf = (rpc: Rpc, threadId: string): Thread["items"] => (options
       ...defined({ sortDirection: options?.sortDirection, turnId: options?.turnId })
     }).pipe(page(rpc, "thread/items/list", Received.ThreadItemsListResponse)))
 
-/** @param onRestored called when the connection is restored while a stream of events is being read. */
-export const make = (rpc: Rpc, threadId: string, onRestored: () => void): Pick<
+interface EventsOptions {
+  /** Called when the connection is restored while a stream of events is being read. */
+  readonly onRestored: () => void
+  /** Runs before a stream of events begins. */
+  readonly onObserved: Effect.Effect<void>
+}
+
+export const make = (rpc: Rpc, threadId: string, events: EventsOptions): Pick<
   Thread,
   "read" | "status" | "turns" | "items" | "setName" | "archive" | "revert" | "inject" | "updateSettings" | "events"
 > => ({
@@ -72,6 +78,6 @@ export const make = (rpc: Rpc, threadId: string, onRestored: () => void): Pick<
   events: observedEvents(rpc, {
     threadId,
     name: `events of thread ${threadId}`,
-    onRestored
+    ...events
   }) as Thread["events"]
 })

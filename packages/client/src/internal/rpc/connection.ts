@@ -133,6 +133,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     afterRestart: (effect) => session.afterRestart(effect),
     openServerRequests: (threadId, turnId) => serverRequests.open(threadId, turnId),
     settleServerRequests: (threadId) => serverRequests.settled(threadId),
+    isInUse: (threadId) => fanOut.isObserved(threadId) || router.isWorking(threadId) || serverRequests.isOpen(threadId),
     startingMcpServers: (threadId) => state.link.mcpStartup.starting(threadId),
     settingsOf: settings.of,
     nextSettingsOf: settings.next,

@@ -206,6 +206,14 @@ export class Router {
     )
   }
 
+  /** Whether a turn runs on the thread, or for one of its turns. */
+  isWorking(threadId: string): boolean {
+    for (const { root, threadId: at } of this.turns.values()) {
+      if (at === threadId || root.threadId === threadId) return true
+    }
+    return false
+  }
+
   private rootFor(turnId: string | undefined): Root | undefined {
     return turnId === undefined ? undefined : this.turns.get(turnId)?.root
   }

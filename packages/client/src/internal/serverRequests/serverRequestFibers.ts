@@ -247,6 +247,13 @@ export class ServerRequestFibers {
     )
   }
 
+  /** Whether the handler of a request of the thread is running. */
+  isOpen(threadId: string): boolean {
+    return [...this.known.values()].some(({ fiber, origin }) =>
+      origin.threadId === threadId && fiber.pollUnsafe() === undefined
+    )
+  }
+
   // ---------------------------------------------------------------------------
   // The answer
   // ---------------------------------------------------------------------------

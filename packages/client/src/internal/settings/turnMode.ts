@@ -30,7 +30,7 @@ const paramsOf = (mode: Sent.ModeKind, model: string, effort: string | null | un
 })
 
 /** Whether turns of the thread plan, or do what a newer server's mode says. A new thread has the default mode. */
-const isElsewhere = ({ mode }: Next): boolean => mode !== undefined && mode !== "default"
+export const isElsewhere = ({ mode }: Next): boolean => mode !== undefined && mode !== "default"
 
 interface Known {
   readonly model: string

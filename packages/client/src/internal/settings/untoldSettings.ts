@@ -109,6 +109,12 @@ export class Opened {
     return JSON.stringify(Object.entries(all).sort()) === JSON.stringify(Object.entries(own).sort()) ? undefined : all
   }
 
+  /** The server has unloaded a thread that will be loaded again. */
+  unloaded(threadId: string): void {
+    const untold = this.get(threadId)
+    if (this.threads.delete(threadId)) put(this.earlier, threadId, untold)
+  }
+
   // A new process has loaded nothing.
   private look(): void {
     if (this.rpc.restarts === this.restarts) return

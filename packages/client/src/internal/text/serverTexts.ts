@@ -151,8 +151,8 @@ export const isOutOfDescriptors = (text: string): boolean =>
 
 /** What to do when {@link isOutOfDescriptors}. */
 export const descriptorsAdvice =
-  "codex has run out of file descriptors: raise the limit of its process (`ulimit -n`), or load fewer threads at a time, " +
-  "and start it again."
+  "codex has run out of file descriptors: raise the limit of its process (`ulimit -n`), or load fewer threads at a time: " +
+  "with `maxLoadedThreads` the client lets go of idle ones."
 
 const isFrame = (line: string): boolean => /^\s*(?:\d+: |at )/.test(line)
 
@@ -216,6 +216,10 @@ export const startAdvice = (reason: string): string | undefined => {
  */
 export const isOlderTurn = (detail: string): boolean =>
   /^sample source turn must be the latest(?: finished)? turn$|^sample source must be idle$/.test(detail)
+
+/** Whether a thread cannot be resumed because the server is unloading it. */
+export const isClosing = (detail: string): boolean =>
+  /^thread \S+ is closing; retry thread\/resume after the thread is closed$/.test(detail)
 
 /** Whether the queue cannot start a turn because one runs. */
 export const isQueueBusy = (detail: string): boolean => detail === "thread already has an active or pending turn"

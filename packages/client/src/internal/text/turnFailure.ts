@@ -48,7 +48,8 @@ const meanings = {
   ],
   resources: [
     "codex has run out of file descriptors",
-    "Raise the limit of the app-server process (`ulimit -n`), or load fewer threads at a time, and start the process again."
+    "Raise the limit of the app-server process (`ulimit -n`), or load fewer threads at a time: with `maxLoadedThreads` the " +
+    "client lets go of idle ones."
   ],
   other: ["codex gave no reason that this client knows", "Look at what the turn did before you run it again."]
 } as const
@@ -85,10 +86,18 @@ const byStatus = (status: number): Reason => {
   return "badRequest"
 }
 
+const afterLettingGo = (count: number): string =>
+  `The client has let go of ${count} idle ${
+    count === 1 ? "thread" : "threads"
+  } since: start the turn again. So that it ` +
+  "does not happen again, lower `maxLoadedThreads`, or raise the limit of the app-server process (`ulimit -n`)."
+
 export interface Failure {
   /** codex's `codexErrorInfo` of the error. */
   readonly info: unknown
   readonly detail: string
+  /** How many threads the client has let go of since. */
+  readonly threadsLetGo?: number | undefined
 }
 
 /** The name in codex's error info, which is a string or an object with one key. */
@@ -133,7 +142,7 @@ export const message = (failure: Failure, resetsAt: string | undefined): string 
   const said = text === "" ? "." : `: ${text}`
   return `The turn failed (${reason}${more}): ${what}${said} ${
     resetsAt === undefined ? "" : `It resets at ${resetsAt}. `
-  }${next}`
+  }${failure.threadsLetGo === undefined || failure.threadsLetGo === 0 ? next : afterLettingGo(failure.threadsLetGo)}`
 }
 
 /** Why the model did not answer a side question. The server names no reason but in its text. */

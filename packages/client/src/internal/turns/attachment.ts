@@ -8,10 +8,11 @@ import { defined } from "../settings/settings.ts"
 import type { ThreadSettings } from "../settings/threadSettings.ts"
 import type { Opened } from "../settings/untoldSettings.ts"
 import * as AfterRestart from "./afterRestart.ts"
+import type { Loaded, LoadedThreads } from "./loadedThreads.ts"
 import * as OpenThread from "./openThread.ts"
 
 export interface Attachment {
-  /** Loads the thread with the handle's settings if the process was restarted since. */
+  /** Loads the thread with the handle's settings if the process was restarted since, or the client has let go of it. */
   readonly revive: Effect.Effect<void, ResumeError>
   /**
    * Loads the thread before a request that needs it loaded but does not run the agent. Differing settings do
@@ -25,6 +26,8 @@ export interface Attachment {
    * nothing of its turns": without this the turn would never end here.
    */
   readonly subscribe: Effect.Effect<void, ResumeError>
+  /** Whether the client has let go of the thread. */
+  readonly isOut: () => boolean
 }
 
 export const make = (options: {
@@ -32,35 +35,60 @@ export const make = (options: {
   readonly opened: Opened
   /** Threads that this connection has unsubscribed from. */
   readonly unheard: Set<string>
+  readonly loadedThreads: LoadedThreads
+  /** Called when the thread was loaded. */
+  readonly onLoaded: () => void
   readonly threadId: string
   readonly settings: ThreadSettings
   /** The configuration overrides that a new process resumes the thread with. */
   readonly config: Settings["config"]
   readonly isLoaded: boolean
 }): Attachment => {
-  const { config, opened, rpc, settings, threadId, unheard } = options
+  const { config, loadedThreads, onLoaded, opened, rpc, settings, threadId, unheard } = options
+  const count = () => loadedThreads.add(threadId, opened.configOf(threadId)["thread_unload_delay_secs"])
   /** The number of restarts when the thread was loaded: it identifies the process. */
   let restarts = options.isLoaded ? rpc.restarts : undefined
+  let own: Loaded | undefined = options.isLoaded ? count() : undefined
+  /** What other handles loaded the thread with must be sent again. */
+  const noteUnloaded = Effect.suspend(() =>
+    own?.isOut !== true || Object.keys(opened.get(threadId)).length === 0
+      ? Effect.void
+      : Effect.map(OpenThread.isLoaded(rpc, threadId), (isLoaded) => {
+        if (!isLoaded) opened.unloaded(threadId)
+      })
+  )
   const resume = Effect.suspend(() => {
     const now = rpc.restarts
-    const own = defined({ ...Kept.settings(settings.current), config })
+    const kept = defined({ ...Kept.settings(settings.current), config })
     return Effect.map(
-      OpenThread.resume(rpc, opened, threadId, own, opened.again(threadId, own)),
+      loadedThreads.open(
+        threadId,
+        Effect.andThen(
+          noteUnloaded,
+          Effect.suspend(() => OpenThread.resume(rpc, opened, threadId, kept, opened.again(threadId, kept)))
+        )
+      ),
       () => {
         restarts = now
+        own = count()
         settings.onResumed()
         unheard.delete(threadId)
+        onLoaded()
       }
     )
   })
-  const revive = Effect.flatMap(rpc.connected, () => rpc.restarts === restarts ? Effect.void : resume)
+  const revive = Effect.flatMap(
+    Effect.andThen(rpc.connected, loadedThreads.left(threadId)),
+    () => rpc.restarts === restarts && own?.isOut !== true ? Effect.void : resume
+  )
   const subscribe = Effect.andThen(revive, Effect.suspend(() => unheard.has(threadId) ? resume : Effect.void))
   const withAnySettings = (load: typeof revive) =>
     Effect.catchTag(load, "SettingsNotApplied", () => AfterRestart.rejoin(rpc, threadId))
   return {
     revive,
-    revived: (effect) => Effect.andThen(withAnySettings(revive), effect),
-    loaded: (effect) => Effect.andThen(withAnySettings(subscribe), effect),
-    subscribe
+    revived: (effect) => loadedThreads.using(threadId, Effect.andThen(withAnySettings(revive), effect)),
+    loaded: (effect) => loadedThreads.using(threadId, Effect.andThen(withAnySettings(subscribe), effect)),
+    subscribe,
+    isOut: () => own?.isOut === true
   }
 }

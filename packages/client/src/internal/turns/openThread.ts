@@ -5,9 +5,10 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
+import * as Schedule from "effect/Schedule"
 import type { RequestOptions } from "../../AppServerRpc.ts"
 import type { ForkThreadOptions, ResumeThreadOptions, StartThreadOptions, ThreadSettings } from "../../Codex.ts"
-import type { ResumeError } from "../../CodexError.ts"
+import type { ResumeError, RpcError } from "../../CodexError.ts"
 import { type Members, membersOf } from "../protocol/peek.ts"
 import { withoutMeaning } from "../protocol/rpcErrors.ts"
 import { call, using } from "../protocol/uses.ts"
@@ -17,6 +18,7 @@ import * as Held from "../settings/heldSettings.ts"
 import { allSent, defined } from "../settings/settings.ts"
 import { threadParams } from "../settings/threadParams.ts"
 import * as Untold from "../settings/untoldSettings.ts"
+import * as ServerTexts from "../text/serverTexts.ts"
 import * as StoredTurn from "./storedTurn.ts"
 
 const empty = {}
@@ -132,7 +134,7 @@ export const start = Effect.fnUntraced(function*(rpc: Rpc, opened: Untold.Opened
   )
 })
 
-const isLoaded = (rpc: Rpc, threadId: string) =>
+export const isLoaded = (rpc: Rpc, threadId: string) =>
   StoredTurn.threadStatus(rpc, threadId).pipe(
     Effect.map((status) => membersOf(status)["type"] !== "notLoaded"),
     // The request to resume the thread reports what is wrong.
@@ -149,6 +151,14 @@ const hasTurn = (rpc: Rpc, threadId: string, otherwise: boolean) =>
     Effect.map((turns) => turns.length > 0),
     Effect.orElseSucceed(() => otherwise)
   )
+
+// docs/codex-behaviour.md, "A thread that is being unloaded cannot be resumed, or is lost after it was".
+const onceClosed = <A, E extends { readonly _tag: string }>(request: Effect.Effect<A, E | RpcError>) =>
+  Effect.retry(request, {
+    while: (error) => error._tag === "RpcError" && ServerTexts.isClosing((error as RpcError).detail),
+    schedule: Schedule.spaced("20 millis"),
+    times: 100
+  })
 
 /** @param again what to load the thread with if it is not loaded. Default: the options. */
 export const resume = Effect.fnUntraced(function*(
@@ -178,7 +188,7 @@ export const resume = Effect.fnUntraced(function*(
     excludeTurns: true,
     ...params,
     ...defined({ personality })
-  }).pipe(nameRequired(rpc, params), using(rpc, "thread/resume", openedOf))
+  }).pipe(onceClosed, nameRequired(rpc, params), using(rpc, "thread/resume", openedOf))
   if (givesInstructions && (yield* hasTurn(rpc, threadId, true))) return yield* Untold.keptByHistory(threadId)
   const told = yield* Held.ensure(rpc, threadId, asked, reply.told, "loaded")
   if ((isOther || again !== undefined) && !wasLoaded) {

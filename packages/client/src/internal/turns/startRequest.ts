@@ -14,6 +14,7 @@ import * as Kept from "../settings/keptSettings.ts"
 import type { ThreadSettings } from "../settings/threadSettings.ts"
 import * as TurnMode from "../settings/turnMode.ts"
 import type { Attachment } from "./attachment.ts"
+import * as LoadedThreads from "./loadedThreads.ts"
 import type { StartedTurns } from "./startedTurns.ts"
 
 type Params = ClientRequests["turn/start"]["params"]
@@ -74,7 +75,7 @@ export const ofMessage = (
       const kept = Kept.keep(settings.current, options)
       const params: Params = { threadId, ...message, ...given, ...Kept.turnParams(kept), ...mode }
       onSending()
-      return rpc.request("turn/start", params, requestOptions).pipe(
+      return LoadedThreads.of(rpc).relieving(rpc.request("turn/start", params, requestOptions)).pipe(
         using(rpc, "turn/start", startedId),
         settings.keeping(options),
         Effect.tap((id) => Effect.sync(() => started.set(threadId, id, kept, given)))

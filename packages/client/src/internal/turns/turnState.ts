@@ -16,10 +16,10 @@ import type {
   PriceUnknown,
   SettingsNotApplied,
   ThreadBusy,
-  TurnFailed,
   TurnOutcomeUnknown,
   TurnStalled
 } from "../../CodexError.ts"
+import { TurnFailed } from "../../CodexError.ts"
 import type { Raw, TurnEvent } from "../../ServerNotification.ts"
 import type { Overrides } from "../../ServerRequests.ts"
 import type { TurnResult } from "../../TurnResult.ts"
@@ -30,6 +30,7 @@ import { membersOf } from "../protocol/peek.ts"
 import { internalsOf, type Rpc, type SubagentTurn } from "../rpcInternals.ts"
 import type { Told } from "../settings/heldSettings.ts"
 import { visible } from "../text/visibleText.ts"
+import * as LoadedThreads from "./loadedThreads.ts"
 import type { Meter, Strand } from "./meter.ts"
 import type * as RateLimits from "./rateLimits.ts"
 import * as Spending from "./spending.ts"
@@ -140,6 +141,8 @@ export class TurnState {
   private model: string | undefined
   /** The models of the subagents that the turn has started, by their threads. */
   private readonly subagentModels = new Map<unknown, string>()
+  /** How many threads were let go of because this turn had no descriptors. */
+  private threadsLetGo = 0
   private readonly toldUndecodable = new Set<unknown>()
 
   constructor(threadId: string, id: string, options: TurnStateOptions) {
@@ -528,7 +531,21 @@ export class TurnState {
       const result = this.partialResult
       return result.status === "completed" || result.status === "interrupted"
         ? Effect.succeed(result)
-        : Effect.fail(failureOf(result, this.options.limits))
+        : this.failed(failureOf(result, this.options.limits))
     })
   )
+
+  /** Lets go of idle threads when the server has no descriptors left, so that the turn can be started again. */
+  private failed(error: TurnFailed): Effect.Effect<never, TurnFailed> {
+    if (error.reason !== "resources") return Effect.fail(error)
+    const letGo = Effect.suspend(() =>
+      this.threadsLetGo > 0 ? Effect.succeed(0) : LoadedThreads.of(this.options.rpc).relieve
+    )
+    return Effect.flatMap(letGo, (count) => {
+      this.threadsLetGo += count
+      const { detail, info, resetsAt, result, threadId, turnId } = error
+      const { threadsLetGo } = this
+      return Effect.fail(new TurnFailed({ threadId, turnId, detail, info, resetsAt, threadsLetGo, result }))
+    })
+  }
 }

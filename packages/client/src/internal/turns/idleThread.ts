@@ -1,0 +1,58 @@
+/** Asks the server whether a thread may be unloaded without anyone noticing. */
+import * as Effect from "effect/Effect"
+import { membersOf } from "../protocol/peek.ts"
+import { using } from "../protocol/uses.ts"
+import { internalsOf, type Rpc } from "../rpcInternals.ts"
+import * as TurnMode from "../settings/turnMode.ts"
+import * as StoredTurn from "./storedTurn.ts"
+
+/** `gone`: the server does not have it loaded. `kept`: it must stay, or the server does not say. */
+export type Answer = "idle" | "kept" | "gone"
+
+/** A server that does not answer must not keep a new thread from starting. */
+const timeout = { timeout: "5 seconds" } as const
+
+const isEmpty = ({ data }: { readonly data?: unknown }): boolean | undefined =>
+  Array.isArray(data) ? data.length === 0 : undefined
+
+/** docs/codex-behaviour.md, "A new thread is stored with its first turn or its name". */
+const isStored = (rpc: Rpc, threadId: string, name: unknown) =>
+  typeof name === "string"
+    ? Effect.succeed(true)
+    : Effect.as(StoredTurn.list(rpc, { threadId, limit: 1, itemsView: "notLoaded" }, timeout), true)
+
+/** A server without goals refuses, and a goal that is complete starts no turn any more. */
+const hasNoGoal = (rpc: Rpc, threadId: string) =>
+  rpc.request("thread/goal/get", { threadId }, timeout).pipe(
+    using(rpc, "thread/goal/get", ({ goal }) => goal === null || membersOf(goal)["status"] === "complete"),
+    Effect.catchTag("RpcError", () => Effect.succeed(true))
+  )
+
+const hasNoTerminals = (rpc: Rpc, threadId: string) =>
+  rpc.request("thread/backgroundTerminals/list", { threadId }, timeout).pipe(
+    using(rpc, "thread/backgroundTerminals/list", isEmpty)
+  )
+
+const hasNoQueue = (rpc: Rpc, threadId: string) =>
+  rpc.request("thread/queue/list", { threadId, limit: 1 }, timeout).pipe(using(rpc, "thread/queue/list", isEmpty))
+
+export const ask = (rpc: Rpc, threadId: string): Effect.Effect<Answer> =>
+  Effect.gen(function*() {
+    // Nothing would end the mode when the thread is loaded again.
+    if (TurnMode.isElsewhere(internalsOf(rpc).nextSettingsOf(threadId))) return "kept"
+    const { ephemeral, name, status } = yield* rpc.request("thread/read", { threadId }, timeout).pipe(
+      using(rpc, "thread/read", ({ thread }) => membersOf(thread))
+    )
+    if (membersOf(status)["type"] === "notLoaded") return "gone"
+    if (!StoredTurn.isQuiet(status) || ephemeral !== false) return "kept"
+    const all = yield* Effect.all([
+      isStored(rpc, threadId, name),
+      hasNoGoal(rpc, threadId),
+      hasNoTerminals(rpc, threadId),
+      hasNoQueue(rpc, threadId)
+    ], { concurrency: "unbounded" })
+    return all.every((fits) => fits) ? "idle" : "kept"
+  }).pipe(
+    Effect.catchTag("ThreadNotFound", () => Effect.succeed<Answer>("gone")),
+    Effect.orElseSucceed((): Answer => "kept")
+  )
