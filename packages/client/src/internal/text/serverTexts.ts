@@ -217,6 +217,10 @@ export const startAdvice = (reason: string): string | undefined => {
 export const isOlderTurn = (detail: string): boolean =>
   /^sample source turn must be the latest(?: finished)? turn$|^sample source must be idle$/.test(detail)
 
+/** Whether a thread cannot be resumed because it is archived. */
+export const isArchived = (detail: string): boolean =>
+  /^session \S+ is archived\. Run `codex unarchive \S+` to unarchive it first\.?$/.test(detail)
+
 /** Whether a thread cannot be resumed because the server is unloading it. */
 export const isClosing = (detail: string): boolean =>
   /^thread \S+ is closing; retry thread\/resume after the thread is closed$/.test(detail)

@@ -7,6 +7,7 @@ import * as Kept from "../settings/keptSettings.ts"
 import { defined } from "../settings/settings.ts"
 import type { ThreadSettings } from "../settings/threadSettings.ts"
 import type { Opened } from "../settings/untoldSettings.ts"
+import * as ServerTexts from "../text/serverTexts.ts"
 import * as AfterRestart from "./afterRestart.ts"
 import type { Loaded, LoadedThreads } from "./loadedThreads.ts"
 import * as OpenThread from "./openThread.ts"
@@ -29,6 +30,9 @@ export interface Attachment {
   /** Whether the client has let go of the thread. */
   readonly isOut: () => boolean
 }
+
+const isGone = (error: ResumeError): boolean =>
+  error._tag === "ThreadNotPersisted" || (error._tag === "RpcError" && ServerTexts.isArchived(error.detail))
 
 export const make = (options: {
   readonly rpc: Rpc
@@ -77,9 +81,15 @@ export const make = (options: {
       }
     )
   })
+  /** Of a thread that is gone the server says so in answer to the call itself, as if it had been loaded until then. */
+  const comeBack = (out: Loaded) =>
+    Effect.catchIf(resume, isGone, () =>
+      Effect.sync(() => {
+        out.isOut = false
+      }))
   const revive = Effect.flatMap(
     Effect.andThen(rpc.connected, loadedThreads.left(threadId)),
-    () => rpc.restarts === restarts && own?.isOut !== true ? Effect.void : resume
+    () => rpc.restarts !== restarts ? resume : own?.isOut === true ? comeBack(own) : Effect.void
   )
   const subscribe = Effect.andThen(revive, Effect.suspend(() => unheard.has(threadId) ? resume : Effect.void))
   const withAnySettings = (load: typeof revive) =>

@@ -1,5 +1,6 @@
 /** Asks the server whether a thread may be unloaded without anyone noticing. */
 import * as Effect from "effect/Effect"
+import type { CodexError } from "../../CodexError.ts"
 import { membersOf } from "../protocol/peek.ts"
 import { using } from "../protocol/uses.ts"
 import { internalsOf, type Rpc } from "../rpcInternals.ts"
@@ -14,6 +15,14 @@ const timeout = { timeout: "5 seconds" } as const
 
 const isEmpty = ({ data }: { readonly data?: unknown }): boolean | undefined =>
   Array.isArray(data) ? data.length === 0 : undefined
+
+/** A server that does not know the method has nothing of the kind. */
+const noneIfUnknown = <E extends CodexError>(isNone: Effect.Effect<boolean, E>) =>
+  Effect.catchIf(
+    isNone,
+    (error: CodexError) => error._tag === "RpcError" && error.reason === "methodNotFound",
+    () => Effect.succeed(true)
+  )
 
 /** docs/codex-behaviour.md, "A new thread is stored with its first turn or its name". */
 const isStored = (rpc: Rpc, threadId: string, name: unknown) =>
@@ -30,11 +39,15 @@ const hasNoGoal = (rpc: Rpc, threadId: string) =>
 
 const hasNoTerminals = (rpc: Rpc, threadId: string) =>
   rpc.request("thread/backgroundTerminals/list", { threadId }, timeout).pipe(
-    using(rpc, "thread/backgroundTerminals/list", isEmpty)
+    using(rpc, "thread/backgroundTerminals/list", isEmpty),
+    noneIfUnknown
   )
 
 const hasNoQueue = (rpc: Rpc, threadId: string) =>
-  rpc.request("thread/queue/list", { threadId, limit: 1 }, timeout).pipe(using(rpc, "thread/queue/list", isEmpty))
+  rpc.request("thread/queue/list", { threadId, limit: 1 }, timeout).pipe(
+    using(rpc, "thread/queue/list", isEmpty),
+    noneIfUnknown
+  )
 
 export const ask = (rpc: Rpc, threadId: string): Effect.Effect<Answer> =>
   Effect.gen(function*() {

@@ -1,0 +1,298 @@
+/** Threads that the client has let go of come back, and nobody notices; and those that it must not let go of. */
+import { AppServerRpc, Codex, CodexError, Sandbox, type Thread } from "@effect-codex/client"
+import { CodexTest, FakeAppServer, ScriptedModel } from "@effect-codex/testing"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Exit, Fiber, type Scope, Stream } from "effect"
+
+const config = { thread_unload_delay_secs: 0 }
+
+const provided = <A, E>(
+  test: Effect.Effect<
+    A,
+    E,
+    Codex.Codex | AppServerRpc.AppServerRpc | FakeAppServer.FakeAppServer | ScriptedModel.ScriptedModel | Scope.Scope
+  >,
+  maxLoadedThreads: number | undefined
+) =>
+  test.pipe(
+    Effect.scoped,
+    Effect.provide(FakeAppServer.layer({
+      maxLoadedThreads,
+      checkLogin: false,
+      model: {
+        answer: ({ prompt }) => ScriptedModel.reply([`You said: ${prompt}`], { usage: { input: 3, output: 2 } })
+      }
+    }))
+  )
+
+const loadedIds = Effect.gen(function*() {
+  const rpc = yield* AppServerRpc.AppServerRpc
+  return (yield* rpc.request("thread/loaded/list", {})).data
+})
+
+const start = Effect.fnUntraced(function*(options?: Codex.StartThreadOptions) {
+  const codex = yield* Codex.Codex
+  return yield* codex.startThread({ config, ...options })
+})
+
+const stored = Effect.fnUntraced(function*(options?: Codex.StartThreadOptions) {
+  const thread = yield* start(options)
+  yield* thread.run("one")
+  return thread
+})
+
+// Ids and times differ between two runs.
+const plain = (u: unknown): unknown =>
+  JSON.parse(
+    JSON.stringify(u, (key, value: unknown) =>
+      /(?:At|AtMs|Ms)$|^(?:timing|duration|path|sessionId)$/.test(key) ? undefined : value)?.replaceAll(
+        /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|"\d{4}-\d\d-\d\dT[^"]*"/g,
+        "id"
+      ) ?? "null"
+  )
+
+const outcome = <A, E>(exit: Exit.Exit<A, E>) =>
+  Exit.isSuccess(exit) ? ["ok", plain(exit.value)] : ["failed", plain(Exit.findErrorOption(exit))]
+
+type Member = Exclude<keyof Thread.Thread, "id" | "queue"> | `queue.${keyof Thread.Thread["queue"]}`
+
+const collect = <A, E>(stream: Stream.Stream<A, E>) => Stream.runCollect(stream)
+
+/** One call of each member, and what shows its effect. */
+const calls: { readonly [M in Member]: (thread: Thread.Thread) => Effect.Effect<unknown, unknown, Scope.Scope> } = {
+  run: (thread) => thread.run("two"),
+  turn: (thread) => Effect.flatMap(thread.turn("two"), ({ result }) => result),
+  review: (thread) => Effect.flatMap(thread.review({ type: "custom", instructions: "look" }), ({ result }) => result),
+  compact: (thread) => Effect.flatMap(thread.compact(), ({ result }) => result),
+  ask: (thread) => thread.ask("what?"),
+  read: (thread) => Effect.map(thread.read({ includeTurns: true }), ({ turns }) => turns),
+  status: (thread) => Effect.asVoid(thread.status),
+  turns: (thread) => collect(thread.turns()),
+  items: (thread) => collect(thread.items()),
+  findTurn: (thread) => thread.findTurn("an id"),
+  events: (thread) =>
+    Effect.gen(function*() {
+      const reading = yield* thread.events.pipe(
+        Stream.takeUntil(({ _tag }) => _tag === "turn/completed"),
+        Stream.filter(({ _tag }) => _tag.startsWith("turn/")),
+        Stream.runCollect,
+        Effect.forkScoped({ startImmediately: true })
+      )
+      // Its events alone have loaded it: another client's turn is heard.
+      yield* CodexTest.settle
+      yield* thread.run("two")
+      return yield* Fiber.join(reading)
+    }),
+  setName: (thread) => Effect.andThen(thread.setName("a name"), Effect.map(thread.read(), ({ name }) => name)),
+  fork: (thread) => Effect.flatMap(thread.fork(), (fork) => fork.run("two")),
+  archive: (thread) => Effect.andThen(thread.archive, Effect.exit(thread.run("two"))),
+  revert: (thread) =>
+    Effect.gen(function*() {
+      const [turn] = yield* collect(thread.turns())
+      yield* thread.revert(turn?.id ?? "")
+      return yield* Effect.exit(collect(thread.turns()))
+    }),
+  inject: (thread) =>
+    thread.inject([{ type: "message", role: "user", content: [{ type: "input_text", text: "psst" }] }]),
+  updateSettings: (thread) =>
+    Effect.andThen(thread.updateSettings({ sandbox: Sandbox.readOnly, effort: "high" }), thread.run("two")),
+  unsubscribe: (thread) => Effect.andThen(Effect.asVoid(thread.unsubscribe), thread.run("two")),
+  startGoal: (thread) =>
+    Effect.flatMap(thread.startGoal("a goal"), (turn) => Effect.andThen(turn.interrupt, Effect.exit(turn.result))),
+  runGoal: (thread) => Effect.timeoutOption(thread.runGoal("a goal"), "1 second"),
+  resumeGoal: (thread) => thread.resumeGoal(),
+  goal: (thread) => thread.goal,
+  pauseGoal: (thread) => thread.pauseGoal,
+  clearGoal: (thread) => thread.clearGoal,
+  implementPlan: (thread) => Effect.flatMap(thread.implementPlan("a plan"), ({ result }) => result),
+  "queue.add": (thread) =>
+    Effect.gen(function*() {
+      const message = yield* thread.queue.add("two")
+      return yield* (yield* thread.queue.turn(message)).result
+    }),
+  "queue.list": (thread) => thread.queue.list,
+  "queue.changes": (thread) => Stream.runHead(thread.queue.changes),
+  "queue.update": (thread) => thread.queue.update("unknown", "two"),
+  "queue.remove": (thread) => thread.queue.remove("unknown"),
+  "queue.reorder": (thread) => thread.queue.reorder([]),
+  "queue.start": (thread) => thread.queue.start(),
+  "queue.turn": (thread) => Effect.flatMap(thread.queue.add("two"), (message) => thread.queue.turn(message))
+}
+
+describe("a thread that the client has let go of", () => {
+  it.effect.each(Object.entries(calls))("does as any other: %s", ([, call]) =>
+    Effect.gen(function*() {
+      const scenario = (isLetGo: boolean) =>
+        Effect.gen(function*() {
+          const thread = yield* stored({ sandbox: Sandbox.workspaceWrite })
+          const other = yield* stored()
+          assert.deepStrictEqual(yield* loadedIds, isLetGo ? [other.id] : [thread.id, other.id])
+          return outcome(yield* Effect.exit(call(thread)))
+        })
+      const expected = yield* provided(scenario(false), undefined)
+      assert.deepStrictEqual(yield* provided(scenario(true), 1), expected)
+    }))
+
+  it.effect("is held to its settings by each handle, also when another has brought it back", () =>
+    provided(
+      Effect.gen(function*() {
+        const codex = yield* Codex.Codex
+        const { receivedOf } = yield* FakeAppServer.FakeAppServer
+        const own = { ...config, model_verbosity: "low" }
+        const thread = yield* stored({ config: own, sandbox: Sandbox.readOnly })
+        const other = yield* codex.resumeThread(thread.id)
+        yield* stored()
+        yield* other.run("two")
+        const last = (yield* receivedOf("thread/resume")).at(-1)?.params as Codex.ResumeThreadOptions
+        assert.deepStrictEqual(last.config, own)
+        assert.deepInclude(yield* Effect.map(receivedOf("thread/resume"), (all) => all.at(-1)?.params), {
+          sandbox: "read-only"
+        })
+        yield* thread.run("three")
+      }),
+      1
+    ))
+
+  it.effect("is gone like any other: archived and deleted by another handle", () =>
+    provided(
+      Effect.gen(function*() {
+        const codex = yield* Codex.Codex
+        const archived = yield* stored()
+        const deleted = yield* stored()
+        yield* stored()
+        yield* codex.archiveThread(archived.id)
+        yield* codex.deleteThread(deleted.id)
+        for (const thread of [archived, deleted]) {
+          for (const call of [thread.run("two"), thread.inject([]), thread.updateSettings({ effort: "low" })]) {
+            assert.strictEqual(
+              (yield* Effect.flip(call as Effect.Effect<unknown, CodexError.CodexError>))._tag,
+              "ThreadNotFound"
+            )
+          }
+        }
+      }),
+      1
+    ))
+})
+
+/** What keeps a thread, each until the returned effect runs. */
+const reasons: {
+  readonly [reason: string]: Effect.Effect<
+    readonly [Thread.Thread, Effect.Effect<unknown, unknown, Codex.Codex | Scope.Scope>],
+    unknown,
+    Codex.Codex | AppServerRpc.AppServerRpc | ScriptedModel.ScriptedModel | Scope.Scope
+  >
+} = {
+  "it has neither a turn nor a name": Effect.map(start(), (thread) => [thread, thread.setName("a name")]),
+  "its events are read": Effect.gen(function*() {
+    const thread = yield* stored()
+    const reading = yield* Effect.forkScoped(Stream.runDrain(thread.events), { startImmediately: true })
+    return [thread, Fiber.interrupt(reading)]
+  }),
+  "a turn runs": Effect.gen(function*() {
+    const thread = yield* stored()
+    const gate = yield* ScriptedModel.gate
+    yield* (yield* ScriptedModel.ScriptedModel).enqueue(ScriptedModel.text(["wait", gate]))
+    const running = yield* Effect.forkScoped(thread.run("two"))
+    yield* gate.reached
+    return [thread, Effect.andThen(gate.release, Fiber.join(running))]
+  }),
+  "another client runs a turn": Effect.gen(function*() {
+    const thread = yield* stored()
+    const gate = yield* ScriptedModel.gate
+    yield* (yield* ScriptedModel.ScriptedModel).enqueue(ScriptedModel.text(["wait", gate]))
+    const rpc = yield* AppServerRpc.AppServerRpc
+    yield* rpc.request("turn/start", { threadId: thread.id, input: [{ type: "text", text: "two", text_elements: [] }] })
+    yield* gate.reached
+    return [thread, Effect.andThen(gate.release, CodexTest.settle)]
+  }),
+  "a turn has left it in plan mode": Effect.gen(function*() {
+    const thread = yield* stored()
+    yield* thread.run("two", { mode: "plan" })
+    return [thread, thread.run("three")]
+  })
+}
+
+describe("the limit of loaded threads", () => {
+  it.effect.each(Object.entries(reasons))("keeps a thread while %s", ([, reason]) =>
+    provided(
+      Effect.gen(function*() {
+        const [thread, end] = yield* reason
+        const other = yield* stored()
+        assert.sameMembers([...yield* loadedIds], [thread.id, other.id])
+        yield* end
+        // The client asks again after a while.
+        yield* CodexTest.advance("10 seconds")
+        const last = yield* start()
+        assert.deepStrictEqual(yield* loadedIds, [last.id])
+      }),
+      1
+    ))
+
+  it.effect("never lets go of an ephemeral thread", () =>
+    provided(
+      Effect.gen(function*() {
+        const thread = yield* stored({ ephemeral: true })
+        yield* stored()
+        yield* CodexTest.advance("1 hour")
+        yield* stored()
+        assert.include(yield* loadedIds, thread.id)
+        yield* thread.run("two")
+      }),
+      1
+    ))
+
+  it.effect("lets go of the least recently used", () =>
+    provided(
+      Effect.gen(function*() {
+        const [one, two, three] = yield* Effect.all([stored(), stored(), stored()])
+        yield* one.setName("used again")
+        const four = yield* stored()
+        assert.sameMembers([...yield* loadedIds], [one.id, three.id, four.id])
+        yield* two.run("back")
+        assert.sameMembers([...yield* loadedIds], [one.id, two.id, four.id])
+      }),
+      3
+    ))
+
+  it.effect("holds for many threads that are used at once", () =>
+    provided(
+      Effect.gen(function*() {
+        const threads = yield* Effect.all(Array.from({ length: 20 }, () => stored()), { concurrency: 5 })
+        assert.isAtMost((yield* loadedIds).length, 4 + 5)
+        for (let round = 0; round < 3; round++) {
+          yield* Effect.all(
+            threads.map((thread) =>
+              Effect.map(thread.run("again"), ({ status }) => assert.strictEqual(status, "completed"))
+            ),
+            { concurrency: 10 }
+          )
+        }
+        yield* stored()
+        assert.isAtMost((yield* loadedIds).length, 4 + 10)
+      }),
+      4
+    ))
+
+  it.effect("makes a turn that had no descriptors retryable, once threads were let go of", () =>
+    provided(
+      Effect.gen(function*() {
+        const model = yield* ScriptedModel.ScriptedModel
+        const threads = yield* Effect.all(Array.from({ length: 8 }, () => stored()))
+        const thread = yield* stored()
+        yield* model.enqueue(ScriptedModel.httpFailure(400, "No file descriptors available (os error 24)"))
+        const error = yield* Effect.flip(thread.run("two"))
+        assert.instanceOf(error, CodexError.TurnFailed)
+        assert.strictEqual(error.reason, "resources")
+        assert.strictEqual(error.threadsLetGo, 3)
+        assert.isTrue(error.isRetryable)
+        assert.match(
+          error.message,
+          /let go of 3 idle threads since: start the turn again.*`maxLoadedThreads`.*`ulimit -n`/
+        )
+        assert.lengthOf(yield* loadedIds, threads.length + 1 - 3)
+        assert.strictEqual((yield* thread.run("three")).status, "completed")
+      }),
+      100
+    ))
+})
