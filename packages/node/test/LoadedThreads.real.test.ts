@@ -13,7 +13,8 @@ type Services = Codex.Codex | AppServerRpc.AppServerRpc | AppServer.AppServer | 
 const real = (
   name: string,
   options: (home: CodexHome.CodexHome["Service"]) => Effect.Effect<CodexNode.Options>,
-  test: Effect.Effect<void, unknown, Services | Scope.Scope>
+  test: Effect.Effect<void, unknown, Services | Scope.Scope>,
+  answer: ScriptedModel.Options["answer"] = () => ScriptedModel.reply(["done"], { usage: { input: 10, output: 5 } })
 ) =>
   it.live(name, () =>
     Effect.gen(function*() {
@@ -24,7 +25,7 @@ const real = (
       Effect.scoped,
       Effect.provide(
         CodexHome.layer().pipe(Layer.provideMerge(
-          ScriptedModel.layer({ answer: () => ScriptedModel.reply(["done"], { usage: { input: 10, output: 5 } }) })
+          ScriptedModel.layer({ answer })
         ))
       )
     ))
@@ -95,10 +96,52 @@ describe("the limit of loaded threads", () => {
   )
 })
 
+describe("what runs", () => {
+  const gate = Effect.runSync(ScriptedModel.gate)
+  real(
+    "keeps its thread loaded: a command in the background, a subagent, a goal that is not complete",
+    limit(1),
+    Effect.gen(function*() {
+      const { startThread } = yield* Codex.Codex
+      const rpc = yield* AppServerRpc.AppServerRpc
+      const commands = yield* startThread()
+      yield* commands.run("work in the background")
+      const parent = yield* startThread()
+      yield* parent.run("start a subagent")
+      yield* gate.reached
+      const goals = yield* startThread()
+      yield* Effect.scoped(Effect.flatMap(goals.startGoal("a goal"), ({ interrupt }) => interrupt))
+      const named = yield* startThread()
+      yield* named.setName("idle")
+      const threads = [commands.id, parent.id, goals.id]
+      assert.includeMembers([...yield* loadedIds], threads)
+
+      const subagent = yield* rpc.notifications.pipe(
+        Stream.filter((event) => event._tag === "turn/completed"),
+        Stream.runHead,
+        Effect.map(Option.map(({ params }) => params.threadId)),
+        Effect.forkScoped({ startImmediately: true })
+      )
+      yield* gate.release
+      assert.isTrue(Option.isSome(yield* Fiber.join(subagent)))
+      const last = yield* startThread()
+      // The subagent has nothing more to do, and goes with its thread.
+      assert.sameMembers([...yield* loadedIds], [commands.id, goals.id, last.id])
+    }),
+    ({ prompt, toolOutputs }) => {
+      if (prompt === "work in the background" && toolOutputs.length === 0) {
+        return ScriptedModel.exec("sleep 300", { args: { yield_time_ms: 250 } })
+      }
+      if (prompt === "start a subagent" && toolOutputs.length === 0) return ScriptedModel.spawnAgent("take your time")
+      return prompt === "take your time" ? ScriptedModel.text(["slow", gate]) : "done"
+    }
+  )
+})
+
 describe("the descriptors of codex", () => {
   real(
     "do not run out: near their limit idle threads are let go of, which is told and measured",
-    (home) => Effect.map(limited(110)(home), (executable) => ({ executable, maxLoadedThreads: 1000 })),
+    (home) => Effect.map(limited(140)(home), (executable) => ({ executable, maxLoadedThreads: 1000 })),
     Effect.gen(function*() {
       const codex = yield* Codex.Codex
       const rpc = yield* AppServerRpc.AppServerRpc
@@ -108,17 +151,17 @@ describe("the descriptors of codex", () => {
         Effect.forkScoped({ startImmediately: true })
       )
       const thread = yield* codex.startThread()
-      for (let i = 0; i < 40; i++) {
+      for (let i = 0; i < 34; i++) {
         yield* (yield* codex.startThread()).setName("idle")
         if (i % 5 === 0) yield* thread.run("again")
       }
       const { limit, message, open } = Option.getOrThrow(yield* Fiber.join(low))
-      assert.strictEqual(limit, 110)
-      assert.isAtLeast(open, 0.85 * 110)
-      assert.match(message, /has \d+ of at most 110 file descriptors open.* lets go of idle threads now.*`ulimit -n`/)
+      assert.strictEqual(limit, 140)
+      assert.isAtLeast(open, 0.85 * 140)
+      assert.match(message, /has \d+ of at most 140 file descriptors open.* lets go of idle threads now.*`ulimit -n`/)
       assert.isBelow((yield* loadedIds).length, 30)
       const gauge = yield* Metric.value(Metric.withAttributes(Metrics.descriptors, { kind: "limit" }))
-      assert.strictEqual(gauge.value, 110)
+      assert.strictEqual(gauge.value, 140)
     })
   )
 })

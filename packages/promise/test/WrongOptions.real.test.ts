@@ -33,6 +33,7 @@ describe("an option of a wrong type", () => {
     [{ stallTimeout: "x" }, "stallTimeout"],
     [{ stopGrace: "x" }, "stopGrace"],
     [{ checkLogin: "x" }, "checkLogin"],
+    [{ maxLoadedThreads: 0 }, "maxLoadedThreads"],
     [{ checkFiles: 5 }, "checkFiles"],
     [{ apiKey: 5 }, "apiKey"],
     [{ chatgptTokens: 5 }, "chatgptTokens"],

@@ -206,6 +206,22 @@ const reasons: {
     yield* gate.reached
     return [thread, Effect.andThen(gate.release, CodexTest.settle)]
   }),
+  "its queue has messages": Effect.gen(function*() {
+    const thread = yield* stored()
+    const gate = yield* ScriptedModel.gate
+    yield* (yield* ScriptedModel.ScriptedModel).enqueue(ScriptedModel.text(["wait", gate]))
+    const rpc = yield* AppServerRpc.AppServerRpc
+    const running = yield* Effect.forkScoped(thread.run("two"))
+    yield* gate.reached
+    // Another client's message, which rests after the interruption.
+    yield* rpc.request("thread/queue/add", {
+      threadId: thread.id,
+      clientUserMessageId: "three",
+      input: [{ type: "text", text: "three", text_elements: [] }]
+    })
+    yield* Fiber.interrupt(running)
+    return [thread, Effect.flatMap(thread.queue.list, ([message]) => thread.queue.remove(message?.id ?? ""))]
+  }),
   "a turn has left it in plan mode": Effect.gen(function*() {
     const thread = yield* stored()
     yield* thread.run("two", { mode: "plan" })

@@ -206,7 +206,10 @@ describe("an option of a wrong type", () => {
   }
 
   for (
-    const [name, value] of [["stopGrace", "x"], ["stallTimeout", "soon"], ["checkLogin", 5], ["budget", 5]] as const
+    const [name, value] of [["stopGrace", "x"], ["stallTimeout", "soon"], ["checkLogin", 5], ["budget", 5], [
+      "maxLoadedThreads",
+      0
+    ]] as const
   ) {
     it.effect(`${name} of a client is told by its first thread`, () =>
       Effect.gen(function*() {

@@ -1,14 +1,23 @@
 /** Asks the server whether a thread may be unloaded without anyone noticing. */
 import * as Effect from "effect/Effect"
 import type { CodexError } from "../../CodexError.ts"
-import { membersOf } from "../protocol/peek.ts"
+import { membersOf, rawOf } from "../protocol/peek.ts"
 import { using } from "../protocol/uses.ts"
 import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import * as TurnMode from "../settings/turnMode.ts"
 import * as StoredTurn from "./storedTurn.ts"
 
-/** `gone`: the server does not have it loaded. `kept`: it must stay, or the server does not say. */
-export type Answer = "idle" | "kept" | "gone"
+/**
+ * `idle`: it may be unloaded, with its subagents. `gone`: the server does not have it loaded. `kept`: it must stay, or
+ * the server does not say.
+ */
+export type Answer =
+  | { readonly _tag: "idle"; readonly subagents: ReadonlyArray<string> }
+  | { readonly _tag: "kept" }
+  | { readonly _tag: "gone" }
+
+const kept: Answer = { _tag: "kept" }
+const gone: Answer = { _tag: "gone" }
 
 /** A server that does not answer must not keep a new thread from starting. */
 const timeout = { timeout: "5 seconds" } as const
@@ -49,23 +58,54 @@ const hasNoQueue = (rpc: Rpc, threadId: string) =>
     noneIfUnknown
   )
 
+interface Agent {
+  readonly id: string
+  readonly isQuiet: boolean
+  readonly isLoaded: boolean
+  readonly parentId: unknown
+}
+
+const agentOf = (entry: unknown): ReadonlyArray<Agent> => {
+  const { id, parentThreadId, status } = membersOf(rawOf(entry))
+  const isLoaded = membersOf(status)["type"] !== "notLoaded"
+  return typeof id === "string" ? [{ id, isQuiet: StoredTurn.isQuiet(status), isLoaded, parentId: parentThreadId }] : []
+}
+
+/**
+ * The loaded subagents below a thread. docs/codex-behaviour.md, "A subagent stays loaded when its thread is unloaded".
+ * An older server ignores the filter, so this looks at the parents as well.
+ */
+const subagentsOf = (rpc: Rpc, threadId: string) =>
+  rpc.request("thread/list", { ancestorThreadId: threadId, useStateDbOnly: true, limit: 100 }, timeout).pipe(
+    using(rpc, "thread/list", ({ data }) => Array.isArray(data) ? data.flatMap(agentOf) : undefined),
+    Effect.map((agents) => {
+      const parents = new Map(agents.map(({ id, parentId }) => [id, parentId]))
+      const isBelow = (id: unknown, left = agents.length): boolean =>
+        typeof id === "string" && left > 0 &&
+        (parents.get(id) === threadId || isBelow(parents.get(id), left - 1))
+      return agents.filter(({ id, isLoaded }) => isLoaded && isBelow(id))
+    })
+  )
+
 export const ask = (rpc: Rpc, threadId: string): Effect.Effect<Answer> =>
   Effect.gen(function*() {
     // Nothing would end the mode when the thread is loaded again.
-    if (TurnMode.isElsewhere(internalsOf(rpc).nextSettingsOf(threadId))) return "kept"
+    if (TurnMode.isElsewhere(internalsOf(rpc).nextSettingsOf(threadId))) return kept
     const { ephemeral, name, status } = yield* rpc.request("thread/read", { threadId }, timeout).pipe(
       using(rpc, "thread/read", ({ thread }) => membersOf(thread))
     )
-    if (membersOf(status)["type"] === "notLoaded") return "gone"
-    if (!StoredTurn.isQuiet(status) || ephemeral !== false) return "kept"
-    const all = yield* Effect.all([
+    if (membersOf(status)["type"] === "notLoaded") return gone
+    if (!StoredTurn.isQuiet(status) || ephemeral !== false) return kept
+    const [subagents, ...all] = yield* Effect.all([
+      subagentsOf(rpc, threadId),
       isStored(rpc, threadId, name),
       hasNoGoal(rpc, threadId),
       hasNoTerminals(rpc, threadId),
       hasNoQueue(rpc, threadId)
     ], { concurrency: "unbounded" })
-    return all.every((fits) => fits) ? "idle" : "kept"
+    if (!all.every((fits) => fits) || subagents.some(({ isQuiet }) => !isQuiet)) return kept
+    return { _tag: "idle", subagents: subagents.map(({ id }) => id) } as const
   }).pipe(
-    Effect.catchTag("ThreadNotFound", () => Effect.succeed<Answer>("gone")),
-    Effect.orElseSucceed((): Answer => "kept")
+    Effect.catchTag("ThreadNotFound", () => Effect.succeed(gone)),
+    Effect.orElseSucceed(() => kept)
   )

@@ -167,17 +167,19 @@ export class LoadedThreads {
       const answer = yield* IdleThread.ask(this.rpc, threadId)
       const delay = loaded.unloadDelay ?? (yield* this.delay)
       if (this.threads.get(threadId) !== loaded) return false
-      if (answer === "gone") this.threads.delete(threadId)
-      if (answer === "kept") loaded.keptUntil = Monotonic.millis(clock) + askAgainAfter
-      if (answer !== "idle" || loaded.calls !== calls || this.isBusy(threadId)) return false
+      if (answer._tag === "gone") this.threads.delete(threadId)
+      if (answer._tag === "kept") loaded.keptUntil = Monotonic.millis(clock) + askAgainAfter
+      if (answer._tag !== "idle" || loaded.calls !== calls || this.isBusy(threadId)) return false
       loaded.isOut = true
       this.threads.delete(threadId)
-      return yield* this.leave(threadId, delay === 0)
+      return yield* this.leave(threadId, answer.subagents, delay === 0)
     }
   )
 
   /** Nothing else can be sent about the thread until this is over. */
-  private leave(threadId: string, unloadsAtOnce: boolean): Effect.Effect<boolean> {
+  private leave(threadId: string, subagents: ReadonlyArray<string>, unloadsAtOnce: boolean): Effect.Effect<boolean> {
+    const unsubscribe = (threadId: string) =>
+      this.rpc.request("thread/unsubscribe", { threadId }, { timeout: "5 seconds" })
     const left = Deferred.makeUnsafe<void>()
     const closed = Deferred.makeUnsafe<void>()
     const onEnd = () => void Deferred.doneUnsafe(closed, Effect.void)
@@ -189,7 +191,8 @@ export class LoadedThreads {
         onEnd,
         onLost: onEnd
       })
-      yield* this.rpc.request("thread/unsubscribe", { threadId }, { timeout: "5 seconds" })
+      yield* unsubscribe(threadId)
+      yield* Effect.forEach(subagents, unsubscribe, { discard: true })
       // docs/codex-behaviour.md, "A thread that is being unloaded cannot be resumed, or is lost after it was".
       if (unloadsAtOnce) yield* Effect.timeoutOption(Deferred.await(closed), closeWithin)
       return true
