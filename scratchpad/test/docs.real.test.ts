@@ -78,6 +78,7 @@ const examples = [
   "promise",
   "from-codex-sdk",
   "resilience",
+  "scaling",
   "remote",
   "approvals",
   "control",

@@ -269,6 +269,12 @@ export const expectations: Record<string, Expectation> = {
     effect: "Effect.map(example.program, ({ finalResponse, status }) => `${status}: ${finalResponse.value}`)",
     prints: "completed: No findings."
   },
+  "scaling: 1. Limit the loaded threads (1)": {
+    answers: ["One.", "Two.", "Three.", "Four.", "The word is one."],
+    effect: "Effect.map(example.program, ({ result, status }) => [status.type, result.finalResponse.value].join())",
+    live: true,
+    prints: "notLoaded,The word is one."
+  },
   "control: Hooks in your program (1)": {
     answers: [exec("git push"), exec("true"), "Fixed, not pushed.", "Tested."],
     effect: "Effect.map(example.program, ({ finalResponse }) => finalResponse.value)",
