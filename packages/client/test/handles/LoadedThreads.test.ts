@@ -245,6 +245,25 @@ describe("the limit of loaded threads", () => {
       1
     ))
 
+  it.effect("takes a server as it is that unloads threads later", () =>
+    provided(
+      Effect.gen(function*() {
+        const { receivedOf } = yield* FakeAppServer.FakeAppServer
+        const codex = yield* Codex.Codex
+        const thread = yield* codex.startThread()
+        yield* thread.run("one")
+        yield* stored()
+        assert.lengthOf(yield* receivedOf("thread/unsubscribe"), 1)
+        assert.deepStrictEqual(yield* thread.status, { type: "idle" })
+        assert.strictEqual((yield* thread.run("two")).status, "completed")
+        yield* stored()
+        yield* CodexTest.advance("1 minute")
+        assert.deepStrictEqual(yield* thread.status, { type: "notLoaded" })
+        assert.strictEqual((yield* thread.run("three")).status, "completed")
+      }),
+      1
+    ))
+
   it.effect("never lets go of an ephemeral thread", () =>
     provided(
       Effect.gen(function*() {

@@ -80,7 +80,7 @@ export class LoadedThreads {
       return leaving === undefined ? Effect.void : Deferred.await(leaving)
     })
 
-  /** Keeps the thread loaded while the effect runs. */
+  /** Keeps the thread loaded while the effect runs. Lets go of others if the server has no descriptors for it. */
   using<A, E, R>(threadId: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     return Effect.suspend(() => {
       if (this.max === undefined) return effect
@@ -88,7 +88,7 @@ export class LoadedThreads {
       if (loaded !== undefined) this.touch(threadId, loaded)
       this.users.set(threadId, (this.users.get(threadId) ?? 0) + 1)
       return Effect.ensuring(
-        effect,
+        Effect.tapError(effect, (error) => isOutOfDescriptors(error) ? this.relieve : Effect.void),
         Effect.sync(() => {
           const left = (this.users.get(threadId) ?? 0) - 1
           if (left > 0) this.users.set(threadId, left)
