@@ -474,7 +474,10 @@ export interface Thread extends Goals, Plans {
   readonly read: (
     options?: { readonly includeTurns?: boolean | undefined }
   ) => Effect.Effect<ThreadInfo, ThreadCallError>
-  /** Asks the server what the thread is doing. Read {@link events} for changes. */
+  /**
+   * Asks the server what the thread is doing, which is `notLoaded` if the client has let go of it
+   * (`Codex.Options.maxLoadedThreads`). Read {@link events} for changes.
+   */
   readonly status: Effect.Effect<ThreadStatus, ThreadCallError>
   /**
    * The thread's turns. Pages are read on demand. A turn that does not fit the protocol is an `Undecodable`; so is an
@@ -586,6 +589,8 @@ export interface Thread extends Goals, Plans {
    * Asks the server to stop sending this connection notifications about the thread, which lets the server unload the
    * thread once it is idle. No more events of a running turn arrive, so that turn never ends here. A later turn on a
    * handle of this client resumes the thread first.
+   *
+   * `Codex.Options.maxLoadedThreads` does this by itself for threads that are not used.
    *
    * The server unloads the thread one minute later. Until then another process fails to resume it (`ThreadInUse`). A
    * thread started with `config: { thread_unload_delay_secs: 0 }`, or a server started with that setting, lets go

@@ -76,12 +76,15 @@ describe("the limit of loaded threads", () => {
       assert.deepStrictEqual(yield* first.status, { type: "notLoaded" })
 
       const { usage } = yield* first.run("two")
+      // It is unloaded at once, and cannot be used while it is.
+      assert.strictEqual(yield* first.unsubscribe, "unsubscribed")
+      yield* first.run("three")
       assert.deepStrictEqual(
         Option.map(usage, ({ total, turn }) => [turn.totalTokens, total.totalTokens]),
         Option.some([15, 30])
       )
       const request = (yield* model.requests).at(-1)
-      assert.includeMembers(request?.userTexts.slice() ?? [], ["one", "two"])
+      assert.includeMembers(request?.userTexts.slice() ?? [], ["one", "two", "three"])
       const body = request?.body as {
         readonly reasoning?: { readonly effort?: string }
         readonly text?: { readonly verbosity?: string }

@@ -205,7 +205,8 @@ export const make = (
     // Recorded before sending: after an interruption nobody knows whether the server received the request.
     unsubscribe: Effect.suspend(() => {
       unheard.add(id)
-      return Effect.map(rpc.request("thread/unsubscribe", { threadId: id }), ({ status }) => status)
+      const request = rpc.request("thread/unsubscribe", { threadId: id })
+      return Effect.map(loadedThreads.leavingByHand(id, request), ({ status }) => status)
     })
   }
   return handle

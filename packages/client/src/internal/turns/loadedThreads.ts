@@ -178,35 +178,62 @@ export class LoadedThreads {
 
   /** Nothing else can be sent about the thread until this is over. */
   private leave(threadId: string, subagents: ReadonlyArray<string>, unloadsAtOnce: boolean): Effect.Effect<boolean> {
+    const left = Deferred.makeUnsafe<void>()
     const unsubscribe = (threadId: string) =>
       this.rpc.request("thread/unsubscribe", { threadId }, { timeout: "5 seconds" })
-    const left = Deferred.makeUnsafe<void>()
-    const closed = Deferred.makeUnsafe<void>()
-    const onEnd = () => void Deferred.doneUnsafe(closed, Effect.void)
-    return Effect.gen({ self: this }, function*() {
+    return Effect.suspend(() => {
       this.leaving.set(threadId, left)
-      yield* internalsOf(this.rpc).observe(threadId, {
-        onNotification: ({ _tag }) => _tag === "thread/closed" && onEnd(),
-        onReadEnd: () => {},
-        onEnd,
-        onLost: onEnd
-      })
-      yield* unsubscribe(threadId)
-      yield* Effect.forEach(subagents, unsubscribe, { discard: true })
-      // docs/codex-behaviour.md, "A thread that is being unloaded cannot be resumed, or is lost after it was".
-      if (unloadsAtOnce) yield* Effect.timeoutOption(Deferred.await(closed), closeWithin)
-      return true
+      return this.untilClosed(threadId, unloadsAtOnce, unsubscribe(threadId))
     }).pipe(
-      Effect.scoped,
+      Effect.andThen(Effect.forEach(subagents, unsubscribe, { discard: true })),
+      Effect.as(true),
       Effect.orElseSucceed(() => false),
-      // A call on the thread waits for this, also under a test's clock that stands still.
-      Effect.provideService(Clock.Clock, Clock.Clock.defaultValue()),
       Effect.ensuring(Effect.sync(() => {
         this.leaving.delete(threadId)
         Deferred.doneUnsafe(left, Effect.void)
       })),
       Effect.uninterruptible
     )
+  }
+
+  /** Runs a request that leaves a thread which the program may use again at once. */
+  leavingByHand<A extends { readonly status: unknown }, E>(
+    threadId: string,
+    request: Effect.Effect<A, E>
+  ): Effect.Effect<A, E> {
+    return Effect.suspend(() => {
+      const loaded = this.threads.get(threadId)
+      this.threads.delete(threadId)
+      if (this.max === undefined || this.isBusy(threadId)) return request
+      const delay = loaded?.unloadDelay === undefined ? this.delay : Effect.succeed(loaded.unloadDelay)
+      return Effect.flatMap(delay, (secs) => this.untilClosed(threadId, secs === 0, request))
+    })
+  }
+
+  // docs/codex-behaviour.md, "A thread that is being unloaded cannot be resumed, or is lost after it was".
+  private untilClosed<A extends { readonly status: unknown }, E>(
+    threadId: string,
+    unloadsAtOnce: boolean,
+    request: Effect.Effect<A, E>
+  ): Effect.Effect<A, E> {
+    const closed = Deferred.makeUnsafe<void>()
+    const onEnd = () => void Deferred.doneUnsafe(closed, Effect.void)
+    return Effect.scoped(Effect.gen({ self: this }, function*() {
+      yield* internalsOf(this.rpc).observe(threadId, {
+        onNotification: ({ _tag }) => _tag === "thread/closed" && onEnd(),
+        onReadEnd: () => {},
+        onEnd,
+        onLost: onEnd
+      })
+      const reply = yield* request
+      if (unloadsAtOnce && reply.status === "unsubscribed") {
+        yield* Effect.timeoutOption(Deferred.await(closed), closeWithin).pipe(
+          // The test's clock may stand still.
+          Effect.provideService(Clock.Clock, Clock.Clock.defaultValue())
+        )
+      }
+      return reply
+    }))
   }
 
   private get delay(): Effect.Effect<unknown> {
