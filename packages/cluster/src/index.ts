@@ -12,6 +12,13 @@
 export * as CodexSession from "./CodexSession.ts"
 
 /**
+ * The metrics of the cluster.
+ *
+ * @since 0.1.0
+ */
+export * as Metrics from "./Metrics.ts"
+
+/**
  * Where the histories of threads are kept.
  *
  * @since 0.1.0
