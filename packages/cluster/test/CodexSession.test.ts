@@ -11,7 +11,9 @@ import * as Path from "node:path"
 const threadId = "01a227d5-ba98-7660-b852-ee6e08cee3e8"
 const folder = "sessions/2026/11/29"
 const file = `${folder}/rollout-2026-11-29T15-04-08-${threadId}.jsonl`
-const reverted = file.replace(".jsonl", "_01a227d5-bc62-7dc0-bf7d-2b5b07716d16.jsonl")
+/** The file that a revert begins three days later. */
+const reverted =
+  `sessions/2026/12/02/rollout-2026-12-02T01-00-00-${threadId}_01a233f8-8e00-7dc0-bf7d-2b5b07716d16.jsonl`
 
 const temporaryHome = Effect.acquireRelease(
   Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "codex-session-"))),
@@ -140,6 +142,18 @@ describe("a file", () => {
         append(file, "3\n")
       }))
       assert.deepStrictEqual([yield* stored(), yield* stored(reverted)], [["1", "2", "3"], ["r1"]])
+    })
+  )
+
+  onStore(
+    "that a revert of another day has left is stored though nobody followed it",
+    Effect.gen(function*() {
+      const { append, session } = yield* machine()
+      append(file, "1\n")
+      const first = JSON.stringify({ payload: { history_base: { thread_id: threadId } } })
+      append(reverted, `${first}\n`)
+      yield* Effect.scoped(session.follow({ id: threadId }))
+      assert.deepStrictEqual([yield* stored(), yield* stored(reverted)], [["1"], [first]])
     })
   )
 
@@ -325,10 +339,10 @@ describe("restore", () => {
       append(reverted, "r\n")
       yield* session.restore(threadId)
       assert.strictEqual(Fs.readFileSync(at(file), "utf8"), "1\n2\n")
-      const names = Fs.readdirSync(at(folder)).sort()
-      assert.deepStrictEqual(names.filter((name) => name.endsWith(".jsonl")), [Path.basename(file)])
+      const names = Fs.readdirSync(at("sessions"), { recursive: true, encoding: "utf8" })
+      assert.deepStrictEqual(names.filter((name) => name.endsWith(".jsonl")), [file.slice("sessions/".length)])
       const kept = names.filter((name) => name.includes(".jsonl.kept-"))
-      assert.sameMembers(kept.map((name) => Fs.readFileSync(at(`${folder}/${name}`), "utf8")), ["1\nmine\n", "r\n"])
+      assert.sameMembers(kept.map((name) => Fs.readFileSync(at(`sessions/${name}`), "utf8")), ["1\nmine\n", "r\n"])
     })
   )
 

@@ -12,7 +12,7 @@ import * as Schema from "effect/Schema"
 import * as Metrics from "../Metrics.ts"
 import type { SessionLines, SessionStore } from "../SessionStore.ts"
 import { linesAt, placeOf } from "./rolloutLines.ts"
-import { archived, isOf, keyOf } from "./rolloutNames.ts"
+import { archived, foldersOf, inOrder, isOf, keyOf } from "./rolloutNames.ts"
 import { SessionFileError } from "./sessionErrors.ts"
 import { SessionFenced, type SessionGap, SessionStoreUnavailable } from "./storeErrors.ts"
 
@@ -44,29 +44,44 @@ class Tail {
 /** A thread whose files are carried. */
 export class Carried {
   readonly tails = new Map<string, Tail>()
-  /** Whether the folder may have another file of the thread: a fresh thread has none, and a revert adds one. */
+  /** Where its files lie. A revert begins a file in the folder of its day. */
+  readonly folders: Set<string>
+  /** Whether there may be a file that is not known: a fresh thread has none yet, and a revert adds one. */
   isIncomplete = true
+  /** Whether codex may write a file in another folder. */
+  isMoved = false
   /** Whether the store has nothing of it that this machine has not. */
   isChecked = false
   readonly threadId: string
-  readonly folder: string
   /** The source of a fork may go on elsewhere. What the fork needs of it, this machine has. */
   readonly isSource: boolean
   constructor(threadId: string, folder: string, isSource: boolean) {
     this.threadId = threadId
-    this.folder = folder
+    this.folders = new Set([folder])
     this.isSource = isSource
+  }
+  /** It was reverted, or may have been. */
+  move(): void {
+    this.isIncomplete = true
+    this.isMoved = true
   }
 }
 
 const FirstLine = Schema.fromJsonString(Schema.Struct({
-  payload: Schema.Struct({ forked_from_id: Schema.optionalKey(Schema.NullOr(Schema.String)) })
+  payload: Schema.Struct({
+    forked_from_id: Schema.optionalKey(Schema.NullOr(Schema.String)),
+    history_base: Schema.optionalKey(Schema.NullOr(Schema.Struct({ thread_id: Schema.String })))
+  })
 }))
 
-const forkedFrom = (line: string): string | undefined =>
+/** What the first line of a file says of the thread that it was forked from, and of the file that it goes on from. */
+const originOf = (line: string): { readonly source?: string | undefined; readonly base?: string | undefined } =>
   Option.match(Schema.decodeUnknownOption(FirstLine)(line), {
-    onNone: () => undefined,
-    onSome: ({ payload }) => payload.forked_from_id ?? undefined
+    onNone: () => ({}),
+    onSome: ({ payload }) => ({
+      source: payload.forked_from_id ?? undefined,
+      base: payload.history_base?.thread_id
+    })
   })
 
 const isMissing = (error: PlatformError): boolean => error.reason._tag === "NotFound"
@@ -205,27 +220,66 @@ export const makeCarrier = (env: Env) => {
     }
   })
 
+  /** Asks codex where it writes now. Without an answer the folders that are known are all there is. */
+  const ask = (carried: Carried) =>
+    locate(carried.threadId).pipe(
+      Effect.timeout(env.timeout),
+      Effect.match({
+        onSuccess: ({ folders }) => {
+          for (const folder of folders) carried.folders.add(folder)
+        },
+        onFailure: () => carried.move()
+      })
+    )
+
+  const list = (carried: Carried) =>
+    Effect.map(
+      Effect.forEach(carried.folders, (folder) => filesIn(env, folder, carried.threadId)),
+      (files) => files.flat()
+    )
+
+  const firstLine = Effect.fnUntraced(function*(file: string) {
+    const info = yield* infoOf(file)
+    if (Option.isNone(info)) return ""
+    return (yield* linesAt(yield* fs.open(info.value.file), 0))?.lines[0] ?? ""
+  }, Effect.scoped)
+
+  /** Adds the files that these go on from, which an earlier day may have. */
+  const withBases = Effect.fnUntraced(function*({ tails, threadId }: Carried, files: ReadonlyArray<string>) {
+    const found = [...files]
+    // A list that grows while it is walked is walked to its new end.
+    for (const file of found) {
+      if (tails.has(file)) continue
+      const { base } = originOf(yield* firstLine(file))
+      if (base === undefined || found.some((other) => other.endsWith(`${base}.jsonl`))) continue
+      const near = yield* Effect.forEach(foldersOf(base), (folder) => filesIn(env, absolute(folder), threadId))
+      found.push(...near.flat().filter((other) => other.endsWith(`${base}.jsonl`)))
+    }
+    return inOrder(found)
+  })
+
   /** Finds files that are new, and begins to follow them. */
   const look = (carried: Carried): Effect.Effect<void, CarryError> =>
     Effect.gen(function*() {
-      carried.isIncomplete = false
-      const files = yield* filesIn(env, carried.folder, carried.threadId)
-      if (!carried.isChecked || files.some((file) => !carried.tails.has(file))) {
-        const sizes = yield* call("tell what it has", store.sizes(carried.threadId))
-        if (!carried.isSource) yield* refuseOthers(carried, files, sizes)
-        for (const file of files) {
-          if (!carried.tails.has(file)) yield* begin(carried, file, sizes.get(file) ?? 0)
-        }
-        carried.isChecked = true
-      }
+      const { folders, tails, threadId } = carried
+      const asks = carried.isMoved
+      carried.isIncomplete = carried.isMoved = false
+      if (asks) yield* ask(carried)
+      let files = yield* list(carried)
       if (files.length === 0) carried.isIncomplete = true
+      if (carried.isChecked && files.every((file) => tails.has(file))) return
+      const sizes = yield* call("tell what it has", store.sizes(threadId))
+      if (!carried.isChecked) {
+        for (const file of sizes.keys()) folders.add(path.dirname(absolute(file)))
+        files = yield* list(carried)
+      }
+      const all = yield* withBases(carried, files)
+      if (!carried.isSource) yield* refuseOthers(carried, all, sizes)
+      for (const file of all) if (!tails.has(file)) yield* begin(carried, file, sizes.get(file) ?? 0)
+      carried.isChecked = true
     }).pipe(
-      Effect.catchTag("PlatformError", unread(carried.threadId, carried.folder)),
-      Effect.onError(() =>
-        Effect.sync(() => {
-          carried.isIncomplete = true
-        })
-      )
+      Effect.catchTag("PlatformError", unread(carried.threadId, "")),
+      Effect.onError(() => Effect.sync(() => carried.move()))
     )
 
   /** Stores what is new in all files. Returns whether codex has written. */
@@ -254,7 +308,7 @@ export const makeCarrier = (env: Env) => {
 
   /** Stores the source of a fork before the fork, which cannot be restored without it. */
   const withSource = (threadId: string, firstLine: string): Effect.Effect<void, CarryError> => {
-    const source = forkedFrom(firstLine)
+    const { source } = originOf(firstLine)
     return source === undefined || source === threadId ? Effect.void : Effect.gen(function*() {
       yield* link(threadId, source)
       yield* carry(yield* locate(source, true))

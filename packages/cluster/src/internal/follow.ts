@@ -98,7 +98,7 @@ export const makeFollow = (env: Env, options: Options) => {
   /** Looks for new files, too. */
   const fullPass = (follower: Follower) =>
     Effect.suspend(() => {
-      for (const carried of follower.threads.values()) carried.isIncomplete = true
+      for (const carried of follower.threads.values()) carried.move()
       return pass(follower)
     })
 

@@ -9,7 +9,7 @@ import type { SessionLines } from "../SessionStore.ts"
 import { type Env, filesIn } from "./carrier.ts"
 import { descendantsOf } from "./followers.ts"
 import { commonBytes } from "./rolloutLines.ts"
-import { isSafe, keyOf, newestOf } from "./rolloutNames.ts"
+import { inOrder, isSafe, keyOf } from "./rolloutNames.ts"
 import { SessionFileError } from "./sessionErrors.ts"
 
 /** A file that is being written beside its place. codex reads only names that end in `.jsonl`. */
@@ -120,9 +120,9 @@ export const makeRestore = (env: Env) => {
     return placed
   }, Effect.scoped)
 
-  /** The files of the thread that this machine has beside those of the store. */
-  const others = Effect.fnUntraced(function*(threadId: string, files: ReadonlyArray<string>) {
-    const folders = new Set(files.map((file) => path.dirname(absolute(file))))
+  /** The files of the thread that this machine has beside those of the store, as far as codex would find them. */
+  const others = Effect.fnUntraced(function*(threadId: string, files: ReadonlyArray<string>, current: string) {
+    const folders = new Set([...files, current].map((file) => path.dirname(absolute(file))))
     const found = yield* Effect.forEach(folders, (folder) => filesIn(env, folder, threadId))
     return found.flat().filter((file) => !files.includes(file))
   })
@@ -145,29 +145,31 @@ export const makeRestore = (env: Env) => {
   /**
    * Makes codex go on with the newest file. A revert begins another file, and a codex that has known the thread before
    * would go on with the one that it knows: "A home that knows a thread goes on with the file it knows". It looks for
-   * the files again once it has forgotten the thread, and it must not find them while it forgets, since it removes
-   * them.
+   * the files again once it has forgotten the thread, and it must not find them while it forgets, since it removes them.
    */
   const renew = Effect.fnUntraced(function*(threadId: string, files: ReadonlyArray<string>) {
-    const newest = newestOf(files) ?? ""
-    if (files.length < 2 || (yield* pathOf(threadId)) === newest) return
     const subagents = yield* descendantsOf(rpc, threadId)
     const paths = [...files.map(absolute), ...subagents.flatMap(({ path }) => path === null ? [] : [path])]
     yield* without(paths, rpc.request("thread/delete", { threadId }))
-    if ((yield* pathOf(threadId)) !== newest) return yield* Effect.fail(new Error("codex still reads an older file"))
+    if ((yield* pathOf(threadId)) !== files.at(-1)) {
+      return yield* Effect.fail(new Error("codex still reads an older file"))
+    }
   })
 
   return Effect.fnUntraced(function*(threadId: string) {
     const placed = yield* placeAll(threadId)
     const own = placed.filter((one) => one.threadId === threadId)
-    const files = own.map(({ file }) => file)
-    const at = { threadId, file: newestOf(files) ?? "" }
-    let more = yield* Effect.mapError(others(threadId, files), failing(at, "read"))
+    const stored = own.map(({ file }) => file)
+    if (stored.length === 0) return placed
+    const at = { threadId, file: stored.at(-1) ?? "" }
+    const current = yield* Effect.mapError(pathOf(threadId), failing(at, "find"))
+    let more = yield* Effect.mapError(others(threadId, stored, current), failing(at, "read"))
     if (own.some(({ local }) => local !== "same" && local !== "newer")) {
       yield* Effect.forEach(more, (file) => keep(threadId, absolute(file))).pipe(Effect.mapError(failing(at, "write")))
       more = []
     }
-    yield* Effect.mapError(renew(threadId, [...files, ...more]), failing(at, "replace"))
+    const files = inOrder([...stored, ...more])
+    if (current !== files.at(-1)) yield* Effect.mapError(renew(threadId, files), failing(at, "replace"))
     return placed
   })
 }

@@ -32,12 +32,19 @@ export const keyOf = (relative: string): string => {
 /** Where a rollout lies while its thread is archived. */
 export const archived = (file: string): string => `${archive}/${nameOf(file)}`
 
-/** Of the files of a thread, the one that codex goes on with. Ids of segments begin with their time. */
-export const newestOf = (files: Iterable<string>): string | undefined => {
-  const segmentOf = (file: string): string => /_([^_/]*)\.jsonl$/.exec(file)?.[1] ?? ""
-  let newest: string | undefined
-  for (const file of files) {
-    if (newest === undefined || segmentOf(file) > segmentOf(newest)) newest = file
-  }
-  return newest
+const segmentOf = (file: string): string => /_([^_/]*)\.jsonl$/.exec(file)?.[1] ?? ""
+
+/** The files of a thread in the order in which codex began them. Ids of segments begin with their time. */
+export const inOrder = (files: Iterable<string>): ReadonlyArray<string> =>
+  [...new Set(files)].sort((a, b) => (segmentOf(a) < segmentOf(b) ? -1 : 1))
+
+const day = 24 * 60 * 60 * 1000
+
+/** The folders that may have the file of a thread or a segment: those of the days around the time in its id. */
+export const foldersOf = (id: string): ReadonlyArray<string> => {
+  const time = Number.parseInt(id.replaceAll("-", "").slice(0, 12), 16)
+  const isTime = /^[\da-f]{8}-[\da-f]{4}-7/.test(id)
+  return isTime
+    ? [-day, 0, day].map((off) => `sessions/${new Date(time + off).toISOString().slice(0, 10).replaceAll("-", "/")}`)
+    : []
 }
