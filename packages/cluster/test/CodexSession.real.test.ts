@@ -1,11 +1,11 @@
 /** Threads that move between two machines, each with a codex of its own: the real binary with a scripted model. */
-import { AppServerRpc, Codex, type Thread } from "@effect-codex/client"
+import { AppServer, AppServerRpc, Codex, Sandbox, type Thread } from "@effect-codex/client"
 import { CodexSession, SessionStore } from "@effect-codex/cluster"
 import { CodexNode } from "@effect-codex/node"
 import { CodexHome, ScriptedModel } from "@effect-codex/testing"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, type Scope, Stream } from "effect"
+import { Context, Deferred, Effect, Layer, Ref, type Scope, Stream } from "effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
 
@@ -27,6 +27,7 @@ const machine = Effect.fn(function*({ env, path, workspace }: Home) {
     codex,
     session,
     rpc: Context.get(context, AppServerRpc.AppServerRpc),
+    pid: Context.get(context, AppServer.AppServer).pid,
     workspace,
     path,
     /** What a machine does that takes a thread over. */
@@ -59,6 +60,20 @@ const live = (
       Effect.provide([ScriptedModel.layer(options), Layer.fresh(SessionStore.layerMemory)]),
       Effect.provide(NodeServices.layer)
     ))
+
+/** The store, which can be down, and tells when a line with this text is stored. */
+const fallibleStore = Effect.fn(function*(text: string) {
+  const store = yield* SessionStore.SessionStore
+  const isDown = yield* Ref.make(false)
+  const isStored = yield* Deferred.make<void>()
+  const down = new SessionStore.SessionStoreUnavailable({ operation: "append lines", cause: "down" })
+  const append = Effect.fn(function*(lines: SessionStore.SessionLines) {
+    if (yield* Ref.get(isDown)) return yield* down
+    yield* store.append(lines)
+    if (lines.lines.some((line) => line.includes(text))) yield* Deferred.succeed(isStored, undefined)
+  })
+  return { isDown, isStored: Deferred.await(isStored), store: { ...store, append } }
+})
 
 /** What the model was told last, without the environment. */
 const told = Effect.map(
@@ -107,7 +122,11 @@ describe("a thread", () => {
           const old = yield* stale.takeOver(id)
           yield* onMachine(b, ({ takeOver }) =>
             Effect.gen(function*() {
-              const { thread } = yield* takeOver(id)
+              const stored = yield* store.sizes(id)
+              const { followed, thread } = yield* takeOver(id)
+              // The folder differs from the one of before.
+              yield* followed.flush
+              for (const [file, lines] of yield* store.sizes(id)) assert.strictEqual(lines, (stored.get(file) ?? 0) + 1)
               assert.strictEqual((yield* thread.read()).name, null)
               yield* thread.run("q2")
               assert.deepStrictEqual(yield* told, ["q1", "q2"])
@@ -185,6 +204,132 @@ describe("a thread", () => {
           assert.deepStrictEqual(yield* told, ["q1", "q2", "q4", "q5", "q6"])
           assert.lengthOf(all, 3)
           assert.deepStrictEqual(rpc.restarts, 0)
+        }))
+    }),
+    answerAnything
+  )
+
+  live(
+    "whose codex is killed in a turn, while the store is down, goes on elsewhere with the command that had finished",
+    Effect.gen(function*() {
+      const model = yield* ScriptedModel.ScriptedModel
+      const [a, b] = [yield* newHome, yield* newHome]
+      const gate = yield* ScriptedModel.gate
+      yield* model.enqueue("to q1", ScriptedModel.exec("echo finished"), ScriptedModel.text(["half", gate]), "to q3")
+      const { isDown, isStored, store } = yield* fallibleStore("Output:\\nfinished")
+      const id = yield* onMachine(a, ({ codex, pid, session }) =>
+        Effect.gen(function*() {
+          const thread = yield* codex.startThread({ sandbox: Sandbox.fullAccess })
+          yield* session.follow(thread)
+          yield* Ref.set(isDown, true)
+          assert.strictEqual((yield* thread.run("q1")).status, "completed")
+          assert.strictEqual((yield* store.sizes(thread.id)).size, 0)
+          const turn = yield* thread.turn("q2")
+          yield* gate.reached
+          yield* Ref.set(isDown, false)
+          yield* isStored
+          process.kill(pid, "SIGKILL")
+          assert.strictEqual((yield* Effect.flip(turn.result))._tag, "AppServerExited")
+          return thread.id
+        })).pipe(Effect.provideService(SessionStore.SessionStore, store))
+      yield* onMachine(b, ({ takeOver }) =>
+        Effect.gen(function*() {
+          const { thread } = yield* takeOver(id)
+          const [last] = yield* Stream.runCollect(thread.turns())
+          assert.strictEqual(last?.status, "interrupted")
+          yield* thread.run("q3")
+          assert.deepStrictEqual((yield* told).filter((text) => text.startsWith("q")), ["q1", "q2", "q3"])
+          const outputs = (yield* model.requests).at(-1)?.input.filter(({ type }) => type === "function_call_output")
+          assert.include(JSON.stringify(outputs), "finished")
+        }))
+    })
+  )
+
+  const agents = (name: string, args: ScriptedModel.JsonObject) =>
+    ScriptedModel.functionCall(name, args, { namespace: "multi_agent_v1" })
+  live(
+    "takes its subagents along, which know what they have done",
+    Effect.gen(function*() {
+      const store = yield* SessionStore.SessionStore
+      const model = yield* ScriptedModel.ScriptedModel
+      const [a, b] = [yield* newHome, yield* newHome]
+      const [id, subagent] = yield* onMachine(a, ({ codex, session }) =>
+        Effect.gen(function*() {
+          const thread = yield* codex.startThread()
+          yield* session.follow(thread)
+          const turn = yield* thread.turn("go")
+          const [first] = yield* Stream.runCollect(turn.subagents)
+          return [thread.id, first?.threadId ?? ""]
+        }))
+      assert.strictEqual((yield* store.sizes(subagent)).size, 1)
+      yield* onMachine(b, ({ path, takeOver }) =>
+        Effect.gen(function*() {
+          const { followed, thread } = yield* takeOver(id)
+          assert.lengthOf(filesOf({ path }), 2)
+          const before = yield* store.sizes(subagent)
+          yield* thread.run(`wake ${subagent}`)
+          const asked = (yield* model.requests).find(({ prompt }) => prompt === "more")
+          assert.includeMembers(asked?.userTexts.slice() ?? [], ["count", "more"])
+          yield* followed.flush
+          for (const [file, lines] of yield* store.sizes(subagent)) assert.isAbove(lines, before.get(file) ?? lines)
+        }))
+    }),
+    {
+      answer: (request) => {
+        const [word, id = ""] = request.prompt.split(" ")
+        if (word === "go") {
+          if (request.toolOutputs.length === 0) return ScriptedModel.reply([ScriptedModel.spawnAgent("count")])
+          return request.toolOutputs.length === 1 ? ScriptedModel.waitAgents(request) : "root done"
+        }
+        if (word !== "wake") return `to ${request.prompt}`
+        const steps = [agents("resume_agent", { id }), agents("send_input", { target: id, message: "more" })]
+        return steps[request.toolOutputs.length]
+          ?? (request.toolOutputs.length === 2 ? agents("wait_agent", { targets: [id], timeout_ms: 10_000 }) : "done")
+      }
+    }
+  )
+
+  live(
+    "of 20 MB, which a kill has cut in the middle of a line, is stored as codex mends it and goes on elsewhere, compacted",
+    Effect.gen(function*() {
+      const store = yield* SessionStore.SessionStore
+      const [a, b] = [yield* newHome, yield* newHome]
+      const [id, file] = yield* onMachine(a, ({ codex, session }) =>
+        Effect.gen(function*() {
+          const thread = yield* codex.startThread()
+          yield* session.follow(thread)
+          yield* thread.run("q1")
+          return [thread.id, yield* pathOf(thread)]
+        }))
+      const lines = Fs.readFileSync(file, "utf8").split("\n").length - 1
+      const big = Array.from({ length: 20 }, (_, i) => ({
+        timestamp: "2026-01-01T00:00:00.000Z",
+        ordinal: lines + i,
+        type: "future_line",
+        payload: "x".repeat(1024 * 1024)
+      }))
+      const half = `{"timestamp":"2026-01-01T00:00:00.000Z","ordi`
+      Fs.appendFileSync(file, big.map((line) => `${JSON.stringify(line)}\n`).join("") + half)
+      yield* onMachine(a, ({ codex, session }) =>
+        Effect.gen(function*() {
+          const thread = yield* codex.resumeThread(id)
+          yield* session.follow(thread)
+          for (const size of (yield* store.sizes(id)).values()) assert.isAtLeast(size, lines + big.length)
+          yield* thread.run("q2")
+          yield* Effect.scoped(Effect.flatMap(thread.compact(), (turn) => turn.result))
+          yield* thread.run("q3")
+        }))
+      yield* onMachine(b, ({ path, takeOver }) =>
+        Effect.gen(function*() {
+          const { thread } = yield* takeOver(id)
+          const text = Fs.readFileSync(yield* pathOf(thread), "utf8")
+          const there = Fs.readFileSync(file, "utf8")
+          // Resuming it in another folder has added a line.
+          assert.isTrue(text.startsWith(there))
+          assert.include(text, `\n${half}\n`)
+          assert.lengthOf(filesOf({ path }), 1)
+          yield* thread.run("q4")
+          assert.includeMembers([...yield* told], ["q3", "q4"])
         }))
     }),
     answerAnything

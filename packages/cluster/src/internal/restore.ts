@@ -145,7 +145,8 @@ export const makeRestore = (env: Env) => {
   /**
    * Makes codex go on with the newest file. A revert begins another file, and a codex that has known the thread before
    * would go on with the one that it knows: "A home that knows a thread goes on with the file it knows". It looks for
-   * the files again once it has forgotten the thread, and it must not find them while it forgets, since it removes them.
+   * the files again once it has forgotten the thread, and it must not find them while it forgets, since it removes
+   * them.
    */
   const renew = Effect.fnUntraced(function*(threadId: string, files: ReadonlyArray<string>) {
     const subagents = yield* descendantsOf(rpc, threadId)
