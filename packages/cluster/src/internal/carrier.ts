@@ -147,7 +147,7 @@ export const makeCarrier = (env: Env) => {
       if (!carried.isSource) {
         if (place.line < stored) return yield* new SessionFenced({ threadId, file, line: place.line })
         // Lines have their times, so files that differ before differ here. The store compares.
-        const last = yield* linesAt(handle, place.last)
+        const last = yield* linesAt(handle, place.last, place.offset)
         yield* append({ threadId, file, line: stored - 1, lines: last?.lines.slice(0, 1) ?? [] }).pipe(
           Effect.catchTag("SessionGap", ({ stored }) => rewind(tail, handle, stored))
         )
@@ -158,11 +158,11 @@ export const makeCarrier = (env: Env) => {
   }, Effect.scoped)
 
   /** Stores the whole lines that are new, from first to last. */
-  const storeNew = Effect.fnUntraced(function*(tail: Tail, file: string) {
+  const storeNew = Effect.fnUntraced(function*(tail: Tail, file: string, size: number) {
     const handle = yield* fs.open(file)
     let stored = 0
     while (true) {
-      const next = yield* linesAt(handle, tail.offset)
+      const next = yield* linesAt(handle, tail.offset, size)
       if (next === undefined) return stored
       if (tail.line === 0) yield* withSource(tail.threadId, next.lines[0] ?? "")
       const gap = yield* append({ threadId: tail.threadId, file: tail.file, line: tail.line, lines: next.lines }).pipe(
@@ -188,7 +188,7 @@ export const makeCarrier = (env: Env) => {
         const cause = new Error("it is shorter than what was stored of it. Restore the thread")
         return yield* new SessionFileError({ threadId: tail.threadId, operation: "read", file: tail.file, cause })
       }
-      const stored = yield* storeNew(tail, file).pipe(
+      const stored = yield* storeNew(tail, file, size).pipe(
         Effect.withSpan("CodexSession.flush", { attributes: { threadId: tail.threadId, file: tail.file } })
       )
       tail.seen = size
@@ -241,7 +241,7 @@ export const makeCarrier = (env: Env) => {
   const firstLine = Effect.fnUntraced(function*(file: string) {
     const info = yield* infoOf(file)
     if (Option.isNone(info)) return ""
-    return (yield* linesAt(yield* fs.open(info.value.file), 0))?.lines[0] ?? ""
+    return (yield* linesAt(yield* fs.open(info.value.file), 0, info.value.size))?.lines[0] ?? ""
   }, Effect.scoped)
 
   /** Adds the files that these go on from, which an earlier day may have. */

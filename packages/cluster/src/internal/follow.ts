@@ -18,9 +18,11 @@ export interface Options {
   readonly closeTimeout: Duration.Duration
 }
 
-/** How often the files are looked at after an event, and how long. What is written without an event waits a second. */
+/** How long the files are looked at often after an event. */
 const eagerFor = Duration.seconds(2)
-const idleInterval = Duration.seconds(1)
+
+/** What is written without an event waits this long, the longer nothing has happened the longer. */
+const idle = { first: Duration.seconds(1), last: Duration.seconds(5) }
 
 const slowestRetry = Duration.seconds(5)
 
@@ -105,18 +107,26 @@ export const makeFollow = (env: Env, options: Options) => {
   const retryDelay = ({ failures }: Follower): Duration.Duration =>
     Duration.min(slowestRetry, Duration.times(options.flushInterval, 2 ** Math.min(failures, 16)))
 
+  const wait = (follower: Follower, isEager: boolean, idleFor: Duration.Duration) => {
+    if (follower.failures > 0) return Effect.sleep(retryDelay(follower))
+    return isEager
+      ? Effect.timeoutOption(follower.ended.await, options.flushInterval)
+      : Effect.timeoutOption(follower.told.await, Duration.max(idleFor, options.flushInterval))
+  }
+
   const loop = Effect.fnUntraced(function*(follower: Follower) {
     let eagerUntil = 0n
+    let idleFor = idle.first
     while (!Deferred.isDoneUnsafe(follower.fenced)) {
-      const now = yield* Clock.monotonicTimeNanos
-      if (follower.failures > 0) yield* Effect.sleep(retryDelay(follower))
-      else if (now < eagerUntil) yield* Effect.timeoutOption(follower.ended.await, options.flushInterval)
-      else yield* Effect.timeoutOption(follower.told.await, Duration.max(idleInterval, options.flushInterval))
+      yield* wait(follower, (yield* Clock.monotonicTimeNanos) < eagerUntil, idleFor)
       const isTold = follower.told.isOpen()
       follower.told.closeUnsafe()
       follower.ended.closeUnsafe()
       const isWritten = yield* Effect.orElseSucceed(pass(follower), () => false)
-      if (isTold || isWritten) eagerUntil = (yield* Clock.monotonicTimeNanos) + BigInt(Duration.toNanosUnsafe(eagerFor))
+      if (isTold || isWritten) {
+        eagerUntil = (yield* Clock.monotonicTimeNanos) + Duration.toNanosUnsafe(eagerFor)
+        idleFor = idle.first
+      } else idleFor = Duration.min(Duration.times(idleFor, 2), idle.last)
     }
   })
 

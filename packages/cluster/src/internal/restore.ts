@@ -8,19 +8,9 @@ import * as Stream from "effect/Stream"
 import type { SessionLines } from "../SessionStore.ts"
 import { type Env, filesIn } from "./carrier.ts"
 import { descendantsOf } from "./followers.ts"
-import { commonBytes } from "./rolloutLines.ts"
+import { bytesAt, copyStart } from "./rolloutLines.ts"
 import { inOrder, isSafe, keyOf } from "./rolloutNames.ts"
 import { SessionFileError } from "./sessionErrors.ts"
-
-/** A file that is being written beside its place. codex reads only names that end in `.jsonl`. */
-interface Writing {
-  readonly threadId: string
-  readonly file: string
-  readonly target: string
-  readonly temporary: string
-  readonly handle: FileSystem.File
-  lines: number
-}
 
 /** What this machine had of a file: nothing, a part, all, more, or something else. */
 type Local = "missing" | "older" | "same" | "newer" | "other"
@@ -32,6 +22,18 @@ interface Place {
 
 interface Placed extends Place {
   readonly local: Local
+}
+
+/** A file of the store, as far as it has come. */
+interface Arriving extends Place {
+  readonly target: string
+  /** This machine's file. */
+  readonly here: FileSystem.File | undefined
+  /** A file beside it with what the store has. Undefined while this machine has the same. */
+  temporary: { readonly path: string; readonly handle: FileSystem.File } | undefined
+  local: Local
+  lines: number
+  bytes: number
 }
 
 export const makeRestore = (env: Env) => {
@@ -48,20 +50,48 @@ export const makeRestore = (env: Env) => {
       return yield* failing(chunk, "place")(new Error("the store's name for it leads elsewhere. Nothing was written"))
     }
     const target = absolute(file)
-    const temporary = `${target}.${crypto.randomUUID()}.restoring`
-    yield* fs.makeDirectory(path.dirname(target), { recursive: true })
-    const handle = yield* fs.open(temporary, { flag: "wx+", mode: 0o600 })
-    yield* Effect.addFinalizer(() => Effect.ignore(fs.remove(temporary, { force: true })))
-    const writing: Writing = { threadId, file, target, temporary, handle, lines: 0 }
-    return writing
+    const here = (yield* fs.exists(target)) ? yield* fs.open(target) : undefined
+    const arriving: Arriving = {
+      threadId,
+      file,
+      target,
+      here,
+      temporary: undefined,
+      local: here === undefined ? "missing" : "same",
+      lines: 0,
+      bytes: 0
+    }
+    return arriving
   })
 
-  const write = Effect.fnUntraced(function*(writing: Writing, chunk: SessionLines) {
-    if (chunk.line !== writing.lines) {
-      return yield* failing(chunk, "place")(new Error(`line ${writing.lines} is missing in the store`))
+  /** Writes the file anew, beside its place. codex reads only names that end in `.jsonl`. */
+  const differ = Effect.fnUntraced(function*({ here, target }: Arriving, bytes: number) {
+    const temporary = `${target}.${crypto.randomUUID()}.restoring`
+    yield* fs.makeDirectory(path.dirname(target), { recursive: true })
+    yield* Effect.addFinalizer(() => Effect.ignore(fs.remove(temporary, { force: true })))
+    const handle = yield* fs.open(temporary, { flag: "wx", mode: 0o600 })
+    if (here !== undefined) yield* copyStart(here, handle, bytes)
+    return { path: temporary, handle }
+  })
+
+  /** Compares the lines with this machine's file, and writes them from the first difference on. */
+  const receive = Effect.fnUntraced(function*(arriving: Arriving, chunk: SessionLines) {
+    const { bytes, here, lines } = arriving
+    if (chunk.line !== lines) {
+      return yield* failing(chunk, "place")(new Error(`line ${lines} is missing in the store`))
     }
-    yield* writing.handle.writeAll(new TextEncoder().encode(chunk.lines.map((line) => `${line}\n`).join("")))
-    writing.lines += chunk.lines.length
+    const arrived = Buffer.from(chunk.lines.map((line) => `${line}\n`).join(""))
+    arriving.lines += chunk.lines.length
+    arriving.bytes += arrived.length
+    let { temporary } = arriving
+    if (temporary === undefined && here !== undefined) {
+      const local = yield* bytesAt(here, bytes, arrived.length)
+      if (local.equals(arrived)) return
+      arriving.local = local.equals(arrived.subarray(0, local.length)) ? "older" : "other"
+    }
+    temporary ??= yield* differ(arriving, bytes)
+    arriving.temporary = temporary
+    yield* temporary.handle.writeAll(arrived)
   })
 
   /** Keeps what only this machine has, under a name that codex does not read. */
@@ -71,45 +101,34 @@ export const makeRestore = (env: Env) => {
     yield* Effect.logWarning(`Another machine has continued thread ${threadId}. What only this one had is in ${kept}`)
   })
 
-  /** What this machine has of the file, compared with what was written beside it. */
-  const localOf = Effect.fnUntraced(function*({ handle, target }: Writing) {
-    if (!(yield* fs.exists(target))) return "missing"
-    const local = yield* fs.open(target)
-    const [here, stored] = yield* Effect.all([local.stat, handle.stat])
-    const same = yield* commonBytes(local, handle)
-    if (same < Number(here.size)) return same === Number(stored.size) ? "newer" : "other"
-    return here.size === stored.size ? "same" : "older"
-  }, Effect.scoped)
-
   /** Puts the file into its place, unless this machine has all of it. */
-  const place = Effect.fnUntraced(function*(writing: Writing) {
-    const { file, target, temporary, threadId } = writing
-    const local: Local = yield* localOf(writing)
+  const place = Effect.fnUntraced(function*({ bytes, file, here, local, target, temporary, threadId }: Arriving) {
     if (local === "other") yield* keep(threadId, target)
-    if (local !== "same" && local !== "newer") yield* fs.rename(temporary, target)
-    return { threadId, file, local } satisfies Placed
+    if (temporary !== undefined) yield* fs.rename(temporary.path, target)
+    const isNewer = local === "same" && here !== undefined && Number((yield* here.stat).size) > bytes
+    return { threadId, file, local: isNewer ? "newer" : local } satisfies Placed
   })
 
   /** Writes all files of the store, one after the other. */
   const placeAll = Effect.fnUntraced(function*(threadId: string) {
     const placed: Array<Placed> = []
-    let current: { readonly writing: Writing; readonly scope: Scope.Closeable } | undefined
+    let current: { readonly arriving: Arriving; readonly scope: Scope.Closeable } | undefined
     const settle = Effect.gen(function*() {
       if (current === undefined) return
-      const { scope, writing } = current
+      const { arriving, scope } = current
       current = undefined
-      placed.push(yield* place(writing))
+      placed.push(yield* place(arriving))
       yield* Scope.close(scope, Exit.void)
     })
     const whole = yield* Effect.scope
     const next = (chunk: SessionLines) =>
       Effect.gen(function*() {
-        if (current?.writing.file !== chunk.file) {
+        if (current?.arriving.file !== chunk.file) {
           yield* settle
           const scope = yield* Scope.fork(whole)
-          current = { scope, writing: yield* Scope.provide(open(chunk), scope) }
+          current = { scope, arriving: yield* Scope.provide(open(chunk), scope) }
         }
-        yield* write(current.writing, chunk)
+        yield* Scope.provide(receive(current.arriving, chunk), current.scope)
       }).pipe(Effect.catchTag("PlatformError", (cause) => Effect.fail(failing(chunk, "write")(cause))))
     yield* Stream.runForEach(store.load(threadId), next)
     yield* Effect.catchTag(
@@ -144,9 +163,9 @@ export const makeRestore = (env: Env) => {
 
   /**
    * Makes codex go on with the newest file. A revert begins another file, and a codex that has known the thread before
-   * would go on with the one that it knows: "A home that knows a thread goes on with the file it knows". It looks for
-   * the files again once it has forgotten the thread, and it must not find them while it forgets, since it removes
-   * them.
+   * would go on with the one that it knows: see docs/codex-behaviour.md, "A home that knows a thread goes on with the
+   * file it knows". It looks for the files again once it has forgotten the thread, and it must not find them while it
+   * forgets, since it removes them.
    */
   const renew = Effect.fnUntraced(function*(threadId: string, files: ReadonlyArray<string>) {
     const subagents = yield* descendantsOf(rpc, threadId)

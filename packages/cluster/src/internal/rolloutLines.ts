@@ -10,11 +10,16 @@ const pieceBytes = 1024 * 1024
 
 const noBytes = new Uint8Array()
 
-const readAt = (file: FileSystem.File, offset: number): Effect.Effect<Uint8Array, PlatformError> =>
-  Effect.map(
-    file.readAlloc(pieceBytes, { position: BigInt(offset) }),
-    Option.getOrElse(() => noBytes)
-  )
+const readAt = (
+  file: FileSystem.File,
+  offset: number,
+  end = Number.MAX_SAFE_INTEGER
+): Effect.Effect<Uint8Array, PlatformError> => {
+  const bytes = Math.min(pieceBytes, end - offset)
+  return bytes <= 0
+    ? Effect.succeed(noBytes)
+    : Effect.map(file.readAlloc(bytes, { position: BigInt(offset) }), Option.getOrElse(() => noBytes))
+}
 
 /** Whole lines without their ends, and how many bytes of the file they are. */
 export interface Lines {
@@ -28,14 +33,14 @@ const decode = (pieces: ReadonlyArray<Uint8Array>): string => {
 }
 
 /**
- * The whole lines from an offset on, of at most a MiB unless a single line is longer. Undefined when there is none:
- * what codex is writing, or a kill has cut, is no line yet.
+ * The whole lines from an offset on, of at most a MiB unless a single line is longer, within the first `size` bytes.
+ * Undefined when there is none: what codex is writing, or a kill has cut, is no line yet.
  */
-export const linesAt = Effect.fnUntraced(function*(file: FileSystem.File, offset: number) {
+export const linesAt = Effect.fnUntraced(function*(file: FileSystem.File, offset: number, size: number) {
   const pieces: Array<Uint8Array> = []
   let bytes = 0
   while (true) {
-    const piece = yield* readAt(file, offset + bytes)
+    const piece = yield* readAt(file, offset + bytes, size)
     if (piece.length === 0) return undefined
     const end = piece.lastIndexOf(newline)
     pieces.push(end < 0 ? piece : piece.subarray(0, end))
@@ -72,16 +77,25 @@ export const placeOf = Effect.fnUntraced(function*(file: FileSystem.File, count:
   return place
 })
 
-/** How many bytes at the beginning of two files are the same. */
-export const commonBytes = Effect.fnUntraced(function*(one: FileSystem.File, other: FileSystem.File) {
-  let same = 0
-  while (true) {
-    const [a, b] = yield* Effect.all([readAt(one, same), readAt(other, same)])
-    const length = Math.min(a.length, b.length)
-    if (length === 0) return same
-    if (Buffer.compare(a.subarray(0, length), b.subarray(0, length)) !== 0) {
-      for (let i = 0; i < length; i++) if (a[i] !== b[i]) return same + i
-    }
-    same += length
+/** The bytes from an offset on, fewer where the file ends. */
+export const bytesAt = Effect.fnUntraced(function*(file: FileSystem.File, offset: number, length: number) {
+  const pieces: Array<Uint8Array> = []
+  let bytes = 0
+  while (bytes < length) {
+    const piece = yield* readAt(file, offset + bytes, offset + length)
+    if (piece.length === 0) break
+    pieces.push(piece)
+    bytes += piece.length
+  }
+  return Buffer.concat(pieces)
+})
+
+/** Writes the first bytes of a file behind another one. */
+export const copyStart = Effect.fnUntraced(function*(from: FileSystem.File, to: FileSystem.File, length: number) {
+  for (let copied = 0; copied < length;) {
+    const piece = yield* readAt(from, copied, length)
+    if (piece.length === 0) return
+    yield* to.writeAll(piece)
+    copied += piece.length
   }
 })
