@@ -15,6 +15,9 @@ const file = `${folder}/rollout-2026-11-29T15-04-08-${threadId}.jsonl`
 const reverted =
   `sessions/2026/12/02/rollout-2026-12-02T01-00-00-${threadId}_01a233f8-8e00-7dc0-bf7d-2b5b07716d16.jsonl`
 
+const forkId = "01a227d5-c152-7583-a965-349795dbeb92"
+const fork = `${folder}/rollout-2026-11-29T15-04-09-${forkId}.jsonl`
+
 const temporaryHome = Effect.acquireRelease(
   Effect.sync(() => Fs.mkdtempSync(Path.join(Os.tmpdir(), "codex-session-"))),
   (home) => Effect.sync(() => Fs.rmSync(home, { recursive: true }))
@@ -27,6 +30,10 @@ const machine = Effect.fn(function*(options?: CodexSession.Options) {
   const home = yield* temporaryHome
   const notifications = yield* Queue.unbounded<Notification>()
   const at = (name: string) => Path.join(home, name)
+  const currentOf = (id: string) => {
+    if (id === forkId) return fork
+    return Fs.existsSync(at(reverted)) ? reverted : file
+  }
   const Rpc = Layer.mock(AppServerRpc.AppServerRpc, {
     serverInfo: {
       codexHome: home,
@@ -37,12 +44,11 @@ const machine = Effect.fn(function*(options?: CodexSession.Options) {
     } satisfies ServerInfo.ServerInfo,
     restarts: 0,
     notifications: Stream.fromQueue(notifications),
-    // oxlint-disable-next-line typescript/no-explicit-any
-    request: ((method: string) =>
+    request: ((method: string, params: { readonly threadId?: string }) =>
       Effect.succeed<unknown>(
         method === "thread/list"
           ? { data: [], nextCursor: null }
-          : { thread: { id: threadId, path: at(Fs.existsSync(at(reverted)) ? reverted : file), parentThreadId: null } }
+          : { thread: { path: at(currentOf(params.threadId ?? "")), parentThreadId: null } }
       )) as AppServerRpc.AppServerRpc["Service"]["request"]
   })
   const context = yield* Layer.build(
@@ -121,9 +127,11 @@ describe("a file", () => {
     "with lines of many megabytes comes back byte for byte",
     Effect.gen(function*() {
       const [a, b] = [yield* machine(), yield* machine()]
+      const lag = yield* Metric.value(Metrics.flushLag)
       const lines = ["x", "ä".repeat(1_600_000), "", "y".repeat(1024 * 1024), "z".repeat(1024 * 1024 - 1)]
       a.append(file, lines.map((line) => `${line}\n`).join("") + "half a li")
       yield* Effect.scoped(a.session.follow({ id: threadId }))
+      assert.strictEqual((yield* Metric.value(Metrics.flushLag)).count, lag.count + 1)
       assert.isTrue(yield* b.session.restore(threadId))
       const whole = Buffer.from(lines.map((line) => `${line}\n`).join(""))
       assert.isTrue(Fs.readFileSync(b.at(file)).equals(whole))
@@ -192,6 +200,46 @@ describe("a file", () => {
       append(file, "3\n")
       yield* followed.flush
       assert.deepStrictEqual(yield* stored(), ["1", "2", "3"])
+    })
+  )
+})
+
+describe("a fork", () => {
+  onStore(
+    "is stored with its source, though nobody follows that, and restored with it",
+    Effect.gen(function*() {
+      const [a, b] = [yield* machine(), yield* machine()]
+      const first = JSON.stringify({ type: "session_meta", payload: { id: forkId, forked_from_id: threadId } })
+      a.append(file, "1\n2\n")
+      a.append(fork, `${first}\n`)
+      yield* Effect.scoped(a.session.follow({ id: forkId }))
+      yield* b.session.restore(forkId)
+      assert.strictEqual(Fs.readFileSync(b.at(file), "utf8"), "1\n2\n")
+      assert.strictEqual(Fs.readFileSync(b.at(fork), "utf8"), `${first}\n`)
+    })
+  )
+})
+
+describe("the end of a turn", () => {
+  onStore(
+    "stores its lines at once, however long flushInterval is",
+    Effect.gen(function*() {
+      const store = yield* SessionStore.SessionStore
+      const appended = yield* Queue.unbounded<string>()
+      yield* Effect.gen(function*() {
+        const { append, session, tell } = yield* machine({ flushInterval: "1 hour" })
+        yield* session.follow({ id: threadId })
+        append(file, "1\n")
+        tell("turn/started")
+        assert.strictEqual(yield* Queue.take(appended), "1")
+        append(file, "2\n")
+        tell("turn/completed")
+        assert.strictEqual(yield* Queue.take(appended), "2")
+      }).pipe(
+        withAppend((lines) =>
+          Effect.tap(store.append(lines), () => Effect.sync(() => Queue.offerAllUnsafe(appended, lines.lines)))
+        )
+      )
     })
   )
 })
@@ -289,9 +337,11 @@ describe("another machine that has continued the thread", () => {
           const followed = yield* session.follow({ id: threadId })
           yield* goOn(store)
           const before = yield* Stream.runCollect(store.load(threadId))
+          const lost = yield* Metric.value(Metrics.fencedThreads)
           append(how === "with a revert" ? reverted : file, "mine\n")
           assert.strictEqual((yield* Effect.flip(followed.flush))._tag, "SessionFenced")
           assert.strictEqual((yield* followed.fenced).threadId, threadId)
+          assert.strictEqual((yield* Metric.value(Metrics.fencedThreads)).count, lost.count + 1)
           append(file, "more\n")
           assert.strictEqual((yield* Effect.flip(followed.flush))._tag, "SessionFenced")
           return before
@@ -310,7 +360,7 @@ describe("another machine that has continued the thread", () => {
     Effect.gen(function*() {
       const store = yield* SessionStore.SessionStore
       const [a, b] = [yield* machine(), yield* machine()]
-      yield* store.append({ threadId, file, line: 0, lines: ["1", "2"] })
+      yield* store.append({ threadId, file, line: 0, lines: ["1", "1"] })
       a.append(file, "1\n")
       const error = yield* Effect.flip(Effect.scoped(a.session.follow({ id: threadId })))
       assert.deepInclude(error, { _tag: "SessionFenced", line: 1 })
@@ -393,7 +443,10 @@ describe("restore", () => {
       const other = yield* Effect.provideService(machine(), SessionStore.SessionStore, Broken)
       assert.strictEqual((yield* Effect.flip(other.session.restore(threadId)))._tag, "SessionStoreUnavailable")
       assert.deepStrictEqual(Fs.readdirSync(other.at(folder)), [])
+      const unknown = Metric.withAttributes(Metrics.restores, { outcome: "unknown" })
+      const before = yield* Metric.value(unknown)
       assert.isFalse(yield* session.restore("01a227d5-0000-7660-b852-ee6e08cee3e8"))
+      assert.strictEqual((yield* Metric.value(unknown)).count, before.count + 1)
     })
   )
 })
