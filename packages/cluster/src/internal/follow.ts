@@ -48,11 +48,11 @@ export class Follower {
 export const makeFollow = (env: Env, options: Options) => {
   const carrier = makeCarrier(env)
 
-  const fence = Effect.fnUntraced(function*(follower: Follower, error: SessionFenced) {
-    if (yield* Deferred.succeed(follower.fenced, error)) {
-      yield* Metric.update(Metrics.fencedThreads, 1)
-      yield* Effect.logWarning(error.message)
-    }
+  const fence = Effect.fnUntraced(function*({ fenced }: Follower, error: SessionFenced) {
+    if (Deferred.isDoneUnsafe(fenced)) return
+    yield* Metric.update(Metrics.fencedThreads, 1)
+    yield* Effect.logWarning(error.message)
+    yield* Deferred.succeed(fenced, error)
   })
 
   const failed = Effect.fnUntraced(function*(follower: Follower, error: CarryError) {
@@ -97,10 +97,15 @@ export const makeFollow = (env: Env, options: Options) => {
       follower.lock.withPermit
     )
 
-  /** Looks for new files, too. */
-  const fullPass = (follower: Follower) =>
+  /**
+   * Looks for new files, too: in the folders that it knows, or wherever codex writes, which codex takes time to tell.
+   */
+  const fullPass = (follower: Follower, asks: boolean) =>
     Effect.suspend(() => {
-      for (const carried of follower.threads.values()) carried.move()
+      for (const carried of follower.threads.values()) {
+        if (asks) carried.move()
+        else carried.isIncomplete = true
+      }
       return pass(follower)
     })
 
@@ -134,7 +139,7 @@ export const makeFollow = (env: Env, options: Options) => {
   const settle = Effect.fnUntraced(function*(follower: Follower) {
     const rest = Effect.gen(function*() {
       while (true) {
-        const done = yield* Effect.result(fullPass(follower))
+        const done = yield* Effect.result(fullPass(follower, true))
         if (done._tag === "Success" || done.failure._tag === "SessionFenced") return
         yield* Effect.sleep(retryDelay(follower))
       }
@@ -155,7 +160,7 @@ export const makeFollow = (env: Env, options: Options) => {
     yield* Effect.addFinalizer(() => settle(follower))
     yield* Effect.forkScoped(loop(follower))
     return {
-      flush: Effect.asVoid(fullPass(follower)),
+      flush: Effect.asVoid(fullPass(follower, false)),
       fenced: Deferred.await(follower.fenced)
     } satisfies Followed
   })

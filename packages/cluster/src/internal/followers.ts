@@ -46,10 +46,7 @@ export class Followers {
     const followers = this.#byThread.get(threadId)
     if (followers === undefined) return _tag === "turn/started" && this.#byThread.size > 0 ? threadId : undefined
     for (const follower of followers) {
-      const carried = follower.threads.get(threadId)
-      if (carried !== undefined && (_tag === "thread/reverted" || _tag === "turn/completed")) {
-        carried.isIncomplete = true
-      }
+      if (_tag === "thread/reverted") follower.threads.get(threadId)?.move()
       follower.told.openUnsafe()
       if (_tag === "turn/completed") follower.ended.openUnsafe()
     }
