@@ -12,6 +12,13 @@
 export * as CodexSession from "./CodexSession.ts"
 
 /**
+ * Questions of workflows that wait for a person.
+ *
+ * @since 0.1.0
+ */
+export * as Decisions from "./Decisions.ts"
+
+/**
  * The metrics of the cluster.
  *
  * @since 0.1.0
