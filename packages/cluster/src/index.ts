@@ -12,6 +12,13 @@
 export * as CodexSession from "./CodexSession.ts"
 
 /**
+ * Durable pipelines: workflows whose steps are turns of codex.
+ *
+ * @since 0.1.0
+ */
+export * as CodexWorkflow from "./CodexWorkflow.ts"
+
+/**
  * Questions of workflows that wait for a person.
  *
  * @since 0.1.0
