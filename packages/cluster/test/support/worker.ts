@@ -1,0 +1,69 @@
+/** A worker of the crash tests. It kills itself where the file `crash` in its folder says, once. */
+import { Codex, type Thread } from "@effect-codex/client"
+import { CodexSession } from "@effect-codex/cluster"
+import { CodexNode } from "@effect-codex/node"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import { Effect, Layer, Schedule } from "effect"
+import * as Fs from "node:fs"
+import { type StatementResultingChanges, StatementSync } from "node:sqlite"
+import { type Crash, engine, JobLive } from "./job.ts"
+
+const [filename = "", crashFile = ""] = process.argv.slice(2)
+
+const isHere = (crash: Crash): boolean => {
+  if (!Fs.existsSync(crashFile) || Fs.readFileSync(crashFile, "utf8") !== crash) return false
+  Fs.rmSync(crashFile)
+  return true
+}
+
+const die = () => process.kill(process.pid, "SIGKILL")
+
+const crashHere = (crash: Crash) =>
+  Effect.suspend(() => {
+    if (!isHere(crash)) return Effect.void
+    die()
+    return Effect.never
+  })
+
+let isArmed = false
+const { run } = StatementSync.prototype
+StatementSync.prototype.run = function(...parameters: ReadonlyArray<unknown>): StatementResultingChanges {
+  const changes: StatementResultingChanges = Reflect.apply(run, this, parameters)
+  // In a transaction that is not committed yet.
+  if (isArmed && /INSERT INTO .*cluster_replies/.test(this.sourceSQL)) die()
+  return changes
+}
+
+const fragile = (thread: Thread.Thread): Thread.Thread => {
+  const run = (...call: Parameters<Thread.Thread["run"]>) =>
+    Effect.andThen(crashHere("before the first frame of the turn"), thread.run(...call)).pipe(
+      Effect.tap(() => crashHere("before the result is stored")),
+      Effect.tap(() =>
+        Effect.sync(() => {
+          isArmed ||= isHere("in the write of the result")
+        })
+      )
+    )
+  return {
+    ...thread,
+    setName: (name) => Effect.tap(thread.setName(name), () => crashHere("before the id of the thread is stored")),
+    run: run as Thread.Thread["run"]
+  }
+}
+
+const FragileCodex = Layer.effect(
+  Codex.Codex,
+  Effect.map(Codex.Codex, (codex) =>
+    Codex.Codex.of({
+      ...codex,
+      startThread: (options) =>
+        Effect.andThen(crashHere("before the start"), Effect.map(codex.startThread(options), fragile)),
+      resumeThread: (id, options) => Effect.map(codex.resumeThread(id, options), fragile)
+    }))
+).pipe(Layer.provide(CodexNode.layer({ cwd: process.cwd(), restart: Schedule.spaced("100 millis") })))
+
+JobLive.pipe(
+  Layer.provide([engine(filename, true), FragileCodex, CodexSession.layerLocal]),
+  Layer.launch,
+  NodeRuntime.runMain
+)
