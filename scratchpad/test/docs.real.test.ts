@@ -88,6 +88,7 @@ const examples = [
   "workspace",
   "observability",
   "checkpoints",
+  "cluster",
   "AGENTS"
 ].flatMap(examplesOf)
 

@@ -29,7 +29,7 @@ export interface Expectation {
   readonly files?: ReadonlyArray<string>
 }
 
-const { exec, functionCall, httpFailure, spawnAgent, text } = ScriptedModel
+const { exec, failed, functionCall, httpFailure, spawnAgent, text } = ScriptedModel
 const endless = Effect.runSync(Effect.map(ScriptedModel.gate, (gate) => text(["1\n", gate])))
 // It may well be allowed, and is to leave nothing behind.
 const escalated = exec("true", {
@@ -46,6 +46,22 @@ const called = `Effect.map(example.program, ({ items }) =>
 
 const onThread = (name: string) =>
   `Effect.flatMap(Effect.flatMap(Codex.Codex, (codex) => codex.startThread()), example.${name})`
+
+/** Runs an example as the steps of a workflow, and something else beside it. */
+const inWorkflow = (steps: string, beside = "Effect.void") =>
+  `Effect.gen(function*() {
+  const { Workflow, WorkflowEngine } = yield* Effect.promise(() => import("effect/workflow"))
+  const { CodexSession, CodexWorkflow, Decisions } = yield* Effect.promise(() => import("@effect-codex/cluster"))
+  const Example = Workflow.make("Example", { error: CodexWorkflow.CodexFailed, idempotencyKey: () => "1", payload: {} })
+  let answer
+  const ExampleLive = Example.toLayer(() => Effect.map(${steps}, (steps) => { answer = steps }))
+  yield* Effect.all([Example.execute({}), ${beside}], { concurrency: 2 }).pipe(
+    Effect.provide(Layer.provideMerge(ExampleLive, Layer.mergeAll(
+      WorkflowEngine.layerMemory, CodexSession.layerLocal, Decisions.layerMemory
+    )))
+  )
+  return answer
+})`
 
 // The server tells the account only where the model's provider wants a login.
 export const openAI: CodexHome.Options = { config: { model_providers: { scripted: { requires_openai_auth: true } } } }
@@ -123,6 +139,39 @@ export const expectations: Record<string, Expectation> = {
       Layer.provide(NodeServices.layer)
     ))`,
     prints: "0"
+  },
+  "cluster: Workflows (1)": {
+    answers: ["A library.", `{"findings":[{"file":"a.ts","problem":"no tests"}]}`],
+    effect: "example.program",
+    prints: "a.ts: no tests",
+    files: ["pipeline.sqlite"]
+  },
+  "cluster: Workflows (2)": {
+    answers: [failed("server_is_overloaded", "busy"), "Fixed."],
+    effect: inWorkflow(
+      `Effect.map(Effect.flatMap(CodexWorkflow.thread("one"), example.fix), ({ answer }) => answer.value)`
+    ),
+    prints: "Fixed."
+  },
+  "cluster: Workflows (3)": {
+    answers: [exec("git tag v1"), exec("git tag v1"), "Tagged."],
+    effect: inWorkflow(
+      `example.release("1")`,
+      `Decisions.pending.pipe(
+        Effect.delay("20 millis"),
+        Effect.repeat({ until: (pending) => pending.length > 0 }),
+        Effect.flatMap(([{ id, summary }]) => Effect.as(Decisions.decide(id, { allow: true }), summary)),
+        Effect.repeat({ until: (summary) => summary === "publish version 1" })
+      )`
+    ),
+    prints: "published"
+  },
+  "cluster: Workflows (4)": {
+    answers: [],
+    effect: `Effect.flatMap(example.list, (list) =>
+      Effect.map(Effect.flip(example.decide("nothing", true)), ({ _tag }) => list + _tag))`,
+    prints: "DecisionNotFound",
+    files: ["pipeline.sqlite"]
   },
   "getting-started: 3. Run your first turn (1)": { answers: ["Hello!"], prints: "Hello!" },
   "getting-started: 4. Choose what the agent may touch (1)": {
