@@ -6,8 +6,11 @@
  *
  * @since 0.1.0
  */
+import type * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import type { StandardJSONSchemaV1, StandardSchemaV1 } from "effect/StandardSchema"
+import type { InvalidArgument } from "./CodexError.ts"
+import * as Internal from "./internal/schemas/output.ts"
 
 /**
  * The schema of a turn's final answer: an Effect Schema without services, a Standard Schema that also offers its JSON
@@ -121,3 +124,45 @@ export interface JsonSchemaOutput<A> {
 export type Decoded<A> =
   | { readonly ok: true; readonly value: A }
   | { readonly ok: false; readonly issue: string }
+
+/**
+ * An output that is ready to send: the JSON Schema for `TurnOptions.outputSchema`, in strict form, and the decoder of
+ * the answer's text. `decode` fails with a description of what is wrong with the answer.
+ *
+ * @see {@link prepare}
+ * @category models
+ * @since 0.1.0
+ */
+export interface Prepared<out A> {
+  readonly jsonSchema: Schema.JsonObject
+  readonly decode: (text: string) => Effect.Effect<A, string>
+}
+
+/**
+ * Prepares an output. Fails with `InvalidArgument` for what strict mode cannot express.
+ *
+ * **When to use**
+ *
+ * When `thread.run(input, { output })` cannot be called: another process runs the turn, or `Thread.findTurn` has found
+ * one that ran before.
+ *
+ * **Example** (The typed answer of a turn that ran before a crash)
+ *
+ * ```ts
+ * import { Output, type Thread } from "@effect-codex/client"
+ * import { Effect, Option, Schema } from "effect"
+ *
+ * const Verdict = Schema.Struct({ isSafe: Schema.Boolean })
+ *
+ * export const verdict = Effect.fn("verdict")(function*(thread: Thread.Thread, messageId: string) {
+ *   const { decode } = yield* Output.prepare(Verdict)
+ *   const answer = Option.flatMap(yield* thread.findTurn(messageId), (turn) => turn.finalResponse)
+ *   return yield* Effect.transposeOption(Option.map(answer, decode))
+ * })
+ * ```
+ *
+ * @see {@link Output}
+ * @category constructors
+ * @since 0.1.0
+ */
+export const prepare: <A>(output: Output<A>) => Effect.Effect<Prepared<A>, InvalidArgument> = Internal.prepare

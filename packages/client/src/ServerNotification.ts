@@ -91,7 +91,9 @@ export type TurnEvent = { readonly [M in TurnMethod]: Known<M> }[TurnMethod] | U
 /**
  * A notification whose params are not decoded yet. Its tag is the wire's method name, known or not.
  *
- * @internal
+ * @see {@link decode}
+ * @category models
+ * @since 0.1.0
  */
 export interface Raw {
   readonly _tag: string
@@ -99,9 +101,31 @@ export interface Raw {
 }
 
 /**
- * The client's decoder of notifications, for notifications that were recorded before.
+ * The client's decoder of notifications.
  *
- * @internal
+ * **When to use**
+ *
+ * For notifications that were recorded, or that another process received.
+ *
+ * **Details**
+ *
+ * The decoder never throws: params that do not fit the protocol become an {@link Undecodable}, and a method that this
+ * version does not know becomes an {@link Unknown}.
+ *
+ * **Example** (A notification from a log)
+ *
+ * ```ts
+ * import { ServerNotification } from "@effect-codex/client"
+ * import { Effect } from "effect"
+ *
+ * export const read = Effect.fn("read")(function*(method: string, params: unknown) {
+ *   const decode = yield* ServerNotification.decode
+ *   return decode({ _tag: method, params })
+ * })
+ * ```
+ *
+ * @category decoding
+ * @since 0.1.0
  */
 export const decode: Effect.Effect<(raw: Raw) => ServerNotification> = Effect.map(
   implementation,
