@@ -50,3 +50,15 @@ export const storeOutages: Metric.Counter<number> = Metric.counter("effect_codex
   description: "Times that storing a thread began to fail, once for each thread",
   incremental: true
 })
+
+/**
+ * The number of turns that a runner has taken on after another attempt had begun them, by `how`: `found` completed in
+ * the history, `continued` after the interruption, or `ran` again because the history has nothing of them.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
+export const takeovers: Metric.Counter<number> = Metric.counter("effect_codex_cluster_takeovers", {
+  description: "Turns that were taken on after another attempt had begun them, by how",
+  incremental: true
+})

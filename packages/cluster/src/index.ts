@@ -5,11 +5,25 @@
  */
 
 /**
+ * The layers of a cluster.
+ *
+ * @since 0.1.0
+ */
+export * as CodexCluster from "./CodexCluster.ts"
+
+/**
  * Carries the histories of this machine's threads to the store, and back.
  *
  * @since 0.1.0
  */
 export * as CodexSession from "./CodexSession.ts"
+
+/**
+ * Threads as entities of a cluster.
+ *
+ * @since 0.1.0
+ */
+export * as CodexThread from "./CodexThread.ts"
 
 /**
  * Durable pipelines: workflows whose steps are turns of codex.
