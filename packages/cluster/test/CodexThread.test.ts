@@ -5,6 +5,8 @@ import { CodexTest, FakeAppServer, ScriptedModel as Model } from "@effect-codex/
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Layer, Metric, Option, Schema, Scope, Stream, Tracer } from "effect"
 import { TestRunner } from "effect/cluster"
+import type * as Hub from "../src/internal/thread/hub.ts"
+import * as Reader from "../src/internal/thread/reader.ts"
 
 /** A machine with a cluster of its own. The machines of a test share the store and the home of codex. */
 const machine = Effect.fn(function*(
@@ -238,6 +240,9 @@ describe("a turn whose machine stops", () => {
       yield* (yield* Model.ScriptedModel).enqueue("Done.")
       const outcome = yield* thread.run("t1", "begin")
       assert.deepInclude(outcome, { how: "continued", finalResponse: Option.some("Done.") })
+      // codex must not keep the thread as it was, for when it comes back to this machine.
+      const { receivedOf } = yield* FakeAppServer.FakeAppServer
+      assert.lengthOf(yield* receivedOf("thread/unsubscribe"), 1)
       const counted = yield* Metric.value(Metric.withAttributes(Metrics.takeovers, { how: "continued" }))
       assert.isAtLeast(counted.count, 1)
       const [first, second] = yield* promptsOf
@@ -310,3 +315,33 @@ describe("a turn whose history", () => {
     })
   )
 })
+
+it.live("a reader goes on after a stop and a kill of its runner, and leaves out what it has had", () =>
+  Effect.gen(function*() {
+    const sent = (epoch: string, seq: number): Hub.Sent => ({
+      epoch,
+      seq,
+      runner: `runner of ${epoch}`,
+      event: { _tag: `${epoch}${seq}`, params: {} }
+    })
+    const asked: Array<Hub.Position | undefined> = []
+    // The cluster sends the first request again after a kill; after a stop it ends in an interrupt.
+    const subscriptions = [
+      Stream.concat(
+        Stream.make(sent("a", 1), sent("a", 2), sent("a", 1), sent("a", 2)),
+        Stream.fromEffect(Effect.interrupt)
+      ),
+      Stream.make(sent("a", 2), sent("a", 3), sent("b", 1))
+    ]
+    const events = yield* Reader.read((after) => {
+      asked.push(after)
+      return subscriptions[asked.length - 1] ?? Stream.never
+    }, () => Option.none()).pipe(Stream.take(6), Stream.runCollect)
+    assert.deepStrictEqual(
+      events.map((event) =>
+        event._tag === "Moved" ? event.runner : event._tag === "Unknown" ? event.method : event._tag
+      ),
+      ["runner of a", "a1", "a2", "a3", "runner of b", "b1"]
+    )
+    assert.deepStrictEqual(asked, [undefined, { epoch: "a", seq: 2 }])
+  }))
