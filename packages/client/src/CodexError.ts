@@ -1416,6 +1416,61 @@ export type FileCallError = CallError | FileError
 export type CommandCallError = CallError | CommandError
 
 // =============================================================================
+// Configuration
+// =============================================================================
+
+const configurationAdvice = {
+  conflict: "Read the configuration again, and repeat the change with its version.",
+  invalid: "Correct the key or the value. Nothing was written.",
+  notFound: "Check the name. Nothing was written.",
+  readOnly: "Only the user's `config.toml` in the `CODEX_HOME` of the server can be written.",
+  other: "Nothing was written."
+} as const
+
+/**
+ * The server refused a change of its configuration. It wrote nothing.
+ *
+ * | `reason` | |
+ * | --- | --- |
+ * | `conflict` | the file has another version than `expectedVersion` |
+ * | `invalid` | codex could not use the file with the new value, or an administrator forbids the value |
+ * | `notFound` | the provider, or what else is named, does not exist |
+ * | `readOnly` | the file, or the key, cannot be written |
+ * | `other` | a code of a newer codex; see `code` |
+ *
+ * @see {@link RpcError} for a `config.toml` that codex cannot read
+ * @category configuration
+ * @since 0.1.0
+ */
+export class ConfigurationError
+  extends TaggedError<ConfigurationError>("@effect-codex/client/CodexError/ConfigurationError")("ConfigurationError", {
+    reason: Schema.Literals(["conflict", "invalid", "notFound", "readOnly", "other"]),
+    /** The method of the request, such as `config/batchWrite`. */
+    method: Schema.String,
+    /** The server's code, such as `configVersionConflict`. */
+    code: Schema.String,
+    /** The server's text. */
+    detail: Schema.String
+  })
+{
+  override get message(): string {
+    return `The configuration was not changed (${this.reason}): ${
+      sentence(ServerTexts.refusal(this.detail.trimEnd(), this.method))
+    } ${configurationAdvice[this.reason]}`
+  }
+  readonly isRetryable = false
+}
+
+/**
+ * The errors of a change of the configuration.
+ *
+ * @see {@link ConfigurationError}
+ * @category models
+ * @since 0.1.0
+ */
+export type ConfigurationCallError = CallError | ConfigurationError
+
+// =============================================================================
 // All
 // =============================================================================
 
@@ -1458,6 +1513,7 @@ export type CodexError =
   | AskFailed
   | FileError
   | CommandError
+  | ConfigurationError
 
 /**
  * Whether a value is an error of this library.

@@ -96,6 +96,12 @@ const samples = {
   AskFailed: new CodexError.AskFailed({ threadId: "t", detail: "sample failed: context window exceeded" }),
   EventsOverflow: new CodexError.EventsOverflow({ ...of, unreadBytes: 1 }),
   FileError: new CodexError.FileError({ reason: "notFound", method: "fs/readFile", path: "/a", detail: "No." }),
+  ConfigurationError: new CodexError.ConfigurationError({
+    reason: "conflict",
+    method: "config/batchWrite",
+    code: "configVersionConflict",
+    detail: "No."
+  }),
   CommandError: new CodexError.CommandError({ reason: "ended", program: "cat", detail: "It has ended." }),
   Refusal: new ServerRequests.Refusal({ message: "No." }),
   ContentInvalid: new Elicitation.ContentInvalid({ serverName: "s", issues: [{ field: "f", expected: "a number" }] }),

@@ -27,6 +27,9 @@ export const implementation = loaded(() => import("./implementation.ts"))
 /** The workspace, which most programs do not need. */
 export const workspace = loaded(() => import("./workspace/workspace.ts"))
 
+/** The configuration, which most programs do not need. */
+export const configuration = loaded(() => import("./configuration/configuration.ts"))
+
 /** The WebSocket, which most programs do not need. */
 export const webSocket = loaded(() => import("./wire/webSocket.ts"))
 

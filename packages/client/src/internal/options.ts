@@ -53,6 +53,10 @@ export const overrides: Kind = {
   expected: "an object, or a list of strings and objects",
   fits: (u) => isRecord(u) || isListOf((entry) => Predicate.isString(entry) || isRecord(entry))(u)
 }
+export const flags: Kind = {
+  expected: "an object of true and false",
+  fits: (u) => isRecord(u) && values(u).every(Predicate.isBoolean)
+}
 export const functions: Kind = {
   expected: "an object of functions",
   fits: (u) => isRecord(u) && values(u).every((value) => value === undefined || Predicate.isFunction(value))

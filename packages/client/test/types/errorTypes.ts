@@ -8,6 +8,7 @@ import type {
   Checkpoints,
   Codex,
   CodexError,
+  Configuration,
   Elicitation,
   Questions,
   Queue,
@@ -166,6 +167,23 @@ holds<
 type Waiting = { readonly wait: CodexError.LoginFailed | CodexError.ConnectionError; readonly cancel: OwnCall }
 holds<Equal<Errors<Auth.ChatgptLogin>, Waiting>>()
 holds<Equal<Errors<Auth.DeviceCodeLogin>, Waiting>>()
+
+type ConfigurationCall = CodexError.ConfigurationCallError
+holds<
+  Equal<Errors<Configuration.Configuration["Service"]>, {
+    readonly read: Call
+    readonly write: ConfigurationCall
+    readonly writeAll: ConfigurationCall
+    readonly requirements: Call
+    readonly features: Call
+    readonly setFeatures: Call
+    readonly providers: Call
+    readonly providerCapabilities: Call
+    readonly setDefaultProvider: ConfigurationCall
+    readonly writeProvider: ConfigurationCall
+    readonly permissionProfiles: Call
+  }>
+>()
 
 type FileCall = CodexError.FileCallError
 type CommandCall = CodexError.CommandCallError

@@ -15,8 +15,17 @@ const running = ["ThreadNotFound", "NoActiveTurn", "TurnMismatch"] as const
 
 export const answers = {
   "initialize": [],
+  "config/batchWrite": [],
   "config/read": [],
+  "configRequirements/read": [],
+  "experimentalFeature/enablement/set": [],
+  "experimentalFeature/list": [],
   "model/list": [],
+  "modelProvider/capabilities/read": [],
+  "modelProvider/config/write": [],
+  "modelProvider/default/set": [],
+  "modelProvider/list": [],
+  "permissionProfile/list": [],
   "account/read": [],
   "account/logout": [],
   "account/login/start": [],
