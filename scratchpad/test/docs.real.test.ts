@@ -86,6 +86,7 @@ const examples = [
   "ai",
   "auth",
   "workspace",
+  "configuration",
   "observability",
   "checkpoints",
   "cluster",

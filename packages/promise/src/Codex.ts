@@ -17,9 +17,11 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Auth, ChatgptTokens } from "./Auth.ts"
 import type { Budget } from "./Budget.ts"
+import type { Configuration } from "./Configuration.ts"
 import type { Handler, Handlers } from "./Handlers.ts"
 import type { Hooks } from "./Hooks.ts"
 import * as auth from "./internal/auth.ts"
+import * as configuration from "./internal/configuration.ts"
 import { Host } from "./internal/host.ts"
 import { layer } from "./internal/layer.ts"
 import { readable } from "./internal/readable.ts"
@@ -228,6 +230,8 @@ export class Codex implements AsyncDisposable {
   readonly #host: Host
   /** Accounts and logins. */
   readonly auth: Auth
+  /** What the server is configured with, and changes of the user's `config.toml`. */
+  readonly configuration: Configuration
   /** Files and commands on the machine of the app-server. */
   readonly workspace: Workspace
   /** All notifications of the server, of all threads, from the start of the reading. */
@@ -242,6 +246,7 @@ export class Codex implements AsyncDisposable {
   constructor(options: CodexOptions = {}) {
     this.#host = new Host(layer(options))
     this.auth = auth.make(this.#host)
+    this.configuration = configuration.make(this.#host)
     this.workspace = workspace.make(this.#host)
     this.notifications = readable(
       this.#host,

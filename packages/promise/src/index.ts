@@ -30,6 +30,12 @@ export type { ListThreadsOptions, ModelsOptions } from "@effect-codex/client/Cod
 export * from "@effect-codex/client/CodexError"
 export { isOverloaded, isRetryable } from "@effect-codex/client/CodexRetry"
 export type { ConfigOverrides } from "@effect-codex/client/ConfigOverrides"
+export type {
+  Edit as ConfigurationEdit,
+  Key as ConfigurationKey,
+  Providers,
+  SetFeatures
+} from "@effect-codex/client/Configuration"
 export type { Decoded, JsonSchemaOutput, Output, StandardOutput } from "@effect-codex/client/Output"
 export type { PerMillion } from "@effect-codex/client/Pricing"
 export type { Request as QuestionsRequest } from "@effect-codex/client/Questions"
@@ -62,6 +68,7 @@ export type { Model, ThreadItem } from "@effect-codex/protocol/Received"
 export * from "./Auth.ts"
 export * from "./Budget.ts"
 export * from "./Codex.ts"
+export * from "./Configuration.ts"
 export * as Elicitation from "./Elicitation.ts"
 export * from "./Handlers.ts"
 export * as Hooks from "./Hooks.ts"

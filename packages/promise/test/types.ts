@@ -11,6 +11,9 @@ import type {
   ChatgptLogin,
   Codex,
   CodexOptions,
+  Configuration,
+  ConfigurationSnapshot,
+  ConfigurationWritten,
   DeviceCodeLogin,
   FileInfo,
   FileSearch,
@@ -53,6 +56,8 @@ type Plain<T> = [T] extends [Option.Option<infer A>] ? Plain<A> | undefined
   : [T] extends [Client.Queue.Queue] ? Queue
   : [T] extends [Client.Codex.Page<infer A>] ? Page<A>
   : [T] extends [Client.Codex.ThreadSearchEvent] ? ThreadSearchEvent
+  : [T] extends [Client.Configuration.Snapshot] ? ConfigurationSnapshot
+  : [T] extends [Client.Configuration.Written] ? ConfigurationWritten
   : [T] extends [Client.Workspace.FileInfo] ? FileInfo
   : [T] extends [Client.Workspace.Process] ? Process
   : [T] extends [Client.Workspace.FileSearch] ? FileSearch
@@ -96,6 +101,7 @@ none<Different<Client.Turn.Turn, Turn>>()
 none<Exclude<Different<Client.Subagent.Subagent, Subagent>, "nickname" | "path" | "prompt" | "role">>()
 none<Different<Client.Queue.Queue, Queue>>()
 none<Different<ClientAuth, Auth>>()
+none<Different<Client.Configuration.Configuration["Service"], Configuration>>()
 none<Different<Client.Workspace.Workspace["Service"], Workspace>>()
 // `write` and `closeStdin` take the place of the sink.
 none<Exclude<Different<Client.Workspace.Process, Process>, "stdin">>()
@@ -108,6 +114,7 @@ none<MissingOptions<Client.Turn.Turn, Turn>>()
 none<MissingOptions<Client.Subagent.Subagent, Subagent>>()
 none<MissingOptions<Client.Queue.Queue, Queue>>()
 none<MissingOptions<ClientAuth, Auth>>()
+none<MissingOptions<Client.Configuration.Configuration["Service"], Configuration>>()
 none<MissingOptions<Client.Workspace.Workspace["Service"], Workspace>>()
 
 type Fields<T> = { readonly [K in keyof T]: Plain<T[K]> }

@@ -9,6 +9,7 @@ import * as Auth from "@effect-codex/client/Auth"
 import * as Codex from "@effect-codex/client/Codex"
 import type { TurnEndError, TurnInterrupted, TurnStartError } from "@effect-codex/client/CodexError"
 import { OutputInvalid } from "@effect-codex/client/CodexError"
+import * as Configuration from "@effect-codex/client/Configuration"
 import type { Input } from "@effect-codex/client/Input"
 import { prepare } from "@effect-codex/client/internal/schemas/output"
 import type * as Output from "@effect-codex/client/Output"
@@ -368,6 +369,51 @@ export const mockWorkspace = (
     exec: no("exec").method,
     run: no("run").method,
     diffToRemote: no("diffToRemote").method,
+    ...members
+  })
+}
+
+/**
+ * Mocks `Configuration` with the given members. Using any other member dies with its name, as in {@link mockCodex}. A
+ * {@link FakeAppServer} has a configuration in memory.
+ *
+ * **Example** (A write that comes too late)
+ *
+ * ```ts
+ * import { CodexError } from "@effect-codex/client"
+ * import { CodexTest } from "@effect-codex/testing"
+ *
+ * export const ConfigurationLive = CodexTest.mockConfiguration({
+ *   write: () =>
+ *     new CodexError.ConfigurationError({
+ *       reason: "conflict",
+ *       method: "config/batchWrite",
+ *       code: "configVersionConflict",
+ *       detail: "Configuration was modified since last read."
+ *     })
+ * })
+ * ```
+ *
+ * @category mocks
+ * @since 0.1.0
+ */
+export const mockConfiguration = (
+  members: Partial<Configuration.Configuration["Service"]>
+): Layer.Layer<Configuration.Configuration> => {
+  const no = (name: keyof Configuration.Configuration["Service"]) =>
+    missing(`Configuration.${name}`, "mockConfiguration")
+  return Layer.succeed(Configuration.Configuration, {
+    read: no("read").method,
+    write: no("write").method,
+    writeAll: no("writeAll").method,
+    requirements: no("requirements").effect,
+    features: no("features").method,
+    setFeatures: no("setFeatures").method,
+    providers: no("providers").effect,
+    providerCapabilities: no("providerCapabilities").effect,
+    setDefaultProvider: no("setDefaultProvider").method,
+    writeProvider: no("writeProvider").method,
+    permissionProfiles: no("permissionProfiles").method,
     ...members
   })
 }

@@ -52,6 +52,7 @@ import type { ExecRequest, ExecResult } from "./FakeAppServer.ts"
 import * as Agents from "./internal/contract/agents.ts"
 import * as Asked from "./internal/contract/asked.ts"
 import * as Carried from "./internal/contract/carried.ts"
+import * as Configuration from "./internal/contract/configuration.ts"
 import * as Errors from "./internal/contract/errors.ts"
 import * as Handshake from "./internal/contract/handshake.ts"
 import * as Logins from "./internal/contract/logins.ts"
@@ -143,7 +144,8 @@ export const cases: ReadonlyArray<Case> = [
   ...Plans.cases,
   ...Errors.cases,
   ...Logins.cases,
-  ...Workspace.cases
+  ...Workspace.cases,
+  ...Configuration.cases
 ]
 
 /**

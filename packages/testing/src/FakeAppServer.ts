@@ -26,6 +26,7 @@
  * - accounts: external tokens, `Auth.usage`, and `Auth.rateLimits` of a ChatGPT login. Device codes are refused as by a
  *   server that does not support them;
  * - commands of the client (`Workspace.run` and `exec`), searches for files, the difference to the remote;
+ * - features, and changes of model providers;
  * - skills, plugins, projects, and the rest of the protocol.
  *
  * The fake does less than the real codex here, without an error:
@@ -36,6 +37,7 @@
  *   permissions, skills and `AGENTS.md`. It sees only the names of codex's tools, whatever the model is. Images are not
  *   resized, GIFs are not converted, and the first bytes alone decide whether a file is an image. Headers describe the
  *   client and its thread only; a ChatGPT login sends no `authorization`.
+ * - `Configuration` has one layer, a file in memory. Its values are not checked, and threads do not see them.
  * - A search looks at the messages, not at what codex adds to them. It ends at once, and reports its first hit on the
  *   way.
  * - The fake reads the two features above, `features.step_model_switching`, `agents.max_depth` and

@@ -494,6 +494,13 @@ export const expectations: Record<string, Expectation> = {
   "workspace: Run a command (1)": { answers: [], effect: "example.program", prints: "apple\npear" },
   "workspace: Talk with a command (1)": { answers: [], effect: "example.program", prints: "42, 6 (0)" },
   "workspace: Tests (1)": { answers: [], effect: "example.program", prints: "all passed, true" },
+  "configuration: The configuration of the server (1)": {
+    answers: [],
+    effect: "example.program",
+    prints: "high, from user"
+  },
+  "configuration: Change it (1)": { answers: [], effect: "example.program", prints: "low" },
+  "configuration: Tests (1)": { answers: [], effect: "example.program", prints: "high, conflict" },
   "observability: Send it to a collector (1)": {
     answers: ["Hello!"],
     effect: "example.program",

@@ -9,6 +9,7 @@ import type * as Schema from "effect/Schema"
 import * as Json from "../json.ts"
 import * as Agents from "./agents.ts"
 import * as Carried from "./carried.ts"
+import * as Configuration from "./configuration.ts"
 import type { LoadedThread } from "./connection.ts"
 import * as Files from "./files.ts"
 import type { Settings, StoredThread, StoredTurn } from "./home.ts"
@@ -848,6 +849,7 @@ export const handlers: Handlers = {
     reply({ data, nextCursor })
   }),
 
+  ...Configuration.handlers,
   ...Files.handlers,
   ...Login.handlers,
   ...QueueMethods.handlers,

@@ -53,7 +53,11 @@ const issueOf = (method: Method, params: unknown): string | undefined => {
   return check(params)
 }
 
-const allowsNoParams: ReadonlySet<string> = new Set<Method>(["account/logout", "account/rateLimits/read"])
+const allowsNoParams: ReadonlySet<string> = new Set<Method>([
+  "account/logout",
+  "account/rateLimits/read",
+  "configRequirements/read"
+])
 
 export const methodOf = (method: string): Method | Refused =>
   isMethod(method)
