@@ -24,7 +24,7 @@ const read = (file: string): string => Fs.readFileSync(Path.join(client, file), 
 const files = Fs.readdirSync(client, { recursive: true, encoding: "utf8" })
   .map((file) => file.replaceAll("\\", "/"))
   .filter((file) => file.endsWith(".ts"))
-const sources = files.filter((file) => file.startsWith("internal/") && !isTable(file)).sort()
+const sources = files.filter((file) => !isTable(file)).sort()
   .map((file) => withoutComments(read(file)))
 const publicTexts = files.filter((file) => !file.includes("/")).map(read)
 
@@ -43,15 +43,17 @@ const isPublic = (call: string): boolean => {
     files.includes(`${service}.ts`) && new RegExp(`export const ${member}\\b`).test(read(`${service}.ts`))
 }
 
-/** The name of the span that begins last before the request. */
+/** The name of the span that begins or ends next to the request. */
 const spanOf = (method: string): string | undefined => {
   for (const text of sources) {
     const at = text.indexOf(`"${method}"`)
     if (at < 0) continue
-    const span = [...text.slice(0, at).matchAll(/Effect\.fn\("([A-Z]\w+\.\w+)"\)/g)].at(-1)?.[1]
-    const after = /withSpan\("([A-Z]\w+\.\w+)"\)/.exec(text.slice(at, at + 400))?.[1]
-    const found = [after, span].find((name) => name !== undefined && isPublic(name))
-    if (found !== undefined) return found
+    const spans = [...text.matchAll(/(?:Effect\.fn|withSpan)\("([A-Z]\w+\.\w+)"\)/g)]
+      // `fn` stands before what it names, `withSpan` after it.
+      .filter(({ 0: call, index }) => call.startsWith("Effect.fn") === index < at)
+      .toSorted((one, other) => Math.abs(one.index - at) - Math.abs(other.index - at))
+    const name = spans.at(0)?.[1]
+    if (name !== undefined && isPublic(name)) return name
   }
   return undefined
 }

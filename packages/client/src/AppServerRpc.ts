@@ -10,10 +10,18 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
 import type * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
-import type { AppServerStartError, CodexError, ConnectionError, DecodeError, InvalidArgument } from "./CodexError.ts"
+import type {
+  AppServerStartError,
+  CallError,
+  CodexError,
+  ConnectionError,
+  DecodeError,
+  InvalidArgument
+} from "./CodexError.ts"
 import * as CapturedServices from "./internal/capturedServices.ts"
 import { implementation } from "./internal/load.ts"
 import type { RequestErrorOf } from "./internal/protocol/answers.ts"
@@ -305,6 +313,55 @@ export class AppServerRpc extends Context.Service<AppServerRpc, {
   /** Waits until the connection ends for good, and succeeds with the cause. A loss that is restored is not an end. */
   readonly ended: Effect.Effect<ConnectionError>
 }>()("@effect-codex/client/AppServerRpc") {}
+
+/**
+ * What the server's process uses, and how much it has to do.
+ *
+ * @see {@link health}
+ * @category models
+ * @since 0.1.0
+ */
+export interface Health {
+  /** The id of the server's process, on its machine. */
+  readonly pid: number
+  /** The memory that the process occupies, in bytes. None where the platform does not tell. */
+  readonly residentMemory: Option.Option<number>
+  /**
+   * What codex counts, by its own names, such as `core.threads.live` and `app.requests.queued`. They differ between
+   * versions of codex.
+   */
+  readonly gauges: { readonly [name: string]: number }
+}
+
+/**
+ * Asks the server how it is: a check that it answers, with its memory and its load. Needs the experimental API.
+ *
+ * **Example** (A process that has grown too large)
+ *
+ * ```ts
+ * import { AppServerRpc } from "@effect-codex/client"
+ * import { Effect, Option } from "effect"
+ *
+ * export const isTooLarge = Effect.map(
+ *   AppServerRpc.health,
+ *   ({ residentMemory }) => Option.getOrElse(residentMemory, () => 0) > 2 ** 30
+ * )
+ * ```
+ *
+ * @category health
+ * @since 0.1.0
+ */
+export const health: Effect.Effect<Health, CallError, AppServerRpc> = Effect.flatMap(
+  AppServerRpc,
+  (rpc) => rpc.request("server/diagnostics", {}, { timeout: "5 seconds" })
+).pipe(
+  Effect.map(({ gauges, process }): Health => ({
+    pid: process.id,
+    residentMemory: Option.fromNullishOr(process.residentMemoryBytes),
+    gauges: Object.fromEntries(gauges.map(({ name, value }) => [name, value]))
+  })),
+  Effect.withSpan("AppServerRpc.health")
+)
 
 /**
  * How long a request waits for its reply, and for a lost connection to be restored. Default: 60 seconds.

@@ -453,6 +453,10 @@ export class Codex extends Context.Service<Codex, {
   readonly deleteThread: (
     threadId: string
   ) => Effect.Effect<void, Exclude<ThreadCallError, DecodeError> | ThreadInUse>
+  /**
+   * The ids of the threads that the server has in memory, of all its clients. `readThread` has the status of each.
+   */
+  readonly loadedThreads: Effect.Effect<ReadonlyArray<string>, CallError>
   /** Reads the models of all pages. The list is short and usually needed as a whole, so this is not a stream. */
   readonly models: (
     options?: ModelsOptions

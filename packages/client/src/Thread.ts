@@ -242,6 +242,30 @@ export interface ListItemsOptions {
 }
 
 /**
+ * What the server stores beside a thread's history. What is left out stays as it is.
+ *
+ * @see {@link Thread.updateMetadata}
+ * @category options
+ * @since 0.1.0
+ */
+export interface MetadataOptions {
+  /**
+   * The commit, the branch and the remote that the thread belongs to, for a list of threads. Null clears one; it must
+   * not be empty. codex sets them itself when it starts a thread in a repository.
+   */
+  readonly gitInfo?: {
+    readonly sha?: string | null | undefined
+    readonly branch?: string | null | undefined
+    readonly originUrl?: string | null | undefined
+  } | undefined
+  /**
+   * The project of `ListThreadsOptions.projectId`. It must exist (`RpcError`). Null takes the thread out of its
+   * project.
+   */
+  readonly projectId?: string | null | undefined
+}
+
+/**
  * Settings of a thread to change. A setting that is left out stays as it is.
  *
  * @see {@link Thread.updateSettings}
@@ -551,6 +575,40 @@ export interface Thread extends Goals, Plans {
    * for an ephemeral thread, and with `ThreadNotPersisted` once the thread was archived or deleted.
    */
   readonly setName: (name: string) => Effect.Effect<void, ThreadCallError | ThreadInUse>
+  /**
+   * Changes what is stored beside the history, and returns the thread. Fails with `InvalidArgument` if there is nothing
+   * to change, and with `RpcError` for an ephemeral thread.
+   */
+  readonly updateMetadata: (options: MetadataOptions) => Effect.Effect<ThreadInfo, ThreadCallError>
+  /**
+   * Finds a text in the messages of the user and the agent, in any case, from the first to the last. Each hit has its
+   * turn, its item, the text around it (`snippet`), and where in it the hit is (`snippetMatchRange`, in UTF-16 code
+   * units, for `slice`). The stream reads pages on demand.
+   *
+   * Fails with `RpcError` for an empty text, for an unknown id, and while nothing of the thread is stored. Needs the
+   * experimental API. `Codex.searchThreads` finds the threads.
+   *
+   * **Example** (Marking the hits)
+   *
+   * ```ts
+   * import type { Thread } from "@effect-codex/client"
+   * import { Stream } from "effect"
+   *
+   * export const marked = (thread: Thread.Thread, text: string) =>
+   *   thread.search(text).pipe(
+   *     Stream.filter((hit) => !("raw" in hit)),
+   *     Stream.map(({ snippet, snippetMatchRange: { end, start } }) =>
+   *       `${snippet.slice(0, start)}**${snippet.slice(start, end)}**${snippet.slice(end)}`
+   *     )
+   *   )
+   * ```
+   */
+  readonly search: (
+    query: string
+  ) => Stream.Stream<
+    Received.ThreadSearchOccurrence | Received.Undecodable<Received.ThreadSearchOccurrence>,
+    ThreadCallError
+  >
   /**
    * Starts a new thread with this thread's history and this handle's sandbox, approval mode, folder, handlers and
    * tools. See `Codex.forkThread` for details and failures.

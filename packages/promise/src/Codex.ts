@@ -383,6 +383,11 @@ export class Codex implements AsyncDisposable {
     return this.#call((codex) => codex.deleteThread(threadId), options)
   }
 
+  /** The ids of the threads that the server has in memory, of all its clients. */
+  loadedThreads(options?: CallOptions): Promise<ReadonlyArray<string>> {
+    return this.#call((codex) => codex.loadedThreads, options)
+  }
+
   /** The available models, from all pages. */
   models(
     options?: Client.ModelsOptions & CallOptions

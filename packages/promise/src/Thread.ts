@@ -239,6 +239,18 @@ export interface Thread {
    * ephemeral thread, and with `ThreadNotPersisted` for an archived or deleted thread.
    */
   readonly setName: (name: string, options?: CallOptions) => Promise<void>
+  /**
+   * Changes what is stored beside the history, and returns the thread. Rejects with `InvalidArgument` if there is
+   * nothing to change, and with `RpcError` for an ephemeral thread.
+   */
+  readonly updateMetadata: (options: Client.MetadataOptions & CallOptions) => Promise<Client.ThreadInfo>
+  /**
+   * Finds a text in the messages, in any case. Each hit has its turn, its item, the text around it (`snippet`), and
+   * where in it the hit is (`snippetMatchRange`). Throws `RpcError` for an empty text and while nothing is stored.
+   */
+  readonly search: (
+    query: string
+  ) => Readable<Received.ThreadSearchOccurrence | Received.Undecodable<Received.ThreadSearchOccurrence>>
   /** Creates a thread with this history, and this handle's handlers and tools. Rejects as `Codex.forkThread` does. */
   readonly fork: (options?: ForkThreadOptions) => Promise<Thread>
   /**

@@ -296,6 +296,7 @@ export const mockCodex = (members: Partial<Codex.Codex["Service"]>): Layer.Layer
     archiveThread: no("archiveThread").method,
     unarchiveThread: no("unarchiveThread").method,
     deleteThread: no("deleteThread").method,
+    loadedThreads: no("loadedThreads").effect,
     models: no("models").method,
     ...members
   })
@@ -561,6 +562,8 @@ export const thread = (
     items: no("items").streamMethod,
     events: no("events").stream,
     setName: no("setName").method,
+    updateMetadata: no("updateMetadata").method,
+    search: no("search").streamMethod,
     fork: no("fork").method,
     archive: no("archive").effect,
     revert: no("revert").method,

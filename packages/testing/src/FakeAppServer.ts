@@ -38,8 +38,8 @@
  *   resized, GIFs are not converted, and the first bytes alone decide whether a file is an image. Headers describe the
  *   client and its thread only; a ChatGPT login sends no `authorization`.
  * - `Configuration` has one layer, a file in memory. Its values are not checked, and threads do not see them.
- * - A search looks at the messages, not at what codex adds to them. It ends at once, and reports its first hit on the
- *   way.
+ * - A search looks at the messages, not at what codex adds to them; `Thread.search` shows the whole message. It ends at
+ *   once, and reports its first hit on the way.
  * - The fake reads the two features above, `features.step_model_switching`, `agents.max_depth` and
  *   `thread_unload_delay_secs` from a thread's `config`, and nothing else. It lists two models and a hidden one. It
  *   retries a request to the model only when the stream broke, up to `streamMaxRetries` times.

@@ -51,6 +51,7 @@ holds<
     readonly archiveThread: Exclude<ThreadCall, CodexError.DecodeError> | InUse
     readonly unarchiveThread: ThreadCall | InUse
     readonly deleteThread: Exclude<ThreadCall, CodexError.DecodeError> | InUse
+    readonly loadedThreads: Call
     readonly models: Call
   }>
 >()
@@ -71,6 +72,8 @@ holds<
     // Reading notifications makes no request, so nothing but the end of the connection ends it.
     readonly events: CodexError.ConnectionError
     readonly setName: ThreadCall | InUse
+    readonly updateMetadata: ThreadCall
+    readonly search: ThreadCall
     readonly fork: ThreadCall | CodexError.SettingsNotApplied
     readonly archive: Exclude<ThreadCall, CodexError.DecodeError> | InUse
     readonly revert: ThreadCall | InUse

@@ -112,6 +112,8 @@ export const make = (host: Host, thread: ClientThread): Thread => {
       ),
     items: (options) => readable(host, thread.items(options), { isList: true }),
     events: readable(host, thread.events),
+    updateMetadata: ({ signal, ...options }) => host.run(thread.updateMetadata(options), signal),
+    search: (query) => readable(host, thread.search(query), { isList: true }),
     setName: (name, options) => host.run(thread.setName(name), options?.signal),
     fork: (options) =>
       host.run(

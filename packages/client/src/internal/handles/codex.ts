@@ -167,6 +167,9 @@ export const make = Effect.fnUntraced(function*(
       )
     ),
     deleteThread: Effect.fn("Codex.deleteThread")((threadId) => call(rpc, "thread/delete", { threadId })),
+    loadedThreads: Stream.runCollect(
+      pages("thread/loaded/list", undefined, undefined, (at) => rpc.request("thread/loaded/list", at))
+    ).pipe(Effect.withSpan("Codex.loadedThreads")),
     models: Effect.fn("Codex.models")((options) =>
       Stream.runCollect(
         pages("model/list", options, undefined, (at) =>

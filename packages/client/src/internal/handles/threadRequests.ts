@@ -2,7 +2,7 @@
 import * as Received from "@effect-codex/protocol/Received"
 import * as Effect from "effect/Effect"
 import { InvalidArgument } from "../../CodexError.ts"
-import type { Thread } from "../../Thread.ts"
+import type { MetadataOptions, Thread } from "../../Thread.ts"
 import { observedEvents } from "../events/observedEvents.ts"
 import * as OptionKinds from "../options.ts"
 import { guardOf } from "../protocol/guard.ts"
@@ -33,6 +33,23 @@ export const itemsOf = (rpc: Rpc, threadId: string): Thread["items"] => (options
       ...defined({ sortDirection: options?.sortDirection, turnId: options?.turnId })
     }).pipe(page(rpc, "thread/items/list", Received.ThreadItemsListResponse)))
 
+const updateMetadata = Effect.fnUntraced(function*(rpc: Rpc, threadId: string, options: MetadataOptions) {
+  yield* OptionKinds.checkArgument("options", options, OptionKinds.record)
+  const { gitInfo, projectId } = options
+  yield* OptionKinds.check({ gitInfo }, { gitInfo: OptionKinds.record })
+  const git = defined({ ...gitInfo })
+  if (projectId === undefined && Object.keys(git).length === 0) {
+    return yield* new InvalidArgument({ argument: "options", detail: "expected `gitInfo` or `projectId`." })
+  }
+  const { thread } = yield* rpc.request("thread/metadata/update", {
+    threadId,
+    ...Object.keys(git).length === 0 ? {} : { gitInfo: git },
+    // The server takes null as nothing, and the empty text as no project.
+    ...projectId === undefined ? {} : { projectId: projectId ?? "" }
+  })
+  return thread
+})
+
 interface EventsOptions {
   /** Called when the connection is restored while a stream of events is being read. */
   readonly onRestored: () => void
@@ -42,7 +59,18 @@ interface EventsOptions {
 
 export const make = (rpc: Rpc, threadId: string, events: EventsOptions): Pick<
   Thread,
-  "read" | "status" | "turns" | "items" | "setName" | "archive" | "revert" | "inject" | "updateSettings" | "events"
+  | "read"
+  | "status"
+  | "turns"
+  | "items"
+  | "search"
+  | "setName"
+  | "updateMetadata"
+  | "archive"
+  | "revert"
+  | "inject"
+  | "updateSettings"
+  | "events"
 > => ({
   read: Effect.fn("Thread.read")((options) => read(rpc, threadId, options)),
   status: rpc.request("thread/read", { threadId }).pipe(
@@ -61,6 +89,17 @@ export const make = (rpc: Rpc, threadId: string, events: EventsOptions): Pick<
       }).pipe(page(rpc, "thread/turns/list", Received.ThreadTurnsListResponse))),
   items: itemsOf(rpc, threadId),
   setName: Effect.fn("Thread.setName")((name) => call(rpc, "thread/name/set", { threadId, name })),
+  updateMetadata: Effect.fn("Thread.updateMetadata")((options) => updateMetadata(rpc, threadId, options)),
+  search: (query) =>
+    pages(
+      "thread/searchOccurrences",
+      undefined,
+      undefined,
+      (at) =>
+        rpc.request("thread/searchOccurrences", { threadId, searchTerm: query, ...at }).pipe(
+          page(rpc, "thread/searchOccurrences", Received.ThreadSearchOccurrencesResponse)
+        )
+    ),
   archive: call(rpc, "thread/archive", { threadId }),
   revert: Effect.fn("Thread.revert")((beforeTurnId) => call(rpc, "thread/revert", { threadId, beforeTurnId })),
   inject: Effect.fn("Thread.inject")(function*(items) {

@@ -50,6 +50,7 @@ export const answers = {
   "fuzzyFileSearch/sessionStop": [],
   "fuzzyFileSearch/sessionUpdate": [],
   "gitDiffToRemote": [],
+  "server/diagnostics": [],
   "thread/start": [],
   "thread/list": [],
   "thread/loaded/list": [],
@@ -58,6 +59,8 @@ export const answers = {
   // Its result, not an error, says that the thread is unknown.
   "thread/unsubscribe": [],
   "thread/read": thread,
+  "thread/metadata/update": thread,
+  "thread/searchOccurrences": thread,
   "thread/turns/list": thread,
   "thread/items/list": thread,
   "thread/fork": thread,

@@ -887,5 +887,42 @@ export const cases: ReadonlyArray<Case> = [
       yield* equal("unknown", (yield* Effect.flip(codex.readThread(unknown)))._tag, "ThreadNotFound")
       yield* equal("not stored", (yield* Effect.flip(codex.resumeThread(unknown)))._tag, "ThreadNotPersisted")
     })
+  ),
+
+  fact(
+    "thread: metadata is changed part by part, and text is found with its place in the message",
+    Effect.gen(function*() {
+      yield* enqueue("a Quokka")
+      const { thread: { id: threadId } } = yield* request("thread/start", {})
+      const search = (searchTerm: string) => request("thread/searchOccurrences", { threadId, searchTerm })
+      const early = yield* refusal(search("quokka"))
+      yield* equal("before the first turn", early, "-32601 thread/searchOccurrences is not supported yet")
+      yield* runTurn(threadId, "a quokka, quokka")
+      const { data } = yield* search("quOkka")
+      yield* equal(
+        "the places",
+        data.map((hit) =>
+          "snippet" in hit ? [hit.snippet, hit.snippetMatchRange?.start, hit.snippetMatchRange?.end] : []
+        ),
+        [["a quokka, quokka", 2, 8], ["a quokka, quokka", 10, 16], ["a Quokka", 2, 8]]
+      )
+      yield* equal(
+        "an empty text",
+        yield* refusal(search("")),
+        "-32600 thread/searchOccurrences requires a non-empty searchTerm"
+      )
+      const update = (gitInfo: { readonly branch?: string | null; readonly sha?: string | null }, id = threadId) =>
+        request("thread/metadata/update", { threadId: id, gitInfo })
+      yield* update({ branch: "main" })
+      const { thread } = yield* update({ branch: null, sha: "abc" })
+      yield* equal("the metadata", [thread.gitInfo?.branch, thread.gitInfo?.sha], [null, "abc"])
+      yield* equal("an empty sha", yield* refusal(update({ sha: " " })), "-32600 gitInfo.sha must not be empty")
+      const none = "00000000-0000-7000-8000-000000000000"
+      yield* equal(
+        "an unknown thread",
+        yield* refusal(update({ sha: "a" }, none)),
+        `-32600 no rollout found for thread id ${none}`
+      )
+    })
   )
 ]

@@ -84,6 +84,7 @@ export interface StoredThread {
   updatedAtMs: number
   /** Orders threads by their last use, even if no time has passed between two uses. */
   usedAs: number
+  gitInfo: Received.GitInfo | null
   name: string | null
   preview: string
   archived: boolean
@@ -222,7 +223,7 @@ export const threadOf = (
   threadSource: thread.threadSource,
   agentNickname: thread.agent?.nickname ?? null,
   agentRole: thread.agent?.role ?? null,
-  gitInfo: null,
+  gitInfo: thread.gitInfo,
   name: thread.name,
   daybreakEnabled: null,
   turns
@@ -263,6 +264,7 @@ export const newThread = (
   context: {},
   updatedAtMs: now(),
   usedAs: home.nextUse(),
+  gitInfo: null,
   name: null,
   preview: "",
   archived: false,

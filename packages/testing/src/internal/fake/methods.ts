@@ -659,6 +659,35 @@ export const handlers: Handlers = {
     reply({ data, nextCursor })
   }),
 
+  "thread/searchOccurrences": Effect.fnUntraced(function*(server, params, reply) {
+    if (params.searchTerm.trim() === "") {
+      return yield* Refused.invalidRequest("thread/searchOccurrences requires a non-empty searchTerm")
+    }
+    const thread = server.connection.home.threads.get(params.threadId)
+    if (thread === undefined || !thread.isStored) return yield* Refused.notSupportedYet("thread/searchOccurrences")
+    const found = Search.occurrencesOf(thread, params.searchTerm).map((hit, index) => ({ hit, id: String(index) }))
+    const { data, nextCursor } = yield* page(found, ({ id }) => id, params)
+    reply({ data: data.map(({ hit }) => hit), nextCursor })
+  }),
+
+  "thread/metadata/update": Effect.fnUntraced(function*(server, params, reply) {
+    const thread = server.connection.home.threads.get(params.threadId)
+    if (thread === undefined || !(thread.isStored || server.connection.loaded.has(thread.id))) {
+      return yield* Refused.noRollout(params.threadId)
+    }
+    if (thread.ephemeral) {
+      return yield* Refused.invalidRequest(`ephemeral thread does not support metadata updates: ${thread.id}`)
+    }
+    const { gitInfo, projectId } = params
+    if ((projectId ?? "") !== "") return yield* Refused.invalidRequest(`project not found: ${projectId}`)
+    const empty = Object.entries(gitInfo ?? {}).find(([, value]) => value?.trim() === "")
+    if (empty !== undefined) return yield* Refused.invalidRequest(`gitInfo.${empty[0]} must not be empty`)
+    if (gitInfo !== undefined && gitInfo !== null) {
+      thread.gitInfo = { ...thread.gitInfo ?? { sha: null, branch: null, originUrl: null }, ...gitInfo }
+    }
+    reply({ thread: view(server, thread) })
+  }),
+
   "thread/turns/list": Effect.fnUntraced(function*(server, params, reply) {
     const thread = yield* known(server, params.threadId)
     if (!thread.isStored) {

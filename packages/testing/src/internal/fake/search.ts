@@ -43,3 +43,18 @@ export const snippetOf = ({ inheritedTurns, turns }: StoredThread, term: string)
   }
   return undefined
 }
+
+/** Each place in the messages that has the term, in any case. Unlike codex it shows the whole message. */
+export const occurrencesOf = ({ turns }: StoredThread, term: string): ReadonlyArray<Received.ThreadSearchOccurrence> =>
+  turns.flatMap(({ id, items }) =>
+    items.flatMap((item) => {
+      const snippet = textOf(item)
+      return [...snippet.matchAll(new RegExp(escaped(term), "giu"))].map(({ 0: found, index }) => ({
+        turnId: id,
+        itemId: String(item["id"]),
+        snippet,
+        snippetMatchRange: { start: index, end: index + found.length },
+        turnCursor: id
+      }))
+    })
+  )
