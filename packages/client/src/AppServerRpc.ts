@@ -386,8 +386,8 @@ export const DefaultRequestTimeout: Context.Reference<Duration.Input> = Context.
  *
  * - `optOutNotificationMethods`: the exact names of notifications that the server should not send. It saves traffic
  *   that nobody reads, such as `item/agentMessage/delta` if you do not use `turn.text`; whatever the client derives
- *   from these notifications stays empty. The client refuses names that it needs itself, such as `turn/completed`:
- *   the layer then fails with an `AppServerStartError` whose cause is an `InvalidArgument`.
+ *   from these notifications stays empty. The client refuses names that it needs itself, such as `turn/completed` and
+ *   `fs/changed`: the layer then fails with an `AppServerStartError` whose cause is an `InvalidArgument`.
  * - `requestAttestation`: the server sends `attestation/generate`, which then needs a handler. Default: false.
  * - All others are passed on unchanged.
  *

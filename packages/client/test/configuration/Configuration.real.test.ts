@@ -114,6 +114,14 @@ describe("the configuration", () => {
       const elsewhere = rpc.request("config/batchWrite", { edits: [], filePath: `${path}.other` })
       assert.include((yield* Effect.flip(elsewhere)).message, "Only writes to the user config are allowed")
 
+      // JSON of JavaScript has no 2 ** 53 + 1.
+      writeFileSync(path, `model_context_window = 9007199254740993\n${file()}`)
+      assert.strictEqual((yield* configuration.read()).config.model_context_window, 2 ** 53)
+      assert.strictEqual(
+        yield* refusal(configuration.write("model_context_window", 2 ** 63)),
+        "ConfigurationError invalid"
+      )
+
       writeFileSync(path, "model = ")
       assert.strictEqual(yield* refusal(configuration.read()), "RpcError internal")
       assert.strictEqual(yield* refusal(configuration.write("model", "x")), "RpcError internal")

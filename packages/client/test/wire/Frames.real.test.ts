@@ -296,9 +296,11 @@ describe("capabilities", () => {
   it.live("cannot keep away what the client needs itself", () =>
     Effect.gen(function*() {
       const error = yield* Effect.flip(Effect.scoped(Layer.build(ScriptedCodex.layer({
-        codex: { capabilities: { optOutNotificationMethods: ["turn/completed", "item/agentMessage/delta"] } }
+        codex: {
+          capabilities: { optOutNotificationMethods: ["turn/completed", "fs/changed", "item/agentMessage/delta"] }
+        }
       }))))
       assert.strictEqual(error._tag, "AppServerStartError")
-      assert.include(error.message, "the client needs turn/completed itself. Leave it out of the list.")
+      assert.include(error.message, "the client needs turn/completed, fs/changed itself. Leave it out of the list.")
     }))
 })

@@ -9,13 +9,14 @@ import * as OptionKinds from "../options.ts"
 
 /**
  * The client cannot do without these: a turn, goal or login would never end, its result would be wrong, or it could run
- * looser than requested.
+ * looser than requested. Without the last ones a call would wait for ever, or seem to have found nothing.
  */
 const needed: ReadonlySet<string> = new Set<keyof ServerNotifications>([
   "account/login/completed",
   "error",
   "item/completed",
   "item/started",
+  "model/rerouted",
   "serverRequest/resolved",
   "thread/closed",
   "thread/goal/cleared",
@@ -24,7 +25,11 @@ const needed: ReadonlySet<string> = new Set<keyof ServerNotifications>([
   "thread/status/changed",
   "thread/tokenUsage/updated",
   "turn/completed",
-  "turn/started"
+  "turn/started",
+  "command/exec/outputDelta",
+  "fs/changed",
+  "fuzzyFileSearch/sessionUpdated",
+  "thread/queue/changed"
 ])
 
 const isList = OptionKinds.texts.fits
