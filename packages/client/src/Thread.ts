@@ -595,11 +595,11 @@ export interface Thread extends Goals, Plans {
    * import { Stream } from "effect"
    *
    * export const marked = (thread: Thread.Thread, text: string) =>
-   *   thread.search(text).pipe(
-   *     Stream.filter((hit) => !("raw" in hit)),
-   *     Stream.map(({ snippet, snippetMatchRange: { end, start } }) =>
+   *   Stream.map(
+   *     thread.search(text),
+   *     // A hit of a newer codex may lack both.
+   *     ({ snippet = "", snippetMatchRange: { end, start } = { end: 0, start: 0 } }) =>
    *       `${snippet.slice(0, start)}**${snippet.slice(start, end)}**${snippet.slice(end)}`
-   *     )
    *   )
    * ```
    */
