@@ -104,10 +104,9 @@ export const reasons: { readonly [beginning: string]: string } = {
   "thread/readState/": "marks messages as read; for the screens of codex's own apps",
   "thread/realtime/": "voice",
 
-  "thread/section/": "sections of a sidebar; for the screens of codex's own apps",
   "thread/shellCommand": "runs outside of any sandbox, as the user; `Workspace.run` runs in one",
   "thread/timeline/": "for the screens of codex's own apps",
-  "threadSection/": "sections of a sidebar; for the screens of codex's own apps",
+  "threadSection/": "changes the sections of codex's own apps",
   "userVerification/": "for the screens of codex's own apps",
   "windowsSandbox/": "sets up the sandbox of Windows, once"
 }

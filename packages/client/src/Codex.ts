@@ -453,6 +453,11 @@ export class Codex extends Context.Service<Codex, {
   readonly deleteThread: (
     threadId: string
   ) => Effect.Effect<void, Exclude<ThreadCallError, DecodeError> | ThreadInUse>
+  /** The sections into which codex's apps sort threads. codex makes one, `Pinned`; `Thread.moveToSection` uses them. */
+  readonly threadSections: Effect.Effect<
+    ReadonlyArray<Received.ThreadSection | Received.Undecodable<Received.ThreadSection>>,
+    CallError
+  >
   /**
    * The ids of the threads that the server has in memory, of all its clients. `readThread` has the status of each.
    */

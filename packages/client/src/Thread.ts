@@ -581,6 +581,13 @@ export interface Thread extends Goals, Plans {
    */
   readonly updateMetadata: (options: MetadataOptions) => Effect.Effect<ThreadInfo, ThreadCallError>
   /**
+   * Puts the thread at the end of a section of the sidebar of codex's apps, such as `Pinned`, or with null in none. The
+   * `section` of a read thread shows it. Fails with `RpcError` for an unknown section.
+   *
+   * @see `Codex.threadSections`
+   */
+  readonly moveToSection: (sectionId: string | null) => Effect.Effect<void, Exclude<ThreadCallError, DecodeError>>
+  /**
    * Finds a text in the messages of the user and the agent, in any case, from the first to the last. Each hit has its
    * turn, its item, the text around it (`snippet`), and where in it the hit is (`snippetMatchRange`, in UTF-16 code
    * units, for `slice`). The stream reads pages on demand.

@@ -383,6 +383,13 @@ export class Codex implements AsyncDisposable {
     return this.#call((codex) => codex.deleteThread(threadId), options)
   }
 
+  /** The sections into which codex's apps sort threads, such as `Pinned`. */
+  threadSections(
+    options?: CallOptions
+  ): Promise<ReadonlyArray<Received.ThreadSection | Received.Undecodable<Received.ThreadSection>>> {
+    return this.#call((codex) => codex.threadSections, options)
+  }
+
   /** The ids of the threads that the server has in memory, of all its clients. */
   loadedThreads(options?: CallOptions): Promise<ReadonlyArray<string>> {
     return this.#call((codex) => codex.loadedThreads, options)

@@ -244,6 +244,8 @@ export interface Thread {
    * nothing to change, and with `RpcError` for an ephemeral thread.
    */
   readonly updateMetadata: (options: Client.MetadataOptions & CallOptions) => Promise<Client.ThreadInfo>
+  /** Puts the thread at the end of a section of `codex.threadSections`, or with null in none. */
+  readonly moveToSection: (sectionId: string | null, options?: CallOptions) => Promise<void>
   /**
    * Finds a text in the messages, in any case. Each hit has its turn, its item, the text around it (`snippet`), and
    * where in it the hit is (`snippetMatchRange`). Throws `RpcError` for an empty text and while nothing is stored.

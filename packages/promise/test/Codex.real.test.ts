@@ -616,6 +616,8 @@ describe("threads", () => {
     assert.strictEqual((await thread.updateMetadata({ gitInfo: { branch: "main" } })).gitInfo?.branch, "main")
     assert.strictEqual((await collect(thread.search("ONE"))).length, 1)
     assert.deepStrictEqual(await codex.loadedThreads(), [thread.id])
+    await thread.moveToSection((await codex.threadSections())[0]!.id)
+    assert.strictEqual((await thread.read()).section?.name, "Pinned")
     const again = await codex.resumeThread(thread.id)
     const second = await again.run("2")
     await again.inject([{ type: "message", role: "user", content: [{ type: "input_text", text: "injected" }] }])

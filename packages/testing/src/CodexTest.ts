@@ -296,6 +296,7 @@ export const mockCodex = (members: Partial<Codex.Codex["Service"]>): Layer.Layer
     archiveThread: no("archiveThread").method,
     unarchiveThread: no("unarchiveThread").method,
     deleteThread: no("deleteThread").method,
+    threadSections: no("threadSections").effect,
     loadedThreads: no("loadedThreads").effect,
     models: no("models").method,
     ...members
@@ -563,6 +564,7 @@ export const thread = (
     events: no("events").stream,
     setName: no("setName").method,
     updateMetadata: no("updateMetadata").method,
+    moveToSection: no("moveToSection").method,
     search: no("search").streamMethod,
     fork: no("fork").method,
     archive: no("archive").effect,

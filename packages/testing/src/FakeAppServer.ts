@@ -27,7 +27,7 @@
  *   server that does not support them;
  * - commands of the client (`Workspace.run` and `exec`), searches for files, the difference to the remote;
  * - features, and changes of model providers;
- * - skills, plugins, projects, and the rest of the protocol.
+ * - skills, plugins, projects, sections, and the rest of the protocol.
  *
  * The fake does less than the real codex here, without an error:
  *

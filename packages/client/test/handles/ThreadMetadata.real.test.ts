@@ -36,6 +36,13 @@ describe("real codex", () => {
         "RpcError: gitInfo.sha must not be"
       )
       assert.include(yield* refusal(thread.updateMetadata({ gitInfo: {} })), "InvalidArgument")
+      const [pinned] = yield* codex.threadSections
+      assert.strictEqual(pinned?.name, "Pinned")
+      yield* thread.moveToSection(pinned?.id ?? "")
+      assert.strictEqual((yield* thread.read()).section?.name, "Pinned")
+      yield* thread.moveToSection(null)
+      assert.isNull((yield* thread.read()).section)
+      assert.include(yield* refusal(thread.moveToSection("none")), "RpcError: section none does not exist")
       const ephemeral = yield* codex.startThread({ ephemeral: true })
       assert.include(yield* refusal(ephemeral.updateMetadata({ gitInfo: { sha: "a" } })), "RpcError: ephemeral thread")
 
@@ -52,6 +59,7 @@ describe("real codex", () => {
       assert.strictEqual((yield* thread.updateMetadata({ gitInfo: { sha: null } })).gitInfo?.sha, null)
       yield* codex.deleteThread(thread.id)
       assert.include(yield* refusal(thread.updateMetadata({ gitInfo: { branch: "late" } })), "ThreadNotPersisted")
+      assert.include(yield* refusal(thread.moveToSection(null)), "ThreadNotFound")
     }).pipe(
       Effect.scoped,
       Effect.provide([ScriptedCodex.layer({ model: { answers: ["Hello!"] } }), Logger.layer([])])

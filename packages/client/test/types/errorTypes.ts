@@ -52,6 +52,7 @@ holds<
     readonly unarchiveThread: ThreadCall | InUse
     readonly deleteThread: Exclude<ThreadCall, CodexError.DecodeError> | InUse
     readonly loadedThreads: Call
+    readonly threadSections: Call
     readonly models: Call
   }>
 >()
@@ -73,6 +74,7 @@ holds<
     readonly events: CodexError.ConnectionError
     readonly setName: ThreadCall | InUse
     readonly updateMetadata: ThreadCall
+    readonly moveToSection: Exclude<ThreadCall, CodexError.DecodeError>
     readonly search: ThreadCall
     readonly fork: ThreadCall | CodexError.SettingsNotApplied
     readonly archive: Exclude<ThreadCall, CodexError.DecodeError> | InUse

@@ -167,6 +167,12 @@ export const make = Effect.fnUntraced(function*(
       )
     ),
     deleteThread: Effect.fn("Codex.deleteThread")((threadId) => call(rpc, "thread/delete", { threadId })),
+    threadSections: Stream.runCollect(
+      pages("threadSection/list", undefined, undefined, (at) =>
+        rpc.request("threadSection/list", at).pipe(
+          page(rpc, "threadSection/list", Received.ThreadSectionListResponse)
+        ))
+    ).pipe(Effect.withSpan("Codex.threadSections")),
     loadedThreads: Stream.runCollect(
       pages("thread/loaded/list", undefined, undefined, (at) => rpc.request("thread/loaded/list", at))
     ).pipe(Effect.withSpan("Codex.loadedThreads")),

@@ -66,6 +66,7 @@ export const make = (rpc: Rpc, threadId: string, events: EventsOptions): Pick<
   | "search"
   | "setName"
   | "updateMetadata"
+  | "moveToSection"
   | "archive"
   | "revert"
   | "inject"
@@ -90,6 +91,9 @@ export const make = (rpc: Rpc, threadId: string, events: EventsOptions): Pick<
   items: itemsOf(rpc, threadId),
   setName: Effect.fn("Thread.setName")((name) => call(rpc, "thread/name/set", { threadId, name })),
   updateMetadata: Effect.fn("Thread.updateMetadata")((options) => updateMetadata(rpc, threadId, options)),
+  moveToSection: Effect.fn("Thread.moveToSection")((sectionId) =>
+    call(rpc, "thread/section/move", { threadId, sectionId })
+  ),
   search: (query) =>
     pages(
       "thread/searchOccurrences",
