@@ -83,6 +83,10 @@ const calls: { readonly [M in Member]: (thread: Thread.Thread) => Effect.Effect<
       yield* thread.run("two")
       return yield* Fiber.join(reading)
     }),
+  search: (thread) => collect(thread.search("one")),
+  updateMetadata: (thread) =>
+    Effect.map(thread.updateMetadata({ gitInfo: { branch: "main" } }), ({ gitInfo }) => gitInfo),
+  moveToSection: (thread) => thread.moveToSection(null),
   setName: (thread) => Effect.andThen(thread.setName("a name"), Effect.map(thread.read(), ({ name }) => name)),
   fork: (thread) => Effect.flatMap(thread.fork(), (fork) => fork.run("two")),
   archive: (thread) => Effect.andThen(thread.archive, Effect.exit(thread.run("two"))),
