@@ -95,6 +95,11 @@ export interface Options {
   readonly streamMaxRetries?: number | undefined
   /** An API key to log codex in with; codex sends it to the model as a bearer token. Default: not logged in. */
   readonly apiKey?: Redacted.Redacted | undefined
+  /**
+   * A folder to keep the home in, which stays: for programs that go on where they were. It is made if it is missing, and
+   * its `config.toml` is written anew. Default: a folder of its own, which is removed with the scope.
+   */
+  readonly folder?: string | undefined
   /** Further entries of `config.toml`, merged table by table over those that this module writes. */
   readonly config?: TomlTable | undefined
 }
@@ -109,7 +114,7 @@ export interface Options {
  *
  * **Gotchas**
  *
- * The home and everything in it are removed when the scope closes. Close what uses the home before that.
+ * Without `folder`, the home and everything in it are removed when the scope closes. Close what uses the home before that.
  *
  * ```ts
  * import { CodexHome } from "@effect-codex/testing"
@@ -133,15 +138,16 @@ export const make = Effect.fnUntraced(function*(
   const fs = yield* FileSystem.FileSystem
   const { join } = yield* Path.Path
 
-  const root = yield* Effect.acquireRelease(
-    // Some home directories on macOS are behind symbolic links, and codex reports resolved paths.
-    Effect.flatMap(fs.makeTempDirectory({ directory: Os.homedir(), prefix: ".effect-codex-" }), fs.realPath),
-    remove
-  )
+  const { folder } = options
+  const made = folder === undefined
+    ? Effect.acquireRelease(fs.makeTempDirectory({ directory: Os.homedir(), prefix: ".effect-codex-" }), remove)
+    : Effect.as(fs.makeDirectory(folder, { recursive: true }), folder)
+  // Some home directories on macOS are behind symbolic links, and codex reports resolved paths.
+  const root = yield* Effect.flatMap(made, fs.realPath)
   const path = join(root, "codex")
   const workspace = join(root, "workspace")
-  yield* fs.makeDirectory(path)
-  yield* fs.makeDirectory(workspace)
+  yield* fs.makeDirectory(path, { recursive: true })
+  yield* fs.makeDirectory(workspace, { recursive: true })
   yield* fs.writeFileString(join(path, "config.toml"), Toml.encode(Toml.merge(config(options), options.config ?? {})))
   if (options.apiKey !== undefined) {
     yield* fs.writeFileString(

@@ -2,7 +2,7 @@ import * as CodexHome from "@effect-codex/testing/CodexHome"
 import * as ScriptedModel from "@effect-codex/testing/ScriptedModel"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, FileSystem, PlatformError, Redacted } from "effect"
+import { Deferred, Effect, Exit, FileSystem, Path, PlatformError, Redacted } from "effect"
 import * as Net from "node:net"
 import * as Os from "node:os"
 import { join } from "node:path"
@@ -67,6 +67,19 @@ describe("CodexHome", () => {
       )
       assert.deepStrictEqual(exit, Exit.fail(true))
       assert.isFalse(yield* fs.exists(path))
+    }).pipe(Effect.provide(NodeServices.layer)))
+
+  it.effect("stays in a folder that is given, with what codex has written, and with a new configuration", () =>
+    Effect.gen(function*() {
+      const fs = yield* FileSystem.FileSystem
+      const { join } = yield* Path.Path
+      const folder = join(yield* fs.makeTempDirectoryScoped(), "home")
+      const first = yield* Effect.scoped(CodexHome.make({ modelUrl: "http://127.0.0.1:1/v1", folder }))
+      yield* fs.writeFileString(join(first.path, "history"), "kept")
+      const second = yield* Effect.scoped(CodexHome.make({ modelUrl: "http://127.0.0.1:2/v1", folder }))
+      assert.strictEqual(second.path, first.path)
+      assert.strictEqual(yield* fs.readFileString(join(second.path, "history")), "kept")
+      assert.include(yield* fs.readFileString(join(second.path, "config.toml")), "http://127.0.0.1:2/v1")
     }).pipe(Effect.provide(NodeServices.layer)))
 
   it.effect("writes configuration, merged table by table, and the login", () =>
