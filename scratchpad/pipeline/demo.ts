@@ -1,0 +1,122 @@
+/**
+ * Reviews the packages of this repository, and can be killed at any instant: `npm run demo:pipeline`. Start it again,
+ * and it goes on where it was. It asks once: answer from another terminal.
+ */
+import { AppServerRpc } from "@effect-codex/client"
+import { CodexCluster, CodexSession, Decisions } from "@effect-codex/cluster"
+import { CodexNode } from "@effect-codex/node"
+import { CodexHome, ScriptedModel } from "@effect-codex/testing"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import { Effect, Layer, Logger, Schedule, Stream } from "effect"
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs"
+import { homedir } from "node:os"
+import { join } from "node:path"
+import { runMain } from "../../packages/cli/src/internal/main.ts"
+import * as Board from "./board.ts"
+import * as Model from "./model.ts"
+import { Report, ReportLive, Review, ReviewLive, reviewSteps, Watcher } from "./pipeline.ts"
+
+const repository = join(import.meta.dirname, "..", "..")
+
+// Not in the system's temporary folder: codex installs its helper programs only elsewhere.
+const folder = process.env["DEMO_FOLDER"] ?? join(homedir(), ".effect-codex-demo")
+const workspace = join(folder, "workspace")
+const filename = join(folder, "pipeline.sqlite")
+
+const packages = readdirSync(join(repository, "packages")).filter((name) =>
+  existsSync(join(repository, "packages", name, "src")) &&
+  (process.env["DEMO_PACKAGES"] ?? name).split(",").includes(name)
+)
+
+const steps: Readonly<Record<string, number>> = {
+  ...Object.fromEntries(packages.map((name) => [name, reviewSteps])),
+  report: 1
+}
+
+const how = "Answer in another terminal: npm run demo:pipeline -- allow (or: decline)"
+
+const answer = Effect.fnUntraced(function*(id: string | undefined, allow: boolean) {
+  const pending = yield* Decisions.pending
+  const question = id === undefined ? pending[0] : pending.find((question) => question.id === id)
+  if (question === undefined) return yield* Board.say("Nothing waits for an answer.")
+  yield* Decisions.decide(question.id, { allow })
+  yield* Board.say(`${allow ? "Allowed" : "Declined"}: ${question.summary}.`)
+})
+
+/** What the agents do, and what they ask. */
+const watching = Effect.gen(function*() {
+  const board = yield* Board.Board
+  const rpc = yield* AppServerRpc.AppServerRpc
+  yield* Effect.forkScoped(Stream.runForEach(rpc.notifications, board.event))
+  yield* Decisions.pending.pipe(
+    Effect.flatMap(([question]) =>
+      question === undefined ? board.answered : board.asks("report", question.summary, how)
+    ),
+    Effect.repeat(Schedule.spaced("500 millis")),
+    Effect.forkScoped
+  )
+})
+
+const run = Effect.gen(function*() {
+  const board = yield* Board.Board
+  yield* Board.say(
+    isNew
+      ? "Reviewing the packages. End this with Ctrl-C or kill -9 whenever you like, and start it again."
+      : "Going on where it was."
+  )
+  yield* watching
+  const reviews = yield* Effect.forEach(
+    packages,
+    (name) =>
+      Effect.matchEffect(Review.execute({ name, folder: join(repository, "packages", name) }), {
+        onSuccess: ({ findings, tokens }) => {
+          const lines = findings.map(({ file, problem }) => `- packages/${name}/${file} ${problem}`)
+          return Effect.as(board.end(name, "done", lines[0]?.slice(2) ?? "fine", tokens), lines)
+        },
+        onFailure: ({ message }) => Effect.as(board.end(name, "failed", message), [])
+      }),
+    { concurrency: 4 }
+  )
+  const text = `# Review\n\n${reviews.flat().join("\n")}\n`
+  const said = yield* Report.execute({ folder: workspace, text })
+  yield* board.end("report", "done", said)
+  yield* Board.say(`The report is in ${workspace}. Start afresh with: npm run demo:pipeline -- reset`)
+}).pipe(Effect.scoped)
+
+const WatcherLive = Layer.effect(
+  Watcher,
+  Effect.map(Board.Board, (board) => ({
+    thread: board.follow,
+    step: (name, tokens) =>
+      board.update(name, (row) => ({ ...row, done: row.done + 1, tokens: row.tokens + tokens, state: "works" }))
+  }))
+)
+
+const Codex = Layer.unwrap(Effect.map(CodexHome.CodexHome, ({ env }) => CodexNode.layer({ cwd: workspace, env }))).pipe(
+  Layer.provide(CodexHome.layer({ folder })),
+  Layer.provide(ScriptedModel.layer({ answer: Model.answer }))
+)
+
+const Worker = Layer.merge(ReviewLive, ReportLive).pipe(
+  Layer.provideMerge(WatcherLive),
+  Layer.provideMerge(Board.layer(steps)),
+  Layer.provideMerge(CodexSession.layer()),
+  Layer.provideMerge(Decisions.layerSql),
+  Layer.provideMerge(CodexCluster.layerSqlite({ filename })),
+  Layer.provideMerge([Codex, NodeServices.layer])
+)
+
+const Person = Decisions.layerSql.pipe(Layer.provideMerge(CodexCluster.layerSqliteClient({ filename })))
+
+const [command = "run", id] = process.argv.slice(2)
+const programs: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
+  run: Effect.provide(run, Worker),
+  allow: Effect.provide(answer(id, true), Person),
+  decline: Effect.provide(answer(id, false), Person),
+  reset: Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+}
+
+const isNew = !existsSync(filename)
+mkdirSync(folder, { recursive: true })
+const program = programs[command] ?? Board.say(`Use one of: ${Object.keys(programs).join(", ")}`)
+runMain(Effect.provide(program, Logger.layer([])))
