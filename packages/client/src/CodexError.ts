@@ -845,6 +845,45 @@ export type LoginError =
   | DecodeError
   | InvalidArgument
 
+const mcpLoginAdvice = {
+  closed: "Keep the scope open until `wait` has returned.",
+  timedOut: "Nobody confirmed the login in time: start a new one.",
+  refused: "Start a new login once the person, or the authorization server, allows it.",
+  failed: "Check the URL of the MCP server and its OAuth options, then start a new login."
+} as const
+
+/**
+ * An OAuth login to an MCP server did not succeed.
+ *
+ * | `reason` | |
+ * | --- | --- |
+ * | `closed` | the scope of its handle closed |
+ * | `timedOut` | nobody confirmed it in time |
+ * | `refused` | the person or the authorization server refused it |
+ * | `failed` | anything else |
+ *
+ * @see {@link LoginFailed} for a login of the app-server's account
+ * @category login
+ * @since 0.1.0
+ */
+export class McpLoginFailed
+  extends TaggedError<McpLoginFailed>("@effect-codex/client/CodexError/McpLoginFailed")("McpLoginFailed", {
+    reason: Schema.Literals(["closed", "timedOut", "refused", "failed"]),
+    /** The name of the MCP server. */
+    server: Schema.String,
+    /** The server's id of the attempt. Null if an older server gave none. */
+    loginId: Schema.NullOr(Schema.String),
+    /** The server's text. */
+    detail: Schema.String
+  })
+{
+  override get message(): string {
+    return `The login to the MCP server ${this.server} did not succeed (${this.reason}): ` +
+      `${sentence(this.detail)} ${mcpLoginAdvice[this.reason]}`
+  }
+  readonly isRetryable = false
+}
+
 // =============================================================================
 // Turns
 // =============================================================================
@@ -1504,6 +1543,7 @@ export type CodexError =
   | AppServerConnectError
   | RequestError
   | LoginFailed
+  | McpLoginFailed
   | TurnEndError
   | TurnInterrupted
   | ThreadBusy

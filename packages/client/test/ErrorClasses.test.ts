@@ -67,6 +67,12 @@ const samples = {
   InvalidArgument: new CodexError.InvalidArgument({ argument: "model", detail: "It is empty." }),
   DecodeError: new CodexError.DecodeError({ method: "turn/start", issue: "no id", raw: [1] }),
   LoginFailed: new CodexError.LoginFailed({ reason: "offline", detail: "Nobody there.", loginId: null }),
+  McpLoginFailed: new CodexError.McpLoginFailed({
+    reason: "refused",
+    server: "docs",
+    loginId: null,
+    detail: "OAuth provider returned `access_denied`"
+  }),
   TurnFailed: new CodexError.TurnFailed({ ...of, detail: "It failed.", info: "other", result }),
   TurnInterrupted: new CodexError.TurnInterrupted({ ...of, result }),
   TurnStalled: new CodexError.TurnStalled({

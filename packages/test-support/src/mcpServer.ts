@@ -1,7 +1,9 @@
 /**
  * An MCP server on stdio for tests. codex runs it as `node mcpServer.ts`, and it ends when its stdin ends. It has three
  * tools: `ask` sends its arguments as `elicitation/create` and returns the answer, `change` declares itself
- * destructive, and `heard` returns all messages so far except tool calls.
+ * destructive, and `heard` returns all messages so far except tool calls. A program may call two more: `fail` fails,
+ * and `process` returns the arguments, the folder and the environment of the server. It has the resources `test://note`
+ * and `test://bytes`.
  */
 import { createInterface } from "node:readline"
 
@@ -35,11 +37,29 @@ const send = (message: object) => process.stdout.write(`${JSON.stringify({ jsonr
 const answer = (id: Message["id"], structuredContent: object) =>
   send({ id, result: { content: [{ type: "text", text: JSON.stringify(structuredContent) }], structuredContent } })
 
+const resources = [{ uri: "test://note", name: "note" }, { uri: "test://bytes", name: "bytes" }]
+
+const contents = {
+  "test://note": { uri: "test://note", mimeType: "text/plain", text: "buy milk" },
+  "test://bytes": { uri: "test://bytes", blob: "AP8=" }
+}
+
+const read = (uri: unknown): object => {
+  const found = Object.entries(contents).find(([known]) => known === uri)?.[1]
+  return found === undefined
+    ? { error: { code: -32002, message: `no resource ${String(uri)}` } }
+    : { result: { contents: [found] } }
+}
+
 const call = (id: Message["id"], name: unknown, input: unknown): void => {
   if (name === "ask") {
     const question = `question-${questions++}`
     waiting.set(question, ({ error, result }) => answer(id, { error, result }))
     send({ id: question, method: "elicitation/create", params: input })
+  } else if (name === "fail") {
+    send({ id, result: { content: [{ type: "text", text: "it failed" }], isError: true } })
+  } else if (name === "process") {
+    answer(id, { argv: process.argv.slice(2), cwd: process.cwd(), env: process.env })
   } else {
     answer(id, name === "heard" ? { heard } : { called: name, input })
   }
@@ -60,10 +80,20 @@ createInterface({ input: process.stdin }).on("line", (line) => {
     const protocolVersion = params?.protocolVersion
     send({
       id,
-      result: { protocolVersion, capabilities: { tools: {} }, serverInfo: { name: "asker", version: "1.0.0" } }
+      result: {
+        protocolVersion,
+        capabilities: { resources: {}, tools: {} },
+        serverInfo: { name: "asker", version: "1.0.0" }
+      }
     })
   } else if (method === "tools/list") {
     send({ id, result: { tools } })
+  } else if (method === "resources/list") {
+    send({ id, result: { resources } })
+  } else if (method === "resources/templates/list") {
+    send({ id, result: { resourceTemplates: [] } })
+  } else if (method === "resources/read") {
+    send({ id, ...read(params?.["uri"]) })
   } else if (id !== undefined) {
     send({ id, error: { code: -32601, message: `no ${method}` } })
   }

@@ -30,6 +30,9 @@ export const workspace = loaded(() => import("./workspace/workspace.ts"))
 /** The configuration, which most programs do not need. */
 export const configuration = loaded(() => import("./configuration/configuration.ts"))
 
+/** Skills, MCP servers and other extensions, which most programs do not manage. */
+export const extensions = loaded(() => import("./extensions/extensions.ts"))
+
 /** The WebSocket, which most programs do not need. */
 export const webSocket = loaded(() => import("./wire/webSocket.ts"))
 

@@ -10,6 +10,7 @@ import type {
   CodexError,
   Configuration,
   Elicitation,
+  Extensions,
   Questions,
   Queue,
   Subagent,
@@ -212,6 +213,29 @@ holds<
     readonly diffToRemote: Call
   }>
 >()
+type LoadedCall = Call | CodexError.ThreadNotFound
+holds<
+  Equal<Errors<Extensions.Extensions["Service"]>, {
+    readonly skills: Call
+    readonly setSkillEnabled: Call
+    readonly addSkillRoots: Unanswered<Call>
+    readonly skillChanges: CodexError.ConnectionError
+    readonly mcpServers: LoadedCall
+    readonly reloadMcpServers: Unanswered<Call>
+    readonly callTool: LoadedCall
+    readonly readResource: LoadedCall
+    readonly loginMcpServer: LoadedCall
+    readonly apps: LoadedCall
+    readonly installedApps: LoadedCall
+    readonly readApps: LoadedCall
+    readonly plugins: Call
+    readonly readPlugin: Call
+    readonly installPlugin: Call
+    readonly uninstallPlugin: Unanswered<Call>
+    readonly hooks: LoadedCall
+  }>
+>()
+holds<Equal<Errors<Extensions.McpLogin>, { readonly wait: CodexError.McpLoginFailed | CodexError.ConnectionError }>>()
 holds<
   Equal<Errors<Workspace.Process>, {
     readonly write: Unanswered<CommandCall>
@@ -278,4 +302,4 @@ holds<
 holds<Equal<RequestErrors<"turn/settings/update">, CodexError.CallError | CodexError.ThreadNotFound>>()
 holds<Equal<RequestErrors<"turn/interrupt">, CodexError.TurnCallError | CodexError.DecodeError>>()
 holds<Equal<RequestErrors<"command/exec">, CodexError.CallError>>()
-holds<Equal<RequestErrors<"plugin/list">, CodexError.RequestError>>()
+holds<Equal<RequestErrors<"plugin/search">, CodexError.RequestError>>()

@@ -82,6 +82,12 @@ export const loginReason = (text: string): "replaced" | "timedOut" | "offline" |
   return isUnreachable(text) ? "offline" : "failed"
 }
 
+/** Why an OAuth login to an MCP server did not succeed. */
+export const mcpLoginReason = (text: string): "refused" | "timedOut" | "failed" => {
+  if (text.startsWith("OAuth provider returned ")) return "refused"
+  return text.startsWith("timed out waiting for OAuth callback") ? "timedOut" : "failed"
+}
+
 /**
  * Whether codex cannot open its state database because it is locked (docs/codex-behaviour.md, "A locked database ends
  * codex after about 15 seconds"). 0.166 and older name no cause; they repair a damaged database, so a lock is almost

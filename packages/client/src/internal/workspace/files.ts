@@ -10,10 +10,10 @@ import type { FileKind, Workspace } from "../../Workspace.ts"
 import * as OptionKinds from "../options.ts"
 import { call } from "../protocol/uses.ts"
 import type { Rpc } from "../rpcInternals.ts"
+import * as Paths from "../settings/serverPaths.ts"
 import { defined } from "../settings/settings.ts"
 import * as ServerTexts from "../text/serverTexts.ts"
 import * as OsErrors from "./osErrors.ts"
-import * as Paths from "./paths.ts"
 
 type Files = Pick<
   Workspace["Service"],

@@ -9,8 +9,8 @@ import type { FileSearchResults, FoundFile, Workspace } from "../../Workspace.ts
 import * as OptionKinds from "../options.ts"
 import { call } from "../protocol/uses.ts"
 import { internalsOf, type Rpc } from "../rpcInternals.ts"
+import * as Paths from "../settings/serverPaths.ts"
 import * as Names from "./names.ts"
-import * as Paths from "./paths.ts"
 
 const foundOf = (file: Received.FuzzyFileSearchResult): FoundFile => ({
   folder: file.root,

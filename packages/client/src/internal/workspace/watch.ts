@@ -7,9 +7,9 @@ import type { WatchEvent } from "../../Workspace.ts"
 import { Mailbox, slowReader } from "../events/mailbox.ts"
 import { call } from "../protocol/uses.ts"
 import { internalsOf, type Rpc } from "../rpcInternals.ts"
+import * as Paths from "../settings/serverPaths.ts"
 import { fileErrors } from "./files.ts"
 import * as Names from "./names.ts"
-import * as Paths from "./paths.ts"
 
 const isConnectionError = ({ _tag }: FileCallError): boolean => _tag === "AppServerExited" || _tag === "TransportError"
 

@@ -2,9 +2,9 @@
 import * as Effect from "effect/Effect"
 import { AppServerRpc } from "../../AppServerRpc.ts"
 import { Workspace } from "../../Workspace.ts"
+import * as Paths from "../settings/serverPaths.ts"
 import * as Commands from "./commands.ts"
 import * as Files from "./files.ts"
-import * as Paths from "./paths.ts"
 import * as Search from "./search.ts"
 import * as Watch from "./watch.ts"
 

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import { InvalidArgument } from "../../CodexError.ts"
-import { isRelative } from "../settings/paths.ts"
+import { isRelative } from "./paths.ts"
 
 const problemOf = (path: unknown): string | undefined => {
   if (!Predicate.isString(path)) return "expected an absolute path as a string."
