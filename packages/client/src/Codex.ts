@@ -25,6 +25,7 @@ import type {
 } from "./CodexError.ts"
 import type { DynamicTools } from "./DynamicTools.ts"
 import { implementation } from "./internal/load.ts"
+import type { McpServers } from "./McpServer.ts"
 import type * as Received from "./Received.ts"
 import type { Sandbox } from "./Sandbox.ts"
 import type * as Sent from "./Sent.ts"
@@ -48,6 +49,12 @@ export interface ThreadSettings {
   readonly modelProvider?: string | undefined
   /** Overrides of the configuration, by the names of `config.toml`. */
   readonly config?: { readonly [key: string]: Schema.Json } | undefined
+  /**
+   * MCP servers of the thread, beside those of the configuration: `McpServer.stdio` and `McpServer.http`. A loaded
+   * thread keeps the servers that it was loaded with (`SettingsNotApplied`, as for `config`). codex does not store
+   * them: pass them again to resume or fork the thread in another process.
+   */
+  readonly mcpServers?: McpServers | undefined
   /**
    * The agent's working directory. A relative path is resolved from the app-server's working directory. The folder
    * must exist: if this program started the server, as with `CodexNode.layer`, a missing folder fails with

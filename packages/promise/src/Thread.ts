@@ -12,6 +12,7 @@ import type { Input } from "@effect-codex/client/Input"
 import type * as Client from "@effect-codex/client/Thread"
 import type { Budget } from "./Budget.ts"
 import type { Handlers } from "./Handlers.ts"
+import type { McpServers } from "./McpServer.ts"
 import type { CallOptions, Time } from "./Options.ts"
 import type { Implementation, ImplementPlanOptions } from "./Plan.ts"
 import type { Queue } from "./Queue.ts"
@@ -46,9 +47,14 @@ export interface ThreadExtras extends Stallable {
    * of this handle. They cannot change later: pass the same tools to `resumeThread` and `forkThread`.
    */
   readonly tools?: ReadonlyArray<Tool | ToolNamespace> | undefined
+  /**
+   * MCP servers of the thread, beside those of the configuration. A loaded thread keeps the servers that it was loaded
+   * with. codex does not store them: pass them again to resume or fork the thread in another process.
+   */
+  readonly mcpServers?: McpServers | undefined
 }
 
-type Replaced = "budget" | "handlers" | "tools" | "stallTimeout"
+type Replaced = "budget" | "handlers" | "mcpServers" | "tools" | "stallTimeout"
 
 /**
  * Options of `Codex.startThread`. Omitted options come from the server's configuration, except for `approvalMode`.

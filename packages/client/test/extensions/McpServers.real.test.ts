@@ -1,6 +1,7 @@
 /** MCP servers, on the real codex binary. */
-import { Codex, type CodexError, Elicitation, Extensions } from "@effect-codex/client"
+import { Codex, type CodexError, Elicitation, Extensions, McpServer } from "@effect-codex/client"
 import { mcpServer } from "@effect-codex/test-support/files"
+import * as HttpMcpServer from "@effect-codex/test-support/httpMcpServer"
 import { CodexHome, ScriptedCodex } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, type Scope } from "effect"
@@ -18,13 +19,17 @@ const handlers = Elicitation.layer((request) => {
   return Effect.succeed(Elicitation.decline)
 })
 
-const real = (name: string, test: Effect.Effect<void, unknown, Services | Scope.Scope>) =>
+const real = (
+  name: string,
+  test: Effect.Effect<void, unknown, Services | Scope.Scope>,
+  config: NonNullable<CodexHome.Options["config"]> = { mcp_servers: { asker, dead, off } }
+) =>
   it.live(name, () =>
     test.pipe(
       Effect.scoped,
       Effect.provide(Layer.provideMerge(
         Extensions.layer,
-        ScriptedCodex.layer({ home: { config: { mcp_servers: { asker, dead, off } } } }).pipe(Layer.provide(handlers))
+        ScriptedCodex.layer({ home: { config } }).pipe(Layer.provide(handlers))
       )),
       Effect.provide(Logger.layer([]))
     ))
@@ -146,5 +151,52 @@ describe("MCP servers", () => {
       )
       assert.deepStrictEqual(yield* status, ["asker connected", "dead connected", "off disabled"])
     })
+  )
+
+  real(
+    "on HTTP are logged in to by a person, who may refuse or take too long",
+    Effect.gen(function*() {
+      const { codex, extensions } = yield* services
+      const web = yield* HttpMcpServer.start()
+      const { id: threadId } = yield* codex.startThread({ mcpServers: { web: McpServer.http({ url: web.url }) } })
+      const of = { threadId, server: "web" }
+      const auth = Effect.map(list(extensions, of), ([server]) => [server?.authStatus, server?.runtimeStatus])
+      assert.deepStrictEqual(yield* auth, ["notLoggedIn", "authenticationRequired"])
+
+      const [refused, closed, late] = yield* Effect.all([
+        extensions.loginMcpServer(of),
+        Effect.scoped(extensions.loginMcpServer({ ...of, timeout: "2 seconds" })),
+        extensions.loginMcpServer({ ...of, timeout: "500 millis" })
+      ])
+      assert.deepStrictEqual((yield* errorOf(closed.wait)).slice(0, 2), ["McpLoginFailed", "closed"])
+      yield* HttpMcpServer.confirm(refused.url, { error: "access_denied" })
+      assert.deepStrictEqual((yield* errorOf(refused.wait)).slice(0, 2), ["McpLoginFailed", "refused"])
+      assert.deepStrictEqual((yield* errorOf(late.wait)).slice(0, 2), ["McpLoginFailed", "timedOut"])
+      const wrong = yield* extensions.loginMcpServer(of)
+      yield* HttpMcpServer.confirm(wrong.url, { code: "wrong" })
+      assert.deepStrictEqual((yield* errorOf(wrong.wait)).slice(0, 2), ["McpLoginFailed", "failed"])
+
+      const login = yield* extensions.loginMcpServer({ ...of, scopes: ["read"] })
+      assert.strictEqual(new URL(login.url).searchParams.get("scope"), "read")
+      yield* HttpMcpServer.confirm(login.url, { code: "right" })
+      yield* login.wait
+      yield* login.wait
+      const { content } = yield* extensions.callTool({ ...of, tool: "look" })
+      assert.deepStrictEqual(content, [{ type: "text", text: "seen" }])
+      assert.deepStrictEqual(yield* auth, ["oAuth", "connected"])
+
+      const login2 = (server: string) => errorOf(Effect.scoped(extensions.loginMcpServer({ server })))
+      assert.deepStrictEqual(yield* login2("nobody"), [
+        "RpcError",
+        "invalidRequest",
+        "No MCP server named 'nobody' found."
+      ])
+      assert.deepStrictEqual(yield* login2("asker"), [
+        "RpcError",
+        "invalidRequest",
+        "OAuth login is only supported for streamable HTTP servers."
+      ])
+    }),
+    { mcp_oauth_credentials_store: "file", mcp_servers: { asker } }
   )
 })

@@ -43,6 +43,7 @@ const ofThread: ReadonlyArray<readonly [option: string, value: unknown]> = [
   ["sandbox", "read-only"],
   ["sandbox", 5],
   ["config", 5],
+  ["mcpServers", 5],
   ["cwd", 5],
   ["runtimeWorkspaceRoots", 5],
   ["runtimeWorkspaceRoots", [5]],

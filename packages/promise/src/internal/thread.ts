@@ -12,6 +12,7 @@ import { withBudget } from "./budget.ts"
 import { CallerContext, output as outputWithin } from "./callerContext.ts"
 import { overrides } from "./handlers.ts"
 import type { Host } from "./host.ts"
+import * as McpServers from "./mcpServers.ts"
 import { startImplementation } from "./plan.ts"
 import * as Queue from "./queue.ts"
 import { readable } from "./readable.ts"
@@ -22,12 +23,13 @@ import { withoutSignal } from "./withoutSignal.ts"
 
 /** Converts the options to those of the client. */
 export const settings = <O extends ThreadExtras>(options: O | undefined) => {
-  const { handlers, signal: _, tools: given, ...rest } = withBudget(options)
+  const { handlers, mcpServers, signal: _, tools: given, ...rest } = withBudget(options)
   return Effect.gen(function*() {
     yield* OptionKinds.check(options, OptionKinds.none)
     return {
       ...rest,
       handlers: handlers === undefined ? undefined : yield* overrides(handlers),
+      ...mcpServers !== undefined && { mcpServers: McpServers.mcpServers(mcpServers) },
       tools: given === undefined ? undefined : yield* tools(given)
     }
   })

@@ -17,6 +17,7 @@ import * as OptionKinds from "../options.ts"
 import { call, using } from "../protocol/uses.ts"
 import { internalsOf } from "../rpcInternals.ts"
 import * as Folders from "../settings/folders.ts"
+import * as McpServers from "../settings/mcpServers.ts"
 import { defined } from "../settings/settings.ts"
 import { Opened } from "../settings/untoldSettings.ts"
 import { visible } from "../text/visibleText.ts"
@@ -99,7 +100,7 @@ export const make = Effect.fnUntraced(function*(
     },
     startThread: Effect.fn("Codex.startThread")(function*(options) {
       yield* check(options)
-      const given = { approvalMode: ApprovalMode.autoReview, ...defined(options ?? {}) }
+      const given = { approvalMode: ApprovalMode.autoReview, ...defined(yield* McpServers.inConfig(options ?? {})) }
       yield* checkFolders(options)
       const { id, told } = yield* loadedThreads.open(undefined, OpenThread.start(rpc, client.opened, given))
       client.onLoaded()
@@ -121,8 +122,9 @@ export const make = Effect.fnUntraced(function*(
       const isDefaultMode = options?.approvalMode === undefined ? true : undefined
       return Thread.make(client, id, Thread.defaultsOf({ ...given, isDefaultMode }, told))
     }),
-    resumeThread: Effect.fn("Codex.resumeThread")(function*(threadId, options) {
-      yield* check(options)
+    resumeThread: Effect.fn("Codex.resumeThread")(function*(threadId, given) {
+      yield* check(given)
+      const options = yield* McpServers.inConfig(given ?? {})
       yield* checkFolders(options)
       const { id, told } = yield* loadedThreads.open(
         threadId,
@@ -133,13 +135,14 @@ export const make = Effect.fnUntraced(function*(
       yield* opened(options)
       return Thread.make(client, id, Thread.defaultsOf(options, told))
     }),
-    forkThread: Effect.fn("Codex.forkThread")((threadId, options) =>
-      check(options).pipe(
-        Effect.andThen(checkFolders(options)),
-        Effect.andThen(Thread.fork(client, threadId, options)),
-        Effect.tap(opened(options))
-      )
-    ),
+    forkThread: Effect.fn("Codex.forkThread")(function*(threadId, given) {
+      yield* check(given)
+      const options = yield* McpServers.inConfig(given ?? {})
+      yield* checkFolders(options)
+      const thread = yield* Thread.fork(client, threadId, options)
+      yield* opened(options)
+      return thread
+    }),
     listThreads: (options) => pages("thread/list", options, options?.pageSize, (at) => list(options, at)),
     listThreadsPage: Effect.fn("Codex.listThreadsPage")(function*(options) {
       yield* OptionKinds.check(options, OptionKinds.none)

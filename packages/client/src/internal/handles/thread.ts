@@ -13,6 +13,7 @@ import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import type { CheckFolders } from "../settings/folders.ts"
 import type { Told } from "../settings/heldSettings.ts"
 import * as Kept from "../settings/keptSettings.ts"
+import * as McpServers from "../settings/mcpServers.ts"
 import { ThreadSettings } from "../settings/threadSettings.ts"
 import { type Opened, unstored } from "../settings/untoldSettings.ts"
 import * as Attachment from "../turns/attachment.ts"
@@ -194,12 +195,13 @@ export const make = (
       },
       startThread: client.startThread
     }, () => handle),
-    fork: Effect.fn("Thread.fork")(function*(options) {
-      yield* OptionKinds.check(options, OptionKinds.ofThread)
+    fork: Effect.fn("Thread.fork")(function*(given) {
+      yield* OptionKinds.check(given, OptionKinds.ofThread)
+      const options = yield* McpServers.inConfig(given ?? {})
       yield* checkFolders(options)
-      yield* Kept.checkBypass(settings.current, options ?? {})
+      yield* Kept.checkBypass(settings.current, options)
       // The fork would copy the thread's environments, which another client may have changed.
-      const { environments: _, ...own } = Kept.keep(settings.current, options ?? {})
+      const { environments: _, ...own } = Kept.keep(settings.current, options)
       return yield* fork(client, id, { ...options, ...own }, defaults)
     }),
     // Recorded before sending: after an interruption nobody knows whether the server received the request.

@@ -33,6 +33,8 @@ export const threadParams = Effect.fnUntraced(function*(options: ThreadSettings)
     cwd,
     developerInstructions,
     handlers: _handlers,
+    // It is in `config` already.
+    mcpServers: _mcpServers,
     model,
     modelProvider,
     permissions: profile,
