@@ -392,7 +392,10 @@ export class Extensions extends Context.Service<Extensions, {
     ids: ReadonlyArray<string>,
     options?: { readonly threadId?: string | undefined; readonly includeTools?: boolean | undefined }
   ) => Effect.Effect<Received.AppsReadResponse, CallError | ThreadNotFound>
-  /** Lists the plugins of all marketplaces, and the marketplaces that cannot be read. */
+  /**
+   * Lists the plugins of all marketplaces, and the marketplaces that cannot be read. Without the feature `plugins` of
+   * codex there are none.
+   */
   readonly plugins: (options?: PluginsOptions) => Effect.Effect<Received.PluginListResponse, CallError>
   /** Reads what a plugin brings: skills, hooks, apps, MCP servers. Fails with `RpcError` if there is none. */
   readonly readPlugin: (plugin: PluginSelector) => Effect.Effect<Received.PluginDetail, CallError>
