@@ -10,6 +10,7 @@ import * as Codex from "@effect-codex/client/Codex"
 import type { TurnEndError, TurnInterrupted, TurnStartError } from "@effect-codex/client/CodexError"
 import { OutputInvalid } from "@effect-codex/client/CodexError"
 import * as Configuration from "@effect-codex/client/Configuration"
+import * as Extensions from "@effect-codex/client/Extensions"
 import type { Input } from "@effect-codex/client/Input"
 import { prepare } from "@effect-codex/client/internal/schemas/output"
 import type * as Output from "@effect-codex/client/Output"
@@ -371,6 +372,51 @@ export const mockWorkspace = (
     exec: no("exec").method,
     run: no("run").method,
     diffToRemote: no("diffToRemote").method,
+    ...members
+  })
+}
+
+/**
+ * Mocks `Extensions` with the given members. Using any other member dies with its name, as in {@link mockCodex}. The
+ * skills of a {@link FakeAppServer} are its files, and need no mock.
+ *
+ * **Example** (The answer of a tool)
+ *
+ * ```ts
+ * import { CodexTest } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const ExtensionsLive = CodexTest.mockExtensions({
+ *   callTool: () => Effect.succeed({ content: [{ type: "text", text: "42" }] }),
+ *   skills: () => Effect.succeed([])
+ * })
+ * ```
+ *
+ * @category mocks
+ * @since 0.1.0
+ */
+export const mockExtensions = (
+  members: Partial<Extensions.Extensions["Service"]>
+): Layer.Layer<Extensions.Extensions> => {
+  const no = (name: keyof Extensions.Extensions["Service"]) => missing(`Extensions.${name}`, "mockExtensions")
+  return Layer.succeed(Extensions.Extensions, {
+    skills: no("skills").method,
+    setSkillEnabled: no("setSkillEnabled").method,
+    addSkillRoots: no("addSkillRoots").method,
+    skillChanges: no("skillChanges").stream,
+    mcpServers: no("mcpServers").method,
+    reloadMcpServers: no("reloadMcpServers").effect,
+    callTool: no("callTool").method,
+    readResource: no("readResource").method,
+    loginMcpServer: no("loginMcpServer").method,
+    apps: no("apps").method,
+    installedApps: no("installedApps").method,
+    readApps: no("readApps").method,
+    plugins: no("plugins").method,
+    readPlugin: no("readPlugin").method,
+    installPlugin: no("installPlugin").method,
+    uninstallPlugin: no("uninstallPlugin").method,
+    hooks: no("hooks").method,
     ...members
   })
 }

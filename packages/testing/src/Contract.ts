@@ -54,6 +54,7 @@ import * as Asked from "./internal/contract/asked.ts"
 import * as Carried from "./internal/contract/carried.ts"
 import * as Configuration from "./internal/contract/configuration.ts"
 import * as Errors from "./internal/contract/errors.ts"
+import * as Extensions from "./internal/contract/extensions.ts"
 import * as Handshake from "./internal/contract/handshake.ts"
 import * as Logins from "./internal/contract/logins.ts"
 import { type Case, type Frame, Wire } from "./internal/contract/model.ts"
@@ -145,7 +146,8 @@ export const cases: ReadonlyArray<Case> = [
   ...Errors.cases,
   ...Logins.cases,
   ...Workspace.cases,
-  ...Configuration.cases
+  ...Configuration.cases,
+  ...Extensions.cases
 ]
 
 /**

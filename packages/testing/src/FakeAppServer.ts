@@ -27,7 +27,7 @@
  *   server that does not support them;
  * - commands of the client (`Workspace.run` and `exec`), searches for files, the difference to the remote;
  * - features, and changes of model providers;
- * - skills, plugins, projects, sections, and the rest of the protocol.
+ * - MCP servers, apps, plugins and hooks, of which it lists none; projects, sections, and the rest of the protocol.
  *
  * The fake does less than the real codex here, without an error:
  *
@@ -38,6 +38,8 @@
  *   resized, GIFs are not converted, and the first bytes alone decide whether a file is an image. Headers describe the
  *   client and its thread only; a ChatGPT login sends no `authorization`.
  * - `Configuration` has one layer, a file in memory. Its values are not checked, and threads do not see them.
+ * - Skills are the `SKILL.md` below `.agents/skills` of the folder, and below extra roots; changes of these files are
+ *   not told.
  * - A search looks at the messages, not at what codex adds to them; `Thread.search` shows the whole message. It ends at
  *   once, and reports its first hit on the way.
  * - The fake reads the two features above, `features.step_model_switching`, `agents.max_depth` and
@@ -185,9 +187,9 @@ export interface Options {
   /** The working directory of threads that name none. It need not exist. Default: `/workspace`. */
   readonly cwd?: string | undefined
   /**
-   * The files of the server's machine at the beginning, by path, for the requests `fs/*` and the service `Workspace`.
-   * A relative path is below `cwd`. They are in memory: commands and patches of the model do not see or change them.
-   * Default: no file.
+   * The files of the server's machine at the beginning, by path, for the requests `fs/*`, the service `Workspace`, and
+   * skills. A relative path is below `cwd`. They are in memory: commands and patches of the model do not see or change
+   * them. Default: no file.
    */
   readonly files?: { readonly [path: string]: string | Uint8Array } | undefined
   /** The model of threads that name none. Default: `scripted-model`, as in `CodexHome`. */

@@ -115,7 +115,8 @@ export const init = (home: Home, files: { readonly [path: string]: string | Uint
   homes.set(home, new Files(home.cwd, files))
 }
 
-const filesOf = ({ home }: Connection): Files => {
+/** The files of a connection's home. */
+export const filesOf = ({ home }: Connection): Files => {
   const known = homes.get(home)
   if (known !== undefined) return known
   const made = new Files(home.cwd, {})

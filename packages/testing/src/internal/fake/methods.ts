@@ -11,6 +11,7 @@ import * as Agents from "./agents.ts"
 import * as Carried from "./carried.ts"
 import * as Configuration from "./configuration.ts"
 import type { LoadedThread } from "./connection.ts"
+import * as Extensions from "./extensions.ts"
 import * as Files from "./files.ts"
 import type { Settings, StoredThread, StoredTurn } from "./home.ts"
 import {
@@ -879,6 +880,7 @@ export const handlers: Handlers = {
   }),
 
   ...Configuration.handlers,
+  ...Extensions.handlers,
   ...Files.handlers,
   ...Login.handlers,
   ...QueueMethods.handlers,

@@ -56,7 +56,8 @@ const issueOf = (method: Method, params: unknown): string | undefined => {
 const allowsNoParams: ReadonlySet<string> = new Set<Method>([
   "account/logout",
   "account/rateLimits/read",
-  "configRequirements/read"
+  "configRequirements/read",
+  "config/mcpServer/reload"
 ])
 
 export const methodOf = (method: string): Method | Refused =>
