@@ -18,10 +18,12 @@ import * as Stream from "effect/Stream"
 import type { Auth, ChatgptTokens } from "./Auth.ts"
 import type { Budget } from "./Budget.ts"
 import type { Configuration } from "./Configuration.ts"
+import type { Extensions } from "./Extensions.ts"
 import type { Handler, Handlers } from "./Handlers.ts"
 import type { Hooks } from "./Hooks.ts"
 import * as auth from "./internal/auth.ts"
 import * as configuration from "./internal/configuration.ts"
+import * as extensions from "./internal/extensions.ts"
 import { Host } from "./internal/host.ts"
 import { layer } from "./internal/layer.ts"
 import { readable } from "./internal/readable.ts"
@@ -234,6 +236,8 @@ export class Codex implements AsyncDisposable {
   readonly configuration: Configuration
   /** Files and commands on the machine of the app-server. */
   readonly workspace: Workspace
+  /** Skills, MCP servers, apps, plugins and hooks of the app-server. */
+  readonly extensions: Extensions
   /** All notifications of the server, of all threads, from the start of the reading. */
   readonly notifications: Readable<ServerNotification>
   /** Anomalies as they happen, preceded by the last 16 warnings of the server. A slow reader loses the oldest. */
@@ -248,6 +252,7 @@ export class Codex implements AsyncDisposable {
     this.auth = auth.make(this.#host)
     this.configuration = configuration.make(this.#host)
     this.workspace = workspace.make(this.#host)
+    this.extensions = extensions.make(this.#host)
     this.notifications = readable(
       this.#host,
       Stream.unwrap(Effect.map(AppServerRpc, (rpc) => rpc.notifications))

@@ -36,6 +36,15 @@ export type {
   Providers,
   SetFeatures
 } from "@effect-codex/client/Configuration"
+export type {
+  AppsOptions,
+  HooksOptions,
+  McpServersOptions,
+  PluginSelector,
+  PluginsOptions,
+  SkillSelector,
+  SkillsOptions
+} from "@effect-codex/client/Extensions"
 export type { Decoded, JsonSchemaOutput, Output, StandardOutput } from "@effect-codex/client/Output"
 export type { PerMillion } from "@effect-codex/client/Pricing"
 export type { Request as QuestionsRequest } from "@effect-codex/client/Questions"
@@ -70,6 +79,7 @@ export * from "./Budget.ts"
 export * from "./Codex.ts"
 export * from "./Configuration.ts"
 export * as Elicitation from "./Elicitation.ts"
+export * from "./Extensions.ts"
 export * from "./Handlers.ts"
 export * as Hooks from "./Hooks.ts"
 export * as Input from "./Input.ts"

@@ -15,10 +15,12 @@ import type {
   ConfigurationSnapshot,
   ConfigurationWritten,
   DeviceCodeLogin,
+  Extensions,
   FileInfo,
   FileSearch,
   Goal,
   Implementation,
+  McpLogin,
   Page,
   PendingLogin,
   Process,
@@ -61,6 +63,7 @@ type Plain<T> = [T] extends [Option.Option<infer A>] ? Plain<A> | undefined
   : [T] extends [Client.Workspace.FileInfo] ? FileInfo
   : [T] extends [Client.Workspace.Process] ? Process
   : [T] extends [Client.Workspace.FileSearch] ? FileSearch
+  : [T] extends [Client.Extensions.McpLogin] ? McpLogin
   : [T] extends [Client.Auth.ChatgptLogin] ? ChatgptLogin
   : [T] extends [Client.Auth.DeviceCodeLogin] ? DeviceCodeLogin
   : T
@@ -107,6 +110,9 @@ none<Different<Client.Workspace.Workspace["Service"], Workspace>>()
 none<Exclude<Different<Client.Workspace.Process, Process>, "stdin">>()
 none<Different<Client.Workspace.FileSearch, FileSearch>>()
 none<Different<Client.Auth.PendingLogin, PendingLogin>>()
+// Roots are closed instead of a scope, and an iterable yields values.
+none<Exclude<Different<Client.Extensions.Extensions["Service"], Extensions>, "addSkillRoots" | "skillChanges">>()
+none<Different<Client.Extensions.McpLogin, McpLogin>>()
 
 none<MissingOptions<ClientCodex, Codex>>()
 none<MissingOptions<Client.Thread.Thread, Thread>>()
@@ -116,6 +122,7 @@ none<MissingOptions<Client.Queue.Queue, Queue>>()
 none<MissingOptions<ClientAuth, Auth>>()
 none<MissingOptions<Client.Configuration.Configuration["Service"], Configuration>>()
 none<MissingOptions<Client.Workspace.Workspace["Service"], Workspace>>()
+none<MissingOptions<Client.Extensions.Extensions["Service"], Extensions>>()
 
 type Fields<T> = { readonly [K in keyof T]: Plain<T[K]> }
 holds<Equal<Fields<Client.Goal.Goal>, Fields<Goal>>>()
@@ -165,7 +172,7 @@ type Leaf = string | number | bigint | boolean | symbol | null | undefined | Dat
 type Deeper = [never, 0, 1, 2, 3, 4, 5, 6]
 
 /** Each is looked at by itself. */
-type Handle = Codex | Auth | Thread | Turn | PendingLogin
+type Handle = Codex | Auth | Extensions | Thread | Turn | PendingLogin | McpLogin
 
 /** The members of a type that have data of Effect, some levels deep. */
 type EffectIn<T> = { [K in keyof T]-?: [Inside<T[K], 6>] extends [never] ? never : K }[keyof T]
@@ -181,6 +188,8 @@ none<EffectIn<Codex>>()
 none<EffectIn<CodexOptions>>()
 none<EffectIn<Auth>>()
 none<EffectIn<PendingLogin>>()
+none<EffectIn<Extensions>>()
+none<EffectIn<McpLogin>>()
 none<EffectIn<Thread>>()
 none<EffectIn<Turn>>()
 // `tool` takes a schema.
