@@ -87,6 +87,7 @@ const examples = [
   "auth",
   "workspace",
   "configuration",
+  "extensions",
   "observability",
   "checkpoints",
   "cluster",

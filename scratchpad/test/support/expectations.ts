@@ -501,6 +501,17 @@ export const expectations: Record<string, Expectation> = {
   },
   "configuration: Change it (1)": { answers: [], effect: "example.program", prints: "low" },
   "configuration: Tests (1)": { answers: [], effect: "example.program", prints: "high, conflict" },
+  "extensions: MCP servers of a thread (1)": {
+    answers: [],
+    effect: "example.program",
+    prints: "docs: No such file or directory (os error 2)"
+  },
+  "extensions: Skills (1)": { answers: [], effect: "example.program", prints: "greet, 1 error" },
+  "extensions: Tests (1)": {
+    answers: [],
+    effect: "example.program",
+    prints: `review: [{"type":"text","text":"found"}]`
+  },
   "observability: Send it to a collector (1)": {
     answers: ["Hello!"],
     effect: "example.program",
