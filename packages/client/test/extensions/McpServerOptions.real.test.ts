@@ -1,10 +1,10 @@
 /** The typed MCP servers of a thread, on the real codex binary. */
-import { Codex, CodexError, Extensions, McpServer } from "@effect-codex/client"
+import { AppServer, Codex, CodexError, Extensions, McpServer } from "@effect-codex/client"
 import { mcpServer } from "@effect-codex/test-support/files"
 import * as HttpMcpServer from "@effect-codex/test-support/httpMcpServer"
 import { CodexHome, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Logger, Redacted, type Scope, Tracer } from "effect"
+import { Effect, Fiber, Layer, Logger, Redacted, Schedule, type Scope, Stream, Tracer } from "effect"
 import { execFileSync } from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
 import { inspect } from "node:util"
@@ -22,6 +22,7 @@ interface Told {
 
 const services = Effect.all({
   codex: Codex.Codex,
+  process: AppServer.AppServer,
   extensions: Extensions.Extensions,
   home: CodexHome.CodexHome,
   model: ScriptedModel.ScriptedModel
@@ -45,6 +46,7 @@ const real = (
       Effect.provide(Layer.provideMerge(
         Extensions.layer,
         ScriptedCodex.layer({
+          codex: { restart: Schedule.recurs(3) },
           home: { config: { mcp_servers: { mine: { command: process.execPath, args: [mcpServer] } } } }
         })
       )),
@@ -71,7 +73,7 @@ const argumentsOfProcesses = () =>
 describe("the MCP servers of a thread", () => {
   real(
     "are started with their options, beside those of the configuration, also for forks and later processes",
-    ({ codex, extensions, home, model }) =>
+    ({ codex, extensions, home, model, process: { pid } }) =>
       Effect.gen(function*() {
         const odd = "a.b:c@d/e_1"
         const mcpServers = {
@@ -121,6 +123,14 @@ describe("the MCP servers of a thread", () => {
           mcpServers,
           config: { mcp_servers: { other: { command: process.execPath, args: [mcpServer], required: true } } }
         })
+
+        // The next process gets them from the client.
+        const restored = yield* Effect.forkScoped(Stream.runHead(extensions.skillChanges), { startImmediately: true })
+        process.kill(pid, "SIGKILL")
+        yield* Fiber.join(restored)
+        yield* model.enqueue("done")
+        yield* thread.run("go")
+        assert.include(yield* statuses(extensions, thread.id), `${odd} connected`)
       })
   )
 
