@@ -239,7 +239,7 @@ export type HooksOptions =
     readonly threadId?: undefined
   }
   | {
-    /** The loaded thread whose hooks are listed. */
+    /** The loaded thread whose hooks are listed. codex 0.165 ignores it, and lists those of its working directory. */
     readonly threadId: string
     readonly folders?: undefined
   }

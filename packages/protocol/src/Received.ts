@@ -4350,7 +4350,7 @@ export type HookMetadata =
     /**
      * The owning execution environment, if this hook came from its requirements.
      */
-    readonly environmentId: string | null
+    readonly environmentId?: string | null
     readonly displayOrder: number
     readonly enabled: boolean
     readonly isManaged: boolean
@@ -4377,7 +4377,7 @@ export type HookMetadata =
     /**
      * The owning execution environment, if this hook came from its requirements.
      */
-    readonly environmentId: string | null
+    readonly environmentId?: string | null
     readonly displayOrder: number
     readonly enabled: boolean
     readonly isManaged: boolean
@@ -4404,7 +4404,7 @@ export type HookMetadata =
     /**
      * The owning execution environment, if this hook came from its requirements.
      */
-    readonly environmentId: string | null
+    readonly environmentId?: string | null
     readonly displayOrder: number
     readonly enabled: boolean
     readonly isManaged: boolean
@@ -4429,7 +4429,7 @@ export type HookMetadata =
     /**
      * The owning execution environment, if this hook came from its requirements.
      */
-    readonly environmentId: string | null
+    readonly environmentId?: string | null
     readonly displayOrder: number
     readonly enabled: boolean
     readonly isManaged: boolean
@@ -4451,7 +4451,7 @@ export const HookMetadata: Lazy<HookMetadata> = lazy(() =>
       sourcePath: AbsolutePathBuf(),
       source: HookSource(),
       pluginId: nullable(Schema.String),
-      environmentId: nullable(Schema.String),
+      environmentId: optional(Schema.String),
       displayOrder: Schema.Number,
       enabled: Schema.Boolean,
       isManaged: Schema.Boolean,
@@ -4471,7 +4471,7 @@ export const HookMetadata: Lazy<HookMetadata> = lazy(() =>
       sourcePath: AbsolutePathBuf(),
       source: HookSource(),
       pluginId: nullable(Schema.String),
-      environmentId: nullable(Schema.String),
+      environmentId: optional(Schema.String),
       displayOrder: Schema.Number,
       enabled: Schema.Boolean,
       isManaged: Schema.Boolean,
@@ -4491,7 +4491,7 @@ export const HookMetadata: Lazy<HookMetadata> = lazy(() =>
       sourcePath: AbsolutePathBuf(),
       source: HookSource(),
       pluginId: nullable(Schema.String),
-      environmentId: nullable(Schema.String),
+      environmentId: optional(Schema.String),
       displayOrder: Schema.Number,
       enabled: Schema.Boolean,
       isManaged: Schema.Boolean,
@@ -4509,7 +4509,7 @@ export const HookMetadata: Lazy<HookMetadata> = lazy(() =>
       sourcePath: AbsolutePathBuf(),
       source: HookSource(),
       pluginId: nullable(Schema.String),
-      environmentId: nullable(Schema.String),
+      environmentId: optional(Schema.String),
       displayOrder: Schema.Number,
       enabled: Schema.Boolean,
       isManaged: Schema.Boolean,

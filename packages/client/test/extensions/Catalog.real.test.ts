@@ -110,7 +110,6 @@ describe("plugins", () => {
       assert.deepStrictEqual(yield* extensions.installedApps(), [])
       assert.deepStrictEqual(yield* extensions.readApps(["a"]), { apps: [], missingAppIds: ["a"] })
       const notFound = `ThreadNotFound: thread not found: ${away}`
-      assert.strictEqual(yield* detailOf(extensions.hooks({ threadId: away })), notFound)
       assert.strictEqual(yield* detailOf(extensions.apps({ threadId: away })), notFound)
       assert.strictEqual(yield* detailOf(extensions.installedApps({ threadId: away })), notFound)
       assert.strictEqual(yield* detailOf(extensions.readApps([], { threadId: away })), notFound)
