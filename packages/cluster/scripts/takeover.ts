@@ -17,11 +17,11 @@ const timed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
 const events = ["kill -9", "frozen", "SIGTERM, the turn ends", "SIGTERM, it does not end"] as const
 const signals = { "kill -9": "SIGKILL", "frozen": "SIGSTOP" } as const
 
-const measure = Effect.fnUntraced(function*(event: typeof events[number]) {
+const measure = Effect.fnUntraced(function*(event: typeof events[number], round: number) {
   const machines = yield* Machines.Machines
   const { enqueue } = yield* Model.ScriptedModel
   const runner = machines.a
-  const thread = yield* Machines.threadOn(() => runner, event)
+  const thread = yield* Machines.threadOn(() => runner, `${event} ${round}`)
   const { gate, run } = yield* Machines.held(thread, event, [Model.exec("sleep 0.5")])
   if (event === "SIGTERM, the turn ends") yield* Effect.forkScoped(Effect.delay(gate.release, "3 seconds"))
   else yield* enqueue("Went on.")
@@ -51,7 +51,7 @@ for (const isDefault of process.argv[3] === "tuned" ? [false] : [false, true]) {
       yield* Console.log(`  a turn: ${turn} ms, the same key again: ${again} ms`)
       for (const event of events) {
         const times: Array<number> = []
-        for (let round = 0; round < (isDefault ? 1 : rounds); round++) times.push(yield* measure(event))
+        for (let round = 0; round < (isDefault ? 1 : rounds); round++) times.push(yield* measure(event, round))
         yield* Console.log(`  ${event}: ${times.map((time) => (time / 1000).toFixed(1)).join(", ")} s`)
       }
     }).pipe(Effect.scoped, Effect.provide(Machines.layer({}, { isDefault })))

@@ -36,14 +36,15 @@ export type Services =
   | SessionStore.SessionStore
 
 /**
- * The configuration that the layers begin with. A runner that is killed or frozen loses its threads to the others
- * within 6 seconds. With Effect's own defaults that takes up to 40 seconds.
+ * The configuration that the layers begin with. A runner that is killed loses its threads to the others within 6
+ * seconds, one that is frozen within 11. With Effect's own defaults a killed runner's threads move after 32 to 37
+ * seconds.
  *
  * **Details**
  *
- * `shardLockExpiration` (5 seconds) decides how long a runner that is silent keeps its threads, and how long a program
- * may block its event loop. Everything else says how soon the others notice. `shardsPerGroup` must be the same on all
- * machines, and must not change while turns are stored.
+ * `shardLockExpiration` (5 seconds) decides how long a program may block its event loop before its threads move.
+ * Everything else says how soon the others notice. `shardsPerGroup` must be the same on all machines, and must not
+ * change while turns are stored.
  *
  * @see {@link Options} to change a part of it
  * @category configuration
