@@ -96,8 +96,8 @@ export interface Options {
   /** An API key to log codex in with; codex sends it to the model as a bearer token. Default: not logged in. */
   readonly apiKey?: Redacted.Redacted | undefined
   /**
-   * A folder to keep the home in, which stays: for programs that go on where they were. It is made if it is missing, and
-   * its `config.toml` is written anew. Default: a folder of its own, which is removed with the scope.
+   * A folder to keep the home in, which stays: for programs that go on where they were. It is made if it is missing,
+   * and its `config.toml` is written anew. Default: a folder of its own, which is removed with the scope.
    */
   readonly folder?: string | undefined
   /** Further entries of `config.toml`, merged table by table over those that this module writes. */
@@ -114,7 +114,8 @@ export interface Options {
  *
  * **Gotchas**
  *
- * Without `folder`, the home and everything in it are removed when the scope closes. Close what uses the home before that.
+ * Without `folder`, the home and everything in it are removed when the scope closes. Close what uses the home before
+ * that.
  *
  * ```ts
  * import { CodexHome } from "@effect-codex/testing"

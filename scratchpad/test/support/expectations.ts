@@ -173,6 +173,31 @@ export const expectations: Record<string, Expectation> = {
     prints: "DecisionNotFound",
     files: ["pipeline.sqlite"]
   },
+  "cluster: Threads as entities (1)": {
+    answers: ["No findings."],
+    prints: "ran No findings.",
+    files: ["codex.sqlite"]
+  },
+  "cluster: Threads as entities (2)": {
+    answers: [exec("git push"), "Not pushed."],
+    effect: `Effect.gen(function*() {
+      const { CodexCluster, CodexSession, CodexThread } = yield* Effect.promise(() => import("@effect-codex/cluster"))
+      const { ApprovalMode } = yield* Effect.promise(() => import("@effect-codex/client"))
+      const settings = { approvalMode: ApprovalMode.untrusted }
+      const threads = CodexThread.layer({ approvals: "client", settings }).pipe(
+        Layer.provideMerge(CodexCluster.layerSqlite({ filename: "codex.sqlite" })),
+        Layer.provide(CodexSession.layerLocal)
+      )
+      return yield* Effect.gen(function*() {
+        const thread = yield* CodexThread.client("my-repository")
+        const running = thread.run("push-1", "Push it.")
+        const { finalResponse } = yield* Effect.raceFirst(running, Effect.andThen(example.decide("my-repository", () => false), Effect.never))
+        return finalResponse.value
+      }).pipe(Effect.provide(threads))
+    })`,
+    prints: "Not pushed.",
+    files: ["codex.sqlite"]
+  },
   "getting-started: 3. Run your first turn (1)": { answers: ["Hello!"], prints: "Hello!" },
   "getting-started: 4. Choose what the agent may touch (1)": {
     answers: ["Fixed.", "Fine."],
