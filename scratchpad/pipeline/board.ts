@@ -84,16 +84,19 @@ export const layer = (names: Readonly<Record<string, number>>): Layer.Layer<Boar
     const isLive = process.stderr.isTTY === true
     const rows = new Map(Object.keys(names).map((name) => [name, newRow(name)]))
     const followed = new Map<unknown, string>()
-    let footer = ""
+    let footer: ReadonlyArray<string> = []
     let drawn = 0
+    let shown = ""
     const draw = () => {
       const columns = process.stderr.columns || 100
       const lines = [...rows.values()].map((row) => line(row, names[row.name]!, columns))
-      if (footer !== "") lines.push(footer)
+      for (const words of footer) lines.push(...words.match(new RegExp(`.{1,${columns - 1}}`, "gu")) ?? [])
       const text = lines.map((line) => `\u001b[2K${line}\n`).join("")
+      if (text === shown) return
       // Also erases a footer that is gone.
       process.stderr.write(`${drawn === 0 ? "" : `\u001b[${drawn}A`}${text}\u001b[J`)
       drawn = lines.length
+      shown = text
     }
     const set = (row: Row): void => {
       const before = rows.get(row.name)
@@ -101,7 +104,7 @@ export const layer = (names: Readonly<Record<string, number>>): Layer.Layer<Boar
       if (isLive) return draw()
       // No terminal: a line for each end and each question.
       if (row.note !== before?.note && row.note !== "") {
-        process.stderr.write([line(row, names[row.name]!, 200), ...row.state === "asks" ? [footer] : [], ""].join("\n"))
+        process.stderr.write([line(row, names[row.name]!, 200), ...row.state === "asks" ? footer : [], ""].join("\n"))
       }
     }
     const update = (name: string, change: (row: Row) => Row) => Effect.sync(() => set(change(rows.get(name)!)))
@@ -117,12 +120,12 @@ export const layer = (names: Readonly<Record<string, number>>): Layer.Layer<Boar
         })),
       asks: (name, what, how) =>
         Effect.suspend(() => {
-          footer = how
-          return update(name, (row) => ({ ...row, state: "asks", note: `may I ${what}?` }))
+          footer = ["", `May I ${what}?`, how]
+          return update(name, (row) => ({ ...row, state: "asks", note: "asks" }))
         }),
       answered: Effect.suspend(() => {
         const asking = [...rows.values()].find(({ state }) => state === "asks")
-        footer = ""
+        footer = []
         return asking === undefined ? Effect.void : update(asking.name, (row) => ({ ...row, state: "works", note: "" }))
       }),
       follow: (name, threadId) => Effect.sync(() => void followed.set(threadId, name)),

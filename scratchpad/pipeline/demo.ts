@@ -38,9 +38,12 @@ const how = "Answer in another terminal: npm run demo:pipeline -- allow (or: dec
 const answer = Effect.fnUntraced(function*(id: string | undefined, allow: boolean) {
   const pending = yield* Decisions.pending
   const question = id === undefined ? pending[0] : pending.find((question) => question.id === id)
-  if (question === undefined) return yield* Board.say("Nothing waits for an answer.")
+  if (question === undefined) {
+    return yield* Board.say("Nothing waits for an answer: it was given already, or nothing was asked yet.")
+  }
   yield* Decisions.decide(question.id, { allow })
   yield* Board.say(`${allow ? "Allowed" : "Declined"}: ${question.summary}.`)
+  yield* Board.say("If the pipeline is not running, start it again to go on: npm run demo:pipeline")
 })
 
 /** What the agents do, and what they ask. */
@@ -61,7 +64,8 @@ const run = Effect.gen(function*() {
   const board = yield* Board.Board
   yield* Board.say(
     isNew
-      ? "Reviewing the packages. End this with Ctrl-C or kill -9 whenever you like, and start it again."
+      ? "codex reviews the packages; a script plays its model, so this needs no login. End it with Ctrl-C or kill -9 whenever\n" +
+        `you like, and start it again. All of it is in ${folder}.`
       : "Going on where it was."
   )
   yield* watching
@@ -81,7 +85,10 @@ const run = Effect.gen(function*() {
   const said = yield* Report.execute({ folder: workspace, text })
   yield* board.end("report", "done", said)
   yield* Board.say(`The report is in ${workspace}. Start afresh with: npm run demo:pipeline -- reset`)
-}).pipe(Effect.scoped)
+}).pipe(
+  Effect.scoped,
+  Effect.onInterrupt(() => Board.say("Start it again to go on: npm run demo:pipeline"))
+)
 
 const WatcherLive = Layer.effect(
   Watcher,
@@ -102,7 +109,7 @@ const Worker = Layer.merge(ReviewLive, ReportLive).pipe(
   Layer.provideMerge(Board.layer(steps)),
   Layer.provideMerge(CodexSession.layer()),
   Layer.provideMerge(Decisions.layerSql),
-  Layer.provideMerge(CodexCluster.layerSqlite({ filename })),
+  Layer.provideMerge(CodexCluster.layerSqlite({ filename, shardingConfig: { entityTerminationTimeout: 0 } })),
   Layer.provideMerge([Codex, NodeServices.layer])
 )
 
@@ -113,10 +120,22 @@ const programs: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
   run: Effect.provide(run, Worker),
   allow: Effect.provide(answer(id, true), Person),
   decline: Effect.provide(answer(id, false), Person),
-  reset: Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+  reset: Effect.gen(function*() {
+    // The file has one worker at a time.
+    const isFree = yield* Layer.build(CodexCluster.layerSqlite({ filename })).pipe(
+      Effect.scoped,
+      Effect.timeoutOption("2 seconds")
+    )
+    if (isFree._tag === "None") return yield* Board.say("The pipeline is running. End it first, with Ctrl-C.")
+    rmSync(folder, { recursive: true })
+    yield* Board.say(`Removed ${folder}.`)
+  })
 }
 
 const isNew = !existsSync(filename)
 mkdirSync(folder, { recursive: true })
-const program = programs[command] ?? Board.say(`Use one of: ${Object.keys(programs).join(", ")}`)
-runMain(Effect.provide(program, Logger.layer([])))
+const unknown = Effect.suspend(() => {
+  process.exitCode = 2
+  return Board.say(`Use one of: ${Object.keys(programs).join(", ")}`)
+})
+runMain(Effect.provide(programs[command] ?? unknown, Logger.layer([])))

@@ -45,5 +45,7 @@ export const answer = (request: ScriptedModel.ModelRequest): ScriptedModel.Answe
   }
   return output === undefined
     ? reply([exec("cp draft.md REVIEW.md")], { usage })
-    : reply([text("The report is written.", final)], { usage })
+    : /exited with code 0/.test(output)
+    ? reply([text("The report is written.", final)], { usage })
+    : reply([text("The report could not be written.", final)], { usage })
 }

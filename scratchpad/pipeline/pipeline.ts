@@ -54,7 +54,12 @@ export const ReportLive = Report.toLayer(Effect.fnUntraced(function*({ folder, t
     name: "draft",
     execute: Effect.promise(() => writeFile(join(folder, "draft.md"), text))
   })
-  const thread = yield* CodexWorkflow.thread("report", { cwd: folder, approvalMode: ApprovalMode.untrusted })
+  const thread = yield* CodexWorkflow.thread("report", {
+    cwd: folder,
+    approvalMode: ApprovalMode.untrusted,
+    // An allowed command may run in the sandbox all the same.
+    sandbox: Sandbox.workspaceWrite
+  })
   yield* watcher.thread("report", thread.id)
   // Answered by a person, perhaps tomorrow and from another terminal.
   const turn = yield* CodexWorkflow.turn("write", {

@@ -54,12 +54,12 @@ it.live("the pipeline goes on after two kills, and is answered from another proc
     const folder = yield* fs.makeTempDirectoryScoped({ directory: homedir(), prefix: ".effect-codex-demo-" })
     // The other reviews are in the middle of a turn.
     yield* killedAt(folder, "✓")
-    assert.include(yield* killedAt(folder, "may I"), `run "cp draft.md REVIEW.md"`)
+    assert.include(yield* killedAt(folder, "May I"), `run "cp draft.md REVIEW.md"`)
     assert.include((yield* toItsEnd(folder, "allow")).join("\n"), `Allowed: run "cp draft.md REVIEW.md"`)
     const said = (yield* toItsEnd(folder)).join("\n")
     assert.include(said, "The report is written.")
     assert.notInclude(said, "✗")
-    assert.include((yield* toItsEnd(folder, "allow")).join("\n"), "Nothing waits for an answer.")
+    assert.include((yield* toItsEnd(folder, "allow")).join("\n"), "Nothing waits for an answer")
 
     assert.strictEqual(answers(folder, "I have read every file"), 3)
     assert.strictEqual(answers(folder, "findings"), 3)
