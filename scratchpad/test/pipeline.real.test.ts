@@ -13,7 +13,7 @@ const start = Effect.fnUntraced(function*(folder: string, ...args: ReadonlyArray
     process.execPath,
     ["--conditions=@effect-codex/source", "--disable-warning=ExperimentalWarning", demo, ...args],
     {
-      env: { DEMO_FOLDER: folder, DEMO_PACKAGES: "ai,node,schema" },
+      env: { DEMO_FOLDER: folder, DEMO_PACKAGES: "ai,schema" },
       extendEnv: true,
       stdin: "ignore",
       forceKillAfter: "5 seconds"
@@ -59,10 +59,9 @@ it.live("the pipeline goes on after two kills, and is answered from another proc
     const said = (yield* toItsEnd(folder)).join("\n")
     assert.include(said, "The report is written.")
     assert.notInclude(said, "✗")
-    assert.include((yield* toItsEnd(folder, "allow")).join("\n"), "Nothing waits for an answer")
 
-    assert.strictEqual(answers(folder, "I have read every file"), 3)
-    assert.strictEqual(answers(folder, "findings"), 3)
+    assert.strictEqual(answers(folder, "I have read every file"), 2)
+    assert.strictEqual(answers(folder, "findings"), 2)
     const review = yield* fs.readFileString(join(folder, "workspace", "REVIEW.md"))
-    assert.match(review, /^# Review\n\n(- packages\/(ai|node|schema)\/src\/\S+ is the longest, with \d+ lines\n){3}$/)
+    assert.match(review, /^# Review\n\n(- packages\/(ai|schema)\/src\/\S+ is the longest, with \d+ lines\n){2}$/)
   }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)))
