@@ -634,6 +634,23 @@ describe("a failure", () => {
       assert.strictEqual(readFileSync(join(folder, "a"), "utf8"), "0\n")
     })
   )
+
+  live(
+    "of the second snapshot keeps the turn's id, also where the folder is gone before the turn begins",
+    Effect.gen(function*() {
+      const { base, checkpoints, folder } = yield* opened({ "a": "0\n" })
+      const thread = yield* (yield* Codex.Codex).startThread()
+      const { id } = yield* Effect.sync(() => renameSync(folder, join(base, "away"))).pipe(
+        Effect.andThen(thread.run("Go.")),
+        checkpoints.track(thread)
+      )
+      const [checkpoint] = yield* checkpoints.list()
+      assert.deepStrictEqual([checkpoint?.turnIds, checkpoint?.isFinished], [[id], false])
+      // The one missing is the folder, not git.
+      const error = yield* Effect.flip(checkpoints.rewind(id))
+      assert.strictEqual(error._tag === "CheckpointError" ? error.reason : error._tag, "folder")
+    })
+  )
 })
 
 describe("a snapshot", () => {

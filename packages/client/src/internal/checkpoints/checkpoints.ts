@@ -157,8 +157,9 @@ export const make = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
               Effect.forkIn(scope, { startImmediately: true })
             )
             const exit = yield* Effect.exit(restore(effect))
-            const finish = end(begun, before.tree, yield* isShared).pipe(
-              Effect.andThen(Effect.suspend(() => turnIds.size === 0 ? Records.dropAll(repository, begun) : store))
+            const ending = yield* Effect.exit(end(begun, before.tree, yield* isShared))
+            const finish = Effect.suspend(() => turnIds.size === 0 ? Records.dropAll(repository, begun) : store).pipe(
+              Effect.andThen(ending)
             )
             yield* Effect.catch(
               finish,

@@ -14,6 +14,8 @@ export interface RunOptions {
   readonly stdin?: string | undefined
   /** Undefined removes a variable. */
   readonly env?: { readonly [name: string]: string | undefined } | undefined
+  /** Where git runs. Default: the root. */
+  readonly cwd?: string | undefined
   /** Exit codes besides 0 that are no failure. */
   readonly accept?: ReadonlyArray<number> | undefined
 }
@@ -110,12 +112,15 @@ const failed = (args: ReadonlyArray<string>, stderr: string, code: number) => {
   })
 }
 
-const notStarted = (executable: string) => (error: PlatformError.PlatformError) =>
-  new CheckpointError({
-    reason: error.reason._tag === "NotFound" ? "gitMissing" : "git",
-    detail: `${executable} could not be run: ${error.message}.`,
+const notStarted = (executable: string) => ({ message, reason: { _tag, module } }: PlatformError.PlatformError) => {
+  // Only the folder that git runs in is looked for in the file system.
+  const missing = module === "FileSystem" ? "folder" : "gitMissing"
+  return new CheckpointError({
+    reason: _tag === "NotFound" ? missing : "git",
+    detail: `${executable} could not be run: ${message}.`,
     paths: []
   })
+}
 
 // Another program takes its snapshots of the same folder within this time, unless the folder is very large.
 const untilUnlocked = Schedule.upTo(Schedule.spaced("50 millis"), { duration: "20 seconds" })
@@ -130,7 +135,7 @@ export const make = Effect.fnUntraced(function*(
   const once: Git = (args, options = {}) =>
     Effect.gen(function*() {
       const handle = yield* spawner.spawn(ChildProcess.make(executable, [...settings, ...args], {
-        cwd: root,
+        cwd: options.cwd ?? root,
         env: { ...environment, GIT_DIR: gitDir, GIT_WORK_TREE: root, ...options.env },
         extendEnv: true,
         stdin: options.stdin === undefined ? "ignore" : Stream.make(Names.toBytes(options.stdin))

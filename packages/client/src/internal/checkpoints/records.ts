@@ -6,6 +6,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type { CheckpointError } from "../../Checkpoints.ts"
+import type { Git } from "./git.ts"
 import type { Repository } from "./repository.ts"
 import type { Snapshot } from "./snapshot.ts"
 
@@ -40,14 +41,19 @@ const refOf = (number: number, rest: string): string => `${all}${String(number).
 const ascii = (json: string): string =>
   json.replace(/[\u007f-\uffff]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`)
 
+// A turn may remove the folder, and must be found all the same.
+const gitOf = ({ git, gitDir }: Repository): Git => (args, options) => git(args, { ...options, cwd: gitDir })
+
 const commit = Effect.fnUntraced(function*(
-  { git }: Repository,
+  repository: Repository,
   tree: string,
   parents: ReadonlyArray<string>,
   message: object
 ) {
   const args = parents.flatMap((parent) => ["-p", parent])
-  const id = yield* git(["commit-tree", tree, ...args, "-F", "-"], { stdin: ascii(JSON.stringify(message)) })
+  const id = yield* gitOf(repository)(["commit-tree", tree, ...args, "-F", "-"], {
+    stdin: ascii(JSON.stringify(message))
+  })
   return id.trim()
 })
 
@@ -68,9 +74,9 @@ interface Ref {
   readonly message: string
 }
 
-const readRefs = Effect.fnUntraced(function*({ git }: Repository) {
+const readRefs = Effect.fnUntraced(function*(repository: Repository) {
   const format = ["refname", "objectname", "tree", "committerdate:unix", "contents"].map((field) => `%(${field})%00`)
-  const fields = (yield* git(["for-each-ref", `--format=${format.join("")}`, all])).split("\0")
+  const fields = (yield* gitOf(repository)(["for-each-ref", `--format=${format.join("")}`, all])).split("\0")
   const entries = new Map<number, Array<Ref>>()
   for (let i = 0; i + 5 <= fields.length; i += 5) {
     const [name = "", commit = "", tree = "", seconds = "", message = ""] = fields.slice(i, i + 5).map((x) => x.trim())
@@ -123,14 +129,14 @@ export const begin = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Begun, CheckpointError> {
   const before = yield* commit(repository, tree, [], { ...about, skipped })
   const claim = (number: number) =>
-    Effect.as(repository.git(["update-ref", refOf(number, "before"), before, "0".repeat(40)]), number)
+    Effect.as(gitOf(repository)(["update-ref", refOf(number, "before"), before, "0".repeat(40)]), number)
   const next = Effect.flatMap(readRefs(repository), (refs) => claim(Math.max(0, ...refs.keys()) + 1))
   // Another program may have taken the number.
   return { number: yield* Effect.retry(next, { times: 5, while: ({ reason }) => reason === "git" }), commit: before }
 })
 
-export const addTurn = ({ git }: Repository, { commit, number }: Begun, turnId: string) =>
-  git(["update-ref", refOf(number, `turns/${Hex.encode(turnId)}`), commit])
+export const addTurn = (repository: Repository, { commit, number }: Begun, turnId: string) =>
+  gitOf(repository)(["update-ref", refOf(number, `turns/${Hex.encode(turnId)}`), commit])
 
 export const finish = Effect.fnUntraced(function*(
   repository: Repository,
@@ -139,11 +145,11 @@ export const finish = Effect.fnUntraced(function*(
   isShared: boolean
 ): Effect.fn.Return<void, CheckpointError> {
   const after = yield* commit(repository, tree, [before], { isShared, skipped })
-  yield* repository.git(["update-ref", refOf(number, "after"), after])
+  yield* gitOf(repository)(["update-ref", refOf(number, "after"), after])
 })
 
-export const drop = ({ git }: Repository, refs: ReadonlyArray<string>) =>
-  refs.length === 0 ? Effect.void : git(["update-ref", "--stdin", "-z"], {
+export const drop = (repository: Repository, refs: ReadonlyArray<string>) =>
+  refs.length === 0 ? Effect.void : gitOf(repository)(["update-ref", "--stdin", "-z"], {
     stdin: refs.map((ref) => `delete ${ref}\0\0`).join("")
   })
 
