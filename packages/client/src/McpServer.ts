@@ -5,6 +5,7 @@
  */
 import type * as Duration from "effect/Duration"
 import * as Redacted from "effect/Redacted"
+import { isNames } from "./internal/names.ts"
 
 // =============================================================================
 // Options
@@ -86,7 +87,10 @@ export interface StdioOptions extends Options {
 export interface HttpOptions extends Options {
   /** The address, with `http:` or `https:`. It appears in errors and logs: put no secret into it. */
   readonly url: string
-  /** Sent as `Authorization: Bearer`. Cannot be combined with `bearerTokenEnvVar` (`InvalidArgument`). */
+  /**
+   * Sent as `Authorization: Bearer`. Cannot be combined with `bearerTokenEnvVar` or a header `Authorization`
+   * (`InvalidArgument`).
+   */
   readonly bearerToken?: Redacted.Redacted<string> | undefined
   /** The variable of the app-server's environment that has the bearer token. */
   readonly bearerTokenEnvVar?: string | undefined
@@ -159,12 +163,16 @@ export interface McpServers {
 
 const secrets = (
   values: { readonly [name: string]: string | Redacted.Redacted<string> | undefined } | undefined
-): Secrets =>
-  Object.fromEntries(
-    Object.entries(values ?? {}).flatMap(([name, value]) =>
+): Secrets => {
+  if (values === undefined) return {}
+  // Whatever a program without types gives is refused with the thread's options.
+  if (!isNames(values)) return values
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([name, value]) =>
       value === undefined ? [] : [[name, Redacted.isRedacted(value) ? value : Redacted.make(value)]]
     )
   )
+}
 
 /**
  * An MCP server that codex starts as a process of the thread, and talks with on stdin and stdout.
@@ -195,7 +203,7 @@ const secrets = (
  * @category constructors
  * @since 0.1.0
  */
-export const stdio = (options: StdioOptions): Stdio => ({ ...options, _tag: "Stdio", env: secrets(options.env) })
+export const stdio = (options: StdioOptions): Stdio => ({ ...options, _tag: "Stdio", env: secrets(options?.env) })
 
 /**
  * An MCP server that codex reaches by streamable HTTP.
@@ -220,4 +228,4 @@ export const stdio = (options: StdioOptions): Stdio => ({ ...options, _tag: "Std
  * @category constructors
  * @since 0.1.0
  */
-export const http = (options: HttpOptions): Http => ({ ...options, _tag: "Http", headers: secrets(options.headers) })
+export const http = (options: HttpOptions): Http => ({ ...options, _tag: "Http", headers: secrets(options?.headers) })

@@ -46,6 +46,15 @@ describe("the configuration", () => {
       }
     }))
 
+  it.effect("is not written with an edit that is none", () =>
+    Effect.gen(function*() {
+      const configuration = yield* Configuration.Configuration
+      for (const edit of [null, undefined, 5, []]) {
+        const error = yield* Effect.flip(configuration.writeAll([{ key: "a", value: 1 }, edit as never]))
+        assert.deepInclude(error, { _tag: "InvalidArgument", argument: "edits[1]" })
+      }
+    }).pipe(Effect.provide(Fake)))
+
   it.effect("is mocked member by member", () =>
     Effect.gen(function*() {
       const configuration = yield* Configuration.Configuration

@@ -133,6 +133,16 @@ const cases: ReadonlyArray<Case> = [
     [["pageSize", "x"], ["sortKey", "x"]],
     ({ codex }, options) => Stream.runDrain(codex.listThreads(options))
   ),
+  ...calls(
+    "searchThreads",
+    [["archived", 5]],
+    ({ codex }, options) => Stream.runDrain(codex.searchThreads("x", options))
+  ),
+  [
+    "searchThreads: query 5",
+    /^params of thread\/search/,
+    ({ codex }) => Stream.runDrain(codex.searchThreads(wrong(5), wrong(null)))
+  ],
   ...calls("listThreadsPage", [["cursor", 5]], ({ codex }, options) => codex.listThreadsPage(options)),
   ...calls("models", [["includeHidden", 5]], ({ codex }, options) => codex.models(options)),
   ["run: input 5", "input", ({ thread }) => thread.run(wrong(5))],

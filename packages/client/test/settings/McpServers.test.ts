@@ -5,6 +5,8 @@ import { Effect, Redacted } from "effect"
 import { inConfig } from "../../src/internal/settings/mcpServers.ts"
 
 const secret = Redacted.make("hunter2")
+const wiped = Redacted.make("hunter2")
+Redacted.wipeUnsafe(wiped)
 /** What only a program without types can give. */
 const wrong = (value: unknown): never => value as never
 
@@ -96,6 +98,21 @@ describe("MCP servers", () => {
         ["mcpServers[\"a\"].env", { a: stdio({ env: { "A=B": "hunter2" } }) }],
         ["mcpServers[\"a\"].env", { a: stdio({ env: { A: "hunter2\0" } }) }],
         ["mcpServers[\"a\"].env", { a: stdio({ env: { A: { hunter2: 1 } } }) }],
+        ...["hunter2", ["KEY=hunter2"], new Map([["KEY", "hunter2"]]), Redacted.make({ KEY: "hunter2" }), null, 5]
+          .flatMap((
+            values
+          ) =>
+            [["mcpServers[\"a\"].env", { a: stdio({ env: values }) }], [
+              "mcpServers[\"a\"].headers",
+              { a: http({ headers: values }) }
+            ]] as const
+          ),
+        ["mcpServers[\"a\"].env", { a: stdio({ env: { A: wiped } }) }],
+        ["mcpServers[\"a\"].bearerToken", { a: http({ bearerToken: wiped }) }],
+        ["mcpServers[\"a\"].bearerToken", { a: http({ bearerToken: secret, headers: { authorization: "hunter2" } }) }],
+        ["mcpServers[\"a\"].bearerToken", { a: http({ bearerToken: secret, headersFromEnv: { AUTHORIZATION: "X" } }) }],
+        ["mcpServers[\"a\"].command", { a: McpServer.stdio(wrong(undefined)) }],
+        ["mcpServers[\"a\"].url", { a: McpServer.http(wrong(null)) }],
         ["mcpServers[\"a\"].toolTimeout", { a: stdio({ toolTimeout: 0 }) }],
         ["mcpServers[\"a\"].startupTimeout", { a: stdio({ startupTimeout: Infinity }) }],
         ["mcpServers[\"a\"].approval", { a: stdio({ approval: "never" }) }],
@@ -109,6 +126,10 @@ describe("MCP servers", () => {
         ["mcpServers[\"a\"].headers", { a: http({ headers: { X: "hunter2\r\nY: 1" } }) }],
         ["mcpServers[\"a\"].headersFromEnv", { a: http({ headersFromEnv: { X: "" } }) }]
       ]
+      const plain: unknown = { _tag: "Stdio", command: "x" }
+      assert.deepStrictEqual<unknown>(yield* inConfig({ mcpServers: { a: wrong(plain) } }), {
+        config: { mcp_servers: { a: { command: "x" } } }
+      })
       for (const [argument, mcpServers] of refusals) {
         const error = yield* Effect.flip(inConfig({ mcpServers }))
         assert.deepInclude(error, { _tag: "InvalidArgument", argument })

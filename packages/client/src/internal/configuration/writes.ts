@@ -54,7 +54,10 @@ export const make = (rpc: Rpc): Pick<Configuration["Service"], "write" | "writeA
     }),
     writeAll: Effect.fn("Configuration.writeAll")(function*(edits, options) {
       yield* OptionKinds.checkArgument("edits", edits, OptionKinds.list)
-      yield* Effect.forEach(edits, (edit) => OptionKinds.check(edit, editKinds))
+      for (const [index, edit] of edits.entries()) {
+        yield* OptionKinds.checkArgument(`edits[${index}]`, edit, OptionKinds.record)
+        yield* OptionKinds.check(edit, editKinds)
+      }
       yield* OptionKinds.check(options, writeKinds)
       return yield* writeAll(edits, options)
     })

@@ -6,11 +6,12 @@ import * as Stream from "effect/Stream"
 import type { SearchThreadsOptions, ThreadSearchEvent } from "../../Codex.ts"
 import type { CallError } from "../../CodexError.ts"
 import type * as Sent from "../../Sent.ts"
+import * as OptionKinds from "../options.ts"
 import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import { allSent, defined } from "../settings/settings.ts"
 import * as ServerTexts from "../text/serverTexts.ts"
 
-const paramsOf = (searchTerm: string, options: SearchThreadsOptions = {}): Sent.ThreadSearchParams => {
+const paramsOf = (searchTerm: string, options: SearchThreadsOptions): Sent.ThreadSearchParams => {
   const {
     archived,
     currentAccountOnly,
@@ -35,7 +36,8 @@ export const search = (
 ): Stream.Stream<ThreadSearchEvent, CallError> =>
   // docs/codex-behaviour.md, "A search tells few hits before its end, or none". So the queue needs no bound.
   Stream.callback<ThreadSearchEvent, CallError>(Effect.fnUntraced(function*(queue) {
-    const params = paramsOf(searchTerm, options)
+    yield* OptionKinds.check(options, OptionKinds.none)
+    const params = paramsOf(searchTerm, options ?? {})
     let id: number | undefined
     const { decode, observe } = internalsOf(rpc)
     yield* observe(undefined, {

@@ -12,6 +12,7 @@ import type * as Schema from "effect/Schema"
 import type { ThreadSettings } from "../../Codex.ts"
 import { InvalidArgument } from "../../CodexError.ts"
 import type { Http, McpServer, Options, Stdio } from "../../McpServer.ts"
+import { isNames } from "../names.ts"
 import * as OptionKinds from "../options.ts"
 import { allSent, defined } from "./settings.ts"
 
@@ -21,12 +22,19 @@ import { allSent, defined } from "./settings.ts"
 
 const named = (key: OptionKinds.Kind, value: OptionKinds.Kind): OptionKinds.Kind => ({
   expected: `an object whose keys are ${key.expected}, and whose values are ${value.expected}`,
-  fits: (u) =>
-    OptionKinds.record.fits(u) && Object.entries(u as object).every(([name, one]) => key.fits(name) && value.fits(one))
+  fits: (u) => isNames(u) && Object.entries(u).every(([name, one]) => key.fits(name) && value.fits(one))
 })
+/** Undefined if the secret was wiped. */
+const revealedOf = (u: Redacted.Redacted<unknown>): unknown => {
+  try {
+    return Redacted.value(u)
+  } catch {
+    return undefined
+  }
+}
 const secret = (kind: OptionKinds.Kind): OptionKinds.Kind => ({
-  expected: `${kind.expected}, which may be Redacted`,
-  fits: (u) => Redacted.isRedacted(u) && kind.fits(Redacted.value(u))
+  expected: `${kind.expected}, which may be Redacted and must not be wiped`,
+  fits: (u) => Redacted.isRedacted(u) && kind.fits(revealedOf(u))
 })
 const matching = (pattern: RegExp, expected: string): OptionKinds.Kind => ({
   expected,
@@ -85,6 +93,13 @@ const ofHttp: OptionKinds.Kinds = {
   url
 }
 
+/** What else than a token would authorize a request. codex would send one of them, in no certain order. */
+const authorizationOf = (server: object): string | undefined => {
+  if (Reflect.get(server, "bearerTokenEnvVar") !== undefined) return "`bearerTokenEnvVar`"
+  const headers = ["headers", "headersFromEnv"].flatMap((key) => Object.keys(Object(Reflect.get(server, key))))
+  return headers.some((name) => name.toLowerCase() === "authorization") ? "the header `Authorization`" : undefined
+}
+
 const problemOf = (name: string, server: unknown): InvalidArgument | undefined => {
   const at = `mcpServers[${JSON.stringify(name)}]`
   if (!serverName.fits(name)) {
@@ -104,9 +119,9 @@ const problemOf = (name: string, server: unknown): InvalidArgument | undefined =
   if (problem !== undefined) {
     return new InvalidArgument({ argument: `${at}.${problem.argument}`, detail: problem.detail })
   }
-  const both = ["bearerToken", "bearerTokenEnvVar"].every((key) => Reflect.get(server as object, key) !== undefined)
-  return both
-    ? new InvalidArgument({ argument: `${at}.bearerToken`, detail: "leave either it or `bearerTokenEnvVar` out." })
+  const other = authorizationOf(server as object)
+  return other !== undefined && Reflect.get(server as object, "bearerToken") !== undefined
+    ? new InvalidArgument({ argument: `${at}.bearerToken`, detail: `leave either it or ${other} out.` })
     : undefined
 }
 
@@ -121,7 +136,7 @@ const isTable = (u: Schema.Json | undefined): u is Table => OptionKinds.record.f
 const seconds = (duration: Duration.Input | undefined) =>
   duration === undefined ? undefined : Duration.toSeconds(Duration.fromInputUnsafe(duration))
 
-const revealed = (values: { readonly [name: string]: Redacted.Redacted<string> }) =>
+const revealed = (values: { readonly [name: string]: Redacted.Redacted<string> } = {}) =>
   Object.keys(values).length === 0 ? undefined : Object.fromEntries(
     Object.entries(values).map(([name, value]) => [name, Redacted.value(value)])
   )
