@@ -157,6 +157,36 @@ describe("a thread that the client has let go of", () => {
       1
     ))
 
+  it.effect("comes back for each of its handles, also after one has unsubscribed it by hand", () =>
+    provided(
+      Effect.gen(function*() {
+        const codex = yield* Codex.Codex
+        const thread = yield* stored()
+        const other = yield* codex.resumeThread(thread.id)
+        yield* thread.unsubscribe
+        yield* thread.run("two")
+        yield* stored()
+        assert.deepStrictEqual(yield* other.status, { type: "notLoaded" })
+        assert.strictEqual((yield* other.run("three")).status, "completed")
+      }),
+      1
+    ))
+
+  it.effect("comes back for a handle from before there was a limit, which another client of the connection has set", () =>
+    provided(
+      Effect.gen(function*() {
+        const thread = yield* stored()
+        const limited = yield* Codex.make({ maxLoadedThreads: 1, checkLogin: false })
+        yield* limited.resumeThread(thread.id)
+        yield* Effect.provideService(stored(), Codex.Codex, limited)
+        assert.deepStrictEqual(yield* thread.status, { type: "notLoaded" })
+        assert.strictEqual((yield* thread.run("two")).status, "completed")
+        yield* Effect.provideService(stored(), Codex.Codex, limited)
+        assert.lengthOf(yield* loadedIds, 1)
+      }),
+      undefined
+    ))
+
   it.effect("is gone like any other: archived and deleted by another handle", () =>
     provided(
       Effect.gen(function*() {
@@ -266,6 +296,28 @@ describe("the limit of loaded threads", () => {
         assert.strictEqual((yield* thread.run("three")).status, "completed")
       }),
       1
+    ))
+
+  it.effect("says once that it can do nothing without the experimental API", () =>
+    Effect.gen(function*() {
+      const rpc = yield* AppServerRpc.AppServerRpc
+      const told: Array<string> = []
+      yield* Effect.forkScoped(
+        Stream.runForEach(rpc.diagnosticEvents, ({ message }) => Effect.sync(() => told.push(message))),
+        { startImmediately: true }
+      )
+      for (let i = 0; i < 3; i++) yield* stored()
+      yield* CodexTest.settle
+      assert.lengthOf(yield* loadedIds, 3)
+      assert.lengthOf(told.filter((text) => text.includes("`maxLoadedThreads`") && text.includes("experimentalApi")), 1)
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(FakeAppServer.layer({
+        maxLoadedThreads: 1,
+        experimentalApi: false,
+        checkLogin: false,
+        model: { answer: () => ScriptedModel.text("done") }
+      }))
     ))
 
   it.effect("never lets go of an ephemeral thread", () =>

@@ -53,9 +53,10 @@ export const make = (options: {
   /** The number of restarts when the thread was loaded: it identifies the process. */
   let restarts = options.isLoaded ? rpc.restarts : undefined
   let own: Loaded | undefined = options.isLoaded ? count() : undefined
+  const isOut = () => own !== undefined && loadedThreads.isOut(own)
   /** What other handles loaded the thread with must be sent again. */
   const noteUnloaded = Effect.suspend(() =>
-    own?.isOut !== true || Object.keys(opened.get(threadId)).length === 0
+    !isOut() || Object.keys(opened.get(threadId)).length === 0
       ? Effect.void
       : Effect.map(OpenThread.isLoaded(rpc, threadId), (isLoaded) => {
         if (!isLoaded) opened.unloaded(threadId)
@@ -86,10 +87,11 @@ export const make = (options: {
     Effect.catchIf(resume, isGone, () =>
       Effect.sync(() => {
         out.isOut = false
+        out.isCounted = true
       }))
   const revive = Effect.flatMap(
     Effect.andThen(rpc.connected, loadedThreads.left(threadId)),
-    () => rpc.restarts !== restarts ? resume : own?.isOut === true ? comeBack(own) : Effect.void
+    () => rpc.restarts !== restarts ? resume : own !== undefined && isOut() ? comeBack(own) : Effect.void
   )
   const subscribe = Effect.andThen(revive, Effect.suspend(() => unheard.has(threadId) ? resume : Effect.void))
   const withAnySettings = (load: typeof revive) =>
@@ -99,6 +101,6 @@ export const make = (options: {
     revived: (effect) => loadedThreads.using(threadId, Effect.andThen(withAnySettings(revive), effect)),
     loaded: (effect) => loadedThreads.using(threadId, Effect.andThen(withAnySettings(subscribe), effect)),
     subscribe,
-    isOut: () => own?.isOut === true
+    isOut
   }
 }

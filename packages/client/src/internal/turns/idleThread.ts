@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type { CodexError } from "../../CodexError.ts"
 import { membersOf, rawOf } from "../protocol/peek.ts"
 import { using } from "../protocol/uses.ts"
-import { internalsOf, type Rpc } from "../rpcInternals.ts"
+import { internalsOf, type Rpc, type RpcInternals } from "../rpcInternals.ts"
 import * as TurnMode from "../settings/turnMode.ts"
 import * as StoredTurn from "./storedTurn.ts"
 
@@ -87,6 +87,19 @@ const subagentsOf = (rpc: Rpc, threadId: string) =>
     })
   )
 
+const told = new WeakSet<RpcInternals>()
+
+const withoutExperimental = (rpc: Rpc): Answer => {
+  const internals = internalsOf(rpc)
+  if (!told.has(internals)) {
+    internals.report(
+      "`maxLoadedThreads` has no effect, because codex does not tell whether a thread is idle: set `experimentalApi` to true"
+    )
+  }
+  told.add(internals)
+  return kept
+}
+
 export const ask = (rpc: Rpc, threadId: string): Effect.Effect<Answer> =>
   Effect.gen(function*() {
     // Nothing would end the mode when the thread is loaded again.
@@ -107,5 +120,6 @@ export const ask = (rpc: Rpc, threadId: string): Effect.Effect<Answer> =>
     return { _tag: "idle", subagents: subagents.map(({ id }) => id) } as const
   }).pipe(
     Effect.catchTag("ThreadNotFound", () => Effect.succeed(gone)),
+    Effect.catchTag("ExperimentalRequired", () => Effect.sync(() => withoutExperimental(rpc))),
     Effect.orElseSucceed(() => kept)
   )

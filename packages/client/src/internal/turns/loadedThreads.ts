@@ -18,6 +18,8 @@ import * as IdleThread from "./idleThread.ts"
 export interface Loaded {
   /** The client has let go of it. Each handle resumes it before its next use, with its own settings. */
   isOut: boolean
+  /** Whether the client knows what became of it. It does not look at what was loaded before there was a limit. */
+  isCounted: boolean
   /** Counts the calls, to notice those that came while the server was asked. */
   calls: number
   /** The server said that it must stay: do not ask again before this time. */
@@ -68,9 +70,15 @@ export class LoadedThreads {
     this.look()
     const known = this.threads.get(threadId)
     if (known !== undefined) return this.touch(threadId, known)
-    const loaded = { isOut: false, calls: 0, keptUntil: 0, unloadDelay }
-    if (this.max !== undefined) this.threads.set(threadId, loaded)
+    const isCounted = this.max !== undefined
+    const loaded = { isOut: false, isCounted, calls: 0, keptUntil: 0, unloadDelay }
+    if (isCounted) this.threads.set(threadId, loaded)
     return loaded
+  }
+
+  /** Whether the client has let go of it, as far as it knows. */
+  isOut({ isCounted, isOut }: Loaded): boolean {
+    return isOut || !isCounted && this.max !== undefined
   }
 
   /** Waits until a thread that is being let go of is gone. It cannot be resumed meanwhile. */
@@ -167,7 +175,10 @@ export class LoadedThreads {
       const answer = yield* IdleThread.ask(this.rpc, threadId)
       const delay = loaded.unloadDelay ?? (yield* this.delay)
       if (this.threads.get(threadId) !== loaded) return false
-      if (answer._tag === "gone") this.threads.delete(threadId)
+      if (answer._tag === "gone") {
+        loaded.isOut = true
+        this.threads.delete(threadId)
+      }
       if (answer._tag === "kept") loaded.keptUntil = Monotonic.millis(clock) + askAgainAfter
       if (answer._tag !== "idle" || loaded.calls !== calls || this.isBusy(threadId)) return false
       loaded.isOut = true
@@ -202,8 +213,8 @@ export class LoadedThreads {
     request: Effect.Effect<A, E>
   ): Effect.Effect<A, E> {
     return Effect.suspend(() => {
+      // It stays among the threads: what becomes of it concerns all of its handles.
       const loaded = this.threads.get(threadId)
-      this.threads.delete(threadId)
       if (this.max === undefined || this.isBusy(threadId)) return request
       const delay = loaded?.unloadDelay === undefined ? this.delay : Effect.succeed(loaded.unloadDelay)
       return Effect.flatMap(delay, (secs) => this.untilClosed(threadId, secs === 0, request))
