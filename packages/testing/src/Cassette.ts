@@ -14,8 +14,9 @@
  * A cassette replaces what differs between runs: ids by names such as `thread-1`, times by the year 2000, and the
  * working directory, the home directory and the temporary directory by `<cwd>`, `<home>` and `<tmp>`. It replaces
  * secrets by `<redacted>`: values of keys such as `apiKey` or `accessToken`, texts that look like a key or a token,
- * values of environment variables with such a name, answers to secret questions, and the option `secrets`. Review a
- * cassette before you publish it: a prompt may contain other secrets, which the recording cannot recognize.
+ * values of environment variables with such a name, what MCP servers get in `env` and `headers`, answers to secret
+ * questions, and the option `secrets`. Review a cassette before you publish it: a prompt may contain other secrets,
+ * which the recording cannot recognize.
  *
  * During a replay the client must send what it sent during the recording. A message of the server is delivered as soon
  * as the client has sent everything that came before it; time plays no part.

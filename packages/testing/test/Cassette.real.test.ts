@@ -6,6 +6,7 @@ import {
   Codex,
   CodexError,
   DynamicTools,
+  McpServer,
   Sandbox,
   Transport
 } from "@effect-codex/client"
@@ -195,6 +196,8 @@ describe("Cassette", () => {
         token: "eyJhbGciOiJub25lIn0.eyJwbGFudGVkIjoxfQ.cGxhbnRlZA",
         github: "ghp_planted0123456789planted0123456789",
         config: "planted config token",
+        ofServer: "planted://in:the@environment/of",
+        inHeader: "planted in a header",
         environment: "planted-in-the-environment",
         inPath: Os.userInfo().homedir
       }
@@ -217,7 +220,11 @@ describe("Cassette", () => {
         yield* (yield* codex.startThread()).run(`I have a ${planted.config} here.`)
         yield* (yield* Auth.Auth).loginApiKey(Redacted.make(key))
         const thread = yield* codex.startThread({
-          config: { mcp_servers: { none: { command: "none", enabled: false, env: { NONE_TOKEN: planted.config } } } }
+          config: { mcp_servers: { none: { command: "none", enabled: false, env: { NONE_TOKEN: planted.config } } } },
+          mcpServers: {
+            stdio: McpServer.stdio({ command: "none", enabled: false, env: { DATABASE: planted.ofServer } }),
+            http: McpServer.http({ url: "http://none", enabled: false, headers: { "X-Auth": planted.inHeader } })
+          }
         })
         yield* thread.run(`My keys are ${planted.given}, ${key}, ${planted.environment}, Bearer ${planted.token} too.`)
         yield* thread.run("Look at ~.")

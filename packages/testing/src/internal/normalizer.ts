@@ -116,13 +116,13 @@ class SessionNormalizer implements Normalizer {
     redactDeltas(messages, this.find)
 
   private sent(message: Schema.Json): Schema.Json {
-    if (!isObject(message)) return this.walk(message, "", "", "sent", false)
+    if (!isObject(message)) return this.walk(message, "", "", "sent")
     // A trace differs in each run.
     const { trace: _, ...rest } = message
     const cwd = text(field(rest["params"], "cwd"))
     if (cwd !== undefined) this.placeholders.addSentCwd(cwd)
-    const hidden = this.questions.hideAnswers(rest, (answer, id) => this.walk(answer, id, "", "sent", true))
-    const normalized = this.walk(hidden, "", "", "sent", false)
+    const hidden = this.questions.hideAnswers(rest, (answer, id) => this.walk(answer, id, "", "sent", "secret"))
+    const normalized = this.walk(hidden, "", "", "sent")
     const params = field(normalized, "params")
     const clientInfo = field(params, "clientInfo")
     if (rest["method"] !== "initialize" || !isObject(normalized) || !isObject(params) || !isObject(clientInfo)) {
@@ -138,7 +138,7 @@ class SessionNormalizer implements Normalizer {
     if (codexHome !== undefined) this.placeholders.addFolder("<codex-home>", codexHome)
     const cwd = text(field(result, "cwd"))
     if (cwd !== undefined) this.placeholders.addReceivedCwd(cwd)
-    const normalized = this.walk(message, "", "", "received", false)
+    const normalized = this.walk(message, "", "", "received")
     const params = field(normalized, "params")
     // The server's name is that of the machine.
     return isObject(normalized) && isObject(params) && normalized["method"] === "remoteControl/status/changed"
@@ -147,17 +147,23 @@ class SessionNormalizer implements Normalizer {
   }
 
   /** Normalizes the value of `key` in the object under the key `parent`. */
-  private walk(value: Schema.Json, key: string, parent: string, origin: Origin, isSecret: boolean): Schema.Json {
+  private walk(
+    value: Schema.Json,
+    key: string,
+    parent: string,
+    origin: Origin,
+    place: Secrets.Place = "elsewhere"
+  ): Schema.Json {
     if (typeof value === "string") {
-      return isSecret ? this.hide(value, origin) : this.normalizeText(value, key, parent, origin)
+      return place === "secret" ? this.hide(value, origin) : this.normalizeText(value, key, parent, origin)
     }
     if (typeof value === "number") return fixedNumber(key, value)
-    if (isArray(value)) return value.map((element) => this.walk(element, key, parent, origin, isSecret))
+    if (isArray(value)) return value.map((element) => this.walk(element, key, parent, origin, place))
     if (!isObject(value)) return value
     return Object.fromEntries(
       Object.entries(value).map(([name, member]) => [
         this.normalizeText(name, "", "", origin),
-        this.walk(member, name, key, origin, isSecret || Secrets.isSecretKey(name))
+        this.walk(member, name, key, origin, Secrets.placeOf(name, place))
       ])
     )
   }
@@ -190,15 +196,15 @@ export const make = (options: Options): Normalizer => new SessionNormalizer(opti
 /** The values that the client sends under the key of a secret: they may occur elsewhere in the session, too. */
 export const secretsOf = (sent: ReadonlyArray<Schema.Json>): ReadonlyArray<string> => {
   const found: Array<string> = []
-  const look = (value: Schema.Json, isSecret: boolean): void => {
+  const look = (value: Schema.Json, place: Secrets.Place): void => {
     if (typeof value === "string") {
-      if (isSecret && Secrets.isTelling(value)) found.push(value)
-    } else if (isArray(value)) value.forEach((element) => look(element, isSecret))
+      if (place === "secret" && Secrets.isTelling(value)) found.push(value)
+    } else if (isArray(value)) value.forEach((element) => look(element, place))
     else if (isObject(value)) {
-      for (const [key, member] of Object.entries(value)) look(member, isSecret || Secrets.isSecretKey(key))
+      for (const [key, member] of Object.entries(value)) look(member, Secrets.placeOf(key, place))
     }
   }
-  for (const message of sent) look(message, false)
+  for (const message of sent) look(message, "elsewhere")
   return found
 }
 

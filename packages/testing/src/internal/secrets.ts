@@ -22,6 +22,18 @@ const secretKey =
 /** Whether a text is a secret because it is the value of this key. */
 export const isSecretKey = (key: string): boolean => secretKey.test(key.replace(/[-_]/g, "").toLowerCase())
 
+/** Where a value stands in a message: in a secret, in the configuration of MCP servers, or elsewhere. */
+export type Place = "secret" | "mcpServers" | "elsewhere"
+
+const secretOfMcpServer = /(?:^|\.)(?:env|http_headers)(?:\.|$)/
+
+/** The place of the value of a key. Everything that an MCP server is given in `env` and `http_headers` is secret. */
+export const placeOf = (key: string, within: Place): Place => {
+  if (within === "secret" || isSecretKey(key)) return "secret"
+  if (within === "elsewhere" && !/^mcp_servers(?:\.|$)/.test(key)) return "elsewhere"
+  return secretOfMcpServer.test(key) ? "secret" : "mcpServers"
+}
+
 /** Whether a secret is long enough to search for. A short one would be found everywhere. */
 export const isTelling = (value: string): boolean => value.length >= 8
 
