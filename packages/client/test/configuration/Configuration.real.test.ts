@@ -1,5 +1,5 @@
 /** The server's configuration, on the real codex binary. Each test has a CODEX_HOME of its own. */
-import { AppServerRpc, Configuration } from "@effect-codex/client"
+import { AppServerRpc, Configuration, type Sent } from "@effect-codex/client"
 import { CodexHome, ScriptedCodex } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Option, type Scope } from "effect"
@@ -102,12 +102,14 @@ describe("the configuration", () => {
         { key: "model_verbosity", value: null },
         { key: "model_verbosity", value: null },
         { key: "tui", value: { theme: "light" }, merge: "upsert" },
-        { key: ["mcp_servers", "a \"b\".c\\d"], value: { command: "true" } }
+        { key: ["mcp_servers", "a \"b\".c\\d"], value: { command: "true" } },
+        { key: ["shell_environment_policy", "set", "new\nline\0"], value: "x" }
       ], { reload: true })
       const { config } = yield* configuration.read()
       assert.isNull(config.model_verbosity)
       assert.deepInclude(config["tui"], { animations: false, theme: "light" })
       assert.deepStrictEqual(Object.keys(config["mcp_servers"] ?? {}), ["a \"b\".c\\d"])
+      assert.deepInclude(config.shell_environment_policy, { set: { "new\nline\0": "x" } })
       yield* configuration.write("tui", { theme: "dark" }, { expectedVersion: table.version })
       assert.notInclude(file(), "animations")
 
@@ -121,6 +123,16 @@ describe("the configuration", () => {
         yield* refusal(configuration.write("model_context_window", 2 ** 63)),
         "ConfigurationError invalid"
       )
+
+      const nested = (levels: number): Sent.JsonValue => levels === 0 ? 1 : { a: nested(levels - 1) }
+      yield* configuration.write("desktop", nested(79))
+      yield* configuration.read()
+      assert.strictEqual(yield* refusal(configuration.write("desktop", nested(80))), "InvalidArgument")
+      yield* configuration.read()
+      // It takes what it cannot read.
+      const edit = { keyPath: "desktop", value: nested(100), mergeStrategy: "replace" } as const
+      assert.strictEqual((yield* rpc.request("config/batchWrite", { edits: [edit] })).status, "ok")
+      assert.include((yield* Effect.flip(configuration.read())).message, "recursion limit")
 
       writeFileSync(path, "model = ")
       assert.strictEqual(yield* refusal(configuration.read()), "RpcError internal")

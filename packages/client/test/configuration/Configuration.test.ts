@@ -46,6 +46,23 @@ describe("the configuration", () => {
       }
     }))
 
+  it.effect("of the fake has keys of any name", () =>
+    Effect.gen(function*() {
+      const configuration = yield* Configuration.Configuration
+      const names = ["a.b", "q\"uote", "back\\slash", "new\nline", "nul\0", "ü", "__proto__"]
+      for (const name of names) yield* configuration.write(["desktop", name], "x")
+      assert.sameMembers(Object.keys((yield* configuration.read()).config["desktop"] as object), names)
+      const loop: { readonly [key: string]: unknown } = {
+        get loop() {
+          return loop
+        }
+      }
+      for (const value of [JSON.parse(`${"[".repeat(100)}${"]".repeat(100)}`), loop]) {
+        const error = yield* Effect.flip(configuration.write("desktop", value as never))
+        assert.deepInclude(error, { _tag: "InvalidArgument", argument: "value" })
+      }
+    }).pipe(Effect.provide(Fake)))
+
   it.effect("is not written with an edit that is none", () =>
     Effect.gen(function*() {
       const configuration = yield* Configuration.Configuration

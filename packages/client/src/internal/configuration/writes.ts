@@ -11,9 +11,10 @@ import type { Rpc } from "../rpcInternals.ts"
 import { defined } from "../settings/settings.ts"
 import { writeErrors } from "./refusals.ts"
 
-const part = (name: string): string => /^[A-Za-z0-9_-]+$/.test(name) ? name : JSON.stringify(name)
+// docs/codex-behaviour.md, "A path of a key has no escapes but of quotes and backslashes".
+const part = (name: string): string => /^[A-Za-z0-9_-]+$/.test(name) ? name : `"${name.replaceAll(/["\\]/g, "\\$&")}"`
 
-/** A key as the server reads it: names with other characters are quoted, as in TOML. */
+/** A key as the server reads it. */
 const pathOf = (key: Key): string => Predicate.isString(key) ? key : key.map(part).join(".")
 
 const keyKind: OptionKinds.Kind = {
@@ -25,11 +26,25 @@ const editKinds = { key: keyKind, merge: OptionKinds.oneOf("replace", "upsert") 
 
 const writeKinds = { expectedVersion: OptionKinds.text, reload: OptionKinds.flag }
 
+// docs/codex-behaviour.md, "codex writes a configuration that it cannot read". It reads one level more.
+const maxDepth = 80
+
+const isDeeper = (value: unknown, levels: number): boolean =>
+  Predicate.isObjectOrArray(value) && (levels <= 0 || Object.values(value).some((one) => isDeeper(one, levels - 1)))
+
+const depthOf = (key: Key): number => Predicate.isString(key) ? key.split(".").length : key.length
+
 const sent = Effect.fnUntraced(function*({ key, merge, value }: Edit) {
   yield* OptionKinds.checkArgument("key", key, keyKind)
   // JSON would drop the value, and the server would take it as null, which removes the key.
   if (value === undefined) {
     return yield* new InvalidArgument({ argument: "value", detail: "expected a value, or null to remove the key." })
+  }
+  if (isDeeper(value, maxDepth - depthOf(key))) {
+    return yield* new InvalidArgument({
+      argument: "value",
+      detail: `nested more than ${maxDepth} levels deep, with those of the key: codex could not read its file again.`
+    })
   }
   return { keyPath: pathOf(key), value, mergeStrategy: merge ?? "replace" } satisfies Sent.ConfigEdit
 })

@@ -55,8 +55,11 @@ const leaves = (table: Table, above = ""): ReadonlyArray<string> =>
     isTable(value) ? leaves(value, `${above}${name}.`) : [`${above}${name}`]
   )
 
+// docs/codex-behaviour.md, "A path of a key has no escapes but of quotes and backslashes".
 const partsOf = (path: string): ReadonlyArray<string> =>
-  (path.match(/"(?:[^"\\]|\\.)*"|[^.]+/g) ?? []).map((part) => part.startsWith("\"") ? String(JSON.parse(part)) : part)
+  (path.match(/"(?:[^"\\]|\\.)*"|[^.]+/gs) ?? []).map((part) =>
+    part.startsWith("\"") ? part.replace(/^"|"$/g, "").replace(/\\(.)/gs, "$1") : part
+  )
 
 const hasNull = (value: Sent.JsonValue): boolean =>
   value === null || (Predicate.isObject(value) && Object.values(value).some((one) => hasNull(one ?? null)))
