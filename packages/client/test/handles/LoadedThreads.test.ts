@@ -1,5 +1,5 @@
 /** Threads that the client has let go of come back, and nobody notices; and those that it must not let go of. */
-import { AppServerRpc, Codex, CodexError, Sandbox, type Thread } from "@effect-codex/client"
+import { AppServerRpc, Codex, CodexError, Extensions, Sandbox, type Thread } from "@effect-codex/client"
 import { CodexTest, FakeAppServer, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, type Scope, Stream } from "effect"
@@ -318,6 +318,20 @@ describe("the limit of loaded threads", () => {
         checkLogin: false,
         model: { answer: () => ScriptedModel.text("done") }
       }))
+    ))
+
+  it.effect("lets go of a thread after logins to its MCP servers that could not be started", () =>
+    provided(
+      Effect.gen(function*() {
+        const extensions = yield* Extensions.make
+        const thread = yield* stored()
+        const login = extensions.loginMcpServer({ server: "none", threadId: thread.id })
+        assert.strictEqual((yield* Effect.flip(login))._tag, "RpcError")
+        yield* Fiber.interrupt(yield* Effect.forkChild(login, { startImmediately: true }))
+        yield* stored()
+        assert.deepStrictEqual(yield* thread.status, { type: "notLoaded" })
+      }),
+      1
     ))
 
   it.effect("never lets go of an ephemeral thread", () =>

@@ -9,6 +9,7 @@ import * as Exit from "effect/Exit"
 import * as Predicate from "effect/Predicate"
 import { type ConnectionError, McpLoginFailed } from "../../CodexError.ts"
 import type { McpLoginOptions } from "../../Extensions.ts"
+import { inOwnScope } from "../ownScope.ts"
 import { at } from "../protocol/peek.ts"
 import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import { defined } from "../settings/settings.ts"
@@ -26,7 +27,11 @@ const outcomeOf = (server: string, loginId: string | null, params: unknown): Out
   return Exit.fail(new McpLoginFailed({ reason: ServerTexts.mcpLoginReason(detail), server, loginId, detail }))
 }
 
-export const start = Effect.fnUntraced(function*(rpc: Rpc, options: McpLoginOptions) {
+/** A login that could not be started leaves nothing behind in the scope of its caller. */
+export const start = (rpc: Rpc, options: McpLoginOptions) =>
+  Effect.map(inOwnScope(attemptOf(rpc, options)), ([login]) => login)
+
+const attemptOf = Effect.fnUntraced(function*(rpc: Rpc, options: McpLoginOptions) {
   const { clientRegistration, environmentId, scopes, server, threadId, timeout } = options
   const ended = Deferred.makeUnsafe<void, McpLoginFailed | ConnectionError>()
   const early: Array<unknown> = []
