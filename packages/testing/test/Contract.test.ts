@@ -4,6 +4,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import { type Frame, Wire } from "../src/internal/contract/model.ts"
+import { story } from "../src/internal/contract/story.ts"
 import { transcripts } from "../src/internal/contract/transcripts.ts"
 import { layerFake, layerFakeLogin, transportFake } from "./support/contractServers.ts"
 
@@ -29,6 +31,21 @@ it("docs/testing.md says how many cases there are", () => {
     `${all} cases, each on the fake and on the real codex; in ${stories.length} of them all frames of both are the same`
   )
 })
+
+it.effect("what comes late of an earlier case's thread is no part of a story", () =>
+  Effect.gen(function*() {
+    const told = (threadId: string): Frame => ({
+      from: "server",
+      message: { method: "thread/queue/changed", params: { threadId } }
+    })
+    const frames = [told("earlier")]
+    const wire = { frames: Effect.sync(() => [...frames]), until: () => Effect.never }
+    const telling = (threadId: string) =>
+      story("nothing", Effect.sync(() => frames.push(told(threadId)))).effect.pipe(Effect.provideService(Wire, wire))
+    yield* telling("earlier")
+    const failure = yield* Effect.flip(telling("its own"))
+    assert.include(String(failure), "thread/queue/changed")
+  }).pipe(Effect.provide(layerFake)))
 
 describe("a fake that is wrong is caught", () => {
   const always = { times: Infinity }

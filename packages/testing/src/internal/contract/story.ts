@@ -84,12 +84,28 @@ export const refusal = <E extends CodexError.RequestError, R>(effect: Effect.Eff
 export const answering = (answers: Parameters<AppServerRpc.AppServerRpc["Service"]["handle"]>[0]) =>
   Effect.flatMap(AppServerRpc.AppServerRpc, (rpc) => rpc.handle(answers))
 
+const threadIdOf = ({ params }: Frame["message"]): unknown => {
+  if (!Predicate.isObject(params)) return undefined
+  return Predicate.isObject(params["thread"]) ? params["thread"]["id"] : params["threadId"]
+}
+
+/** Tells what comes late of the threads of earlier cases, such as the end of a queue. No request waits for it. */
+const isLate = (earlier: ReadonlyArray<Frame>) => {
+  const threads = new Set(earlier.map(({ message }) => threadIdOf(message)).filter(Predicate.isString))
+  return ({ from, message }: Frame) => {
+    const threadId = threadIdOf(message)
+    return from === "server" && message["id"] === undefined && Predicate.isString(threadId) && threads.has(threadId)
+  }
+}
+
 /** The frames on the wire while the effect ran. A request before and after it flushes frames that are on their way. */
 export const recorded = Effect.fnUntraced(function*<A, E, R>(effect: Effect.Effect<A, E, R>) {
   const wire = yield* Wire
   const barrier = request("thread/loaded/list", { limit: 1 })
   yield* barrier
-  const since = (yield* wire.frames).length
+  const earlier = yield* wire.frames
+  const since = earlier.length
+  const late = isLate(earlier)
   yield* effect
   const before = (yield* wire.frames).length
   yield* barrier
@@ -98,6 +114,7 @@ export const recorded = Effect.fnUntraced(function*<A, E, R>(effect: Effect.Effe
     (from === "client" && message["method"] === "thread/loaded/list") ||
     (from === "server" && message["method"] === undefined)
   return [...all.slice(since, before), ...all.slice(before).filter((frame) => !isBarrier(frame))]
+    .filter((frame) => !late(frame))
 })
 
 /** A case that compares the frames with the recorded transcript of the real server. */
