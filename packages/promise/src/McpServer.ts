@@ -34,7 +34,10 @@ export interface McpStdioServer extends Timed<Omit<Client.StdioOptions, "env">> 
  * @since 0.1.0
  */
 export interface McpHttpServer extends Timed<Omit<Client.HttpOptions, "bearerToken" | "headers">> {
-  /** Sent as `Authorization: Bearer`. Cannot be combined with `bearerTokenEnvVar` (`InvalidArgument`). */
+  /**
+   * Sent as `Authorization: Bearer`. Cannot be combined with `bearerTokenEnvVar` or a header `Authorization`
+   * (`InvalidArgument`).
+   */
   readonly bearerToken?: string | undefined
   /** Headers to send. Default: none. */
   readonly headers?: { readonly [name: string]: string | undefined } | undefined

@@ -90,6 +90,13 @@ describe("an option of a wrong type", () => {
     await refused("updateSettings", "options", () => thread.updateSettings(wrong(undefined)))
     await refused("updateSettings", "options", () => thread.updateSettings(wrong(5)))
     await refused("updateSettings", "sandbox", () => thread.updateSettings({ sandbox: wrong("x") }))
+    for (const options of [undefined, null, 5]) {
+      await refused("updateMetadata", "options", () => thread.updateMetadata(wrong(options)))
+    }
+    await refused("loginChatgpt", "options", () => codex.auth.loginChatgpt(wrong(5)))
+    await refused("searchThreads", "options", async () => {
+      for await (const _ of codex.searchThreads("x", wrong(5))) { /* nothing comes */ }
+    })
     await refused("review", /whenBusy/, () => thread.review({ type: "uncommittedChanges" }, { whenBusy: wrong("x") }))
     await refused("review", /params of review/, () => thread.review(wrong(5)))
     await refused("startGoal", "objective", () => thread.startGoal(wrong(5)))

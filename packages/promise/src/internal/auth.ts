@@ -6,6 +6,7 @@ import type { Auth, PendingLogin } from "../Auth.ts"
 import type { Host } from "./host.ts"
 import { readable } from "./readable.ts"
 import { acquire, closeWithSignal } from "./turn.ts"
+import { withoutSignal } from "./withoutSignal.ts"
 
 const pending = (
   host: Host,
@@ -31,12 +32,12 @@ export const make = (host: Host): Auth => {
       const secret = Redacted.make(apiKey)
       return host.run(Effect.flatMap(auth, (auth) => auth.loginApiKey(secret)), options?.signal)
     },
-    loginChatgpt: ({ signal, ...options } = {}) =>
+    loginChatgpt: (options) =>
       acquire(
         host,
-        Effect.flatMap(auth, (auth) => auth.loginChatgpt(options)),
-        (login, close) => ({ ...pending(host, login, close, signal), url: login.url }),
-        signal
+        Effect.flatMap(withoutSignal(options), (given) => Effect.flatMap(auth, (auth) => auth.loginChatgpt(given))),
+        (login, close) => ({ ...pending(host, login, close, options?.signal), url: login.url }),
+        options?.signal
       ),
     loginDeviceCode: (options) =>
       acquire(

@@ -114,7 +114,7 @@ export const make = (host: Host, thread: ClientThread): Thread => {
       ),
     items: (options) => readable(host, thread.items(options), { isList: true }),
     events: readable(host, thread.events),
-    updateMetadata: ({ signal, ...options }) => host.run(thread.updateMetadata(options), signal),
+    updateMetadata: (options) => host.run(thread.updateMetadata(options), options?.signal),
     moveToSection: (sectionId, options) => host.run(thread.moveToSection(sectionId), options?.signal),
     search: (query) => readable(host, thread.search(query), { isList: true }),
     setName: (name, options) => host.run(thread.setName(name), options?.signal),
