@@ -1,8 +1,8 @@
 /** Threads that the client has let go of come back, and nobody notices; and those that it must not let go of. */
 import { AppServerRpc, Codex, CodexError, Extensions, Sandbox, type Thread } from "@effect-codex/client"
-import { CodexTest, FakeAppServer, ScriptedModel } from "@effect-codex/testing"
+import { CodexTest, FakeAppServer, Faults, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, type Scope, Stream } from "effect"
+import { Effect, Exit, Fiber, Layer, type Scope, Stream } from "effect"
 
 const config = { thread_unload_delay_secs: 0 }
 
@@ -264,6 +264,28 @@ const reasons: {
 }
 
 describe("the limit of loaded threads", () => {
+  it.effect("keeps a thread while a tool of its MCP server is called", () =>
+    Effect.gen(function*() {
+      const extensions = yield* Extensions.make
+      const thread = yield* stored()
+      const call = extensions.callTool({ threadId: thread.id, server: "docs", tool: "search" })
+      const calling = yield* Effect.forkChild(call, { startImmediately: true })
+      yield* stored()
+      assert.deepStrictEqual(yield* thread.status, { type: "idle" })
+      yield* Fiber.interrupt(calling)
+      yield* stored()
+      assert.deepStrictEqual(yield* thread.status, { type: "notLoaded" })
+    }).pipe(
+      Effect.scoped,
+      Effect.provide(
+        Codex.layer({ maxLoadedThreads: 1, checkLogin: false }).pipe(
+          Layer.provideMerge(AppServerRpc.layer()),
+          Layer.provide(Faults.layer(Faults.neverAnswer(({ method }) => method === "mcpServer/tool/call"))),
+          Layer.provide(FakeAppServer.layerTransport({ model: { answer: () => ScriptedModel.text("done") } }))
+        )
+      )
+    ))
+
   it.effect.each(Object.entries(reasons))("keeps a thread while %s", ([, reason]) =>
     provided(
       Effect.gen(function*() {

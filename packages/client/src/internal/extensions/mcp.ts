@@ -8,6 +8,7 @@ import * as OptionKinds from "../options.ts"
 import { call, ownParams } from "../protocol/uses.ts"
 import type { Rpc } from "../rpcInternals.ts"
 import { defined } from "../settings/settings.ts"
+import * as LoadedThreads from "../turns/loadedThreads.ts"
 import * as McpLogin from "./mcpLogin.ts"
 
 type Mcp = Pick<
@@ -29,6 +30,10 @@ const checkGiven = (argument: string, given: unknown, kinds: OptionKinds.Kinds, 
     )
   )
 
+/** A call on a thread keeps it loaded, and its MCP servers with it. */
+const using = <A, E, R>(rpc: Rpc, threadId: string | undefined, request: Effect.Effect<A, E, R>) =>
+  threadId === undefined ? request : LoadedThreads.of(rpc).using(threadId, request)
+
 export const make = (rpc: Rpc): Mcp => ({
   mcpServers: Effect.fn("Extensions.mcpServers")(function*(options) {
     yield* OptionKinds.check(options, { detail: OptionKinds.oneOf("full", "toolsAndAuthOnly"), ...ofServer })
@@ -40,7 +45,8 @@ export const make = (rpc: Rpc): Mcp => ({
         undefined,
         (at) =>
           rpc.request("mcpServerStatus/list", defined({ detail, environmentId, serverName, threadId, ...at })).pipe(
-            page(rpc, "mcpServerStatus/list", Received.ListMcpServerStatusResponse)
+            page(rpc, "mcpServerStatus/list", Received.ListMcpServerStatusResponse),
+            (request) => using(rpc, threadId, request)
           )
       )
     )
@@ -56,13 +62,13 @@ export const make = (rpc: Rpc): Mcp => ({
     ])
     const { environmentId, input = {}, server, threadId, timeout, tool } = given
     const params = { threadId, server, tool, arguments: input, ...defined({ environmentId }) }
-    return yield* rpc.request("mcpServer/tool/call", params, { timeout })
+    return yield* using(rpc, threadId, rpc.request("mcpServer/tool/call", params, { timeout }))
   }),
   readResource: Effect.fn("Extensions.readResource")(function*(given) {
     yield* checkGiven("resource", given, { ...ofServer, timeout: OptionKinds.time }, ["server", "uri"])
     const { environmentId, server, threadId, timeout, uri } = given
     const params = { server, uri, ...defined({ environmentId, threadId }) }
-    return (yield* rpc.request("mcpServer/resource/read", params, { timeout })).contents
+    return (yield* using(rpc, threadId, rpc.request("mcpServer/resource/read", params, { timeout }))).contents
   }),
   loginMcpServer: Effect.fn("Extensions.loginMcpServer")(function*(given) {
     yield* checkGiven("login", given, { ...ofServer, scopes: OptionKinds.texts, timeout: OptionKinds.time }, ["server"])
