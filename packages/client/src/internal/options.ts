@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Predicate from "effect/Predicate"
 import * as Redacted from "effect/Redacted"
+import * as Schedule from "effect/Schedule"
 import { isBudget } from "../Budget.ts"
 import { InvalidArgument } from "../CodexError.ts"
 
@@ -166,7 +167,8 @@ export const ofConnection: Kinds = {
   initializeTimeout: time,
   maxInFlight: count,
   requestTimeout: time,
-  handlerTimeout: time
+  handlerTimeout: time,
+  restart: { expected: "a Schedule", fits: Schedule.isSchedule }
 }
 
 export const none: Kinds = {}

@@ -241,6 +241,7 @@ describe("an option of a wrong type", () => {
       ["capabilities", { capabilities: wrong(5) }],
       ["clientInfo", { clientInfo: wrong("x") }],
       ["experimentalApi", { experimentalApi: wrong("yes") }],
+      ["restart", wrong({ restart: true })],
       ["handlerTimeout", {}, Layer.succeed(ServerRequests.HandlerTimeout, wrong("x"))],
       ["requestTimeout", {}, Layer.succeed(AppServerRpc.DefaultRequestTimeout, wrong("x"))]
     ]
