@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as NodeClusterSocket from "@effect/platform-node/NodeClusterSocket"
 import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import * as ClusterWorkflowEngine from "effect/cluster/ClusterWorkflowEngine"
 import type * as MessageStorage from "effect/cluster/MessageStorage"
@@ -19,6 +18,7 @@ import type * as SocketServer from "effect/socket/SocketServer"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type * as WorkflowEngine from "effect/workflow/WorkflowEngine"
+import * as Transport from "./internal/transport.ts"
 import * as SessionStore from "./SessionStore.ts"
 import * as SqliteClient from "./SqliteClient.ts"
 
@@ -36,15 +36,18 @@ export type Services =
   | SessionStore.SessionStore
 
 /**
- * The configuration that the layers begin with. A runner that is killed loses its threads to the others within 6
- * seconds, one that is frozen within 11. With Effect's own defaults a killed runner's threads move after 32 to 37
- * seconds.
+ * The configuration that the layers begin with. A runner that is killed or frozen loses its threads to the others
+ * within some 6 seconds. With Effect's own defaults that takes 32 to 37 seconds.
  *
  * **Details**
  *
  * `shardLockExpiration` (5 seconds) decides how long a program may block its event loop before its threads move.
- * Everything else says how soon the others notice. `shardsPerGroup` must be the same on all machines, and must not
- * change while turns are stored.
+ * Everything else says how soon the others notice. A runner that cannot confirm its locks within a third of
+ * `shardLockExpiration`, or within `shardLockRefreshInterval` if that is shorter, gives its threads up for the moment:
+ * turns that run are interrupted and continued, and answers that it could not store are found. On machines that are
+ * overloaded, raise both.
+ *
+ * `shardsPerGroup` must be the same on all machines, and must not change while turns are stored.
  *
  * @see {@link Options} to change a part of it
  * @category configuration
@@ -53,9 +56,10 @@ export type Services =
 export const shardingConfig: Partial<ShardingConfig.ShardingConfig["Service"]> = {
   shardsPerGroup: 32,
   shardLockExpiration: "5 seconds",
-  shardLockRefreshInterval: "1 second",
+  // Also how long one refresh may take. Effect allows at most a third of the expiration.
+  shardLockRefreshInterval: "1600 millis",
   runnerHealthCheckInterval: "1 second",
-  refreshAssignmentsInterval: "500 millis",
+  refreshAssignmentsInterval: "250 millis",
   entityMessagePollInterval: "500 millis"
 }
 
@@ -157,17 +161,12 @@ export const layer = (
   ConfigError | SocketServer.SocketServerError | SessionStore.SessionStoreUnavailable,
   SqlClient.SqlClient
 > =>
-  withWorkflows(NodeClusterSocket.layer({
-    storage: "sql",
-    runnerHealth: options.runnerHealth,
-    runnerHealthK8s: options.runnerHealthK8s,
-    shardingConfig: {
-      ...configOf(options),
-      runnerAddress: address(options.address),
-      ...(options.listen !== undefined && { runnerListenAddress: address(options.listen) }),
-      ...(options.assignedShardGroups !== undefined && { assignedShardGroups: options.assignedShardGroups })
-    }
-  }))
+  withWorkflows(Transport.layerRunner({
+    ...configOf(options),
+    runnerAddress: address(options.address),
+    ...(options.listen !== undefined && { runnerListenAddress: address(options.listen) }),
+    ...(options.assignedShardGroups !== undefined && { assignedShardGroups: options.assignedShardGroups })
+  }, options))
 
 /**
  * A process that sends turns and approvals to a cluster, and runs none itself. It needs the database, and the address
@@ -197,11 +196,7 @@ export const layer = (
 export const layerClient = (
   options: ClientOptions = {}
 ): Layer.Layer<Services, ConfigError | SessionStore.SessionStoreUnavailable, SqlClient.SqlClient> =>
-  withWorkflows(NodeClusterSocket.layer({
-    clientOnly: true,
-    storage: "sql",
-    shardingConfig: { ...configOf(options), runnerAddress: Option.none() }
-  }))
+  withWorkflows(Transport.layerClient({ ...configOf(options), runnerAddress: Option.none() }))
 
 /**
  * Options of {@link layerSqlite}.
