@@ -97,10 +97,10 @@ export interface Options {
  *
  * **Details**
  *
- * Whole lines are stored within `flushInterval` of the notification that comes with them, and at once when a turn ends.
- * Lines that come with no notification, such as injected items, are stored within 5 seconds. If a machine is lost, at
- * most these lines are: `flushInterval` and one write of the store. An idle thread costs a look at its file's size
- * every 5 seconds.
+ * Whole lines are stored within `flushInterval` of the notification that comes with them, and at once when commands
+ * have ended and when a turn ends. Lines that come with no notification, such as injected items, are stored within 5
+ * seconds. If a machine is lost, at most these lines are: `flushInterval` and one write of the store. An idle thread
+ * costs a look at its file's size every 5 seconds.
  *
  * While the store fails, storing is tried again, at least every 5 seconds. A warning and the metric `storeOutages` say
  * that it began. codex's own files keep what is not stored. When a scope closes and `closeTimeout` passes, a warning

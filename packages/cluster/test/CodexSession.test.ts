@@ -220,7 +220,7 @@ describe("a fork", () => {
   )
 })
 
-describe("the end of a turn", () => {
+describe("the end of a turn, or of its commands", () => {
   onStore(
     "stores its lines at once, however long flushInterval is",
     Effect.gen(function*() {
@@ -235,6 +235,9 @@ describe("the end of a turn", () => {
         append(file, "2\n")
         tell("turn/completed")
         assert.strictEqual(yield* Queue.take(appended), "2")
+        append(file, "3\n")
+        tell("thread/tokenUsage/updated")
+        assert.strictEqual(yield* Queue.take(appended), "3")
       }).pipe(
         withAppend((lines) =>
           Effect.tap(store.append(lines), () => Effect.sync(() => Queue.offerAllUnsafe(appended, lines.lines)))

@@ -33,8 +33,8 @@ export class Follower {
   readonly newSubagents = new Set<Carried>()
   /** Something was told of one of its threads. */
   readonly told = Latch.makeUnsafe()
-  /** A turn has ended. */
-  readonly ended = Latch.makeUnsafe()
+  /** Something was told whose lines are worth a write of their own. */
+  readonly urgent = Latch.makeUnsafe()
   readonly lock = Semaphore.makeUnsafe(1)
   readonly fenced = Deferred.makeUnsafe<SessionFenced>()
   /** The attempts that have failed since one succeeded. */
@@ -115,7 +115,7 @@ export const makeFollow = (env: Env, options: Options) => {
   const wait = (follower: Follower, isEager: boolean, idleFor: Duration.Duration) => {
     if (follower.failures > 0) return Effect.sleep(retryDelay(follower))
     return isEager
-      ? Effect.timeoutOption(follower.ended.await, options.flushInterval)
+      ? Effect.timeoutOption(follower.urgent.await, options.flushInterval)
       : Effect.timeoutOption(follower.told.await, Duration.max(idleFor, options.flushInterval))
   }
 
@@ -126,7 +126,7 @@ export const makeFollow = (env: Env, options: Options) => {
       yield* wait(follower, (yield* Clock.monotonicTimeNanos) < eagerUntil, idleFor)
       const isTold = follower.told.isOpen()
       follower.told.closeUnsafe()
-      follower.ended.closeUnsafe()
+      follower.urgent.closeUnsafe()
       const isWritten = yield* Effect.orElseSucceed(pass(follower), () => false)
       if (isTold || isWritten) {
         eagerUntil = (yield* Clock.monotonicTimeNanos) + Duration.toNanosUnsafe(eagerFor)

@@ -11,6 +11,12 @@ import type { Follower } from "./follow.ts"
 const threadIdOf = (params: unknown): string | undefined =>
   Predicate.hasProperty(params, "threadId") && Predicate.isString(params.threadId) ? params.threadId : undefined
 
+/**
+ * After these there is something that must not be lost: the answer, or the outputs of the commands, which codex writes
+ * before it tells of the tokens.
+ */
+const urgent: ReadonlySet<string> = new Set(["turn/completed", "thread/tokenUsage/updated"])
+
 export class Followers {
   readonly #byThread = new Map<string, Set<Follower>>()
 
@@ -48,7 +54,7 @@ export class Followers {
     for (const follower of followers) {
       if (_tag === "thread/reverted") follower.threads.get(threadId)?.move()
       follower.told.openUnsafe()
-      if (_tag === "turn/completed") follower.ended.openUnsafe()
+      if (urgent.has(_tag)) follower.urgent.openUnsafe()
     }
     return undefined
   }
