@@ -3,7 +3,7 @@ import { ApprovalMode, AppServerRpc, Codex, Transport } from "@effect-codex/clie
 import { CodexSession, CodexThread, Metrics, SessionStore } from "@effect-codex/cluster"
 import { CodexTest, FakeAppServer, ScriptedModel as Model } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer, Metric, Option, Schema, Scope, Stream, Tracer } from "effect"
+import { Deferred, Effect, Fiber, Layer, Metric, Option, Schedule, Schema, Scope, Stream, Tracer } from "effect"
 import { TestRunner } from "effect/cluster"
 import type * as Hub from "../src/internal/thread/hub.ts"
 import * as Reader from "../src/internal/thread/reader.ts"
@@ -15,8 +15,9 @@ const machine = Effect.fn(function*(
 ) {
   const { connect } = yield* FakeAppServer.FakeAppServer
   const codex = Codex.layer({ stopGrace: "1 second" }).pipe(
-    Layer.provide(AppServerRpc.layer()),
-    Layer.provide(Layer.effect(Transport.Transport, connect))
+    Layer.provide(
+      AppServerRpc.layerSupervised(Layer.effect(Transport.Transport, connect), { restart: Schedule.forever })
+    )
   )
   const context = yield* Layer.build(Layer.fresh(
     CodexThread.layer(options).pipe(
@@ -269,6 +270,27 @@ describe("a turn whose machine stops", () => {
       const error = yield* Effect.flip(thread.run("t1", "begin"))
       assert.instanceOf(error, CodexThread.TurnOutcomeUnknown)
       assert.include(error.message, "it was begun 1 times")
+    })
+  )
+})
+
+describe("a turn whose codex ends alone", () => {
+  testInNoTime(
+    "goes on in the codex that is started next, on the same machine",
+    Effect.gen(function*() {
+      const thread = yield* (yield* machine())("a")
+      const { run } = yield* held(thread, "t1")
+      yield* (yield* Model.ScriptedModel).enqueue("Went on.")
+      const { exit } = yield* FakeAppServer.FakeAppServer
+      yield* exit({ code: null, signal: "SIGKILL" })
+      const outcome = yield* Fiber.join(run)
+      assert.deepInclude(outcome, { how: "continued", finalResponse: Option.some("Went on.") })
+      const [first, second, ...more] = yield* promptsOf
+      assert.strictEqual(first, "begin")
+      assert.include(second ?? "", "You were interrupted")
+      assert.deepStrictEqual(more, [])
+      // The answer is stored, as that of any other turn.
+      assert.deepStrictEqual(yield* thread.run("t1", "begin"), outcome)
     })
   )
 })
