@@ -99,8 +99,9 @@ export interface Options {
  *
  * Whole lines are stored within `flushInterval` of the notification that comes with them, and at once when commands
  * have ended and when a turn ends. Lines that come with no notification, such as injected items, are stored within 5
- * seconds. If a machine is lost, at most these lines are: `flushInterval` and one write of the store. An idle thread
- * costs a look at its file's size every 5 seconds.
+ * seconds. If a machine is lost, at most these lines are: `flushInterval` and one write of the store, which may take a
+ * second while the machine or the database is overloaded. An idle thread costs a look at its file's size every 5
+ * seconds.
  *
  * While the store fails, storing is tried again, at least every 5 seconds. A warning and the metric `storeOutages` say
  * that it began. codex's own files keep what is not stored. When a scope closes and `closeTimeout` passes, a warning
