@@ -26,6 +26,8 @@ export interface Runner {
   readonly home: CodexHome.CodexHome["Service"]
   readonly kill: (signal: NodeJS.Signals) => Effect.Effect<void>
   readonly exited: Effect.Effect<void>
+  /** What it has logged until now. */
+  readonly log: ReadonlyArray<string>
   /** Waits for a line of its log with these words. */
   readonly said: (words: string) => Effect.Effect<string>
 }
@@ -92,6 +94,7 @@ export const start = Effect.fnUntraced(function*(
     home,
     kill: (signal) => Effect.sync(() => void child.kill(signal)),
     exited,
+    log: past,
     said
   }
   return runner
