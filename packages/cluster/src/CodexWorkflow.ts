@@ -327,7 +327,8 @@ export const decision = Effect.fn("CodexWorkflow.decision")(function*(
   text: string
 ): Effect.fn.Return<Decision, never, Decisions | WorkflowEngine | WorkflowInstance> {
   const decisions = yield* Decisions
-  const place = yield* Approvals.place(name)
+  const key = `question/${name}`
+  const place = yield* Approvals.place(key)
   yield* Turns.removeAtTheEnd(place.executionId)
   yield* decisions.open({
     ...place,
@@ -337,5 +338,5 @@ export const decision = Effect.fn("CodexWorkflow.decision")(function*(
     question: { _tag: "Question", text },
     left: []
   }).pipe(Failures.persistently(`The question ${name}`), Effect.orDie)
-  return yield* DurableDeferred.await(deferred(name))
+  return yield* DurableDeferred.await(deferred(key))
 })

@@ -54,6 +54,19 @@ const prompts = Effect.flatMap(
   ({ requests }) => Effect.map(requests, (requests) => requests.map(({ prompt }) => prompt))
 )
 
+const asked = CodexTest.settle.pipe(
+  Effect.andThen(Decisions.pending),
+  Effect.repeat({ until: (pending) => pending.length > 0 })
+)
+
+/** Runs the workflow of an engine, and decides what it asks. */
+const person = Effect.fnUntraced(function*(services: Context.Context<WorkflowEngine.WorkflowEngine>) {
+  const running = yield* Effect.forkChild(Effect.provideContext(Pipeline.execute({ id: "1" }), services))
+  const decide = (id: string, decision: Decisions.Decision) =>
+    Effect.provideContext(Decisions.decide(id, decision), services)
+  return { running, asked, decide }
+})
+
 describe("a workflow", () => {
   test(
     "runs its turns in a thread of its own, with text and typed answers",
@@ -251,14 +264,7 @@ describe("a workflow", () => {
         const { note } = yield* CodexWorkflow.decision("publish", "publish\u001b[2K it")
         yield* Deferred.succeed(answers, [answer, note])
       })))
-      const running = yield* Effect.forkChild(Effect.provideContext(Pipeline.execute({ id: "1" }), services))
-      const asked = CodexTest.settle.pipe(
-        Effect.andThen(Decisions.pending),
-        Effect.repeat({ until: (pending) => pending.length > 0 })
-      )
-      const decide = (id: string, decision: Decisions.Decision) =>
-        Effect.provideContext(Decisions.decide(id, decision), services)
-
+      const { asked, decide, running } = yield* person(services)
       const [first] = yield* asked
       assert.deepInclude({ ...first }, { workflow: "Pipeline", name: "clean" })
       assert.include(first?.summary, `run "rm -rf build"`)
@@ -280,6 +286,31 @@ describe("a workflow", () => {
       assert.include(allowed, "The user allows you to run `rm -rf build`")
       assert.include(declined, "The user does not allow you to run `rm -rf build`")
       assert.include(declined, "The user says: Enough.")
+    }).pipe(Effect.scoped)
+  )
+
+  test(
+    "asks anew for a question of its own that has the name of a turn, or of one of its rounds",
+    { respond: (input) => input === "Clean up." ? ScriptedModel.exec("rm -rf build") : "Cleaned up." },
+    Effect.gen(function*() {
+      const thread = yield* started
+      const answers = yield* Deferred.make<unknown>()
+      const options = { approvalMode: ApprovalMode.untrusted }
+      const services = yield* Layer.build(engine(Effect.gen(function*() {
+        yield* CodexWorkflow.turn("clean", { thread, input: "Clean up.", approvals: "durable", options })
+        const other = yield* CodexWorkflow.turn("clean/1", { thread, input: "And then?", approvals: "durable" })
+        const { allow } = yield* CodexWorkflow.decision("clean", "delete everything")
+        yield* Deferred.succeed(answers, [other.answer, allow])
+      })))
+      const { asked, decide, running } = yield* person(services)
+      const [command] = yield* asked
+      yield* decide(command!.id, { allow: true })
+      const [question] = yield* asked
+      assert.strictEqual(question?.summary, "delete everything")
+      yield* decide(question!.id, { allow: false })
+      yield* Fiber.join(running)
+      assert.deepStrictEqual(yield* Deferred.await(answers), [Option.some("Cleaned up."), false])
+      assert.strictEqual((yield* prompts)[2], "And then?")
     }).pipe(Effect.scoped)
   )
 })

@@ -68,7 +68,7 @@ const requestOf = <A>(
   input: Input.Input
 ): Effect.Effect<Options<A>, never, WorkflowInstance> =>
   Activity.CurrentAttempt.pipe(
-    Effect.flatMap((attempt) => Activity.idempotencyKey(`turn/${round}`, { includeAttempt: attempt > 1 })),
+    Effect.flatMap((attempt) => Activity.idempotencyKey(round, { includeAttempt: attempt > 1 })),
     Effect.map((key) => ({
       threadId: step.thread.id,
       settings: step.thread.settings,
@@ -83,15 +83,19 @@ const requestOf = <A>(
 const trying = <A>(step: Step<A>) => <B, R>(effect: Effect.Effect<B, Failures.Failure, R>) =>
   effect.pipe(Failures.persistently(`Turn ${step.name}`, step.retry), Effect.mapError(step.failed))
 
+/** No name of another turn makes the same key, nor that of a question of the workflow: an answer is for one of them. */
+const keyOf = (name: string, attempt = 1, round = 0): string =>
+  attempt === 1 && round === 0 ? `turn/${name}` : `turn ${attempt}.${round}/${name}`
+
 /** One Activity, which answers live. */
 export const live = <A>(
   step: Step<A>
 ): Effect.Effect<Completed<A>, CodexFailed, Codex | CodexSession | WorkflowEngine | WorkflowInstance> =>
   Activity.make({
-    name: `turn/${step.name}`,
+    name: keyOf(step.name),
     success: doneOf(step),
     error: step.error,
-    execute: Effect.flatMap(requestOf(step, step.name, step.input), (request) =>
+    execute: Effect.flatMap(requestOf(step, keyOf(step.name), step.input), (request) =>
       Effect.map(runTurn(request), done).pipe(trying(step)))
   }).pipe(Effect.map(({ turn }) =>
     turn
@@ -126,7 +130,7 @@ const askedOrDone = Effect.fnUntraced(function*<A>(
 /** The Activity of one round: a turn that completes, or is interrupted by a question. */
 const round = <A>(step: Step<A>, key: string, input: Input.Input, left: ReadonlyArray<string>) =>
   Activity.make({
-    name: `turn/${key}`,
+    name: key,
     success: Schema.Union([doneOf(step), Asked]),
     error: step.error,
     execute: Effect.gen(function*() {
@@ -150,7 +154,7 @@ export const durable = Effect.fnUntraced(function*<A>(step: Step<A>) {
   let input = step.input
   let left: ReadonlyArray<string> = []
   for (let n = 0;; n++) {
-    const key = [step.name, ...(attempt > 1 ? [`attempt ${attempt}`] : []), ...(n > 0 ? [`${n}`] : [])].join("/")
+    const key = keyOf(step.name, attempt, n)
     const outcome = yield* round(step, key, input, left)
     if (outcome._tag === "Completed") return outcome.turn
     const { executionId } = yield* Approvals.place(key)
