@@ -174,7 +174,8 @@ export class Decisions extends Context.Service<Decisions, {
 export const deferred = (name: string) => DurableDeferred.make(`decision/${name}`, { success: Decision })
 
 /**
- * The questions that wait for a person, the oldest first.
+ * The questions that wait for a person, the oldest first. One that cannot be read, such as one of a newer version, is
+ * left out with a warning in the log.
  *
  * @category combinators
  * @since 0.1.0
@@ -209,12 +210,19 @@ export const decide = Effect.fn("Decisions.decide")(function*(
 ): Effect.fn.Return<void, DecisionNotFound | DecisionsUnavailable, Decisions | WorkflowEngine> {
   const decisions = yield* Decisions
   const question = (yield* decisions.pending).find((question) => question.id === id)
-  if (question === undefined) return yield* new DecisionNotFound({ id })
+  if (question === undefined) {
+    // One that cannot be read is not among those that wait.
+    yield* decisions.find(id)
+    return yield* new DecisionNotFound({ id })
+  }
   // In this order a crash in between leaves a question that can be decided again, to no effect.
   yield* DurableDeferred.succeed(deferred(""), {
     token: DurableDeferred.Token.make(question.token),
     value: decision
-  })
+  }).pipe(
+    // The engine dies when it cannot reach its storage, and of a token that is none.
+    Effect.catchDefect((cause) => new DecisionsUnavailable({ operation: "store a decision", cause }))
+  )
   yield* decisions.close(id)
 })
 

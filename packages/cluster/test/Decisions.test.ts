@@ -1,7 +1,8 @@
-import { Decisions, SqliteClient } from "@effect-codex/cluster"
+import { CodexCluster, Decisions, SqliteClient } from "@effect-codex/cluster"
 import { assert, describe, it } from "@effect/vitest"
-import { DateTime, Effect, Layer, Option } from "effect"
-import type { SqlClient } from "effect/sql"
+import { DateTime, Effect, Layer, Option, References } from "effect"
+import { SqlClient } from "effect/sql"
+import { DurableDeferred } from "effect/workflow"
 import * as Postgres from "./support/postgres.ts"
 import { temporaryFolder } from "./support/temporaryFolder.ts"
 
@@ -57,6 +58,39 @@ describe("the questions of workflows", () => {
 
   it.live("are kept in SQLite", () =>
     Effect.flatMap(temporaryFolder, (folder) => onSql(SqliteClient.layer({ filename: `${folder}/test.sqlite` }))))
+
+  it.live("can be decided beside one that cannot be read, and fail with an error for what is stored wrongly", () =>
+    Effect.gen(function*() {
+      const folder = yield* temporaryFolder
+      const database = CodexCluster.layerSqliteClient({ filename: `${folder}/test.sqlite` })
+      const services = yield* Layer.build(Layer.provideMerge(Decisions.layerSql, database))
+      yield* Effect.gen(function*() {
+        const decisions = yield* Decisions.Decisions
+        const sql = yield* SqlClient.SqlClient
+        const whyNot = (id: string) =>
+          Effect.map(Effect.flip(Decisions.decide(id, { allow: true })), ({ _tag }) => _tag)
+        const parsed = DurableDeferred.TokenParsed.make({
+          workflowName: "Review",
+          executionId: "2",
+          deferredName: "decision/question/x"
+        })
+        yield* decisions.open(question("newer", "1", 1000))
+        yield* sql`UPDATE codex_decisions SET question = '{"_tag":"FromTheFuture"}' WHERE id = 'newer'`
+        yield* decisions.open(question("no token", "1", 2000))
+        yield* decisions.open({ ...question("good", "2", 3000), token: parsed.asToken })
+        assert.deepStrictEqual((yield* Decisions.pending).map(({ id }) => id), ["no token", "good"])
+        assert.strictEqual(yield* whyNot("newer"), "DecisionsUnavailable")
+        assert.strictEqual(yield* whyNot("no token"), "DecisionsUnavailable")
+        yield* sql`ALTER TABLE cluster_messages RENAME TO away`
+        assert.strictEqual(yield* whyNot("good"), "DecisionsUnavailable")
+        yield* sql`ALTER TABLE away RENAME TO cluster_messages`
+        yield* Decisions.decide("good", { allow: true })
+        assert.strictEqual(yield* whyNot("good"), "DecisionNotFound")
+      }).pipe(Effect.provideContext(services))
+    }).pipe(
+      // The warning of the one that cannot be read.
+      Effect.provideService(References.MinimumLogLevel, "Error")
+    ))
 
   it.live("are kept in PostgreSQL", () => onSql(Postgres.layer))
 })

@@ -1,6 +1,7 @@
 /** Keeps the questions of workflows in a table. */
+import { visible } from "@effect-codex/client/internal/text/visibleText"
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { SqlClient } from "effect/sql/SqlClient"
 import type { Decisions, DecisionsUnavailable, Question, Stored } from "../../Decisions.ts"
@@ -22,22 +23,25 @@ export const make = Effect.fnUntraced(function*(options: {
     left_over: Schema.fromJsonString(Schema.Array(Schema.String))
   })
   const encode = Schema.encodeEffect(Row)
-  const decode = Schema.decodeUnknownEffect(Schema.Array(Row))
+  const decode = Schema.decodeUnknownEffect(Row)
   const trying = (operation: string) => Effect.mapError((cause: unknown) => options.unavailable(operation, cause))
   const columns = sql`id, workflow, execution_id, name, asked_at, summary, question, token, left_over`
 
-  const stored = (rows: Effect.Effect<unknown, unknown>): Effect.Effect<ReadonlyArray<Stored>, DecisionsUnavailable> =>
-    rows.pipe(
-      Effect.flatMap(decode),
-      Effect.map((rows) =>
-        rows.map(({ asked_at, execution_id, left_over, ...row }) => ({
-          ...row,
-          askedAt: asked_at,
-          executionId: execution_id,
-          left: left_over
-        }))
+  const stored = (row: unknown): Effect.Effect<Stored, Schema.SchemaError> =>
+    Effect.map(decode(row), ({ asked_at, execution_id, left_over, ...row }) => ({
+      ...row,
+      askedAt: asked_at,
+      executionId: execution_id,
+      left: left_over
+    }))
+
+  /** One that cannot be read must not hide the others. */
+  const readable = (row: { readonly id: unknown }) =>
+    stored(row).pipe(
+      Effect.tapError((error) =>
+        Effect.logWarning(`The question ${visible(String(row.id))} cannot be read, and waits on:`, error)
       ),
-      trying("read the questions")
+      Effect.option
     )
 
   yield* sql`CREATE TABLE IF NOT EXISTS codex_decisions (
@@ -63,11 +67,15 @@ export const make = Effect.fnUntraced(function*(options: {
       yield* sql`INSERT INTO codex_decisions ${sql.insert({ ...row })} ON CONFLICT (id) DO NOTHING`
     }, trying("store a question")),
     find: (id) =>
-      Effect.map(
-        stored(sql`SELECT ${columns} FROM codex_decisions WHERE id = ${id}`),
-        (rows) => Option.fromUndefinedOr(rows[0])
+      sql`SELECT ${columns} FROM codex_decisions WHERE id = ${id}`.pipe(
+        Effect.flatMap(([row]) => row === undefined ? Effect.succeedNone : Effect.asSome(stored(row))),
+        trying("read a question")
       ),
-    pending: stored(sql`SELECT ${columns} FROM codex_decisions WHERE decided = 0 ORDER BY asked_at, id`),
+    pending: sql<{ id: unknown }>`SELECT ${columns} FROM codex_decisions WHERE decided = 0 ORDER BY asked_at, id`.pipe(
+      Effect.flatMap((rows) => Effect.forEach(rows, readable)),
+      Effect.map(Arr.getSomes),
+      trying("read the questions")
+    ),
     close: (id) =>
       sql`UPDATE codex_decisions SET decided = 1 WHERE id = ${id}`.pipe(Effect.asVoid, trying("note a decision")),
     remove: (executionId) =>
