@@ -23,6 +23,7 @@ import { Decisions, deferred } from "./Decisions.ts"
 import * as Answers from "./internal/workflow/answer.ts"
 import * as Approvals from "./internal/workflow/approvals.ts"
 import * as Failures from "./internal/workflow/failure.ts"
+import * as Names from "./internal/workflow/names.ts"
 import * as Turns from "./internal/workflow/turn.ts"
 
 /**
@@ -138,7 +139,9 @@ export interface TurnOptions {
 }
 
 /**
- * Options of a turn whose final answer is a typed value, which is stored in the encoded form of its schema.
+ * Options of a turn whose final answer is a typed value, which is stored in the encoded form of its schema. If the
+ * schema changes until the workflow is replayed, and does not fit what is stored, the turn fails with the reason
+ * `OutputInvalid`.
  *
  * @see {@link turn}
  * @category options
@@ -183,6 +186,16 @@ const failed = (name: string, threadId: string | undefined) => (failure: Failure
     turnId: "turnId" in failure ? Option.fromNullOr(failure.turnId) : Option.none()
   })
 
+const misused = (name: string, threadId: string) => (reason: "InvalidArgument" | "OutputInvalid", detail: string) =>
+  new CodexFailed({
+    name,
+    reason,
+    detail,
+    isRetryable: false,
+    threadId: Option.some(threadId),
+    turnId: Option.none()
+  })
+
 /**
  * Starts a thread, once for each execution of the workflow. It gets the name, which stores it.
  *
@@ -217,7 +230,8 @@ export const thread = (
   }).pipe(Effect.map((id) => ({ id, settings })))
 
 /**
- * Runs a turn, and returns the stored result when the workflow is replayed. Names are unique within a workflow.
+ * Runs a turn, and returns the stored result when the workflow is replayed. A second turn of the same name fails with
+ * the reason `InvalidArgument`.
  *
  * **Details**
  *
@@ -296,7 +310,14 @@ export function turn(
   options: TurnOptions & Partial<StructuredOutput<unknown>> & (Live | DurableApprovals)
 ) {
   const { approvals, output, repair, ...rest } = options
-  const step = { ...rest, name, tokens: Tokens, error: CodexFailed, failed: failed(name, options.thread.id) }
+  const step = {
+    ...rest,
+    name,
+    tokens: Tokens,
+    error: CodexFailed,
+    failed: failed(name, options.thread.id),
+    misused: misused(name, options.thread.id)
+  }
   const run = approvals === "durable" ? Turns.durable : Turns.live
   return output === undefined
     ? run({ ...step, answer: Answers.text })
@@ -304,7 +325,8 @@ export function turn(
 }
 
 /**
- * Asks a person, and waits for {@link Decisions.decide}: hours later, from another process, while no worker runs.
+ * Asks a person, and waits for {@link Decisions.decide}: hours later, from another process, while no worker runs. The
+ * same question under the same name is asked once; another question under that name is a defect.
  *
  * **Example** (Before anything is published)
  *
@@ -328,8 +350,13 @@ export const decision = Effect.fn("CodexWorkflow.decision")(function*(
 ): Effect.fn.Return<Decision, never, Decisions | WorkflowEngine | WorkflowInstance> {
   const decisions = yield* Decisions
   const key = `question/${name}`
+  if (!(yield* Names.claim(key, text))) {
+    return yield* Effect.die(
+      new Error(`the workflow asks two questions named ${JSON.stringify(name)}. Give each its own name.`)
+    )
+  }
   const place = yield* Approvals.place(key)
-  yield* Turns.removeAtTheEnd(place.executionId)
+  yield* Turns.removeAtTheEnd
   yield* decisions.open({
     ...place,
     name,

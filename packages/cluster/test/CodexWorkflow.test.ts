@@ -2,7 +2,20 @@ import { ApprovalMode, Codex, CodexError } from "@effect-codex/client"
 import { CodexSession, CodexWorkflow, Decisions, SessionStore } from "@effect-codex/cluster"
 import { CodexTest, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Fiber, Layer, Option, Ref, Schedule, Schema } from "effect"
+import {
+  Context,
+  Deferred,
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Option,
+  Ref,
+  Schedule,
+  Schema,
+  SchemaGetter,
+  SchemaIssue
+} from "effect"
 import { Activity, Workflow, WorkflowEngine } from "effect/workflow"
 
 type Services = Codex.Codex | CodexSession.CodexSession | Decisions.Decisions
@@ -191,11 +204,13 @@ describe("a workflow", () => {
           })
       })
       const thread = yield* started
-      const { answer } = yield* CodexTest.eventually(
-        execute(CodexWorkflow.turn("long", { thread, input: "Do it." })).pipe(
-          Effect.provideService(CodexSession.CodexSession, session)
-        )
+      const running = yield* execute(CodexWorkflow.turn("long", { thread, input: "Do it." })).pipe(
+        Effect.provideService(CodexSession.CodexSession, session),
+        Effect.forkChild
       )
+      // The engine computes digests before, which take real time.
+      yield* model.received(1)
+      const { answer } = yield* CodexTest.eventually(Fiber.join(running))
       assert.deepStrictEqual(answer, Option.some("Done."))
       assert.deepStrictEqual(said, ["follow", "restore", "follow", "flush"])
       const [first] = yield* model.requests
@@ -233,9 +248,13 @@ describe("a workflow", () => {
       )
       assert.deepInclude({ ...bounded }, { reason: "ThreadInUse", isRetryable: true })
       assert.strictEqual(yield* Ref.get(calls), 3)
-      const answer = yield* CodexTest.eventually(
-        execute(Effect.map(CodexWorkflow.turn("default", turn), ({ answer }) => answer)).pipe(Effect.provide(services))
+      const running = yield* execute(Effect.map(CodexWorkflow.turn("default", turn), ({ answer }) => answer)).pipe(
+        Effect.provide(services),
+        Effect.forkChild
       )
+      // The engine computes digests before, which take real time.
+      yield* CodexTest.settle.pipe(Effect.andThen(Ref.get(calls)), Effect.repeat({ until: (calls) => calls > 3 }))
+      const answer = yield* CodexTest.eventually(Fiber.join(running))
       assert.deepStrictEqual(answer, Option.some("Fine."))
       assert.strictEqual(yield* Ref.get(calls), 12)
     }))
@@ -311,6 +330,69 @@ describe("a workflow", () => {
       yield* Fiber.join(running)
       assert.deepStrictEqual(yield* Deferred.await(answers), [Option.some("Cleaned up."), false])
       assert.strictEqual((yield* prompts)[2], "And then?")
+    }).pipe(Effect.scoped)
+  )
+
+  const failure = <R>(step: Effect.Effect<unknown, CodexWorkflow.CodexFailed, R>) =>
+    Effect.matchEffect(step, {
+      onSuccess: () => Effect.die("it succeeded"),
+      onFailure: ({ detail, isRetryable, reason }) => Effect.succeed({ reason, detail, isRetryable })
+    })
+
+  const Answer = Schema.Struct({ count: Schema.String })
+  const OneWay = Answer.pipe(
+    Schema.decodeTo(Schema.Struct({ count: Schema.Number }), {
+      decode: SchemaGetter.transform(({ count }) => ({ count: Number(count) })),
+      encode: SchemaGetter.fail(() => new SchemaIssue.InvalidValue())
+    })
+  )
+
+  test(
+    "fails clearly when its code and its stored answers do not fit",
+    { respond: () => JSON.stringify({ count: "3" }) },
+    Effect.gen(function*() {
+      const thread = yield* started
+      const results = yield* Deferred.make<unknown>()
+      let runs = 0
+      const services = yield* Layer.build(engine(Effect.gen(function*() {
+        const output: Schema.Codec<unknown> = runs++ === 0 ? Answer : Schema.Struct({ total: Schema.Number })
+        const changed = yield* Effect.exit(CodexWorkflow.turn("changed", { thread, input: "Count.", output }))
+        yield* CodexWorkflow.decision("go on", "go on")
+        yield* CodexWorkflow.decision("go on", "go on")
+        const other = yield* Effect.exit(CodexWorkflow.decision("go on", "delete everything"))
+        yield* Deferred.succeed(results, [
+          yield* failure(changed),
+          yield* failure(CodexWorkflow.turn("changed", { thread, input: "Another." })),
+          yield* failure(CodexWorkflow.turn("one way", { thread, input: "Count.", output: OneWay })),
+          Exit.hasDies(other)
+        ])
+      })))
+      const { asked, decide, running } = yield* person(services)
+      const [question] = yield* asked
+      yield* decide(question!.id, { allow: true })
+      yield* Fiber.join(running)
+      assert.deepStrictEqual(yield* Deferred.await(results), [
+        {
+          reason: "OutputInvalid",
+          detail: "the answer was stored by other code, and does not fit the schema of `output`: Missing key at " +
+            `["turn"]["answer"]["total"]. Restore the schema, or give the turn another name to run it again.`,
+          isRetryable: false
+        },
+        {
+          reason: "InvalidArgument",
+          detail:
+            "the name was used before in this workflow. Give each turn its own; `Activity.retry` tries one again.",
+          isRetryable: false
+        },
+        {
+          reason: "OutputInvalid",
+          detail:
+            "the answer cannot be stored. The schema of `output` must encode what it decodes: Expected a valid value " +
+            `at ["turn"]["answer"]`,
+          isRetryable: false
+        },
+        true
+      ])
     }).pipe(Effect.scoped)
   )
 })
