@@ -23,6 +23,7 @@ import type { CodexSession } from "./CodexSession.ts"
 import type * as Failure from "./internal/thread/failure.ts"
 import * as Handlers from "./internal/thread/handlers.ts"
 import * as Input from "./internal/thread/input.ts"
+import * as Keys from "./internal/thread/keys.ts"
 import * as Reader from "./internal/thread/reader.ts"
 import type { SessionStore } from "./SessionStore.ts"
 
@@ -430,7 +431,8 @@ export interface Client {
      * done, it runs to its end whatever becomes of this process. Interrupting this effect only stops waiting;
      * {@link interrupt} stops the turn. Turns of a thread run in the order in which they were stored.
      *
-     * `turnKey` names the turn within the thread. It must not be empty, and not contain `#` (`InvalidArgument`).
+     * `turnKey` names the turn within the thread. It must not contain `#`. Neither key may be empty, be longer than 255
+     * characters, or have a NUL. Else it fails with the tag `InvalidArgument`.
      *
      * With `output`, the model must answer in that shape. An answer that does not fit fails with the tag
      * `OutputInvalid`.
@@ -525,9 +527,8 @@ export const client = Effect.fnUntraced(function*(
   const rpc = (yield* entityIn(options?.shardGroup).client)(key)
 
   const run = Effect.fnUntraced(function*(turnKey: string, input: InputTypes.Input, outputSchema?: Schema.Json) {
-    if (turnKey === "" || turnKey.includes("#")) {
-      return yield* invalid("the key of a turn must not be empty, and not contain `#`.")
-    }
+    const wrong = Keys.wrongKey(key) ?? Keys.wrongTurnKey(turnKey)
+    if (wrong !== undefined) return yield* invalid(wrong)
     if (!Schema.is(Input.Any)(input)) return yield* invalid("the input is neither a text nor items of an input.")
     return yield* rpc.Run({ turnKey, input, ...(outputSchema !== undefined && { outputSchema }) }).pipe(
       Effect.mapError((error) => error._tag === "TurnOutcomeUnknown" ? error : toThreadFailed(error))

@@ -101,13 +101,23 @@ describe("a thread of the cluster", () => {
   test(
     "refuses what cannot run, and says what is wrong",
     Effect.gen(function*() {
-      const thread = yield* (yield* machine())("a")
-      for (const turnKey of ["", "a#1"]) {
-        assert.deepStrictEqual(yield* failureOf(thread.run(turnKey, "hello")), {
-          tag: "InvalidArgument",
-          message: "the key of a turn must not be empty, and not contain `#`.",
-          isRetryable: false
-        })
+      const client = yield* machine()
+      const thread = yield* client("a")
+      const long = "x".repeat(256)
+      const halves = "has a NUL, or a half of a character, which no database keeps."
+      for (
+        const [key, turnKey, message] of [
+          ["a", "", "the key of a turn must not be empty."],
+          ["a", "a#1", "the key of a turn must not contain `#`."],
+          ["a", long, "the key of a turn has 256 characters, and 255 are allowed. Use a hash of it."],
+          ["a", "\0", `the key of a turn ${halves}`],
+          [" ", "t", "the key of a thread must not be empty."],
+          [long, "t", "the key of a thread has 256 characters, and 255 are allowed. Use a hash of it."],
+          ["\ud800", "t", `the key of a thread ${halves}`]
+        ] as const
+      ) {
+        const failure = yield* failureOf((yield* client(key)).run(turnKey, "hello"))
+        assert.deepStrictEqual(failure, { tag: "InvalidArgument", message, isRetryable: false })
       }
       const wrong: string = JSON.parse("{\"type\":\"smell\"}")
       assert.strictEqual((yield* failureOf(thread.run("t1", wrong))).tag, "InvalidArgument")

@@ -14,6 +14,7 @@ import * as SessionStore from "../../SessionStore.ts"
 import * as Failure from "./failure.ts"
 import * as Home from "./home.ts"
 import * as Hub from "./hub.ts"
+import * as Keys from "./keys.ts"
 import * as Turns from "./turns.ts"
 import * as Waiting from "./waiting.ts"
 
@@ -59,7 +60,13 @@ export const make = Effect.fnUntraced(function*(options: LayerOptions) {
   })
 
   return {
-    run: (asked: Turns.Asked) => Effect.catchTag(connected(turns.run(asked)), "Fenced", () => abandon),
+    run: (asked: Turns.Asked) => {
+      // Of messages that no client of this library has sent. The store could not keep it, and the thread would wait.
+      const wrong = Keys.wrongKey(key) ?? Keys.wrongTurnKey(asked.turnKey)
+      return wrong === undefined
+        ? Effect.catchTag(connected(turns.run(asked)), "Fenced", () => abandon)
+        : Effect.fail(Failure.failed("InvalidArgument", wrong))
+    },
     steer: (input: Input) =>
       Effect.flatMap(turns.running, (running) =>
         Option.isNone(running)
