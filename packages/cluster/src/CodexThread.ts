@@ -468,7 +468,8 @@ export interface Client {
   readonly info: Effect.Effect<Info, ThreadFailed>
   /**
    * Removes the thread: its history, its turns and their answers from the database, and the thread from the codex of
-   * the runner that has it. Waits for the turns before it. The next turn starts a new thread. False if there was none.
+   * the runner that has it. Waits for the turns before it. The next turn starts a new thread. A turn that is sent while
+   * this waits is removed from the database, too: it runs, but is lost if its runner is. False if there was no thread.
    * Other machines that have had the thread keep their copy of the history.
    */
   readonly forget: Effect.Effect<boolean, ThreadFailed>

@@ -99,6 +99,26 @@ describe("a thread of the cluster", () => {
   )
 
   test(
+    "fails a turn that it finds failed as the turn had failed, without the keys that the server quotes",
+    Effect.gen(function*() {
+      const { enqueue } = yield* Model.ScriptedModel
+      yield* enqueue(
+        Model.failed("rate_limit_exceeded", "no quota for sk-proj-abcdefghijklmnopqrstuvwxyz0123456789\u001b[2K")
+      )
+      const fail = Effect.flatMap(
+        machine(),
+        (of) => Effect.flatMap(of("a"), (thread) => failureOf(thread.run("t1", "hello")))
+      )
+      const first = yield* Effect.scoped(fail)
+      assert.strictEqual(first.tag, "TurnFailed")
+      assert.notInclude(first.message, "abcdefghijklmnopqrstuvwxyz")
+      assert.notInclude(first.message, "\u001b")
+      assert.deepStrictEqual(yield* fail, first)
+      assert.lengthOf(yield* promptsOf, 1)
+    })
+  )
+
+  test(
     "refuses what cannot run, and says what is wrong",
     Effect.gen(function*() {
       const client = yield* machine()

@@ -1,4 +1,5 @@
 /** Runs the turns of an entity: each once, whatever happens to the machine meanwhile. */
+import { TurnFailed } from "@effect-codex/client/CodexError"
 import type * as Input from "@effect-codex/client/Input"
 import type { Turn } from "@effect-codex/client/Turn"
 import type { TurnResult } from "@effect-codex/client/TurnResult"
@@ -53,6 +54,18 @@ interface Current {
   turn: Turn | undefined
 }
 
+/** The failure as the attempt has told it that ran the turn. */
+const failedOf = (result: TurnResult): TurnFailed => {
+  const error = Option.getOrUndefined(result.error)
+  return new TurnFailed({
+    threadId: result.threadId,
+    turnId: result.id,
+    detail: error?.message ?? "codex did not say why.",
+    info: error?.codexErrorInfo ?? null,
+    result
+  })
+}
+
 /** What to do about a turn that was begun before. */
 const decide = (
   { before, found }: Attempts.Attempt,
@@ -62,8 +75,7 @@ const decide = (
   const result = Option.getOrUndefined(found)
   if (result?.status === "completed") return Effect.succeed({ how: "found", result })
   if (result?.status === "failed") {
-    const { message } = Option.getOrElse(result.error, () => ({ message: "the turn failed." }))
-    return Effect.fail(Failure.failed("TurnFailed", message))
+    return Effect.fail(Failure.ofCodex(failedOf(result)))
   }
   if (options.onInterrupted === "fail") {
     const detail = result === undefined
