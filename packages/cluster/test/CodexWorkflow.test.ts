@@ -114,6 +114,29 @@ describe("a workflow", () => {
     })
   )
 
+  test(
+    "repairs an answer that does not fit, also when it finds it after a crash",
+    { respond: (input) => input === "Count." ? "three" : JSON.stringify({ count: 3 }) },
+    Effect.gen(function*() {
+      const thread = yield* started
+      const steps = (repair: number) =>
+        Effect.map(
+          CodexWorkflow.turn("count", {
+            thread,
+            input: "Count.",
+            output: Schema.Struct({ count: Schema.Int }),
+            repair
+          }),
+          ({ answer }) => answer
+        )
+      // The process that asked had no time to repair.
+      assert.strictEqual((yield* Effect.flip(execute(steps(0)))).reason, "OutputInvalid")
+      assert.deepStrictEqual(yield* execute(steps(1)), { count: 3 })
+      assert.deepStrictEqual(yield* execute(steps(1)), { count: 3 })
+      assert.lengthOf(yield* prompts, 2)
+    })
+  )
+
   const interrupted = Effect.fnUntraced(function*(onInterrupted: "continue" | "fail") {
     const model = yield* ScriptedModel.ScriptedModel
     const thread = yield* started

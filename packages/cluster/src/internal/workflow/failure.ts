@@ -85,7 +85,7 @@ export const persistently =
   <A, E extends Failure, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
     effect.pipe(
       Effect.tapError((failure) =>
-        isTransient(failure) ? Effect.logWarning(`${what} will be tried again:`, failure.message) : Effect.void
+        isTransient(failure) ? Effect.logWarning(`${what} will be tried again:`, failure) : Effect.void
       ),
       Effect.retry({ schedule, while: isTransient })
     )

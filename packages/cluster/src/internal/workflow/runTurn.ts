@@ -47,11 +47,12 @@ const lookUp = Effect.fnUntraced(function*(thread: Thread.Thread, key: string) {
 
 const run = Effect.fnUntraced(function*<A>(thread: Thread.Thread, request: Options<A>) {
   const { begun, completed, last, messageId } = yield* lookUp(thread, request.key)
-  if (completed !== undefined) return yield* request.answer.read(completed)
+  const options = { ...request.options, messageId }
+  if (completed !== undefined) return yield* request.answer.read(thread, completed, options)
   if (last !== undefined && (request.onInterrupted === "fail" || begun > maxInterruptions)) {
     return yield* new TurnInterrupted({ threadId: thread.id, turnId: last.id, result: last })
   }
-  return yield* request.answer.run(thread, begun === 0 ? request.input : goOn, { ...request.options, messageId })
+  return yield* request.answer.run(thread, begun === 0 ? request.input : goOn, options)
 })
 
 /** What this machine has loaded is as new as the store, or will be fenced. */
