@@ -325,6 +325,26 @@ describe("a turn whose codex ends alone", () => {
   )
 })
 
+testInNoTime(
+  "a turn runs if only the answer of the store that it is begun is lost",
+  Effect.gen(function*() {
+    const store = yield* SessionStore.SessionStore
+    let isLost = true
+    const begin: typeof store.begin = (...turn) =>
+      Effect.tap(store.begin(...turn), () => {
+        if (!isLost) return Effect.void
+        isLost = false
+        return new SessionStore.SessionStoreUnavailable({ operation: "begin a turn", cause: "the answer was lost" })
+      })
+    const of = yield* Effect.provideService(machine({ onInterrupted: "fail" }), SessionStore.SessionStore, {
+      ...store,
+      begin
+    })
+    yield* (yield* Model.ScriptedModel).enqueue("Done.")
+    assert.strictEqual((yield* (yield* of("a")).run("t1", "hello")).how, "ran")
+  })
+)
+
 describe("a turn whose history", () => {
   const session = (members: Partial<CodexSession.Followed>) =>
     Layer.succeed(CodexSession.CodexSession, {

@@ -1,6 +1,7 @@
 /** Which attempt at a turn this is, and what became of the ones before. */
 import type * as Thread from "@effect-codex/client/Thread"
 import type * as TurnResult from "@effect-codex/client/TurnResult"
+import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { BegunTurn, SessionStore } from "../../SessionStore.ts"
@@ -19,6 +20,21 @@ export interface Attempt {
 /** `#` parts the key of a turn from the number of its attempt, so a key must not have one. */
 const idOf = (turnKey: string, attempt: number) => attempt === 0 ? turnKey : `${turnKey}#${attempt}`
 
+/** Begins it once, although the store may have begun it and only its answer was lost. */
+const beginOnce = Effect.fnUntraced(function*(
+  store: SessionStore["Service"],
+  ...[key, turnKey, runner]: Parameters<SessionStore["Service"]["begin"]>
+): Effect.fn.Return<BegunTurn> {
+  const since = (yield* DateTime.now).epochMilliseconds
+  let isRepeated = false
+  const begun = yield* store.begin(key, turnKey, runner).pipe(
+    Effect.tapError(() => Effect.sync(() => (isRepeated = true))),
+    Patience.untilStored
+  )
+  const isOurs = isRepeated && begun.runner === runner && begun.at.epochMilliseconds >= since
+  return isOurs ? { ...begun, isFirst: true } : begun
+})
+
 /**
  * Begins an attempt at the turn. The store has each attempt under a key of its own, so the number of the next one need
  * not be searched in the history.
@@ -31,7 +47,7 @@ export const begin = Effect.fnUntraced(function*(
   let before: Option.Option<BegunTurn> = Option.none()
   let attempt = 0
   for (;; attempt++) {
-    const begun = yield* Patience.untilStored(store.begin(turn.key, idOf(turn.turnKey, attempt), turn.runner))
+    const begun = yield* beginOnce(store, turn.key, idOf(turn.turnKey, attempt), turn.runner)
     if (begun.isFirst) break
     before = Option.some(begun)
   }
