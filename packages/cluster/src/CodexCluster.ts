@@ -18,6 +18,7 @@ import type * as SocketServer from "effect/socket/SocketServer"
 import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type * as WorkflowEngine from "effect/workflow/WorkflowEngine"
+import * as Sqlite from "./internal/sqliteConnection.ts"
 import * as Transport from "./internal/transport.ts"
 import * as SessionStore from "./SessionStore.ts"
 import * as SqliteClient from "./SqliteClient.ts"
@@ -213,7 +214,9 @@ export interface SqliteOptions {
 
 /**
  * Everything in one process and one file, without a server. A program that is killed goes on where it was when it is
- * started again. One process at a time may run turns and workflows from a file; others use {@link layerSqliteClient}.
+ * started again. One process at a time runs turns and workflows from a file: another one waits, with a warning in the
+ * log, until the first one ends, and takes over then. The file `<filename>.lock` is for this. Others use
+ * {@link layerSqliteClient}.
  *
  * **Example** (Threads and workflows in a file)
  *
@@ -237,7 +240,9 @@ export const layerSqlite = (
 ): Layer.Layer<Services | SqlClient.SqlClient, ConfigError | SqlError | SessionStore.SessionStoreUnavailable> =>
   withWorkflows(SingleRunner.layer({ shardingConfig: configOf(options) })).pipe(
     Layer.provide(NodeCrypto.layerDigest),
-    Layer.provideMerge(SqliteClient.layer({ filename: options.filename }))
+    Layer.provideMerge(SqliteClient.layer({ filename: options.filename })),
+    // Two runners with one address would both run the same threads.
+    Layer.provide(Layer.effectDiscard(Sqlite.alone(options.filename)))
   )
 
 /**

@@ -2,7 +2,7 @@
 import { CodexCluster, CodexSession, CodexThread } from "@effect-codex/cluster"
 import { FakeAppServer, ScriptedModel } from "@effect-codex/testing"
 import { assert, it } from "@effect/vitest"
-import { Effect, Fiber, Layer, Option } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Logger, Option, Scope } from "effect"
 import { temporaryFolder } from "./support/temporaryFolder.ts"
 
 it.live("a cluster in a file remembers its answers when it is opened again", () =>
@@ -45,4 +45,30 @@ it.live("a second process on the file sends a turn, and opens and closes at once
       )
     )
     assert.deepStrictEqual((yield* Fiber.join(sent)).finalResponse, Option.some("Done."))
+  }).pipe(Effect.scoped, Effect.provide(FakeAppServer.layer())))
+
+it.live("of two runners on a file the second one waits, and goes on when the first one ends", () =>
+  Effect.gen(function*() {
+    const filename = `${yield* temporaryFolder}/cluster.sqlite`
+    const build = Layer.build(Layer.fresh(
+      CodexThread.layer().pipe(
+        Layer.provideMerge(CodexCluster.layerSqlite({ filename })),
+        Layer.provide(CodexSession.layerLocal)
+      )
+    ))
+    const run = (turnKey: string) => Effect.flatMap(CodexThread.client("a"), (thread) => thread.run(turnKey, turnKey))
+    const { enqueue } = yield* ScriptedModel.ScriptedModel
+    yield* enqueue("One.", "Two.")
+    const scope = yield* Effect.flatMap(Effect.scope, Scope.fork)
+    const first = yield* Scope.provide(build, scope)
+    const waits = yield* Deferred.make<void>()
+    const logger = Logger.make(({ message }) => {
+      if (String(message).includes("This one waits until it ends")) Deferred.doneUnsafe(waits, Exit.void)
+    })
+    const second = yield* Effect.forkScoped(Effect.provide(build, Logger.layer([logger])))
+    yield* Deferred.await(waits)
+    const one = yield* Effect.provideContext(run("t1"), first)
+    yield* Scope.close(scope, Exit.void)
+    const two = yield* Effect.provideContext(run("t2"), yield* Fiber.join(second))
+    assert.deepInclude(two, { how: "ran", threadId: one.threadId, finalResponse: Option.some("Two.") })
   }).pipe(Effect.scoped, Effect.provide(FakeAppServer.layer())))

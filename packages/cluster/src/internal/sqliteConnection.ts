@@ -166,3 +166,26 @@ export const open = (options: Options): Effect.Effect<SqliteConnection, SqlError
     yield* whenFree(options.lockTimeout)(attempt("open", () => database.exec(pragmas)))
     return make(database, options)
   })
+
+/**
+ * Waits until nothing else runs from the file, and keeps others from it until the scope closes. The lock is of the
+ * operating system, which releases it when a process is killed. It has a file of its own, so others read and write.
+ */
+export const alone = (filename: string): Effect.Effect<void, SqlError.SqlError, Scope.Scope> =>
+  Effect.gen(function*() {
+    if (filename === ":memory:") return
+    const { DatabaseSync } = yield* sqlite
+    const database = yield* Effect.acquireRelease(
+      attempt("open", () => {
+        create(`${filename}.lock`)
+        return new DatabaseSync(`${filename}.lock`, { timeout: 0 })
+      }),
+      (database) => Effect.sync(() => database.close())
+    )
+    const lock = attempt("open", () => database.exec("BEGIN EXCLUSIVE"))
+    yield* Effect.catchIf(lock, isLocked, () =>
+      Effect.logWarning(
+        `Another process, or another layer of this one, runs turns and workflows from ${filename}. This one waits until ` +
+          "it ends. Use `CodexCluster.layerSqliteClient` to send turns and decisions to it."
+      ).pipe(Effect.andThen(Effect.retry(lock, { while: isLocked, schedule: Schedule.spaced("100 millis") }))))
+  })
