@@ -417,7 +417,10 @@ describe("restore", () => {
       "config.toml",
       "sessions/x/evil.toml",
       "sessions//x.jsonl",
-      "archived_sessions/x.jsonl"
+      "archived_sessions/x.jsonl",
+      // The files of another thread.
+      fork,
+      `${folder}/rollout-2026-11-29T15-04-09-${forkId}_${threadId}.jsonl`
     ]
   ) {
     onStore(

@@ -46,8 +46,8 @@ export const makeRestore = (env: Env) => {
 
   const open = Effect.fnUntraced(function*(chunk: SessionLines) {
     const { file, threadId } = chunk
-    if (!isSafe(file)) {
-      return yield* failing(chunk, "place")(new Error("the store's name for it leads elsewhere. Nothing was written"))
+    if (!isSafe(file, threadId)) {
+      return yield* failing(chunk, "place")(new Error("it is no name of a file of this thread. Nothing was written"))
     }
     const target = absolute(file)
     const here = (yield* fs.exists(target)) ? yield* fs.open(target) : undefined

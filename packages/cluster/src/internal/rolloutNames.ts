@@ -1,7 +1,7 @@
 /** The names of rollouts, the files in which codex keeps threads. */
 
 /** `rollout-<when>-<thread>.jsonl`, and `rollout-<when>-<thread>_<segment>.jsonl` after a revert. */
-const dated = /^rollout-(\d{4})-(\d{2})-(\d{2})T/
+const dated = /^rollout-(\d{4})-(\d{2})-(\d{2})T\d{2}-\d{2}-\d{2}-(.+)\.jsonl$/
 
 const archive = "archived_sessions"
 
@@ -10,15 +10,17 @@ const nameOf = (file: string): string => file.slice(file.lastIndexOf("/") + 1)
 /** A part of a path that is no more than a name on every system. */
 const isPlain = (part: string): boolean => /^[\w.-]+$/.test(part) && !/^\.+$/.test(part)
 
-/** Whether the store's name of a file stays below `sessions`, and codex reads a file of this name. */
-export const isSafe = (file: string): boolean => {
-  const parts = file.split("/")
-  return parts.length > 1 && parts[0] === "sessions" && parts.every(isPlain) && file.endsWith(".jsonl")
+/** Whether a file in a folder of rollouts is one of this thread. */
+export const isOf = (name: string, threadId: string): boolean => {
+  const id = dated.exec(name)?.[4]
+  return id !== undefined && (id === threadId || id.startsWith(`${threadId}_`))
 }
 
-/** Whether a file in a folder of rollouts is one of this thread. */
-export const isOf = (name: string, threadId: string): boolean =>
-  name.startsWith("rollout-") && name.endsWith(".jsonl") && name.includes(threadId)
+/** Whether the store's name of a file stays below `sessions`, and is the name of a file of this thread. */
+export const isSafe = (file: string, threadId: string): boolean => {
+  const parts = file.split("/")
+  return parts.length > 1 && parts[0] === "sessions" && parts.every(isPlain) && isOf(nameOf(file), threadId)
+}
 
 /** The file under which the store keeps a rollout: archiving moves it, and its name tells where it was. */
 export const keyOf = (relative: string): string => {

@@ -12,8 +12,8 @@ import * as Schema from "effect/Schema"
  * - `find`: codex could not be asked for the file, or keeps none, as for an ephemeral thread.
  * - `read`: the file, or its folder, is not readable, or was cut behind codex's back.
  * - `write`: the file could not be written: no space, no permission.
- * - `place`: the store's name for the file leads out of `CODEX_HOME/sessions`, or lines of it are missing in the store.
- *   Nothing of that file was written.
+ * - `place`: the store's name for the file leads out of `CODEX_HOME/sessions`, or to a file of another thread, or lines
+ *   of it are missing in the store. Nothing of that file was written.
  * - `replace`: codex on this machine knows an older history of the thread and refuses to forget it, because a fork in
  *   the same home needs it. Restore the thread in another `CODEX_HOME`.
  *
