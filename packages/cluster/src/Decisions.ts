@@ -47,6 +47,8 @@ export type Decision = typeof Decision.Type
  */
 export const Question = Schema.Union([
   Schema.TaggedStruct("Command", {
+    /** `command`, or `writeStdin` for input of a command that runs. */
+    kind: Schema.String,
     /** The full command line, including the shell. */
     command: Schema.NullOr(Schema.String),
     cwd: Schema.NullOr(Schema.String),
@@ -58,7 +60,15 @@ export const Question = Schema.Union([
     additionalPermissions: Schema.Json
   }),
   Schema.TaggedStruct("FileChange", {
-    changes: Schema.Array(Schema.Struct({ path: Schema.String, diff: Schema.String })),
+    changes: Schema.Array(Schema.Struct({
+      path: Schema.String,
+      /**
+       * Whether the file is added, deleted, updated or moved, in the protocol's form, such as `{ "type": "delete" }`.
+       */
+      kind: Schema.Json,
+      /** The file's whole text if it is added or deleted. */
+      diff: Schema.String
+    })),
     /** A folder that the agent wants to write to from now on. */
     grantRoot: Schema.NullOr(Schema.String),
     reason: Schema.NullOr(Schema.String)

@@ -15,6 +15,7 @@ const question = (id: string, executionId: string, at: number): Decisions.Stored
   summary: "run \"rm\"",
   question: {
     _tag: "Command",
+    kind: "command",
     command: "rm 'ü\u0000\u001b'",
     cwd: null,
     reason: "why not",

@@ -2,6 +2,7 @@
 import { Approvals } from "@effect-codex/client"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
+import * as Predicate from "effect/Predicate"
 import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Activity from "effect/workflow/Activity"
@@ -32,11 +33,15 @@ const questionOf = Effect.fnUntraced(function*(
 ): Effect.fn.Return<Question> {
   const reason = request.reason ?? null
   if (request._tag === "FileChange") {
-    const changes = (request.changes ?? []).map(({ diff, path }) => ({ diff, path }))
+    const changes = yield* Effect.forEach(
+      request.changes ?? [],
+      ({ diff, kind, path }) => Effect.map(toJson(kind), (kind) => ({ path, kind, diff }))
+    )
     return { _tag: "FileChange", changes, grantRoot: request.grantRoot ?? null, reason }
   }
   return {
     _tag: "Command",
+    kind: request.kind,
     command: request.command ?? null,
     cwd: request.cwd ?? null,
     reason,
@@ -45,14 +50,28 @@ const questionOf = Effect.fnUntraced(function*(
   }
 })
 
+/** The storage may order the members of an object anew. */
+const inOrder = (_: string, value: unknown): unknown =>
+  Predicate.isObject(value) && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1))
+    : value
+
 /** All that a decision is about: what differs in anything but the agent's reason was not allowed. */
 export const printOf = (question: Question): string =>
-  JSON.stringify(question._tag === "Question" ? question : { ...question, reason: null })
+  JSON.stringify(question._tag === "Question" ? question : { ...question, reason: null }, inOrder)
+
+/** What codex does not name cannot be recognized. */
+const isNamed = (question: Question): boolean =>
+  question._tag === "FileChange"
+    ? question.changes.length > 0
+    : question._tag === "Command" && question.command !== null
 
 /** Tells the agent what was decided. */
 export const told = (question: Question, { allow, note }: Decision): string => {
   const what = question._tag === "Command"
-    ? `to run \`${question.command === null ? "the command" : Approvals.withoutShell(question.command)}\``
+    ? `to ${question.kind === "writeStdin" ? "write to" : "run"} \`${
+      question.command === null ? "the command" : Approvals.withoutShell(question.command)
+    }\``
     : "to change the files as you proposed"
   const words = note === undefined ? "" : ` The user says: ${note}`
   return allow
@@ -76,9 +95,7 @@ export const make = Effect.fnUntraced(function*(options: {
   const ask = Effect.fnUntraced(function*(request: Approvals.CommandRequest | Approvals.FileChangeRequest) {
     const question = yield* questionOf(request)
     const allowed = left.indexOf(printOf(question))
-    // A change whose files are not known cannot be recognized.
-    const isKnown = question._tag !== "FileChange" || question.changes.length > 0
-    if (isKnown && allowed >= 0) {
+    if (isNamed(question) && allowed >= 0) {
       left.splice(allowed, 1)
       return "accept" as const
     }
