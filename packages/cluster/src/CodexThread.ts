@@ -6,6 +6,7 @@
  */
 import type * as Codex from "@effect-codex/client/Codex"
 import type * as InputTypes from "@effect-codex/client/Input"
+import { TaggedError } from "@effect-codex/client/internal/taggedError"
 import * as Output from "@effect-codex/client/Output"
 import type * as ServerNotification from "@effect-codex/client/ServerNotification"
 import * as ClusterSchema from "effect/cluster/ClusterSchema"
@@ -188,7 +189,7 @@ export type Event =
  * @since 0.1.0
  */
 export class ThreadFailed
-  extends Schema.TaggedError<ThreadFailed>("@effect-codex/cluster/CodexThread/ThreadFailed")("ThreadFailed", {
+  extends TaggedError<ThreadFailed>("@effect-codex/cluster/CodexThread/ThreadFailed")("ThreadFailed", {
     tag: Schema.String,
     message: Schema.String,
     isRetryable: Schema.Boolean
@@ -204,7 +205,7 @@ export class ThreadFailed
  * @since 0.1.0
  */
 export class TurnOutcomeUnknown
-  extends Schema.TaggedError<TurnOutcomeUnknown>("@effect-codex/cluster/CodexThread/TurnOutcomeUnknown")(
+  extends TaggedError<TurnOutcomeUnknown>("@effect-codex/cluster/CodexThread/TurnOutcomeUnknown")(
     "TurnOutcomeUnknown",
     {
       turnKey: Schema.String,

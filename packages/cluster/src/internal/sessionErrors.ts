@@ -1,4 +1,5 @@
 /** What carrying sessions fails with, beyond the errors of the store. */
+import { TaggedError } from "@effect-codex/client/internal/taggedError"
 import * as Inspectable from "effect/Inspectable"
 import * as Predicate from "effect/Predicate"
 import * as Schema from "effect/Schema"
@@ -21,7 +22,7 @@ import * as Schema from "effect/Schema"
  * @since 0.1.0
  */
 export class SessionFileError
-  extends Schema.TaggedError<SessionFileError>("@effect-codex/cluster/CodexSession/SessionFileError")(
+  extends TaggedError<SessionFileError>("@effect-codex/cluster/CodexSession/SessionFileError")(
     "SessionFileError",
     {
       threadId: Schema.String,

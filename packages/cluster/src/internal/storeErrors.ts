@@ -1,4 +1,5 @@
 /** What a store of sessions fails with. */
+import { TaggedError } from "@effect-codex/client/internal/taggedError"
 import * as Schema from "effect/Schema"
 
 /**
@@ -9,7 +10,7 @@ import * as Schema from "effect/Schema"
  * @since 0.1.0
  */
 export class SessionStoreUnavailable
-  extends Schema.TaggedError<SessionStoreUnavailable>("@effect-codex/cluster/SessionStore/SessionStoreUnavailable")(
+  extends TaggedError<SessionStoreUnavailable>("@effect-codex/cluster/SessionStore/SessionStoreUnavailable")(
     "SessionStoreUnavailable",
     {
       /** What was to be done. */
@@ -30,7 +31,7 @@ export class SessionStoreUnavailable
  * @since 0.1.0
  */
 export class SessionFenced
-  extends Schema.TaggedError<SessionFenced>("@effect-codex/cluster/SessionStore/SessionFenced")("SessionFenced", {
+  extends TaggedError<SessionFenced>("@effect-codex/cluster/SessionStore/SessionFenced")("SessionFenced", {
     threadId: Schema.String,
     file: Schema.String,
     /** The number of the first line that the other machine had stored already. */
@@ -49,7 +50,7 @@ export class SessionFenced
  * @category errors
  * @since 0.1.0
  */
-export class SessionGap extends Schema.TaggedError<SessionGap>("@effect-codex/cluster/SessionStore/SessionGap")(
+export class SessionGap extends TaggedError<SessionGap>("@effect-codex/cluster/SessionStore/SessionGap")(
   "SessionGap",
   {
     threadId: Schema.String,
