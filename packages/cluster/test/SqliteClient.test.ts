@@ -1,11 +1,13 @@
 import { SqliteClient } from "@effect-codex/cluster"
 import { NodeCrypto } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Fiber, Layer, Ref, References, Schema } from "effect"
+import { Context, Deferred, Effect, Exit, Fiber, Layer, Logger, Ref, References, Schema } from "effect"
 import { ClusterWorkflowEngine, SingleRunner } from "effect/cluster"
 import { SqlClient, type SqlError } from "effect/sql"
 import { Activity, DurableDeferred, Workflow } from "effect/workflow"
+import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
+import { alone } from "../src/internal/sqliteConnection.ts"
 import { temporaryFolder } from "./support/temporaryFolder.ts"
 
 const clientOn = (folder: string, options?: { readonly lockTimeout: "100 millis" }) =>
@@ -114,6 +116,21 @@ describe("SqliteClient", () => {
       const missing = yield* Effect.flip(clientOn(`${folder}/missing`))
       assert.strictEqual(missing.reason._tag, "ConnectionError")
     }))
+
+  it.live("keeps the lock of a runner from other processes while this one opens the file again", () =>
+    Effect.gen(function*() {
+      const filename = `${yield* temporaryFolder}/test.sqlite`
+      yield* alone(filename)
+      const waits = yield* Deferred.make<void>()
+      const logger = Logger.make(() => Deferred.doneUnsafe(waits, Exit.void))
+      yield* Effect.forkScoped(Effect.provide(alone(filename), Logger.layer([logger])))
+      yield* Deferred.await(waits)
+      const script = `const { DatabaseSync } = require("node:sqlite")
+        try { new DatabaseSync(process.argv[1]).exec("BEGIN EXCLUSIVE") } catch ({ errcode }) { process.exit(errcode) }`
+      const other = spawnSync(process.execPath, ["-e", script, `${filename}.lock`])
+      // SQLITE_BUSY
+      assert.strictEqual(other.status, 5)
+    }).pipe(Effect.scoped))
 
   it.effect("creates a file that only its owner can read", () =>
     Effect.gen(function*() {

@@ -137,9 +137,18 @@ const make = (database: DatabaseSync, options: Options): SqliteConnection => {
   }
 }
 
-/** Only its owner may read the file: histories hold prompts and outputs in plain text. */
+/**
+ * Only its owner may read the file: histories hold prompts and outputs in plain text. A file that exists is not opened:
+ * closing it would drop the locks that SQLite has on it in this process.
+ */
 const create = (filename: string): void => {
-  if (filename !== ":memory:") Fs.closeSync(Fs.openSync(filename, "a", 0o600))
+  if (filename === ":memory:" || Fs.existsSync(filename)) return
+  try {
+    Fs.closeSync(Fs.openSync(filename, "wx", 0o600))
+  } catch (error) {
+    // Another process may have been faster. SQLite says why if it cannot be created.
+    if (!Fs.existsSync(filename)) throw error
+  }
 }
 
 /** Loaded on demand, because Node 22 warns of it, and other runtimes may lack it. */
