@@ -212,6 +212,19 @@ describe("a workflow", () => {
     })
   )
 
+  test(
+    "fails as its turn has failed, also when that was not stored before a crash",
+    { respond: () => ScriptedModel.failed("server_is_overloaded", "busy") },
+    Effect.gen(function*() {
+      const thread = yield* started
+      const steps = CodexWorkflow.turn("count", { thread, input: "Count." })
+      const [first, second] = [yield* Effect.flip(execute(steps)), yield* Effect.flip(execute(steps))] as const
+      assert.deepInclude({ ...first }, { reason: "TurnFailed", isRetryable: true })
+      assert.deepStrictEqual({ ...second }, { ...first })
+      assert.deepStrictEqual(yield* prompts, ["Count."])
+    })
+  )
+
   it.effect("that another machine has overtaken leaves its turn, and looks again with the history of the store", () =>
     Effect.gen(function*() {
       const model = yield* ScriptedModel.ScriptedModel

@@ -1,5 +1,4 @@
 /** Runs the turns of an entity: each once, whatever happens to the machine meanwhile. */
-import { TurnFailed } from "@effect-codex/client/CodexError"
 import type * as Input from "@effect-codex/client/Input"
 import type { Turn } from "@effect-codex/client/Turn"
 import type { TurnResult } from "@effect-codex/client/TurnResult"
@@ -12,6 +11,7 @@ import type * as Schema from "effect/Schema"
 import type { Outcome } from "../../CodexThread.ts"
 import * as Metrics from "../../Metrics.ts"
 import type { SessionStore } from "../../SessionStore.ts"
+import { failureOf } from "../failedTurn.ts"
 import * as Attempts from "./attempts.ts"
 import * as Failure from "./failure.ts"
 import type { Home, Opened } from "./home.ts"
@@ -54,18 +54,6 @@ interface Current {
   turn: Turn | undefined
 }
 
-/** The failure as the attempt has told it that ran the turn. */
-const failedOf = (result: TurnResult): TurnFailed => {
-  const error = Option.getOrUndefined(result.error)
-  return new TurnFailed({
-    threadId: result.threadId,
-    turnId: result.id,
-    detail: error?.message ?? "codex did not say why.",
-    info: error?.codexErrorInfo ?? null,
-    result
-  })
-}
-
 /** What to do about a turn that was begun before. */
 const decide = (
   { before, found }: Attempts.Attempt,
@@ -75,7 +63,7 @@ const decide = (
   const result = Option.getOrUndefined(found)
   if (result?.status === "completed") return Effect.succeed({ how: "found", result })
   if (result?.status === "failed") {
-    return Effect.fail(Failure.ofCodex(failedOf(result)))
+    return Effect.fail(Failure.ofCodex(failureOf(result)))
   }
   if (options.onInterrupted === "fail") {
     const detail = result === undefined

@@ -5,6 +5,7 @@ import { ThreadBusy, TurnInterrupted } from "@effect-codex/client/CodexError"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { CodexSession } from "../../CodexSession.ts"
+import { failureOf } from "../failedTurn.ts"
 import type { Answer } from "./answer.ts"
 
 /** Crashes in a turn that count as bad luck. After more of them it is the turn that crashes its process. */
@@ -30,7 +31,7 @@ export interface Options<A> {
   readonly onInterrupted: "continue" | "fail"
 }
 
-/** The turn under this key if it has completed, or how often it was begun. */
+/** The turn under this key if it has completed, or how often it was begun. Fails as the turn has failed. */
 const lookUp = Effect.fnUntraced(function*(thread: Thread.Thread, key: string) {
   let last: TurnResult.TurnResult | undefined
   for (let begun = 0;; begun++) {
@@ -40,6 +41,8 @@ const lookUp = Effect.fnUntraced(function*(thread: Thread.Thread, key: string) {
     if (found?.status === "inProgress") {
       return yield* new ThreadBusy({ threadId: thread.id, activeTurnId: found.id, delivered: false })
     }
+    // It failed by itself, and only the storage of that was interrupted.
+    if (found?.status === "failed") return yield* failureOf(found)
     if (found === undefined || found.status === "completed") return { completed: found, last, messageId, begun }
     last = found
   }
