@@ -93,6 +93,42 @@ const fileOf = Effect.fnUntraced(function*(sql: SqlClient.SqlClient, threadId: s
   return made ?? (yield* Effect.die(new Error("the database returned no row of an insert.")))
 })
 
+/**
+ * PostgreSQL: appends in one statement to a file that ends where the lines begin, as nearly always. Returns whether it
+ * did. A transaction would take six round trips.
+ */
+export const appendAtOnce = (
+  sql: SqlClient.SqlClient,
+  { file, line, lines, threadId }: SessionLines
+): Effect.Effect<boolean, SqlError> =>
+  sql.onDialectOrElse({
+    orElse: () => Effect.succeed(false),
+    pg: () =>
+      Effect.gen(function*() {
+        const [parts = [], ...more] = runsOf(partsOf(0, line, wellFormed(lines)), ({ body }) => body.length, rowsAtOnce)
+        if (more.length > 0) return false
+        const rows = sql.csv(
+          parts.map(({ body, line, part }) =>
+            sql`(CAST(${line} AS INTEGER), CAST(${part} AS INTEGER), CAST(${body} AS BYTEA))`
+          )
+        )
+        const now = (yield* DateTime.now).epochMilliseconds
+        const end = line + lines.length
+        // Both wait for others that append to the file, then look again where it ends.
+        const grown = line === 0
+          ? sql`INSERT INTO codex_session_files
+              ${sql.insert({ thread_id: threadId, file, lines: end, used_at: now })} ON CONFLICT (thread_id, file)
+              DO UPDATE SET lines = ${end}, used_at = ${now} WHERE codex_session_files.lines = 0 RETURNING id`
+          : sql`UPDATE codex_session_files SET lines = ${end}, used_at = ${now}
+              WHERE thread_id = ${threadId} AND file = ${file} AND lines = ${line} RETURNING id`
+        const stored = yield* sql`WITH file AS (${grown})
+          INSERT INTO codex_session_lines (file_id, line, part, body)
+          SELECT file.id, new.line, new.part, new.body FROM file, (VALUES ${rows}) AS new (line, part, body)
+          RETURNING line`.unprepared
+        return stored.length > 0
+      })
+  })
+
 /** Appends in a transaction, whose caller provides it. */
 export const append = Effect.fnUntraced(
   function*(sql: SqlClient.SqlClient, { file, line, lines, threadId }: SessionLines) {

@@ -11,7 +11,7 @@ import type { SqlError } from "effect/sql/SqlError"
 import type { Fragment } from "effect/sql/Statement"
 import * as Stream from "effect/Stream"
 import type { BegunTurn, BoundThread, SessionStore } from "../SessionStore.ts"
-import { append, type File, read } from "./sqlLines.ts"
+import { append, appendAtOnce, type File, read } from "./sqlLines.ts"
 import { migrate } from "./sqlMigrations.ts"
 import { SessionFenced, SessionGap, SessionStoreUnavailable } from "./storeErrors.ts"
 
@@ -134,7 +134,14 @@ export const make = (
         WHERE thread_id IN (SELECT thread_id FROM needed) ORDER BY id`
 
     return {
-      append: (lines) => lines.lines.length === 0 ? Effect.void : call("append lines", transaction(append(sql, lines))),
+      append: (lines) =>
+        lines.lines.length === 0 ? Effect.void : call(
+          "append lines",
+          Effect.flatMap(
+            appendAtOnce(sql, lines),
+            (isDone) => isDone ? Effect.void : transaction(append(sql, lines))
+          )
+        ),
       link: (threadId, needed) =>
         call(
           "link threads",
