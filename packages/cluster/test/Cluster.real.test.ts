@@ -7,7 +7,7 @@ import { CodexCluster, CodexSession, CodexThread, SessionStore } from "@effect-c
 import { CodexNode } from "@effect-codex/node"
 import { CodexHome, ScriptedModel as Model } from "@effect-codex/testing"
 import { assert, layer } from "@effect/vitest"
-import { Clock, Effect, Fiber, Layer, Option, Schedule, Stream } from "effect"
+import { Clock, Effect, Fiber, Layer, Option, Schedule, Stream, Tracer } from "effect"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { held, layer as machinesLayer, Machines, threadOn } from "./support/machines.ts"
@@ -59,6 +59,27 @@ layer(Live, { excludeTestServices: true, timeout: "30 seconds" })((it) => {
       assert.deepStrictEqual(mine, theirs)
       assert.deepStrictEqual(mine.finalResponse, Option.some("Only once."))
       assert.lengthOf(yield* promptsAbout("twice"), 1)
+    }))
+
+  it.effect("a turn is one trace, from the program that sends it to codex", () =>
+    Effect.gen(function*() {
+      const { a } = yield* Machines
+      const { enqueue } = yield* Model.ScriptedModel
+      const sent: Array<Tracer.Span> = []
+      const tracer = Tracer.make({
+        span: (options) => {
+          const span = new Tracer.NativeSpan(options)
+          if (span.name === "CodexThread.client.Run") sent.push(span)
+          return span
+        }
+      })
+      const thread = yield* threadOn(() => a, "traced")
+      yield* enqueue("Traced.")
+      yield* Effect.withTracer(thread.run("t1", "begin traced"), tracer)
+      assert.lengthOf(sent, 1)
+      for (const name of ["CodexThread.Run", "CodexThread.attempt", "Thread.turn", "Turn"]) {
+        yield* a.said(JSON.stringify([name, sent[0]?.traceId]).slice(1, -1))
+      }
     }))
 
   it.effect("a runner that is killed loses its turn to the other, which goes on after the command", () =>

@@ -4,7 +4,7 @@ import { CodexNode } from "@effect-codex/node"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { PgClient } from "@effect/sql-pg"
-import { Effect, Layer, Logger, Schedule } from "effect"
+import { Effect, Layer, Logger, Schedule, Tracer } from "effect"
 import { ShardingConfig } from "effect/cluster"
 import type { Options } from "./runners.ts"
 
@@ -19,6 +19,18 @@ const CodexLive = CodexNode.layer({
   stopGrace: "2 seconds"
 })
 
+/** Says which trace each span of a turn belongs to. */
+const TracerLive = Layer.succeed(
+  Tracer.Tracer,
+  Tracer.make({
+    span: (options) => {
+      const span = new Tracer.NativeSpan(options)
+      if (/Thread|Turn/.test(span.name)) process.stdout.write(`${JSON.stringify(["span", span.name, span.traceId])}\n`)
+      return span
+    }
+  })
+)
+
 const RunnerLive = CodexThread.layer({
   settings: { cwd: options.cwd }
 }).pipe(
@@ -29,6 +41,7 @@ const RunnerLive = CodexThread.layer({
   })),
   Layer.provide([CodexLive, NodeServices.layer]),
   Layer.provide(PgClient.layer({ ...options.postgres, maxConnections: 6 })),
+  Layer.provide(TracerLive),
   Layer.provide(Logger.layer([
     Logger.make(({ logLevel, message }) =>
       process.stdout.write(`${JSON.stringify(["log", logLevel, String(message), process.uptime()])}\n`)
