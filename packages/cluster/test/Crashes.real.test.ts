@@ -1,8 +1,10 @@
-import { Decisions } from "@effect-codex/cluster"
+import { Decisions, SqliteClient } from "@effect-codex/cluster"
 import * as Processes from "@effect-codex/test-support/processes"
 import { CodexHome, ScriptedModel } from "@effect-codex/testing"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
-import { Context, Effect, Layer, Option, References, Schedule } from "effect"
+import { Context, Effect, Layer, Option, References, Schedule, type Scope } from "effect"
+import { SqlClient } from "effect/sql"
 import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import { fileURLToPath } from "node:url"
@@ -14,6 +16,8 @@ const soon = Schedule.spaced("20 millis")
 class Workers extends Context.Service<Workers, {
   /** Starts a worker unless one runs. Waits for its end, if it dies. */
   readonly start: Effect.Effect<Worker>
+  /** Until the scope closes, workers have another home, and carry histories. Kills the one that runs. */
+  readonly moveTo: (home: CodexHome.CodexHome["Service"]) => Effect.Effect<void, never, Scope.Scope>
   readonly database: string
   readonly crashFile: string
 }>()("Workers") {}
@@ -28,6 +32,8 @@ const WorkersLive = Layer.effect(
   Workers,
   Effect.gen(function*() {
     const { env, path, workspace } = yield* CodexHome.CodexHome
+    const here = { env, carries: false }
+    let place = here
     const [database, crashFile] = [`${path}/pipeline.sqlite`, `${path}/crash`]
     let running: ChildProcess.ChildProcess | undefined
     const said: Array<string> = []
@@ -40,9 +46,10 @@ const WorkersLive = Layer.effect(
           "--disable-warning=ExperimentalWarning",
           fileURLToPath(new URL("support/worker.ts", import.meta.url)),
           database,
-          crashFile
+          crashFile,
+          `${place.carries}`
         ],
-        { cwd: workspace, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] }
+        { cwd: workspace, env: { ...process.env, ...place.env }, stdio: ["ignore", "pipe", "pipe"] }
       )
       if (child !== running) {
         child.stdout?.on("data", (text) => said.push(String(text)))
@@ -61,8 +68,15 @@ const WorkersLive = Layer.effect(
         kill: (signal) => Effect.andThen(Effect.sync(() => child.kill(signal)), died)
       }
     })
-    yield* Effect.addFinalizer(() => Effect.sync(() => running?.kill("SIGKILL")))
-    return { start, database, crashFile }
+    const end = Effect.sync(() => {
+      running?.kill("SIGKILL")
+      return running === undefined || hasDied(running)
+    }).pipe(Effect.repeat({ until: (isOver) => isOver, schedule: soon }))
+    const beAt = (next: typeof here) => Effect.andThen(end, Effect.sync(() => void (place = next)))
+    yield* Effect.addFinalizer(() => end)
+    const moveTo = ({ env }: CodexHome.CodexHome["Service"]) =>
+      Effect.acquireRelease(beAt({ env, carries: true }), () => beAt(here))
+    return { start, moveTo, database, crashFile }
   })
 )
 
@@ -77,6 +91,9 @@ const Model = ScriptedModel.layer({
     const isHeld = name === "term" || name === "alone"
     if (isHeld && prompt === `Write ${name}.`) return ["Let me", ScriptedModel.delay("1 hour")]
     const isBegun = toolOutputs.length > 0 || !isHeld && prompt.startsWith("You were interrupted before")
+    if (name === "moved" && toolOutputs.length === 1 && prompt === "Write moved.") {
+      return ScriptedModel.exec("touch wait; while [ -e wait ]; do sleep 0.05; done")
+    }
     if (isBegun) return `Wrote ${name}.`
     return ScriptedModel.exec(
       name === "command" ? `touch wait; ${written(name)}; while [ -e wait ]; do sleep 0.05; done` : written(name)
@@ -88,6 +105,7 @@ const TestLive = Engine.pipe(
   Layer.provideMerge(WorkersLive),
   Layer.provideMerge(CodexHome.layer()),
   Layer.provideMerge(Model),
+  Layer.provideMerge(NodeServices.layer),
   // Effect warns of a runner that is not registered yet.
   Layer.provideMerge(Layer.succeed(References.MinimumLogLevel, "Error"))
 )
@@ -164,6 +182,35 @@ layer(TestLive, { excludeTestServices: true })("a pipeline whose worker is kille
       const { requests } = yield* ScriptedModel.ScriptedModel
       const goesOn = (yield* requests).find(({ prompt }) => prompt === asked[1])
       assert.include(JSON.stringify(goesOn?.input), "echo command >> command.txt")
+    }))
+
+  it.effect("in a command goes on in another home, with the finished command in its history", () =>
+    Effect.gen(function*() {
+      const { database, moveTo } = yield* Workers
+      const { workspace } = yield* CodexHome.CodexHome
+      const { requests, url } = yield* ScriptedModel.ScriptedModel
+      const newHome = CodexHome.make({ modelUrl: url })
+      yield* moveTo(yield* newHome)
+      const { worker } = yield* started("moved", "never")
+      const stored = Effect.gen(function*() {
+        const sql = yield* SqlClient.SqlClient
+        const lines = yield* sql<{ body: Uint8Array }>`SELECT body FROM codex_session_lines`
+        return lines.some(({ body }) => Buffer.from(body).includes("touch wait"))
+      })
+      yield* stored.pipe(
+        Effect.orElseSucceed(() => false),
+        Effect.repeat({ until: (isThere) => isThere, schedule: soon }),
+        Effect.provide(SqliteClient.layer({ filename: database }))
+      )
+      yield* worker.kill("SIGKILL")
+      Fs.rmSync(`${workspace}/wait`, { force: true })
+      yield* moveTo(yield* newHome)
+      yield* resultOf("moved")
+      const asked = yield* prompts("moved")
+      assert.deepStrictEqual([asked.length, asked[0], asked[3]], [4, "Write moved.", "Check moved."])
+      assert.include(asked[2], "You were interrupted before you finished")
+      const goesOn = (yield* requests).find(({ prompt }) => prompt === asked[2])
+      assert.include(JSON.stringify(goesOn?.input), "echo moved >> moved.txt")
     }))
 
   it.effect("or not, but codex alone in a turn, goes on in the thread without being started again", () =>

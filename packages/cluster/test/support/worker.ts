@@ -1,14 +1,15 @@
 /** A worker of the crash tests. It kills itself where the file `crash` in its folder says, once. */
 import { Codex, type Thread } from "@effect-codex/client"
-import { CodexSession } from "@effect-codex/cluster"
+import { CodexSession, SessionStore, SqliteClient } from "@effect-codex/cluster"
 import { CodexNode } from "@effect-codex/node"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Layer, Schedule } from "effect"
 import * as Fs from "node:fs"
 import { type StatementResultingChanges, StatementSync } from "node:sqlite"
 import { type Crash, engine, JobLive } from "./job.ts"
 
-const [filename = "", crashFile = ""] = process.argv.slice(2)
+const [filename = "", crashFile = "", carries = "false"] = process.argv.slice(2)
 
 const isHere = (crash: Crash): boolean => {
   if (!Fs.existsSync(crashFile) || Fs.readFileSync(crashFile, "utf8") !== crash) return false
@@ -51,6 +52,8 @@ const fragile = (thread: Thread.Thread): Thread.Thread => {
   }
 }
 
+const CodexLive = CodexNode.layer({ cwd: process.cwd(), restart: Schedule.spaced("100 millis") })
+
 const FragileCodex = Layer.effect(
   Codex.Codex,
   Effect.map(Codex.Codex, (codex) =>
@@ -60,10 +63,17 @@ const FragileCodex = Layer.effect(
         Effect.andThen(crashHere("before the start"), Effect.map(codex.startThread(options), fragile)),
       resumeThread: (id, options) => Effect.map(codex.resumeThread(id, options), fragile)
     }))
-).pipe(Layer.provide(CodexNode.layer({ cwd: process.cwd(), restart: Schedule.spaced("100 millis") })))
+).pipe(Layer.provide(CodexLive))
+
+const SessionLive = carries === "true"
+  ? CodexSession.layer().pipe(
+    Layer.provide(SessionStore.layerSql()),
+    Layer.provide([CodexLive, NodeServices.layer, SqliteClient.layer({ filename })])
+  )
+  : CodexSession.layerLocal
 
 JobLive.pipe(
-  Layer.provide([engine(filename, true), FragileCodex, CodexSession.layerLocal]),
+  Layer.provide([engine(filename, true), FragileCodex, SessionLive]),
   Layer.launch,
   NodeRuntime.runMain
 )

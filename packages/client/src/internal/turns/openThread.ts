@@ -189,7 +189,12 @@ export const resume = Effect.fnUntraced(function*(
     ...params,
     ...defined({ personality })
   }).pipe(onceClosed, nameRequired(rpc, params), using(rpc, "thread/resume", openedOf))
-  if (givesInstructions && (yield* hasTurn(rpc, threadId, true))) return yield* Untold.keptByHistory(threadId)
+  if (givesInstructions && (yield* hasTurn(rpc, threadId, true))) {
+    // It is loaded with everything else. Else a resume without the instructions would be refused, too.
+    const { [Untold.developer]: _, ...loaded } = untold
+    opened.set(threadId, loaded)
+    return yield* Untold.keptByHistory(threadId)
+  }
   const told = yield* Held.ensure(rpc, threadId, asked, reply.told, "loaded")
   if ((isOther || again !== undefined) && !wasLoaded) {
     const instructions = held[Untold.developer]
