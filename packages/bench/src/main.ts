@@ -9,6 +9,7 @@ import { parseArgs } from "node:util"
 import type { Figure, Part } from "./measure.ts"
 import { holds, judged } from "./measure.ts"
 import { ai } from "./parts/ai.ts"
+import { cluster } from "./parts/cluster.ts"
 import { endToEnd } from "./parts/endToEnd.ts"
 import { imports } from "./parts/imports.ts"
 import { lines } from "./parts/lines.ts"
@@ -32,6 +33,7 @@ const parts: ReadonlyArray<Part> = [
   peers,
   script,
   ai,
+  cluster,
   imports,
   sizes,
   realistic,
@@ -97,7 +99,7 @@ const measurePart = async (
 
 const measure = async (): Promise<ReadonlyArray<Figure>> => {
   const packages = Path.resolve(import.meta.dirname, "..", "..")
-  const built = ["node/dist/index.js", "promise/dist/bundle/codex-sdk.js", "ai/dist/index.js"]
+  const built = ["node/dist/index.js", "promise/dist/bundle/codex-sdk.js", "ai/dist/index.js", "cluster/dist/index.js"]
   if (!built.every((file) => Fs.existsSync(Path.join(packages, file)))) {
     say("The packages are not built: run `npm run build` first.")
     process.exit(2)
