@@ -60,10 +60,15 @@ export class Followers {
   }
 }
 
+type Service = AppServerRpc.AppServerRpc["Service"]
+
+/** Has a name, because an inferred type would name a package that this one does not depend on. */
+export interface Rpc extends Service {}
+
 /** Tells the followers of what the server tells, and finds the subagents of their threads. */
 export const hear = Effect.fnUntraced(function*(
   followers: Followers,
-  rpc: AppServerRpc.AppServerRpc["Service"],
+  rpc: Rpc,
   path: Path.Path
 ) {
   const strangers = yield* Queue.sliding<string>(1024)
@@ -87,7 +92,7 @@ export const hear = Effect.fnUntraced(function*(
 })
 
 /** The subagents that the thread has had, at any depth. */
-export const descendantsOf = Effect.fnUntraced(function*(rpc: AppServerRpc.AppServerRpc["Service"], threadId: string) {
+export const descendantsOf = Effect.fnUntraced(function*(rpc: Rpc, threadId: string) {
   const found: Array<Received.Thread> = []
   let cursor: string | null = null
   do {
