@@ -209,7 +209,9 @@ layer(TestLive, { excludeTestServices: true })("a pipeline whose worker is kille
       const asked = yield* prompts("moved")
       assert.deepStrictEqual([asked.length, asked[0], asked[3]], [4, "Write moved.", "Check moved."])
       assert.include(asked[2], "You were interrupted before you finished")
-      const goesOn = (yield* requests).find(({ prompt }) => prompt === asked[2])
+      const goesOn = (yield* requests).find(({ prompt, userTexts }) =>
+        prompt === asked[2] && userTexts.includes("Write moved.")
+      )
       assert.include(JSON.stringify(goesOn?.input), "echo moved >> moved.txt")
     }))
 
