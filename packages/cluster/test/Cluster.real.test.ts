@@ -7,7 +7,7 @@ import { CodexCluster, CodexSession, CodexThread, SessionStore } from "@effect-c
 import { CodexNode } from "@effect-codex/node"
 import { CodexHome, ScriptedModel as Model } from "@effect-codex/testing"
 import { assert, layer } from "@effect/vitest"
-import { Clock, Effect, Fiber, Layer, Option, Schedule, Stream, Tracer } from "effect"
+import { Clock, Deferred, Effect, Fiber, Layer, Option, Schedule, Stream, Tracer } from "effect"
 import { readFile } from "node:fs/promises"
 import { join } from "node:path"
 import { held, layer as machinesLayer, Machines, threadOn } from "./support/machines.ts"
@@ -42,6 +42,16 @@ const timed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     const value = yield* effect
     return [value, (yield* Clock.currentTimeMillis) - start] as const
   })
+
+/** Starts another runner in the place of the one that a test ends, so that the next test has two whatever becomes of it. */
+const replacingA = <A, E, R>(test: Effect.Effect<A, E, R>) =>
+  Effect.ensuring(
+    test,
+    Effect.gen(function*() {
+      const machines = yield* Machines
+      machines.a = yield* machines.start
+    })
+  )
 
 const Live = machinesLayer({}, { shardingConfig: { entityTerminationTimeout: "2 seconds" } })
 
@@ -88,12 +98,17 @@ layer(Live, { excludeTestServices: true, timeout: "30 seconds" })((it) => {
       const { enqueue } = yield* Model.ScriptedModel
       const killed = machines.a
       const thread = yield* threadOn(() => killed, "killed")
-      const events = yield* Effect.forkScoped(
-        thread.events.pipe(Stream.takeUntil(({ _tag }) => _tag === "turn/completed"), Stream.runCollect)
+      const reads = yield* Deferred.make<void>()
+      const events = yield* thread.events.pipe(
+        Stream.tap(() => Deferred.succeed(reads, undefined)),
+        Stream.takeUntil(({ _tag }) => _tag === "turn/completed"),
+        Stream.runCollect,
+        Effect.forkScoped
       )
       const file = join(machines.b.home.workspace, "once.txt")
       const { run } = yield* held(thread, "killed", [Model.exec(`echo once >> ${file}`)])
       yield* enqueue("Went on.")
+      yield* Deferred.await(reads)
       yield* killed.kill("SIGKILL")
       const [outcome, time] = yield* timed(Fiber.join(run))
       assert.deepInclude(outcome, {
@@ -110,8 +125,7 @@ layer(Live, { excludeTestServices: true, timeout: "30 seconds" })((it) => {
       assert.lengthOf(yield* promptsAbout("killed"), 3)
       const seen = yield* Fiber.join(events)
       assert.lengthOf(seen.filter(({ _tag }) => _tag === "Moved"), 2)
-      machines.a = yield* machines.start
-    }))
+    }).pipe(replacingA))
 
   it.effect("a runner that stops answers a turn that ends in time", () =>
     Effect.gen(function*() {
@@ -124,8 +138,7 @@ layer(Live, { excludeTestServices: true, timeout: "30 seconds" })((it) => {
       const outcome = yield* Fiber.join(run)
       assert.deepInclude(outcome, { how: "ran", runner: stopping.address, finalResponse: Option.some("Half of it.") })
       yield* stopping.exited
-      machines.a = yield* machines.start
-    }))
+    }).pipe(replacingA))
 
   it.effect("a runner that stops interrupts a turn that does not end, and the other goes on", () =>
     Effect.gen(function*() {
@@ -141,8 +154,7 @@ layer(Live, { excludeTestServices: true, timeout: "30 seconds" })((it) => {
       const [first] = yield* promptsAbout("moves")
       assert.strictEqual(yield* first?.outcome ?? Effect.void, "abandoned")
       yield* stopping.exited
-      machines.a = yield* machines.start
-    }))
+    }).pipe(replacingA))
 
   it.effect("a runner that was frozen stores nothing and answers nothing once it wakes", () =>
     Effect.gen(function*() {
