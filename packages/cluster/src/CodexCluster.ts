@@ -19,6 +19,7 @@ import type * as SqlClient from "effect/sql/SqlClient"
 import type { SqlError } from "effect/sql/SqlError"
 import type * as WorkflowEngine from "effect/workflow/WorkflowEngine"
 import * as Sqlite from "./internal/sqliteConnection.ts"
+import { CanReach } from "./internal/thread/reach.ts"
 import * as Transport from "./internal/transport.ts"
 import * as SessionStore from "./SessionStore.ts"
 import * as SqliteClient from "./SqliteClient.ts"
@@ -253,7 +254,7 @@ export const layerSqlite = (
  *
  * Turns, decisions and other stored messages reach the process that runs, when it runs, within
  * `entityMessagePollInterval`. There is no connection between the two, so messages that are not stored do not: of
- * `CodexThread.Client` only `run` works.
+ * `CodexThread.Client` only `run` works, and the rest fails with the tag `Unreachable`.
  *
  * @see {@link layerSqlite}
  * @category layers
@@ -267,6 +268,7 @@ export const layerSqliteClient = (
     runnerStorage: "memory",
     shardingConfig: { ...configOf(options), runnerAddress: Option.none() }
   })).pipe(
+    Layer.merge(Layer.succeed(CanReach, false)),
     Layer.provide(NodeCrypto.layerDigest),
     Layer.provideMerge(SqliteClient.layer({ filename: options.filename }))
   )

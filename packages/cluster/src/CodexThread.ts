@@ -25,6 +25,7 @@ import type * as Failure from "./internal/thread/failure.ts"
 import * as Handlers from "./internal/thread/handlers.ts"
 import * as Input from "./internal/thread/input.ts"
 import * as Keys from "./internal/thread/keys.ts"
+import { CanReach } from "./internal/thread/reach.ts"
 import * as Reader from "./internal/thread/reader.ts"
 import type { SessionStore } from "./SessionStore.ts"
 
@@ -179,7 +180,8 @@ export type Event =
  * **Details**
  *
  * `tag` is the tag of the error behind it: one of codex (`TurnFailed`, `TurnInterrupted`, `InvalidArgument`, …) or of
- * the cluster (`MailboxFull`, `PersistenceError`, `EntityNotAssignedToRunner`, `AlreadyProcessingMessage`).
+ * the cluster (`MailboxFull`, `PersistenceError`, `EntityNotAssignedToRunner`, `AlreadyProcessingMessage`, and
+ * `Unreachable` behind `CodexCluster.layerSqliteClient`).
  *
  * The failure of a turn is its stored answer: the same turn key fails in the same way again. If `isRetryable` is true,
  * another turn with another key may succeed. After a failure of the cluster call again with the same key.
@@ -360,7 +362,11 @@ const toPublic = (turnKey: string) => (failure: Failure.Failed | Failure.Unknown
       begunAt: failure.begun.at,
       detail: failure.detail
     })
-    : toFailed(failure)
+    : toFailed({
+      ...failure,
+      message: `turn ${turnKey} failed (${failure.tag}): ${failure.message}` +
+        (failure.isRetryable ? " To try again, run a turn with another key." : "")
+    })
 
 const toFailed = (failure: Failure.Failed) => {
   const { isRetryable, message, tag } = failure
@@ -496,6 +502,14 @@ const ofEntity = ({ _tag, params }: { readonly _tag: string; readonly params: un
 
 const invalid = (message: string) => new ThreadFailed({ tag: "InvalidArgument", message, isRetryable: false })
 
+const unreachable = new ThreadFailed({
+  tag: "Unreachable",
+  message:
+    "the process that runs the threads of this SQLite file cannot be reached: from another one only `run` works. " +
+    "Call it in the process with `CodexCluster.layerSqlite`, or use PostgreSQL.",
+  isRetryable: false
+})
+
 const toThreadFailed = <E extends { readonly _tag: string; readonly message: string }>(error: E | ThreadFailed) =>
   error instanceof ThreadFailed ? error : ofCluster(error)
 
@@ -569,20 +583,30 @@ export const client = Effect.fnUntraced(function*(
       : runWith(turnKey, input, options.output)
   }
 
+  const live = (yield* CanReach)
+    ? <A, E extends { readonly _tag: string; readonly message: string }>(call: Effect.Effect<A, E | ThreadFailed>) =>
+      Effect.mapError(call, toThreadFailed)
+    : () => Effect.fail(unreachable)
+
   return {
     key,
     run: runTurn,
-    events: Stream.mapError(
-      Reader.read((after) => rpc.Events({ ...(after !== undefined && { after }) }), ofEntity),
-      ofCluster
+    events: Stream.unwrap(
+      Effect.as(
+        live(Effect.void),
+        Stream.mapError(
+          Reader.read((after) => rpc.Events({ ...(after !== undefined && { after }) }), ofEntity),
+          ofCluster
+        )
+      )
     ),
     steer: (input) =>
       Schema.is(Input.Any)(input)
-        ? Effect.mapError(rpc.Steer({ input }), toThreadFailed)
+        ? live(rpc.Steer({ input }))
         : Effect.fail(invalid("the input is neither a text nor items of an input.")),
-    interrupt: Effect.mapError(rpc.Interrupt(), toThreadFailed),
-    approve: (approvalId, decision) => Effect.mapError(rpc.Approve({ approvalId, decision }), ofCluster),
-    info: Effect.mapError(rpc.Info(), ofCluster),
-    forget: Effect.mapError(rpc.Forget(), toThreadFailed)
+    interrupt: live(rpc.Interrupt()),
+    approve: (approvalId, decision) => live(rpc.Approve({ approvalId, decision })),
+    info: live(rpc.Info()),
+    forget: live(rpc.Forget())
   }
 })

@@ -2,7 +2,7 @@
 import { CodexCluster, CodexSession, CodexThread } from "@effect-codex/cluster"
 import { FakeAppServer, ScriptedModel } from "@effect-codex/testing"
 import { assert, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Logger, Option, Scope } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Logger, Option, Scope, Stream } from "effect"
 import { temporaryFolder } from "./support/temporaryFolder.ts"
 
 it.live("a cluster in a file remembers its answers when it is opened again", () =>
@@ -45,6 +45,13 @@ it.live("a second process on the file sends a turn, and opens and closes at once
       )
     )
     assert.deepStrictEqual((yield* Fiber.join(sent)).finalResponse, Option.some("Done."))
+
+    // What is not stored has no way there, and says so instead of waiting.
+    yield* Effect.gen(function*() {
+      const { approve, events, forget, info, interrupt, steer } = yield* CodexThread.client("a")
+      const calls = [approve("a", "accept"), Stream.runDrain(events), forget, info, interrupt, steer("hello")]
+      for (const call of calls) assert.deepInclude(yield* Effect.flip(Effect.asVoid(call)), { tag: "Unreachable" })
+    }).pipe(Effect.provide(Layer.fresh(sender)))
   }).pipe(Effect.scoped, Effect.provide(FakeAppServer.layer())))
 
 it.live("of two runners on a file the second one waits, and goes on when the first one ends", () =>

@@ -111,6 +111,7 @@ describe("a thread of the cluster", () => {
       )
       const first = yield* Effect.scoped(fail)
       assert.strictEqual(first.tag, "TurnFailed")
+      assert.include(first.message, `failed (${first.tag})`)
       assert.notInclude(first.message, "abcdefghijklmnopqrstuvwxyz")
       assert.notInclude(first.message, "\u001b")
       assert.deepStrictEqual(yield* fail, first)
