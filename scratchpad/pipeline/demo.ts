@@ -100,7 +100,12 @@ const WatcherLive = Layer.effect(
 )
 
 const Codex = Layer.unwrap(Effect.map(CodexHome.CodexHome, ({ env }) => CodexNode.layer({ cwd: workspace, env }))).pipe(
-  Layer.provide(CodexHome.layer({ folder })),
+  Layer.provide(CodexHome.layer({
+    folder,
+    // The model ends with this process and codex a moment later, which would otherwise store a failed turn.
+    requestMaxRetries: 10,
+    streamMaxRetries: 10
+  })),
   Layer.provide(ScriptedModel.layer({ answer: Model.answer }))
 )
 

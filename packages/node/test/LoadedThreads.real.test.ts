@@ -142,38 +142,6 @@ describe("what runs", () => {
 })
 
 describe("the descriptors of codex", () => {
-  // Nothing counts the descriptors of a process that such a client has.
-  it.live("run out unseen: what is refused is sent again, once threads were let go of", () =>
-    Effect.gen(function*() {
-      const home = yield* CodexHome.CodexHome
-      const transport = CodexNode.layerTransport({
-        env: home.env,
-        executable: yield* limited(110)(home),
-        configOverrides: { thread_unload_delay_secs: 0 }
-      })
-      yield* Effect.gen(function*() {
-        const codex = yield* Codex.Codex
-        let most = 0
-        for (let i = 0; i < 40; i++) {
-          const thread = yield* codex.startThread()
-          // It may fail, because only a start is certain not to have happened.
-          yield* Effect.ignore(thread.setName("idle"))
-          most = Math.max(most, (yield* loadedIds).length)
-        }
-        assert.isBelow(most, 40)
-        const thread = yield* codex.startThread()
-        assert.strictEqual((yield* thread.run("go")).status, "completed")
-      }).pipe(Effect.provide(
-        Codex.layer({ maxLoadedThreads: 1000 }).pipe(
-          Layer.provideMerge(AppServerRpc.layer()),
-          Layer.provide(transport)
-        )
-      ))
-    }).pipe(
-      Effect.scoped,
-      Effect.provide(CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer({ answer: () => "done" }))))
-    ))
-
   real(
     "do not run out: near their limit idle threads are let go of, which is told and measured",
     (home) => Effect.map(limited(140)(home), (executable) => ({ executable, maxLoadedThreads: 1000 })),

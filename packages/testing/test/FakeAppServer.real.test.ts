@@ -208,9 +208,9 @@ describe("FakeAppServer", () => {
   it.effect("says what it does not do", () =>
     Effect.gen(function*() {
       const rpc = yield* AppServerRpc.AppServerRpc
-      const error = yield* Effect.flip(rpc.request("skills/list", {}))
+      const error = yield* Effect.flip(rpc.request("project/list", {}))
       assert.deepInclude(error, { _tag: "RpcError", reason: "methodNotFound" })
-      assert.include(error.message, "FakeAppServer does not do skills/list")
+      assert.include(error.message, "FakeAppServer does not do project/list")
       const failed = yield* Effect.flip(run("go"))
       assert.include(failed.message, "FakeAppServer does not do an output item of type web_search_call")
     }).pipe(Effect.provide(FakeAppServer.layer({

@@ -144,7 +144,7 @@ export const expectations: Record<string, Expectation> = {
     answers: ["A library.", `{"findings":[{"file":"a.ts","problem":"no tests"}]}`],
     effect: "example.program",
     prints: "a.ts: no tests",
-    files: ["pipeline.sqlite"]
+    files: ["pipeline.sqlite", "pipeline.sqlite.lock"]
   },
   "cluster: Workflows (2)": {
     answers: [failed("server_is_overloaded", "busy"), "Fixed."],
@@ -176,7 +176,7 @@ export const expectations: Record<string, Expectation> = {
   "cluster: Threads as entities (1)": {
     answers: ["No findings."],
     prints: "ran No findings.",
-    files: ["codex.sqlite"]
+    files: ["codex.sqlite", "codex.sqlite.lock"]
   },
   "cluster: Threads as entities (2)": {
     answers: [exec("git push"), "Not pushed."],
@@ -196,7 +196,7 @@ export const expectations: Record<string, Expectation> = {
       }).pipe(Effect.provide(threads))
     })`,
     prints: "Not pushed.",
-    files: ["codex.sqlite"]
+    files: ["codex.sqlite", "codex.sqlite.lock"]
   },
   "getting-started: 3. Run your first turn (1)": { answers: ["Hello!"], prints: "Hello!" },
   "getting-started: 4. Choose what the agent may touch (1)": {

@@ -35,8 +35,10 @@ export const run = Effect.fnUntraced(function*(
     Stream.mkString(Stream.decodeText(child.stderr)),
     child.exitCode
   ], { concurrency: "unbounded" })
+  // Effect's cluster may see that its only runner has left before the program has ended.
+  const printed = stdout.replace(/^\[[\d:.]+\] WARN \(#\d+\): No healthy runners available \{\n(?: .*\n)*\}\n/gm, "")
   const isWarning = (line: string) => /^\[[\d:.]+\] WARN \(#\d+\): codex/.test(line)
-  const lines = stdout.split("\n").slice(0, -1).filter((line) => !isWarning(line))
+  const lines = printed.split("\n").slice(0, -1).filter((line) => !isWarning(line))
   const errors = stderr.split("\n").filter((line) => !isWarning(line)).join("\n")
   return { code, stderr: errors, lines, said: `${lines.join("\n")}\n--- stderr\n${stderr}` }
 })

@@ -3,6 +3,7 @@ import { AppServerRpc, Codex, CodexError, Extensions, Sandbox, type Thread } fro
 import { CodexTest, FakeAppServer, Faults, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, type Scope, Stream } from "effect"
+import { TestClock } from "effect/testing"
 
 const config = { thread_unload_delay_secs: 0 }
 
@@ -400,6 +401,41 @@ describe("the limit of loaded threads", () => {
       }),
       4
     ))
+
+  it.effect("starts a thread that was refused for want of descriptors, once others were let go of", () => {
+    // A codex without descriptors refuses whatever opens a file: it may not tell which threads are idle, either.
+    let refusals = 0
+    const Rpc = Layer.effect(
+      AppServerRpc.AppServerRpc,
+      Effect.map(AppServerRpc.make(), (rpc) => {
+        const request: typeof rpc.request = (method, ...rest) =>
+          Effect.suspend(() => {
+            const opens = method === "thread/start" || method === "thread/read"
+            if (!opens || refusals === 0) return rpc.request(method, ...rest)
+            refusals--
+            const detail = "No file descriptors available (os error 24)"
+            return Effect.fail(new CodexError.RpcError({ method, code: -32600, detail })) as Effect.Effect<never>
+          })
+        return { ...rpc, request }
+      })
+    )
+    return Effect.gen(function*() {
+      yield* Effect.all(Array.from({ length: 8 }, () => stored()))
+      refusals = 1 + 8
+      yield* TestClock.withLive(start())
+      assert.strictEqual(refusals, 0)
+      assert.isBelow((yield* loadedIds).length, 8 + 1)
+      // None of them is idle as far as the server tells.
+      refusals = Number.POSITIVE_INFINITY
+      const error = yield* Effect.flip(TestClock.withLive(start()))
+      assert.include(error.message, "codex has run out of file descriptors")
+    }).pipe(Effect.provide(
+      Codex.layer({ maxLoadedThreads: 100, checkLogin: false }).pipe(
+        Layer.provideMerge(Rpc),
+        Layer.provide(FakeAppServer.layerTransport({ model: { answer: () => ScriptedModel.text("done") } }))
+      )
+    ))
+  })
 
   it.effect("makes a turn that had no descriptors retryable, once threads were let go of", () =>
     provided(

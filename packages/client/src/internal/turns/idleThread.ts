@@ -8,16 +8,18 @@ import * as TurnMode from "../settings/turnMode.ts"
 import * as StoredTurn from "./storedTurn.ts"
 
 /**
- * `idle`: it may be unloaded, with its subagents. `gone`: the server does not have it loaded. `kept`: it must stay, or
- * the server does not say.
+ * `idle`: it may be unloaded, with its subagents. `gone`: the server does not have it loaded. `kept`: it must stay.
+ * `unknown`: the server does not say, for example because it has no descriptors left to look.
  */
 export type Answer =
   | { readonly _tag: "idle"; readonly subagents: ReadonlyArray<string> }
   | { readonly _tag: "kept" }
   | { readonly _tag: "gone" }
+  | { readonly _tag: "unknown" }
 
 const kept: Answer = { _tag: "kept" }
 const gone: Answer = { _tag: "gone" }
+const unknown: Answer = { _tag: "unknown" }
 
 /** A server that does not answer must not keep a new thread from starting. */
 const timeout = { timeout: "5 seconds" } as const
@@ -121,5 +123,5 @@ export const ask = (rpc: Rpc, threadId: string): Effect.Effect<Answer> =>
   }).pipe(
     Effect.catchTag("ThreadNotFound", () => Effect.succeed(gone)),
     Effect.catchTag("ExperimentalRequired", () => Effect.sync(() => withoutExperimental(rpc))),
-    Effect.orElseSucceed(() => kept)
+    Effect.orElseSucceed(() => unknown)
   )

@@ -5,6 +5,7 @@
 import * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
 import * as Semaphore from "effect/Semaphore"
 import { RpcError } from "../../CodexError.ts"
 import * as Monotonic from "../monotonic.ts"
@@ -132,12 +133,20 @@ export class LoadedThreads {
     return this.letGoOf(Number.POSITIVE_INFINITY)
   })
 
-  /** Repeats a request once that the server has refused for want of descriptors, if threads can be let go of. */
+  /**
+   * Repeats a request that the server has refused for want of descriptors, as long as threads can be let go of. A
+   * server that has none left may not even tell which threads are idle, so this asks a few times.
+   */
   relieving<A, E, R>(request: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    return Effect.catch(request, (error) =>
-      isOutOfDescriptors(error)
-        ? Effect.flatMap(this.relieve, (count) => count === 0 ? Effect.fail(error) : request)
-        : Effect.fail(error))
+    const relieved = this.relieve.pipe(
+      Effect.repeat({ schedule: Schedule.spaced("50 millis"), times: 5, until: (count) => count > 0 })
+    )
+    const attempt = (left: number): Effect.Effect<A, E, R> =>
+      Effect.catch(request, (error) =>
+        left > 0 && isOutOfDescriptors(error)
+          ? Effect.flatMap(relieved, (count) => count === 0 ? Effect.fail(error) : attempt(left - 1))
+          : Effect.fail(error))
+    return attempt(3)
   }
 
   private readonly makeRoom: Effect.Effect<void> = Effect.suspend(() => Effect.asVoid(this.letGoOf(maxAsked)))
