@@ -216,7 +216,7 @@ layer(Live, { excludeTestServices: true, timeout: "30 seconds" })((it) => {
           yield* large.setName("large")
           const text = "x".repeat(1024 * 1024)
           const item = { type: "message", role: "assistant", content: [{ type: "output_text", text }] }
-          for (let i = 0; i < 20; i++) yield* large.inject([item])
+          for (let i = 0; i < 50; i++) yield* large.inject([item])
           yield* (yield* session.follow(large)).flush
           yield* bind("fork", fork.id)
           yield* bind("large", large.id)
@@ -230,6 +230,6 @@ layer(Live, { excludeTestServices: true, timeout: "30 seconds" })((it) => {
       const [forked] = yield* promptsAbout("fork here")
       assert.include(forked?.userTexts, "begin fork")
       const [large] = yield* promptsAbout("large here")
-      assert.isAbove(JSON.stringify(large?.input).length, 20 * 1024 * 1024)
+      assert.isAbove(JSON.stringify(large?.input).length, 50 * 1024 * 1024)
     }))
 })
