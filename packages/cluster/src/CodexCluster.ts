@@ -141,7 +141,7 @@ const withWorkflows = <E, R>(
  *
  * const CodexLive = CodexNode.layer({ restart: Schedule.spaced("1 second") })
  *
- * export const Runner = CodexThread.layer({ settings: { cwd: "/work" } }).pipe(
+ * export const Runner = CodexThread.layer({ settings: { cwd: "/repositories/one" } }).pipe(
  *   Layer.provide(CodexSession.layer()),
  *   Layer.provide(CodexCluster.layer({ address: { host: "10.0.0.1", port: 34431 } })),
  *   Layer.provide([CodexLive, NodeServices.layer]),

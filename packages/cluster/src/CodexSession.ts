@@ -122,7 +122,7 @@ export interface Options {
  *   const codex = yield* Codex.Codex
  *   const session = yield* CodexSession.CodexSession
  *   yield* session.restore(threadId)
- *   const thread = yield* codex.resumeThread(threadId, { cwd: "/work/repository" })
+ *   const thread = yield* codex.resumeThread(threadId, { cwd: "/repositories/one" })
  *   const followed = yield* session.follow(thread)
  *   const result = yield* thread.run(input)
  *   yield* followed.flush

@@ -1,22 +1,12 @@
 /** The server's configuration, on the real codex binary. Each test has a CODEX_HOME of its own. */
 import { AppServerRpc, Configuration, type Sent } from "@effect-codex/client"
-import { CodexHome, ScriptedCodex } from "@effect-codex/testing"
-import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Logger, Option, type Scope } from "effect"
+import { CodexHome } from "@effect-codex/testing"
+import { assert, describe } from "@effect/vitest"
+import { Effect, Option } from "effect"
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
+import { realWith } from "../support/realService.ts"
 
-type Services = Layer.Success<ReturnType<typeof ScriptedCodex.layer>> | Configuration.Configuration
-
-const real = (
-  name: string,
-  test: Effect.Effect<void, unknown, Services | Scope.Scope>,
-  codex: NonNullable<ScriptedCodex.Options["codex"]> = {}
-) =>
-  it.live(name, () =>
-    test.pipe(
-      Effect.scoped,
-      Effect.provide([Layer.provideMerge(Configuration.layer, ScriptedCodex.layer({ codex })), Logger.layer([])])
-    ))
+const real = realWith(Configuration.layer)
 
 const services = Effect.gen(function*() {
   const home = yield* CodexHome.CodexHome

@@ -1,23 +1,12 @@
 /** Skills, on the real codex binary. */
 import { AppServer, Codex, type CodexError, Extensions, type Received } from "@effect-codex/client"
-import { CodexHome, ScriptedCodex } from "@effect-codex/testing"
-import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Logger, Queue, Schedule, Scope, Stream } from "effect"
+import { CodexHome } from "@effect-codex/testing"
+import { assert, describe } from "@effect/vitest"
+import { Effect, Exit, Fiber, Queue, Schedule, Scope, Stream } from "effect"
 import { mkdirSync, writeFileSync } from "node:fs"
+import { realWith } from "../support/realService.ts"
 
-type Services = Layer.Success<ReturnType<typeof ScriptedCodex.layer>> | Extensions.Extensions
-
-const real = (
-  name: string,
-  test: Effect.Effect<void, unknown, Services | Scope.Scope>,
-  codex: NonNullable<ScriptedCodex.Options["codex"]> = {}
-) =>
-  it.live(name, () =>
-    test.pipe(
-      Effect.scoped,
-      Effect.provide(Layer.provideMerge(Extensions.layer, ScriptedCodex.layer({ codex }))),
-      Effect.provide(Logger.layer([]))
-    ))
+const real = realWith(Extensions.layer)
 
 const services = Effect.all({
   codex: Codex.Codex,

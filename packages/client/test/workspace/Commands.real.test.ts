@@ -1,19 +1,13 @@
 /** Commands on the server's machine, on the real codex binary. */
 import { AppServer, AppServerRpc, type CodexError, Sandbox, Workspace } from "@effect-codex/client"
 import * as Processes from "@effect-codex/test-support/processes"
-import { CodexHome, ScriptedCodex } from "@effect-codex/testing"
-import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Logger, Redacted, Scope, Stream } from "effect"
+import { CodexHome } from "@effect-codex/testing"
+import { assert, describe } from "@effect/vitest"
+import { Effect, Exit, Fiber, Redacted, Scope, Stream } from "effect"
 import { existsSync, writeFileSync } from "node:fs"
+import { realWith } from "../support/realService.ts"
 
-type Services = Layer.Success<ReturnType<typeof ScriptedCodex.layer>> | Workspace.Workspace
-
-const real = (name: string, test: Effect.Effect<void, unknown, Services | Scope.Scope>) =>
-  it.live(name, () =>
-    test.pipe(
-      Effect.scoped,
-      Effect.provide([Layer.provideMerge(Workspace.layer, ScriptedCodex.layer()), Logger.layer([])])
-    ))
+const real = realWith(Workspace.layer)
 
 const services = Effect.all({
   commands: Workspace.Workspace,

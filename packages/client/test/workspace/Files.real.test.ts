@@ -1,23 +1,13 @@
 /** Files of the server's machine, on the real codex binary. */
 import { AppServer, AppServerRpc, CodexError, Workspace } from "@effect-codex/client"
-import { CodexHome, ScriptedCodex } from "@effect-codex/testing"
-import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Logger, Option, Queue, Schedule, type Scope, Stream } from "effect"
+import { CodexHome } from "@effect-codex/testing"
+import { assert, describe } from "@effect/vitest"
+import { Effect, Option, Queue, Schedule, Stream } from "effect"
 import { execFileSync } from "node:child_process"
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs"
+import { realWith } from "../support/realService.ts"
 
-type Services = Layer.Success<ReturnType<typeof ScriptedCodex.layer>> | Workspace.Workspace
-
-const real = (
-  name: string,
-  test: Effect.Effect<void, unknown, Services | Scope.Scope>,
-  codex: NonNullable<ScriptedCodex.Options["codex"]> = {}
-) =>
-  it.live(name, () =>
-    test.pipe(
-      Effect.scoped,
-      Effect.provide([Layer.provideMerge(Workspace.layer, ScriptedCodex.layer({ codex })), Logger.layer([])])
-    ))
+const real = realWith(Workspace.layer)
 
 const services = Effect.all({
   files: Workspace.Workspace,

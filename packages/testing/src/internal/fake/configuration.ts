@@ -1,13 +1,12 @@
 /**
  * A `config.toml` in memory, for the requests of a client about the configuration. Threads do not see what it writes.
  */
-import type { ClientRequests } from "@effect-codex/protocol/Methods"
 import type * as Received from "@effect-codex/protocol/Received"
 import type * as Sent from "@effect-codex/protocol/Sent"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Crypto from "node:crypto"
-import type { Connection } from "./connection.ts"
+import type { Handler } from "./handler.ts"
 import type { Home } from "./home.ts"
 import * as Refused from "./refused.ts"
 
@@ -18,12 +17,6 @@ type Method =
   | "configRequirements/read"
   | "modelProvider/list"
   | "permissionProfile/list"
-
-type Handler<M extends Method> = (
-  server: { readonly connection: Connection },
-  params: ClientRequests[M]["params"],
-  reply: (result: ClientRequests[M]["result"]) => void
-) => Effect.Effect<void, Refused.Refused>
 
 interface Table {
   readonly [key: string]: Sent.JsonValue

@@ -1,10 +1,10 @@
 /** Skills, which are files of the fake. It has no MCP servers, apps, plugins and hooks, and says so. */
-import type { ClientRequests } from "@effect-codex/protocol/Methods"
 import type * as Received from "@effect-codex/protocol/Received"
 import * as Effect from "effect/Effect"
 import * as Path from "node:path"
 import type { Connection } from "./connection.ts"
 import * as Files from "./files.ts"
+import type { Handler } from "./handler.ts"
 import type { Home } from "./home.ts"
 import * as Refused from "./refused.ts"
 
@@ -21,12 +21,6 @@ type Method =
   | "skills/config/write"
   | "skills/extraRoots/set"
   | "skills/list"
-
-type Handler<M extends Method> = (
-  server: { readonly connection: Connection },
-  params: ClientRequests[M]["params"],
-  reply: (result: ClientRequests[M]["result"]) => void
-) => Effect.Effect<void, Refused.Refused>
 
 // =============================================================================
 // Skills

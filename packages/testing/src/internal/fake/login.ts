@@ -1,14 +1,8 @@
 /** Logins with a key and in the browser. */
-import type { ClientRequests } from "@effect-codex/protocol/Methods"
 import * as Effect from "effect/Effect"
 import type { Connection } from "./connection.ts"
+import type { Handler } from "./handler.ts"
 import * as Refused from "./refused.ts"
-
-type Handler<M extends keyof ClientRequests> = (
-  server: { readonly connection: Connection },
-  params: ClientRequests[M]["params"],
-  reply: (result: ClientRequests[M]["result"]) => void
-) => Effect.Effect<void, Refused.Refused>
 
 const completed = (connection: Connection, loginId: string | null, error: string | null): void =>
   connection.notify("account/login/completed", {
