@@ -246,7 +246,8 @@ export class AppServerExited
  *
  * `reason` is `closed` when the scope of the layer ended while the call was running, or before it was made. It is
  * `unavailable` when a connection is being restored and the call waited in vain: the call was not sent, so it is
- * retryable. It is `restart` when the connection could not be restored before its schedule ended.
+ * retryable. It is `restart` when the connection could not be restored before its schedule ended, and `replaced` when
+ * `CodexPool` ended the process to start another in its place.
  *
  * @see {@link AppServerExited} for a process that ended
  * @category connection
@@ -254,7 +255,7 @@ export class AppServerExited
  */
 export class TransportError
   extends TaggedError<TransportError>("@effect-codex/client/CodexError/TransportError")("TransportError", {
-    reason: Schema.Literals(["read", "write", "frameTooLarge", "closed", "unavailable", "restart"]),
+    reason: Schema.Literals(["read", "write", "frameTooLarge", "closed", "unavailable", "restart", "replaced"]),
     /** What went wrong, as a sentence. */
     detail: Schema.String,
     /**
@@ -273,6 +274,8 @@ export class TransportError
         return `The connection to codex app-server is closed: ${this.detail} Use the client inside the scope of its layer.`
       case "unavailable":
         return `There is no connection to codex app-server: ${this.detail} The call was not sent: try it again later.`
+      case "replaced":
+        return `The process of codex app-server is replaced: ${this.detail}`
       default:
         return `The connection to codex app-server failed (${this.reason}): ${this.detail}`
     }

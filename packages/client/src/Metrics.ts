@@ -141,6 +141,17 @@ export const descriptors: Metric.Gauge<number> = Metric.gauge("effect_codex_desc
 })
 
 /**
+ * The threads of a process of a `CodexPool`, by `process` (its index) and `kind`: `loaded`, and `active`, those that
+ * run something. Set when `CodexPool.stats` is read.
+ *
+ * @category metrics
+ * @since 0.1.0
+ */
+export const poolThreads: Metric.Gauge<number> = Metric.gauge("effect_codex_pool_threads", {
+  description: "Threads of the processes of a pool, by process and kind"
+})
+
+/**
  * How many times a layer with a `restart` schedule has restored a lost connection.
  *
  * @category metrics

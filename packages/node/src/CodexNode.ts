@@ -3,38 +3,27 @@
  *
  * @since 0.1.0
  */
-import * as AppServer from "@effect-codex/client/AppServer"
+import type * as AppServer from "@effect-codex/client/AppServer"
 import * as AppServerRpc from "@effect-codex/client/AppServerRpc"
-import * as Auth from "@effect-codex/client/Auth"
-import * as Codex from "@effect-codex/client/Codex"
+import type * as Auth from "@effect-codex/client/Auth"
+import type * as Codex from "@effect-codex/client/Codex"
 import type {
   AppServerConnectError,
   AppServerStartError,
   CodexError,
   CodexExecutableNotFound
 } from "@effect-codex/client/CodexError"
-import type * as ConfigOverrides from "@effect-codex/client/ConfigOverrides"
-import { ReadDescriptors } from "@effect-codex/client/internal/descriptors"
-import { Spawn } from "@effect-codex/client/internal/wire/spawn"
 import * as Transport from "@effect-codex/client/Transport"
-import * as NodeChildProcessSpawner from "@effect/platform-node/NodeChildProcessSpawner"
-import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import * as NodePath from "@effect/platform-node/NodePath"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Layer from "effect/Layer"
 import * as Path from "effect/Path"
-import * as Predicate from "effect/Predicate"
 import * as Os from "node:os"
-import * as CodexExecutable from "./CodexExecutable.ts"
-import * as ChildPath from "./internal/childPath.ts"
 import * as DirectPipes from "./internal/directPipes.ts"
 import * as HooksOfProcess from "./internal/hooksOfProcess.ts"
-import * as LockedDatabase from "./internal/lockedDatabase.ts"
-import type * as NodeWebSocket from "./internal/nodeWebSocket.ts"
-import * as ProcessDescriptors from "./internal/processDescriptors.ts"
-import * as LocalFiles from "./internal/serverFiles.ts"
+import * as NodeClient from "./internal/nodeClient.ts"
+import * as OnDemand from "./internal/onDemand.ts"
 
 /**
  * The options of the connection.
@@ -115,9 +104,11 @@ export const layer = (options?: Options): Layer.Layer<
   Codex.Codex | Auth.Auth | AppServerRpc.AppServerRpc | AppServer.AppServer,
   CodexExecutableNotFound | AppServerStartError
 > =>
-  (options?.restart === undefined ? once(options ?? {}) : supervised(options, options.restart)).pipe(
-    Layer.provide(NodeLive)
-  )
+  (options?.restart === undefined
+    ? NodeClient.once(options ?? {})
+    : NodeClient.supervised(options, options.restart, NodeClient.processOf(options, NodeClient.spawnOf(options)))).pipe(
+      Layer.provide(NodeClient.NodeLive)
+    )
 
 /**
  * A layer with the process and its pipes, without the client.
@@ -136,8 +127,8 @@ export const layerTransport = (
   CodexExecutableNotFound | AppServerStartError
 > =>
   Transport.layerStdio(options).pipe(
-    Layer.provideMerge(processOf(options ?? {}, DirectPipes.spawn)),
-    Layer.provide(NodeLive)
+    Layer.provideMerge(NodeClient.processOf(options ?? {}, DirectPipes.spawn)),
+    Layer.provide(NodeClient.NodeLive)
   )
 
 /**
@@ -288,7 +279,7 @@ export const layerUnixSocket = (options: UnixSocketOptions = {}): Layer.Layer<
       )
     }))
     return clientOver(transport, options)
-  })).pipe(Layer.provide(NodeLive))
+  })).pipe(Layer.provide(NodeClient.NodeLive))
 
 /**
  * A {@link layerUnixSocket} that reads its options from the `ConfigProvider`. Also fails with `ConfigError`.
@@ -305,9 +296,6 @@ export const layerUnixSocketConfig = (config: Config.Wrap<UnixSocketOptions>): L
 // Internal
 // =============================================================================
 
-const services = (options: Codex.Options) =>
-  Layer.merge(Codex.layer({ ...options, checkLogin: options.checkLogin ?? true }), Auth.layer)
-
 const clientOver = <E extends CodexError, R>(
   transport: Layer.Layer<Transport.Transport, E, R>,
   options: ConnectionOptions & Codex.Options
@@ -316,22 +304,13 @@ const clientOver = <E extends CodexError, R>(
   const rpc = restart === undefined
     ? Layer.provide(AppServerRpc.layer(options), transport)
     : AppServerRpc.layerSupervised(transport, { ...options, restart })
-  return Layer.provideMerge(services(options), rpc).pipe(Layer.provide(HooksOfProcess.layerRefused))
+  return Layer.provideMerge(NodeClient.services(options), rpc).pipe(Layer.provide(HooksOfProcess.layerRefused))
 }
 
-// Loaded on demand, because loading it takes as long as loading a large part of the client.
 const webSocket = (maxFrameBytes = 256 * 1024 * 1024, socketPath?: string) =>
   Layer.unwrap(
     Effect.map(
-      Effect.promise(async () => {
-        const loaded: typeof NodeWebSocket | undefined = await import("./internal/nodeWebSocket.ts")
-        // Some bundlers resolve the import to undefined: see `load.ts` of the client.
-        if (loaded !== undefined) return loaded
-        throw new Error(
-          "The bundler has put the WebSocket behind the top-level `await` of the program, where it is never reached. Let " +
-            "the bundler split the code, or start the program without a top-level `await`."
-        )
-      }),
+      OnDemand.load("the WebSocket", () => import("./internal/nodeWebSocket.ts")),
       ({ layer }) => layer({ maxFrameBytes, socketPath })
     )
   )
@@ -341,92 +320,3 @@ const controlSocket = Effect.gen(function*() {
   const home = yield* Effect.orElseSucceed(Config.String("CODEX_HOME"), () => "")
   return join(home === "" ? join(Os.homedir(), ".codex") : home, "app-server-control", "app-server-control.sock")
 })
-
-const NodeLive = NodeChildProcessSpawner.layer.pipe(
-  Layer.provideMerge(Layer.merge(NodeFileSystem.layer, NodePath.layer))
-)
-
-/** An early process was started with the default greeting, so these options rule out adopting it. */
-const spawnOf = ({ capabilities, clientInfo, experimentalApi }: AppServerRpc.Options) =>
-  capabilities === undefined && clientInfo === undefined && experimentalApi === undefined
-    ? DirectPipes.spawnOrAdopt
-    : DirectPipes.spawn
-
-const processOf = (
-  options: Omit<AppServer.Options, "executable"> & Pick<Options, "executable" | "maxLoadedThreads">,
-  spawn: typeof Spawn.Service
-) =>
-  Layer.unwrap(Effect.gen(function*() {
-    const { executable, pathFolder } = yield* CodexExecutable.find({ executable: options.executable })
-    const env = pathFolder === undefined
-      ? options.env
-      : ChildPath.prepend(pathFolder, options.env ?? {}, process.env, process.platform)
-    const configOverrides = unloading(options, yield* HooksOfProcess.installed(options, executable))
-    return Layer.provide(
-      AppServer.layer({ ...options, configOverrides, executable, env }),
-      Layer.succeed(Spawn, spawn)
-    )
-  }))
-
-const servicesOfOurs = (options: Options) =>
-  services(options).pipe(
-    Layer.provide(LocalFiles.layer(options)),
-    Layer.provide(Layer.effect(ReadDescriptors, Effect.flatMap(AppServer.AppServer, ProcessDescriptors.of)))
-  )
-
-const unloadDelay = "thread_unload_delay_secs"
-
-/** A thread that the client lets go of must free what it uses at once, and not in a minute. */
-const unloading = (
-  { args, maxLoadedThreads }: Pick<Options, "args" | "maxLoadedThreads">,
-  given: ConfigOverrides.ConfigOverrides
-): ConfigOverrides.ConfigOverrides => {
-  if (maxLoadedThreads === undefined || args !== undefined) return given
-  const all = Predicate.isIterable(given) ? [...given] : [given]
-  const isGiven = all.some((one) =>
-    typeof one === "string" ? one.startsWith(unloadDelay) : Object.hasOwn(one, unloadDelay)
-  )
-  return isGiven ? given : [...all, { [unloadDelay]: 0 }]
-}
-
-const once = (options: Options) =>
-  servicesOfOurs(options).pipe(
-    Layer.provideMerge(LockedDatabase.retried(
-      HooksOfProcess.checked(AppServerRpc.layer(options)).pipe(
-        Layer.provide(Transport.layerStdio(options)),
-        Layer.provideMerge(processOf(options, spawnOf(options)))
-      )
-    ))
-  )
-
-const supervised = (options: Options, restart: AppServerRpc.RestartSchedule) =>
-  Layer.unwrap(Effect.sync(() => {
-    let running: AppServer.AppServer["Service"]
-    const noted = Layer.effect(
-      AppServer.AppServer,
-      Effect.map(AppServer.AppServer, (server) => {
-        running = server
-        return server
-      })
-    ).pipe(Layer.provide(processOf(options, spawnOf(options))))
-    const rpc = LockedDatabase.retried(HooksOfProcess.checked(
-      AppServerRpc.layerSupervised(Layer.provide(Transport.layerStdio(options), noted), { ...options, restart })
-    ))
-    // The current process, or the last one.
-    const latest = Layer.effect(
-      AppServer.AppServer,
-      Effect.as(AppServerRpc.AppServerRpc, {
-        get executable() {
-          return running.executable
-        },
-        get pid() {
-          return running.pid
-        },
-        receive: (onChunk) => Effect.suspend(() => running.receive(onChunk)),
-        send: (text) => Effect.suspend(() => running.send(text)),
-        stderr: Effect.suspend(() => running.stderr),
-        exit: Effect.suspend(() => running.exit)
-      })
-    )
-    return servicesOfOurs(options).pipe(Layer.provideMerge(latest), Layer.provideMerge(rpc))
-  }))

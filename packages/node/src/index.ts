@@ -13,6 +13,13 @@ export * as CodexExecutable from "./CodexExecutable.ts"
 export * as CodexNode from "./CodexNode.ts"
 
 /**
+ * Many codex processes behind one client.
+ *
+ * @since 0.1.0
+ */
+export * as CodexPool from "./CodexPool.ts"
+
+/**
  * Hooks of codex that run in this program: see and veto what the agent is about to do.
  *
  * @since 0.1.0

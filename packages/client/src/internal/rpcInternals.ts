@@ -108,6 +108,13 @@ export interface RpcInternals {
   readonly onForked: (threadId: string, fromId: string) => void
   /** The total tokens that a thread has used, as last reported by the server. */
   readonly tokensOf: (threadId: string) => number | undefined
+  /** How many reads brought frames so far, and how many requests wait for their reply. */
+  readonly traffic: () => { readonly reads: number; readonly waiting: number }
+  /**
+   * Gives up the current connection as if it were lost, from this very moment: what is requested from now on waits for
+   * the next one, or fails with the cause if there will be none.
+   */
+  readonly abandon: (cause: ConnectionError) => void
 }
 
 /** The connection, as the parts of the client pass it to each other. */
@@ -162,7 +169,9 @@ const derived = (rpc: Rpc): RpcInternals => ({
   settingsOf: () => undefined,
   nextSettingsOf: () => ({}),
   onForked: () => {},
-  tokensOf: () => undefined
+  tokensOf: () => undefined,
+  traffic: () => ({ reads: 0, waiting: 0 }),
+  abandon: () => {}
 })
 
 /** Runs the notifications once for all observers, from the first until the last leaves. */

@@ -1,4 +1,4 @@
-/** Reads the file descriptors of a process where the system tells them: on Linux. */
+/** Reads what a process uses, its file descriptors and its memory, where the system tells them: on Linux. */
 import type * as AppServer from "@effect-codex/client/AppServer"
 import type { Descriptors } from "@effect-codex/client/internal/descriptors"
 import * as Effect from "effect/Effect"
@@ -22,6 +22,17 @@ export const read = Effect.fnUntraced(
       const limit = limitIn(limits)
       return limit === undefined ? undefined : { open: open.length, limit }
     }).pipe(Effect.orElseSucceed(() => undefined))
+  }
+)
+
+/** The memory that the process occupies, in bytes. Undefined as above. */
+export const residentMemory = Effect.fnUntraced(
+  function*(pid: number): Effect.fn.Return<number | undefined, never, FileSystem.FileSystem> {
+    if (process.platform !== "linux") return undefined
+    const fs = yield* FileSystem.FileSystem
+    const status = yield* Effect.orElseSucceed(fs.readFileString(`/proc/${pid}/status`), () => "")
+    const [, kibibytes] = /^VmRSS:\s+(\d+) kB/m.exec(status) ?? []
+    return kibibytes === undefined ? undefined : Number(kibibytes) * 1024
   }
 )
 

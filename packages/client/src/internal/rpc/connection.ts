@@ -138,6 +138,8 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     settingsOf: settings.of,
     nextSettingsOf: settings.next,
     onForked: settings.forked,
-    tokensOf: totals.of
+    tokensOf: totals.of,
+    traffic: () => ({ reads: reader.reads, waiting: pending.size }),
+    abandon: (cause) => session.abandon(cause)
   })
 })

@@ -64,6 +64,10 @@ export class PendingRequests {
     return requests
   })
 
+  get size(): number {
+    return this.pending.size
+  }
+
   nextId(): number {
     return ++this.lastId
   }

@@ -36,6 +36,8 @@ export interface Recipients {
 
 export class Reader {
   private readonly deltaFrames = new DeltaFrames()
+  /** How many reads brought frames: a server whose reads stand still is silent. */
+  reads = 0
   private unflushed = 0
   // Notifications come in runs of one method, so its properties are looked up only when it changes.
   private lastMethod = ""
@@ -51,6 +53,7 @@ export class Reader {
 
   /** `more`: the next read follows at once. */
   readonly onFrames = (frames: ReadonlyArray<string>, more = false): void => {
+    this.reads++
     for (let i = 0; i < frames.length; i++) this.onFrame(frames[i]!)
     this.unflushed += frames.length
     // Waking a reader costs as much as about ten notifications, and with many turns a read brings each only a few.

@@ -62,6 +62,9 @@ export class Session {
     this.clientInfo = Launch.clientInfo(parts.options?.clientInfo)
   }
 
+  /** Gives up the current connection. The supervisor, or whoever built the layer, closes it. */
+  abandon: (cause: ConnectionError) => void = () => {}
+
   readonly awaitEnd: Effect.Effect<ConnectionError> = Deferred.await(this.ended)
 
   /** Connects, and keeps the connection until the scope closes. Without a schedule the first loss is the end. */
@@ -110,12 +113,14 @@ export class Session {
       const { diagnostics, pending, state } = this.parts
       const transport = yield* connect
       const lost = Deferred.makeUnsafe<ConnectionError>()
+      const onLoss = (cause: ConnectionError): void => {
+        // The connection may have been abandoned before.
+        if (Deferred.doneUnsafe(lost, Exit.succeed(cause))) onEnd(cause)
+      }
+      this.abandon = onLoss
       const link: Link = state.link = { transport, mcpStartup: McpStartup.make() }
       if (transport.watchLog !== undefined) yield* transport.watchLog(diagnostics.serverLog)
-      yield* this.read(transport, (cause) => {
-        onEnd(cause)
-        Deferred.doneUnsafe(lost, Exit.succeed(cause))
-      })
+      yield* this.read(transport, onLoss)
       // If the scope closes before the handshake is done, nothing else ends the pending requests.
       yield* Effect.addFinalizer(() => Effect.sync(() => pending.failAll(scopeEnded("layer"))))
       this.serverInfo = yield* this.greet(link)

@@ -66,6 +66,32 @@ export class LoadedThreads {
     this.max = Math.min(max, this.max ?? max)
   }
 
+  /** Whether the server has the thread loaded, as far as is known. Counts only with a limit. */
+  has(threadId: string): boolean {
+    this.look()
+    return this.threads.has(threadId) || this.users.has(threadId)
+  }
+
+  /** How many threads are loaded, how many of them run something, and how many are being loaded. The same. */
+  get count(): { readonly loaded: number; readonly running: number; readonly opening: number } {
+    this.look()
+    let running = 0
+    for (const id of this.threads.keys()) if (this.isBusy(id)) running++
+    return { loaded: this.threads.size, running, opening: this.opening }
+  }
+
+  /** Whether no thread is loaded or being loaded, and no call on one is under way. The same. */
+  get isEmpty(): boolean {
+    this.look()
+    return this.threads.size === 0 && this.users.size === 0 && this.opening === 0
+  }
+
+  /** Lets go of all threads that are idle. */
+  readonly letGoOfAll: Effect.Effect<void> = Effect.suspend(() => {
+    this.look()
+    return Effect.asVoid(this.letGoOf(Number.POSITIVE_INFINITY, () => true))
+  })
+
   /** Counts a thread that is loaded now. */
   add(threadId: string, unloadDelay: unknown): Loaded {
     this.look()
@@ -155,14 +181,14 @@ export class LoadedThreads {
     return this.threads.size + this.opening > Math.min(this.max ?? this.afforded, this.afforded)
   }
 
-  /** Lets go of threads until there are no more than the limit allows. */
-  private letGoOf(asks: number): Effect.Effect<number> {
+  /** Lets go of threads until there are no more than the limit allows, or as long as `isFull` says. */
+  private letGoOf(asks: number, isFull = () => this.isFull): Effect.Effect<number> {
     return this.oneAtATime.withPermit(Effect.gen({ self: this }, function*() {
       const clock = yield* Clock.Clock
       let asked = 0
       let count = 0
       for (const [id, loaded] of Array.from(this.threads)) {
-        if (!this.isFull || asked >= asks) break
+        if (!isFull() || asked >= asks) break
         if (this.isBusy(id)) this.touch(id, loaded)
         else if (Monotonic.millis(clock) >= loaded.keptUntil) {
           asked++
