@@ -343,6 +343,23 @@ export const expectations: Record<string, Expectation> = {
     effect: "Effect.map(example.program, ({ finalResponse, status }) => `${status}: ${finalResponse.value}`)",
     prints: "completed: No findings."
   },
+  "scaling: 4. Many processes (1)": {
+    answers: ["1", "2", "3", "4"],
+    effect: "Effect.map(example.program, (told) => JSON.stringify(told))",
+    live: true,
+    prints: `{"answers":["completed","completed","completed","completed"],"threads":[2,2]}`
+  },
+  "scaling: 5. Tenants (1)": {
+    answers: ["Nothing yet."],
+    effect: `Effect.suspend(() => {
+      const fs = process.getBuiltinModule("node:fs")
+      fs.mkdirSync("tenants/tenant-acme/codex", { recursive: true })
+      fs.copyFileSync(process.env.CODEX_HOME + "/config.toml", "tenants/tenant-acme/codex/config.toml")
+      return Effect.scoped(example.program)
+    })`,
+    prints: "Nothing yet.",
+    files: ["tenants"]
+  },
   "scaling: 1. Limit the loaded threads (1)": {
     answers: ["One.", "Two.", "Three.", "Four.", "The word is one."],
     effect: "Effect.map(example.program, ({ result, status }) => [status.type, result.finalResponse.value].join())",
