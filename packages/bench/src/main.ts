@@ -15,6 +15,7 @@ import { imports } from "./parts/imports.ts"
 import { lines } from "./parts/lines.ts"
 import { peers, script } from "./parts/peers.ts"
 import { pipeline } from "./parts/pipeline.ts"
+import { pool } from "./parts/pool.ts"
 import { growth, outputs, realistic } from "./parts/realistic.ts"
 import { requests, start } from "./parts/requests.ts"
 import { sizes } from "./parts/sizes.ts"
@@ -34,6 +35,7 @@ const parts: ReadonlyArray<Part> = [
   script,
   ai,
   cluster,
+  pool,
   imports,
   sizes,
   realistic,

@@ -26,6 +26,9 @@ export const answerTo = (prompt: string): ReadonlyArray<string> => {
   return Array.from({ length: Number(deltas) }, (_, n) => `${words[n % words.length]} `)
 }
 
+/** The prompt that the model answers with a command, and then with a word. */
+export const commandPrompt = "Run a command."
+
 /** The text of an answer of this many deltas. */
 export const answerOf = (deltas: number): string => answerTo(promptOf(deltas)).join("")
 

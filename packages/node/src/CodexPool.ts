@@ -116,7 +116,7 @@ export interface Options extends Omit<CodexNode.Options, "restart"> {
   readonly processes?: number | undefined
   /**
    * When to start another process in the place of one that has ended. When the schedule ends, the place stays empty and
-   * the calls of its threads fail; new threads go elsewhere. Default: for ever, at first after 100 ms, then after
+   * the calls of its threads fail; new threads go elsewhere. Default: for ever, at first after 5 ms, then after
    * growing pauses of up to 30 seconds.
    */
   readonly restart?: AppServerRpc.RestartSchedule | undefined

@@ -7,7 +7,7 @@ import { begin, type Sample } from "./sample.ts"
 interface CodexProcesses {
   /** How many have been started so far. */
   readonly count: () => number
-  /** Begins a measurement that also gives the CPU time of the only codex process, which must be running by now. */
+  /** Begins a measurement that also gives the CPU time of all codex processes, which must be running by now. */
   readonly begin: () => () => Sample
 }
 
@@ -22,12 +22,13 @@ export const watchCodex = (executable: string): CodexProcesses => {
   return {
     count: () => all().length,
     begin: () => {
-      const pid = all()[0]!.pid!
-      const before = Processes.cpuMs(pid)
+      const pids = all().map(({ pid }) => pid!)
+      const cpuMs = () => pids.reduce((sum, pid) => sum + Processes.cpuMs(pid), 0)
+      const before = cpuMs()
       const end = begin()
       return () => {
         const sample = end()
-        return { ...sample, codexCpuMs: Processes.cpuMs(pid) - before }
+        return { ...sample, codexCpuMs: cpuMs() - before }
       }
     }
   }

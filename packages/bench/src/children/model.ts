@@ -6,7 +6,14 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Fs from "node:fs"
-import { answerTo, type Stage } from "../stage.ts"
+import { answerTo, commandPrompt, type Stage } from "../stage.ts"
+
+const answer = ({ prompt, toolOutputs }: ScriptedModel.ModelRequest) =>
+  prompt !== commandPrompt
+    ? ScriptedModel.text(answerTo(prompt))
+    : toolOutputs.length === 0
+    ? ScriptedModel.exec("echo hi")
+    : ScriptedModel.text(["Done."])
 
 const program = Effect.gen(function*() {
   const { env, workspace } = yield* CodexHome.CodexHome
@@ -27,7 +34,7 @@ NodeRuntime.runMain(
   Effect.scoped(program).pipe(
     Effect.provide(
       CodexHome.layer().pipe(
-        Layer.provideMerge(ScriptedModel.layer({ answer: ({ prompt }) => ScriptedModel.text(answerTo(prompt)) })),
+        Layer.provideMerge(ScriptedModel.layer({ answer })),
         Layer.provideMerge(NodeServices.layer)
       )
     )

@@ -27,8 +27,9 @@ const mostByDefault = 4
 /** Without a limit, the threads are counted all the same: the load decides where the next one goes. */
 const noLimit = Number.MAX_SAFE_INTEGER
 
+/** At once when a spare process waits, and seldom when none can be started. */
 const forEver: AppServerRpc.RestartSchedule = Schedule.min([
-  Schedule.exponential("100 millis"),
+  Schedule.exponential("5 millis", 3),
   Schedule.spaced("30 seconds")
 ])
 
