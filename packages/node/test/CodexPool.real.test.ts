@@ -345,7 +345,7 @@ describe("recycling", () => {
       yield* thread.run("one")
       const before = yield* pids
       yield* pool.recycle
-      yield* until(({ processes }) => processes.every(({ restarts, state }) => restarts === 1 && state === "up"))
+      assert.deepStrictEqual((yield* processes).map(({ restarts, state }) => [restarts, state]), [[1, "up"], [1, "up"]])
       yield* thread.run("two")
       const after = yield* pids
       assert.lengthOf(new Set([...before, ...after]), 4)

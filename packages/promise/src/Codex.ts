@@ -26,12 +26,14 @@ import * as configuration from "./internal/configuration.ts"
 import * as extensions from "./internal/extensions.ts"
 import { Host } from "./internal/host.ts"
 import { layer } from "./internal/layer.ts"
+import * as pool from "./internal/pool.ts"
 import { readable } from "./internal/readable.ts"
 import * as results from "./internal/results.ts"
 import * as thread from "./internal/thread.ts"
 import { withoutSignal } from "./internal/withoutSignal.ts"
 import * as workspace from "./internal/workspace.ts"
 import type { Awaitable, CallOptions, Time } from "./Options.ts"
+import type { PoolOptions, PoolStats } from "./Pool.ts"
 import type { Readable } from "./Readable.ts"
 import type * as Received from "./Received.ts"
 import type { Page, ThreadSearchEvent } from "./Results.ts"
@@ -191,6 +193,11 @@ export interface CodexOptions {
    * Default: false, and a lost connection ends the client: every call rejects with the cause.
    */
   readonly restart?: boolean | RestartOptions | undefined
+  /**
+   * Starts several processes instead of one. Each is restarted for ever, unless `restart` says otherwise. Cannot be
+   * combined with `connect`. Default: one process.
+   */
+  readonly pool?: PoolOptions | undefined
   /** Answer requests of the server. Default: nothing is granted. */
   readonly handlers?: Handlers | undefined
   /** See and veto what the agent is about to do. Default: none. */
@@ -398,6 +405,19 @@ export class Codex implements AsyncDisposable {
   /** The ids of the threads that the server has in memory, of all its clients. */
   loadedThreads(options?: CallOptions): Promise<ReadonlyArray<string>> {
     return this.#call((codex) => codex.loadedThreads, options)
+  }
+
+  /** What the processes of the pool do and use. Rejects with `InvalidArgument` if the client has no `pool`. */
+  poolStats(options?: CallOptions): Promise<PoolStats> {
+    return this.#host.run(pool.stats, options?.signal)
+  }
+
+  /**
+   * Replaces all processes of the pool, one after the other, each once nothing runs in it, for example after an update
+   * of codex. Waits for that as long as it takes. Rejects with `InvalidArgument` if the client has no `pool`.
+   */
+  recyclePool(options?: CallOptions): Promise<void> {
+    return this.#host.run(pool.recycle, options?.signal)
   }
 
   /** The available models, from all pages. */

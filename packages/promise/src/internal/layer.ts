@@ -4,6 +4,7 @@ import { AppServerConnectError, InvalidArgument } from "@effect-codex/client/Cod
 import * as OptionKinds from "@effect-codex/client/internal/options"
 import * as ServerRequests from "@effect-codex/client/ServerRequests"
 import * as CodexNode from "@effect-codex/node/CodexNode"
+import * as CodexPool from "@effect-codex/node/CodexPool"
 import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
@@ -40,6 +41,7 @@ const ofCodex: OptionKinds.Kinds = {
   hooks: OptionKinds.record,
   maxFrameBytes: OptionKinds.count,
   onLog: OptionKinds.callback,
+  pool: OptionKinds.record,
   pricing: OptionKinds.either(OptionKinds.callback, OptionKinds.record),
   restart: OptionKinds.either(OptionKinds.flag, OptionKinds.record)
 }
@@ -48,6 +50,13 @@ const ofRestart: OptionKinds.Kinds = {
   attempts: OptionKinds.countOrNone,
   firstPause: OptionKinds.time,
   longestPause: OptionKinds.time
+}
+
+const ofPool: OptionKinds.Kinds = {
+  hangTimeout: OptionKinds.time,
+  processes: OptionKinds.count,
+  recycleAfter: OptionKinds.record,
+  spare: OptionKinds.flag
 }
 
 const ofConnect: OptionKinds.Kinds = {
@@ -62,9 +71,14 @@ const ofConnect: OptionKinds.Kinds = {
 const checked = Effect.fnUntraced(function*(options: CodexOptions) {
   yield* OptionKinds.check(options, OptionKinds.none)
   yield* OptionKinds.check(Budget.withBudget(options), ofCodex)
-  const { connect, hooks, restart } = options
+  const { connect, hooks, pool, restart } = options
   yield* OptionKinds.check(hooks, CodexHooks.kinds)
   if (typeof restart === "object") yield* OptionKinds.check(restart, ofRestart)
+  yield* OptionKinds.check(pool, ofPool)
+  yield* OptionKinds.check(pool?.recycleAfter, { age: OptionKinds.time, threads: OptionKinds.count })
+  if (connect !== undefined && pool !== undefined) {
+    yield* new InvalidArgument({ argument: "pool", detail: "pass `pool` or `connect`, not both." })
+  }
   yield* OptionKinds.check(connect, ofConnect)
   if (connect !== undefined && !("url" in connect) && !("unixSocket" in connect)) {
     yield* new InvalidArgument({ argument: "connect", detail: "pass `url` or `unixSocket`." })
@@ -115,6 +129,7 @@ export const layer = (
       handlerTimeout,
       hooks,
       onLog,
+      pool,
       pricing,
       requestTimeout,
       restart,
@@ -128,7 +143,9 @@ export const layer = (
       credentialsStore: rest.credentialsStore ?? (apiKey === undefined ? undefined : "ephemeral" as const),
       restart: restart === undefined || restart === false ? undefined : schedule(restart === true ? {} : restart)
     }
-    const client: Layer.Layer<Services, unknown> = connect === undefined
+    const client: Layer.Layer<Services, unknown> = pool !== undefined
+      ? CodexPool.layer({ ...given, ...pool })
+      : connect === undefined
       ? options[inBackground] === true ? Background.layer(CodexNode.layer(given)) : CodexNode.layer(given)
       : "url" in connect
       ? CodexNode.layerWebSocket({

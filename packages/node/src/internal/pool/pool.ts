@@ -101,7 +101,12 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       CodexPool,
       CodexPool.of({
         stats: yield* Stats.make(slots, next?.pid),
-        recycle: Effect.forEach(slots.all, (slot) => Upkeep.recycle(slot, "was asked to go"), { discard: true })
+        recycle: Effect.forEach(
+          slots.all,
+          // The next one goes when this one is there again.
+          (slot) => Effect.andThen(Upkeep.recycle(slot, "was asked to go"), Effect.ignore(slot.rpc.connected)),
+          { discard: true }
+        )
       })
     )
   )
