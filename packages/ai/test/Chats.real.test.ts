@@ -212,6 +212,69 @@ describe("a chat", () => {
   )
 
   real(
+    "whose thread was archived is a new thread with what it says",
+    Effect.gen(function*() {
+      const codex = yield* Codex.Codex
+      yield* enqueue("One.", "Two.")
+      const chat = yield* Chat.empty
+      yield* say(chat, "first")
+      const id = yield* threadOf(chat)
+      yield* (yield* codex.resumeThread(id)).archive
+      yield* say(chat, "second")
+      assert.notStrictEqual(yield* threadOf(chat), id)
+      assert.deepStrictEqual(yield* seen, ["user: first", "assistant: One.", "user: second"])
+    })
+  )
+
+  real(
+    "whose last turn was reverted is a new thread with what it says",
+    Effect.gen(function*() {
+      const codex = yield* Codex.Codex
+      yield* enqueue("One.", "Two.", "Three.")
+      const chat = yield* Chat.empty
+      yield* say(chat, "first")
+      yield* say(chat, "second")
+      const { threadId, turnId } = Option.getOrThrow(yield* CodexChat.marker(chat))
+      yield* (yield* codex.resumeThread(threadId)).revert(turnId)
+      yield* say(chat, "third")
+      assert.notStrictEqual(yield* threadOf(chat), threadId)
+      assert.deepStrictEqual(yield* seen, [
+        "user: first",
+        "assistant: One.",
+        "user: second",
+        "assistant: Two.",
+        "user: third"
+      ])
+    })
+  )
+
+  // A stored history may be damaged, or written by somebody else.
+  real(
+    "whose metadata names no thread is a new thread with what it says",
+    Effect.gen(function*() {
+      yield* enqueue("One.", "Two.", "Two.", "Two.")
+      const chat = yield* Chat.empty
+      yield* say(chat, "first")
+      const { content } = yield* Ref.get(chat.history)
+      const marker = Option.getOrThrow(yield* CodexChat.marker(chat))
+      for (const codex of ["x", { ...marker, threadId: "../../etc" }, { ...marker, threadId: "" }]) {
+        const damaged = yield* Chat.fromPrompt(content.map((message) =>
+          message.role === "assistant"
+            ? Prompt.assistantMessage({
+              content: message.content.map((part) =>
+                part.type === "text" ? Prompt.textPart({ text: part.text, options: { codex } }) : part
+              )
+            })
+            : message
+        ))
+        yield* say(damaged, "second")
+        assert.deepStrictEqual(yield* seen, ["user: first", "assistant: One.", "user: second"])
+        assert.notInclude(["", "../../etc"], yield* threadOf(damaged))
+      }
+    })
+  )
+
+  real(
     "says what the system says late to the developer's role",
     Effect.gen(function*() {
       yield* enqueue("One.", "Two.")

@@ -137,8 +137,9 @@ export class Injected {
 }
 
 /**
- * Continues the marker's thread, or a fork of it. Succeeds with none if the thread is not stored here: it was deleted,
- * or the conversation comes from another machine.
+ * Continues the marker's thread, or a fork of it. Succeeds with none if that is impossible here: the thread was deleted
+ * or archived, the turn was reverted, or the conversation comes from another machine. If codex refuses for a reason of
+ * another kind, it also refuses the new thread, and the call fails with that.
  */
 export const goOn = (
   codex: Codex.Codex["Service"],
@@ -165,7 +166,8 @@ export const goOn = (
     Effect.map(Option.some),
     Effect.catchTags({
       ThreadNotFound: () => Effect.succeed(Option.none()),
-      ThreadNotPersisted: () => Effect.succeed(Option.none())
+      ThreadNotPersisted: () => Effect.succeed(Option.none()),
+      RpcError: (error) => error.reason === "invalidRequest" ? Effect.succeed(Option.none()) : Effect.fail(error)
     })
   )
 }
