@@ -3,7 +3,17 @@ import { CodexLanguageModel, CodexTool } from "@effect-codex/ai"
 import { ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Config, ConfigProvider, Effect, Fiber, Option, Schema, Stream } from "effect"
-import { type AiError, Chat, LanguageModel, Model, Prompt, type Response, ResponseIdTracker } from "effect/ai"
+import {
+  type AiError,
+  Chat,
+  LanguageModel,
+  Model,
+  Prompt,
+  type Response,
+  ResponseIdTracker,
+  Tool,
+  Toolkit
+} from "effect/ai"
 import { conversation, enqueue, lastRequest, layer, real, requests } from "./support/real.ts"
 
 const said = (text: string, phase: "commentary" | "final_answer") => ScriptedModel.text(text, { phase })
@@ -257,6 +267,32 @@ describe("generateObject", () => {
       assert.lengthOf(conversation(yield* lastRequest), 3)
     }),
     layer({ config: { repair: 1 } })
+  )
+
+  real(
+    "counts and tells what was done before an answer that had to be repaired",
+    Effect.gen(function*() {
+      const reply = (text: string, input: number) =>
+        ScriptedModel.reply([text], { usage: { input, cached: 10, output: 5 } })
+      const Lookup = Tool.make("Lookup", { success: Schema.String })
+      const toolkit = Toolkit.make(Lookup, CodexTool.shell)
+      yield* enqueue(
+        ScriptedModel.reply([ScriptedModel.functionCall("Lookup", {}), ScriptedModel.exec("echo hi")], {
+          usage: { input: 100, output: 5 }
+        }),
+        reply("no", 200),
+        reply("still no", 300),
+        reply(`{"title":"T","count":3,"note":null}`, 400)
+      )
+      const response = yield* LanguageModel.generateObject({ prompt: "x", schema: Finding, toolkit }).pipe(
+        Effect.provide(toolkit.toLayer({ Lookup: () => Effect.succeed("found") }))
+      )
+      assert.strictEqual(response.value.count, 3)
+      const { inputTokens, outputTokens } = response.usage
+      assert.deepStrictEqual([inputTokens.total, inputTokens.cacheRead, outputTokens.total], [1000, 30, 20])
+      assert.sameMembers(response.toolResults.map(({ name }) => name), ["Lookup", "CodexShell"])
+    }),
+    layer({ config: { repair: 2 } })
   )
 
   real(

@@ -3,9 +3,11 @@ import type { ThreadBusy } from "@effect-codex/client/CodexError"
 import * as EffectAi from "@effect-codex/client/EffectAi"
 import type { Input } from "@effect-codex/client/Input"
 import type { Thread } from "@effect-codex/client/Thread"
+import type { TurnResult } from "@effect-codex/client/TurnResult"
 import type * as AiError from "effect/ai/AiError"
 import type * as LanguageModel from "effect/ai/LanguageModel"
 import type * as Response from "effect/ai/Response"
+import * as Arr from "effect/Array"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Errors from "./errors.ts"
@@ -40,9 +42,9 @@ export const generateText: (
     const found = yield* find
     annotateStart(request, found, settings)
 
-    let turns = 0
-    // The result of a repair turn does not say what the turns before it did.
-    const mayHaveWorked = () => turns > 1 || calls.hasCalled()
+    // The turns whose answers did not match the schema. The result of a later turn does not say what they did.
+    const earlier: Array<TurnResult> = []
+    const mayHaveWorked = () => earlier.length > 0 || calls.hasCalled()
 
     const answered = Effect.fnUntraced(function*(
       tools: Marker["tools"],
@@ -50,22 +52,21 @@ export const generateText: (
       said: Input,
       left: number
     ): Effect.fn.Return<Array<Response.PartEncoded>, Errors.ClientError | AiError.AiError> {
-      turns += 1
       const { reason, result } = yield* ended(thread.run(said, options))
-      annotateEnd(request, result, reason)
+      annotateEnd(request, Arr.append(earlier, result), reason)
       const answer = answerOf(result, tools)
       if (output === undefined) return Parts.ofResult(result, answer, reason)
       const text = EffectAi.normalizeAnswer(output.jsonSchema, Option.getOrElse(result.finalResponse, () => ""))
       const issue = yield* output.issueOf(text)
-      if (issue === undefined) return Parts.ofResult(result, answer, reason, text)
+      if (issue === undefined) return Parts.ofResult(result, answer, reason, earlier, text)
       if (left === 0) return yield* Errors.unfit(method, result, text, issue, mayHaveWorked())
+      earlier.push(result)
       return yield* answered(tools, thread, EffectAi.repairPrompt(issue), left - 1)
     })
-    const onBusy = (error: ThreadBusy) => {
-      if (turns > 1) return Effect.fail(error)
-      turns = 0
-      return Effect.flatMap(fork(found, error), (forked) => answered(forked.tools, forked.thread, input, repair))
-    }
+    const onBusy = (error: ThreadBusy) =>
+      earlier.length > 0
+        ? Effect.fail(error)
+        : Effect.flatMap(fork(found, error), (forked) => answered(forked.tools, forked.thread, input, repair))
     return yield* answered(found.tools, found.thread, input, repair).pipe(
       Effect.catchTag("ThreadBusy", onBusy),
       Effect.raceFirst(calls.failure),

@@ -1,12 +1,13 @@
 /** Converts the items and events of a turn to the parts of an answer. */
 import type * as Received from "@effect-codex/client/Received"
 import type { TurnEvent } from "@effect-codex/client/ServerNotification"
-import type { TurnResult, TurnUsage } from "@effect-codex/client/TurnResult"
+import type { TurnResult } from "@effect-codex/client/TurnResult"
 import type * as Response from "effect/ai/Response"
 import * as Option from "effect/Option"
 import * as CodexTool from "../CodexTool.ts"
 import type { Marker } from "./marker.ts"
 import type { FinishReason } from "./turnEnd.ts"
+import { tokensOf } from "./usage.ts"
 
 /** A part that is the same in a complete answer and in a streamed one. */
 export type Part = Response.ToolCallPartEncoded | Response.ToolResultPartEncoded | Response.UrlSourcePartEncoded
@@ -99,9 +100,10 @@ export const doneBy = (item: Received.ThreadItem, answer: Answer): ReadonlyArray
 // Usage and the end
 // =============================================================================
 
-const usageOf = (usage: TurnUsage | undefined): typeof Response.Usage.Encoded => {
-  if (usage === undefined) return { inputTokens: {}, outputTokens: {} }
-  const { cacheWriteInputTokens, cachedInputTokens, inputTokens, outputTokens, reasoningOutputTokens } = usage.turn
+const usageOf = (results: ReadonlyArray<TurnResult<unknown>>): typeof Response.Usage.Encoded => {
+  const tokens = tokensOf(results)
+  if (tokens === undefined) return { inputTokens: {}, outputTokens: {} }
+  const { cacheWriteInputTokens, cachedInputTokens, inputTokens, outputTokens, reasoningOutputTokens } = tokens
   return {
     inputTokens: {
       total: inputTokens,
@@ -117,14 +119,15 @@ const usageOf = (usage: TurnUsage | undefined): typeof Response.Usage.Encoded =>
   }
 }
 
+/** @param results those of all turns of the call */
 export const finish = (
-  result: TurnResult<unknown>,
+  results: ReadonlyArray<TurnResult<unknown>>,
   marker: Marker,
   reason: FinishReason
 ): Response.FinishPartEncoded => ({
   type: "finish",
   reason,
-  usage: usageOf(Option.getOrUndefined(result.usage)),
+  usage: usageOf(results),
   metadata: { codex: marker }
 })
 
@@ -145,11 +148,24 @@ const isFinal = (item: Received.ThreadItem, items: ReadonlyArray<Received.Thread
   return item === last
 }
 
-/** @param text replaces the final answer */
+const thought = (item: Received.ThreadItem, { marker }: Answer): ReadonlyArray<Response.PartEncoded> => {
+  const summary = item.type === "reasoning" ? item.summary.join("\n\n") : ""
+  return summary === "" ? [] : [{ type: "reasoning", text: summary, metadata: { codex: marker } }]
+}
+
+/** What was thought and done in a turn whose answer did not match its schema. */
+const attempted = (result: TurnResult<unknown>, answer: Answer): ReadonlyArray<Response.PartEncoded> =>
+  result.items.flatMap((item) => [...thought(item, answer), ...doneBy(item, answer)])
+
+/**
+ * @param earlier the turns before, whose answers did not match the schema
+ * @param text replaces the final answer
+ */
 export const ofResult = (
   result: TurnResult<unknown>,
   answer: Answer,
   reason: FinishReason,
+  earlier: ReadonlyArray<TurnResult<unknown>> = [],
   text = Option.getOrElse(result.finalResponse, () => "")
 ): Array<Response.PartEncoded> => {
   const metadata = { codex: answer.marker }
@@ -159,10 +175,8 @@ export const ofResult = (
       case "agentMessage":
         // `effect/ai` joins all texts of an answer, so commentary must not be text.
         return isFinal(item, result.items) ? [final] : [{ type: "reasoning", text: item.text, metadata }]
-      case "reasoning": {
-        const summary = item.summary.join("\n\n")
-        return summary === "" ? [] : [{ type: "reasoning", text: summary, metadata }]
-      }
+      case "reasoning":
+        return thought(item, answer)
       default:
         return doneBy(item, answer)
     }
@@ -170,10 +184,11 @@ export const ofResult = (
   const model = Option.getOrUndefined(result.model)
   return [
     begin({ id: result.id, model }),
+    ...earlier.flatMap((result) => attempted(result, answer)),
     ...parts,
     // A conversation finds its thread through the marker of a part, so there must be one.
     ...(parts.some(({ type }) => type === "text") ? [] : [final]),
-    finish(result, answer.marker, reason)
+    finish([...earlier, result], answer.marker, reason)
   ]
 }
 

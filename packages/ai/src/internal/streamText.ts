@@ -49,8 +49,8 @@ export const streamText = (
     const end = Effect.gen(function*() {
       const { reason, result } = yield* ended(turn.result)
       if (result.status === "interrupted") yield* Errors.interrupted(result)
-      annotateEnd(request, result, reason)
-      return Stream.fromIterable([...fold.end(), Parts.finish(result, answer.marker, reason)])
+      annotateEnd(request, [result], reason)
+      return Stream.fromIterable([...fold.end(), Parts.finish([result], answer.marker, reason)])
     })
     return Stream.succeed<Response.StreamPartEncoded>(Parts.begin({ id: turn.id, model: settings.model })).pipe(
       Stream.concat(Stream.merge(events, Stream.fromQueue(told))),

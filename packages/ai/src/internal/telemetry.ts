@@ -2,9 +2,11 @@
 import type { TurnResult } from "@effect-codex/client/TurnResult"
 import type * as LanguageModel from "effect/ai/LanguageModel"
 import * as Telemetry from "effect/ai/Telemetry"
+import * as Arr from "effect/Array"
 import * as Option from "effect/Option"
 import type * as Threads from "./threads.ts"
 import type { FinishReason } from "./turnEnd.ts"
+import { tokensOf } from "./usage.ts"
 
 export const annotateStart = (
   { responseFormat, span }: LanguageModel.ProviderOptions,
@@ -22,14 +24,16 @@ export const annotateStart = (
   span.attribute("codex.thread.how", how)
 }
 
+/** @param results those of all turns of the call until now */
 export const annotateEnd = (
   { span }: LanguageModel.ProviderOptions,
-  result: TurnResult<unknown>,
+  results: Arr.NonEmptyReadonlyArray<TurnResult<unknown>>,
   finishReason: FinishReason
 ): void => {
-  const usage = Option.getOrUndefined(result.usage)?.turn
+  const tokens = tokensOf(results)
+  const { id, model } = Arr.lastNonEmpty(results)
   Telemetry.addGenAIAnnotations(span, {
-    response: { id: result.id, model: Option.getOrUndefined(result.model), finishReasons: [finishReason] },
-    usage: { inputTokens: usage?.inputTokens, outputTokens: usage?.outputTokens }
+    response: { id, model: Option.getOrUndefined(model), finishReasons: [finishReason] },
+    usage: { inputTokens: tokens?.inputTokens, outputTokens: tokens?.outputTokens }
   })
 }
