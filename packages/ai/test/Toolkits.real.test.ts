@@ -377,6 +377,19 @@ describe("what codex does itself", () => {
   )
 
   real(
+    "is not taken for a tool of the program that has the same name",
+    Effect.gen(function*() {
+      const Own = Toolkit.make(Tool.make("CodexShell", { success: Schema.String }))
+      yield* enqueue(ScriptedModel.exec("echo hi"), call("CodexShell", {}, "c2"), "Done.")
+      const response = yield* LanguageModel.generateText({ prompt: "x", toolkit: Own }).pipe(
+        Effect.provide(Own.toLayer({ CodexShell: () => Effect.succeed("mine") }))
+      )
+      assert.deepStrictEqual(response.toolResults.map(({ result }) => result), ["mine"])
+    }),
+    layer(config)
+  )
+
+  real(
     "streams, and a command that is declined is a failure",
     Effect.gen(function*() {
       yield* enqueue(ScriptedModel.exec("false", { callId: "c1" }), "Done.")

@@ -15,8 +15,11 @@ export type Part = Response.ToolCallPartEncoded | Response.ToolResultPartEncoded
 /** What all parts of one answer share. */
 export interface Answer {
   readonly marker: Marker
-  /** Whether the caller's toolkit has a tool of this name; `effect/ai` cannot decode parts of other tools. */
-  readonly has: (tool: string) => boolean
+  /**
+   * Whether the caller's toolkit has this tool of codex; `effect/ai` cannot decode parts of other tools. Asked by id,
+   * because a tool of the program may have the same name.
+   */
+  readonly has: (toolId: string) => boolean
   /** The parts of one call of a tool of the program. */
   readonly ofCall: (callId: string) => ReadonlyArray<Part>
 }
@@ -27,12 +30,12 @@ export interface Answer {
 
 const executed = (
   { has, marker }: Answer,
-  tool: { readonly name: string },
+  tool: { readonly id: string; readonly name: string },
   id: string,
   params: unknown,
   result: { readonly isFailure: boolean; readonly result: unknown }
 ): ReadonlyArray<Part> =>
-  has(tool.name)
+  has(tool.id)
     ? [
       { type: "tool-call", id, name: tool.name, params, providerExecuted: true, metadata: { codex: marker } },
       { type: "tool-result", id, name: tool.name, ...result, providerExecuted: true }

@@ -5,6 +5,7 @@ import type { Input } from "@effect-codex/client/Input"
 import type { TurnOptions } from "@effect-codex/client/Thread"
 import * as AiError from "effect/ai/AiError"
 import type * as LanguageModel from "effect/ai/LanguageModel"
+import * as Tool from "effect/ai/Tool"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as CodexLanguageModel from "../CodexLanguageModel.ts"
@@ -105,7 +106,7 @@ export const prepare = Effect.fnUntraced(function*(
         : Threads.fork(codex, settings, conversation, conversation.marker, calls),
     answerOf: (turn, tools) => ({
       marker: { threadId: turn.threadId, turnId: turn.id, before: conversation.digest, tools },
-      has: (name) => request.tools.some((tool) => tool.name === name),
+      has: (id) => request.tools.some((tool) => Tool.isProviderDefined(tool) && tool.id === id),
       ofCall: calls.ofCall
     })
   }
