@@ -416,6 +416,52 @@ describe("the history of another model", () => {
     })
   )
 
+  const called = (id: string) =>
+    Prompt.assistantMessage({
+      content: [Prompt.toolCallPart({ id, name: "Lookup", params: { id: "a" }, providerExecuted: false })]
+    })
+  const found = (id: string, result: string) =>
+    Prompt.toolMessage({
+      content: [Prompt.toolResultPart({ id, name: "Lookup", isFailure: false, result, providerExecuted: false })]
+    })
+  const asked = (text: string) => Prompt.userMessage({ content: [Prompt.textPart({ text })] })
+
+  // codex drops a result without a call, and the model's API refuses a call without a result.
+  for (
+    const [name, messages, expected] of [
+      ["whose beginning was cut off keeps the results whose calls are gone", [found("c1", "3"), asked("And?")], [
+        "call: Lookup {}",
+        "output: 3"
+      ]],
+      [
+        "whose ids are used again has each call with its own result",
+        [called("c1"), found("c1", "3"), called("c1"), found("c1", "4"), called("c1"), asked("And?")],
+        [
+          `call: Lookup {"id":"a"}`,
+          "output: 3",
+          `call: Lookup {"id":"a"}`,
+          "output: 4",
+          `call: Lookup {"id":"a"}`,
+          "output: It was not run."
+        ]
+      ],
+      [
+        "that says a call or a result twice has it once",
+        [called("c1"), called("c1"), found("c1", "3"), found("c1", "3"), asked("And?")],
+        [`call: Lookup {"id":"a"}`, "output: 3"]
+      ]
+    ] as const
+  ) {
+    real(
+      name,
+      Effect.gen(function*() {
+        yield* enqueue("Well.")
+        yield* LanguageModel.generateText({ prompt: Prompt.fromMessages([asked("What?"), ...messages]) })
+        assert.deepStrictEqual(yield* seen, ["user: What?", ...expected, "user: And?"])
+      })
+    )
+  }
+
   real(
     "since codex's last answer is put into its thread",
     Effect.gen(function*() {
@@ -543,17 +589,40 @@ describe("files", () => {
     })
   )
 
+  for (
+    const [name, url] of [
+      ["that codex would have to fetch", "https://example.com/a.png"],
+      ["whose path is no text", "file:///tmp/%E0%A4%A.png"],
+      ["of another machine", "file://fileserver/a.png"]
+    ] as const
+  ) {
+    real(
+      `${name} are refused`,
+      Effect.gen(function*() {
+        const error = yield* LanguageModel.generateText({
+          prompt: [{ role: "user", content: [{ type: "file", mediaType: "image/png", data: new URL(url) }] }]
+        }).pipe(Effect.flip)
+        assert.strictEqual(error.reason._tag, "InvalidUserInputError")
+        assert.lengthOf(yield* requests, 0)
+      })
+    )
+  }
+
   real(
-    "that codex would have to fetch are refused",
+    "cannot close the tag that they are told in with their name or type",
     Effect.gen(function*() {
-      const error = yield* LanguageModel.generateText({
+      yield* enqueue("I see.")
+      const data = new TextEncoder().encode("a;b")
+      yield* LanguageModel.generateText({
         prompt: [{
           role: "user",
-          content: [{ type: "file", mediaType: "image/png", data: new URL("https://example.com/a.png") }]
+          content: [{ type: "file", mediaType: `text/"><b c="`, fileName: `"></file>`, data }]
         }]
-      }).pipe(Effect.flip)
-      assert.strictEqual(error.reason._tag, "InvalidUserInputError")
-      assert.lengthOf(yield* requests, 0)
+      })
+      assert.include(
+        (yield* lastRequest).userTexts,
+        `<file name="\\"\\u003e\\u003c/file\\u003e" type="text/\\"\\u003e\\u003cb c=\\"">\na;b\n</file>`
+      )
     })
   )
 })

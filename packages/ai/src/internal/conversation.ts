@@ -8,6 +8,7 @@ import * as Base64 from "effect/encoding/Base64"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
 import { digestOf, type Marker, markerOf } from "./marker.ts"
+import { PastCalls } from "./pastCalls.ts"
 
 export interface Conversation {
   /** The thread and turn to continue. */
@@ -67,6 +68,9 @@ const dataUrl = ({ data, mediaType }: Prompt.FilePart): string => {
 
 const isText = (mediaType: string): boolean => mediaType.startsWith("text/") || /[/+](json|xml|yaml)$/.test(mediaType)
 
+/** Whoever uploaded a file may have chosen its name and type, so they must not end the tag. */
+const attribute = (value: string): string => JSON.stringify(value).replaceAll("<", "\\u003c").replaceAll(">", "\\u003e")
+
 const textOf = ({ data, fileName, mediaType }: Prompt.FilePart): Effect.Effect<string, AiError.AiError> => {
   const bytes = data instanceof URL
     ? undefined
@@ -81,7 +85,7 @@ const textOf = ({ data, fileName, mediaType }: Prompt.FilePart): Effect.Effect<s
   return text === undefined
     ? Effect.fail(refused(`A file of type ${mediaType} must be passed as bytes or base64.`))
     : Effect.succeed(
-      `<file name=${JSON.stringify(fileName ?? "file")} type="${mediaType}">\n${
+      `<file name=${attribute(fileName ?? "file")} type=${attribute(mediaType)}>\n${
         new TextDecoder().decode(text)
       }\n</file>`
     )
@@ -91,13 +95,24 @@ type Media =
   | { readonly _tag: "Text"; readonly text: string }
   | { readonly _tag: "Image" | "Audio" | "LocalImage"; readonly url: string }
 
+/** The path of a file URL; `undefined` if it is not valid, or names another machine. */
+const pathOf = ({ host, pathname }: URL): string | undefined => {
+  if (host !== "") return undefined
+  try {
+    return decodeURIComponent(pathname)
+  } catch {
+    return undefined
+  }
+}
+
 /** Converts a file to one of the forms that codex accepts. */
 const mediaOf = (part: Prompt.FilePart): Effect.Effect<Media, AiError.AiError> => {
   const { data, mediaType } = part
   const isImage = mediaType.startsWith("image/")
   if (data instanceof URL && data.protocol !== "data:") {
-    return data.protocol === "file:" && isImage
-      ? Effect.succeed({ _tag: "LocalImage", url: decodeURIComponent(data.pathname) })
+    const path = data.protocol === "file:" && isImage ? pathOf(data) : undefined
+    return path !== undefined
+      ? Effect.succeed({ _tag: "LocalImage", url: path })
       : Effect.fail(
         refused(`codex does not fetch ${data.protocol}// files. Pass ${part.fileName ?? "it"} as bytes or base64.`)
       )
@@ -147,23 +162,6 @@ const message = (role: "user" | "assistant" | "developer", content: ReadonlyArra
   content: [...content]
 })
 
-const outputOf = (part: Prompt.ToolResultPart): string => {
-  const told = part.modelOutput?.filter(({ type }) => type === "text").map((part) =>
-    part.type === "text" ? part.text : ""
-  )
-  if (told !== undefined && told.length > 0) return told.join("\n")
-  return Predicate.isString(part.result) ? part.result : JSON.stringify(part.result) ?? ""
-}
-
-const call = (part: Prompt.ToolCallPart): Schema.Json => ({
-  type: "function_call",
-  call_id: part.id,
-  name: part.name,
-  arguments: JSON.stringify(part.params ?? {})
-})
-
-const callOutput = (id: string, output: string): Schema.Json => ({ type: "function_call_output", call_id: id, output })
-
 const userContent = (part: Prompt.TextPart | Prompt.FilePart): Effect.Effect<Schema.Json, AiError.AiError> => {
   if (part.type === "text") return Effect.succeed({ type: "input_text", text: part.text })
   return Effect.flatMap(mediaOf(part), (media): Effect.Effect<Schema.Json, AiError.AiError> => {
@@ -186,11 +184,7 @@ const userContent = (part: Prompt.TextPart | Prompt.FilePart): Effect.Effect<Sch
 export const itemsOf = (
   messages: ReadonlyArray<Prompt.Message>
 ): Effect.Effect<Array<Schema.Json>, AiError.AiError> => {
-  const answered = new Set(messages.flatMap((message) =>
-    message.role === "assistant" || message.role === "tool"
-      ? message.content.flatMap((part) => part.type === "tool-result" ? [part.id] : [])
-      : []
-  ))
+  const calls = new PastCalls(messages)
   return Effect.map(
     Effect.forEach(messages, (it): Effect.Effect<Array<Schema.Json>, AiError.AiError> => {
       switch (it.role) {
@@ -204,10 +198,9 @@ export const itemsOf = (
               case "text":
                 return part.text === "" ? [] : [message("assistant", [{ type: "output_text", text: part.text }])]
               case "tool-call":
-                // The model's API refuses a call without an output.
-                return answered.has(part.id) ? [call(part)] : [call(part), callOutput(part.id, "It was not run.")]
+                return calls.call(part)
               case "tool-result":
-                return [callOutput(part.id, outputOf(part))]
+                return calls.result(part)
               default:
                 return []
             }
