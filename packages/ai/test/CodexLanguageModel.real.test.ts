@@ -170,8 +170,11 @@ describe("streamText", () => {
         "text-delta",
         "text-delta",
         "text-end",
+        "response-metadata",
         "finish"
       ])
+      const models = parts.flatMap((part) => part.type === "response-metadata" ? [part.modelId] : [])
+      assert.deepStrictEqual(models, [undefined, "scripted-model"])
       const text = parts.flatMap((part) => part.type === "text-delta" ? [part.delta] : [])
       assert.deepStrictEqual(text, ["It says ", "hi."])
       const finish = parts.at(-1) as Response.FinishPart
@@ -221,8 +224,16 @@ describe("streamText", () => {
     Effect.gen(function*() {
       yield* enqueue(ScriptedModel.reply([ScriptedModel.reasoning("Hm.")]))
       const types = typesOf(yield* collect("x"))
-      assert.deepStrictEqual(types.slice(-3), ["text-start", "text-end", "finish"])
-    })
+      assert.deepStrictEqual(
+        types,
+        ["response-metadata", "reasoning-start", "reasoning-delta", "reasoning-end"].concat([
+          "text-start",
+          "text-end",
+          "finish"
+        ])
+      )
+    }),
+    layer({ model: "gpt-5.4" })
   )
 })
 

@@ -1,7 +1,7 @@
 /** The spans of a call, on the real codex with a scripted model. */
 import { ScriptedModel } from "@effect-codex/testing"
 import { assert, describe } from "@effect/vitest"
-import { Effect, Option, Schema, Tracer } from "effect"
+import { Effect, Option, Schema, Stream, Tracer } from "effect"
 import { LanguageModel, Telemetry } from "effect/ai"
 import { enqueue, layer, real } from "./support/real.ts"
 
@@ -34,14 +34,14 @@ describe("a call", () => {
       const turn = spans.find(({ name }) => name === "Turn")!
       const shared = {
         "gen_ai.operation.name": "invoke_agent",
-        "gen_ai.provider.name": "openai",
+        "gen_ai.output.type": "text",
         "gen_ai.agent.name": "codex"
       }
       assert.deepInclude(Object.fromEntries(model.attributes), {
         ...shared,
+        "gen_ai.provider.name": "openai",
         "gen_ai.request.model": "gpt-5.4",
         "gen_ai.response.model": "gpt-5.4",
-        "gen_ai.output.type": "text",
         "gen_ai.usage.input_tokens": 10,
         "gen_ai.usage.output_tokens": 2,
         "gen_ai.conversation.id": turn.attributes.get("codex.thread.id"),
@@ -49,6 +49,7 @@ describe("a call", () => {
       })
       assert.deepInclude(Object.fromEntries(turn.attributes), {
         ...shared,
+        "gen_ai.provider.name": "scripted",
         "gen_ai.request.model": "gpt-5.4",
         "gen_ai.conversation.id": turn.attributes.get("codex.thread.id"),
         "gen_ai.usage.input_tokens": 10,
@@ -71,9 +72,38 @@ describe("a call", () => {
       yield* enqueue(ScriptedModel.reply([JSON.stringify({ line: 3 })]))
       const schema = Schema.Struct({ line: Schema.Int })
       yield* LanguageModel.generateObject({ prompt: "x", schema }).pipe(Effect.withTracer(tracer))
-      const model = spans.find(({ name }) => name === "LanguageModel.generateObject")
-      assert.strictEqual(model?.attributes.get("gen_ai.output.type"), "json")
+      for (const name of ["LanguageModel.generateObject", "Turn"]) {
+        const span = spans.find((span) => span.name === name)
+        assert.strictEqual(span?.attributes.get("gen_ai.output.type"), "json")
+      }
     })
+  )
+
+  real(
+    "that streams has them, too, and tells its parts to whoever transforms its span",
+    Effect.gen(function*() {
+      const { spans, tracer } = recorder()
+      yield* enqueue(ScriptedModel.reply(["Hello."], { usage: { input: 10, cached: 4, output: 2 } }))
+      const seen: Array<string> = []
+      const parts = yield* Stream.runCollect(LanguageModel.streamText({ prompt: "x" })).pipe(
+        Effect.provideService(Telemetry.CurrentSpanTransformer, ({ response }) => {
+          seen.push(...response.map(({ type }) => type))
+        }),
+        Effect.withTracer(tracer)
+      )
+      const model = spans.find(({ name }) => name === "LanguageModel.streamText")!
+      assert.deepInclude(Object.fromEntries(model.attributes), {
+        "gen_ai.operation.name": "invoke_agent",
+        "gen_ai.output.type": "text",
+        "gen_ai.response.model": "gpt-5.4",
+        "gen_ai.usage.input_tokens": 10,
+        "gen_ai.usage.output_tokens": 2,
+        "gen_ai.conversation.id": spans.find(({ name }) => name === "Turn")?.attributes.get("codex.thread.id"),
+        "codex.thread.how": "new"
+      })
+      assert.deepStrictEqual(seen, parts.map(({ type }) => type))
+    }),
+    layer({ model: "gpt-5.4" })
   )
 
   real(

@@ -5,6 +5,7 @@ import type * as Response from "effect/ai/Response"
 import * as Arr from "effect/Array"
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import * as Errors from "./errors.ts"
@@ -50,7 +51,13 @@ export const streamText = (
       const { reason, result } = yield* ended(turn.result)
       if (result.status === "interrupted") yield* Errors.interrupted(result)
       annotateEnd(request, [result], reason)
-      return Stream.fromIterable([...fold.end(), Parts.finish([result], answer.marker, reason)])
+      const model = Option.getOrUndefined(result.model)
+      return Stream.fromIterable([
+        ...fold.end(),
+        // Only the end tells which model codex's configuration or a reroute chose.
+        ...(model === settings.model ? [] : [Parts.begin({ id: turn.id, model })]),
+        Parts.finish([result], answer.marker, reason)
+      ])
     })
     return Stream.succeed<Response.StreamPartEncoded>(Parts.begin({ id: turn.id, model: settings.model })).pipe(
       Stream.concat(Stream.merge(events, Stream.fromQueue(told))),

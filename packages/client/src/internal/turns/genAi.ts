@@ -6,13 +6,24 @@ import type * as Received from "../../Received.ts"
 
 type Attributes = ReadonlyArray<readonly [name: string, value: string | number]>
 
-/** @param version of codex */
-export const begun = (threadId: string, version: string): Attributes => [
+/** What is known of a turn when it begins. */
+export interface Begun {
+  readonly threadId: string
+  /** The version of codex. */
+  readonly version: string
+  /** The id of the provider in codex's configuration; undefined if codex did not name it. */
+  readonly provider: string | undefined
+  /** What the final answer was asked to be; undefined if this client did not start the turn. */
+  readonly output: "text" | "json" | undefined
+}
+
+export const begun = ({ output, provider = "openai", threadId, version }: Begun): Attributes => [
   ["gen_ai.operation.name", "invoke_agent"],
-  ["gen_ai.provider.name", "openai"],
+  ["gen_ai.provider.name", provider],
   ["gen_ai.agent.name", "codex"],
   ["gen_ai.agent.version", version],
-  ["gen_ai.conversation.id", threadId]
+  ["gen_ai.conversation.id", threadId],
+  ...(output === undefined ? [] : [["gen_ai.output.type", output] as const])
 ]
 
 /** @param outcome `completed`, `interrupted`, or the name of another end */

@@ -27,6 +27,8 @@ export interface StartRequest {
   readonly ready: Effect.Effect<void, ResumeError>
   /** The model that the turn asks for. Undefined: the thread's. */
   readonly model?: string | undefined
+  /** What the final answer is asked to be. Undefined: there is none. */
+  readonly output?: "text" | "json" | undefined
   /** Returns the turn's id, or undefined if the reply names none. */
   readonly send: (options: RequestOptions) => Effect.Effect<string | undefined, TurnStartError>
   /** Ends the mode of the running turn for the turns that the server starts after it. Undefined: it has none. */
@@ -69,6 +71,7 @@ export const ofMessage = (
 ): StartRequest => ({
   ready: attachment.subscribe,
   model: given.model ?? undefined,
+  output: (given.outputSchema ?? null) === null ? "text" : "json",
   // Built at the time of sending, because a turn that was queued earlier may have changed the kept settings.
   send: (requestOptions) =>
     Effect.flatMap(TurnMode.paramsFor(rpc, threadId, options.mode, options), (mode) => {

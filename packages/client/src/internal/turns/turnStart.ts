@@ -36,7 +36,7 @@ import * as TurnTelemetry from "./turnTelemetry.ts"
 import { TurnTiming } from "./turnTiming.ts"
 import * as Watchdog from "./watchdog.ts"
 
-export interface StartOptions extends Omit<TurnStateOptions, "rpc" | "limits" | "timing" | "price"> {
+export interface StartOptions extends Omit<TurnStateOptions, "output" | "rpc" | "limits" | "timing" | "price"> {
   /** The budgets of the turn, and the prices. */
   readonly spending: Spending.Spending
   /** What to do when the thread is busy. A goal cannot be steered from here; its own handle does that. */
@@ -336,6 +336,7 @@ export const start = Effect.fnUntraced(function*(
   const timing = new TurnTiming(yield* Clock.Clock)
   const options: TurnStateOptions = {
     ...turnOptions,
+    output: request.output,
     rpc: turns.rpc,
     limits: turns.limits,
     timing,

@@ -60,6 +60,8 @@ export interface TurnStateOptions {
   readonly maxUnreadBytes: number | undefined
   /** Handlers for server requests during the turn. Default: the client's handlers. */
   readonly handlers?: Overrides | undefined
+  /** What the final answer was asked to be. Undefined for a turn that this client did not start with a message. */
+  readonly output?: "text" | "json" | undefined
   readonly rpc: Rpc
   /** The account's rate limits. */
   readonly limits: () => RateLimits.Windows

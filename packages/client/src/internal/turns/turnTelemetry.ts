@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Metric from "effect/Metric"
 import type * as Scope from "effect/Scope"
 import * as Metrics from "../../Metrics.ts"
+import { internalsOf } from "../rpcInternals.ts"
 import * as GenAi from "./genAi.ts"
 import type { TurnState } from "./turnState.ts"
 
@@ -17,11 +18,17 @@ const exitOf = (outcome: string): Exit.Exit<void, string> => {
 /** Records that the turn is open. Returns an effect that waits for its end and records that. */
 const opened = Effect.fnUntraced(function*(turn: TurnState) {
   const clock = yield* Clock.Clock
+  const { options: { output, rpc }, threadId } = turn
   const span = yield* Effect.makeSpan("Turn", {
     attributes: {
-      "codex.thread.id": turn.threadId,
+      "codex.thread.id": threadId,
       "codex.turn.id": turn.id,
-      ...Object.fromEntries(GenAi.begun(turn.threadId, turn.options.rpc.serverInfo.version))
+      ...Object.fromEntries(GenAi.begun({
+        threadId,
+        version: rpc.serverInfo.version,
+        provider: internalsOf(rpc).settingsOf(threadId)?.modelProvider,
+        output
+      }))
     }
   })
   turn.span = span
