@@ -179,6 +179,12 @@ const parsed = (text: string | null): Schema.Json | undefined => {
   }
 }
 
+const clientGone = (threadId: string | null): typeof Failure.Type => ({
+  error: "ClientGone",
+  message: "The client has closed its connection, so the agent was stopped.",
+  threadId
+})
+
 const isInterrupted = ({ status }: TurnResult): boolean => status === "interrupted"
 
 const ask = Effect.fnUntraced(
@@ -210,7 +216,13 @@ const ask = Effect.fnUntraced(
  * @category options
  * @since 0.1.0
  */
-export type Settings = Omit<Codex.StartThreadOptions, "tools">
+export interface Settings extends Omit<Codex.StartThreadOptions, "tools"> {
+  /**
+   * Stops the agents of all running calls, and fails those calls and later ones, once this completes. A server on
+   * stdin needs it: when its client has closed stdin, the server otherwise waits for its calls. Default: never.
+   */
+  readonly stopWhen?: Effect.Effect<void> | undefined
+}
 
 /**
  * A layer with the handlers of {@link toolkit}.
@@ -221,13 +233,15 @@ export type Settings = Omit<Codex.StartThreadOptions, "tools">
  * @since 0.1.0
  */
 export const layerHandlers = (
-  settings: Settings = {}
+  { stopWhen = Effect.never, ...settings }: Settings = {}
 ): Layer.Layer<Tool.HandlersFor<typeof toolkit.tools>, never, Codex.Codex | McpServer.McpServer> =>
   toolkit.toLayer(Effect.gen(function*() {
     const codex = yield* Codex.Codex
     const server = yield* McpServer.McpServer
     const orFailed = <A, R>(effect: Effect.Effect<A, CodexError | typeof Failure.Type, R>, threadId: string | null) =>
-      Effect.mapError(effect, (error) => "_tag" in error ? failed(threadId)(error) : error)
+      Effect.mapError(effect, (error) => "_tag" in error ? failed(threadId)(error) : error).pipe(
+        Effect.raceFirst(Effect.andThen(stopWhen, Effect.fail(clientGone(threadId))))
+      )
     return {
       codex: ({ cwd, model, ...asked }) =>
         orFailed(
