@@ -4,7 +4,12 @@ import { atMost, child, compare, costs, ratios, spread } from "../measure.ts"
 
 const base = ["effect/Schema", "effect/Stream", "@effect/platform-node/NodeChildProcessSpawner"]
 
+/** What a program of `effect/ai` imports anyway. */
+const effectAi = ["effect/ai/LanguageModel", "effect/ai/Chat", "effect/ai/Toolkit"]
+
 const modules: Readonly<Record<string, string>> = {
+  effectAi: "LanguageModel, Chat and Toolkit of effect/ai, after the floor and @effect-codex/node",
+  ai: "@effect-codex/ai, after those",
   received: "the schemas of what the server sends, after effect/Schema",
   methods: "those, what the client sends, and the tables of all methods, after effect/Schema"
 }
@@ -25,6 +30,8 @@ export const imports: Part = {
       commands: {
         base: importOf([], ...base),
         ...Object.fromEntries(names.map((name) => [name, importOf([], `@effect-codex/${name}`)])),
+        effectAi: importOf([...base, "@effect-codex/node"], ...effectAi),
+        ai: importOf([...base, "@effect-codex/node", ...effectAi], "@effect-codex/ai"),
         received: importOf(["effect/Schema"], "@effect-codex/protocol/Received"),
         methods: importOf(["effect/Schema"], "@effect-codex/protocol/Methods")
       },
