@@ -133,9 +133,9 @@ describe("a chat", () => {
   )
 
   real(
-    "that goes on twice at once from the same answer has two threads",
+    "that goes on twice at once from the same answer has two threads, also as streams",
     Effect.gen(function*() {
-      yield* enqueue("One.", "Two.", "Two.")
+      yield* enqueue("One.", "Two.", "Two.", "Two.", "Two.")
       const chat = yield* Chat.empty
       yield* say(chat, "first")
       const history = yield* Ref.get(chat.history)
@@ -143,6 +143,11 @@ describe("a chat", () => {
       yield* Effect.forEach(branches, (branch) => say(branch, "second"), { concurrency: 2 })
       const threads = yield* Effect.forEach(branches, threadOf)
       assert.lengthOf(new Set(threads), 2)
+      const streams = yield* Effect.forEach([1, 2], () => Chat.fromPrompt(history))
+      yield* Effect.forEach(streams, (branch) => Stream.runDrain(branch.streamText({ prompt: "second" })), {
+        concurrency: 2
+      })
+      assert.lengthOf(new Set(yield* Effect.forEach(streams, threadOf)), 2)
     })
   )
 
@@ -634,6 +639,22 @@ describe("a toolkit that changes in mid-chat", () => {
   const both = Toolkit.merge(A, B)
   const live = both.toLayer({ A: () => Effect.succeed("a!"), B: () => Effect.succeed("b!") })
   const call = (name: string) => ScriptedModel.functionCall(name, {}, { callId: name })
+
+  real(
+    "has its tools and their handlers in a fork, too",
+    Effect.gen(function*() {
+      yield* enqueue("One.", "Two.", call("A"), "Two again.")
+      const chat = yield* Chat.empty
+      yield* chat.generateText({ prompt: "first", toolkit: A })
+      const early = yield* Ref.get(chat.history)
+      yield* chat.generateText({ prompt: "second", toolkit: A })
+      const branch = yield* Chat.fromPrompt(early)
+      const { toolResults } = yield* branch.generateText({ prompt: "second, otherwise", toolkit: A })
+      assert.deepStrictEqual(toolResults.map(({ result }) => result), ["a!"])
+      assert.notStrictEqual(yield* threadOf(branch), yield* threadOf(chat))
+      assert.deepStrictEqual((yield* seen).slice(0, 3), ["user: first", "assistant: One.", "user: second, otherwise"])
+    }).pipe(Effect.provide(live))
+  )
 
   // codex fixes the tools of a thread when it starts it.
   real(

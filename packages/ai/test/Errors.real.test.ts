@@ -1,6 +1,6 @@
 /** How calls fail, and what of it may be repeated, on the real codex with a scripted model. */
 import { CodexLanguageModel } from "@effect-codex/ai"
-import { AppServer, Sandbox } from "@effect-codex/client"
+import { AppServer, Codex, Sandbox } from "@effect-codex/client"
 import { CodexHome, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe } from "@effect/vitest"
 import { Effect, ExecutionPlan, Layer, Schedule, Schema, Stream } from "effect"
@@ -71,6 +71,68 @@ describe("before and beside a turn", () => {
       assert.strictEqual(error.reason._tag, "InvalidRequestError")
       assert.include(error.message, "/nowhere")
       assert.lengthOf(yield* requests, 0)
+    })
+  )
+
+  real(
+    "an input that is too large is InvalidUserInputError",
+    Effect.gen(function*() {
+      const prompt = "x".repeat(1_048_577)
+      for (
+        const call of [
+          LanguageModel.generateText({ prompt }),
+          Stream.runDrain(LanguageModel.streamText({ prompt }))
+        ]
+      ) {
+        const error = yield* Effect.flip(call)
+        assert.deepStrictEqual([error.reason._tag, error.isRetryable], ["InvalidUserInputError", false])
+      }
+      assert.lengthOf(yield* requests, 0)
+    })
+  )
+
+  real(
+    "a setting that codex does not take on is InvalidRequestError",
+    Effect.gen(function*() {
+      const config = CodexLanguageModel.withConfigOverride({ serviceTier: "no-such-tier" })
+      const error = yield* ask.pipe(config, Effect.flip)
+      assert.deepStrictEqual([error.reason._tag, error.isRetryable], ["InvalidRequestError", false])
+      assert.include(error.message, "serviceTier")
+      assert.lengthOf(yield* requests, 0)
+    })
+  )
+
+  real(
+    "a turn that somebody else interrupts is UnknownError, and says so",
+    Effect.gen(function*() {
+      const codex = yield* Codex.Codex
+      const archiveAll = Stream.runForEach(codex.listThreads(), ({ id }) => codex.archiveThread(id))
+      for (const call of [ask, streamed]) {
+        const gate = yield* ScriptedModel.gate
+        yield* enqueue(ScriptedModel.text(["One ", gate]))
+        yield* Effect.forkChild(Effect.andThen(gate.reached, archiveAll))
+        const error = yield* Effect.flip(call)
+        assert.deepStrictEqual([error.reason._tag, error.isRetryable], ["UnknownError", false])
+        const metadata = "metadata" in error.reason ? error.reason.metadata["codex"] : {}
+        assert.deepInclude(metadata, { error: "TurnInterrupted" })
+      }
+    })
+  )
+
+  real(
+    "a usage limit says when it is reset",
+    Effect.gen(function*() {
+      const inAnHour = 4_000_000_000
+      yield* enqueue(ScriptedModel.httpFailure(429, { error: { type: "usage_limit_reached", resets_at: inAnHour } }, {
+        headers: {
+          "x-codex-primary-used-percent": "100",
+          "x-codex-primary-window-minutes": "300",
+          "x-codex-primary-reset-at": String(inAnHour)
+        }
+      }))
+      const { reason } = yield* Effect.flip(ask)
+      if (reason._tag !== "QuotaExhaustedError") return assert.fail(reason._tag)
+      assert.strictEqual(reason.resetAt?.epochMilliseconds, inAnHour * 1000)
     })
   )
 
@@ -181,6 +243,19 @@ const other = (text: string) =>
     })
   )
 
+const streamingOther = Layer.effect(
+  LanguageModel.LanguageModel,
+  LanguageModel.make({
+    generateText: () => Effect.succeed([]),
+    streamText: () =>
+      Stream.make(
+        { type: "text-start", id: "1" },
+        { type: "text-delta", id: "1", delta: "From another." },
+        { type: "text-end", id: "1" }
+      )
+  })
+)
+
 const broken = Layer.effect(
   LanguageModel.LanguageModel,
   LanguageModel.make({
@@ -205,6 +280,32 @@ describe("an execution plan", () => {
       const { text } = yield* Effect.withExecutionPlan(ask, plan)
       assert.strictEqual(text, "From another.")
       assert.lengthOf(yield* requests, 2)
+    })
+  )
+
+  real(
+    "of streams tries codex again when nothing was done, and never after something was told",
+    Effect.gen(function*() {
+      const plan = ExecutionPlan.make(
+        { provide: codex, attempts: 2, while: (error: AiError.AiError) => error.isRetryable },
+        { provide: streamingOther }
+      )
+      const told = LanguageModel.streamText({ prompt: "x" }).pipe(
+        Stream.withExecutionPlan(plan),
+        Stream.filter((part) => part.type === "text-delta"),
+        Stream.map(({ delta }) => delta),
+        Stream.runCollect
+      )
+      const limited = ScriptedModel.failed("rate_limit_exceeded", "slow down")
+      yield* enqueue(limited, limited)
+      assert.deepStrictEqual(yield* told, ["From another."])
+      yield* enqueue(limited, "From codex.")
+      assert.deepStrictEqual(yield* told, ["From codex."])
+      assert.lengthOf(yield* requests, 4)
+      // The plan goes on with its other step, but codex was asked only once.
+      yield* enqueue(ScriptedModel.truncated("cut", ["One "]))
+      assert.deepStrictEqual(yield* told, ["One ", "From another."])
+      assert.lengthOf(yield* requests, 5)
     })
   )
 

@@ -1,10 +1,10 @@
 /** Toolkits with handlers, and codex's own tools as parts, on the real codex with a scripted model. */
-import { CodexTool } from "@effect-codex/ai"
+import { CodexLanguageModel, CodexTool } from "@effect-codex/ai"
 import { ApprovalMode, Sandbox } from "@effect-codex/client"
 import { mcpServer } from "@effect-codex/test-support/files"
 import { ScriptedModel } from "@effect-codex/testing"
 import { assert, describe } from "@effect/vitest"
-import { Context, Deferred, Effect, Fiber, Layer, Ref, Schema, Stream } from "effect"
+import { Cause, Context, Deferred, Effect, Exit, Fiber, Layer, Option, Ref, Schema, Stream } from "effect"
 import { AiError, LanguageModel, Prompt, Tool, Toolkit } from "effect/ai"
 import { enqueue, lastRequest, layer, real, requests } from "./support/real.ts"
 
@@ -150,6 +150,65 @@ describe("a toolkit", () => {
   )
 
   real(
+    "has tools with recursive parameters",
+    Effect.gen(function*() {
+      interface Tree {
+        readonly name: string
+        readonly children: ReadonlyArray<Tree>
+      }
+      const Tree = Schema.Struct({
+        name: Schema.String,
+        children: Schema.Array(Schema.suspend((): Schema.Codec<Tree> => Tree))
+      }).annotate({ identifier: "Tree" })
+      const depth = ({ children }: Tree): number => 1 + Math.max(0, ...children.map(depth))
+      const Tools = Toolkit.make(Tool.make("Depth", { parameters: Tree, success: Schema.Int }))
+      yield* enqueue(
+        call("Depth", { name: "a", children: [{ name: "b", children: [] }] }),
+        call("Depth", { name: "a", children: [{ name: 1 }] }),
+        "Done."
+      )
+      const { toolResults } = yield* LanguageModel.generateText({ prompt: "x", toolkit: Tools }).pipe(
+        Effect.provide(Tools.toLayer({ Depth: (tree) => Effect.succeed(depth(tree)) }))
+      )
+      assert.deepStrictEqual(toolResults.map(({ result }) => result), [2])
+      const given = (yield* lastRequest).tools.find(({ name }) => name === "Depth")
+      assert.nestedProperty(given, "parameters.$defs.Tree")
+    })
+  )
+
+  // codex cuts what the model reads of a result.
+  real(
+    "gives the program the whole of a result that is too large for the model",
+    Effect.gen(function*() {
+      const Tools = Toolkit.make(Tool.make("Dump", { success: Schema.String }))
+      const dump = "0123456789".repeat(500_000)
+      yield* enqueue(call("Dump", {}), "Done.")
+      const { text, toolResults } = yield* LanguageModel.generateText({ prompt: "x", toolkit: Tools }).pipe(
+        Effect.provide(Tools.toLayer({ Dump: () => Effect.succeed(dump) }))
+      )
+      assert.strictEqual(text, "Done.")
+      assert.strictEqual(toolResults[0]?.result, dump)
+      assert.isBelow((yield* outputs)[0]!.length, 100_000)
+    })
+  )
+
+  real(
+    "with a name that codex has itself, or reserves, is refused before a turn is run",
+    Effect.gen(function*() {
+      for (const name of ["exec_command", "apply_patch", "view_image", "mcp__files__read", "no spaces"]) {
+        const Tools = Toolkit.make(Tool.make(name))
+        const error = yield* LanguageModel.generateText({ prompt: "x", toolkit: Tools }).pipe(
+          Effect.provide(Tools.toLayer({ [name]: () => Effect.void })),
+          Effect.flip
+        )
+        assert.isTrue(AiError.isAiError(error) && error.reason._tag === "InvalidRequestError")
+        assert.include(error.message, name)
+      }
+      assert.lengthOf(yield* requests, 0)
+    })
+  )
+
+  real(
     "runs as many handlers at once as the call allows",
     Effect.gen(function*() {
       const Tools = Toolkit.make(Tool.make("Count", { success: Schema.Int }))
@@ -194,6 +253,69 @@ describe("a toolkit", () => {
   )
 })
 
+describe("a call is stopped", () => {
+  const Wait = Toolkit.make(Tool.make("Wait", { success: Schema.String, needsApproval: true }))
+
+  real(
+    "when its stream is left while a handler runs",
+    Effect.gen(function*() {
+      const Slow = Toolkit.make(Tool.make("Slow", { success: Schema.String }))
+      const ended = yield* Deferred.make<void>()
+      yield* enqueue(call("Slow", {}))
+      const first = yield* LanguageModel.streamText({ prompt: "x", toolkit: Slow }).pipe(
+        Stream.filter((part) => part.type === "tool-result"),
+        Stream.runHead,
+        Effect.provide(Slow.toLayer({
+          Slow: (_, { preliminary }) =>
+            Effect.andThen(preliminary("10 %"), Effect.never).pipe(
+              Effect.onInterrupt(() => Deferred.succeed(ended, undefined))
+            )
+        }))
+      )
+      assert.strictEqual(Option.getOrUndefined(first)?.result, "10 %")
+      yield* Deferred.await(ended)
+      assert.lengthOf(yield* requests, 1)
+    })
+  )
+
+  real(
+    "while an approval is waited for, which ends with it",
+    Effect.gen(function*() {
+      const began = yield* Deferred.make<void>()
+      const ended = yield* Deferred.make<void>()
+      yield* enqueue(call("Wait", {}))
+      const approveTool = () =>
+        Effect.andThen(Deferred.succeed(began, undefined), Effect.never).pipe(
+          Effect.onInterrupt(() => Deferred.succeed(ended, undefined))
+        )
+      const fiber = yield* LanguageModel.generateText({ prompt: "x", toolkit: Wait }).pipe(
+        Effect.provide(Wait.toLayer({ Wait: () => Effect.succeed("done") })),
+        CodexLanguageModel.withConfigOverride({ approveTool }),
+        Effect.forkChild
+      )
+      yield* Deferred.await(began)
+      yield* Fiber.interrupt(fiber)
+      yield* Deferred.await(ended)
+      assert.lengthOf(yield* requests, 1)
+    })
+  )
+
+  real(
+    "while its object is being repaired",
+    Effect.gen(function*() {
+      const gate = yield* ScriptedModel.gate
+      yield* enqueue("no", ScriptedModel.text(["{", gate]))
+      const fiber = yield* LanguageModel.generateObject({ prompt: "x", schema: Schema.Struct({ a: Schema.Int }) }).pipe(
+        CodexLanguageModel.withConfigOverride({ repair: 1 }),
+        Effect.forkChild
+      )
+      yield* gate.reached
+      yield* Fiber.interrupt(fiber)
+      assert.strictEqual(yield* (yield* lastRequest).outcome, "abandoned")
+    })
+  )
+})
+
 describe("a handler that fails", () => {
   class Broken extends Schema.TaggedError<Broken>()("Broken", { what: Schema.String }) {}
   const Strict = Toolkit.make(Tool.make("Strict", { failure: Broken, failureMode: "error" }))
@@ -222,6 +344,26 @@ describe("a handler that fails", () => {
       )
       assert.instanceOf(error, Broken)
       assert.lengthOf(yield* requests, 1)
+    })
+  )
+
+  real(
+    "by dying makes the call and the stream die, and the agent is stopped",
+    Effect.gen(function*() {
+      const Broke = Toolkit.make(Tool.make("Broke", { failure: Broken, failureMode: "return" }))
+      yield* enqueue(call("Broke", {}), call("Broke", {}))
+      const live = Broke.toLayer({ Broke: () => Effect.die("a defect") })
+      for (
+        const run of [
+          Effect.asVoid(LanguageModel.generateText({ prompt: "x", toolkit: Broke })),
+          Stream.runDrain(LanguageModel.streamText({ prompt: "x", toolkit: Broke }))
+        ]
+      ) {
+        const exit = yield* Effect.exit(Effect.provide(run, live))
+        assert.isTrue(Exit.hasDies(exit))
+        assert.strictEqual(Exit.isFailure(exit) && Cause.squash(exit.cause), "a defect")
+      }
+      assert.lengthOf(yield* requests, 2)
     })
   )
 
