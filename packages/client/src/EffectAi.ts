@@ -107,6 +107,7 @@ const contentOf = (part: Prompt.ToolModelOutputPart): DynamicTools.Content => {
   return mediaType.startsWith("audio/") ? DynamicTools.audio(url) : DynamicTools.image(url)
 }
 
+/** Throws if the result has no JSON: a toolkit's schemas may let anything pass. */
 const told = ({ encodedResult, isFailure, modelOutput, result }: Tool.HandlerResult<Tool.Any>) => {
   if (modelOutput !== undefined) return modelOutput.map(contentOf)
   if (isFailure && Predicate.isError(result)) return [DynamicTools.text(result.message)]
@@ -224,14 +225,31 @@ export const fromToolkit = <Tools extends Record<string, Tool.Any>, E = never, R
     return unsuccessful(`The tool ${name} failed unexpectedly.`)
   })
 
+  // The handler has already done its work; the message must keep the model from calling it again.
+  const unsent = Effect.fnUntraced(function*(call: ToolCall, error: unknown) {
+    const { tool: { name }, threadId, turnId } = call
+    const cause = Cause.die(error)
+    yield* Effect.logWarning(
+      `the tool ${name} has run in turn ${turnId} of thread ${threadId}, but its result could not be sent`,
+      cause
+    )
+    yield* options.onFailure?.(call, cause) ?? Effect.void
+    return unsuccessful(`The tool ${name} has run, but its result could not be sent.`)
+  })
+
+  const sent = (call: ToolCall, result: Tool.HandlerResult<Tool.Any>) =>
+    Effect.try({ try: () => answered(!result.isFailure, told(result)), catch: (error) => error }).pipe(
+      Effect.catch((error) => unsent(call, error))
+    )
+
   const answer = (call: ToolCall, handle: Handle<Services>) =>
     results(call, handle).pipe(
       Stream.tap((result) => options.onResult?.(call, result) ?? Effect.void),
       Stream.filter(({ preliminary }) => !preliminary),
       Stream.runLast,
-      Effect.map(Option.match({
-        onNone: () => unsuccessful(`The tool ${call.tool.name} gave no result.`),
-        onSome: (result) => answered(!result.isFailure, told(result))
+      Effect.flatMap(Option.match({
+        onNone: () => Effect.succeed(unsuccessful(`The tool ${call.tool.name} gave no result.`)),
+        onSome: (result) => sent(call, result)
       })),
       Effect.catchCause((cause) => failed(call, cause))
     )

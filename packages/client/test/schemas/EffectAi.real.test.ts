@@ -69,6 +69,20 @@ describe("a toolkit as the tools of a thread", () => {
     })
   )
 
+  // A model that was told of a failure would call the tool again.
+  real(
+    "says that a handler has run whose result has no JSON",
+    Effect.gen(function*() {
+      const kit = Toolkit.make(Tool.make("Count", { success: Schema.Unknown }))
+      const failures: Array<string> = []
+      const outputs = yield* told(kit, [call("Count")], {
+        onFailure: ({ tool }) => Effect.sync(() => void failures.push(tool.name))
+      }).pipe(Effect.provide(kit.toLayer({ Count: () => Effect.succeed({ count: 1n }) })))
+      assert.deepStrictEqual(outputs, ["The tool Count has run, but its result could not be sent."])
+      assert.deepStrictEqual(failures, ["Count"])
+    })
+  )
+
   real(
     "asks for the approvals that its tools need, and denies them without an answer",
     Effect.gen(function*() {
