@@ -537,8 +537,9 @@ describe("the history of another model", () => {
   )
 })
 
+const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+
 describe("files", () => {
-  const pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
   const bytes = Uint8Array.from(Buffer.from(pixel, "base64"))
 
   const images = Effect.map(lastRequest, ({ input }) =>
@@ -591,6 +592,23 @@ describe("files", () => {
         ]
       })
       assert.deepStrictEqual(yield* images, [`data:image/png;base64,${pixel}`])
+    })
+  )
+
+  // The model's API would refuse each later request of the thread.
+  real(
+    "that are no images are refused in a history, as in the input",
+    Effect.gen(function*() {
+      const file = { type: "file", mediaType: "image/png", data: new TextEncoder().encode("no image") } as const
+      for (
+        const rest of [[], [{ role: "assistant", content: "A pixel." }, { role: "user", content: "And?" }]] as const
+      ) {
+        const error = yield* LanguageModel.generateText({ prompt: [{ role: "user", content: [file] }, ...rest] }).pipe(
+          Effect.flip
+        )
+        assert.include(["InvalidRequestError", "InvalidUserInputError"], error.reason._tag)
+      }
+      assert.lengthOf(yield* requests, 0)
     })
   )
 
@@ -675,6 +693,33 @@ describe("a toolkit that changes in mid-chat", () => {
         "call: B {}",
         "output: b!"
       ])
+    }).pipe(Effect.provide(live))
+  )
+
+  real(
+    "gives the new thread the images that a tool has shown",
+    Effect.gen(function*() {
+      const shown = `data:image/png;base64,${pixel}`
+      const See = Toolkit.make(Tool.make("See", {
+        success: Schema.String,
+        toModelOutput: () => [
+          Prompt.textPart({ text: "Look:" }),
+          Prompt.filePart({ mediaType: "image/png", data: Uint8Array.from(Buffer.from(pixel, "base64")) }),
+          Prompt.filePart({ mediaType: "image/png", data: Uint8Array.from(Buffer.from("no image")) })
+        ]
+      }))
+      yield* enqueue(call("See"), "One.", "Two.")
+      const chat = yield* Chat.empty
+      yield* chat.generateText({ prompt: "first", toolkit: See }).pipe(
+        Effect.provide(See.toLayer({ See: () => Effect.succeed("seen") }))
+      )
+      const loaded = yield* Chat.fromJson(yield* chat.exportJson)
+      yield* loaded.generateText({ prompt: "second", toolkit: A })
+      assert.notStrictEqual(yield* threadOf(loaded), yield* threadOf(chat))
+      const output = (yield* lastRequest).input.find(({ type }) => type === "function_call_output")?.["output"]
+      assert.include(JSON.stringify(output), "Look:")
+      assert.include(JSON.stringify(output), shown)
+      assert.notInclude(JSON.stringify(output), Buffer.from("no image").toString("base64"))
     }).pipe(Effect.provide(live))
   )
 

@@ -222,10 +222,16 @@ describe("a toolkit", () => {
         return now
       })
       yield* enqueue([call("Count", {}), call("Count", {}), call("Count", {})], "Done.")
-      yield* LanguageModel.generateText({ prompt: "x", toolkit: Tools, concurrency: 1 }).pipe(
-        Effect.provide(Tools.toLayer({ Count: () => count }))
-      )
+      const ask = (concurrency: number) =>
+        LanguageModel.generateText({ prompt: "x", toolkit: Tools, concurrency }).pipe(
+          Effect.provide(Tools.toLayer({ Count: () => count }))
+        )
+      yield* ask(1)
       assert.deepStrictEqual([yield* outputs, yield* Ref.get(most)], [["1", "1", "1"], 1])
+      // With none at once, the agent would wait for the handlers for ever.
+      yield* enqueue(call("Count", {}), "Done.")
+      yield* ask(0)
+      assert.deepStrictEqual(yield* outputs, ["1"])
     })
   )
 

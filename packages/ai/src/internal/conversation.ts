@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import * as Base64 from "effect/encoding/Base64"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
+import { dataUrl } from "./dataUrl.ts"
 import { digestOf, type Marker, markerOf } from "./marker.ts"
 import { PastCalls } from "./pastCalls.ts"
 
@@ -59,12 +60,6 @@ const refused = (description: string) =>
     method: "prompt",
     reason: new AiError.InvalidUserInputError({ description })
   })
-
-const dataUrl = ({ data, mediaType }: Prompt.FilePart): string => {
-  if (data instanceof URL) return data.href
-  if (!Predicate.isString(data)) return `data:${mediaType};base64,${Base64.encode(data)}`
-  return data.startsWith("data:") ? data : `data:${mediaType};base64,${data}`
-}
 
 const isText = (mediaType: string): boolean => mediaType.startsWith("text/") || /[/+](json|xml|yaml)$/.test(mediaType)
 

@@ -2,13 +2,19 @@
 import type * as Prompt from "effect/ai/Prompt"
 import * as Predicate from "effect/Predicate"
 import type * as Schema from "effect/Schema"
+import { dataUrl, isImage } from "./dataUrl.ts"
 
-const outputOf = (part: Prompt.ToolResultPart): string => {
-  const told = part.modelOutput?.filter(({ type }) => type === "text").map((part) =>
-    part.type === "text" ? part.text : ""
-  )
-  if (told !== undefined && told.length > 0) return told.join("\n")
-  return Predicate.isString(part.result) ? part.result : JSON.stringify(part.result) ?? ""
+/** A part of what a tool told the model. Files that are no images have no form in a history. */
+const contentOf = (part: Prompt.ToolModelOutputPart): ReadonlyArray<Schema.JsonObject> => {
+  if (part.type === "text") return [{ type: "input_text", text: part.text }]
+  const url = dataUrl(part)
+  return isImage(url) ? [{ type: "input_image", image_url: url }] : []
+}
+
+const outputOf = ({ modelOutput = [], result }: Prompt.ToolResultPart): Schema.Json => {
+  const told = modelOutput.flatMap(contentOf)
+  if (told.length === 0) return Predicate.isString(result) ? result : JSON.stringify(result) ?? ""
+  return told.every(({ text }) => text !== undefined) ? told.map(({ text }) => text).join("\n") : told
 }
 
 const call = ({ id, name }: { readonly id: string; readonly name: string }, params: unknown): Schema.Json => ({
@@ -18,7 +24,7 @@ const call = ({ id, name }: { readonly id: string; readonly name: string }, para
   arguments: JSON.stringify(params ?? {})
 })
 
-const output = (id: string, text: string): Schema.Json => ({ type: "function_call_output", call_id: id, output: text })
+const output = (id: string, output: Schema.Json): Schema.Json => ({ type: "function_call_output", call_id: id, output })
 
 /**
  * Keeps calls and results in pairs, wherever a program has cut its history: the model's API refuses a call without a

@@ -102,7 +102,8 @@ export const make = Effect.fnUntraced(function*(
   const onFailure = (_: EffectAi.ToolCall, cause: Cause.Cause<unknown>) =>
     Effect.andThen(Deferred.fail(failed, new HandlerFailure(cause)), Effect.never)
 
-  const limit = concurrency === "unbounded" ? undefined : Semaphore.makeUnsafe(concurrency)
+  // With less than one, no handler would ever run.
+  const limit = concurrency === "unbounded" ? undefined : Semaphore.makeUnsafe(concurrency >= 1 ? concurrency : 1)
 
   const tools: DynamicTools | undefined =
     toolkit === undefined || Object.values(toolkit.tools).every(Tool.isProviderDefined)
