@@ -11,6 +11,7 @@ import { writeFile } from "node:fs/promises"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { conversation, enqueue, lastRequest, layer, real, requests } from "./support/real.ts"
+import { Where } from "./support/where.ts"
 
 const say = (chat: Chat.Chat, prompt: string) => Effect.map(chat.generateText({ prompt }), ({ text }) => text)
 
@@ -23,9 +24,9 @@ const run = promisify(execFile)
 const goOn = fileURLToPath(new URL("./support/goOn.ts", import.meta.url))
 
 /** Goes on with a chat in a process of its own, with a codex of its own on the same home. */
-const elsewhere = Effect.fnUntraced(function*(exported: string, prompt: string) {
+const elsewhere = Effect.fnUntraced(function*(exported: string, prompt: string, ...answer: ReadonlyArray<string>) {
   const { env, workspace } = yield* CodexHome.CodexHome
-  const args = ["--conditions=@effect-codex/source", goOn, exported, prompt]
+  const args = ["--conditions=@effect-codex/source", goOn, exported, prompt, ...answer]
   const { stdout } = yield* Effect.promise(() =>
     run(process.execPath, args, { cwd: workspace, env: { ...process.env, ...env } })
   )
@@ -80,6 +81,28 @@ describe("a chat", () => {
         "user: first",
         "user: second",
         "user: third"
+      ])
+    }),
+    layer({ config: { config: { thread_unload_delay_secs: 0 } } })
+  )
+
+  real(
+    "has its tools in another process, too, and the handlers of that process",
+    Effect.gen(function*() {
+      const call = ScriptedModel.functionCall("Where", {})
+      yield* enqueue(call, "One.", call, "Two.")
+      const chat = yield* Chat.empty
+      yield* chat.generateText({ prompt: "first", toolkit: Where }).pipe(
+        Effect.provide(Where.toLayer({ Where: () => Effect.succeed("here") }))
+      )
+      const id = yield* threadOf(chat)
+      const codex = yield* Codex.Codex
+      yield* (yield* codex.resumeThread(id)).unsubscribe
+      const exported = yield* elsewhere(yield* chat.exportJson, "second", "elsewhere")
+      assert.strictEqual(yield* threadOf(yield* Chat.fromJson(exported)), id)
+      assert.deepStrictEqual((yield* seen).filter((line) => line.startsWith("output:")), [
+        "output: here",
+        "output: elsewhere"
       ])
     }),
     layer({ config: { config: { thread_unload_delay_secs: 0 } } })
