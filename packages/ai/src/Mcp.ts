@@ -86,7 +86,8 @@ export const start = Tool.make("codex", {
  * @since 0.1.0
  */
 export const reply = Tool.make("codex_reply", {
-  description: "Continues an existing codex conversation, no matter when or by whom it was started.",
+  description: "Continues an existing codex conversation, no matter when or by whom it was started. " +
+    "Waits while the conversation is busy.",
   parameters: Schema.Struct({
     threadId: Schema.String.annotate({ description: "The threadId of an earlier result." }),
     prompt,
@@ -193,7 +194,8 @@ const ask = Effect.fnUntraced(
     thread: Thread,
     { outputSchema, prompt }: { readonly prompt: string; readonly outputSchema?: Schema.JsonObject }
   ) {
-    const turn = yield* thread.turn(prompt, { outputSchema })
+    // Models call tools in parallel, and could not follow the advice of `ThreadBusy`.
+    const turn = yield* thread.turn(prompt, { outputSchema, whenBusy: "queue" })
     yield* Effect.forkScoped(report(server, turn.events))
     const result = yield* turn.result
     if (isInterrupted(result)) {

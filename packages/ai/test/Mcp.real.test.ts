@@ -75,6 +75,26 @@ describe("an MCP server of codex", () => {
   )
 
   real(
+    "runs two replies to a thread one after the other",
+    Effect.gen(function*() {
+      yield* enqueue("One.", "Two.", "Three.")
+      const client = yield* connected
+      const called = yield* client.callTool({ name: "codex", arguments: { prompt: "first" } })
+      const { threadId } = answerOf(called.structuredContent)
+      const reply = client.callTool({ name: "codex_reply", arguments: { threadId, prompt: "again" } })
+      const replies = yield* Effect.all([reply, reply], { concurrency: 2 })
+      assert.sameMembers(replies.map(({ structuredContent }) => answerOf(structuredContent).answer), ["Two.", "Three."])
+      assert.deepStrictEqual(conversation(yield* lastRequest), [
+        "user: first",
+        "assistant: One.",
+        "user: again",
+        "assistant: Two.",
+        "user: again"
+      ])
+    })
+  )
+
+  real(
     "interrupts the turn of a call that is cancelled",
     Effect.gen(function*() {
       const gate = yield* ScriptedModel.gate
