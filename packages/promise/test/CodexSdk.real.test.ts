@@ -336,12 +336,13 @@ describe("the same program has the same events and results", () => {
   })
 
   same("threads side by side", {
-    answers: ["Here.", "Here."],
-    run: async ({ codex, options }) =>
-      Promise.all([1, 2].map(() => events(codex.startThread(options), "Where?"))).then((both) => [
-        ...both,
-        both.length
-      ])
+    answers: ["Here.", "Here.", "Here."],
+    run: async ({ codex, options }) => {
+      // Up to 0.166, one of two processes that create the database of a new home at once goes on without it.
+      const alone = await events(codex.startThread(options), "Where?")
+      const both = await Promise.all([1, 2].map(() => events(codex.startThread(options), "Where?")))
+      return [alone, ...both, both.length]
+    }
   })
 
   same("a command that is left running", {
