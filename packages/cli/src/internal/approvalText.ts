@@ -9,7 +9,7 @@ import type {
   PermissionsRequest
 } from "@effect-codex/client/Approvals"
 import { withoutShell } from "@effect-codex/client/Approvals"
-import { fileAccesses } from "@effect-codex/client/internal/text/approvalText"
+import { fileAccesses, mcpServerOf } from "@effect-codex/client/internal/text/approvalText"
 import { visible } from "@effect-codex/client/internal/text/visibleText"
 
 type Permissions = PermissionsRequest["permissions"]
@@ -59,9 +59,9 @@ const aboutCommand = (request: CommandRequest, paint: Paint): ReadonlyArray<stri
 }
 
 const aboutTool = (request: McpToolRequest, paint: Paint): ReadonlyArray<string> => {
-  const { arguments: input, description, serverName, tool } = request
+  const { arguments: input, description, tool } = request
   return [
-    paint("bold", `The agent wants to call ${visible(tool)} of the MCP server ${visible(serverName)}:`),
+    paint("bold", `The agent wants to call ${visible(tool)} of ${mcpServerOf(request)}:`),
     ...indented(JSON.stringify(input, undefined, 2) ?? ""),
     ...labelled("The server's description", description)
   ]

@@ -258,6 +258,23 @@ describe("an MCP server that is not there", () => {
       assert.strictEqual(log.length, 4)
     }))
 
+  it.effect("is told for each environment that has one of its name", () =>
+    Effect.gen(function*() {
+      const { diagnostics, log, send } = yield* told()
+      const failed = (environmentId: string | null) => mcp("docs", "failed", "gone", { environmentId })
+      yield* send(failed("staging"), failed("live"), failed(null), failed("staging"))
+      assert.strictEqual(log.length, 3)
+      assert.include(log[0], "the MCP server docs of the environment staging did not start")
+      assert.include(log[1], "the MCP server docs of the environment live did not start")
+      assert.include(log[2], "the MCP server docs did not start")
+      assert.deepStrictEqual(
+        diagnostics.map((one) => one._tag === "McpServerFailed" ? one.environmentId : one._tag),
+        ["staging", "live", undefined]
+      )
+      yield* send(mcp("docs", "ready", null, { environmentId: "live" }), failed("staging"), failed("live"))
+      assert.strictEqual(log.length, 4)
+    }))
+
   it.effect("because it has ended in a call is told too, and a call that failed for another reason is not", () =>
     Effect.gen(function*() {
       const { diagnostics, log, send } = yield* told()

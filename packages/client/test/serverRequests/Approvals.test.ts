@@ -219,6 +219,21 @@ const mcpTool = {
   }
 }
 
+const deletion = {
+  _tag: "McpTool" as const,
+  threadId: "t",
+  turnId: "t1",
+  serverName: "docs",
+  environmentId: undefined,
+  tool: "delete",
+  title: undefined,
+  description: undefined,
+  arguments: {},
+  annotations: null,
+  message: "",
+  availableDecisions: []
+}
+
 describe("a call of an MCP server's tool", () => {
   const elicitation = "mcpServer/elicitation/request"
   const answer = (action: string, _meta: object | null = null) => ({ action, content: null, _meta })
@@ -244,6 +259,12 @@ describe("a call of an MCP server's tool", () => {
         annotations: null,
         availableDecisions: ["accept", "acceptForSession", "decline", "cancel"]
       })
+      const other = yield* Deferred.make<Approvals.McpToolRequest>()
+      const telling = yield* Approvals.make({
+        mcpTool: (asked) => Effect.as(Deferred.succeed(other, asked), "decline")
+      })
+      yield* answerTo(telling, elicitation, { ...mcpTool, environmentId: "staging" })
+      assert.strictEqual((yield* Deferred.await(other)).environmentId, "staging")
       assert.deepStrictEqual(yield* answerTo(Approvals.acceptAll, elicitation, mcpTool), answer("accept"))
       assert.deepStrictEqual(yield* answerTo(Approvals.declineAll, elicitation, mcpTool), answer("decline"))
     }))
@@ -307,20 +328,8 @@ describe("the text of a request", () => {
         cwd: "/repository",
         permissions: { network: { enabled: true }, fileSystem: { read: null, write: ["/var"] } }
       },
-      {
-        _tag: "McpTool" as const,
-        threadId: "t",
-        turnId: "t1",
-        serverName: "docs",
-        environmentId: undefined,
-        tool: "delete",
-        title: undefined,
-        description: undefined,
-        arguments: {},
-        annotations: null,
-        message: "",
-        availableDecisions: []
-      }
+      deletion,
+      { ...deletion, environmentId: "staging\u001b[2K" }
     ].map(Approvals.describe)
     assert.deepStrictEqual(lines, [
       `run "git push" in /repository`,
@@ -330,7 +339,8 @@ describe("the text of a request", () => {
       "add a.ts, delete b.ts",
       "change files that codex does not name, and write below /etc from now on",
       "use the network, write /var in /repository",
-      "call the tool delete of the MCP server docs"
+      "call the tool delete of the MCP server docs",
+      String.raw`call the tool delete of the MCP server docs of the environment staging\u{1b}[2K`
     ])
   })
 

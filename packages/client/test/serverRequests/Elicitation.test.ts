@@ -239,6 +239,21 @@ describe("a form", () => {
       ])
     }))
 
+  it.effect("names the environment whose server asks, where the server of codex does", () =>
+    Effect.gen(function*() {
+      for (
+        const params of [
+          { mode: "form", message: "Please.", requestedSchema: { type: "object", properties: {} } },
+          { mode: "url", message: "Please.", url: "https://example.com", elicitationId: "e1" },
+          { mode: "not-yet-known" }
+        ]
+      ) {
+        for (const [environmentId, told] of [["staging", "staging"], [null, undefined]]) {
+          assert.strictEqual((yield* seen(ask({ ...params, environmentId }))).environmentId, told)
+        }
+      }
+    }))
+
   it.effect("is accepted without the fields that are undefined", () =>
     Effect.gen(function*() {
       const { log, result } = yield* answer(Elicitation.accept({ age: undefined, name: "Ann" }), frame)

@@ -68,8 +68,14 @@ const ofPermissions = ({ cwd, permissions }: PermissionsRequest): string => {
   return `${names} in ${short(cwd)}`
 }
 
-const ofTool = ({ serverName, tool }: McpToolRequest): string =>
-  `call ${tool === "" ? "a tool" : `the tool ${short(tool)}`} of the MCP server ${short(serverName)}`
+/** Names the MCP server. Each environment of a thread may have one of the same name. */
+export const mcpServerOf = ({ environmentId, serverName }: McpToolRequest): string =>
+  `the MCP server ${short(serverName)}${
+    environmentId === undefined ? "" : ` of the environment ${short(environmentId)}`
+  }`
+
+const ofTool = (request: McpToolRequest): string =>
+  `call ${request.tool === "" ? "a tool" : `the tool ${short(request.tool)}`} of ${mcpServerOf(request)}`
 
 export const describe = (request: ApprovalRequest): string => {
   switch (request._tag) {
