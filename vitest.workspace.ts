@@ -16,7 +16,8 @@ const projects = {
   ai: "packages/ai",
   cluster: "packages/cluster",
   bench: "packages/bench",
-  scratchpad: "scratchpad"
+  scratchpad: "scratchpad",
+  ci: ".ci"
 }
 
 export default defineConfig({

@@ -1,7 +1,9 @@
 /** Installs other versions of codex than the pinned one, and runs the tests that need codex on them. */
-import { execFileSync, spawnSync } from "node:child_process"
+import { spawnSync } from "node:child_process"
 import * as Fs from "node:fs"
 import * as Path from "node:path"
+import { type Tested, withResults } from "./compatTable.ts"
+import { isVersion, notAVersion, notInstalled } from "./versionNames.ts"
 
 export const root = Path.resolve(import.meta.dirname, "..")
 const cache = Path.join(root, "node_modules", ".cache", "compat")
@@ -10,36 +12,49 @@ const isWindows = process.platform === "win32"
 /** The file to resolve a version's package from. */
 export const importerOf = (version: string): string => Path.join(cache, version, "package.json")
 
-/** Installs a version below `node_modules/.cache/compat`, and returns the launcher of its package. */
-export const install = (version: string): string => {
-  const folder = Path.join(cache, version)
-  // The client finds the platform's executable from the launcher.
-  const launcher = Path.join(folder, "node_modules", "@openai", "codex", "bin", "codex.js")
-  if (!Fs.existsSync(launcher)) {
-    Fs.mkdirSync(folder, { recursive: true })
-    // Otherwise npm would install into the workspace.
-    Fs.writeFileSync(importerOf(version), "{}\n")
-    const options = ["--prefix", folder, "--no-save", "--ignore-scripts", "--loglevel=error"]
-    execFileSync("npm", ["install", ...options, `@openai/codex@${version}`], {
-      stdio: ["ignore", "ignore", "inherit"],
-      shell: isWindows
-    })
-  }
+// The client finds the platform's executable from the launcher.
+const launcherOf = (version: string): string =>
+  Path.join(cache, version, "node_modules", "@openai", "codex", "bin", "codex.js")
+
+/** Whether the version's own executable is there. A package without one resolves to that of the repository. */
+const isInstalled = (version: string): boolean => {
   // codex writes to its home even for `--version`.
-  const env = { ...process.env, CODEX_HOME: folder }
-  const told = execFileSync(process.execPath, [launcher, "--version"], { encoding: "utf8", env }).trim()
-  // A package without an executable for this platform would resolve to the one installed in the repository.
-  if (!told.endsWith(` ${version}`)) throw new Error(`the executable of ${version} reports the version ${told}`)
-  return launcher
+  const env = { ...process.env, CODEX_HOME: Path.join(cache, version) }
+  const { stdout } = spawnSync(process.execPath, [launcherOf(version), "--version"], { encoding: "utf8", env })
+  return stdout.trim().endsWith(` ${version}`)
 }
 
-export const uninstall = (version: string): void =>
+/** Installs a version below `node_modules/.cache/compat`, and returns the launcher of its package. */
+export const install = (version: string): string => {
+  // What an interrupted run left may be a part only.
+  if (isVersion(version) && Fs.existsSync(launcherOf(version)) && isInstalled(version)) return launcherOf(version)
+  uninstall(version)
+  const folder = Path.join(cache, version)
+  Fs.mkdirSync(folder, { recursive: true })
+  // Otherwise npm would install into the workspace.
+  Fs.writeFileSync(importerOf(version), "{}\n")
+  const options = ["--prefix", folder, "--no-save", "--ignore-scripts", "--loglevel=error"]
+  const { status, stderr } = spawnSync("npm", ["install", ...options, `@openai/codex@${version}`], {
+    encoding: "utf8",
+    stdio: ["ignore", "ignore", "pipe"],
+    shell: isWindows
+  })
+  if (status === 0 && isInstalled(version)) return launcherOf(version)
+  uninstall(version)
+  throw new Error(notInstalled(version, status === 0 ? undefined : stderr))
+}
+
+export const uninstall = (version: string): void => {
+  // Any other text could name another folder.
+  if (!isVersion(version)) throw new Error(notAVersion(version))
   Fs.rmSync(Path.join(cache, version), { recursive: true, force: true })
+}
 
 /** The file names tell which tests need codex. */
-const testFiles = (only: string): ReadonlyArray<string> =>
+const testFiles = (only: ReadonlyArray<string>): ReadonlyArray<string> =>
   Fs.globSync(["packages/*/test/**/*.real.test.ts", "scratchpad/test/**/*.real.test.ts"], { cwd: root })
-    .map((file) => file.replaceAll(Path.sep, "/")).filter((file) => file.includes(only)).sort()
+    .map((file) => file.replaceAll(Path.sep, "/"))
+    .filter((file) => only.length === 0 || only.some((text) => file.includes(text))).sort()
 
 /** The contract is its own group; every other test belongs to its package. */
 const groupOf = (file: string): string =>
@@ -65,9 +80,7 @@ interface Outcome {
 }
 
 /** The passed tests of a version for each group, and the failures. */
-export interface Result {
-  readonly version: string
-  readonly passed: Readonly<Record<string, string>>
+export interface Result extends Tested {
   readonly failures: ReadonlyArray<Outcome>
 }
 
@@ -90,9 +103,10 @@ const run = (version: string, launcher: string, files: ReadonlyArray<string>): R
     stdio: "ignore",
     shell: isWindows
   })
-  const { testResults } = JSON.parse(Fs.readFileSync(output, "utf8")) as Report
+  // vitest writes none if it cannot even begin.
+  const report = Fs.existsSync(output) ? JSON.parse(Fs.readFileSync(output, "utf8")) as Report : undefined
   return files.flatMap((file): ReadonlyArray<Outcome> => {
-    const result = testResults.find(({ name }) => name.replaceAll(Path.sep, "/").endsWith(`/${file}`))
+    const result = report?.testResults.find(({ name }) => name.replaceAll(Path.sep, "/").endsWith(`/${file}`))
     // Tests are skipped only if their server did not start.
     const tests = result?.assertionResults ?? []
     return tests.length === 0
@@ -110,7 +124,7 @@ const run = (version: string, launcher: string, files: ReadonlyArray<string>): R
  * Runs the tests that need codex on a version. Runs files with a failure once more, alone, because codex may be too
  * slow for a test on a busy machine.
  */
-export const test = (version: string, launcher: string, only: string): Result => {
+export const test = (version: string, launcher: string, only: ReadonlyArray<string> = []): Result => {
   const passed: Record<string, string> = {}
   const failures: Array<Outcome> = []
   for (const [group, files = []] of Object.entries(Object.groupBy(testFiles(only), groupOf))) {
@@ -127,34 +141,10 @@ export const test = (version: string, launcher: string, only: string): Result =>
   return { version, passed, failures }
 }
 
-/** The cells of a table row. */
-const cellsOf = (line: string): ReadonlyArray<string> => line.split("|").slice(1, -1).map((cell) => cell.trim())
-
-const lineOf = (cells: ReadonlyArray<string>): string => `| ${cells.join(" | ")} |`
-
-const newestFirst = (a: string, b: string): number => b.localeCompare(a, "en", { numeric: true })
-
 /** Adds the results to the table of the page, one column for each version. */
 export const addToPage = (results: ReadonlyArray<Result>): void => {
   const file = Path.join(root, "docs", "compatibility.md")
-  const lines = Fs.readFileSync(file, "utf8").split("\n")
-  const begin = lines.findIndex((line, index) => /^\|\s+\|/.test(line) && lines[index + 1]?.startsWith("| -") === true)
-  const end = begin + lines.slice(begin).findIndex((line) => !line.startsWith("|"))
-  const [head, , ...rows] = lines.slice(begin, end).map(cellsOf)
-  const cells = new Map<string, Map<string, string>>()
-  const set = (group: string, version: string, cell: string) =>
-    cells.set(group, (cells.get(group) ?? new Map<string, string>()).set(version, cell))
-  for (const [group, ...row] of rows) row.forEach((cell, index) => set(group!, head![index + 1]!, cell))
-  for (const { passed, version } of results) {
-    for (const [group, cell] of Object.entries(passed)) set(group, version, cell)
-  }
-  const versions = [...new Set([...head!.slice(1), ...results.map(({ version }) => version)])].sort(newestFirst)
-  const table = [
-    lineOf(["", ...versions]),
-    lineOf(["-", ...versions.map(() => "-")]),
-    ...[...cells].map(([group, row]) => lineOf([group, ...versions.map((version) => row.get(version) ?? "-")]))
-  ]
-  Fs.writeFileSync(file, [...lines.slice(0, begin), ...table, ...lines.slice(end)].join("\n"))
+  Fs.writeFileSync(file, withResults(Fs.readFileSync(file, "utf8"), results))
   spawnSync("npx", ["dprint", "fmt", "docs/compatibility.md"], { cwd: root, stdio: "ignore", shell: isWindows })
 }
 

@@ -1,19 +1,16 @@
-/**
- * Prints what the protocol gained, lost and changed between two versions: `node packages/protocol/scripts/compare.ts
- * [--write] <from> <to>`. Each argument is a file that would import that version, such as its folder's `package.json`.
- * `--write` adds what only the older version sends to `older.json`.
- */
-import * as path from "node:path"
-import { parseArgs } from "node:util"
+/** Finds what the protocol gained, lost and changed between two versions. */
 import { classify, isNullable } from "./classify.ts"
-import { findBinary, withGenerated } from "./codex.ts"
+import { envelopes as envelopeIds } from "./methods.ts"
 import type { Definitions, Field, ObjectType, Type } from "./model.ts"
-import { type Older, readOlder, writeOlder } from "./older.ts"
+import type { Older } from "./older.ts"
 import { makePrinter } from "./print.ts"
-import { type Protocol, readProtocol } from "./protocol.ts"
+import type { Protocol } from "./protocol.ts"
 import { findSides } from "./reach.ts"
 
-interface Comparison {
+export interface Comparison {
+  /** The version before. */
+  readonly from: string
+  readonly to: string
   readonly gained: Array<string>
   readonly lost: Array<string>
   readonly changed: Array<string>
@@ -58,7 +55,7 @@ const envelopes = {
 } as const
 
 export const compare = (before: Protocol, after: Protocol): Comparison => {
-  const result: Comparison = { gained: [], lost: [], changed: [], older: [] }
+  const result: Comparison = { from: before.version, to: after.version, gained: [], lost: [], changed: [], older: [] }
   const until = before.version
   const sides = {
     before: findSides(before.definitions, before.methods),
@@ -185,8 +182,9 @@ export const compare = (before: Protocol, after: Protocol): Comparison => {
         const known = then.get(tag)
         if (known === undefined) result.gained.push(`${at} "${tag}"`)
         else if (known.length === 1 && members.length === 1) compareObjects(`${at}(${tag})`, known[0]!, members[0]!)
-        else if (known.map(texts.before).join() !== members.map(texts.after).join()) {
-          result.changed.push(`${at}(${tag})`)
+        else {
+          const [was, is] = [known.map(texts.before).join(" | "), members.map(texts.after).join(" | ")]
+          if (was !== is) result.changed.push(`${at}(${tag}): ${was} → ${is}`)
         }
       }
       for (const tag of then.keys()) if (!now.has(tag)) result.lost.push(`${at} "${tag}"`)
@@ -217,35 +215,36 @@ const membersOf = (types: ReadonlyArray<Type>, tag: string) =>
     return type?.kind === "literal" ? String(type.value) : ""
   })
 
-const { positionals: [from, to], values } = parseArgs({
-  allowPositionals: true,
-  options: { write: { type: "boolean", default: false } }
-})
-if (from === undefined || to === undefined) {
-  console.error(
-    "usage: node packages/protocol/scripts/compare.ts [--write] <file that imports one> <that of the other>"
-  )
-  process.exit(2)
+const nameOf = (id: string): string => id.split("/").at(-1)!
+
+const kindOf = (envelope: string): string => Object.values(envelopes).find(([, id]) => id === envelope)?.[0] ?? envelope
+
+/** An entry of `older.json` in words. */
+const wordsOf = ({ has, id, lacks, until }: Older): string => {
+  const method = envelopeIds.includes(id) ? /method: "([^"]+)"/.exec(has ?? "")?.[1] : undefined
+  const what = method !== undefined
+    ? `the ${kindOf(id)} ${method}`
+    : lacks !== undefined
+    ? `${nameOf(id)} without ${lacks.join(", ")}`
+    : `${nameOf(id)} as ${has}`
+  return `${what}, until ${until}`
 }
 
-const [before, after] = [from, to].map((file) => withGenerated(findBinary(path.resolve(file)), readProtocol))
-const { older, ...words } = compare(before!, after!)
-console.log(`The protocol from codex ${before!.version} to ${after!.version}`)
-for (
-  const [title, lines] of Object.entries({
-    ...words,
-    "to be read from older servers": older.map((entry) => JSON.stringify(entry))
-  })
-) {
-  console.log(`\n${title}: ${lines.length === 0 ? "nothing" : ""}${lines.map((line) => `\n  ${line}`).join("")}`)
+/** The differences, for people. */
+export const describe = ({ changed, from, gained, lost, older, to }: Comparison): string => {
+  const sections = { gained, lost, changed, "still read, from older servers": older.map(wordsOf) }
+  const texts = Object.entries(sections).map(([title, lines]) =>
+    lines.length === 0 ? `${title}: nothing` : [`${title}:`, ...lines.map((line) => `  ${line}`)].join("\n")
+  )
+  return [`The protocol from codex ${from} to ${to}`, ...texts].join("\n\n")
 }
-if (values.write) {
-  const known = readOlder()
-  // Keep the existing entries of the version, which may have been improved by hand.
+
+/** The entries of `older.json` with those of a comparison, and without changing the ones that people have improved. */
+export const addOlder = (known: ReadonlyArray<Older>, found: ReadonlyArray<Older>): ReadonlyArray<Older> => {
   const isKnown = ({ has, id, lacks, until }: Older): boolean =>
     known.some((entry) =>
       entry.id === id &&
       (entry.until === until || JSON.stringify([entry.lacks, entry.has]) === JSON.stringify([lacks, has]))
     )
-  writeOlder([...known, ...older.filter((entry) => !isKnown(entry))])
+  return [...known, ...found.filter((entry) => !isKnown(entry))]
 }

@@ -1,57 +1,21 @@
 import { assert, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
-import * as fs from "node:fs"
-import * as os from "node:os"
 import * as path from "node:path"
 import { emit } from "../scripts/emit.ts"
 import { findMethods } from "../scripts/methods.ts"
 import { type Older, withOlder } from "../scripts/older.ts"
-import { readProtocol } from "../scripts/protocol.ts"
 import { findSides } from "../scripts/reach.ts"
-
-const envelope = (name: string, ...messages: ReadonlyArray<string>) =>
-  `export type ${name} = ${
-    messages.length === 0 ? `{ method: "none/${name}", params: undefined }` : messages.join(" | ")
-  };`
+import { type Declared, envelope, withProtocol } from "./generated.ts"
 
 /** What a codex of this protocol would make the modules of. */
-const generate = (definitions: { readonly [id: string]: string }, older: ReadonlyArray<Older> = []) => {
-  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "effect-codex-codegen-"))
-  try {
-    const types = path.join(folder, "types")
-    const files = Object.entries({
-      ClientRequest: envelope("ClientRequest", "{ method: \"a/b\", params: v2.ABParams }"),
-      ServerRequest: envelope("ServerRequest", "{ method: \"x/y\", params: undefined }"),
-      ServerNotification: envelope("ServerNotification"),
-      ClientNotification: envelope("ClientNotification"),
-      "v2/ABParams": "export type ABParams = {};",
-      "v2/ABResponse": "export type ABResponse = {};",
-      "v2/XYResponse": "export type XYResponse = {};",
-      ...definitions
-    })
-    for (const [id, text] of files) {
-      const names = [...text.matchAll(/v2\.(\w+)/g)].map(([, name]) => name)
-      const at = id.startsWith("v2/") ? "." : "./v2"
-      const imports = [...new Set(names)].map((name) => `import type { ${name} } from "${at}/${name}";\n`)
-      fs.mkdirSync(path.join(types, path.dirname(id)), { recursive: true })
-      fs.writeFileSync(path.join(types, `${id}.ts`), `${imports.join("")}${text.replaceAll("v2.", "")}\n`)
-    }
-    const { definitions: read, stable, version } = readProtocol({
-      codexVersion: "1.2.3",
-      folder,
-      types,
-      stableTypes: types,
-      jsonSchemas: ""
-    })
-    const received = withOlder(read, older, path.join(folder, "older"))
+const generate = (declared: Declared, older: ReadonlyArray<Older> = []) =>
+  withProtocol(declared, ({ definitions, stable, version }, folder) => {
+    const received = withOlder(definitions, older, path.join(folder, "older"))
     const methods = findMethods(received, stable)
     const sides = findSides(received, methods)
-    const modules = emit(version, { sent: read, received }, methods, sides)
+    const modules = emit(version, { sent: definitions, received }, methods, sides)
     return { modules, opaque: [...sides.opaque], text: (name: string) => modules.get(name)?.replace(/\s+/g, " ") ?? "" }
-  } finally {
-    fs.rmSync(folder, { recursive: true, force: true })
-  }
-}
+  })
 
 describe("codegen", () => {
   it("makes what is committed", () => {
