@@ -126,8 +126,11 @@ const run = (version: string, launcher: string, files: ReadonlyArray<string>): R
  */
 export const test = (version: string, launcher: string, only: ReadonlyArray<string> = []): Result => {
   const passed: Record<string, string> = {}
+  const partial: Array<string> = []
   const failures: Array<Outcome> = []
+  const all = Object.groupBy(testFiles([]), groupOf)
   for (const [group, files = []] of Object.entries(Object.groupBy(testFiles(only), groupOf))) {
+    if (files.length < (all[group]?.length ?? 0)) partial.push(group)
     const first = run(version, launcher, files)
     const failing = [...new Set(first.flatMap(({ file, isPassed }) => isPassed ? [] : [file]))]
     const again = failing.flatMap((file) => run(version, launcher, [file]))
@@ -136,9 +139,12 @@ export const test = (version: string, launcher: string, only: ReadonlyArray<stri
     passed[group] = `${outcomes.filter(({ isPassed }) => isPassed).length}/${outcomes.length}`
     console.log(`${version}  ${group}: ${passed[group]}`)
     // Written after each group, so that an aborted run keeps its results.
-    Fs.writeFileSync(Path.join(cache, `${version}.json`), `${JSON.stringify({ version, passed, failures }, null, 2)}\n`)
+    Fs.writeFileSync(
+      Path.join(cache, `${version}.json`),
+      `${JSON.stringify({ version, passed, partial, failures }, null, 2)}\n`
+    )
   }
-  return { version, passed, failures }
+  return { version, passed, partial, failures }
 }
 
 /** Adds the results to the table of the page, one column for each version. */

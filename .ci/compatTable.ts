@@ -5,6 +5,8 @@ export interface Tested {
   readonly version: string
   /** `passed/all` for each group of tests. */
   readonly passed: Readonly<Record<string, string>>
+  /** The groups of which only a part ran. Their cells stay as they are. */
+  readonly partial: ReadonlyArray<string>
 }
 
 const cellsOf = (line: string): ReadonlyArray<string> => line.split("|").slice(1, -1).map((cell) => cell.trim())
@@ -23,8 +25,8 @@ export const withResults = (page: string, results: ReadonlyArray<Tested>): strin
   const set = (group: string, version: string, cell: string) =>
     cells.set(group, (cells.get(group) ?? new Map<string, string>()).set(version, cell))
   for (const [group, ...row] of rows) row.forEach((cell, index) => set(group!, head[index + 1]!, cell))
-  for (const { passed, version } of results) {
-    for (const [group, cell] of Object.entries(passed)) set(group, version, cell)
+  for (const { partial, passed, version } of results) {
+    for (const [group, cell] of Object.entries(passed)) if (!partial.includes(group)) set(group, version, cell)
   }
   const versions = [...new Set([...head.slice(1), ...results.map(({ version }) => version)])]
     .sort((a, b) => compareVersions(b, a))

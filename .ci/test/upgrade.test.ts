@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { spawnSync } from "node:child_process"
 import * as Path from "node:path"
+import type { Tested } from "../compatTable.ts"
 import { type Machine, type Plan, planOf, upgrade, UsageError, withNewest, withVersion } from "../upgradeSteps.ts"
 
 const pinned = "1.169.0"
@@ -51,9 +52,7 @@ describe("the arguments", () => {
   })
 })
 
-interface Result {
-  readonly version: string
-  readonly passed: { readonly [group: string]: string }
+interface Result extends Tested {
   readonly isPassed: boolean
 }
 
@@ -79,7 +78,7 @@ const machine = (failing: ReadonlyArray<string> = [], isPassed: (version: string
     edit: ({ from, to }) => call("edit", from, to),
     test: (version, launcher, only) => {
       call("test", version, "with the", launcher, ...only)
-      return { version, passed: { client: "1/1" }, isPassed: isPassed(version) }
+      return { version, passed: { client: "1/1" }, partial: [], isPassed: isPassed(version) }
     },
     write: (results) => call("write", ...results.map(({ version }) => version)),
     isPassed: (result) => result.isPassed
