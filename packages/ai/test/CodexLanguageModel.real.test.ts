@@ -44,9 +44,9 @@ describe("generateText", () => {
       })
       assert.deepStrictEqual({ ...response.usage.outputTokens }, { total: 50, reasoning: 5, text: 45 })
       const metadata = response.content.find((part) => part.type === "response-metadata")
-      assert.strictEqual(metadata?.modelId, "gpt-5.4")
+      assert.strictEqual(metadata?.modelId, "another-model")
     }),
-    layer({ model: "gpt-5.4" })
+    layer({ model: "another-model" })
   )
 
   real(
@@ -81,14 +81,14 @@ describe("generateText", () => {
     Effect.gen(function*() {
       yield* enqueue("One.", "Two.")
       yield* LanguageModel.generateText({ prompt: "x" }).pipe(
-        CodexLanguageModel.withConfigOverride({ model: "gpt-5.5", effort: "high" })
+        CodexLanguageModel.withConfigOverride({ model: "third-model", effort: "high" })
       )
       yield* LanguageModel.generateText({ prompt: "x" })
       const [first, second] = yield* requests
-      assert.deepStrictEqual([first!.model, second!.model], ["gpt-5.5", "gpt-5.4"])
+      assert.deepStrictEqual([first!.model, second!.model], ["third-model", "another-model"])
       assert.deepInclude(first!.body["reasoning"], { effort: "high" })
     }),
-    layer({ model: "gpt-5.4" })
+    layer({ model: "another-model" })
   )
 
   real(
@@ -373,13 +373,16 @@ describe("a model", () => {
         })),
         Effect.provideService(
           ConfigProvider.ConfigProvider,
-          ConfigProvider.fromUnknown({ CODEX_MODEL: "gpt-5.5", CODEX_EFFORT: "low" })
+          ConfigProvider.fromUnknown({ CODEX_MODEL: "third-model", CODEX_EFFORT: "low" })
         )
       )
       const { body, model } = yield* lastRequest
-      assert.strictEqual(model, "gpt-5.5")
+      assert.strictEqual(model, "third-model")
       assert.deepInclude(body["reasoning"], { effort: "low" })
       const named = Effect.all([Model.ProviderName, Model.ModelName])
-      assert.deepStrictEqual(yield* Effect.provide(named, CodexLanguageModel.model("gpt-5.4")), ["codex", "gpt-5.4"])
+      assert.deepStrictEqual(yield* Effect.provide(named, CodexLanguageModel.model("another-model")), [
+        "codex",
+        "another-model"
+      ])
     }).pipe(Effect.scoped, Effect.provide(ScriptedCodex.layer())))
 })

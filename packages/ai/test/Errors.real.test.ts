@@ -266,7 +266,7 @@ const broken = Layer.effect(
 )
 
 describe("an execution plan", () => {
-  const codex = CodexLanguageModel.model("gpt-5.4")
+  const codex = CodexLanguageModel.model("another-model")
 
   real(
     "tries codex again when nothing was done, and then another provider",

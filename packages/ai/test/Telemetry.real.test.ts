@@ -40,8 +40,8 @@ describe("a call", () => {
       assert.deepInclude(Object.fromEntries(model.attributes), {
         ...shared,
         "gen_ai.provider.name": "openai",
-        "gen_ai.request.model": "gpt-5.4",
-        "gen_ai.response.model": "gpt-5.4",
+        "gen_ai.request.model": "another-model",
+        "gen_ai.response.model": "another-model",
         "gen_ai.usage.input_tokens": 10,
         "gen_ai.usage.output_tokens": 2,
         "gen_ai.conversation.id": turn.attributes.get("codex.thread.id"),
@@ -50,7 +50,7 @@ describe("a call", () => {
       assert.deepInclude(Object.fromEntries(turn.attributes), {
         ...shared,
         "gen_ai.provider.name": "scripted",
-        "gen_ai.request.model": "gpt-5.4",
+        "gen_ai.request.model": "another-model",
         "gen_ai.conversation.id": turn.attributes.get("codex.thread.id"),
         "gen_ai.usage.input_tokens": 10,
         "gen_ai.usage.cache_read.input_tokens": 4
@@ -62,7 +62,7 @@ describe("a call", () => {
       assert.include(above(turn), "LanguageModel.generateText")
       assert.deepStrictEqual(seen, content.map(({ type }) => type))
     }),
-    layer({ model: "gpt-5.4" })
+    layer({ model: "another-model" })
   )
 
   real(

@@ -193,7 +193,10 @@ describe("the progress", () => {
       "done in 1.5s, 1,234 tokens (1,224 in, 5 of them cached, 10 out), and 5,001 by subagents"
     )
     assert.strictEqual(Progress.summaryLine(progress, 61_000, undefined), "done in 1m 1s")
-    assert.strictEqual(Progress.summaryLine(progress, 1500, undefined, "gpt-9"), "done in 1.5s by gpt-9")
+    assert.strictEqual(
+      Progress.summaryLine(progress, 1500, undefined, "another-model"),
+      "done in 1.5s by another-model"
+    )
   })
 })
 

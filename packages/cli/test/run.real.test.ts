@@ -117,14 +117,14 @@ describe("effect-codex run", () => {
 
       assert.strictEqual((yield* Cli.run(["run", "go"], { home, cwd: folder })).code, 0)
       assert.isFalse(yield* made)
-      const options = ["--sandbox", "workspace-write", "--cwd", folder, "--model", "gpt-5.4"]
+      const options = ["--sandbox", "workspace-write", "--cwd", folder, "--model", "another-model"]
       assert.strictEqual((yield* Cli.run(["run", ...options, "go"], { home })).code, 0)
       assert.isTrue(yield* made)
       assert.deepStrictEqual((yield* model.requests).map((request) => request.model), [
         "scripted-model",
         "scripted-model",
-        "gpt-5.4",
-        "gpt-5.4"
+        "another-model",
+        "another-model"
       ])
     }).pipe(Cli.live), timeout)
 

@@ -1,5 +1,6 @@
 /** Processes that were started before the client, and what becomes of them. */
 import { AppServer, Codex } from "@effect-codex/client"
+import { codexVersion } from "@effect-codex/test-support/codexVersion"
 import { CodexHome, ScriptedModel } from "@effect-codex/testing"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
@@ -49,7 +50,7 @@ const inHome = (
 
 const pidOf = Effect.all([AppServer.AppServer, Codex.Codex]).pipe(Effect.map(([{ pid }]) => pid))
 
-const configOverrides = ["model=gpt-5.4"]
+const configOverrides = ["model=another-model"]
 
 describe.skipIf(process.platform === "win32")("an early process", () => {
   inHome(
@@ -145,7 +146,7 @@ child.stdout.once("data", () => require("node:readline").createInterface(process
   if (method === "fail") process.exit(3)
   if (method !== "initialize") return
   require("node:fs").writeFileSync(${JSON.stringify(pids)}, process.pid + " " + child.pid + "\\n")
-  const result = { userAgent: "x/0.169.0", codexHome: "/", platformFamily: "unix", platformOs: "linux" }
+  const result = { userAgent: "x/${codexVersion}", codexHome: "/", platformFamily: "unix", platformOs: "linux" }
   process.stdout.write(JSON.stringify({ id, result }) + "\\n")
 }))
 `

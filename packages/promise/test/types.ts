@@ -150,7 +150,7 @@ void thread.run("go", { handlers: { approvals: { command: async () => "perhaps" 
 // @ts-expect-error a raw string is no sandbox
 void thread.run("go", { sandbox: "read-only" })
 // @ts-expect-error a misspelt option
-void thread.run("go", { modle: "gpt-5.4" })
+void thread.run("go", { modle: "another-model" })
 // @ts-expect-error no length of time
 void thread.run("go", { stallTimeout: "soon" })
 

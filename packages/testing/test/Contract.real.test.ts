@@ -1,7 +1,7 @@
 /** The contract, held against the real codex. */
 import { AppServerRpc } from "@effect-codex/client"
 import * as Methods from "@effect-codex/protocol/Methods"
-import { codexVersion } from "@effect-codex/test-support/codexVersion"
+import { codexVersion, isAtLeast } from "@effect-codex/test-support/codexVersion"
 import { Contract } from "@effect-codex/testing"
 import { assert, describe, it, layer } from "@effect/vitest"
 import { Effect, type Exit, type Scope } from "effect"
@@ -32,7 +32,7 @@ const fields = Effect.fnUntraced(function*<E>(effect: Effect.Effect<void, E, Con
 })
 
 // Most cases have it, so that an older codex would differ in nearly all of them.
-const isUnheard = (line: string): boolean => line === "thread/readState/changed" && codexVersion < "0.163"
+const isUnheard = (line: string): boolean => line === "thread/readState/changed" && !isAtLeast("0.163")
 
 /** A case without what a codex of the version under test does not tell. */
 const asTold = <R>(effect: Effect.Effect<void, unknown, R>) =>
@@ -70,7 +70,7 @@ if (codexVersion === Methods.codexVersion) {
 } else {
   describe("real", () => {
     // Codex has it since 0.171.
-    const isThere = (name: string) => codexVersion >= "0.171" || !name.startsWith("thread: a search that is streamed")
+    const isThere = (name: string) => isAtLeast("0.171") || !name.startsWith("thread: a search that is streamed")
     for (const { effect, name } of Contract.cases.filter(({ name }) => isThere(name))) {
       // A server of its own for each: one that does not end a turn would hold all that come after it.
       it.live(`real: ${name}`, () => asTold(effect).pipe(Effect.scoped, Effect.provide(layerReal)))

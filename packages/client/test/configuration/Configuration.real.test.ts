@@ -1,5 +1,6 @@
 /** The server's configuration, on the real codex binary. Each test has a CODEX_HOME of its own. */
 import { AppServerRpc, Configuration, type Sent } from "@effect-codex/client"
+import { isAtLeast } from "@effect-codex/test-support/codexVersion"
 import { CodexHome } from "@effect-codex/testing"
 import { assert, describe } from "@effect/vitest"
 import { Effect, Option } from "effect"
@@ -161,14 +162,18 @@ describe("the configuration", () => {
         envKey: "GATE_KEY"
       })
       assert.deepInclude(made, { id: "gate", canEdit: true })
-      yield* configuration.setDefaultProvider("gate")
+      if (isAtLeast("0.171")) {
+        yield* configuration.setDefaultProvider("gate")
+        assert.strictEqual(yield* refusal(configuration.setDefaultProvider("none")), "ConfigurationError invalid")
+      } else {
+        assert.strictEqual(yield* refusal(configuration.setDefaultProvider("gate")), "RpcError methodNotFound")
+      }
       const { canChangeDefault, defaultId, providers } = yield* configuration.providers
-      assert.deepStrictEqual([canChangeDefault, defaultId], [true, "gate"])
+      assert.deepStrictEqual([canChangeDefault, defaultId], [true, isAtLeast("0.171") ? "gate" : "scripted"])
       assert.sameMembers(providers.flatMap((one) => "id" in one ? [one.id] : []), ["gate", "openai", "scripted"])
       assert.isBoolean((yield* configuration.providerCapabilities).webSearch)
       const unknown = { type: "customGateway", providerId: "none", name: "X" } as const
       assert.strictEqual(yield* refusal(configuration.writeProvider(unknown)), "ConfigurationError notFound")
-      assert.strictEqual(yield* refusal(configuration.setDefaultProvider("none")), "ConfigurationError invalid")
 
       yield* configuration.write("permissions.mine", {
         description: "Mine",

@@ -207,7 +207,7 @@ describe("Thread, the SDK's thread", () => {
           approvalMode: ApprovalMode.denyAll,
           cwd: home.path,
           effort: "low",
-          model: "gpt-5.4",
+          model: "another-model",
           outputSchema: { type: "object", properties: {}, required: [], additionalProperties: false },
           sandbox: Sandbox.fullAccess,
           serviceTier: "flex",
@@ -216,13 +216,18 @@ describe("Thread, the SDK's thread", () => {
         yield* thread.run("two")
         const [one, two] = yield* model.received(2)
         for (const { body } of [one!, two!]) {
-          assert.deepInclude(body, { model: "gpt-5.4", service_tier: "flex" })
+          assert.deepInclude(body, { model: "another-model", service_tier: "flex" })
           assert.deepInclude(body["reasoning"], { effort: "low", summary: "detailed" })
         }
         assert.isTrue(Option.isSome(one!.outputSchema))
         assert.isTrue(Option.isNone(two!.outputSchema))
         const now = yield* settings(rpc, thread.id)
-        assert.deepInclude(now, { approvalPolicy: "never", cwd: home.path, model: "gpt-5.4", reasoningEffort: "low" })
+        assert.deepInclude(now, {
+          approvalPolicy: "never",
+          cwd: home.path,
+          model: "another-model",
+          reasoningEffort: "low"
+        })
         assert.strictEqual(now.sandbox.type, "dangerFullAccess")
       })
   )

@@ -205,14 +205,16 @@ describe("the model that answers", () => {
   it.effect("of a thread that was started with another one is told", () =>
     Effect.gen(function*() {
       const { codex, diagnostics, send, server } = yield* told()
-      const starting = yield* Effect.forkScoped(codex.startThread({ model: "gpt-9", allowProviderModelFallback: true }))
+      const starting = yield* Effect.forkScoped(
+        codex.startThread({ model: "another-model", allowProviderModelFallback: true })
+      )
       yield* Effect.flatMap(server.expect("thread/start"), (asked) => server.reply(asked, Fake.threadStarted()))
       yield* Fiber.join(starting)
       yield* send()
       assert.deepInclude(diagnostics[0], {
         _tag: "ModelRerouted",
         turnId: undefined,
-        from: "gpt-9",
+        from: "another-model",
         to: "mock-model",
         reason: "fallback"
       })

@@ -859,7 +859,7 @@ describe("a thread of a connection that was lost", () => {
     Effect.gen(function*() {
       const { codex, next, rpc, server } = yield* connect()
       const starting = yield* Effect.forkScoped(codex.startThread({
-        model: "gpt-5.4",
+        model: "another-model",
         config: { model_reasoning_effort: "high", "features.goals": false },
         sandbox: Sandbox.readOnly
       }))

@@ -1,12 +1,10 @@
 /** What the versions of codex do differently, on the real binary of whichever version the tests run on. */
 import { AppServerRpc } from "@effect-codex/client"
 import { Methods } from "@effect-codex/protocol"
-import { codexVersion } from "@effect-codex/test-support/codexVersion"
+import { codexVersion, isAtLeast } from "@effect-codex/test-support/codexVersion"
 import { CodexHome, ScriptedCodex } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-
-const isAtLeast = (version: string): boolean => codexVersion.localeCompare(version, "en", { numeric: true }) >= 0
 
 describe("the real codex", () => {
   it.live("makes and lists projects, with a position before 0.171", () =>

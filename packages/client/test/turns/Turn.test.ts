@@ -738,7 +738,7 @@ describe("what is sent", () => {
         approvalsReviewer: "auto_review"
       })
       yield* Effect.forkScoped(codex.startThread({
-        model: "gpt-5.4",
+        model: "another-model",
         config: { model_reasoning_effort: "high" },
         sandbox: Sandbox.fullAccess,
         approvalMode: ApprovalMode.ask,
@@ -748,7 +748,7 @@ describe("what is sent", () => {
         approvalPolicy: "on-request",
         approvalsReviewer: "user",
         sandbox: "danger-full-access",
-        model: "gpt-5.4",
+        model: "another-model",
         config: { model_reasoning_effort: "high" },
         ephemeral: true
       })

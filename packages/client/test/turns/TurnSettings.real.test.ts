@@ -1,5 +1,6 @@
 /** Settings of a running turn, and granular approvals, on the real codex binary. */
 import { ApprovalMode, AppServerRpc, Codex, CodexError, Sandbox } from "@effect-codex/client"
+import { known, otherKnown } from "@effect-codex/test-support/models"
 import { CodexHome, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Schema, type Scope } from "effect"
@@ -26,9 +27,6 @@ const services = Effect.gen(function*() {
   }
 })
 
-/** codex knows this model, unlike the default one of a scripted home. */
-const known = "gpt-5.5"
-
 const real = (
   name: string,
   test: (given: Effect.Success<typeof services>) => Effect.Effect<void, unknown, Scope.Scope>,
@@ -52,19 +50,19 @@ describe("the settings of a running turn", () => {
         const turn = yield* thread.turn("go", { effort: "low" })
         yield* gate.reached
         yield* turn.updateSettings({
-          model: "gpt-5.6-sol",
+          model: otherKnown,
           effort: "high",
           summary: "detailed",
           serviceTier: "priority"
         })
         yield* gate.release
-        assert.deepStrictEqual((yield* turn.result).model, Option.some("gpt-5.6-sol"))
+        assert.deepStrictEqual((yield* turn.result).model, Option.some(otherKnown))
         const next = yield* thread.run("go on")
         assert.deepStrictEqual(next.model, Option.some(known))
         const own = { model: known, effort: "low", summary: undefined, tier: null }
         assert.deepStrictEqual(yield* asked, [
           own,
-          { model: "gpt-5.6-sol", effort: "high", summary: "detailed", tier: "priority" },
+          { model: otherKnown, effort: "high", summary: "detailed", tier: "priority" },
           own
         ])
       }),
@@ -141,7 +139,7 @@ describe("the settings of a running turn", () => {
         const thread = yield* codex.startThread({ approvalMode: ApprovalMode.denyAll })
         const turn = yield* thread.turn("go")
         yield* gate.reached
-        const refused = yield* Effect.flip(turn.updateSettings({ effort: "high", model: "gpt-5.6-sol" }))
+        const refused = yield* Effect.flip(turn.updateSettings({ effort: "high", model: otherKnown }))
         assert.instanceOf(refused, CodexError.SettingsNotApplied)
         assert.deepStrictEqual(refused.settings.map(({ setting }) => setting), ["effort", "model"])
         assert.match(refused.message, /features\.step_model_switching/)

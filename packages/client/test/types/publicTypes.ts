@@ -15,7 +15,7 @@ void thread.run("go", { sandbox: "read-only" })
 // @ts-expect-error a raw string is no approval mode
 void codex.startThread({ approvalMode: "never" })
 // @ts-expect-error a misspelt option
-void thread.run("go", { modle: "gpt-5.4" })
+void thread.run("go", { modle: "another-model" })
 // @ts-expect-error a number is no input
 void thread.run(3)
 // @ts-expect-error a turn needs a scope
