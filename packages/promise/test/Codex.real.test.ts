@@ -8,6 +8,7 @@ import {
   isCodexError,
   partialResult,
   resetsAt,
+  RpcError,
   Sandbox,
   type Thread,
   tool,
@@ -340,6 +341,29 @@ describe("an iterator", () => {
     const last = await codex.listThreadsPage({ cwd: home.workspace, pageSize: 2, cursor: page.nextCursor })
     assert.strictEqual(last.data.length, 1)
     assert.strictEqual(last.nextCursor, undefined)
+    const [first, , third] = ids
+    const chosen = await collect(codex.listThreads({ includedThreadIds: [first!, third!] }))
+    assert.sameMembers(chosen.map(({ id }) => id), [first, third])
+  })
+
+  real("of a search ends with the hits in order, and the search ends with its loop", async ({ codex, model }) => {
+    await model.enqueue("a", "b", "c")
+    const ids: Array<string> = []
+    for (const fruit of ["red pear", "green plum", "red plum"]) {
+      const thread = await codex.startThread()
+      await thread.run(`paint a ${fruit}`)
+      ids.push(thread.id)
+    }
+    const [pear, , plum] = ids
+    const events = await collect(codex.searchThreads("red"))
+    const last = events.at(-1)
+    assert(last?._tag === "Completed")
+    assert.deepStrictEqual(last.hits.map(({ thread }) => thread?.id), [plum, pear])
+    assert.strictEqual(last.nextCursor, undefined)
+    // The client is as good as before.
+    for await (const _ of codex.searchThreads("red")) break
+    assert.strictEqual((await collect(codex.searchThreads("green"))).at(-1)?.hits.length, 1)
+    assert.instanceOf(await rejection(collect(codex.searchThreads(" "))), RpcError)
   })
 })
 

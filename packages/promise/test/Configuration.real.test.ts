@@ -1,5 +1,6 @@
 /** The server's configuration, on the real codex. */
-import { ConfigurationError } from "@effect-codex/promise"
+import { ConfigurationError, RpcError } from "@effect-codex/promise"
+import { isAtLeast } from "@effect-codex/test-support/codexVersion"
 import { assert, describe } from "@effect/vitest"
 import { real, rejection } from "./support/real.ts"
 
@@ -18,5 +19,21 @@ describe("the configuration", () => {
     assert.deepStrictEqual((await configuration.setFeatures({ memories: true, none: true })).ignored, ["none"])
     assert.isAtLeast((await configuration.permissionProfiles()).length, 3)
     assert.strictEqual((await configuration.providers()).defaultId, "scripted")
+  })
+
+  real("has providers, one of which is the default", async ({ codex: { configuration } }) => {
+    if (!isAtLeast("0.171")) {
+      const refused = await rejection(configuration.setDefaultProvider("scripted"))
+      assert.instanceOf(refused, RpcError)
+      assert.strictEqual(refused.reason, "methodNotFound")
+      return
+    }
+    const gate = { type: "customGateway", name: "Gate", baseUrl: "http://127.0.0.1:9/v1", envKey: "KEY" } as const
+    assert.strictEqual((await configuration.writeProvider(gate)).id, "gate")
+    await configuration.setDefaultProvider("gate")
+    assert.strictEqual((await configuration.providers()).defaultId, "gate")
+    const unknown = await rejection(configuration.setDefaultProvider("none"))
+    assert.instanceOf(unknown, ConfigurationError)
+    assert.strictEqual(unknown.reason, "invalid")
   })
 })
