@@ -55,6 +55,14 @@ export interface Options {
   readonly toolApprovals?: { readonly [tool: string]: ToolApproval | undefined } | undefined
   /** Whether several tools may run at once. Default: false. */
   readonly parallelToolCalls?: boolean | undefined
+  /**
+   * Whether the thread follows when servers announce that their tools have changed
+   * (`notifications/tools/list_changed`). If one server of the thread has this option, the thread follows all of them:
+   * codex has one feature for it, `mcp_tool_list_changed`, which is under development, and of which it warns (0.171).
+   * An entry in the thread's `config` takes precedence. Default: false, and the tools stay as they were when the server
+   * started.
+   */
+  readonly followToolChanges?: boolean | undefined
 }
 
 /**

@@ -1,7 +1,7 @@
 /** The typed MCP servers of a thread: what is sent, and what is refused before that. */
 import { McpServer } from "@effect-codex/client"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Redacted } from "effect"
+import { Effect, Redacted, type Schema } from "effect"
 import { inConfig } from "../../src/internal/settings/mcpServers.ts"
 
 const secret = Redacted.make("hunter2")
@@ -83,6 +83,31 @@ describe("MCP servers", () => {
       assert.deepStrictEqual(yield* inConfig({ model: "m", mcpServers: {} }), { model: "m" })
     }))
 
+  it.effect("switch codex's feature on to follow changes of the tools, unless the configuration says otherwise", () =>
+    Effect.gen(function*() {
+      const mcpServers = {
+        a: McpServer.stdio({ command: "x" }),
+        b: McpServer.http({ url: "http://h", followToolChanges: true })
+      }
+      const mcp_servers = { a: { command: "x" }, b: { url: "http://h" } }
+      const feature = "mcp_tool_list_changed"
+      const key = `features.${feature}`
+      const configs: ReadonlyArray<readonly [given: Schema.JsonObject | undefined, sent: Schema.JsonObject]> = [
+        [undefined, { [key]: true }],
+        [{ "features.goals": true }, { "features.goals": true, [key]: true }],
+        [{ features: { goals: true } }, { features: { goals: true, [feature]: true } }],
+        [{ features: { [feature]: false } }, { features: { [feature]: false } }],
+        [{ [key]: false }, { [key]: false }]
+      ]
+      for (const [config, sent] of configs) {
+        assert.deepStrictEqual<unknown>(yield* inConfig({ config, mcpServers }), { config: { ...sent, mcp_servers } })
+      }
+      const off = { b: McpServer.http({ url: "http://h", followToolChanges: false }) }
+      assert.deepStrictEqual<unknown>(yield* inConfig({ mcpServers: off }), {
+        config: { mcp_servers: { b: mcp_servers.b } }
+      })
+    }))
+
   it.effect("that codex would misread are refused, without their values", () =>
     Effect.gen(function*() {
       const stdio = (options: object) => McpServer.stdio({ command: "x", ...options })
@@ -117,6 +142,7 @@ describe("MCP servers", () => {
         ["mcpServers[\"a\"].startupTimeout", { a: stdio({ startupTimeout: Infinity }) }],
         ["mcpServers[\"a\"].approval", { a: stdio({ approval: "never" }) }],
         ["mcpServers[\"a\"].toolApprovals", { a: stdio({ toolApprovals: { t: "never" } }) }],
+        ["mcpServers[\"a\"].followToolChanges", { a: stdio({ followToolChanges: "hunter2" }) }],
         ["mcpServers[\"a\"].url", { a: http({ url: "hunter2" }) }],
         ["mcpServers[\"a\"].url", { a: http({ url: "file:///hunter2" }) }],
         ["mcpServers[\"a\"].bearerToken", { a: http({ bearerToken: "hunter2" }) }],

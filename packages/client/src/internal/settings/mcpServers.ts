@@ -65,6 +65,7 @@ const ofAny: OptionKinds.Kinds = {
   disabledTools: OptionKinds.texts,
   enabled: OptionKinds.flag,
   enabledTools: OptionKinds.texts,
+  followToolChanges: OptionKinds.flag,
   parallelToolCalls: OptionKinds.flag,
   required: OptionKinds.flag,
   startupTimeout: limit,
@@ -147,6 +148,8 @@ const common = (options: Options): Table => {
     disabledTools,
     enabled,
     enabledTools,
+    // A feature of the whole thread.
+    followToolChanges: _,
     parallelToolCalls,
     required,
     startupTimeout,
@@ -209,6 +212,15 @@ const ofHttpServer = (server: Http): Table => {
 
 const tableOf = (server: McpServer): Table => server._tag === "Stdio" ? ofStdioServer(server) : ofHttpServer(server)
 
+const feature = "mcp_tool_list_changed"
+
+/** The configuration with the feature, unless it has an entry of its own. A value for `features` would replace them. */
+const followingChanges = (config: Table): Table => {
+  const { features } = config
+  if (isTable(features)) return { ...config, features: { [feature]: true, ...features } }
+  return { [`features.${feature}`]: true, ...config }
+}
+
 /**
  * The options with the MCP servers in their configuration. The names stand in an object of their own, because a dot in
  * a key of the configuration separates tables.
@@ -235,6 +247,7 @@ export const inConfig = <A extends Pick<ThreadSettings, "config" | "mcpServers">
     if (servers.length === 0) return Effect.succeed(others)
     const given = options.config?.["mcp_servers"]
     const tables = Object.fromEntries(servers.map(([name, server]) => [name, tableOf(server)]))
-    const config = { ...options.config, mcp_servers: isTable(given) ? { ...given, ...tables } : tables }
-    return Effect.succeed({ ...others, config })
+    const config: Table = { ...options.config, mcp_servers: isTable(given) ? { ...given, ...tables } : tables }
+    const isFollowing = servers.some(([, { followToolChanges }]) => followToolChanges)
+    return Effect.succeed({ ...others, config: isFollowing ? followingChanges(config) : config })
   })
