@@ -25,3 +25,10 @@ export * as CodexPool from "./CodexPool.ts"
  * @since 0.1.0
  */
 export * as Hooks from "./Hooks.ts"
+
+/**
+ * Tools of this program that subagents can call too, and that can change while a thread lives.
+ *
+ * @since 0.1.0
+ */
+export * as HostTools from "./HostTools.ts"

@@ -464,6 +464,17 @@ export const expectations: Record<string, Expectation> = {
     effect: called,
     prints: "This is the door.,data:image/png;base64,iVBORw0KGgo="
   },
+  "tools: Tools for subagents, and tools that change (1)": {
+    answers: [
+      functionCall("find", { id: "T-17" }, { namespace: "mcp__tickets" }),
+      "It squeaks.",
+      functionCall("close", { id: "T-17" }, { namespace: "mcp__tickets" }),
+      "Closed."
+    ],
+    effect: `Effect.map(example.program, ({ items }) =>
+      items.find(({ type }) => type === "mcpToolCall").result.content.map(({ text }) => text).join())`,
+    prints: "T-17 is closed."
+  },
   "ai: codex as a language model (1)": {
     answers: ["It runs codex."],
     effect: "example.program",

@@ -2,12 +2,13 @@
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
-import { randomBytes, timingSafeEqual } from "node:crypto"
+import { randomBytes } from "node:crypto"
 import * as Fs from "node:fs/promises"
 import * as Net from "node:net"
 import * as Os from "node:os"
 import { join } from "node:path"
 import { type EventName, eventNames, type Installed } from "./installedHooks.ts"
+import { sameToken } from "./sameToken.ts"
 
 // Whoever connects may be anyone who can open the folder: what is not of a hook is closed without an answer.
 const maxConnections = 256
@@ -79,11 +80,6 @@ const sent = (socket: Net.Socket, answer: string) =>
     else socket.end(answer)
   }).pipe(Effect.timeout(readWithin))
 
-const isToken = (token: string, given: string): boolean => {
-  const [a, b] = [Buffer.from(token), Buffer.from(given)]
-  return a.length === b.length && timingSafeEqual(a, b)
-}
-
 const eventOf = (name: string): EventName | undefined => eventNames.find((event) => event === name)
 
 /** The token, the event and what codex said, which a hook sends in this order. */
@@ -91,7 +87,7 @@ const asked = (bytes: Buffer, token: string) => {
   const head = bytes.subarray(0, token.length + 40).toString("latin1").split(" ", 2)
   const [given = "", name = ""] = head
   const event = eventOf(name)
-  return event !== undefined && isToken(token, given)
+  return event !== undefined && sameToken(token, given)
     ? { event, sent: bytes.subarray(token.length + name.length + 2).toString("utf8") }
     : undefined
 }
