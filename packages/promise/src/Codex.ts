@@ -21,10 +21,12 @@ import type { Configuration } from "./Configuration.ts"
 import type { Extensions } from "./Extensions.ts"
 import type { Handler, Handlers } from "./Handlers.ts"
 import type { Hooks } from "./Hooks.ts"
+import type { HostTools, HostToolsOptions } from "./HostTools.ts"
 import * as auth from "./internal/auth.ts"
 import * as configuration from "./internal/configuration.ts"
 import * as extensions from "./internal/extensions.ts"
 import { Host } from "./internal/host.ts"
+import { hostTools } from "./internal/hostTools.ts"
 import { layer } from "./internal/layer.ts"
 import * as pool from "./internal/pool.ts"
 import { readable } from "./internal/readable.ts"
@@ -38,6 +40,7 @@ import type { Readable } from "./Readable.ts"
 import type * as Received from "./Received.ts"
 import type { Page, ThreadSearchEvent } from "./Results.ts"
 import type { ForkThreadOptions, ResumeThreadOptions, StartThreadOptions, Thread } from "./Thread.ts"
+import type { Tool, ToolNamespace } from "./Tools.ts"
 import type { Workspace } from "./Workspace.ts"
 
 /**
@@ -298,6 +301,16 @@ export class Codex implements AsyncDisposable {
       (codex) => Effect.flatMap(thread.settings(options), (given) => codex.startThread(given)),
       options
     )
+  }
+
+  /**
+   * Serves tools to codex on loopback, as an MCP server for `mcpServers`, until they are closed. Unlike the `tools` of
+   * `startThread` they are called by subagents too, and can change while a thread lives. codex must run on this
+   * machine. Rejects with `InvalidArgument` for invalid tools, such as two of one name, and with `ServeError` if it
+   * cannot listen.
+   */
+  hostTools(tools: ReadonlyArray<Tool | ToolNamespace>, options?: HostToolsOptions): Promise<HostTools> {
+    return hostTools(this.#host, tools, options)
   }
 
   /**

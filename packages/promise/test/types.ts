@@ -19,6 +19,7 @@ import type {
   FileInfo,
   FileSearch,
   Goal,
+  HostTools,
   Implementation,
   McpLogin,
   Page,
@@ -172,7 +173,7 @@ type Leaf = string | number | bigint | boolean | symbol | null | undefined | Dat
 type Deeper = [never, 0, 1, 2, 3, 4, 5, 6]
 
 /** Each is looked at by itself. */
-type Handle = Codex | Auth | Extensions | Thread | Turn | PendingLogin | McpLogin
+type Handle = Codex | Auth | Extensions | HostTools | Thread | Turn | PendingLogin | McpLogin
 
 /** The members of a type that have data of Effect, some levels deep. */
 type EffectIn<T> = { [K in keyof T]-?: [Inside<T[K], 6>] extends [never] ? never : K }[keyof T]
@@ -189,6 +190,7 @@ none<EffectIn<CodexOptions>>()
 none<EffectIn<Auth>>()
 none<EffectIn<PendingLogin>>()
 none<EffectIn<Extensions>>()
+none<EffectIn<HostTools>>()
 none<EffectIn<McpLogin>>()
 none<EffectIn<Thread>>()
 none<EffectIn<Turn>>()
