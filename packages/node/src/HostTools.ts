@@ -20,6 +20,7 @@ import type { ServeError } from "effect/http/HttpServerError"
 import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as HostedTools from "./internal/hostedTools.ts"
+import { proxyOfLoopback } from "./internal/proxyVariables.ts"
 
 /**
  * Options of {@link make}.
@@ -99,6 +100,8 @@ export interface HostTools {
  * **Gotchas**
  *
  * - codex must run on this machine, and in the same network namespace: not in a container of its own.
+ * - If the environment of codex names a proxy for http (`HTTP_PROXY`, `ALL_PROXY`), it must have `NO_PROXY=127.0.0.1`
+ *   too. Otherwise codex sends the token to the proxy, and `startThread` fails. The log warns of it.
  * - codex stores no MCP servers: pass `mcpServer` again when you resume a thread. The next process of your program has
  *   another port and another token, and a new server.
  *
@@ -144,6 +147,14 @@ export const make: (
   function*(tools, options) {
     yield* OptionKinds.check(options, { description: OptionKinds.text })
     const hosted = yield* HostedTools.make(tools)
+    // codex has the environment of this program, unless its layer says otherwise.
+    const proxy = proxyOfLoopback(process.env)
+    if (proxy !== undefined) {
+      yield* Effect.logWarning(
+        `${proxy} makes codex send the calls of HostTools, and their token, to the proxy. ` +
+          "Set NO_PROXY=127.0.0.1 in the environment of codex."
+      )
+    }
     // Loaded here, so that programs without such tools need no HTTP server.
     const { make } = yield* Effect.promise(() => import("./internal/hostToolsServer.ts"))
     const { set, token, url } = yield* make(hosted, options?.description)

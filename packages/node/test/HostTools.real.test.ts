@@ -20,6 +20,7 @@ import {
 } from "effect"
 import { execFileSync } from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
+import * as Http from "node:http"
 import * as Net from "node:net"
 import { inspect } from "node:util"
 import { CodexNode, HostTools } from "../src/index.ts"
@@ -396,6 +397,41 @@ describe("the approval of a call", () => {
       assert.deepStrictEqual(yield* run(ApprovalMode.ask, trusted), { asked: 0, called: 2 })
       assert.deepStrictEqual(yield* run(ApprovalMode.denyAll, {}), { asked: 0, called: 0 })
       assert.deepStrictEqual(yield* run(ApprovalMode.denyAll, trusted), { asked: 0, called: 2 })
+    }))
+})
+
+describe("a proxy of the environment", () => {
+  const started = Effect.fnUntraced(function*(variable: string, exempted: string) {
+    const asked: Array<string> = []
+    const proxy = Http.createServer((request, response) => {
+      asked.push(String(request.url))
+      response.writeHead(502).end()
+    })
+    yield* Effect.acquireRelease(
+      Effect.callback<void>((resume) => void proxy.listen(0, "127.0.0.1", () => resume(Effect.void))),
+      () =>
+        Effect.callback<void>((resume) => {
+          proxy.close(() => resume(Effect.void))
+          proxy.closeAllConnections()
+        })
+    )
+    const home = yield* CodexHome.CodexHome
+    const { port } = proxy.address() as Net.AddressInfo
+    const env = { ...home.env, [variable]: `http://127.0.0.1:${port}`, NO_PROXY: exempted }
+    const { codex } = yield* clientOf({ env })
+    const server = (yield* serve(says("find", "found"))).mcpServer()
+    const { _tag } = yield* Effect.result(codex.startThread({ mcpServers: { host: server } }))
+    return [_tag, asked.includes(server.url)]
+  }, Effect.scoped)
+
+  real("gets the requests, unless loopback is exempted", () =>
+    Effect.gen(function*() {
+      assert.deepStrictEqual(yield* started("HTTP_PROXY", ""), ["Failure", true])
+      assert.deepStrictEqual(yield* started("ALL_PROXY", ""), ["Failure", true])
+      assert.deepStrictEqual(yield* started("HTTP_PROXY", "*"), ["Failure", true])
+      for (const exempted of ["127.0.0.1", "127.0.0.0/8"]) {
+        assert.deepStrictEqual(yield* started("HTTP_PROXY", exempted), ["Success", false], exempted)
+      }
     }))
 })
 

@@ -1,7 +1,7 @@
 /** The MCP server of `HostTools`, spoken to over its socket. */
 import { CodexError, DynamicTools } from "@effect-codex/client"
-import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Logger, Option, Redacted, Schema, Scope, Tracer } from "effect"
+import { assert, describe, it, vi } from "@effect/vitest"
+import { Deferred, Effect, Exit, Fiber, Logger, Option, Queue, Redacted, Schema, Scope, Tracer } from "effect"
 import { TestClock } from "effect/testing"
 import * as Http from "node:http"
 import * as Net from "node:net"
@@ -149,6 +149,22 @@ describe("the server of the program's tools", () => {
         body: JSON.stringify({ jsonrpc: "2.0", method: "notifications/initialized" })
       })
       assert.deepStrictEqual([notified.status, notified.text], [202, ""])
+    }))
+
+  it.effect("gives ids of sessions, without which codex does not listen for changes", () =>
+    Effect.gen(function*() {
+      const host = yield* serve(greet)
+      const body = (method: string) => JSON.stringify({ jsonrpc: "2.0", id: 1, method })
+      const ids = [
+        (yield* exchange(host, { body: body("initialize") })).headers["mcp-session-id"],
+        (yield* exchange(host, { body: body("initialize") })).headers["mcp-session-id"],
+        (yield* exchange(host, { body: body("ping") })).headers["mcp-session-id"]
+      ]
+      assert.match(String(ids[0]), /^[\da-f-]{36}$/)
+      assert.notStrictEqual(ids[0], ids[1])
+      assert.isUndefined(ids[2])
+      const headers = { "mcp-session-id": String(ids[0]) }
+      assert.strictEqual((yield* exchange(host, { method: "DELETE", headers })).status, 204)
     }))
 
   it.effect("tells the model what went wrong, and nothing of defects", () =>
@@ -442,6 +458,51 @@ describe("the server of the program's tools", () => {
       yield* Deferred.await(interrupted)
     }))
 
+  it.effect("interrupts a handler whose call is cancelled, by its id in its session", () =>
+    Effect.gen(function*() {
+      const started = yield* Queue.unbounded<string>()
+      const interrupted = yield* Queue.unbounded<string>()
+      const host = yield* serve(DynamicTools.tool("slow", {
+        description: "d",
+        input: Schema.Struct({ name: Schema.String }),
+        handler: ({ name }) =>
+          Queue.offer(started, name).pipe(
+            Effect.andThen(Effect.never),
+            Effect.onInterrupt(() => Queue.offer(interrupted, name))
+          )
+      }))
+      const begin = Effect.fnUntraced(function*(session: string, id: number | string, name: string) {
+        const params = { name: "slow", arguments: { name } }
+        const fiber = yield* Effect.forkScoped(
+          Effect.exit(exchange(host, {
+            headers: { "mcp-session-id": session },
+            body: JSON.stringify({ jsonrpc: "2.0", id, method: "tools/call", params })
+          })),
+          { startImmediately: true }
+        )
+        assert.strictEqual(yield* Queue.take(started), name)
+        return fiber
+      })
+      const cancel = (session: string, requestId: unknown) =>
+        exchange(host, {
+          headers: { "mcp-session-id": session },
+          body: JSON.stringify({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId } })
+        })
+      const first = yield* begin("a", 1, "first")
+      yield* begin("b", 1, "other session")
+      yield* begin("a", "1", "other id")
+      yield* begin("a", 2, "last")
+      assert.strictEqual((yield* cancel("a", 3)).status, 202)
+      yield* cancel("c", 1)
+      yield* cancel("a", 1)
+      assert.strictEqual(yield* Queue.take(interrupted), "first")
+      assert.isTrue(Exit.isFailure(yield* Fiber.join(first)))
+      // Cancelled twice, and after its end.
+      assert.strictEqual((yield* cancel("a", 1)).status, 202)
+      yield* cancel("a", 2)
+      assert.strictEqual(yield* Queue.take(interrupted), "last")
+    }))
+
   it.effect("is gone with its scope, and what was running there", () =>
     Effect.gen(function*() {
       const started = yield* Deferred.make<void>()
@@ -471,6 +532,31 @@ describe("the server of the program's tools", () => {
       })
       // Too late, and without effect.
       yield* host.set(yield* DynamicTools.make(greet))
+    }))
+
+  it.effect("warns of a proxy that codex would send the calls to", () =>
+    Effect.gen(function*() {
+      const warned = Effect.fnUntraced(function*(env: { readonly [name: string]: string }) {
+        const warnings: Array<string> = []
+        for (const name of ["http_proxy", "https_proxy", "all_proxy", "no_proxy"]) {
+          for (const spelled of [name, name.toUpperCase()]) vi.stubEnv(spelled, env[spelled])
+        }
+        yield* Effect.scoped(serve(greet)).pipe(
+          Effect.provide(Logger.layer([Logger.make(({ message }) => void warnings.push(String(message)))]))
+        )
+        return warnings.map((warning) => warning.split(" ")[0])
+      }, Effect.ensuring(Effect.sync(() => vi.unstubAllEnvs())))
+      const proxy = "http://proxy.example:3128"
+      assert.deepStrictEqual(yield* warned({}), [])
+      assert.deepStrictEqual(yield* warned({ HTTP_PROXY: proxy }), ["HTTP_PROXY"])
+      assert.deepStrictEqual(yield* warned({ http_proxy: proxy, NO_PROXY: "localhost,.example" }), ["http_proxy"])
+      assert.deepStrictEqual(yield* warned({ HTTP_PROXY: proxy, NO_PROXY: "*" }), ["HTTP_PROXY"])
+      assert.deepStrictEqual(yield* warned({ ALL_PROXY: proxy }), ["ALL_PROXY"])
+      assert.deepStrictEqual(yield* warned({ HTTPS_PROXY: proxy }), [])
+      assert.deepStrictEqual(yield* warned({ HTTP_PROXY: "" }), [])
+      for (const exempted of ["127.0.0.1", "localhost, 127.0.0.1", "127.0.0.0/8"]) {
+        assert.deepStrictEqual(yield* warned({ HTTP_PROXY: proxy, NO_PROXY: exempted }), [], exempted)
+      }
     }))
 
   it.effect("keeps its token to itself, and listens on loopback alone", () =>

@@ -1,6 +1,6 @@
 /**
- * An MCP server on loopback, by streamable HTTP. It has ids of sessions, because codex listens for changes only in a
- * session, but keeps nothing of them.
+ * An MCP server on loopback, by streamable HTTP. It gives ids of sessions, because codex listens for changes only in a
+ * session, and the ids of calls are of a session; but it keeps no sessions.
  */
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
@@ -114,11 +114,27 @@ export const make = (
     let isChanged = false
     const listeners = new Set<Http.ServerResponse>()
     const heard = new Map<unknown, () => void>()
-    const served: McpMessages.Server = { tools: () => tools, instructions, onResponse: (id) => heard.get(id)?.() }
+    const calls = new Map<string, Http.ServerResponse>()
+    const served: McpMessages.Server = { tools: () => tools, instructions }
+
+    const exchangeOf = (request: Http.IncomingMessage, response: Http.ServerResponse): McpMessages.Exchange => {
+      const keyOf = (id: unknown) => JSON.stringify([request.headers["mcp-session-id"], id])
+      return {
+        send: write(response),
+        onCall: (id) => {
+          const key = keyOf(id)
+          calls.set(key, response)
+          response.once("close", () => calls.get(key) === response && calls.delete(key))
+        },
+        // Nobody waits for the response, and its end ends the handler.
+        onCancelled: (id) => void calls.get(keyOf(id))?.destroy(),
+        onResponse: (id) => heard.get(id)?.()
+      }
+    }
 
     const answered = (request: Http.IncomingMessage, response: Http.ServerResponse) =>
       bodyOf(request).pipe(
-        Effect.flatMap((body) => McpMessages.answer(served, body, write(response))),
+        Effect.flatMap((body) => McpMessages.answer(served, body, exchangeOf(request, response))),
         Effect.catch(() => Effect.sync(() => refuse(response, 413))),
         Effect.raceFirst(closed(response))
       )

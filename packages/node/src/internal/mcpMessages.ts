@@ -20,6 +20,15 @@ export interface Reply {
 export interface Server {
   readonly tools: () => HostedTools
   readonly instructions: string | undefined
+}
+
+/** The request of HTTP that a message came with. */
+export interface Exchange {
+  readonly send: (reply: Reply) => Effect.Effect<void>
+  /** The call of a tool begins, under this id. */
+  readonly onCall: (id: unknown) => void
+  /** The call with this id is not wanted any more. */
+  readonly onCancelled: (id: unknown) => void
   /** A request of this server with this id was answered. */
   readonly onResponse: (id: unknown) => void
 }
@@ -72,7 +81,7 @@ const respond = (
   id: Id,
   method: string,
   params: unknown,
-  send: (reply: Reply) => Effect.Effect<void>
+  { onCall, send }: Exchange
 ): Effect.Effect<void> => {
   switch (method) {
     case "initialize": {
@@ -93,6 +102,7 @@ const respond = (
       if (textAt(params, "name") === undefined) return send(refused(id, -32602, "expected the name of a tool"))
       const meta = at(params, "_meta")
       const { threadId, turnId } = callOf(meta)
+      onCall(id)
       return Effect.suspend(() => called(server, params)).pipe(
         Effect.flatMap((result) => send(ok(id, result))),
         Effect.withSpan("HostTools.call", {
@@ -108,23 +118,20 @@ const respond = (
 
 const parse = Option.liftThrowable((text: string): unknown => JSON.parse(text))
 
-export const answer = (
-  server: Server,
-  body: string,
-  send: (reply: Reply) => Effect.Effect<void>
-): Effect.Effect<void> => {
+export const answer = (server: Server, body: string, exchange: Exchange): Effect.Effect<void> => {
+  const { send } = exchange
   const message = Option.getOrUndefined(parse(body))
   if (message === undefined) return send(refused(null, -32700, "expected JSON", 400))
   if (!Predicate.isObject(message) || message["jsonrpc"] !== "2.0") {
     return send(refused(null, -32600, "expected one message of JSON-RPC 2.0", 400))
   }
   const { id, method, params } = message
-  if (method === undefined) server.onResponse(id)
-  // No notification matters here: a call that is cancelled ends with its connection (docs/codex-behaviour.md, "A call
-  // that codex gives up closes its connection").
+  if (method === undefined) exchange.onResponse(id)
+  // docs/codex-behaviour.md, "A call that codex gives up is cancelled".
+  if (method === "notifications/cancelled") exchange.onCancelled(at(params, "requestId"))
   if (id === undefined || method === undefined) return send(accepted)
   if (!Predicate.isString(method) || !(Predicate.isString(id) || Predicate.isNumber(id))) {
     return send(refused(null, -32600, "expected a request", 400))
   }
-  return respond(server, id, method, params, send)
+  return respond(server, id, method, params, exchange)
 }
