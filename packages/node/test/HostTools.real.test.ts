@@ -436,7 +436,7 @@ describe("a proxy of the environment", () => {
 })
 
 describe("the token", () => {
-  const told = { log: [] as Array<string>, spans: [] as Array<unknown> }
+  const told = { log: [] as Array<string>, spans: [] as Array<Tracer.Span> }
   const tracer = Tracer.make({
     span: (options) => {
       const span = new Tracer.NativeSpan(options)
@@ -461,6 +461,10 @@ describe("the token", () => {
       const thread = yield* codex.startThread({ mcpServers: { host: server } })
       yield* model.enqueue(callOf("find"), "done")
       const result = yield* thread.run("go")
+      // Its span is in the trace of the turn.
+      const [run, call] = ["Thread.run", "HostTools.call"].map((name) => told.spans.find((span) => span.name === name))
+      assert.isDefined(run)
+      assert.strictEqual(call?.traceId, run.traceId)
       const scope = yield* Scope.make()
       const gone = yield* Effect.provideService(serve(says("find", "found")), Scope.Scope, scope)
       yield* Scope.close(scope, Exit.void)
