@@ -268,7 +268,7 @@ describe("the server of the program's tools", () => {
       const span = spans.find(({ name }) => name === "HostTools.call")!
       assert.strictEqual(span.traceId, traceId)
       assert.deepStrictEqual(Option.map(span.parent, ({ spanId }) => spanId), Option.some("2f77dd4779567273"))
-      assert.strictEqual(span.attributes.get("codex.thread.id"), "t")
+      assert.deepStrictEqual(["codex.thread.id", "codex.tool"].map((key) => span.attributes.get(key)), ["t", "where"])
     }))
 
   it.effect("refuses whoever lacks the token, and what a page in a browser sends", () =>
