@@ -124,6 +124,12 @@ export const reasonOf = ({ detail, info }: Failure): Reason => {
   return name === undefined || name === "other" ? told ?? "other" : byName.get(name) ?? "other"
 }
 
+/** What a reason means, and what to do next. */
+export const explain = (reason: Reason): { readonly meaning: string; readonly advice: string } => {
+  const [meaning, advice] = meanings[reason]
+  return { meaning, advice }
+}
+
 const transients: ReadonlySet<Reason> = new Set<Reason>(["rateLimit", "network", "streamBroken", "overloaded"])
 
 export const isTransient = (reason: Reason): boolean => transients.has(reason)
