@@ -8,7 +8,12 @@
  *
  * @since 0.1.0
  */
+import * as Effect from "effect/Effect"
 import type * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import { AppServerRpc } from "./AppServerRpc.ts"
+import type { ConnectionError } from "./CodexError.ts"
+import { implementation } from "./internal/load.ts"
 import type { Reason } from "./internal/text/turnFailure.ts"
 import * as Fold from "./internal/view/fold.ts"
 import type { List as ListClass } from "./internal/view/list.ts"
@@ -16,6 +21,7 @@ import type { AgentState, state, SubagentsState, subagentsState, TurnState } fro
 import * as State from "./internal/view/state.ts"
 import * as Timeline from "./internal/view/timeline.ts"
 import * as Totals from "./internal/view/totals.ts"
+import * as Watch from "./internal/view/watch.ts"
 import type { Price } from "./Pricing.ts"
 import type * as Received from "./Received.ts"
 import type { ServerNotification } from "./ServerNotification.ts"
@@ -222,7 +228,10 @@ export interface Ask {
   readonly state: "waiting" | "answered" | "closed"
   /** Who decided, if that was seen. */
   readonly by: "client" | "reviewer" | undefined
-  /** The answer as it was sent: a `result` or an `error`; for a review the review. */
+  /**
+   * The answer: its `result` or its `error`; for a review the review. Without answers to secret questions, and of an
+   * elicitation only the `action`.
+   */
   readonly answer: unknown
 }
 
@@ -281,7 +290,7 @@ export interface AgentView {
   /** As stored, in milliseconds. */
   readonly createdAt: number | undefined
   readonly turns: List<TurnView>
-  /** All that was asked, in order. Only live, and in a cassette. */
+  /** All that was asked, in order. Only of {@link changes}, and in a cassette. */
   readonly asks: List<Ask>
   /** Those of {@link asks} that still wait. */
   readonly waiting: ReadonlyArray<Ask>
@@ -498,6 +507,68 @@ export const make = (threadId: string): ThreadView => State.emptyThread(threadId
 export const apply = (view: ThreadView, event: Event, at?: number): ThreadView => Fold.apply(view, event, at)
 
 // =============================================================================
+// Rollouts
+// =============================================================================
+
+/**
+ * An event with its time, in milliseconds since the epoch.
+ *
+ * @see {@link rollout}
+ * @category events
+ * @since 0.1.0
+ */
+export interface TimedEvent {
+  readonly event: Event
+  readonly at: number | undefined
+}
+
+/**
+ * Reads the events of a rollout, the file in which codex keeps a thread:
+ * `CODEX_HOME/sessions/<year>/<month>/<day>/rollout-<time>-<thread>.jsonl`. For a thread that is not loaded, without
+ * codex: a subagent is in a file of its own. It takes the lines of a file from the first on, and any iterable, so the
+ * file need not be in memory.
+ *
+ * **Details**
+ *
+ * The format is codex's own, and no promise of codex. What a newer codex writes is an event of an unknown method, and
+ * so is a line that was cut. A file that ends in the middle of a turn has it interrupted, as codex lists it. A fork
+ * does not repeat the history of its source, nor does the file that a revert begins.
+ *
+ * **Example** (A thread from its file)
+ *
+ * ```ts
+ * import { ThreadView } from "@effect-codex/client"
+ * import { Effect, FileSystem } from "effect"
+ *
+ * export const load = Effect.fnUntraced(function*(path: string) {
+ *   const fs = yield* FileSystem.FileSystem
+ *   const rollout = yield* ThreadView.rollout
+ *   const lines = (yield* fs.readFileString(path)).split("\n")
+ *   return ThreadView.applyAll(ThreadView.empty, rollout(lines))
+ * })
+ * ```
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const rollout: Effect.Effect<(lines: Iterable<string>) => Iterable<TimedEvent>> = Effect.map(
+  implementation,
+  ({ decode, rolloutOf }) => (lines) => rolloutOf(lines, decode)
+)
+
+/**
+ * Takes events with their times into a view, such as those of a {@link rollout} or of a cassette.
+ *
+ * @category folding
+ * @since 0.1.0
+ */
+export const applyAll = (view: ThreadView, events: Iterable<TimedEvent>): ThreadView => {
+  let now = view
+  for (const { at, event } of events) now = apply(now, event, at)
+  return now
+}
+
+// =============================================================================
 // Looking at a view
 // =============================================================================
 
@@ -549,3 +620,68 @@ export const cost = (of: TurnView | AgentView | ThreadView, price: Price): Optio
  * @since 0.1.0
  */
 export const timeline = (view: ThreadView): ReadonlyArray<TimeSpan> => Timeline.timeline(view)
+
+// =============================================================================
+// Live
+// =============================================================================
+
+/**
+ * Folds a stream of events: the view itself, and then the view after all that has come since it was last read. So a
+ * slow reader, such as a screen, skips the states between and never falls behind.
+ *
+ * **Example** (A page that is drawn at most ten times a second)
+ *
+ * ```ts
+ * import { type Thread, ThreadView } from "@effect-codex/client"
+ * import { Effect, Stream } from "effect"
+ *
+ * export const draw = (thread: Thread.Thread, show: (view: ThreadView.ThreadView) => Effect.Effect<void>) =>
+ *   thread.events.pipe(
+ *     ThreadView.scan(ThreadView.make(thread.id)),
+ *     Stream.runForEach((view) => Effect.andThen(show(view), Effect.sleep("100 millis")))
+ *   )
+ * ```
+ *
+ * @see {@link changes} which also has what the server asks, and subagents
+ * @category streams
+ * @since 0.1.0
+ */
+export const scan = (from: ThreadView) => <E, R>(events: Stream.Stream<Event, E, R>): Stream.Stream<ThreadView, E, R> =>
+  Watch.scan(events, from)
+
+/**
+ * The views of a thread while it is worked on by this client or another: what it was given, and then the view after all
+ * that has come since it was last read, as {@link scan}. Contains the subagents, what the server asks this client, and
+ * what this client answers. Ends with the connection's cause.
+ *
+ * **Details**
+ *
+ * It neither loads nor reads the thread, so begin with what is stored: `from`. Answers to secret questions are left out
+ * of the view, and what was filled into forms of MCP servers.
+ *
+ * **Example** (What waits for an answer, with what was there before)
+ *
+ * ```ts
+ * import { Codex, ThreadView } from "@effect-codex/client"
+ * import { Effect, Stream } from "effect"
+ *
+ * export const waiting = Effect.fnUntraced(function*(threadId: string) {
+ *   const codex = yield* Codex.Codex
+ *   const handle = yield* codex.resumeThread(threadId)
+ *   const thread = yield* handle.read({ includeTurns: true })
+ *   const from = ThreadView.apply(ThreadView.empty, { _tag: "StoredThread", thread })
+ *   return Stream.map(ThreadView.changes(threadId, { from }), ThreadView.waiting)
+ * })
+ * ```
+ *
+ * @category streams
+ * @since 0.1.0
+ */
+export const changes = (
+  threadId: string,
+  options?: {
+    /** Default: a view of nothing. */
+    readonly from?: ThreadView | undefined
+  }
+): Stream.Stream<ThreadView, ConnectionError, AppServerRpc> =>
+  Stream.unwrap(Effect.map(AppServerRpc, (rpc) => Watch.changes(rpc, options?.from ?? make(threadId))))

@@ -3,12 +3,12 @@
  * you commit with the tests.
  *
  * The first line has the version of the format and of codex. Every other line is a message, in the order in which the
- * messages went over the connection:
+ * messages went over the connection, with its time in milliseconds since the recording began:
  *
  * ```json
  * {"cassette":1,"codex":"0.169.0"}
- * {"direction":"sent","frame":{"id":1,"method":"initialize","params":{}}}
- * {"direction":"received","frame":{"id":1,"result":{}}}
+ * {"direction":"sent","at":3,"frame":{"id":1,"method":"initialize","params":{}}}
+ * {"direction":"received","at":41,"frame":{"id":1,"result":{}}}
  * ```
  *
  * A cassette replaces what differs between runs: ids by names such as `thread-1`, times by the year 2000, and the
@@ -28,12 +28,16 @@ import * as Auth from "@effect-codex/client/Auth"
 import * as Codex from "@effect-codex/client/Codex"
 import type { AppServerStartError, CodexExecutableNotFound, ConnectionError } from "@effect-codex/client/CodexError"
 import { TransportError } from "@effect-codex/client/CodexError"
+import { millis } from "@effect-codex/client/internal/monotonic"
 import { TaggedError } from "@effect-codex/client/internal/taggedError"
+import * as ServerNotification from "@effect-codex/client/ServerNotification"
+import type * as ThreadView from "@effect-codex/client/ThreadView"
 import { Transport } from "@effect-codex/client/Transport"
 import * as CodexNode from "@effect-codex/node/CodexNode"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import * as NodePath from "@effect/platform-node/NodePath"
 import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -47,6 +51,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Os from "node:os"
+import * as CassetteEvents from "./internal/cassetteEvents.ts"
 import * as Script from "./internal/cassetteScript.ts"
 import * as JsonDiff from "./internal/jsonDiff.ts"
 import * as Normalizer from "./internal/normalizer.ts"
@@ -272,7 +277,12 @@ export const makeRecording = Effect.fnUntraced(function*(
 
   // Unbounded, because the cassette is the whole session. Secrets are replaced at the end: one may span several
   // messages, or occur before it is known to be one.
-  const session: Array<{ readonly direction: Script.Direction; readonly frame: string }> = []
+  const session: Array<Heard> = []
+  const clock = yield* Clock.Clock
+  const started = millis(clock)
+  const hear = (direction: Script.Direction, frame: string): void => {
+    session.push({ direction, at: Math.round(millis(clock) - started), frame })
+  }
   yield* Effect.addFinalizer(() => {
     const partial = `${path}.${process.pid}.partial`
     return fs.writeFileString(partial, encode(session, options)).pipe(
@@ -284,30 +294,32 @@ export const makeRecording = Effect.fnUntraced(function*(
     ...transport,
     send: (frame) =>
       Effect.suspend(() => {
-        session.push({ direction: "sent", frame })
+        hear("sent", frame)
         return transport.send(frame)
       }),
     receive: (onFrames) =>
       transport.receive((frames) => {
-        for (const frame of frames) session.push({ direction: "received", frame })
+        for (const frame of frames) hear("received", frame)
         onFrames(frames)
-      }).pipe(Effect.tapError((cause) =>
-        Effect.sync(() => session.push({ direction: "received", frame: JSON.stringify(Script.endOf(cause)) }))
-      ))
+      }).pipe(Effect.tapError((cause) => Effect.sync(() => hear("received", JSON.stringify(Script.endOf(cause))))))
   })
 })
 
-const encode = (
-  session: ReadonlyArray<{ readonly direction: Script.Direction; readonly frame: string }>,
-  options: Options
-): string => {
+/** A frame as it went over the connection. */
+interface Heard {
+  readonly direction: Script.Direction
+  readonly at: number
+  readonly frame: string
+}
+
+const encode = (session: ReadonlyArray<Heard>, options: Options): string => {
   const messages = session.map(({ frame }) => Result.getOrElse(parse(frame), () => ({ [Script.raw]: frame })))
   const sent = messages.filter((_, i) => session[i]?.direction === "sent")
   const secrets = [...Secrets.ofEnvironment(process.env), ...Normalizer.secretsOf(sent)]
   const { normalize, redactDeltas } = normalizer(options, secrets)
   const entries = redactDeltas(messages).map((message, i) => {
-    const direction = session[i]?.direction ?? "received"
-    return { direction, frame: normalize(message, direction) }
+    const { at, direction } = session[i] ?? { at: 0, direction: "received" }
+    return { direction, at, frame: normalize(message, direction) }
   })
   const header = { cassette: Script.version, codex: Script.codexVersion(messages) }
   return [header, ...entries].map((line) => `${JSON.stringify(line)}\n`).join("")
@@ -368,7 +380,20 @@ export interface Recorded {
   /** The version of the recorded codex; `null` if the server reported none. */
   readonly codex: string | null
   /** The messages, in the order in which they went over the connection. */
-  readonly messages: ReadonlyArray<{ readonly direction: "sent" | "received"; readonly frame: Schema.Json }>
+  readonly messages: ReadonlyArray<RecordedMessage>
+}
+
+/**
+ * A message of a cassette.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface RecordedMessage {
+  readonly direction: "sent" | "received"
+  /** In milliseconds since the recording began. Missing in cassettes that were recorded before there were times. */
+  readonly at?: number
+  readonly frame: Schema.Json
 }
 
 /**
@@ -391,6 +416,43 @@ export interface Recorded {
  */
 export const read = (path: string): Effect.Effect<Recorded, CassetteUnreadable, FileSystem.FileSystem> =>
   readScript(path)
+
+/**
+ * The events of a cassette, for a `ThreadView` or several: what the server sent, what it asked and was answered, and
+ * the threads that it read. The times count from the beginning of the recording.
+ *
+ * **Details**
+ *
+ * In a cassette without times, those of the server are in the year 2000, as the recording has them.
+ *
+ * **Example** (What a recorded session did)
+ *
+ * ```ts
+ * import { ThreadView } from "@effect-codex/client"
+ * import { Cassette } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const view = Effect.gen(function*() {
+ *   const recorded = yield* Cassette.read("session.jsonl")
+ *   return ThreadView.applyAll(ThreadView.make("thread-1"), yield* Cassette.events(recorded))
+ * })
+ * ```
+ *
+ * @see {@link threadIds}
+ * @category getters
+ * @since 0.1.0
+ */
+export const events = (recorded: Recorded): Effect.Effect<ReadonlyArray<ThreadView.TimedEvent>> =>
+  Effect.map(ServerNotification.decode, (decode) => CassetteEvents.eventsOf(recorded.messages, decode))
+
+/**
+ * The threads of a cassette, in the order in which they were started, resumed or read. Subagents are not among them.
+ *
+ * @see {@link events}
+ * @category getters
+ * @since 0.1.0
+ */
+export const threadIds = (recorded: Recorded): ReadonlyArray<string> => CassetteEvents.threadIdsOf(recorded.messages)
 
 // =============================================================================
 // Replaying

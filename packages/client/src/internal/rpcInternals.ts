@@ -48,6 +48,10 @@ export interface ThreadObserver {
    * and not for a request that names no turn.
    */
   readonly onRequest?: ((turnId: string, subagent?: SubagentTurn) => void) | undefined
+  /** A request that names this thread has come. */
+  readonly onServerRequest?: ((id: string | number, method: string, params: unknown) => void) | undefined
+  /** Such a request is being answered, with this frame. Not called by the reader. */
+  readonly onServerRequestAnswer?: ((id: string | number, frame: string) => void) | undefined
   /** An item of a subagent that works for a turn of this thread has begun. */
   readonly onSubagentItem?: ((turnId: string, subagent: SubagentTurn, item: unknown) => void) | undefined
   /** The turn of a subagent that works for a turn of this thread begins or ends. */

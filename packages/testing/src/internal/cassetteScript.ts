@@ -18,6 +18,8 @@ export type Direction = "sent" | "received"
 
 export interface Message {
   readonly direction: Direction
+  /** In milliseconds since the recording began. Cassettes of older versions have no times. */
+  readonly at?: number
   readonly frame: Schema.Json
 }
 
@@ -36,7 +38,11 @@ const decodeHeader = Schema.decodeUnknownResult(
   Schema.Struct({ cassette: Schema.Literal(version), codex: Schema.NullOr(Schema.String) })
 )
 const decodeEntry = Schema.decodeUnknownResult(
-  Schema.Struct({ direction: Schema.Literals(["sent", "received"]), frame: Schema.Json })
+  Schema.Struct({
+    direction: Schema.Literals(["sent", "received"]),
+    at: Schema.optionalKey(Schema.Finite),
+    frame: Schema.Json
+  })
 )
 
 export const decode = (text: string): Result.Result<Script, { readonly line: number; readonly detail: string }> =>

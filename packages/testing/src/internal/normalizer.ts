@@ -30,9 +30,10 @@ const isoTime = /\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)/g
 const sessionFile = /\b\d{4}\/\d\d\/\d\d\/rollout-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d/g
 
 /** The first second of the year 2000. */
-const epoch = 946_684_800
+export const epoch = 946_684_800
 
-const isTimeKey = (key: string): boolean => /(?:At|AtMs|Timestamp)$/.test(key)
+/** The keys of times. */
+export const isTimeKey = (key: string): boolean => /(?:At|AtMs|Timestamp)$/.test(key)
 
 const fixedNumber = (key: string, value: number): number => {
   if (/^(?:duration|elapsed)(?:Ms)?$|^timeUsedSeconds$/i.test(key)) return 0

@@ -11,6 +11,8 @@ import { guardOf } from "../protocol/guard.ts"
 import { isMcpToolApproval } from "../protocol/mcpToolApproval.ts"
 import { at, rootOf, textAt } from "../protocol/peek.ts"
 import type { ThreadObserver } from "../rpcInternals.ts"
+import type { RequestId } from "./answerFrames.ts"
+import type { Message } from "./serverRequestFibers.ts"
 
 /** The thread and turn that a request belongs to. */
 export interface Origin {
@@ -143,6 +145,18 @@ export class Router {
     for (const observer of this.observers.observersOf(root.threadId)) {
       observer.onRequest?.(root.turnId, { threadId, turnId })
     }
+  }
+
+  /** Tells the observers of the thread what was asked. */
+  heard({ threadId }: Origin, { id, method, params }: Message): void {
+    if (threadId === undefined) return
+    for (const observer of this.observers.observersOf(threadId)) observer.onServerRequest?.(id, method, params)
+  }
+
+  /** Tells the observers of the thread what is answered. */
+  answering({ threadId }: Origin, id: RequestId, frame: string): void {
+    if (threadId === undefined) return
+    for (const observer of this.observers.observersOf(threadId)) observer.onServerRequestAnswer?.(id, frame)
   }
 
   /** Tells the observers that the handler of a request has ended. */

@@ -160,6 +160,7 @@ export class ServerRequestFibers {
     const origin = originOf(message.params)
     if (origin.threadId !== undefined) this.answers.tell(origin.threadId)
     router.asked(origin)
+    router.heard(origin, message)
     const wait = router.undecided(origin)
     const responding = wait === undefined
       ? this.respond(message, origin)
@@ -266,6 +267,7 @@ export class ServerRequestFibers {
     const { router, telemetry } = this.parts
     const answer = (frame: string) =>
       Effect.suspend(() => {
+        router.answering(origin, id, frame)
         if (!this.unasked.has(id)) return this.answers.send({ id, method: name, params }, frame)
         this.unasked.set(id, frame)
         return Effect.void

@@ -30,7 +30,7 @@ export const notified = <A extends AgentView>(agent: A, event: ServerNotificatio
   const now = noticed(agent, event, at)
   switch (event._tag) {
     case "turn/started":
-      return Turns.inTurn(now, event.params.turn.id, (turn) => Turns.begin(turn, event.params.turn, at))
+      return Turns.inTurn(now, event.params.turn.id, (turn) => Turns.begin(turn, event.params.turn, now.model, at))
     case "turn/completed": {
       const { turn } = event.params
       return Asks.closeOf(Turns.inTurn(now, turn.id, (before) => Turns.end(before, turn, at)), turn.id, at)
@@ -41,7 +41,11 @@ export const notified = <A extends AgentView>(agent: A, event: ServerNotificatio
     }
     case "item/completed": {
       const { completedAtMs, item, turnId } = event.params
-      return Turns.inTurn(now, turnId, (turn) => Items.complete(turn, item, { endedAt: completedAtMs ?? at }))
+      return Turns.inTurn(
+        now,
+        turnId,
+        (turn) => Items.complete(turn, item, { ...Turns.timesOf(item), endedAt: completedAtMs ?? at })
+      )
     }
     case "item/agentMessage/delta":
     case "item/plan/delta":

@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import type { ServerNotification } from "../../ServerNotification.ts"
 import type { AgentView, Ask, ServerRequest } from "../../ThreadView.ts"
 import { isMcpToolApproval } from "../protocol/mcpToolApproval.ts"
-import { at, textAt, turnIdOf } from "../protocol/peek.ts"
+import { at, membersOf, textAt, turnIdOf } from "../protocol/peek.ts"
 import { state } from "./state.ts"
 
 /** Requests that nobody is asked about: the program answers them, and a tool's call is an item. */
@@ -89,10 +89,51 @@ export const ask = <A extends AgentView>(agent: A, request: ServerRequest, when:
   })
 }
 
+/** The ids of the questions whose answers are secret. */
+const secretsOf = (params: unknown): ReadonlySet<string> => {
+  const questions = at(params, "questions")
+  return new Set(
+    (Array.isArray(questions) ? questions : []).flatMap((question: unknown) =>
+      at(question, "isSecret") === true ? textAt(question, "id") ?? [] : []
+    )
+  )
+}
+
+/** Answers to questions, without those that are secret: a view is there to be shown. */
+const withoutSecrets = (given: unknown, secrets: ReadonlySet<string>): unknown => {
+  const result = membersOf(at(given, "result"))
+  const answers = Object.entries(membersOf(result["answers"])).map(([id, answer]) => [
+    id,
+    secrets.has(id) ? { answers: ["<redacted>"] } : answer
+  ])
+  return { result: { ...result, answers: Object.fromEntries(answers) } }
+}
+
+/** What may be shown of an answer. What was filled into a form may be anything, so only whether it was accepted. */
+const shownOf = ({ kind, params }: Ask, given: unknown): unknown => {
+  const error = at(given, "error")
+  if (error !== undefined) return { error }
+  switch (kind) {
+    case "question":
+      return withoutSecrets(given, secretsOf(params))
+    case "elicitation":
+    case "mcpTool":
+      return { result: { action: textAt(at(given, "result"), "action") } }
+    case "unknown":
+      return undefined
+    default:
+      return given
+  }
+}
+
 /** The first answer counts. */
 export const answer = <A extends AgentView>(agent: A, id: Ask["id"], given: unknown, when: number | undefined): A =>
   askOf(agent, id)?.[1].state === "waiting"
-    ? changed(agent, id, (ask) => ({ ...ask, state: "answered", by: "client", answer: given, endedAt: when }))
+    ? changed(
+      agent,
+      id,
+      (ask) => ({ ...ask, state: "answered", by: "client", answer: shownOf(ask, given), endedAt: when })
+    )
     : agent
 
 /** The server no longer waits for it. */

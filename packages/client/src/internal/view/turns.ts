@@ -24,7 +24,7 @@ export const inTurn = <A extends AgentView>(agent: A, id: string, change: (turn:
   }
   return {
     ...agent,
-    turns: agent.turns.append(change({ ...emptyTurn(id), model: agent.model })),
+    turns: agent.turns.append(change(emptyTurn(id))),
     [state]: { ...agent[state], turns: HashMap.set(agent[state].turns, id, agent.turns.length) }
   }
 }
@@ -84,8 +84,13 @@ export const timesOf = (item: unknown): { readonly startedAt?: number; readonly 
 const withItems = (turn: TurnView, items: ReadonlyArray<Received.ThreadItem>): TurnView =>
   items.reduce((now, item) => Items.store(now, item, timesOf(item)), turn)
 
-export const begin = (before: TurnView, turn: Received.Turn, when: number | undefined): TurnView =>
-  said(before, turn, when)
+/** @param model the model that the thread has now. */
+export const begin = (
+  before: TurnView,
+  turn: Received.Turn,
+  model: string | undefined,
+  when: number | undefined
+): TurnView => ({ ...said(before, turn, when), model: before.model ?? model })
 
 export const end = (before: TurnView, turn: Received.Turn, when: number | undefined): TurnView => {
   const next = said(before, turn, when)

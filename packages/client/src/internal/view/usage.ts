@@ -31,9 +31,11 @@ const callOf = (
   // A repetition, of a resumed thread or a broken stream.
   if (before?.totalTokens === total.totalTokens) return hasItem && total.totalTokens === 0 ? last : undefined
   // A response that was cut short is in the total and not in the last call.
-  return before !== undefined && total.totalTokens > before.totalTokens
+  const call = before !== undefined && total.totalTokens > before.totalTokens
     ? combine(total, before, (now, then) => Math.max(0, now - then))
     : last
+  // A full context is reported as a total that no call has used.
+  return call.totalTokens > 0 && call.inputTokens + call.outputTokens === 0 ? undefined : call
 }
 
 /** @param before what the thread had reported until now. */

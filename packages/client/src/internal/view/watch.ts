@@ -1,0 +1,101 @@
+/** Views of a thread as they change. A reader gets the view after all that is unread, so it never falls behind. */
+import * as Clock from "effect/Clock"
+import * as DateTime from "effect/DateTime"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Stream from "effect/Stream"
+import type { ConnectionError } from "../../CodexError.ts"
+import type { Raw } from "../../ServerNotification.ts"
+import type { Event, ServerRequest, ServerRequestAnswer, ThreadView } from "../../ThreadView.ts"
+import { Mailbox, slowReader } from "../events/mailbox.ts"
+import { millis } from "../monotonic.ts"
+import { membersOf, textAt } from "../protocol/peek.ts"
+import { internalsOf, type Rpc, type ThreadObserver } from "../rpcInternals.ts"
+import { apply } from "./fold.ts"
+
+/** Milliseconds since the epoch, as the wall clock was at the start: it may be set meanwhile. */
+const stopwatch = Effect.gen(function*() {
+  const clock = yield* Clock.Clock
+  const { epochMilliseconds } = yield* DateTime.now
+  const started = millis(clock)
+  return () => Math.round(epochMilliseconds + millis(clock) - started)
+})
+
+export const scan = <E, R>(events: Stream.Stream<Event, E, R>, from: ThreadView): Stream.Stream<ThreadView, E, R> =>
+  Stream.unwrap(Effect.map(stopwatch, (now) => {
+    const views = events.pipe(
+      Stream.chunks,
+      Stream.mapAccum(() => from, (before, batch) => {
+        const at = now()
+        const after = batch.reduce((view, event) => apply(view, event, at), before)
+        return [after, after === before ? [] : [after]]
+      })
+    )
+    return Stream.concat(Stream.succeed(from), views)
+  }))
+
+type Asked = ServerRequest | ServerRequestAnswer
+
+/** Carries a request through the mailbox of notifications. No method of the protocol has this name. */
+const tag = "\u0000asked"
+
+const carried = (asked: Asked): Raw => ({ _tag: tag, params: asked })
+
+/** What a frame answers, without the id of the request. */
+const answerOf = (frame: string): unknown => {
+  try {
+    const { error, result } = membersOf(JSON.parse(frame))
+    return error === undefined ? { result } : { error }
+  } catch {
+    return undefined
+  }
+}
+
+/** What the server said of the thread when it was started or resumed, which is no event. */
+const withSettings = (view: ThreadView, told: unknown): ThreadView => ({
+  ...view,
+  model: view.model ?? textAt(told, "model"),
+  cwd: view.cwd ?? textAt(told, "cwd")
+})
+
+export const changes = (rpc: Rpc, given: ThreadView): Stream.Stream<ThreadView, ConnectionError> => {
+  const from = withSettings(given, internalsOf(rpc).settingsOf(given.threadId))
+  const events = Stream.unwrap(Effect.gen(function*() {
+    const internals = internalsOf(rpc)
+    const mailbox = new Mailbox<ConnectionError>({ highWater: slowReader(internals, "ThreadView.changes") })
+    const detach = new Map<string, () => void>()
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        for (const stop of detach.values()) stop()
+      })
+    )
+    const tell = (asked: Asked): void => {
+      mailbox.push(carried(asked), 0)
+      mailbox.flush()
+    }
+    const observer: ThreadObserver = {
+      onNotification: (raw, bytes) => mailbox.push(raw, bytes),
+      onReadEnd: () => mailbox.flush(),
+      onEnd: (cause) => {
+        mailbox.close(Exit.fail(cause))
+        mailbox.flush()
+      },
+      onServerRequest: (id, method, params) => tell({ _tag: "ServerRequest", id, method, params }),
+      onServerRequestAnswer: (id, frame) => tell({ _tag: "ServerRequestAnswer", id, answer: answerOf(frame) }),
+      onSubagentTurn: (_, subagentThreadId, started) => {
+        mailbox.push(started, 0)
+        follow(subagentThreadId)
+      }
+    }
+    const follow = (threadId: string): void => {
+      if (!detach.has(threadId)) detach.set(threadId, internals.attach(threadId, observer))
+    }
+    yield* internals.observe(from.threadId, observer)
+    for (const { threadId } of from.subagents) follow(threadId)
+    return mailbox.streamOf((raw): Event =>
+      // The cast is sound: only `carried` makes this tag.
+      raw._tag === tag ? raw.params as Asked : internals.decode(raw)
+    )
+  }))
+  return scan(events, from)
+}
