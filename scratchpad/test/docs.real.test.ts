@@ -90,6 +90,7 @@ const examples = [
   "extensions",
   "observability",
   "checkpoints",
+  "views",
   "cluster",
   "AGENTS"
 ].flatMap(examplesOf)

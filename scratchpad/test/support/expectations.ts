@@ -475,6 +475,16 @@ export const expectations: Record<string, Expectation> = {
       items.find(({ type }) => type === "mcpToolCall").result.content.map(({ text }) => text).join())`,
     prints: "T-17 is closed."
   },
+  "views: Watch a thread (1)": {
+    answers: [exec("true"), "Hello!"],
+    effect: "example.program",
+    prints: "> Say hello. | $ /bin/bash -lc true: 0 | Hello!"
+  },
+  "views: Look at a thread that is stored (1)": {
+    answers: ["Hello!"],
+    effect: "example.program",
+    prints: "completed: 2 items in 1 turn"
+  },
   "ai: codex as a language model (1)": {
     answers: ["It runs codex."],
     effect: "example.program",

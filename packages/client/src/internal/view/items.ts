@@ -100,7 +100,8 @@ export const begin = (turn: TurnView, item: Received.ThreadItem, startedAt: numb
     // A provider may have one id for all of its messages. What came twice began before it was complete.
     const isNew = before.state !== "running" && startedAt !== undefined && startedAt !== before.startedAt &&
       before.endedAt !== undefined && startedAt > before.endedAt
-    if (!isNew) return turn
+    // What is late may still tell when the item began.
+    if (!isNew) return before.startedAt === undefined ? put(turn, { ...before, startedAt }) : turn
   }
   // docs/codex-behaviour.md, "Steering ends the model's answer at once".
   const now = item.type === "userMessage" ? abandon(turn, "written", startedAt) : turn

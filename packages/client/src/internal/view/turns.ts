@@ -3,7 +3,7 @@ import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
 import type * as Received from "../../Received.ts"
 import type { AgentView, TurnView } from "../../ThreadView.ts"
-import { at } from "../protocol/peek.ts"
+import { at, rawOf } from "../protocol/peek.ts"
 import * as Items from "./items.ts"
 import { List } from "./list.ts"
 import { problemOf } from "./problems.ts"
@@ -72,8 +72,9 @@ const said = (before: TurnView, turn: Received.Turn, when: number | undefined): 
 
 /** When a stored item began and ended, if its producer recorded that. */
 export const timesOf = (item: unknown): { readonly startedAt?: number; readonly endedAt?: number } => {
-  const startedAt = at(item, "startedAtMs")
-  const endedAt = at(item, "completedAtMs")
+  const raw = rawOf(item)
+  const startedAt = at(raw, "startedAtMs")
+  const endedAt = at(raw, "completedAtMs")
   return {
     ...typeof startedAt === "number" ? { startedAt } : {},
     ...typeof endedAt === "number" ? { endedAt } : {}
