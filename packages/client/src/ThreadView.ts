@@ -17,11 +17,11 @@ import { implementation } from "./internal/load.ts"
 import type { Reason } from "./internal/text/turnFailure.ts"
 import * as Fold from "./internal/view/fold.ts"
 import type { List as ListClass } from "./internal/view/list.ts"
+import * as Scan from "./internal/view/scan.ts"
 import type { AgentState, state, SubagentsState, subagentsState, TurnState } from "./internal/view/state.ts"
 import * as State from "./internal/view/state.ts"
 import * as Timeline from "./internal/view/timeline.ts"
 import * as Totals from "./internal/view/totals.ts"
-import * as Watch from "./internal/view/watch.ts"
 import type { Price } from "./Pricing.ts"
 import type * as Received from "./Received.ts"
 import type { ServerNotification } from "./ServerNotification.ts"
@@ -471,7 +471,7 @@ export const empty: ThreadView = State.emptyThread("")
  *
  * export const states = (thread: Thread.Thread) =>
  *   thread.events.pipe(
- *     Stream.scan(ThreadView.make(thread.id), (view, event) => ThreadView.apply(view, event))
+ *     Stream.scan(() => ThreadView.make(thread.id), (view, event) => ThreadView.apply(view, event))
  *   )
  * ```
  *
@@ -647,7 +647,7 @@ export const timeline = (view: ThreadView): ReadonlyArray<TimeSpan> => Timeline.
  * @since 0.1.0
  */
 export const scan = (from: ThreadView) => <E, R>(events: Stream.Stream<Event, E, R>): Stream.Stream<ThreadView, E, R> =>
-  Watch.scan(events, from)
+  Scan.scan(events, from)
 
 /**
  * The views of a thread while it is worked on by this client or another: what it was given, and then the view after all
@@ -684,4 +684,9 @@ export const changes = (
     readonly from?: ThreadView | undefined
   }
 ): Stream.Stream<ThreadView, ConnectionError, AppServerRpc> =>
-  Stream.unwrap(Effect.map(AppServerRpc, (rpc) => Watch.changes(rpc, options?.from ?? make(threadId))))
+  Stream.unwrap(
+    Effect.map(
+      Effect.all([AppServerRpc, implementation]),
+      ([rpc, { viewChanges }]) => viewChanges(rpc, options?.from ?? make(threadId))
+    )
+  )
