@@ -1,14 +1,28 @@
 /** One session of the real codex, seen live, as the server stores it, in a cassette and in codex's own files. */
-import { ApprovalMode, Approvals, AppServerRpc, Codex, type Received, Sandbox, ThreadView } from "@effect-codex/client"
+import {
+  ApprovalMode,
+  Approvals,
+  AppServerRpc,
+  Codex,
+  DynamicTools,
+  McpServer,
+  type Received,
+  Sandbox,
+  ThreadView
+} from "@effect-codex/client"
 import { Cassette, ScriptedCodex, ScriptedModel } from "@effect-codex/testing"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, FileSystem, Layer, Option, Stream } from "effect"
+import { Effect, Fiber, FileSystem, Layer, Option, Schema, Stream } from "effect"
 import { basename, join } from "node:path"
 
 const { exec, functionCall, reasoning, reply, spawnAgent, text, waitAgents } = ScriptedModel
 
 const patch = "apply_patch <<'EOF'\n*** Begin Patch\n*** Add File: new.txt\n+hello\n+there\n*** End Patch\nEOF"
+const change =
+  "apply_patch <<'EOF'\n*** Begin Patch\n*** Update File: old.txt\n*** Move to: new name.txt\n@@\n-one\n+1\n two\n" +
+  "*** Delete File: gone.txt\n*** End Patch\nEOF"
+const mcpServer = join(import.meta.dirname, "..", "..", "test-support", "src", "mcpServer.ts")
 const plan = [{ step: "look", status: "completed" }, { step: "write", status: "in_progress" }]
 
 const answer = (request: ScriptedModel.ModelRequest): ScriptedModel.Answer => {
@@ -32,6 +46,15 @@ const answer = (request: ScriptedModel.ModelRequest): ScriptedModel.Answer => {
   return answers[request.prompt]?.[request.toolOutputs.length] ?? "?"
 }
 
+/** The view when so many turns have ended. */
+const watch = (threadId: string, turns: number) =>
+  ThreadView.changes(threadId).pipe(
+    Stream.takeUntil(({ turns: seen }) => seen.length === turns && seen.at(-1)?.endedAt !== undefined),
+    Stream.runLast,
+    Effect.map(Option.getOrThrow),
+    Effect.forkScoped({ startImmediately: true })
+  )
+
 /** Everything that a session is seen in. */
 const session = Effect.fnUntraced(function*() {
   const codex = yield* Codex.Codex
@@ -46,21 +69,14 @@ const session = Effect.fnUntraced(function*() {
       fileChange: () => Effect.succeed("accept" as const)
     })
   })
-  let live = ThreadView.empty
-  yield* Effect.forkScoped(
-    Stream.runForEach(ThreadView.changes(thread.id), (view) =>
-      Effect.sync(() => {
-        live = view
-      })),
-    { startImmediately: true }
-  )
+  const watching = yield* watch(thread.id, 3)
   yield* thread.run("Do it.")
   yield* thread.run("Let somebody count.")
   yield* Effect.flip(thread.run("Fail."))
   const read = (threadId: string): Effect.Effect<Received.Thread, unknown> =>
     Effect.map(rpc.request("thread/read", { threadId, includeTurns: true }), ({ thread }) => thread)
+  const live = yield* Fiber.join(watching)
   const root = yield* read(thread.id)
-  // The connection sends one thing after the other: all that was sent before the reply has been folded.
   const child = yield* read(live.subagents.at(0)?.threadId ?? "")
   const rollout = yield* ThreadView.rollout
   const files = yield* Effect.forEach([root, child], ({ path }) => fs.readFileString(path ?? ""))
@@ -79,7 +95,7 @@ const session = Effect.fnUntraced(function*() {
 
 const agents = (view: ThreadView.ThreadView): ReadonlyArray<ThreadView.AgentView> => [view, ...view.subagents]
 
-/** What all of them know, to the ids and the milliseconds. */
+/** What all of them know, to the ids and the milliseconds. What was abandoned is known only live. */
 const known = (view: ThreadView.ThreadView) =>
   agents(view).map((agent) => ({
     threadId: agent.threadId,
@@ -91,9 +107,9 @@ const known = (view: ThreadView.ThreadView) =>
       endedAt,
       durationMs,
       error: error && [error.message, error.reason, error.advice],
-      items: [...items].map(({ endedAt, files, id, item, startedAt, state }) => {
+      items: [...items].flatMap(({ endedAt, files, id, item, startedAt, state }) => {
         const { completedAtMs: _, startedAtMs: __, ...rest } = item
-        return { id, state, startedAt, endedAt, files, item: rest }
+        return state === "abandoned" ? [] : [{ id, state, startedAt, endedAt, files, item: rest }]
       })
     }))
   }))
@@ -198,6 +214,88 @@ describe("a view", () => {
       assert.deepStrictEqual(
         ThreadView.cost(live, (_, { totalTokens }) => Option.some(totalTokens)),
         Option.some(110 + 120 + 130 + 140 + 141 + 152 + 163 + 6)
+      )
+    }).pipe(Effect.provide(NodeServices.layer)))
+
+  it.live("of other kinds of items is the same live, from the store and from codex's files", () =>
+    Effect.gen(function*() {
+      const gate = yield* ScriptedModel.gate
+      const search = { type: "search", query: "effect" }
+      const others: { readonly [prompt: string]: ReadonlyArray<ScriptedModel.Answer> } = {
+        "Write.": [exec("printf 'one\\ntwo\\n' > old.txt; printf 'x' > gone.txt"), "Written."],
+        "Change.": [exec(change), "Changed."],
+        "Call.": [
+          functionCall("weather", { town: "Linz" }),
+          functionCall("heard", {}, { namespace: "mcp__mine" }),
+          functionCall("change", { to: 1 }, { namespace: "mcp__mine" }),
+          "Called."
+        ],
+        "Search.": [
+          [ScriptedModel.item({ type: "web_search_call", id: "ws_1", status: "completed", action: search }), "Found."]
+        ],
+        "Plan.": ["<proposed_plan>\nPaint it.\n</proposed_plan>"],
+        "Count.": [text(["1 ", gate, "2"])]
+      }
+      yield* Effect.gen(function*() {
+        const codex = yield* Codex.Codex
+        const rpc = yield* AppServerRpc.AppServerRpc
+        const fs = yield* FileSystem.FileSystem
+        const weather = DynamicTools.tool("weather", {
+          description: "The weather in a town.",
+          input: Schema.Struct({ town: Schema.String }),
+          output: Schema.Struct({ celsius: Schema.Number }),
+          handler: () => Effect.succeed({ celsius: 20 })
+        })
+        const thread = yield* codex.startThread({
+          sandbox: Sandbox.workspaceWrite,
+          tools: yield* DynamicTools.make(weather),
+          mcpServers: { mine: McpServer.stdio({ command: process.execPath, args: [mcpServer], required: true }) },
+          handlers: Approvals.acceptAll,
+          approvalMode: ApprovalMode.untrusted
+        })
+        const watching = yield* watch(thread.id, 7)
+        yield* thread.run("Write.")
+        yield* thread.run("Change.")
+        yield* thread.run("Call.")
+        yield* thread.run("Search.")
+        yield* thread.run("Plan.", { mode: "plan" })
+        yield* (yield* thread.compact()).result
+        const turn = yield* thread.turn("Count.")
+        yield* gate.reached
+        yield* turn.interrupt
+        yield* turn.result
+        const live = yield* Fiber.join(watching)
+        const { thread: stored } = yield* rpc.request("thread/read", { threadId: thread.id, includeTurns: true })
+        const rollout = yield* ThreadView.rollout
+        const text = yield* fs.readFileString(stored.path ?? "")
+        const read = ThreadView.apply(ThreadView.empty, { _tag: "StoredThread", thread: stored })
+        const kept = ThreadView.applyAll(ThreadView.empty, rollout(text.split("\n")))
+        assert.deepStrictEqual(
+          [...live.turns].flatMap(({ items }) => [...items].map(({ item }) => item.type)).filter((type) =>
+            type !== "userMessage" && type !== "agentMessage"
+          ),
+          [
+            "commandExecution",
+            "fileChange",
+            "dynamicToolCall",
+            "mcpToolCall",
+            "mcpToolCall",
+            "webSearch",
+            "plan",
+            "contextCompaction"
+          ]
+        )
+        assert.strictEqual(live.turns.at(-1)?.status, "interrupted")
+        assert.deepStrictEqual([...live.asks].map(({ kind }) => kind), ["command", "fileChange", "mcpTool"])
+        assert.deepStrictEqual(known(read), known(live))
+        assert.deepStrictEqual(known(kept), known(live))
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(ScriptedCodex.layer({
+          model: {
+            answer: (request) => others[request.prompt]?.[request.toolOutputs.length] ?? "Summary."
+          }
+        }))
       )
     }).pipe(Effect.provide(NodeServices.layer)))
 })

@@ -318,6 +318,21 @@ describe("what is stored", () => {
   })
 })
 
+describe("a review", () => {
+  it("ends the turn within it, whose end is not told", () => {
+    const begun = (turnId: string) =>
+      notification("turn/started", {
+        threadId: Fake.threadId,
+        turn: Fake.turn(turnId, "inProgress", { rootTurnId: "review" })
+      })
+    const view = fold([begun("review"), begun("inner"), Fake.completed("review")])
+    assert.deepStrictEqual([...view.turns].map(({ id, status }) => [id, status]), [
+      ["review", "completed"],
+      ["inner", "interrupted"]
+    ])
+  })
+})
+
 describe("the timeline", () => {
   it("parts a turn into the model, the command and the wait for its approval", () => {
     const at: Array<readonly [number, ThreadView.Event]> = [

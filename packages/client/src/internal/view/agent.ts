@@ -30,10 +30,15 @@ export const notified = <A extends AgentView>(agent: A, event: ServerNotificatio
   const now = noticed(agent, event, at)
   switch (event._tag) {
     case "turn/started":
-      return Turns.inTurn(now, event.params.turn.id, (turn) => Turns.begin(turn, event.params.turn, now.model, at))
+      return Turns.inTurn(
+        Turns.within(now, event.params.turn),
+        event.params.turn.id,
+        (turn) => Turns.begin(turn, event.params.turn, now.model, at)
+      )
     case "turn/completed": {
       const { turn } = event.params
-      return Asks.closeOf(Turns.inTurn(now, turn.id, (before) => Turns.end(before, turn, at)), turn.id, at)
+      const ended = Turns.endInner(Turns.inTurn(now, turn.id, (before) => Turns.end(before, turn, at)), turn.id)
+      return Asks.closeOf(ended, turn.id, at)
     }
     case "item/started": {
       const { item, startedAtMs, turnId } = event.params

@@ -87,7 +87,9 @@ export const abandon = (turn: TurnView, which: "all" | "written", at: number | u
   for (const id of HashMap.keys(turn[state].running)) {
     const view = itemAt(next, id)
     if (view === undefined || which === "written" && !isWritten(view)) continue
-    next = withoutRunning(put(next, { ...view, state: "abandoned", endedAt: at }), id)
+    // The end of a turn is known less exactly than the beginning of its items.
+    const endedAt = at === undefined || view.startedAt === undefined ? at : Math.max(at, view.startedAt)
+    next = withoutRunning(put(next, { ...view, state: "abandoned", endedAt }), id)
   }
   return next
 }

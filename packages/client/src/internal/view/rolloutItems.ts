@@ -59,8 +59,9 @@ const contentOf = (content: unknown): unknown => {
 
 const changeOf = ([path, change]: readonly [string, unknown]): unknown => {
   const { content, move_path = null, type, unified_diff } = membersOf(change)
+  const moved = typeof move_path === "string" ? `\n\nMoved to: ${move_path}` : ""
   return type === "update"
-    ? { path, kind: { type, move_path }, diff: unified_diff }
+    ? { path, kind: { type, move_path }, diff: `${String(unified_diff)}${moved}` }
     : { path, kind: { type }, diff: content }
 }
 
@@ -79,7 +80,17 @@ const actionOf = (action: unknown): unknown => {
 const statesOf = (states: unknown): unknown =>
   Object.fromEntries(Object.entries(membersOf(states)).map(([id, state]) => [id, stateOf(state)]))
 
-const actionOrNull = (action: unknown): unknown => action === undefined || action === null ? null : actionOf(action)
+const searches: { readonly [type: string]: Members } = {
+  search: { query: null, queries: null },
+  openPage: { url: null },
+  findInPage: { url: null, pattern: null }
+}
+
+const searchOf = (action: unknown): unknown => {
+  const { type, ...rest } = membersOf(action)
+  const name = typeof type === "string" ? camel(type) : ""
+  return name === "" ? null : { ...Object.hasOwn(searches, name) ? searches[name] : {}, ...rest, type: name }
+}
 
 /** The members of each type, as the protocol has them. What a history leaves out is null. */
 const shapes: { readonly [type: string]: (item: Members) => Members } = {
@@ -106,25 +117,28 @@ const shapes: { readonly [type: string]: (item: Members) => Members } = {
     source: named(item["source"]),
     status: named(item["status"]),
     commandActions: list(item["parsed_cmd"]).map(actionOf),
-    aggregatedOutput: item["aggregated_output"] ?? null,
+    aggregatedOutput: item["aggregated_output"] === "" ? null : item["aggregated_output"] ?? null,
     exitCode: item["exit_code"] ?? null,
     durationMs: millisOf(item["duration"])
   }),
   FileChange: ({ changes, status }) => ({
-    changes: Object.entries(membersOf(changes)).map(changeOf),
+    changes: Object.entries(membersOf(changes)).sort(([a], [b]) => (a < b ? -1 : 1)).map(changeOf),
     status: named(status)
   }),
+  // Some of its keys are written as the protocol has them.
   McpToolCall: (item) => ({
     server: item["server"],
-    environmentId: item["environment_id"] ?? null,
+    environmentId: item["environmentId"] ?? item["environment_id"] ?? null,
     tool: item["tool"],
     status: named(item["status"]),
     arguments: item["arguments"] ?? null,
-    appContext: camelKeys(item["app_context"] ?? null),
-    mcpAppUi: camelKeys(item["mcp_app_ui"] ?? null),
-    pluginId: item["plugin_id"] ?? null,
-    readOnlyHint: item["read_only_hint"] ?? null,
-    result: item["result"] ?? null,
+    appContext: camelKeys(item["appContext"] ?? item["app_context"] ?? null),
+    mcpAppUi: camelKeys(item["mcpAppUi"] ?? item["mcp_app_ui"] ?? null),
+    pluginId: item["pluginId"] ?? item["plugin_id"] ?? null,
+    readOnlyHint: item["readOnlyHint"] ?? item["read_only_hint"] ?? null,
+    result: item["result"] === undefined || item["result"] === null
+      ? null
+      : { structuredContent: null, _meta: null, ...membersOf(item["result"]) },
     error: item["error"] ?? null,
     durationMs: millisOf(item["duration"])
   }),
@@ -154,7 +168,7 @@ const shapes: { readonly [type: string]: (item: Members) => Members } = {
     agentThreadId: item["agent_thread_id"],
     agentPath: item["agent_path"]
   }),
-  WebSearch: ({ action, query, results = null }) => ({ query, action: actionOrNull(action), results }),
+  WebSearch: ({ action, query, results = null }) => ({ query, action: searchOf(action), results }),
   ImageView: ({ path }) => ({ path: pathOf(path) }),
   Sleep: ({ duration_ms, duration }) => ({ durationMs: duration_ms ?? millisOf(duration) }),
   EnteredReviewMode: ({ review }) => ({ review }),

@@ -23,6 +23,8 @@ export interface AgentState {
   readonly turns: HashMap.HashMap<string, number>
   /** The place of each request. */
   readonly asks: HashMap.HashMap<string | number, number>
+  /** For a review, the turn within it, whose end is never told. */
+  readonly inner: HashMap.HashMap<string, string>
 }
 
 export interface SubagentsState {
@@ -32,7 +34,7 @@ export interface SubagentsState {
   readonly askers: HashMap.HashMap<string | number, string>
 }
 
-const noState: AgentState = { turns: HashMap.empty(), asks: HashMap.empty() }
+const noState: AgentState = { turns: HashMap.empty(), asks: HashMap.empty(), inner: HashMap.empty() }
 
 const emptyAgent = (threadId: string) => ({
   threadId,

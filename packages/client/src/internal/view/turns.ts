@@ -98,6 +98,23 @@ export const end = (before: TurnView, turn: Received.Turn, when: number | undefi
   return Items.abandon(withItems(next, turn.items), "all", next.endedAt ?? when)
 }
 
+/** Notes a turn that begins within another one of the same thread, as that of a review does. */
+export const within = <A extends AgentView>(agent: A, { id, rootTurnId }: Received.Turn): A =>
+  rootTurnId === null || rootTurnId === undefined || rootTurnId === id || turnOf(agent, rootTurnId) === undefined
+    ? agent
+    : { ...agent, [state]: { ...agent[state], inner: HashMap.set(agent[state].inner, rootTurnId, id) } }
+
+/** The turn within a review ends with it, and its end is not told. The store has it as interrupted, too. */
+export const endInner = <A extends AgentView>(agent: A, id: string): A => {
+  const inner = Option.getOrUndefined(HashMap.get(agent[state].inner, id))
+  if (inner === undefined) return agent
+  return inTurn(
+    agent,
+    inner,
+    (turn) => isOver(turn) ? turn : Items.abandon({ ...turn, status: "interrupted" }, "all", undefined)
+  )
+}
+
 /** A turn of the store. It has the order of the items. What was running when codex was killed is still so there. */
 export const stored = (before: TurnView, turn: Received.Turn): TurnView => {
   const next = withItems(said(before, turn, undefined), turn.items)
