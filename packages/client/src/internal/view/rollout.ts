@@ -1,6 +1,6 @@
 /**
  * Reads the history that codex keeps of a thread, a file of JSON lines, as the notifications that the server would have
- * sent. docs/codex-behaviour.md, "The history of a thread is a file below its home".
+ * sent. docs/codex-behaviour.md, "The history of a thread has its items as they completed".
  */
 import type { Raw } from "../../ServerNotification.ts"
 import { at, type Members, membersOf, textAt } from "../protocol/peek.ts"

@@ -34,7 +34,7 @@ const callOf = (
   const call = before !== undefined && total.totalTokens > before.totalTokens
     ? combine(total, before, (now, then) => Math.max(0, now - then))
     : last
-  // A full context is reported as a total that no call has used.
+  // docs/codex-behaviour.md, "A full context is reported as a total that no call has used".
   return call.totalTokens > 0 && call.inputTokens + call.outputTokens === 0 ? undefined : call
 }
 
