@@ -80,6 +80,7 @@ const readsOf = (view: ThreadView.ThreadView, event: ThreadView.Event): number =
   return reads()
 }
 
+// These make 220,000 items each, so they have a time limit of their own.
 describe("an event of a thread with 100,000 items", () => {
   for (const [shape, make] of Object.entries(views)) {
     it(`costs about as much as of one with 10,000 (${shape})`, () => {

@@ -42,7 +42,7 @@ const told = (event: ServerNotification): Pick<Notice, "kind" | "message"> | und
       if (isSettled(status)) return undefined
       return {
         kind: "hook",
-        message: `A hook of ${eventName} is ${status}${statusMessage === null ? "." : `: ${statusMessage}`}`
+        message: `A hook of ${eventName} is ${status}${typeof statusMessage === "string" ? `: ${statusMessage}` : "."}`
       }
     }
     case "Unknown":

@@ -99,8 +99,17 @@ export class RolloutReader {
     if (line.trim() === "") return []
     const entry = parsed(line)
     const time = timeOf(entry?.["timestamp"])
-    const raws = entry === undefined ? [this.of("rollout/cut", { line })] : this.entry(entry)
+    const raws = entry === undefined ? [this.of("rollout/cut", { line })] : this.whole(entry)
     return raws.map((raw) => ({ raw, at: time }))
+  }
+
+  private whole(entry: Members): ReadonlyArray<Raw> {
+    try {
+      return this.entry(entry)
+    } catch {
+      // What is nested deeply overflows the stack.
+      return [this.of("rollout/unreadable", {})]
+    }
   }
 
   /** What the end of a history tells: a turn that has not ended was interrupted. */
