@@ -1,6 +1,7 @@
 /** Views of a thread as they change, with its subagents and with what the server asks. */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import type { ConnectionError } from "../../CodexError.ts"
 import type { Raw } from "../../ServerNotification.ts"
@@ -16,6 +17,13 @@ type Asked = ServerRequest | ServerRequestAnswer
 const tag = "\u0000asked"
 
 const carried = (asked: Asked): Raw => ({ _tag: tag, params: asked })
+
+/** The subagents that an item names. */
+const startedBy = ({ _tag, params }: Raw): ReadonlyArray<string> => {
+  if (_tag !== "item/started" && _tag !== "item/completed") return []
+  const { agentThreadId, receiverThreadIds } = membersOf(membersOf(params)["item"])
+  return [agentThreadId, ...Array.isArray(receiverThreadIds) ? receiverThreadIds : []].filter(Predicate.isString)
+}
 
 /** What a frame answers, without the id of the request. */
 const answerOf = (frame: string): unknown => {
@@ -50,7 +58,11 @@ export const changes = (rpc: Rpc, given: ThreadView): Stream.Stream<ThreadView, 
       mailbox.flush()
     }
     const observer: ThreadObserver = {
-      onNotification: (raw, bytes) => mailbox.push(raw, bytes),
+      onNotification: (raw, bytes) => {
+        mailbox.push(raw, bytes)
+        // Something may be told of a subagent before its first turn begins.
+        for (const id of startedBy(raw)) follow(id)
+      },
       onReadEnd: () => mailbox.flush(),
       onEnd: (cause) => {
         mailbox.close(Exit.fail(cause))
@@ -64,7 +76,10 @@ export const changes = (rpc: Rpc, given: ThreadView): Stream.Stream<ThreadView, 
       }
     }
     const follow = (threadId: string): void => {
-      if (!detach.has(threadId)) detach.set(threadId, internals.attach(threadId, observer))
+      // An agent may also name the thread itself.
+      if (threadId !== from.threadId && !detach.has(threadId)) {
+        detach.set(threadId, internals.attach(threadId, observer))
+      }
     }
     yield* internals.observe(from.threadId, observer)
     for (const { threadId } of from.subagents) follow(threadId)
