@@ -15,6 +15,7 @@ const projects = {
   schema: "packages/schema",
   ai: "packages/ai",
   cluster: "packages/cluster",
+  report: "packages/report",
   bench: "packages/bench",
   scratchpad: "scratchpad",
   ci: ".ci"

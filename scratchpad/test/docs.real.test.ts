@@ -92,6 +92,7 @@ const examples = [
   "checkpoints",
   "views",
   "cluster",
+  "report",
   "AGENTS"
 ].flatMap(examplesOf)
 

@@ -344,6 +344,11 @@ export const expectations: Record<string, Expectation> = {
     effect: "Effect.map(example.program, ({ finalResponse, status }) => `${status}: ${finalResponse.value}`)",
     prints: "completed: No findings."
   },
+  "report: Make the page of a thread (1)": {
+    answers: ["Hello."],
+    prints: "1 turn in session.html",
+    files: ["session.html"]
+  },
   "scaling: 4. Many processes (1)": {
     answers: ["1", "2", "3", "4"],
     effect: "Effect.map(example.program, (told) => JSON.stringify(told))",
