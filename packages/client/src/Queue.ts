@@ -53,6 +53,13 @@ export type Entry = QueuedMessage | Received.Undecodable<Received.QueuedSubmissi
  * @since 0.1.0
  */
 export interface AddOptions {
+  /**
+   * The id of the message: the `clientId` of {@link QueuedMessage} and of the item in the history, by which
+   * `Thread.findTurn` finds its turn. After a crash {@link Queue.list} and `findTurn` tell by it whether the message
+   * was added. Give each message its own: codex does not check that, and two with one id are told apart only while this
+   * client follows the first, which refuses the second (`InvalidArgument`). Must not be empty. Default: a new UUID.
+   */
+  readonly messageId?: string | undefined
   /** Metadata for the requests to the model's provider. Default: none. */
   readonly metadata?: { readonly [key: string]: string } | undefined
   /** How long the message's turn may go without progress. Default: the thread's. */

@@ -127,7 +127,7 @@ export interface TurnOptions {
    * The id of the user's message, which codex stores in the history. After a crash {@link Thread.findTurn} tells by it
    * whether the turn was begun, and what became of it. It is the id of the message that begins the turn, that steers
    * one (`whenBusy: "steer"`), of each turn that `repair` takes, and of the message of `implementPlan`. Reviews,
-   * compactions and goals have no message; one that is queued has an id of its own (`QueuedMessage.clientId`). codex
+   * compactions and goals have no message; `Turn.steer` and `Queue.add` take an id of their own. codex
    * does not check that an id is used once. Must not be empty. Default: a new UUID.
    */
   readonly messageId?: string | undefined

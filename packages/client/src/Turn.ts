@@ -21,7 +21,7 @@ import type * as Received from "./Received.ts"
 import type * as Sent from "./Sent.ts"
 import type { TurnEvent } from "./ServerNotification.ts"
 import type { Subagent, SubagentNode } from "./Subagent.ts"
-import type { Effort } from "./Thread.ts"
+import type { AdditionalContext, Effort } from "./Thread.ts"
 import type { TurnResult } from "./TurnResult.ts"
 
 /**
@@ -47,6 +47,32 @@ export interface MessagePiece {
   readonly itemId: string
   readonly phase: Received.MessagePhase | null
   readonly text: string
+}
+
+/**
+ * What goes along with a message that steers a turn.
+ *
+ * @see {@link Turn.steer}
+ * @category options
+ * @since 0.1.0
+ */
+export interface SteerOptions {
+  /**
+   * What the model should know and the user did not say, by the name of its source. See {@link AdditionalContext}.
+   * Default: none. Experimental.
+   */
+  readonly additionalContext?: AdditionalContext | undefined
+  /**
+   * The id of the message, which codex stores in the history. `Thread.findTurn` finds the turn by it, also after a
+   * crash: a message that was not answered need not be sent twice. codex does not check that an id is used once. Must
+   * not be empty. Default: the message has no id.
+   */
+  readonly messageId?: string | undefined
+  /**
+   * Texts for the model's provider, from the turn's next request on. What the turn carries under other names stays.
+   * See `TurnOptions.metadata`. Default: they stay as they are. Experimental.
+   */
+  readonly metadata?: { readonly [name: string]: string } | undefined
 }
 
 /**
@@ -225,9 +251,23 @@ export interface Turn {
   /**
    * Sends more input to the agent while the turn runs. Fails with `NoActiveTurn` before the server has begun the turn
    * and after its end, with `TurnMismatch` when another turn is running by then, and with `RpcError` for a review,
-   * which takes no input.
+   * which takes no input. Of a goal it steers the turn that runs, or the next one.
+   *
+   * **Example** (News that the user did not write)
+   *
+   * ```ts
+   * import type { Turn } from "@effect-codex/client"
+   * import { Effect } from "effect"
+   *
+   * export const tell = Effect.fn("tell")(function*(turn: Turn.Turn, log: string) {
+   *   yield* turn.steer("The build broke. Look at its log first.", {
+   *     additionalContext: { "build log": { kind: "untrusted", value: log } },
+   *     messageId: "build/42"
+   *   })
+   * })
+   * ```
    */
-  readonly steer: (input: Input) => Effect.Effect<void, TurnCallError | InputTooLarge>
+  readonly steer: (input: Input, options?: SteerOptions) => Effect.Effect<void, TurnCallError | InputTooLarge>
   /**
    * Interrupts the turn. Succeeds when the server has accepted the interrupt, or when the turn is already over;
    * `result` then succeeds with the status `interrupted`. Waits until the server has begun the turn, because the server

@@ -5,7 +5,7 @@
  */
 import type { Input } from "@effect-codex/client/Input"
 import type { TurnEvent } from "@effect-codex/client/ServerNotification"
-import type { MessagePiece, UpdateTurnSettingsOptions } from "@effect-codex/client/Turn"
+import type { MessagePiece, SteerOptions, UpdateTurnSettingsOptions } from "@effect-codex/client/Turn"
 import type { CallOptions } from "./Options.ts"
 import type { Readable } from "./Readable.ts"
 import type * as Received from "./Received.ts"
@@ -113,7 +113,7 @@ export interface Turn extends AsyncDisposable {
    * and after its end, with `TurnMismatch` if another turn runs by then, with `InputTooLarge`, and with `RpcError` for
    * a review.
    */
-  readonly steer: (input: Input, options?: CallOptions) => Promise<void>
+  readonly steer: (input: Input, options?: SteerOptions & CallOptions) => Promise<void>
   /**
    * Interrupts the turn. Resolves when the server has accepted the interrupt, or when the turn has already ended. Its
    * subagents go on; interrupt each of `subagents` to end them, too.

@@ -63,6 +63,7 @@ export type {
   ThreadStatus,
   UpdateSettingsOptions
 } from "@effect-codex/client/Thread"
+export type { SteerOptions, UpdateTurnSettingsOptions } from "@effect-codex/client/Turn"
 export type {
   CommandExit,
   CommandResult,

@@ -149,10 +149,16 @@ describe("a turn", () => {
     const thread = await codex.startThread()
     const turn = await thread.turn("Count.")
     await model.received(1)
-    await turn.steer("Only even numbers.")
+    await turn.steer("Only even numbers.", {
+      additionalContext: { clock: { kind: "application", value: "It is noon." } },
+      messageId: "even",
+      signal: AbortSignal.timeout(30_000)
+    })
     await run(hold.release)
     const [, second] = await model.received(2)
     assert.include(second?.userTexts.join() ?? "", "Only even numbers.")
+    assert.include(JSON.stringify(second?.input), "<clock>It is noon.</clock>")
+    assert.strictEqual((await thread.findTurn("even"))?.id, turn.id)
     await turn.interrupt()
     assert.strictEqual((await turn.result()).status, "interrupted")
     assert.strictEqual(await model.outcome(1), "abandoned")

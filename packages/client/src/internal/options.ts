@@ -137,7 +137,9 @@ export const ofReview: Kinds = { whenBusy: oneOf("fail", "queue") }
 
 export const ofAsk: Kinds = { disableMcp: flag, effort: text, metadata: strings }
 
-export const ofQueued: Kinds = { metadata: strings, stallTimeout: time }
+export const ofSteer: Kinds = { messageId: filled, metadata: strings }
+
+export const ofQueued: Kinds = { messageId: filled, metadata: strings, stallTimeout: time }
 
 export const ofGoal: Kinds = { budget, maxUnreadBytes: countOrNone, stallTimeout: time, tokenBudget: count }
 

@@ -235,6 +235,32 @@ describe("the queue of a thread", () => {
       })
   )
 
+  real(
+    "takes the id of a message, which finds its turn, and refuses a second one with it",
+    ({ codex, model }) =>
+      Effect.gen(function*() {
+        const thread = yield* codex.startThread()
+        const { gate, turn } = yield* waiting(thread, model)
+        yield* model.enqueue("Done.", "Again.")
+        const queued = yield* thread.queue.add("Do it.", { messageId: "review/42" })
+        assert.strictEqual(queued.clientId, "review/42")
+        const [waits] = yield* thread.queue.list
+        assert.deepInclude(waits, { clientId: "review/42" })
+        const error = yield* Effect.flip(thread.queue.add("Do it.", { messageId: "review/42" }))
+        assert.deepInclude(error, { _tag: "InvalidArgument", argument: "messageId" })
+        assert.isTrue(Option.isNone(yield* thread.findTurn("review/42")))
+        yield* gate.release
+        yield* turn.result
+        assert.deepStrictEqual(yield* answerOf(thread, queued), ["completed", "Done."])
+        const found = yield* thread.findTurn("review/42")
+        assert.deepStrictEqual(Option.flatMap(found, ({ finalResponse }) => finalResponse), Option.some("Done."))
+        // Once its turn has ended, nobody follows it.
+        const again = yield* thread.queue.add("Do it again.", { messageId: "review/42" })
+        const last = yield* Effect.scoped(Effect.flatMap(thread.queue.turn(again), ({ result }) => result))
+        assert.deepStrictEqual(last.finalResponse, Option.some("Again."))
+      })
+  )
+
   real("refuses an ephemeral thread, and input that is wrong", ({ codex }) =>
     Effect.gen(function*() {
       const thread = yield* codex.startThread({ ephemeral: true })

@@ -165,6 +165,16 @@ const cases: ReadonlyArray<Case> = [
     "config",
     ({ thread }) => thread.implementPlan("plan", { fresh: { config: wrong(config) } })
   ]),
+  ...calls(
+    "steer",
+    [["additionalContext", 5], ["messageId", 5], ["messageId", ""], ["metadata", { trace: 5 }]],
+    ({ thread }, options) => Effect.flatMap(thread.turn("go"), (turn) => turn.steer("left", options))
+  ),
+  ...calls(
+    "add",
+    [["messageId", 5], ["messageId", ""], ["metadata", 5], ["stallTimeout", "x"]],
+    ({ thread }, options) => thread.queue.add("go", options)
+  ),
   ["findTurn: 5", "messageId", ({ thread }) => thread.findTurn(wrong(5))],
   ["findTurn: \"\"", "messageId", ({ thread }) => thread.findTurn("")],
   ["review: 5", /^params of review/, ({ thread }) => thread.review(wrong(5))],

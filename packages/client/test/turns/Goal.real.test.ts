@@ -136,11 +136,13 @@ describe("on the real server a goal", () => {
     Effect.gen(function*() {
       const gate = yield* ScriptedModel.gate
       yield* all.model.enqueue("first", ScriptedModel.text(["second ", gate]), [complete], "steered")
-      const { goals } = yield* all.startThread()
+      const { goals, thread } = yield* all.startThread()
       const turn = yield* goals.startGoal("Go on.")
       yield* gate.reached
-      yield* turn.steer("turn left")
+      yield* turn.steer("turn left", { messageId: "left" })
       assert.deepStrictEqual((yield* turn.result).finalResponse, Option.some("steered"))
+      const found = yield* thread.findTurn("left")
+      assert.deepStrictEqual(Option.flatMap(found, (it) => it.finalResponse), Option.some("steered"))
       assert.include((yield* all.model.requests).at(-1)?.userTexts ?? [], "turn left")
     }))
 

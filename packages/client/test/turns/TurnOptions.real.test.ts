@@ -83,6 +83,29 @@ describe("additional context", () => {
       assert.deepStrictEqual(contextOf(yield* last), noon)
       assert.include(yield* Effect.map(last, metadataOf), metadata)
     }))
+
+  real(
+    "goes along with the message of a handle, with its id and metadata, and what the turn carries stays",
+    (all) =>
+      Effect.gen(function*() {
+        const { last, model, thread } = all
+        const gate = yield* ScriptedModel.gate
+        yield* model.enqueue(ScriptedModel.reply([gate]), "done")
+        const turn = yield* thread.turn("go", { metadata: { origin: "start", trace: "start" } })
+        yield* gate.reached
+        yield* turn.steer("more", { additionalContext: context, messageId: "news", metadata: { trace: "steered" } })
+        yield* gate.release
+        const { items } = yield* turn.result
+        assert.deepStrictEqual(contextOf(yield* last), noon)
+        assert.include(yield* Effect.map(last, metadataOf), { origin: "start", trace: "steered" })
+        assert.deepStrictEqual(
+          items.flatMap((item) => item.type === "userMessage" ? [item.clientId] : []).slice(1),
+          ["news"]
+        )
+        assert.deepStrictEqual(Option.map(yield* thread.findTurn("news"), ({ id }) => id), Option.some(turn.id))
+        assert.isTrue(Option.isNone(yield* thread.findTurn("other")))
+      })
+  )
 })
 
 const metadataOf = ({ headers }: ScriptedModel.ModelRequest) =>

@@ -9,6 +9,7 @@ import type { Host, Services } from "./host.ts"
 import { readable } from "./readable.ts"
 import * as results from "./results.ts"
 import * as Subagent from "./subagent.ts"
+import { withoutSignal } from "./withoutSignal.ts"
 
 /** Starts something scoped and resolves with its handle, which can close the scope. */
 export const acquire = <A, B>(
@@ -114,7 +115,8 @@ const make = (
       signal
     )
   },
-  steer: (input, options) => host.run(turn.steer(input), options?.signal),
+  steer: (input, options) =>
+    host.run(Effect.flatMap(withoutSignal(options), (given) => turn.steer(input, given)), options?.signal),
   interrupt: (options) => host.run(turn.interrupt, options?.signal),
   interruptWithTerminals: (options) => host.run(turn.interruptWithTerminals, options?.signal),
   close,

@@ -80,7 +80,7 @@ export const make = ({ spending: spendingOf, threadId, toWire, turns, ...options
 
   const handleOf = ([goal, turn]: readonly [GoalState, TurnState]): Turn =>
     TurnHandle.make(turns, turn, toWire, {
-      steer: (input) => GoalRun.steer(rpc, goal, input),
+      steer: (message) => GoalRun.steer(rpc, goal, message),
       interrupt: GoalRun.interrupt(rpc, goal)
     })
 

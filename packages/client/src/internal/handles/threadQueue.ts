@@ -119,7 +119,13 @@ export const make = ({ events, handlers, target, toWire, turns, ...options }: Op
         yield* OptionKinds.check(addOptions, OptionKinds.ofQueued)
         const items = yield* inputOf(input)
         yield* ready
-        const clientId = crypto.randomUUID()
+        const clientId = addOptions?.messageId ?? crypto.randomUUID()
+        if (yield* QueuedTurns.isFollowed(turns, threadId, clientId)) {
+          return yield* new InvalidArgument({
+            argument: "messageId",
+            detail: "a message of the queue has this id. Give each its own."
+          })
+        }
         const followed = yield* follow(clientId, addOptions?.stallTimeout)
         const params = defined({ responsesapiClientMetadata: addOptions?.metadata })
         return yield* rpc.request(

@@ -1,11 +1,12 @@
 /** A turn's handle. */
 import * as Effect from "effect/Effect"
-import type { InputItem } from "../../Input.ts"
 import type { Turn } from "../../Turn.ts"
 import * as OptionKinds from "../options.ts"
 import { call } from "../protocol/uses.ts"
+import { steerSettings } from "../settings/settings.ts"
 import type { ToWire } from "../turns/inputItems.ts"
 import type { StartedTurns } from "../turns/startedTurns.ts"
+import type { Steer } from "../turns/startRequest.ts"
 import * as Terminals from "../turns/terminals.ts"
 import type { Turns } from "../turns/turns.ts"
 import * as TurnSettings from "../turns/turnSettings.ts"
@@ -16,7 +17,7 @@ import { streamsOf } from "./turnStreams.ts"
 
 /** How to steer and interrupt a turn. */
 export interface Controls {
-  readonly steer: (input: Array<InputItem>) => ReturnType<Turn["steer"]>
+  readonly steer: (message: Steer["message"]) => ReturnType<Turn["steer"]>
   readonly interrupt: Turn["interrupt"]
   /** Called when the server has changed the turn's settings. Default: nothing has to be remembered. */
   readonly onSettings?: Parameters<typeof TurnSettings.update>[3] | undefined
@@ -24,7 +25,7 @@ export interface Controls {
 
 /** The controls of a turn that is a single turn on the server, unlike a goal's. */
 export const controls = (turns: Turns, state: TurnState, started: StartedTurns): Controls => ({
-  steer: (input) => call(turns.rpc, "turn/steer", { threadId: state.threadId, expectedTurnId: state.id, input }),
+  steer: (message) => call(turns.rpc, "turn/steer", { threadId: state.threadId, expectedTurnId: state.id, ...message }),
   interrupt: TurnStop.interrupt(turns, state),
   onSettings: (given) => started.change(state.threadId, state.id, given)
 })
@@ -45,8 +46,9 @@ export const make = (
     ...SubagentHandle.ofTurn(turns, state),
     result: state.result,
     partialResult: Effect.sync(() => state.partialResult),
-    steer: Effect.fn("Turn.steer")(function*(input) {
-      yield* steer(yield* toWire(input))
+    steer: Effect.fn("Turn.steer")(function*(input, options) {
+      yield* OptionKinds.check(options, OptionKinds.ofSteer)
+      yield* steer({ ...steerSettings(options ?? {}), input: yield* toWire(input) })
     }),
     updateSettings: Effect.fn("Turn.updateSettings")(function*(options) {
       yield* OptionKinds.checkArgument("options", options, OptionKinds.record)

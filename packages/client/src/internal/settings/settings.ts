@@ -7,6 +7,7 @@ import type { ApprovalMode } from "../../ApprovalMode.ts"
 import { InvalidArgument } from "../../CodexError.ts"
 import { fullAccess, type Sandbox } from "../../Sandbox.ts"
 import type { TurnOptions } from "../../Thread.ts"
+import type { SteerOptions } from "../../Turn.ts"
 import { isApprovalMode, isSandbox } from "./presets.ts"
 
 /** An object without its undefined members. */
@@ -110,3 +111,12 @@ export const turnSettings = Effect.fnUntraced(function*(
     summary
   })
 })
+
+export const steerSettings = (
+  options: SteerOptions
+): Omit<Sent.TurnSteerParams, "threadId" | "expectedTurnId" | "input"> => {
+  const { additionalContext, messageId, metadata, ...rest } = options
+  allSent(rest)
+  // What the running turn carries stays.
+  return defined({ additionalContext, clientUserMessageId: messageId, responsesapiClientMetadataPatch: metadata })
+}

@@ -18,6 +18,7 @@ import { internalsOf, type Rpc } from "../rpcInternals.ts"
 import { scopeEnded } from "../scopeEnded.ts"
 import { GoalState } from "./goalState.ts"
 import * as Spending from "./spending.ts"
+import type { Steer } from "./startRequest.ts"
 import * as StoredTurn from "./storedTurn.ts"
 import * as Terminals from "./terminals.ts"
 import { busyWithGoal } from "./threads.ts"
@@ -172,10 +173,10 @@ const watch = (running: Running, goal: GoalState, turn: TurnState, stallTimeout:
 export const steer = Effect.fnUntraced(function*(
   rpc: Rpc,
   goal: GoalState,
-  input: ClientRequests["turn/steer"]["params"]["input"]
+  message: Steer["message"]
 ) {
   const steerTurn = (expectedTurnId: string) =>
-    call(rpc, "turn/steer", { threadId: goal.threadId, expectedTurnId, input })
+    call(rpc, "turn/steer", { threadId: goal.threadId, expectedTurnId, ...message })
   const current = yield* goal.awaitRunning()
   yield* steerTurn(current).pipe(Effect.catchTags({
     NoActiveTurn: () => Effect.flatMap(goal.awaitRunning(current), steerTurn),

@@ -103,6 +103,10 @@ export const follow = Effect.fnUntraced(function*(
   return { route, queued, stop: close }
 })
 
+/** Whether a message with this id is followed, so that a second one could not be told from it. */
+export const isFollowed = (turns: Turns, threadId: string, clientId: string): Effect.Effect<boolean> =>
+  Effect.scoped(Effect.map(turns.threads.route(threadId), (route) => route.queuedWith(clientId) !== undefined))
+
 /** Follows a message no longer that this client has removed. */
 export const removed = (turns: Turns, threadId: string, messageId: string): Effect.Effect<void> =>
   Effect.scoped(Effect.map(turns.threads.route(threadId), (route) => route.removeQueued(messageId)))
