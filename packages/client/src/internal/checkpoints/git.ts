@@ -76,6 +76,10 @@ const environment = {
   GIT_CONFIG_NOSYSTEM: "1",
   GIT_LITERAL_PATHSPECS: undefined,
   GIT_TERMINAL_PROMPT: "0",
+  // Git takes and returns some hundred KB for each file that it compresses. The C library would ask the system for them
+  // each time, which takes longer than the compression.
+  MALLOC_TOP_PAD_: String(16 * 1024 * 1024),
+  MALLOC_TRIM_THRESHOLD_: String(128 * 1024 * 1024),
   // Messages are looked at below.
   LC_ALL: "C",
   LANGUAGE: "C"
