@@ -6,6 +6,7 @@
 import type { Capabilities, Diagnostic, RawRequestOptions } from "@effect-codex/client/AppServerRpc"
 import { AppServerRpc } from "@effect-codex/client/AppServerRpc"
 import type { TokensRequest } from "@effect-codex/client/Auth"
+import type { Options as CheckpointsOptions } from "@effect-codex/client/Checkpoints"
 import * as Client from "@effect-codex/client/Codex"
 import type { ConfigOverrides } from "@effect-codex/client/ConfigOverrides"
 import type { PerMillion } from "@effect-codex/client/Pricing"
@@ -17,12 +18,14 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Auth, ChatgptTokens } from "./Auth.ts"
 import type { Budget } from "./Budget.ts"
+import type { Checkpoints } from "./Checkpoints.ts"
 import type { Configuration } from "./Configuration.ts"
 import type { Extensions } from "./Extensions.ts"
 import type { Handler, Handlers } from "./Handlers.ts"
 import type { Hooks } from "./Hooks.ts"
 import type { HostTools, HostToolsOptions } from "./HostTools.ts"
 import * as auth from "./internal/auth.ts"
+import * as checkpoints from "./internal/checkpoints.ts"
 import * as configuration from "./internal/configuration.ts"
 import * as extensions from "./internal/extensions.ts"
 import { Host } from "./internal/host.ts"
@@ -413,6 +416,15 @@ export class Codex implements AsyncDisposable {
     options?: CallOptions
   ): Promise<ReadonlyArray<Received.ThreadSection | Received.Undecodable<Received.ThreadSection>>> {
     return this.#call((codex) => codex.threadSections, options)
+  }
+
+  /**
+   * Opens or creates the checkpoints of a folder: snapshots around turns, what a turn changed, and the way back. They
+   * need git 2.29 or later, and the folder of the agent on the machine of this program. Rejects with `InvalidArgument`,
+   * and with `CheckpointError` of the reasons `gitMissing`, `folder` and `git`.
+   */
+  checkpoints(options: CheckpointsOptions & CallOptions): Promise<Checkpoints> {
+    return checkpoints.open(this.#host, options)
   }
 
   /** The ids of the threads that the server has in memory, of all its clients. */

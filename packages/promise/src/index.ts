@@ -26,6 +26,14 @@ export type {
   TokensRequest,
   UsageOptions
 } from "@effect-codex/client/Auth"
+export {
+  type Change as CheckpointChange,
+  CheckpointError,
+  type Forget as ForgetCheckpoints,
+  type Options as CheckpointsOptions,
+  type RewindOptions,
+  type Skipped as SkippedFile
+} from "@effect-codex/client/Checkpoints"
 export type { ListThreadsOptions, ModelsOptions } from "@effect-codex/client/Codex"
 export * from "@effect-codex/client/CodexError"
 export { isOverloaded, isRetryable } from "@effect-codex/client/CodexRetry"
@@ -77,6 +85,7 @@ export type {
 export type { Model, ThreadItem } from "@effect-codex/protocol/Received"
 export * from "./Auth.ts"
 export * from "./Budget.ts"
+export * from "./Checkpoints.ts"
 export * from "./Codex.ts"
 export * from "./Configuration.ts"
 export * as Elicitation from "./Elicitation.ts"

@@ -9,6 +9,8 @@ import type {
   Answer,
   Auth,
   ChatgptLogin,
+  Checkpoint,
+  Checkpoints,
   Codex,
   CodexOptions,
   Configuration,
@@ -27,6 +29,7 @@ import type {
   Process,
   Queue,
   Readable,
+  Rewound,
   Subagent,
   SubagentNode,
   Thread,
@@ -61,6 +64,8 @@ type Plain<T> = [T] extends [Option.Option<infer A>] ? Plain<A> | undefined
   : [T] extends [Client.Codex.ThreadSearchEvent] ? ThreadSearchEvent
   : [T] extends [Client.Configuration.Snapshot] ? ConfigurationSnapshot
   : [T] extends [Client.Configuration.Written] ? ConfigurationWritten
+  : [T] extends [ReadonlyArray<Client.Checkpoints.Checkpoint>] ? ReadonlyArray<Checkpoint>
+  : [T] extends [Client.Checkpoints.Rewound] ? Rewound
   : [T] extends [Client.Workspace.FileInfo] ? FileInfo
   : [T] extends [Client.Workspace.Process] ? Process
   : [T] extends [Client.Workspace.FileSearch] ? FileSearch
@@ -106,6 +111,9 @@ none<Exclude<Different<Client.Subagent.Subagent, Subagent>, "nickname" | "path" 
 none<Different<Client.Queue.Queue, Queue>>()
 none<Different<ClientAuth, Auth>>()
 none<Different<Client.Configuration.Configuration["Service"], Configuration>>()
+// A function takes the place of the effect.
+none<Exclude<Different<Client.Checkpoints.Checkpoints["Service"], Checkpoints>, "track">>()
+holds<Equal<Fields<Client.Checkpoints.Checkpoint>, Fields<Checkpoint>>>()
 none<Different<Client.Workspace.Workspace["Service"], Workspace>>()
 // `write` and `closeStdin` take the place of the sink.
 none<Exclude<Different<Client.Workspace.Process, Process>, "stdin">>()
@@ -122,6 +130,7 @@ none<MissingOptions<Client.Subagent.Subagent, Subagent>>()
 none<MissingOptions<Client.Queue.Queue, Queue>>()
 none<MissingOptions<ClientAuth, Auth>>()
 none<MissingOptions<Client.Configuration.Configuration["Service"], Configuration>>()
+none<MissingOptions<Client.Checkpoints.Checkpoints["Service"], Checkpoints>>()
 none<MissingOptions<Client.Workspace.Workspace["Service"], Workspace>>()
 none<MissingOptions<Client.Extensions.Extensions["Service"], Extensions>>()
 
@@ -195,4 +204,4 @@ none<EffectIn<McpLogin>>()
 none<EffectIn<Thread>>()
 none<EffectIn<Turn>>()
 // `tool` takes a schema.
-none<EffectIn<Omit<typeof Public, keyof typeof Client.CodexError | "Refusal" | "tool">>>()
+none<EffectIn<Omit<typeof Public, keyof typeof Client.CodexError | "CheckpointError" | "Refusal" | "tool">>>()

@@ -6,6 +6,7 @@
  */
 import * as Approvals from "@effect-codex/client/Approvals"
 import * as Auth from "@effect-codex/client/Auth"
+import * as Checkpoints from "@effect-codex/client/Checkpoints"
 import * as Codex from "@effect-codex/client/Codex"
 import type { TurnEndError, TurnInterrupted, TurnStartError } from "@effect-codex/client/CodexError"
 import { OutputInvalid } from "@effect-codex/client/CodexError"
@@ -372,6 +373,43 @@ export const mockWorkspace = (
     exec: no("exec").method,
     run: no("run").method,
     diffToRemote: no("diffToRemote").method,
+    ...members
+  })
+}
+
+/**
+ * Mocks `Checkpoints` with the given members. Using any other member dies with its name, as in {@link mockCodex},
+ * except `track`: it runs the effect and takes no snapshot. `Checkpoints.layer` itself works in tests too, with a
+ * {@link FakeAppServer} and a temporary folder, if git is installed.
+ *
+ * **Example** (A turn that changed a file)
+ *
+ * ```ts
+ * import { CodexTest } from "@effect-codex/testing"
+ * import { Effect } from "effect"
+ *
+ * export const CheckpointsLive = CodexTest.mockCheckpoints({
+ *   changes: () =>
+ *     Effect.succeed([
+ *       { path: "main.ts", kind: "modified", insertions: 2, deletions: 1, binary: false, isStored: true }
+ *     ])
+ * })
+ * ```
+ *
+ * @category mocks
+ * @since 0.1.0
+ */
+export const mockCheckpoints = (
+  members: Partial<Checkpoints.Checkpoints["Service"]>
+): Layer.Layer<Checkpoints.Checkpoints> => {
+  const no = (name: keyof Checkpoints.Checkpoints["Service"]) => missing(`Checkpoints.${name}`, "mockCheckpoints")
+  return Layer.succeed(Checkpoints.Checkpoints, {
+    track: () => (effect) => effect,
+    list: no("list").method,
+    changes: no("changes").method,
+    diff: no("diff").method,
+    rewind: no("rewind").method,
+    forget: no("forget").method,
     ...members
   })
 }

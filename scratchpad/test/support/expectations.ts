@@ -134,6 +134,11 @@ export const expectations: Record<string, Expectation> = {
     effect: "example.program",
     prints: "added greeting.txt +1 -0\ndeleted greeting.txt"
   },
+  "checkpoints: Without Effect (1)": {
+    answers: [exec("echo hello > greeting.txt"), "Done."],
+    prints: "greeting.txt +1"
+  },
+  "checkpoints: Tests (1)": { answers: [], effect: "example.program", prints: "It changed nothing." },
   "checkpoints: Space, and what it costs (1)": {
     answers: [],
     effect: `Effect.provide(example.tidy, Checkpoints.layer({ folder: ".", directory: "../checkpoints" }).pipe(

@@ -1,5 +1,6 @@
 /** Checkpoints on real folders with the real git, and a codex in memory. */
 import { Checkpoints, Codex } from "@effect-codex/client"
+import { CodexTest } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Option, type Scope } from "effect"
 import { TestClock } from "effect/testing"
@@ -707,4 +708,18 @@ describe("a snapshot", () => {
       assert.isTrue(lstatSync(join(folder, "l")).isSymbolicLink())
     })
   )
+})
+
+describe("a mock", () => {
+  it.effect("has what it is given, runs what is tracked, and dies with the name of anything else", () =>
+    Effect.gen(function*() {
+      const checkpoints = yield* Checkpoints.Checkpoints
+      const thread = yield* (yield* Codex.Codex).startThread()
+      const { id } = yield* thread.run("Go.").pipe(checkpoints.track(thread))
+      assert.deepStrictEqual(yield* checkpoints.changes(id), [])
+      const cause = yield* Effect.flip(Effect.sandbox(checkpoints.rewind(id)))
+      assert.include(String(cause), "Checkpoints.rewind was used, and the mock does not have it")
+    }).pipe(
+      Effect.provide([CodexTest.mockCheckpoints({ changes: () => Effect.succeed([]) }), CodexTest.layerText("Done.")])
+    ))
 })

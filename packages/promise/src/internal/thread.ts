@@ -39,6 +39,11 @@ export const settings = <O extends ThreadExtras>(options: O | undefined) => {
 const goalOptions = <O extends { readonly budget?: Budget | undefined }>(options: O | undefined) =>
   typeof options === "object" ? withBudget(options) : options
 
+const clientThreads = new WeakMap<Thread, ClientThread>()
+
+/** The thread that a handle stands for, or undefined if it is no handle of this package. */
+export const clientThread = (handle: Thread): ClientThread | undefined => clientThreads.get(handle)
+
 export const make = (host: Host, thread: ClientThread): Thread => {
   function run<A>(input: Input, options: TurnOptions & StructuredOutput<A>): Promise<TurnResult<A>>
   function run(input: Input, options?: TurnOptions): Promise<TurnResult>
@@ -150,5 +155,6 @@ export const make = (host: Host, thread: ClientThread): Thread => {
     pauseGoal: (options) => host.run(Effect.map(thread.pauseGoal, results.goal), options?.signal),
     clearGoal: (options) => host.run(thread.clearGoal, options?.signal)
   }
+  clientThreads.set(handle, thread)
   return handle
 }
