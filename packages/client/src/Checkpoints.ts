@@ -50,7 +50,7 @@ const advice = {
  * | `notFound` | no checkpoint has this id, and no checkpoint was taken around a turn with it |
  * | `unfinished` | there is no snapshot after the turn: it is still running, or the program ended before |
  * | `conflict` | a rewind would undo changes that no checkpoint covers; `paths` are the files. Nothing was restored |
- * | `blocked` | files that are in no snapshot are in the way of a rewind; `paths` are the files. Nothing was restored |
+ * | `blocked` | files, named in `paths`, are in the way: ones that no snapshot has, or pipes that git would read |
  * | `locked` | another git holds a lock in the repository of the checkpoints; retryable |
  * | `git` | git failed otherwise, for instance because the disk is full |
  *

@@ -7,6 +7,7 @@ import type * as ChildProcessSpawner from "effect/process/ChildProcessSpawner"
 import { CheckpointError, type Options } from "../../Checkpoints.ts"
 import * as Git from "./git.ts"
 import * as Names from "./names.ts"
+import * as Pipes from "./pipes.ts"
 import { ignoredOf } from "./trees.ts"
 
 export interface Repository {
@@ -78,7 +79,7 @@ export const open = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
       env: { GIT_DIR: gitDir, GIT_WORK_TREE: undefined }
     })
     const found = yield* findRoot(fs, path, folder)
-    const git = yield* Git.make({ executable, gitDir, root: found })
+    const git = Pipes.guard(yield* Git.make({ executable, gitDir, root: found }), { fs, path, root: found, folder })
     // In an ignored folder nothing would be seen from above.
     const ignoredFolders = found === folder ? [] : yield* ignoredOf(git, [relative(path, found, folder)])
     const root = ignoredFolders.length === 0 ? found : folder
@@ -100,7 +101,7 @@ export const open = Effect.fnUntraced(function*(options: Options): Effect.fn.Ret
   const name = relative(path, root, folder)
   const prefix = name === "" ? "" : `${name}/`
   return {
-    git: yield* Git.make({ executable, gitDir, root }),
+    git: Pipes.guard(yield* Git.make({ executable, gitDir, root }), { fs, path, root, folder }),
     fs,
     gitDir,
     root,
@@ -136,15 +137,22 @@ const findRoot = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, path: Pa
  * What is read of the user's repository. A linked worktree has files that lead to its own folder and the shared one.
  */
 const userFiles = Effect.fnUntraced(function*(fs: FileSystem.FileSystem, path: Path.Path, root: string) {
-  const read = (...names: ReadonlyArray<string>) =>
-    Effect.orElseSucceed(fs.readFileString(path.join(...names)), () => "")
+  // To read a pipe would take for ever.
+  const isFile = (file: string) =>
+    Effect.match(fs.stat(file), { onFailure: () => false, onSuccess: ({ type }) => type === "File" })
+  const read = (...names: ReadonlyArray<string>) => {
+    const file = path.join(...names)
+    return Effect.flatMap(isFile(file), (isFile) => isFile ? fs.readFileString(file) : Effect.succeed("")).pipe(
+      Effect.orElseSucceed(() => "")
+    )
+  }
   const at = path.join(root, ".git")
   const own = path.resolve(root, /^gitdir: (.*)/.exec(yield* read(at))?.[1] ?? at)
   const shared = path.resolve(own, (yield* read(own, "commondir")).trim())
   const index = path.join(own, "index")
   return {
     exclude: yield* read(shared, "info", "exclude"),
-    index: (yield* Effect.orElseSucceed(fs.exists(index), () => false)) ? index : undefined
+    index: (yield* isFile(index)) ? index : undefined
   }
 })
 

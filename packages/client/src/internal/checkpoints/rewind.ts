@@ -111,6 +111,10 @@ const permissions = Effect.fnUntraced(function*(
   return Effect.all(restore, { discard: true })
 })
 
+/** Git refuses before it changes anything, unlike when it cannot write. */
+const isRefusal = ({ detail, reason }: CheckpointError): boolean =>
+  reason === "git" && /not uptodate|would be (?:overwritten|removed)|would lose/.test(detail)
+
 const refused = (reason: "conflict" | "blocked", detail: string, paths: ReadonlyArray<string>) =>
   new CheckpointError({ reason, detail, paths: [...paths] })
 
@@ -192,9 +196,19 @@ export const rewind = Effect.fnUntraced(function*(
     // Git refuses to write over what has changed since the snapshot.
     yield* repository.git(["read-tree", "-m", "-u", present.tree, tree]).pipe(
       Effect.ensuring(restorePermissions),
-      Effect.mapError((error) =>
-        error.reason === "git" ? refused("blocked", `Files changed during the rewind. ${error.detail}`, []) : error
-      )
+      Effect.catch(Effect.fnUntraced(function*(error) {
+        if (isRefusal(error)) {
+          yield* Records.dropAll(repository, begun)
+          return yield* refused("blocked", `Files changed during the rewind. ${error.detail}`, [])
+        }
+        return yield* new CheckpointError({
+          reason: error.reason,
+          detail:
+            `The folder may be restored in part. What was there before is in ${Records.idOf(begun)}: rewind to it ` +
+            `with "overwrite". ${error.detail}`,
+          paths: error.paths
+        })
+      }))
     )
     yield* Records.finish(repository, begun, after, false)
     return { id: Option.some(Records.idOf(begun)), ...result }
