@@ -548,3 +548,27 @@ describe("the tools of a stored thread", () => {
     })
   )
 })
+
+describe("an integer beyond 2^53", () => {
+  real(
+    "reaches a tool rounded, which codex does not do, and whole as a string",
+    Effect.gen(function*() {
+      const exact = "9007199254740993"
+      const tools = yield* DynamicTools.make([
+        DynamicTools.tool("look_up", {
+          description: "d",
+          input: Schema.Struct({ number: Schema.Number, text: Schema.String }),
+          handler: ({ number, text }) => Effect.succeed(`${BigInt(number)} ${BigInt(text)}`)
+        })
+      ])
+      const model = yield* ScriptedModel.ScriptedModel
+      yield* enqueue(callOf("look_up", `{"number":${exact},"text":"${exact}"}`), "done")
+      const thread = yield* startThread({ tools })
+      yield* thread.run("go")
+      assert.deepStrictEqual(yield* outputs, [`9007199254740992 ${exact}`])
+      // What codex itself keeps of the call.
+      const { body } = (yield* model.requests).at(-1)!
+      assert.include(JSON.stringify(body), `{\\"number\\":${exact},`)
+    })
+  )
+})

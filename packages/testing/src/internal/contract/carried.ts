@@ -1,5 +1,7 @@
 /** Cases about what a turn carries beside its message, changes of a running turn, and granular approvals. */
+import * as Codex from "@effect-codex/client/Codex"
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import * as ScriptedModel from "../../ScriptedModel.ts"
 import type { Case } from "./model.ts"
 import {
@@ -108,6 +110,25 @@ export const cases: ReadonlyArray<Case> = [
       yield* runTurn(threadId, "go", clock("one"))
       const changed = "developer: <clock>one</clock>"
       yield* equal("changed, and after a turn without", yield* context, [...first, changed, changed])
+    })
+  ),
+
+  fact(
+    "client: what a handle steers with reaches the model, and its id finds the turn",
+    Effect.gen(function*() {
+      const gate = yield* ScriptedModel.gate
+      yield* enqueue([gate, "never"], "done")
+      const thread = yield* (yield* Codex.Codex).startThread()
+      const turn = yield* thread.turn("go")
+      yield* gate.reached
+      yield* turn.steer("more", { ...clock("noon"), messageId: "news", metadata: { trace: "abc" } })
+      yield* gate.release
+      yield* turn.result
+      yield* equal("the context", yield* context, ["developer: <clock>noon</clock>"])
+      const headers = (yield* requests).slice(-2).map(({ headers }) => headers["x-codex-turn-metadata"] ?? "")
+      yield* equal("the metadata", headers.map((header) => header.includes("\"trace\":\"abc\"")), [false, true])
+      const found = yield* thread.findTurn("news")
+      yield* equal("the turn", Option.getOrNull(Option.map(found, ({ id }) => id)), turn.id)
     })
   ),
 
