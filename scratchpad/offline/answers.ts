@@ -79,5 +79,6 @@ export const scripts: { readonly [example: string]: Script } = {
     ],
     optional: [endless]
   },
-  "22-effect-ai.ts": { answers: [functionCall("weather", { town: "Linz" }), "21 degrees.", "For shorts, yes."] }
+  "22-effect-ai.ts": { answers: [functionCall("weather", { town: "Linz" }), "21 degrees.", "For shorts, yes."] },
+  "23-checkpoints.ts": { answers: [exec("echo 4 >> numbers.txt"), "Done.", exec("echo 3 >> numbers.txt"), "Done."] }
 }

@@ -173,6 +173,15 @@ const expectations: Record<string, Expectation> = {
     prints: [/^declined: .*rm -rf other/, "+ Written, ", "+ and the rest stays.", "completed", "5-7-5", "TimeoutError"],
     asked: (requests) => assert.match(JSON.stringify(requests[4]?.prompt), /syllables/)
   },
+  "23-checkpoints.ts": {
+    prints: [
+      "modified numbers.txt +1 -0",
+      "The sum is 11.",
+      "modified numbers.txt +1 -0",
+      "The sum is 10.",
+      "3 4 3 "
+    ]
+  },
   "22-effect-ai.ts": {
     prints: [
       "Another provider:",
