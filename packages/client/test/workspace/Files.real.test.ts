@@ -54,6 +54,25 @@ describe("a file", () => {
   )
 
   real(
+    "has any name, and one that is no UTF-8 is listed with U+FFFD and not found by that",
+    Effect.gen(function*() {
+      const { files, home: { workspace } } = yield* services
+      const odd = ["new\nline", "-rf", "\"quoted\"", "$(touch ran)", "back\\slash", " space ", "..."]
+      for (const name of odd) yield* files.writeFile(`${workspace}/${name}`, name)
+      writeFileSync(Buffer.concat([Buffer.from(`${workspace}/`), Buffer.of(0xe4)]), "latin")
+      assert.sameMembers((yield* files.list(workspace)).map(({ name }) => name), [...odd, "\ufffd"])
+      for (const name of odd) assert.strictEqual(yield* files.readText(`${workspace}/${name}`), name)
+      assert.strictEqual(yield* reasonOf(files.readText(`${workspace}/\ufffd`)), "notFound")
+      for (const name of odd) yield* files.remove(`${workspace}/${name}`)
+      assert.deepStrictEqual((yield* files.list(workspace)).map(({ name }) => name), ["\ufffd"])
+      execFileSync("mkfifo", [`${workspace}/pipe`])
+      assert.strictEqual(yield* reasonOf(files.readText(`${workspace}/pipe`)), "notFile")
+      const nul = yield* Effect.flip(files.readText(`${workspace}/a\0b`))
+      assert.include(["InvalidArgument", "FileError", "RpcError"], nul._tag)
+    })
+  )
+
+  real(
     "that the operating system refuses fails with its reason, and nothing is removed by default",
     Effect.gen(function*() {
       const { files, home: { workspace } } = yield* services
