@@ -38,7 +38,7 @@ const program = Effect.gen(function*() {
     yield* line(`Which example? Give the beginning of its name, npm run example 01:\n  ${files.join("\n  ")}`)
     return 1
   }
-  if (Option.isSome(yield* Effect.scoped(configured))) {
+  if (Option.isSome(yield* Effect.scoped(configured()))) {
     // Not in the repository: the agent may change what is in its folder.
     const fs = yield* FileSystem.FileSystem
     return yield* run(file, yield* fs.makeTempDirectoryScoped({ prefix: "codex-example-" }))

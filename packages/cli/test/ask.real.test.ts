@@ -39,11 +39,22 @@ const services = Effect.gen(function*() {
   const person = Person.make()
   const options = {
     prompt: Option.some("go"),
+    resume: Option.none(),
+    last: false,
     model: Option.none(),
+    effort: Option.none(),
     sandbox: Option.some("read-only" as const),
     approve: "ask" as const,
+    mode: Option.none(),
+    image: [],
+    outputSchema: Option.none(),
+    budget: Option.none(),
+    prices: Option.none(),
+    timeout: Option.none(),
+    config: [],
     cwd: Option.some(workspace),
     json: false,
+    quiet: false,
     offline: false
   }
   return {
@@ -92,10 +103,11 @@ const real = (
       Effect.provide([ScriptedCodex.layer(options), NodeServices.layer])
     ), timeout)
 
-/** The lines from the first question on. */
+/** The lines from the first question on, without the last one, which names the thread. */
 const asked = (person: ReturnType<typeof Person.make>): ReadonlyArray<string> => {
   const lines = Person.seen(person.text()).map(Cli.untimed)
   return lines.slice(lines.findIndex((line) => line.startsWith("The agent ")))
+    .filter((line) => !/^thread \S+, go on with: /.test(line))
 }
 
 const isInterrupted = (exit: Exit.Exit<unknown, unknown>) => Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause)

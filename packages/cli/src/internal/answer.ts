@@ -1,7 +1,8 @@
 /**
- * Streams the answer of a turn: the text of the agent's messages without commentary. Each message ends with exactly one
- * newline, however many the model wrote. If the model's stream breaks within a message and the model repeats it, text
- * that is already written is not written again, as long as the new message starts with the same words.
+ * Streams the answer of a turn: the text of the agent's messages without commentary, and its plan in plan mode. Each
+ * message ends with exactly one newline, however many the model wrote. If the model's stream breaks within a message
+ * and the model repeats it, text that is already written is not written again, as long as the new message starts with
+ * the same words.
  */
 import type { TurnEvent } from "@effect-codex/client/ServerNotification"
 import * as Predicate from "effect/Predicate"
@@ -9,13 +10,13 @@ import { isAnswer } from "./progress.ts"
 
 const membersOf = (u: unknown): { readonly [key: string]: unknown } => Predicate.isReadonlyObject(u) ? u : {}
 
-/** The message of an event, even if the rest of the event does not match the protocol. */
+/** The message of an event, or a plan, even if the rest of the event does not match the protocol. */
 const messageOf = (event: TurnEvent) => {
   const method = event._tag === "Undecodable" ? event.method : event._tag
   if (method !== "item/started" && method !== "item/completed") return undefined
   const item = membersOf(membersOf("params" in event ? event.params : undefined)["item"])
   const { id, phase, text, type } = item["type"] === "undecodable" ? membersOf(item["raw"]) : item
-  return type === "agentMessage" && Predicate.isString(id) && Predicate.isString(text)
+  return (type === "agentMessage" || type === "plan") && Predicate.isString(id) && Predicate.isString(text)
     ? { id, text, phase: Predicate.isString(phase) ? phase : null, isCompleted: method === "item/completed" }
     : undefined
 }

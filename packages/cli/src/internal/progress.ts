@@ -17,13 +17,16 @@ export interface Progress {
   readonly running: ReadonlyArray<readonly [itemId: string, label: string]>
   /** The tokens that the turn has used so far. */
   readonly tokens: number
+  /** The total of the thread as it was told last. */
+  readonly told: number | undefined
 }
 
 export const initial = (now: number): Progress => ({
   startedAt: now,
   idle: "starting codex",
   running: [],
-  tokens: 0
+  tokens: 0,
+  told: undefined
 })
 
 /** The current activity. */
@@ -44,9 +47,13 @@ export const step = (progress: Progress, event: TurnEvent): readonly [Progress, 
       const { item } = event.params
       return [{ ...progress, running: progress.running.filter(([id]) => id !== String(item.id)) }, linesOf(item)]
     }
-    case "thread/tokenUsage/updated":
-      // The thread is new, so its total is that of this turn.
-      return [{ ...progress, tokens: event.params.tokenUsage.total.totalTokens }, []]
+    case "thread/tokenUsage/updated": {
+      const { last, total } = event.params.tokenUsage
+      const { tokens, told } = progress
+      // The total is the thread's, and an older thread had one before this turn.
+      const more = told === undefined ? last.totalTokens : Math.max(0, total.totalTokens - told)
+      return [{ ...progress, tokens: tokens + more, told: total.totalTokens }, []]
+    }
     case "error":
       // The last error is also the turn's failure, which reports it.
       if (!event.params.willRetry) return [progress, []]

@@ -152,6 +152,16 @@ export const make = (options: {
   })
 }
 
+/** The screen of `--quiet`: stdout, and nothing on stderr. */
+export const quiet = (screen: Screen["Service"]): Screen["Service"] => ({
+  ...screen,
+  isLive: false,
+  line: () => Effect.void,
+  lineUnsafe: () => {},
+  warn: () => Effect.void,
+  status: () => Effect.void
+})
+
 export const layer: Layer.Layer<Screen> = Layer.sync(
   Screen,
   () => make({ stdout: process.stdout, stderr: process.stderr, env: process.env })

@@ -18,6 +18,7 @@ import * as Redacted from "effect/Redacted"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Os from "node:os"
+import { overridesOf } from "./runOptions.ts"
 import { Screen } from "./screen.ts"
 import * as TurnWarnings from "./turnWarnings.ts"
 import { version } from "./version.ts"
@@ -41,16 +42,25 @@ export const RecordTo: Context.Reference<string | undefined> = Context.Reference
  * `CODEX_API_KEY` comes before a stored login, as in `codex exec`. `OPENAI_API_KEY` comes after it, because many users
  * set it for other programs.
  */
-export const open = Effect.fnUntraced(function*(options: { readonly offline: boolean }) {
-  if (options.offline) return yield* offline("Using")
+export const open = Effect.fnUntraced(function*(
+  options: { readonly offline: boolean; readonly config?: ReadonlyArray<string> | undefined }
+) {
+  // Checked first, so that a wrong one starts nothing.
+  const settings = { configOverrides: yield* overridesOf(options.config ?? []) }
+  if (options.offline) return yield* offline("Using", settings)
   const codexKey = yield* apiKey("CODEX_API_KEY")
-  if (Option.isSome(codexKey)) return yield* loggedIn("CODEX_API_KEY", codexKey.value)
-  const stored = yield* configured
+  if (Option.isSome(codexKey)) return yield* loggedIn("CODEX_API_KEY", codexKey.value, settings)
+  const stored = yield* configured(settings)
   if (Option.isSome(stored)) return stored.value
   const openaiKey = yield* apiKey("OPENAI_API_KEY")
-  if (Option.isSome(openaiKey)) return yield* loggedIn("OPENAI_API_KEY", openaiKey.value)
-  return yield* offline("No Codex login (`effect-codex login`), CODEX_API_KEY or OPENAI_API_KEY was found: using")
+  if (Option.isSome(openaiKey)) return yield* loggedIn("OPENAI_API_KEY", openaiKey.value, settings)
+  return yield* offline(
+    "No Codex login (`effect-codex login`), CODEX_API_KEY or OPENAI_API_KEY was found: using",
+    settings
+  )
 })
+
+type Settings = Pick<CodexNode.Options, "configOverrides">
 
 // An empty variable counts as unset, as it does for codex.
 const apiKey = (name: string) =>
@@ -130,10 +140,10 @@ const isConfigured = Effect.gen(function*() {
  * The user's own codex, if it has a login or its provider needs none. Asks codex itself, because the login may be in a
  * keyring.
  */
-export const configured = Effect.gen(function*() {
+export const configured = Effect.fnUntraced(function*(settings: Settings = {}) {
   if (!(yield* isConfigured)) return Option.none()
   const scope = yield* Scope.fork(yield* Effect.scope)
-  const connection = yield* connect({}).pipe(Scope.provide(scope))
+  const connection = yield* connect(settings).pipe(Scope.provide(scope))
   const account = yield* Effect.option(connection.auth.account())
   if (Option.exists(account, ({ account, requiresOpenaiAuth }) => account === null && requiresOpenaiAuth)) {
     yield* Scope.close(scope, Exit.void)
@@ -149,8 +159,8 @@ export const configured = Effect.gen(function*() {
 
 // Logs in explicitly: docs/codex-behaviour.md, "The app-server reads no key from its environment". The login stays in
 // memory, so that it does not overwrite the stored one.
-const loggedIn = Effect.fnUntraced(function*(name: string, key: Redacted.Redacted) {
-  const { auth, codex } = yield* connect({ credentialsStore: "ephemeral" })
+const loggedIn = Effect.fnUntraced(function*(name: string, key: Redacted.Redacted, settings: Settings) {
+  const { auth, codex } = yield* connect({ ...settings, credentialsStore: "ephemeral" })
   yield* auth.loginApiKey(key)
   const session: Session = { codex, isOffline: false, notice: `Using the API key of ${name} for this run.` }
   return session
@@ -160,9 +170,9 @@ const loggedIn = Effect.fnUntraced(function*(name: string, key: Redacted.Redacte
 // No model
 // =============================================================================
 
-const offline = Effect.fnUntraced(function*(why: string) {
+const offline = Effect.fnUntraced(function*(why: string, settings: Settings) {
   const home = yield* Effect.flatMap(Effect.promise(() => import("./offlineModel.ts")), (model) => model.home())
-  const { codex, pid } = yield* connect({ cwd: home.workspace, env: home.env }, true)
+  const { codex, pid } = yield* connect({ ...settings, cwd: home.workspace, env: home.env }, true)
   home.codex.pid = pid
   const notice = `${why} the offline model, a script that drives the real codex but cannot answer prompts.`
   const session: Session = { codex, isOffline: true, notice }
