@@ -3,6 +3,7 @@ import type { TurnResult, TurnUsage } from "@effect-codex/client/TurnResult"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Answer } from "../src/internal/answer.ts"
+import * as Lines from "../src/internal/lines.ts"
 import * as Progress from "../src/internal/progress.ts"
 
 type Item = TurnResult["items"][number]
@@ -100,7 +101,7 @@ const turnStarted: TurnEvent = {
 const after = (...events: ReadonlyArray<TurnEvent>) =>
   events.reduce<readonly [Progress.Progress, ReadonlyArray<string>]>(([progress, lines], event) => {
     const [next, more] = Progress.step(progress, event)
-    return [next, [...lines, ...more]]
+    return [next, [...lines, ...more.map(Lines.plain)]]
   }, [Progress.initial(0), []])
 
 describe("the progress", () => {
@@ -142,7 +143,7 @@ describe("the progress", () => {
         changes: [{ path: "a.ts", kind: { type: "add" }, diff: "" }, { path: "b.ts", kind: { type: "add" }, diff: "" }],
         status: "completed"
       })),
-      ["edited a.ts, b.ts"]
+      ["added a.ts", "added b.ts"]
     )
   })
 
@@ -184,19 +185,17 @@ describe("the progress", () => {
 
   it("ends with what the turn used", () => {
     const [progress] = after(used(1234))
+    const summary = (...args: Parameters<typeof Progress.summaryLine>) => Lines.plain(Progress.summaryLine(...args))
     assert.strictEqual(
-      Progress.summaryLine(progress, 1500, { turn: breakdown(1234), subagents: breakdown(0) }),
+      summary(progress, 1500, { turn: breakdown(1234), subagents: breakdown(0) }),
       "done in 1.5s, 1,234 tokens (1,224 in, 5 of them cached, 10 out)"
     )
     assert.strictEqual(
-      Progress.summaryLine(progress, 1500, { turn: breakdown(1234), subagents: breakdown(5001) }),
+      summary(progress, 1500, { turn: breakdown(1234), subagents: breakdown(5001) }),
       "done in 1.5s, 1,234 tokens (1,224 in, 5 of them cached, 10 out), and 5,001 by subagents"
     )
-    assert.strictEqual(Progress.summaryLine(progress, 61_000, undefined), "done in 1m 1s")
-    assert.strictEqual(
-      Progress.summaryLine(progress, 1500, undefined, "another-model"),
-      "done in 1.5s by another-model"
-    )
+    assert.strictEqual(summary(progress, 61_000, undefined), "done in 1m 1s")
+    assert.strictEqual(summary(progress, 1500, undefined, "another-model"), "done in 1.5s by another-model")
   })
 })
 

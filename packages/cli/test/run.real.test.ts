@@ -36,7 +36,7 @@ describe("effect-codex run, offline", () => {
       ])
       assert.match(
         lines.at(-2) ?? "",
-        /^done in [\d.]+s by \S+, [\d,]+ tokens \([\d,]+ in, 0 of them cached, [\d,]+ out\)$/
+        /^done in [\d.]+s by \S+, [\d,]+ tokens \([\d,]+ in, 0 of them cached, [\d,]+ out\)(?:, \d+% of the context left)?$/
       )
       assert.strictEqual(code, 0)
       assert.deepStrictEqual(Cli.files(home), [])

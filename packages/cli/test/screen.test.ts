@@ -94,7 +94,7 @@ describe("the screen", () => {
       const terminal = make({ terminals: ["stdout", "stderr"] })
       yield* terminal.screen.answer("a\u001b]0;title\u0007b\tc\r\n")
       yield* terminal.screen.line("\u001b[31mred")
-      assert.deepStrictEqual(terminal.written, ["> a]0;titleb\tc\n", "[31mred\n"])
+      assert.deepStrictEqual(terminal.written, ["> a\\u{1b}]0;title\\u{7}b\tc\n", "\\u{1b}[31mred\n"])
       const pipe = make({ terminals: [] })
       yield* pipe.screen.answer("a\u001b[31m\r\n")
       assert.deepStrictEqual(pipe.written, ["> a\u001b[31m\r\n"])
@@ -124,7 +124,7 @@ describe("the screen", () => {
         "?",
         "!\n",
         "ran `ls`\n",
-        "warning: careful\n",
+        "\u001b[33mwarning:\u001b[0m careful\n",
         "> lo\n",
         `${erase}done`
       ])

@@ -6,7 +6,7 @@
  */
 import type { TurnEvent } from "@effect-codex/client/ServerNotification"
 import * as Predicate from "effect/Predicate"
-import { isAnswer } from "./progress.ts"
+import { isAnswer } from "./itemLines.ts"
 
 const membersOf = (u: unknown): { readonly [key: string]: unknown } => Predicate.isReadonlyObject(u) ? u : {}
 

@@ -2,15 +2,16 @@
  * Folds the events of a turn into what the agent is doing. Pure: it neither writes nor reads the clock.
  */
 import type { TurnEvent } from "@effect-codex/client/ServerNotification"
-import type { TurnResult, TurnUsage } from "@effect-codex/client/TurnResult"
-import * as Duration from "effect/Duration"
-
-type Item = TurnResult["items"][number]
-type ItemOf<T extends Item["type"]> = Extract<Item, { readonly type: T }>
+import type { TurnUsage } from "@effect-codex/client/TurnResult"
+import { labelOf, linesOf, number, oneLine, planLines, seconds, type Step } from "./itemLines.ts"
+import { type Line, line, span, widthOfCharacter } from "./lines.ts"
+import { safe } from "./text.ts"
 
 export interface Progress {
   /** In milliseconds, on the same clock as `now` of `statusLine`. */
   readonly startedAt: number
+  /** The folder of the agent. Paths below it are shown relative to it. */
+  readonly cwd: string | undefined
   /** The activity while no item is running. */
   readonly idle: string
   /** The items that have begun and not ended, oldest first, with their labels. */
@@ -19,40 +20,64 @@ export interface Progress {
   readonly tokens: number
   /** The total of the thread as it was told last. */
   readonly told: number | undefined
+  /** The part of the model's context that is free, from 0 to 1. Undefined if it is not known. */
+  readonly contextLeft: number | undefined
+  readonly plan: ReadonlyArray<Step>
+  /** The threads of the subagents that are working. */
+  readonly subagents: ReadonlyArray<string>
 }
 
-export const initial = (now: number): Progress => ({
+export const initial = (now: number, cwd?: string): Progress => ({
   startedAt: now,
+  cwd,
   idle: "starting codex",
   running: [],
   tokens: 0,
-  told: undefined
+  told: undefined,
+  contextLeft: undefined,
+  plan: [],
+  subagents: []
 })
 
 /** The current activity. */
 export const activity = (progress: Progress): string => progress.running.at(-1)?.[1] ?? progress.idle
 
 /** Returns the next state, and the lines to print for the event. */
-export const step = (progress: Progress, event: TurnEvent): readonly [Progress, ReadonlyArray<string>] => {
+export const step = (progress: Progress, event: TurnEvent): readonly [Progress, ReadonlyArray<Line>] => {
   switch (event._tag) {
     case "turn/started":
       return [{ ...progress, idle: "thinking" }, []]
     case "item/started": {
       const { item } = event.params
       const label = labelOf(item)
-      if (label === undefined) return [progress, []]
-      return [{ ...progress, running: [...progress.running, [String(item.id), label]] }, []]
+      const next = { ...progress, subagents: subagentsAfter(progress.subagents, item) }
+      if (label === undefined) return [next, []]
+      return [{ ...next, running: [...progress.running, [String(item.id), label]] }, []]
     }
     case "item/completed": {
       const { item } = event.params
-      return [{ ...progress, running: progress.running.filter(([id]) => id !== String(item.id)) }, linesOf(item)]
+      return [
+        {
+          ...progress,
+          running: progress.running.filter(([id]) => id !== String(item.id)),
+          subagents: subagentsAfter(progress.subagents, item)
+        },
+        linesOf(item, progress.cwd)
+      ]
+    }
+    case "turn/plan/updated": {
+      const { plan } = event.params
+      return [{ ...progress, plan }, planLines(progress.plan, plan)]
     }
     case "thread/tokenUsage/updated": {
-      const { last, total } = event.params.tokenUsage
+      const { last, modelContextWindow, total } = event.params.tokenUsage
       const { tokens, told } = progress
       // The total is the thread's, and an older thread had one before this turn.
       const more = told === undefined ? last.totalTokens : Math.max(0, total.totalTokens - told)
-      return [{ ...progress, tokens: tokens + more, told: total.totalTokens }, []]
+      const contextLeft = modelContextWindow === null || modelContextWindow <= 0
+        ? progress.contextLeft
+        : Math.max(0, 1 - last.totalTokens / modelContextWindow)
+      return [{ ...progress, tokens: tokens + more, told: total.totalTokens, contextLeft }, []]
     }
     case "error":
       // The last error is also the turn's failure, which reports it.
@@ -60,27 +85,70 @@ export const step = (progress: Progress, event: TurnEvent): readonly [Progress, 
       return [
         // The model will not complete what it was writing.
         { ...progress, running: progress.running.filter(([, label]) => !written.has(label)) },
-        [`warning: ${event.params.error.message}`]
+        [line(span("warning:", "yellow"), ` ${event.params.error.message}`)]
       ]
     case "model/rerouted":
-      return [progress, [`warning: ${event.params.toModel} answers instead of ${event.params.fromModel}`]]
+      return [
+        progress,
+        [line(span("warning:", "yellow"), ` ${event.params.toModel} answers instead of ${event.params.fromModel}`)]
+      ]
     default:
       return [progress, []]
   }
 }
 
+// The labels of what the model itself writes.
+const written: ReadonlySet<string> = new Set(["thinking", "writing", "planning"])
+
+type Item = Parameters<typeof linesOf>[0]
+
+// More than codex runs at once. Bounds what a misbehaving server can fill.
+const maxSubagents = 1000
+
+const subagentsAfter = (before: ReadonlyArray<string>, item: Item): ReadonlyArray<string> => {
+  if (item.type === "subAgentActivity") {
+    const others = before.filter((id) => id !== item.agentThreadId)
+    const isWorking = item.kind === "started" || item.kind === "interacted"
+    return isWorking ? [...others, item.agentThreadId].slice(-maxSubagents) : others
+  }
+  if (item.type !== "collabAgentToolCall") return before
+  const states = item.agentsStates
+  const working = Object.keys(states).filter((id) => ["running", "pendingInit"].includes(states[id]?.status ?? ""))
+  return [...before.filter((id) => states[id] === undefined), ...working].slice(-maxSubagents)
+}
+
+// =============================================================================
+// The status
+// =============================================================================
+
 /** A status line for a terminal of this width. */
-export const statusLine = (progress: Progress, now: number, columns: number): string => {
+export const statusLine = (
+  progress: Progress,
+  now: number,
+  columns: number,
+  cost?: number | undefined
+): string => {
   const elapsed = Math.max(0, now - progress.startedAt)
   const spinner = frames[Math.floor(elapsed / 100) % frames.length]!
-  const tokens = progress.tokens === 0 ? "" : ` · ${number(progress.tokens)} tokens`
-  const end = ` · ${Math.floor(elapsed / 1000)}s${tokens}`
+  const parts = [
+    `${Math.floor(elapsed / 1000)}s`,
+    ...progress.tokens === 0 ? [] : [`${number(progress.tokens)} tokens`],
+    ...cost === undefined || cost === 0 ? [] : [money(cost)],
+    ...progress.subagents.length === 0 ? [] : [counted(progress.subagents.length, "subagent")],
+    ...progress.contextLeft === undefined ? [] : [`${percent(progress.contextLeft)} context left`]
+  ].map((part) => ` · ${part}`)
   // Leave the last column free: some terminals wrap when it is written.
-  const room = columns - 1 - 2 - end.length
+  const room = (end: string) => columns - 1 - 2 - end.length
+  // The activity keeps half of the line. What comes last is left out first.
+  let end = parts.join("")
+  while (parts.length > 2 && room(end) < Math.max(8, columns / 2)) {
+    parts.pop()
+    end = parts.join("")
+  }
   // If there is no room for both, show the activity rather than the time.
-  return room < 8
+  return room(end) < 8
     ? fit(`${spinner} ${activity(progress)}`, columns - 1)
-    : `${spinner} ${fit(activity(progress), room)}${end}`
+    : `${spinner} ${fit(activity(progress), room(end))}${end}`
 }
 
 /** The last line, which sums up the turn. */
@@ -88,88 +156,21 @@ export const summaryLine = (
   progress: Progress,
   now: number,
   usage: Pick<TurnUsage, "turn" | "subagents"> | undefined,
-  model?: string
-): string => {
+  model?: string,
+  cost?: number
+): Line => {
   const time = `done in ${seconds(now - progress.startedAt)}${model === undefined ? "" : ` by ${oneLine(model)}`}`
   // Not every provider counts tokens.
-  if (usage === undefined || usage.turn.totalTokens === 0) return time
+  if (usage === undefined || usage.turn.totalTokens === 0) return line(time)
   const { subagents, turn } = usage
-  return `${time}, ${number(turn.totalTokens)} tokens (${number(turn.inputTokens)} in, ` +
-    `${number(turn.cachedInputTokens)} of them cached, ${number(turn.outputTokens)} out)` +
-    (subagents.totalTokens === 0 ? "" : `, and ${number(subagents.totalTokens)} by subagents`)
+  return line(
+    `${time}, ${number(turn.totalTokens)} tokens (${number(turn.inputTokens)} in, ` +
+      `${number(turn.cachedInputTokens)} of them cached, ${number(turn.outputTokens)} out)` +
+      (subagents.totalTokens === 0 ? "" : `, and ${number(subagents.totalTokens)} by subagents`) +
+      (cost === undefined ? "" : `, ${money(cost)}`) +
+      (progress.contextLeft === undefined ? "" : `, ${percent(progress.contextLeft)} of the context left`)
+  )
 }
-
-// =============================================================================
-// Items
-// =============================================================================
-
-// The labels of what the model itself writes.
-const written: ReadonlySet<string> = new Set(["thinking", "writing", "planning"])
-
-const labelOf = (item: Item): string | undefined => {
-  switch (item.type) {
-    case "userMessage":
-      return undefined
-    case "reasoning":
-      return "thinking"
-    case "agentMessage":
-      // Commentary is printed when complete; until then it counts as thinking.
-      return isAnswer(item) ? "writing" : "thinking"
-    case "plan":
-      return "planning"
-    case "commandExecution":
-      return `running \`${commandOf(item.command)}\``
-    case "fileChange":
-      return `editing ${pathsOf(item.changes)}`
-    case "mcpToolCall":
-      return `calling ${item.server}/${item.tool}`
-    case "dynamicToolCall":
-      return `calling ${item.tool}`
-    case "webSearch":
-      return item.query === "" ? "searching the web" : `searching the web for ${item.query}`
-    case "contextCompaction":
-      return "compacting the conversation"
-    default:
-      return `working (${item.type})`
-  }
-}
-
-const linesOf = (item: Item): ReadonlyArray<string> => {
-  switch (item.type) {
-    case "reasoning":
-      return item.summary.filter((text) => text.trim() !== "").map((text) => `thought: ${text.trim()}`)
-    case "agentMessage":
-      return isAnswer(item) || item.text.trim() === "" ? [] : [item.text.trim()]
-    case "commandExecution": {
-      const command = `\`${commandOf(item.command)}\``
-      if (item.status === "declined") return [`did not run ${command}: it was declined`]
-      const time = (item.durationMs ?? 0) < 100 ? "" : ` in ${seconds(item.durationMs ?? 0)}`
-      const code = (item.exitCode ?? 0) === 0 ? "" : `, exit code ${item.exitCode}`
-      return [item.status === "failed" && code === "" ? `could not run ${command}` : `ran ${command}${time}${code}`]
-    }
-    case "fileChange":
-      return [`${item.status === "completed" ? "edited" : "did not edit"} ${pathsOf(item.changes)}`]
-    case "mcpToolCall":
-      return [item.error === null ? `called ${item.server}/${item.tool}` : `${item.server}/${item.tool} failed`]
-    case "webSearch":
-      return [`searched the web for ${item.query}`]
-    default:
-      return []
-  }
-}
-
-/** Whether a message belongs to the answer. Models without phases omit the phase. */
-export const isAnswer = (message: { readonly phase?: ItemOf<"agentMessage">["phase"] }): boolean =>
-  (message.phase ?? "final_answer") === "final_answer"
-
-// Removes the shell: docs/codex-behaviour.md, "A command is told behind the shell of the user".
-const commandOf = (command: string): string => {
-  const script = /^\S*sh(?:\.exe)? -l?c (?:'([^']*)'|(\S+))$/s.exec(command)
-  return oneLine(script?.[1] ?? script?.[2] ?? command)
-}
-
-const pathsOf = (changes: ItemOf<"fileChange">["changes"]): string =>
-  changes.map((change) => change.path).join(", ") || "files"
 
 // =============================================================================
 // Text
@@ -177,24 +178,26 @@ const pathsOf = (changes: ItemOf<"fileChange">["changes"]): string =>
 
 const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"]
 
-const number = (n: number): string => n.toLocaleString("en-US")
+const money = (dollars: number): string => `$${dollars.toFixed(dollars < 1 ? 4 : 2)}`
 
-const seconds = (millis: number): string =>
-  millis < 60_000 ? `${(millis / 1000).toFixed(1)}s` : Duration.format(Duration.seconds(Math.round(millis / 1000)))
+const percent = (part: number): string => `${Math.floor(part * 100)}%`
 
-const oneLine = (text: string): string => text.replace(/\s+/g, " ").trim()
+const counted = (n: number, what: string): string => `${number(n)} ${what}${n === 1 ? "" : "s"}`
 
-// Counts everything from the first wide script on as two columns: a short line does no harm, a wrapped one cannot be
-// erased.
-const widthOf = (character: string): number =>
-  character.codePointAt(0)! < 0x1100 || /[\u2800-\u28ff]/.test(character) ? 1 : 2
+// Every character that some terminal shows on two columns counts as two: a short line does no harm, a wrapped one
+// cannot be erased.
+const mostOf = (character: string): number =>
+  character.codePointAt(0)! < 0x1100 || /[\u2800-\u28ff]/.test(character)
+    ? widthOfCharacter(character)
+    : 2
 
 const fit = (text: string, columns: number): string => {
-  const line = oneLine(text)
+  // Its escapes are longer than what they stand for.
+  const line = oneLine(safe(oneLine(text.slice(0, 1000))))
   let used = 0
   let kept = ""
   for (const character of line) {
-    used += widthOf(character)
+    used += mostOf(character)
     // Keep one column for the ellipsis.
     if (used < columns) kept += character
     if (used > columns) return columns < 1 ? "" : `${kept}…`

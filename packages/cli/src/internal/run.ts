@@ -20,8 +20,11 @@ import * as References from "effect/References"
 import * as Runtime from "effect/Runtime"
 import * as Schedule from "effect/Schedule"
 import * as Stream from "effect/Stream"
+import { resolve } from "node:path"
 import { Answer } from "./answer.ts"
 import * as Ask from "./ask.ts"
+import { type Line, line, span } from "./lines.ts"
+import { Markdown } from "./markdown.ts"
 import { now } from "./monotonic.ts"
 import * as Progress from "./progress.ts"
 import * as Prompt from "./prompt.ts"
@@ -160,10 +163,11 @@ export const runOn = Effect.fnUntraced(function*<E, R>(
   const budget = yield* Budget.make(limits ?? {})
 
   const turn = Effect.gen(function*() {
-    let progress = Progress.initial(yield* now)
+    let progress = Progress.initial(yield* now, resolve(cwd))
+    let cost: number | undefined
     if (screen.isLive) {
       yield* now.pipe(
-        Effect.flatMap((time) => screen.status((columns) => Progress.statusLine(progress, time, columns))),
+        Effect.flatMap((time) => screen.status((columns) => Progress.statusLine(progress, time, columns, cost))),
         Effect.repeat(Schedule.spaced("100 millis")),
         Effect.ensuring(screen.status(undefined)),
         Effect.forkScoped
@@ -200,6 +204,9 @@ export const runOn = Effect.fnUntraced(function*<E, R>(
     }
 
     const answer = new Answer()
+    const markdown = screen.rich === undefined ? undefined : new Markdown(screen.rich.columns)
+    const write = (text: string) =>
+      markdown === undefined ? screen.answer(text) : screen.answerLines(markdown.push(text))
     let told = ""
     const show = Effect.fnUntraced(function*(event: TurnEvent) {
       const [next, lines] = Progress.step(progress, event)
@@ -211,10 +218,11 @@ export const runOn = Effect.fnUntraced(function*<E, R>(
       // Without a replaceable status line, print only what begins.
       if (!screen.isLive && activity !== told && (event._tag === "turn/started" || event._tag === "item/started")) {
         told = activity
-        yield* screen.line(activity)
+        yield* screen.line(line(span(activity, "dim")))
       }
+      if (event._tag === "thread/tokenUsage/updated") cost = Option.getOrUndefined((yield* budget.spent).cost)
       if (options.json) yield* screen.answer(jsonLine(event))
-      else if (outputSchema === undefined) yield* screen.answer(answer.push(event))
+      else if (outputSchema === undefined) yield* write(answer.push(event))
     })
     const shown = Stream.runForEach(turn.events, show)
     yield* (asking === undefined ? shown : Effect.raceFirst(shown, asking.ask)).pipe(
@@ -223,7 +231,8 @@ export const runOn = Effect.fnUntraced(function*<E, R>(
         return screen.line("Interrupting the turn.")
       })
     )
-    if (!options.json) yield* screen.answer(answer.end())
+    if (!options.json) yield* write(answer.end())
+    if (markdown !== undefined) yield* screen.answerLines(markdown.end())
 
     const result = yield* Effect.mapError(turn.result, named)
     if (result.status === "interrupted") {
@@ -235,7 +244,7 @@ export const runOn = Effect.fnUntraced(function*<E, R>(
     }
     const usage = Option.getOrUndefined(result.usage)
     const model = Option.getOrUndefined(result.model)
-    yield* screen.line(Progress.summaryLine(progress, yield* now, usage, model))
+    yield* screen.line(Progress.summaryLine(progress, yield* now, usage, model, Option.getOrUndefined(result.cost)))
   }).pipe(Effect.scoped)
 
   yield* turn.pipe(
@@ -263,9 +272,10 @@ const isSilent = (exit: Exit.Exit<unknown, unknown>): boolean =>
   Exit.isFailure(exit) && Cause.squash(exit.cause) instanceof StdoutClosed
 
 /** The line that says how to go on with the thread. */
-const continuation = ({ id }: Pick<Thread, "id">, isPlan: boolean, exit: Exit.Exit<unknown, unknown>): string => {
+const continuation = ({ id }: Pick<Thread, "id">, isPlan: boolean, exit: Exit.Exit<unknown, unknown>): Line => {
   const next = isPlan && Exit.isSuccess(exit) ? "Implement the plan." : "…"
-  return `thread ${id}, go on with: effect-codex run --resume ${id} "${next}"`
+  // Not wrapped, so that the command can be copied.
+  return { spans: [span(`thread ${id}, go on with: effect-codex run --resume ${id} "${next}"`, "dim")], isRigid: true }
 }
 
 const ordinary: ReadonlySet<string> = new Set(["none", "minimal", "low", "medium", "high", "xhigh"])

@@ -8,6 +8,8 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
+import { type Line, line, type Look, render, span } from "./lines.ts"
+import { safe } from "./text.ts"
 
 /**
  * The reader of stdout is gone, as with `| head -1`. The program ends silently, with the exit code that shells use for
@@ -28,11 +30,17 @@ export class StdoutFailed extends Data.TaggedError("StdoutFailed")<{ readonly ca
 export class Screen extends Context.Service<Screen, {
   /** Whether `status` has an effect. */
   readonly isLive: boolean
-  /** Writes to stdout and waits for the write to finish. */
+  /** How lines look on stdout. Undefined if text is to be written as it is: no terminal, or one without colours. */
+  readonly rich: Look | undefined
+  /** The columns of stdout, if it has any. */
+  readonly columns: number | undefined
+  /** Writes to stdout and waits for the write to finish. A terminal gets it without what it would obey. */
   readonly answer: (text: string) => Effect.Effect<void, StdoutClosed | StdoutFailed>
+  /** Writes lines to stdout, with colours if it has them, and waits for the write to finish. */
+  readonly answerLines: (lines: ReadonlyArray<Line>) => Effect.Effect<void, StdoutClosed | StdoutFailed>
   /** Writes a line to stderr. Never waits or fails, even if the reader of stderr is gone. */
-  readonly line: (text: string) => Effect.Effect<void>
-  readonly lineUnsafe: (text: string) => void
+  readonly line: (text: string | Line) => Effect.Effect<void>
+  readonly lineUnsafe: (text: string | Line) => void
   /** Writes each warning once: several starts of codex repeat warnings about the machine. */
   readonly warn: (text: string) => Effect.Effect<void>
   /** Shows or replaces the status line, or removes it with `undefined`. `render` receives the width in columns. */
@@ -55,18 +63,37 @@ interface Output {
 
 const erase = "\r\u001b[2K"
 
-// Text from a model could move the cursor, change colors or set the clipboard.
-const printable = (text: string): string =>
-  // oxlint-disable-next-line no-control-regex
-  text.replace(/\r\n/g, "\n").replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "")
+type Env = Readonly<Record<string, string | undefined>>
+
+const isSet = (value: string | undefined): boolean =>
+  value !== undefined && value !== "" && value !== "0" && value.toLowerCase() !== "false"
+
+// The rules of effect/cli, for each output by itself.
+const lookOf = (output: Output, env: Env): Look => {
+  const isForced = isSet(env["FORCE_COLOR"])
+  const given = Number(env["COLUMNS"])
+  return {
+    colors: env["TERM"] !== "dumb" && (env["NO_COLOR"] ?? "") === "" &&
+      (isForced || (output.isTTY === true && !isSet(env["CI"]))),
+    // A terminal without a known size reports 0 columns.
+    columns: output.isTTY === true
+      ? output.columns || 80
+      : Number.isSafeInteger(given) && given > 0
+      ? given
+      : undefined
+  }
+}
+
+const warning = (text: string): Line => line(span("warning:", "yellow"), ` ${text}`)
 
 export const make = (options: {
   readonly stdout: Output
   readonly stderr: Output
-  readonly env: Readonly<Record<string, string | undefined>>
+  readonly env: Env
 }): Screen["Service"] => {
   const { env, stderr, stdout } = options
-  const isLive = stderr.isTTY === true && env["TERM"] !== "dumb" && (env["NO_COLOR"] ?? "") === ""
+  // Nobody watches a terminal of CI, and its log keeps every status.
+  const isLive = stderr.isTTY === true && env["TERM"] !== "dumb" && (env["NO_COLOR"] ?? "") === "" && !isSet(env["CI"])
   const isShared = stderr.isTTY === true && stdout.isTTY === true
   /** The status line on the terminal. */
   let shown = ""
@@ -81,49 +108,57 @@ export const make = (options: {
   }
   const free = Latch.makeUnsafe(true)
   /** The lines kept while the terminal is reserved. Unbounded but few, because the answer waits. */
-  let kept: Array<string> | undefined
-  const lineUnsafe = (text: string) => {
-    if (kept !== undefined) return void kept.push(text)
+  let kept: Array<string | Line> | undefined
+  const lineUnsafe = (given: string | Line) => {
+    if (kept !== undefined) return void kept.push(given)
     clear()
-    stderr.write(`${isShared && midLine ? "\n" : ""}${printable(text)}\n`)
+    const text = typeof given === "string" ? safe(given) : render(given, lookOf(stderr, env)).join("\n")
+    stderr.write(`${isShared && midLine ? "\n" : ""}${text}\n`)
     if (isShared) midLine = false
   }
   // Errors reach the callbacks of `write`; an `error` event without a listener would end the process.
   stdout.on("error", () => {})
   stderr.on("error", () => {})
 
+  const write = (text: string): Effect.Effect<void, StdoutClosed | StdoutFailed> => {
+    if (text === "") return Effect.void
+    const written: Effect.Effect<void, StdoutClosed | StdoutFailed> = Effect.callback((resume) => {
+      // Checked again after the wait: another question may have reserved the terminal first.
+      if (kept !== undefined) return resume(Effect.andThen(free.await, written))
+      clear()
+      midLine = stdout.isTTY === true && !text.endsWith("\n")
+      stdout.write(text, (error) => {
+        if (error === null || error === undefined) return resume(Effect.void)
+        const code = "code" in error ? error.code : undefined
+        const isClosed = code === "EPIPE" || code === "ERR_STREAM_DESTROYED"
+        resume(isClosed ? new StdoutClosed() : new StdoutFailed({ cause: error }))
+      })
+    })
+    return written
+  }
+  const look = lookOf(stdout, env)
+
   return Screen.of({
     isLive,
-    answer: (text) => {
-      if (text === "") return Effect.void
-      const write: Effect.Effect<void, StdoutClosed | StdoutFailed> = Effect.callback((resume) => {
-        // Checked again after the wait: another question may have reserved the terminal first.
-        if (kept !== undefined) return resume(Effect.andThen(free.await, write))
-        clear()
-        midLine = stdout.isTTY === true && !text.endsWith("\n")
-        stdout.write(stdout.isTTY === true ? printable(text) : text, (error) => {
-          if (error === null || error === undefined) return resume(Effect.void)
-          const code = "code" in error ? error.code : undefined
-          const isClosed = code === "EPIPE" || code === "ERR_STREAM_DESTROYED"
-          resume(isClosed ? new StdoutClosed() : new StdoutFailed({ cause: error }))
-        })
-      })
-      return write
-    },
+    rich: look.colors ? look : undefined,
+    columns: look.columns,
+    // A carriage return would write over what is there.
+    answer: (text) => write(stdout.isTTY === true ? safe(text.replace(/\r/g, "")) : text),
+    answerLines: (lines) => write(lines.map((line) => `${render(line, lookOf(stdout, env)).join("\n")}\n`).join("")),
     line: (text) => Effect.sync(() => lineUnsafe(text)),
     lineUnsafe,
     warn: (text) =>
       Effect.sync(() => {
         if (warned.has(text)) return
         warned.add(text)
-        lineUnsafe(`warning: ${text}`)
+        lineUnsafe(warning(text))
       }),
-    status: (render) =>
+    status: (status) =>
       Effect.sync(() => {
         if (!isLive || (isShared && midLine) || kept !== undefined) return
-        if (render === undefined) return clear()
+        if (status === undefined) return clear()
         // A terminal without a known size reports 0 columns.
-        const text = printable(render(stderr.columns || 80))
+        const text = safe(status(stderr.columns || 80))
         if (text === shown) return
         stderr.write(erase + text)
         shown = text

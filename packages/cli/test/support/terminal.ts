@@ -69,7 +69,9 @@ export const make = (options?: { readonly columns?: number | undefined }) => {
   }
 }
 
-/** What a person sees in the end: what was erased is gone. */
+/** What a person sees in the end: what was erased is gone. Colours are left out. */
 export const seen = (text: string): ReadonlyArray<string> =>
   // oxlint-disable-next-line no-control-regex
-  text.split("\n").map((line) => line.replace(/^.*\r\u001b\[2K/s, "").replace(/\u001b\[\?25h/g, "").trimEnd())
+  text.replace(/\u001b\[[\d;]*m/g, "").split("\n").map((line) =>
+    line.replace(/^.*\r\u001b\[2K/s, "").replace(/\u001b\[\?25h/g, "").trimEnd()
+  )
