@@ -12,6 +12,7 @@ import { mcp } from "./internal/commands/mcp.ts"
 import { record } from "./internal/commands/record.ts"
 import { replay } from "./internal/commands/replay.ts"
 import { run } from "./internal/commands/run.ts"
+import { threads } from "./internal/commands/threads.ts"
 
 /**
  * The `effect-codex` command with all its subcommands. Run it with `Command.run`.
@@ -21,5 +22,5 @@ import { run } from "./internal/commands/run.ts"
  */
 export const command = Command.make("effect-codex").pipe(
   Command.withDescription("Codex in a terminal"),
-  Command.withSubcommands([run, record, replay, login, logout, account, mcp, fakeAppServer])
+  Command.withSubcommands([run, threads, record, replay, login, logout, account, mcp, fakeAppServer])
 )
