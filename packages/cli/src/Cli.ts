@@ -5,6 +5,7 @@
  */
 import * as Command from "effect/cli/Command"
 import { account } from "./internal/commands/account.ts"
+import { doctor } from "./internal/commands/doctor.ts"
 import { fakeAppServer } from "./internal/commands/fakeAppServer.ts"
 import { login } from "./internal/commands/login.ts"
 import { logout } from "./internal/commands/logout.ts"
@@ -22,5 +23,5 @@ import { threads } from "./internal/commands/threads.ts"
  */
 export const command = Command.make("effect-codex").pipe(
   Command.withDescription("Codex in a terminal"),
-  Command.withSubcommands([run, threads, record, replay, login, logout, account, mcp, fakeAppServer])
+  Command.withSubcommands([run, threads, record, replay, login, logout, account, doctor, mcp, fakeAppServer])
 )
