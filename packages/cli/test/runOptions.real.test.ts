@@ -2,7 +2,7 @@
 import { ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem } from "effect"
-import { join } from "node:path"
+import { join, relative } from "node:path"
 import * as Cli from "./support/cli.ts"
 
 const timeout = 60_000
@@ -39,6 +39,12 @@ describe("effect-codex run, on an older thread", () => {
         assert.strictEqual(fourth.stdout, "Four.\n", fourth.stderr)
         assert.strictEqual(threadIn(fourth.stderr), id)
         assert.includeMembers([...(yield* model.requests).at(-1)!.userTexts], ["first", "second", "third", "fourth"])
+        const fifth = yield* Cli.run(["run", "--last", "-C", relative(elsewhere, home), "fifth"], {
+          home,
+          cwd: elsewhere
+        })
+        assert.strictEqual(fifth.stdout, "Five.\n", fifth.stderr)
+        assert.strictEqual(threadIn(fifth.stderr), id)
         // It has kept its folder, although the second run was elsewhere.
         const none = yield* Cli.run(["run", "--last", "go"], { home, cwd: elsewhere })
         assert.strictEqual(none.code, 1)
@@ -112,7 +118,7 @@ describe("effect-codex run, for the model", () => {
       const home = yield* Cli.user(model)
       const { code, stderr, stdout } = yield* Cli.run(["run", "--mode", "plan", "How?"], { home })
       assert.strictEqual(code, 0, stderr)
-      assert.include(stdout, "# Plan\n- Do it\n")
+      assert.strictEqual(stdout, "I looked.\n# Plan\n- Do it\n")
       assert.match(stderr, /go on with: effect-codex run --resume \S+ "Implement the plan\."$/m)
     }).pipe(Cli.live), timeout)
 

@@ -1,7 +1,10 @@
 /** `effect-codex threads`, on the real binary. */
+import { Codex } from "@effect-codex/client"
+import { CodexNode } from "@effect-codex/node"
 import { ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { join } from "node:path"
 import * as Cli from "./support/cli.ts"
 
 const timeout = 90_000
@@ -78,6 +81,7 @@ describe("effect-codex threads", () => {
 
       const shown = yield* threads("show", broken)
       assert.strictEqual(shown.code, 0, shown.stderr)
+      assert.strictEqual(shown.stderr, "")
       const rows = shown.stdout.split("\n").map((row) => row.replace(/ in [\d.]+s/, ""))
       assert.strictEqual(rows[0], "break something")
       assert.strictEqual(rows[1], `thread ${broken}`)
@@ -98,6 +102,26 @@ describe("effect-codex threads", () => {
       const [thread] = json((yield* threads("show", broken, "--json")).stdout)
       assert.strictEqual(thread!["id"], broken)
       assert.lengthOf(thread!["turns"] as ReadonlyArray<unknown>, 1)
+    }).pipe(Cli.live), timeout)
+
+  it.live("shows a long one page by page", () =>
+    Effect.gen(function*() {
+      const model = yield* ScriptedModel.make({ answer: ({ prompt }) => `You said ${prompt}.` })
+      const home = yield* Cli.user(model)
+      const prompts = Array.from({ length: 12 }, (_, i) => `prompt ${i}`)
+      const id = yield* Effect.gen(function*() {
+        const codex = yield* Codex.Codex
+        const thread = yield* codex.startThread()
+        yield* Effect.forEach(prompts, (prompt) => thread.run(prompt))
+        return thread.id
+      }).pipe(Effect.provide(CodexNode.layer({ env: { HOME: home, CODEX_HOME: join(home, ".codex") } })))
+      const { stdout } = yield* Cli.run(["threads", "show", id], { home })
+      assert.deepStrictEqual(
+        stdout.split("\n").filter((row) => row.startsWith("> ")),
+        prompts.map((prompt) => `> ${prompt}`)
+      )
+      const [thread] = json((yield* Cli.run(["threads", "show", id, "--json"], { home })).stdout)
+      assert.lengthOf(thread!["turns"] as ReadonlyArray<unknown>, 12)
     }).pipe(Cli.live), timeout)
 
   it.live("copies one, with a prompt or without", () =>

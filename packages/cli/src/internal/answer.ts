@@ -17,7 +17,13 @@ const messageOf = (event: TurnEvent) => {
   const item = membersOf(membersOf("params" in event ? event.params : undefined)["item"])
   const { id, phase, text, type } = item["type"] === "undecodable" ? membersOf(item["raw"]) : item
   return (type === "agentMessage" || type === "plan") && Predicate.isString(id) && Predicate.isString(text)
-    ? { id, text, phase: Predicate.isString(phase) ? phase : null, isCompleted: method === "item/completed" }
+    ? {
+      id,
+      text,
+      phase: Predicate.isString(phase) ? phase : null,
+      isPlan: type === "plan",
+      isCompleted: method === "item/completed"
+    }
     : undefined
 }
 
@@ -29,6 +35,7 @@ export class Answer {
   private received = ""
   /** The text received of a repeated message, while it is a prefix of `received`. */
   private again: string | undefined
+  private plan = ""
   private midLine = false
   private newlines = ""
 
@@ -55,18 +62,29 @@ export class Answer {
   private message(event: TurnEvent): string {
     const message = messageOf(event)
     if (message === undefined) return ""
-    const { id, isCompleted, text } = message
+    const { id, isCompleted, isPlan, text } = message
+    // It stands within a message, which is told again when it is complete.
+    if (isPlan) {
+      if (isCompleted) this.plan = text
+      return ""
+    }
     if (!isAnswer(message)) this.asides.add(id)
     if (!isCompleted || this.asides.has(id) || this.completed.get(id) === text) return ""
     this.completed.set(id, text)
-    if (this.again !== undefined) return this.replace(id, text) + this.end()
+    if (this.again !== undefined) return this.replace(id, text) + this.endLine()
     // A provider without streaming sends the whole text here.
     const rest = this.current === id ? text.slice(this.received.length) : text
-    return this.write(id, rest) + this.end()
+    return this.write(id, rest) + this.endLine()
   }
 
-  /** Returns the text that ends the answer, even if its last message was never completed. */
+  /** Returns the text that ends the answer, even if its last message was never completed. A plan comes last. */
   end(): string {
+    const plan = this.plan.trim()
+    this.plan = ""
+    return this.endLine() + (plan === "" ? "" : `${plan}\n`)
+  }
+
+  private endLine(): string {
     const end = this.midLine ? "\n" : ""
     this.midLine = false
     this.newlines = ""
@@ -82,7 +100,7 @@ export class Answer {
 
   private write(itemId: string, text: string): string {
     // A new message follows one that was cut off when its stream broke.
-    const before = this.current === itemId ? "" : this.end()
+    const before = this.current === itemId ? "" : this.endLine()
     if (this.current !== itemId) {
       this.current = itemId
       this.received = ""

@@ -144,7 +144,8 @@ export const runOn = Effect.fnUntraced(function*<E, R>(
   if (isPlan && Option.isSome(options.outputSchema)) {
     return yield* invalid("--output-schema", "it cannot be combined with --mode plan, whose answer is a plan.")
   }
-  const cwd = yield* folderOf(options.cwd)
+  // Absolute, because codex would resolve it in a folder of its own.
+  const cwd = resolve(yield* folderOf(options.cwd))
   const limit = yield* each(options.timeout, (text) => RunOptions.durationOf("--timeout", text))
   const limits = yield* each(options.budget, RunOptions.limitsOf)
   const prices = yield* RunOptions.pricesOf(options.prices)
@@ -163,7 +164,7 @@ export const runOn = Effect.fnUntraced(function*<E, R>(
   const budget = yield* Budget.make(limits ?? {})
 
   const turn = Effect.gen(function*() {
-    let progress = Progress.initial(yield* now, resolve(cwd))
+    let progress = Progress.initial(yield* now, cwd)
     let cost: number | undefined
     if (screen.isLive) {
       yield* now.pipe(

@@ -85,6 +85,7 @@ export const connect = Effect.fnUntraced(function*(options: CodexNode.Options, i
   return {
     auth: Context.get(services, Auth),
     codex: Context.get(services, Codex),
+    rpc,
     pid: Context.get(services, AppServer).pid
   }
 })

@@ -1,4 +1,5 @@
 /** The threads of the user's own codex. */
+import type { AppServerRpc } from "@effect-codex/client/AppServerRpc"
 import { InvalidArgument } from "@effect-codex/client/CodexError"
 import type { ThreadInfo } from "@effect-codex/client/Thread"
 import * as Clock from "effect/Clock"
@@ -11,11 +12,13 @@ import { Screen } from "./screen.ts"
 import * as Session from "./session.ts"
 import * as ThreadIds from "./threadIds.ts"
 import * as ThreadLines from "./threadLines.ts"
-import { transcript } from "./transcript.ts"
+import { headLines, turnLines } from "./transcript.ts"
 import * as TurnWarnings from "./turnWarnings.ts"
 
 // Only `fork` with a prompt runs a turn.
-const connect = Effect.map(TurnWarnings.without(Session.connect({})), ({ codex }) => codex)
+const connected = TurnWarnings.without(Session.connect({}))
+
+const connect = Effect.map(connected, ({ codex }) => codex)
 
 // oxlint-disable-next-line no-restricted-properties -- threads were used at a date
 const currentTime = Clock.currentTimeMillis
@@ -92,13 +95,41 @@ const print = Effect.fnUntraced(function*(
 
 export const show = Effect.fnUntraced(function*(options: { readonly id: string; readonly json: boolean }) {
   const { answer, answerLines, rich } = yield* Screen
-  const codex = yield* connect
+  const { codex, rpc } = yield* connected
   const id = yield* resolveAny(codex, options.id)
-  const thread = yield* codex.readThread(id, { includeTurns: true })
-  if (options.json) return yield* answer(`${JSON.stringify(thread)}\n`)
-  // Turn by turn, so that a long thread needs no memory for all of its lines.
-  for (const lines of transcript(thread, rich)) yield* answerLines(lines)
+  const thread = yield* codex.readThread(id)
+  if (options.json) {
+    const turns = yield* Stream.runCollect(turnsOf(rpc, id))
+    return yield* answer(`${JSON.stringify({ ...thread, turns })}\n`)
+  }
+  yield* answerLines(headLines(thread))
+  // Page by page, because a thread can be far longer than the memory that is worth it.
+  yield* Stream.runForEach(turnsOf(rpc, id), (turn) => answerLines(turnLines(turn, thread.cwd, rich)))
 }, Effect.scoped)
+
+const pageSize = 10
+
+/** The turns of a thread, the oldest first. Unlike those of a handle they need no resumed thread. */
+const turnsOf = (rpc: AppServerRpc["Service"], threadId: string) => {
+  const seen = new Set<string>()
+  const page = (cursor: string | null) =>
+    Effect.map(
+      rpc.request("thread/turns/list", {
+        threadId,
+        cursor,
+        limit: pageSize,
+        itemsView: "full",
+        sortDirection: "asc"
+      }),
+      ({ data, nextCursor }) => {
+        // A server that repeats itself must not keep this program busy for ever.
+        const isNew = nextCursor !== null && !seen.has(nextCursor)
+        if (isNew) seen.add(nextCursor)
+        return [data, isNew ? Option.some<string | null>(nextCursor) : Option.none()] as const
+      }
+    )
+  return Stream.paginate(null, page)
+}
 
 type Client = Effect.Success<typeof connect>
 
@@ -114,7 +145,8 @@ export const archive = Effect.fnUntraced(function*(options: { readonly id: strin
   const codex = yield* connect
   const id = yield* ThreadIds.resolve(codex, "id", options.id)
   yield* codex.archiveThread(id)
-  yield* tell(line(`archived ${id}. Bring it back with: effect-codex threads unarchive ${id}`))
+  // Not wrapped, so that the command can be copied.
+  yield* tell({ ...line(`archived ${id}, bring it back with: effect-codex threads unarchive ${id}`), isRigid: true })
 }, Effect.scoped)
 
 export const unarchive = Effect.fnUntraced(function*(options: { readonly id: string }) {

@@ -1,6 +1,6 @@
 /** A stored thread as a person reads it, turn by turn. Pure. */
 import type { ThreadInfo } from "@effect-codex/client/Thread"
-import { isAnswer, type Item, type ItemOf, linesOf, number, seconds } from "./itemLines.ts"
+import { isAnswer, type Item, type ItemOf, linesOf, seconds } from "./itemLines.ts"
 import { type Line, line, type Look, span } from "./lines.ts"
 import { Markdown } from "./markdown.ts"
 import { visible } from "./text.ts"
@@ -11,19 +11,13 @@ type Turn = ThreadInfo["turns"][number]
 
 const blank: Line = { spans: [] }
 
-/** @param rich how Markdown is shown; undefined if it stays as it is. */
-export function* transcript(thread: ThreadInfo, rich: Look | undefined): Generator<ReadonlyArray<Line>> {
-  yield headOf(thread)
-  for (const turn of thread.turns) yield turnLines(turn, thread.cwd, rich)
-}
-
-const headOf = (thread: ThreadInfo): ReadonlyArray<Line> => {
+/** What a thread is, above its turns. */
+export const headLines = (thread: ThreadInfo): ReadonlyArray<Line> => {
   const begun = new Date(thread.createdAt * 1000)
   const facts = [
     folderOf(thread.cwd),
     ...thread.model === null ? [] : [visible(thread.model, 100)],
-    ...Number.isNaN(begun.getTime()) ? [] : [`begun ${begun.toISOString().slice(0, 16).replace("T", " ")} UTC`],
-    `${number(thread.turns.length)} turn${thread.turns.length === 1 ? "" : "s"}`
+    ...Number.isNaN(begun.getTime()) ? [] : [`begun ${begun.toISOString().slice(0, 16).replace("T", " ")} UTC`]
   ]
   return [
     line(span(titleOf(thread), "bold")),
@@ -33,7 +27,8 @@ const headOf = (thread: ThreadInfo): ReadonlyArray<Line> => {
   ]
 }
 
-const turnLines = (turn: Turn, cwd: string, rich: Look | undefined): ReadonlyArray<Line> =>
+/** @param rich how Markdown is shown; undefined if it stays as it is. */
+export const turnLines = (turn: Turn, cwd: string, rich: Look | undefined): ReadonlyArray<Line> =>
   isDecoded(turn)
     ? [...turn.items.flatMap((item) => itemLines(item, cwd, rich)), ...endOf(turn)]
     : [blank, line(span("a turn that this version does not understand", "yellow"))]
