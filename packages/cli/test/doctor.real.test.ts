@@ -4,9 +4,11 @@ import { ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FileSystem, Redacted } from "effect"
 import { join } from "node:path"
+import { DatabaseSync } from "node:sqlite"
 import * as Cli from "./support/cli.ts"
 
-const timeout = 90_000
+// Each test starts a dozen programs one after another, and each of them codex.
+const timeout = 180_000
 
 interface Report {
   readonly ok: boolean
@@ -53,7 +55,7 @@ describe("effect-codex doctor", () => {
       const { code, stderr, stdout } = yield* Cli.run(["doctor"], { home, env: { COLUMNS: "40" } })
       assert.strictEqual(code, 0, stdout)
       const lines = stdout.split("\n")
-      for (const name of [...ordinary, "MCP servers", "descriptors", "proxies", "clock"]) {
+      for (const name of [...ordinary, "MCP servers", "databases", "descriptors", "proxies", "clock"]) {
         assert.isDefined(lines.find((line) => line.startsWith(`ok    ${name}:`)), name)
       }
       assert.isAtMost(Math.max(...lines.map((line) => line.length)), 40)
@@ -180,6 +182,22 @@ describe("effect-codex doctor", () => {
         advice: "Update codex, npm install -g @openai/codex."
       })
       assert.deepStrictEqual(Cli.processesOf(home), [])
+    }).pipe(Cli.live), timeout)
+
+  it.live("tells which database another program keeps locked", () =>
+    Effect.gen(function*() {
+      const { home } = yield* user
+      const free = yield* examined({ home })
+      assert.strictEqual(free.status["databases"], "ok")
+      const file = Cli.files(join(home, ".codex")).find((name) => /state_\d+\.sqlite$/.test(name))
+      yield* Effect.acquireRelease(
+        Effect.sync(() => new DatabaseSync(file!)),
+        (database) => Effect.sync(() => database.close())
+      ).pipe(Effect.tap((database) => Effect.sync(() => database.exec("BEGIN EXCLUSIVE"))))
+      // codex waits for it longer than this.
+      const locked = yield* examined({ home }, "--timeout", "3s")
+      assert.strictEqual(locked.status["databases"], "warn")
+      assert.match(locked.named("databases").detail, /^another program keeps state_\d+\.sqlite locked$/)
     }).pipe(Cli.live), timeout)
 
   it.live("looks at the home and the limits of the machine", () =>

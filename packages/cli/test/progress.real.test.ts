@@ -1,9 +1,11 @@
 /** What `effect-codex run` shows of a turn of the real binary. */
 import { ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, FileSystem } from "effect"
+import { Effect, Fiber, FileSystem } from "effect"
+import { existsSync } from "node:fs"
 import { join } from "node:path"
 import * as Cli from "./support/cli.ts"
+import * as Person from "./support/terminal.ts"
 
 const timeout = 60_000
 
@@ -106,5 +108,38 @@ describe("the progress of a turn", () => {
       const rows = stderr.replace(/\u001b\[[\d;]*m/g, "").split("\n")
       const long = rows.filter((row) => row.length > 40 && !row.startsWith("thread "))
       assert.deepStrictEqual(long, [])
+    }).pipe(Cli.live), timeout)
+})
+
+// Where the program of util-linux is not there, nothing makes a pseudo-terminal without a dependency.
+const hasScript = existsSync("/usr/bin/script") && process.platform === "linux"
+
+describe.runIf(hasScript)("a pseudo-terminal of 40 columns", () => {
+  it.live("shows a status that is erased, and the Markdown of the answer", () =>
+    Effect.gen(function*() {
+      const gate = yield* ScriptedModel.gate
+      const model = yield* ScriptedModel.make({
+        answers: [ScriptedModel.text(["# Title\n\nSome **bold** te", gate, "xt that is long enough to be wrapped.\n"])]
+      })
+      const home = yield* Cli.user(model)
+      const command = [process.execPath, ...Cli.entry, "run", "go"].map((word) => `'${word}'`).join(" ")
+      const running = yield* Effect.forkScoped(
+        Cli.runProgram("/usr/bin/script", ["-qec", `stty cols 40; ${command}`, "/dev/null"], {
+          home,
+          env: { TERM: "xterm", NO_COLOR: "", CI: "" }
+        })
+      )
+      yield* gate.reached
+      yield* gate.release
+      const { code, stdout } = yield* Fiber.join(running)
+      assert.strictEqual(code, 0, stdout)
+      const seen = stdout.replaceAll("\r\n", "\n")
+      assert.include(seen, "\u001b[1mTitle\u001b[0m\n\n")
+      assert.include(seen, "Some \u001b[1mbold\u001b[0m text that is long enough to be\nwrapped.\n")
+      assert.include(seen, "\r\u001b[2K")
+      // What was erased is gone, and no status is longer than a row.
+      const rows = Person.seen(seen)
+      assert.isEmpty(rows.filter((row) => /thinking|writing|starting/.test(row)))
+      for (const status of seen.matchAll(/\u001b\[2K([^\r\n\u001b]*)/g)) assert.isBelow(status[1]!.length, 40)
     }).pipe(Cli.live), timeout)
 })

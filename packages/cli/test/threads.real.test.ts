@@ -7,7 +7,8 @@ import { Effect } from "effect"
 import { join } from "node:path"
 import * as Cli from "./support/cli.ts"
 
-const timeout = 90_000
+// Each test starts a dozen programs one after another, and each of them codex.
+const timeout = 180_000
 
 const threadIn = (stderr: string): string => /^thread ([\da-f-]{36}), /m.exec(stderr)![1]!
 

@@ -6,9 +6,11 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
+import { now } from "../monotonic.ts"
 import { durationOf } from "../runOptions.ts"
 import { Screen } from "../screen.ts"
 import * as TurnWarnings from "../turnWarnings.ts"
+import * as Databases from "./databases.ts"
 import * as Machine from "./machine.ts"
 import { type Check, check, isOk, lines, summary } from "./report.ts"
 import * as Server from "./server.ts"
@@ -43,26 +45,29 @@ const examine = Effect.fnUntraced(function*(timeout: Duration.Duration) {
   const home = yield* each("CODEX_HOME", Machine.home)
   // The clock is compared to files that codex changes when it starts.
   const clock = yield* each("clock", Machine.clock)
+  const databases = yield* each("databases", Effect.flatMap(Machine.homeFolder, Databases.databases))
   const descriptors = yield* each("descriptors", Machine.descriptors)
   const environment = [...descriptors, Machine.proxies(process.env), ...clock]
   if (Option.isNone(executable)) {
-    return [found, ...home, ...Server.unasked("there is no codex to ask"), ...environment]
+    return [found, ...home, ...databases, ...Server.unasked("there is no codex to ask"), ...environment]
   }
   const program = executable.value.executable
   const version = yield* each("version", Machine.version(program))
   const server = yield* asked(program, timeout, limit)
-  return [found, ...version, ...home, ...server, ...environment]
+  return [found, ...version, ...home, ...databases, ...server, ...environment]
 })
 
 const asked = (program: string, timeout: Duration.Duration, limit: Server.Limit) =>
   Effect.gen(function*() {
+    const begun = yield* now
     const started = yield* Layer.build(Server.layer(program, timeout)).pipe(
       Effect.timeoutOption(timeout),
       Effect.map((context) => Option.isNone(context) ? late("app-server", timeout) : context.value),
       Effect.catch((error) => Effect.succeed(Server.startProblem(error)))
     )
     if ("status" in started) return [started, ...Server.unasked("the app-server does not run")]
-    return yield* Effect.provideContext(Server.serverChecks(limit), started)
+    const time = (yield* now) - begun
+    return yield* Effect.provideContext(Server.serverChecks(limit, time), started)
   }).pipe(
     Effect.scoped,
     // Everything is told as a check.

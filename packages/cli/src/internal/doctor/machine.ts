@@ -81,7 +81,7 @@ export const version = Effect.fnUntraced(
 // CODEX_HOME
 // =============================================================================
 
-const homeFolder = Effect.gen(function*() {
+export const homeFolder = Effect.gen(function*() {
   const { join } = yield* Path.Path
   const given = yield* Effect.orElseSucceed(Config.String("CODEX_HOME"), () => "")
   return given === "" ? join(Os.homedir(), ".codex") : given

@@ -12,6 +12,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { who } from "../account.ts"
+import { seconds } from "../itemLines.ts"
 import { isDecoded } from "../threadIds.ts"
 import { version } from "../version.ts"
 import { type Check, check } from "./report.ts"
@@ -47,7 +48,11 @@ export type Limit = <E, R>(
   effect: Effect.Effect<ReadonlyArray<Check>, E, R>
 ) => Effect.Effect<ReadonlyArray<Check>, E, R>
 
-export const serverChecks = (limit: Limit) =>
+/** codex starts within a second. */
+const slow = 8000
+
+/** @param time how long the start took, in milliseconds. */
+export const serverChecks = (limit: Limit, time: number) =>
   Effect.gen(function*() {
     const rpc = yield* AppServerRpc.AppServerRpc
     // At once: codex warns right after the handshake.
@@ -73,7 +78,17 @@ export const serverChecks = (limit: Limit) =>
         // What codex says, without the client's advice, which is for programs.
         Effect.catch(effect, (error) => Effect.succeed([check(name, "fail", error.detail ?? error.message, advice)]))
       )
-    const server = [check("app-server", "ok", `it runs, on ${rpc.serverInfo.platformOs}`)]
+    const { platformOs } = rpc.serverInfo
+    const server = [
+      time < slow
+        ? check("app-server", "ok", `it runs, on ${platformOs}`)
+        : check(
+          "app-server",
+          "warn",
+          `it runs, on ${platformOs}, but took ${seconds(time)} to start`,
+          "A busy machine, a slow disk, or another program that keeps a database of this CODEX_HOME locked."
+        )
+    ]
     const config = yield* one("config.toml", configuration, "Correct the file at this place.")
     const account = yield* one("login", login)
     const sandboxed = yield* one("sandbox", sandbox)
