@@ -181,6 +181,17 @@ describe("a turn that was stopped", () => {
     }))
 })
 
+describe("a provider that tells no tokens", () => {
+  real("has a usage of 0 in every turn", ({ model, thread }) =>
+    Effect.gen(function*() {
+      yield* model.enqueue("one", "two", "three")
+      for (const prompt of ["first", "second", "third"]) {
+        const usage = Option.getOrThrow((yield* thread.run(prompt)).usage)
+        assert.deepStrictEqual([usage.turn.totalTokens, usage.total.totalTokens], [0, 0])
+      }
+    }))
+})
+
 describe("how full the context is", () => {
   real(
     "is what the last call has taken of the window, or what a compaction has left",

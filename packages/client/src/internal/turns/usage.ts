@@ -52,7 +52,9 @@ export class TurnCount {
     // model.
     if ((before?.total.totalTokens ?? totalBefore) === usage.total.totalTokens) {
       // docs/codex-behaviour.md, "Of a provider that tells no usage each call is told with a total of 0".
-      return hasItem && usage.total.totalTokens === 0 ? none : undefined
+      if (!hasItem || usage.total.totalTokens !== 0) return undefined
+      this.told = usage
+      return none
     }
     this.told = usage
     // docs/codex-behaviour.md, "A response that was cut short is in the total and not the last call".
