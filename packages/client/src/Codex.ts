@@ -243,6 +243,8 @@ export interface ListThreadsOptions {
   readonly useStateDbOnly?: boolean | undefined
   /** Only threads of this project; `null` selects threads without a project. */
   readonly projectId?: string | null | undefined
+  /** Only threads of this section; `null` selects threads without a section. */
+  readonly sectionId?: string | null | undefined
   /** Only subagents that this thread started itself. Cannot be combined with `ancestorThreadId`. */
   readonly parentThreadId?: string | undefined
   /** Only subagents below this thread, at any depth. */

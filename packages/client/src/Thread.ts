@@ -76,9 +76,9 @@ export type AdditionalContext = { readonly [source: string]: Sent.AdditionalCont
  *
  * **Details**
  *
- * The server keeps these settings for the later turns of the thread, except `mode`, `outputSchema`,
- * `cyberAccessProgram`, `additionalContext`, `metadata`, `messageId`, `handlers`, `budget`, `stallTimeout`, `whenBusy`
- * and `maxUnreadBytes`. An option that is left out stays as it is.
+ * The server keeps these settings for the later turns of the thread, except `mode`, `serviceTierForTurn`, `source`,
+ * `outputSchema`, `cyberAccessProgram`, `additionalContext`, `metadata`, `messageId`, `handlers`, `budget`,
+ * `stallTimeout`, `whenBusy` and `maxUnreadBytes`. An option that is left out stays as it is.
  *
  * @see {@link StructuredOutput} for a typed answer
  * @category options
@@ -107,6 +107,18 @@ export interface TurnOptions {
   readonly approvalMode?: ApprovalMode | undefined
   /** The service tier of the model's provider. Default: the thread's. */
   readonly serviceTier?: string | undefined
+  /**
+   * The service tier of the model's provider, for this turn only. `default` is the provider's standard speed. The
+   * server drops a tier that the model lacks, and does not say so. A message that steers takes the tier of the running
+   * turn; if it asks for another one, it fails with `SettingsNotApplied`. Default: `serviceTier`, or the thread's.
+   */
+  readonly serviceTierForTurn?: string | undefined
+  /**
+   * What started the turn, in a word of your own, such as `schedule`. It is a label: the server tells it to the model's
+   * provider as `turn_trigger` of `x-codex-turn-metadata`, and it grants nothing. Ignored for a message that steers.
+   * Default: none.
+   */
+  readonly source?: string | undefined
   /**
    * The environments that commands run in, the primary first. An empty list leaves the agent without commands.
    * Default: the thread's. An unknown environment is an `RpcError`. Experimental.

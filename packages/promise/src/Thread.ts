@@ -86,9 +86,9 @@ export interface ResumeThreadOptions extends Omit<ClientCodex.ResumeThreadOption
 export interface ForkThreadOptions extends Omit<ClientCodex.ForkThreadOptions, Replaced>, ThreadExtras {}
 
 /**
- * Options of a turn. The server keeps them for the later turns of the thread, except for `outputSchema`,
- * `cyberAccessProgram`, `additionalContext`, `metadata`, `handlers`, `budget`, `stallTimeout`, `whenBusy`,
- * `maxUnreadBytes` and `signal`.
+ * Options of a turn. The server keeps them for the later turns of the thread, except for `serviceTierForTurn`,
+ * `source`, `outputSchema`, `cyberAccessProgram`, `additionalContext`, `metadata`, `handlers`, `budget`,
+ * `stallTimeout`, `whenBusy`, `maxUnreadBytes` and `signal`.
  *
  * @category options
  * @since 0.1.0

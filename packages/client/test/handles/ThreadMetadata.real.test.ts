@@ -39,6 +39,10 @@ describe("real codex", () => {
       const [pinned] = yield* codex.threadSections
       assert.strictEqual(pinned?.name, "Pinned")
       yield* thread.moveToSection(pinned?.id ?? "")
+      const idsOf = (sectionId: string | null) =>
+        Effect.map(codex.listThreadsPage({ sectionId }), ({ data }) => data.map(({ id }) => id))
+      assert.deepStrictEqual(yield* idsOf(pinned?.id ?? ""), [thread.id])
+      assert.deepStrictEqual(yield* idsOf(null), [])
       assert.strictEqual((yield* thread.read()).section?.name, "Pinned")
       yield* thread.moveToSection(null)
       assert.isNull((yield* thread.read()).section)

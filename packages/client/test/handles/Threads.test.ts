@@ -211,6 +211,7 @@ describe("what is sent", () => {
         sourceKinds: ["cli"],
         useStateDbOnly: true,
         projectId: null,
+        sectionId: null,
         parentThreadId: "1",
         ancestorThreadId: "2",
         attachedToThreadId: "3"

@@ -113,6 +113,42 @@ const metadataOf = ({ headers }: ScriptedModel.ModelRequest) =>
     headers["x-codex-turn-metadata"]
   )
 
+describe("source", () => {
+  real("is told to the provider as what started the turn, for that turn", ({ last, thread }) =>
+    Effect.gen(function*() {
+      yield* thread.run("go", { source: "schedule" })
+      assert.include(metadataOf(yield* last), { turn_trigger: "schedule" })
+      yield* thread.run("go on")
+      assert.notInclude(metadataOf(yield* last), { turn_trigger: "schedule" })
+    }))
+})
+
+describe("serviceTierForTurn", () => {
+  real("holds for the turn that asks for it", ({ last, thread }) =>
+    Effect.gen(function*() {
+      const tier = Effect.map(last, ({ body }) => body["service_tier"])
+      yield* thread.run("go", { serviceTierForTurn: "flex" })
+      assert.strictEqual(yield* tier, "flex")
+      yield* thread.run("go on")
+      assert.isUndefined(yield* tier)
+    }))
+
+  real("of a message that steers is that of the running turn", ({ model, thread }) =>
+    Effect.gen(function*() {
+      const gate = yield* ScriptedModel.gate
+      yield* model.enqueue(ScriptedModel.reply([gate]), "done")
+      const turn = yield* thread.turn("go", { serviceTierForTurn: "flex" })
+      yield* gate.reached
+      const more = { whenBusy: "steer", serviceTierForTurn: "flex" } as const
+      const refused = yield* Effect.flip(thread.turn("more", { ...more, serviceTierForTurn: "priority" }))
+      assert.include(String(refused), "SettingsNotApplied")
+      assert.include(String(refused), "serviceTierForTurn")
+      yield* thread.turn("more", more)
+      yield* gate.release
+      yield* turn.result
+    }))
+})
+
 describe("metadata", () => {
   real(
     "is told to the provider with each request of the turn, and codex keeps its own names",

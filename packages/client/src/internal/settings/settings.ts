@@ -89,6 +89,8 @@ export const turnSettings = Effect.fnUntraced(function*(
     outputSchema,
     sandbox: _sandbox,
     serviceTier,
+    serviceTierForTurn,
+    source,
     stallTimeout: _stallTimeout,
     summary,
     whenBusy: _whenBusy,
@@ -108,7 +110,9 @@ export const turnSettings = Effect.fnUntraced(function*(
     model,
     outputSchema,
     serviceTier,
-    summary
+    serviceTierForTurn,
+    summary,
+    turnTrigger: source
   })
 })
 

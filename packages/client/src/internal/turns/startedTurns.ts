@@ -19,10 +19,10 @@ interface Started {
 }
 
 /** The settings of a turn that no notification reports. */
-type Untold = Pick<Params, "cyberAccessProgram" | "environments" | "outputSchema" | "summary">
+type Untold = Pick<Params, "cyberAccessProgram" | "environments" | "outputSchema" | "serviceTierForTurn" | "summary">
 
-const untoldOf = ({ cyberAccessProgram, environments, outputSchema, summary }: Params): Untold =>
-  defined({ cyberAccessProgram, environments, outputSchema, summary })
+const untoldOf = ({ cyberAccessProgram, environments, outputSchema, serviceTierForTurn, summary }: Params): Untold =>
+  defined({ cyberAccessProgram, environments, outputSchema, serviceTierForTurn, summary })
 
 const askedOf = (kept: Kept.Kept, { effort, model, serviceTier }: Params): Held.Asked => ({
   ...Kept.asked(kept),
