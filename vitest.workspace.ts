@@ -17,6 +17,7 @@ const projects = {
   cluster: "packages/cluster",
   report: "packages/report",
   bench: "packages/bench",
+  parity: "packages/parity",
   scratchpad: "scratchpad",
   ci: ".ci"
 }
