@@ -139,7 +139,7 @@ export const differences: ReadonlyArray<Listed> = [
     at: { errors: ["models kind"] },
     python: "`RetryLimitExceededError` by the text of the message",
     here: "`ServerOverloaded`",
-    why: "codex 0.171 has no such message."
+    why: "For both, the request was not admitted: try again later."
   },
   {
     id: "overload-without-data",

@@ -54,23 +54,20 @@ const systemPython = async (): Promise<string> => {
   )
 }
 
-const make = async (): Promise<void> => {
+const make = async (system: string): Promise<void> => {
   Fs.rmSync(cache, { recursive: true, force: true })
-  const system = await systemPython()
   try {
     await exec(system, ["-m", "venv", cache])
   } catch (error) {
     throw new Missing(`${system} -m venv made no environment: ${firstLine(error)}`)
   }
   try {
+    // Without dependencies, because the SDK's own codex takes 360 MB and is not used.
     const install = ["-m", "pip", "install", "--disable-pip-version-check", "--no-deps", "--quiet", "-r", requirements]
     await exec(bin("python"), install)
   } catch (error) {
     throw new Missing(`pip could not install ${Path.relative(process.cwd(), requirements)}: ${firstLine(error)}`)
   }
-  // The SDK's own codex takes 360 MB and is not used: both programs run the codex of this repository.
-  const [lib = ""] = Fs.globSync(Path.join(cache, "{lib,Lib}", "**", "site-packages", "codex_cli_bin"))
-  if (lib !== "") Fs.rmSync(lib, { recursive: true })
   // Last, because it says that the environment is whole.
   Fs.copyFileSync(requirements, Path.join(cache, "requirements.txt"))
 }
@@ -87,8 +84,9 @@ export const versionOf = async (program: string): Promise<string> => {
 /** Returns the Python of the environment. Throws {@link Missing}. */
 export const environment = async (say: (text: string) => void): Promise<string> => {
   if (await works()) return bin("python")
+  const system = await systemPython()
   say(`Making the Python environment in ${Path.relative(process.cwd(), cache)} ...`)
-  await make()
+  await make(system)
   if (await works()) return bin("python")
   throw new Missing(`The Python environment does not work: remove ${cache}`)
 }

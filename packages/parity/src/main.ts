@@ -1,11 +1,11 @@
 /**
- * `npm run parity -- [--check] [--show] [--trace folder] [scenario...]`. Runs the scenarios through the Python SDK and
+ * `npm run parity -- [--check] [--render] [--show] [--trace folder] [scenario...]`. Runs the scenarios through the Python SDK and
  * through this library, on the same codex and the same scripted model, and compares what they did. Fails if something
  * differs that `differences.ts` does not list, if a listed difference no longer occurs, or if a public member, option
  * or exception of the SDK is in no scenario.
  *
  * With all scenarios it writes `docs/parity.json` and its section of `docs/from-python.md`; with `--check` it fails if
- * they are not current. `--show` prints every difference, also the listed ones; `--trace` writes down what went over
+ * they are not current. `--render` only writes the section anew, from `docs/parity.json`. `--show` prints every difference, also the listed ones; `--trace` writes down what went over
  * the pipes.
  */
 import { CodexExecutable } from "@effect-codex/node"
@@ -38,6 +38,7 @@ const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
     check: { type: "boolean", default: false },
+    render: { type: "boolean", default: false },
     show: { type: "boolean", default: false },
     trace: { type: "string" }
   }
@@ -119,7 +120,17 @@ const settle = (file: string, text: string): ReadonlyArray<string> => {
     : [`docs/${file} is not current: run npm run parity`]
 }
 
+/** Brings the page of docs up to date with a report. */
+const settlePage = (report: Report): ReadonlyArray<string> => {
+  const page = Fs.readFileSync(Path.join(docs, "from-python.md"), "utf8")
+  return settle("from-python.md", inPage(page, section(report, scenarios, listed)))
+}
+
 const main = async (): Promise<number> => {
+  if (values.render) {
+    settlePage(JSON.parse(Fs.readFileSync(Path.join(docs, "parity.json"), "utf8")))
+    return 0
+  }
   const unknown = positionals.filter((name) => !scenarios.some((scenario) => scenario.name === name))
   if (unknown.length > 0) {
     say(`There is no scenario ${unknown.join(", ")}. There are: ${scenarios.map(({ name }) => name).join(" ")}`)
@@ -167,8 +178,7 @@ const main = async (): Promise<number> => {
     for (const { id } of listed) if (!occurred.has(id)) problems.push(`the difference ${id} no longer occurs`)
     if (problems.length === 0) {
       problems.push(...settle("parity.json", `${JSON.stringify(report, null, 2)}\n`))
-      const page = Fs.readFileSync(Path.join(docs, "from-python.md"), "utf8")
-      problems.push(...settle("from-python.md", inPage(page, section(report, scenarios, listed))))
+      problems.push(...settlePage(report))
     }
   }
   for (const problem of problems) say(problem)

@@ -55,7 +55,8 @@ export const make = (folders: Folders): Normalize => {
 
   const text = (value: string, key: string, parent: string): string => {
     const owner = key === "id" ? parent : key.replace(/Id$/, "")
-    const kind = ["thread", "turn", "item"].includes(owner) ? owner : "id"
+    // Of `turnId`, `rootTurnId`, and an element of `turns`: codex may mention a turn in any of them first.
+    const kind = /(thread|turn|item)s?$/i.exec(owner)?.[1]?.toLowerCase() ?? "id"
     return paths.reduce((text, [path, name]) => text.replaceAll(path, name), value)
       .replace(sessionFile, "<session>")
       .replace(isoTime, "<time>")

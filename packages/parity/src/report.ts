@@ -73,7 +73,7 @@ export const section = (
       `\`npm run parity\` runs ${report.rows.length} scenarios through \`openai-codex\` ${report.python}, with \`Codex\` and with ` +
         `\`AsyncCodex\`, and through this library, on codex ${report.codex} and the same scripted model. It compares the ` +
         `frames that were sent, the results, the events and the errors, field by field. The scenarios call all ` +
-        `${report.methods} public members of the SDK's classes with all ${report.options} options, and get ` +
+        `${report.methods} public members of the SDK's classes with all ${report.options} options, and get all ` +
         `${report.errors} of its exceptions. ${same} of the ${report.rows.length} are the same but for the general ` +
         `differences; the others differ as the second table says. Nothing else differs.`
     )

@@ -58,6 +58,19 @@ describe("a run", () => {
     }])
   })
 
+  it("gives an id the same name, wherever codex mentions it first", () => {
+    const turn = { id: uuid(2), rootTurnId: uuid(2) }
+    const notes: Partial<Notes> = { results: [{ step: "one", value: uuid(2) }] }
+    const frames = [
+      { method: "turn/started", params: { turn } },
+      { id: uuid(9), result: { thread: { turns: [turn] } } },
+      { method: "any", params: { rootTurnId: uuid(2) } }
+    ]
+    for (const one of frames) {
+      assert.deepStrictEqual(normalized([frame("received", one)], notes).results, [{ key: "one", value: "<turn-1>" }])
+    }
+  })
+
   it("tells one poll from another method that is repeated", () => {
     const sent = (method: string) => frame("sent", { id: 1, method })
     const { frames } = normalized([
