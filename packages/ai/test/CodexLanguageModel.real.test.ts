@@ -233,7 +233,7 @@ describe("streamText", () => {
         ])
       )
     }),
-    layer({ model: "gpt-5.4" })
+    layer({ model: "another-model" })
   )
 })
 

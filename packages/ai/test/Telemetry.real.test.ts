@@ -95,7 +95,7 @@ describe("a call", () => {
       assert.deepInclude(Object.fromEntries(model.attributes), {
         "gen_ai.operation.name": "invoke_agent",
         "gen_ai.output.type": "text",
-        "gen_ai.response.model": "gpt-5.4",
+        "gen_ai.response.model": "another-model",
         "gen_ai.usage.input_tokens": 10,
         "gen_ai.usage.output_tokens": 2,
         "gen_ai.conversation.id": spans.find(({ name }) => name === "Turn")?.attributes.get("codex.thread.id"),
@@ -103,7 +103,7 @@ describe("a call", () => {
       })
       assert.deepStrictEqual(seen, parts.map(({ type }) => type))
     }),
-    layer({ model: "gpt-5.4" })
+    layer({ model: "another-model" })
   )
 
   real(

@@ -1,4 +1,5 @@
 /** `effect-codex doctor`, on the real binary and where there is none. */
+import { codexVersion } from "@effect-codex/test-support/codexVersion"
 import { mcpServer } from "@effect-codex/test-support/files"
 import { ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
@@ -168,7 +169,7 @@ describe("effect-codex doctor", () => {
 
       const locked = yield* program(
         home,
-        "[ \"$1\" = --version ] && echo codex-cli 0.171.0 && exit 0\n" +
+        `[ "$1" = --version ] && echo codex-cli ${codexVersion} && exit 0\n` +
           "echo 'Error: failed to initialize state runtime at /home: database is locked' >&2; exit 1"
       )
       const out = yield* examined({ home, env: { CODEX_BIN: locked } })

@@ -14,7 +14,7 @@ const command = (more: Partial<ItemLines.ItemOf<"commandExecution">>): Item => (
   pluginId: null,
   scriptPath: null,
   command: "/bin/bash -lc 'npm test'",
-  cwd: "/work",
+  cwd: "/home",
   processId: null,
   source: "agent",
   status: "completed",
@@ -55,10 +55,10 @@ const items: ReadonlyArray<Item> = [
     id: "files",
     status: "completed",
     changes: [
-      { path: "/work/src/a.ts", kind: { type: "update", move_path: null }, diff: "@@ -1,2 +1,3 @@\n a\n-b\n+c\n+d\n" },
-      { path: "/work/new.ts", kind: { type: "add" }, diff: "one\ntwo\n" },
+      { path: "/home/src/a.ts", kind: { type: "update", move_path: null }, diff: "@@ -1,2 +1,3 @@\n a\n-b\n+c\n+d\n" },
+      { path: "/home/new.ts", kind: { type: "add" }, diff: "one\ntwo\n" },
       { path: "/elsewhere/old.ts", kind: { type: "delete" }, diff: "one\n" },
-      { path: "/work/x.ts", kind: { type: "update", move_path: "/work/y.ts" }, diff: "@@ -1 +1 @@\n-a\n+b\n" }
+      { path: "/home/x.ts", kind: { type: "update", move_path: "/home/y.ts" }, diff: "@@ -1 +1 @@\n-a\n+b\n" }
     ]
   },
   subagent({ prompt: "Look for every caller of the old function and list the files that it is in." }),
@@ -72,7 +72,7 @@ const plan = ItemLines.planLines([], [
 ])
 
 const shown = (columns: number | undefined, colors = false): ReadonlyArray<string> =>
-  [...plan, ...items.flatMap((item) => ItemLines.linesOf(item, "/work"))].flatMap((line) =>
+  [...plan, ...items.flatMap((item) => ItemLines.linesOf(item, "/home"))].flatMap((line) =>
     Lines.render(line, { colors, columns })
   )
 
@@ -145,16 +145,16 @@ describe("what an agent does", () => {
 
   it("stays short when a thousand files change, or an output has no end", () => {
     const changes = Array.from({ length: 1000 }, (_, i) => ({
-      path: `/work/${i}.ts`,
+      path: `/home/${i}.ts`,
       kind: { type: "add" as const },
       diff: "x\n"
     }))
-    const many = ItemLines.linesOf({ type: "fileChange", id: "f", status: "completed", changes }, "/work")
+    const many = ItemLines.linesOf({ type: "fileChange", id: "f", status: "completed", changes }, "/home")
     assert.strictEqual(many.length, 21)
     assert.strictEqual(Lines.plain(many.at(-1)!), "… and 980 more files +980")
     const endless = ItemLines.linesOf(
       command({ status: "failed", exitCode: 1, aggregatedOutput: "x".repeat(10_000_000) }),
-      "/work"
+      "/home"
     ).flatMap((line) => Lines.render(line, { colors: false, columns: 40 }))
     assert.isBelow(endless.join("").length, 600)
   })
@@ -296,13 +296,13 @@ describe("hostile text", () => {
           type: "fileChange",
           id: "f",
           status: "completed",
-          changes: [{ path: `/work/${text}`, kind: { type: "update", move_path: text }, diff: text }]
+          changes: [{ path: `/home/${text}`, kind: { type: "update", move_path: text }, diff: text }]
         },
         subagent({ prompt: text }),
         subagent({ tool: "wait", agentsStates: { [text]: { status: text, message: text } } })
       ]
       const lines = [
-        ...everywhere.flatMap((item) => ItemLines.linesOf(item, "/work")),
+        ...everywhere.flatMap((item) => ItemLines.linesOf(item, "/home")),
         ...ItemLines.planLines([], [{ step: text, status: text }])
       ].flatMap((line) => Lines.render(line, { colors: false, columns: 60 }))
       const rendered = markdown(

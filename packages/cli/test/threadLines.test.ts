@@ -1,4 +1,5 @@
 import type { ThreadInfo } from "@effect-codex/client/Thread"
+import { codexVersion } from "@effect-codex/test-support/codexVersion"
 import { assert, describe, it } from "@effect/vitest"
 import * as Lines from "../src/internal/lines.ts"
 import * as ThreadLines from "../src/internal/threadLines.ts"
@@ -20,15 +21,15 @@ const thread = (more: Partial<ThreadInfo>): ThreadInfo => ({
   projectId: null,
   historyMode: "paginated",
   modelProvider: "openai",
-  model: "gpt-5.4",
+  model: "another-model",
   reasoningEffort: null,
   createdAt: now / 1000,
   updatedAt: now / 1000,
   recencyAt: null,
   status: { type: "notLoaded" },
   path: null,
-  cwd: "/work/a/very/long/path/to/the/project",
-  cliVersion: "0.171.0",
+  cwd: "/home/a/very/long/path/to/the/project",
+  cliVersion: codexVersion,
   originator: null,
   source: "cli",
   canAcceptDirectInput: null,
@@ -47,7 +48,7 @@ const threads = [
   thread({
     id: "01a228cb-b25d-71f1-9768-ab94548ce26b",
     name: "漢字の名前がとても長いので切られるはずです",
-    cwd: "/work/b",
+    cwd: "/home/b",
     updatedAt: now / 1000 - 3 * 3600
   }),
   thread({
@@ -84,7 +85,7 @@ describe("a list of threads", () => {
       [
         "ID             USED        FOLDER                          TITLE",
         "01a228cb-a963  now         …very/long/path/to/the/project  Fix the failing test of the parser, and say what was wrong w…",
-        "01a228cb-b25d  3h          /work/b                         漢字の名前がとても長いので切られるはずです",
+        "01a228cb-b25d  3h          /home/b                         漢字の名前がとても長いので切られるはずです",
         "01a10000-0000  2025-11-03  /\\u{1b}[2J                      evil\\u{1b}]0;x\\u{7} \\u{202e}title\\u{d}x",
         "01a10000-0001  2d          …very/long/path/to/the/project  (nothing was said yet)"
       ]
