@@ -85,7 +85,7 @@ describe("effect-codex login --api-key", () => {
         const status = yield* codexLoginStatus(given)
         assert.deepStrictEqual([nobody.code, account.code], [status, 0])
         assert.deepStrictEqual(said((yield* Cli.run(["logout"], given)).stderr), ["Nobody was logged in."])
-        assert.deepStrictEqual(Cli.processesOf(given.home), [])
+        assert.deepStrictEqual(yield* Cli.leftovers(given.home), [])
       }).pipe(Cli.live),
     timeout
   )
@@ -219,7 +219,7 @@ describe("effect-codex login --device", () => {
         const { code, stderr } = yield* cli.ended
         assert.deepStrictEqual([code, said(stderr).at(-1)], [expected, "The login was cancelled."])
         assert.deepStrictEqual(yield* auth(given.home), before)
-        assert.deepStrictEqual(Cli.processesOf(given.home), [])
+        assert.deepStrictEqual(yield* Cli.leftovers(given.home), [])
       }).pipe(Cli.live), timeout)
   }
 })
@@ -294,7 +294,7 @@ describe("effect-codex login", () => {
         ["account/login/cancel", { loginId: "login-1" }],
         ["closed"]
       ])
-      assert.deepStrictEqual(Cli.processesOf(given.home), [])
+      assert.deepStrictEqual(yield* Cli.leftovers(given.home), [])
     }).pipe(Cli.live), timeout)
 })
 

@@ -40,7 +40,7 @@ describe("effect-codex run, offline", () => {
       )
       assert.strictEqual(code, 0)
       assert.deepStrictEqual(Cli.files(home), [])
-      assert.deepStrictEqual(Cli.processesOf(home), [])
+      assert.deepStrictEqual(yield* Cli.leftovers(home), [])
       assert.deepStrictEqual(Cli.files(folder), [join(folder, "marker.txt")])
     }).pipe(Cli.live), timeout)
 
@@ -137,7 +137,7 @@ describe("effect-codex run", () => {
       assert.strictEqual(stdout, "")
       assert.match(stderr, /^error: The turn failed \(badRequest\): .*no such thing/m)
       assert.notMatch(stderr, /^\s+at /m)
-      assert.deepStrictEqual(Cli.processesOf(home), [])
+      assert.deepStrictEqual(yield* Cli.leftovers(home), [])
     }).pipe(Cli.live), timeout)
 
   it.live("fails before it starts anything when the command line is wrong", () =>
@@ -185,7 +185,7 @@ describe("effect-codex run", () => {
         assert.strictEqual(stdout, "The first half, ")
         const [request] = yield* model.requests
         assert.strictEqual(yield* request!.outcome, "abandoned")
-        assert.deepStrictEqual(Cli.processesOf(home), [])
+        assert.deepStrictEqual(yield* Cli.leftovers(home), [])
       }).pipe(Cli.live), timeout)
   }
 

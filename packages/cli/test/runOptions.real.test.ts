@@ -165,7 +165,7 @@ describe("effect-codex run, within limits", () => {
       // The thread is free.
       const again = yield* Cli.run(["run", "--resume", threadIn(stderr), "Well?"], { home })
       assert.strictEqual(again.stdout, "Yes.\n", again.stderr)
-      assert.deepStrictEqual(Cli.processesOf(home), [])
+      assert.deepStrictEqual(yield* Cli.leftovers(home), [])
     }).pipe(Cli.live), timeout)
 
   it.live("is interrupted when the budget is spent, in tokens or in dollars", () =>

@@ -179,6 +179,6 @@ describe("effect-codex threads", () => {
       const missing = yield* Cli.run(["threads", "list"], { home, env: { CODEX_BIN: "/nowhere/codex" } })
       assert.strictEqual(missing.code, 1)
       assert.match(missing.stderr, /^error: .*CODEX_BIN \(\/nowhere\/codex\)/)
-      assert.deepStrictEqual(Cli.processesOf(home), [])
+      assert.deepStrictEqual(yield* Cli.leftovers(home), [])
     }).pipe(Cli.live), timeout)
 })

@@ -150,6 +150,13 @@ export const processesOf = (home: string): ReadonlyArray<string> =>
     }
   })
 
+/** The processes of the home that are still there after a while: what codex has started ends a moment after it. */
+export const leftovers = (home: string): Effect.Effect<ReadonlyArray<string>> =>
+  Effect.sync(() => processesOf(home)).pipe(
+    Effect.delay("20 millis"),
+    Effect.repeat({ until: (left) => left.length === 0, times: 500 })
+  )
+
 export const parseLine = Schema.decodeUnknownSync(
   Schema.fromJsonString(Schema.Struct({ method: Schema.String, params: Schema.JsonObject }))
 )
