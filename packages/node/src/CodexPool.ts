@@ -96,7 +96,8 @@ export class CodexPool extends Context.Service<CodexPool, {
   /**
    * Replaces all processes, one after the other, for example after an update of codex or of its configuration. Each
    * goes once nothing runs in it; its threads come back in the next one with their next call. Waits for that as long
-   * as it takes.
+   * as it takes. If no other process can be started in the place of one, the rest is kept. When it is interrupted, the
+   * process whose turn it is goes on as before.
    */
   readonly recycle: Effect.Effect<void>
 }>()("@effect-codex/node/CodexPool") {}
@@ -128,9 +129,10 @@ export interface Options extends Omit<CodexNode.Options, "restart"> {
    */
   readonly spare?: boolean | undefined
   /**
-   * Replaces a process that has run for `age`, or on which `threads` threads were placed, once nothing runs in it. What
-   * codex keeps only in memory is lost then, as with `maxLoadedThreads`; a thread that would lose anything else keeps
-   * its process. Default: never.
+   * Replaces a process that has run for `age`, or on which `threads` threads were placed, once nothing runs in it. New
+   * threads go to the others meanwhile, of which at least half stay. A single process that always has something to do
+   * is never replaced. What codex keeps only in memory is lost then, as with `maxLoadedThreads`; a thread that would
+   * lose anything else keeps its process. Default: never.
    */
   readonly recycleAfter?:
     | { readonly age?: Duration.Input | undefined; readonly threads?: number | undefined }

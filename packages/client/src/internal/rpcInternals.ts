@@ -114,6 +114,8 @@ export interface RpcInternals {
   readonly tokensOf: (threadId: string) => number | undefined
   /** How many reads brought frames so far, and how many requests wait for their reply. */
   readonly traffic: () => { readonly reads: number; readonly waiting: number }
+  /** Lets the requests of an effect take no part in `maxInFlight`: whether the server answers at all does not wait. */
+  readonly outOfTurn: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   /**
    * Gives up the current connection as if it were lost, from this very moment: what is requested from now on waits for
    * the next one, or fails with the cause if there will be none.
@@ -175,6 +177,7 @@ const derived = (rpc: Rpc): RpcInternals => ({
   onForked: () => {},
   tokensOf: () => undefined,
   traffic: () => ({ reads: 0, waiting: 0 }),
+  outOfTurn: (effect) => effect,
   abandon: () => {}
 })
 

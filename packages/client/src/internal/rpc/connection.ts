@@ -23,7 +23,7 @@ import * as Followed from "./followed.ts"
 import * as Notices from "./notices.ts"
 import { PendingRequests } from "./pendingRequests.ts"
 import { Reader } from "./reader.ts"
-import { Requests } from "./requests.ts"
+import { OutOfTurn, Requests } from "./requests.ts"
 import * as RequestTelemetry from "./requestTelemetry.ts"
 import { Session } from "./session.ts"
 import * as ThreadTotals from "./threadTotals.ts"
@@ -140,6 +140,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError>(
     onForked: settings.forked,
     tokensOf: totals.of,
     traffic: () => ({ reads: reader.reads, waiting: pending.size }),
+    outOfTurn: Effect.provideService(OutOfTurn, true),
     abandon: (cause) => session.abandon(cause)
   })
 })

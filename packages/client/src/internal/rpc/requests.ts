@@ -48,6 +48,11 @@ const waiting: ReadonlySet<string> = new Set<keyof ClientRequests>([
   "windowsSandbox/setupStart"
 ])
 
+/** Set for requests that do not wait for others. */
+export const OutOfTurn = Context.Reference<boolean>("@effect-codex/client/AppServerRpc/OutOfTurn", {
+  defaultValue: () => false
+})
+
 /** How long a cancelled request waits for its reply. */
 const cancelWithin = Duration.seconds(2)
 const cancelAgainAfter = Duration.millis(250)
@@ -205,7 +210,9 @@ export class Requests {
     )
     // An interrupt must get through when all else is stuck, and so must the handshake, which all else waits for.
     if (unlimited || method === "turn/interrupt") return exchanged
-    if (state.isOpen) return this.inFlight.withPermit(exchanged)
+    if (state.isOpen) {
+      return Effect.flatMap(OutOfTurn, (isOut) => isOut ? exchanged : this.inFlight.withPermit(exchanged))
+    }
     return Effect.flatMap(state.isOwn, (isOwn) => isOwn ? exchanged : this.inFlight.withPermit(exchanged))
   }
 

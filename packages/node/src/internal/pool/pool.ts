@@ -87,8 +87,9 @@ export const make = Effect.fnUntraced(function*(options: Options) {
     threads: recycleAfter?.threads
   }
   const limit = Duration.fromInputUnsafe(hangTimeout ?? "30 seconds")
+  const recycling = new Upkeep.Recycling(slots.all.length)
   for (const slot of slots.all) {
-    if (recycleAfter !== undefined) yield* Effect.forkScoped(Upkeep.recycleWhenDue(slot, limits))
+    if (recycleAfter !== undefined) yield* Effect.forkScoped(recycling.whenDue(slot, limits))
     if (Duration.isFinite(limit)) yield* Effect.forkScoped(Upkeep.watch(slot, limit))
   }
 
@@ -101,12 +102,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
       CodexPool,
       CodexPool.of({
         stats: yield* Stats.make(slots, next?.pid),
-        recycle: Effect.forEach(
-          slots.all,
-          // The next one goes when this one is there again.
-          (slot) => Effect.andThen(Upkeep.recycle(slot, "was asked to go"), Effect.ignore(slot.rpc.connected)),
-          { discard: true }
-        )
+        recycle: recycling.all(slots.all)
       })
     )
   )

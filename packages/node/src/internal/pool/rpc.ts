@@ -22,9 +22,18 @@ const Only = Context.Reference<Slot | undefined>("@effect-codex/node/internal/po
 const threadIdOf = (params: unknown): string | undefined =>
   Predicate.hasProperty(params, "threadId") && Predicate.isString(params.threadId) ? params.threadId : undefined
 
-/** A login that the processes do not find in their common home, or not at once. */
+/** Changes what a process keeps in memory for all of its threads. */
+const ofAll: ReadonlySet<string> = new Set([
+  "account/logout",
+  "config/mcpServer/reload",
+  "environment/add",
+  "experimentalFeature/enablement/set",
+  "skills/extraRoots/set"
+])
+
+/** Whether each process must be told, because none finds it in their common home, or not at once. */
 const concernsAll = (method: string, params: unknown): boolean => {
-  if (method === "account/logout" || method === "config/mcpServer/reload") return true
+  if (ofAll.has(method)) return true
   const type = Predicate.hasProperty(params, "type") ? params.type : undefined
   return method === "account/login/start" && (type === "apiKey" || type === "chatgptAuthTokens")
 }

@@ -29,6 +29,8 @@ export class Slot {
   readonly threads: LoadedThreads.LoadedThreads
   /** Opens when a thread was placed here, because the process may have had enough of them. */
   readonly changed = Latch.makeUnsafe(false)
+  /** Open unless another process is being started here. */
+  readonly settled = Latch.makeUnsafe(true)
   /** How many threads were placed on this process. */
   placed = 0
   /** The process is to be replaced: nothing more is placed on it while there is another. */
@@ -58,9 +60,11 @@ export class Slot {
       onReadEnd: () => {},
       onEnd: () => {
         slot.state = "ended"
+        slot.settled.openUnsafe()
       },
       onLost: () => {
         slot.state = "restoring"
+        slot.settled.closeUnsafe()
       },
       onRestored: () => slot.begin()
     })
@@ -72,6 +76,7 @@ export class Slot {
     this.isDraining = false
     this.placed = 0
     this.since = Monotonic.millis(this.clock)
+    this.settled.openUnsafe()
   }
 
   /** How long the process has run, in milliseconds. */

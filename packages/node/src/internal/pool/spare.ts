@@ -30,9 +30,11 @@ const again = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("1
 export const make = Effect.fnUntraced(function*<E extends CodexError, R>(
   process: Layer.Layer<AppServer, E, R>
 ): Effect.fn.Return<Spare<E, R>, never, R | Scope.Scope> {
-  const context = yield* Effect.context<R | Scope.Scope>()
+  // It closes after the places, which end the processes that they have taken in their own order, and before it nothing
+  // is started any more.
+  const spares = yield* Scope.fork(yield* Effect.scope)
   const inBackground = yield* FiberSet.makeRuntime<never, void>()
-  const poolScope = yield* Effect.scope
+  const context = Context.add(yield* Effect.context<R | Scope.Scope>(), Scope.Scope, spares)
   let waiting: Waiting | undefined
   let isPreparing = false
 
@@ -44,7 +46,7 @@ export const make = Effect.fnUntraced(function*<E extends CodexError, R>(
     waiting = spare
     isPreparing = false
     const { code, signal } = yield* spare.server.exit
-    if (waiting !== spare || poolScope.state._tag === "Closed") return
+    if (waiting !== spare || spares.state._tag === "Closed") return
     waiting = undefined
     isPreparing = true
     yield* Scope.close(scope, Exit.void)
