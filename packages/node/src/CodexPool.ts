@@ -266,9 +266,13 @@ export const layerConfig = (config: Config.Wrap<Options>): Layer.Layer<
  *
  * **Gotchas**
  *
- * The sandbox is codex's, on the same kernel and for the same user. What has no sandbox can read whatever this user can
- * read: a thread with a `sandbox` or other `permissions` of its own, a command that a handler lets leave the sandbox,
- * an MCP server. Tenants that do not trust each other at all need containers or machines of their own.
+ * - The sandbox is codex's, on the same kernel and for the same user. What has no sandbox can read whatever this user
+ *   can read: a thread with a `sandbox` or other `permissions` of its own, a command that a handler lets leave the
+ *   sandbox, an MCP server, and this program when it follows a link in a tenant's workspace. Tenants that do not trust
+ *   each other at all need containers or machines of their own.
+ * - The `cwd` of a thread is not trusted, because the agent may have written what is in it: codex reads neither its
+ *   `AGENTS.md` nor its `.codex`. To trust one, start its thread with
+ *   `config: { projects: { [cwd]: { trust_level: "trusted" } } }`.
  *
  * **Example** (A question for a tenant)
  *
@@ -303,11 +307,9 @@ export const byTenant = (options: TenantsOptions): Effect.Effect<
 > =>
   LayerMap.make(
     (tenant: string) =>
-      Layer.unwrap(
-        Effect.flatMap(
-          OnDemand.load("the tenants", () => import("./internal/pool/tenant.ts")),
-          ({ optionsOf }) => Effect.map(optionsOf(tenant, options), layer)
-        )
-      ).pipe(Layer.provide(NodeClient.NodeLive)),
+      Layer.effectContext(Effect.flatMap(
+        OnDemand.load("the tenants", () => import("./internal/pool/tenant.ts")),
+        ({ make }) => make(tenant, options)
+      )).pipe(Layer.provide(NodeClient.NodeLive)),
     { idleTimeToLive: options.idleTimeToLive ?? "10 minutes" }
   )

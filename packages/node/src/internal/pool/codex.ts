@@ -1,5 +1,5 @@
 /** The `Codex` of a pool: each call goes to the process that it concerns. Handles belong to their process's client. */
-import { Codex } from "@effect-codex/client/Codex"
+import { Codex, type StartThreadOptions } from "@effect-codex/client/Codex"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import type { Slot } from "./slot.ts"
@@ -12,7 +12,10 @@ type Entry = Page["data"][number]
 /** How many processes are asked for the status of a thread at once. */
 const concurrency = 8
 
-export const make = (slots: Slots): Service => {
+export type Amend = (options: StartThreadOptions | undefined) => Effect.Effect<StartThreadOptions | undefined>
+
+/** @param amend changes the options of each thread that is started. */
+export const make = (slots: Slots, amend: Amend = Effect.succeed): Service => {
   /** A process does not know the status of a thread that another one has loaded. */
   const withStatus = (asked: Slot) => (entry: Entry): Effect.Effect<Entry> => {
     const owner = slots.loadedIn(entry.id)
@@ -27,7 +30,8 @@ export const make = (slots: Slots): Service => {
     get serverInfo() {
       return slots.first.codex.serverInfo
     },
-    startThread: (options) => slots.place(({ codex }) => codex.startThread(options)),
+    startThread: (options) =>
+      Effect.flatMap(amend(options), (amended) => slots.place(({ codex }) => codex.startThread(amended))),
     resumeThread: (threadId, options) =>
       slots.placeKnown(threadId, ({ codex }) => codex.resumeThread(threadId, options)),
     forkThread: (threadId, options) => slots.placeKnown(threadId, ({ codex }) => codex.forkThread(threadId, options)),

@@ -60,7 +60,8 @@ const check = (options: Options): Effect.Effect<void, AppServerStartError> =>
     )
   )
 
-export const make = Effect.fnUntraced(function*(options: Options) {
+/** @param amend changes the options of each thread that is started. */
+export const make = Effect.fnUntraced(function*(options: Options, amend?: PoolCodex.Amend) {
   yield* check(options)
   const { hangTimeout, maxLoadedThreads, processes, recycleAfter, restart = forEver, spare, ...client } = options
   const given = { ...client, maxLoadedThreads: maxLoadedThreads ?? noLimit }
@@ -95,7 +96,7 @@ export const make = Effect.fnUntraced(function*(options: Options) {
 
   const rpc = PoolRpc.make(slots)
   const auth = yield* Effect.provideService(Auth.make, AppServerRpc.AppServerRpc, rpc)
-  return Context.make(Codex.Codex, PoolCodex.make(slots)).pipe(
+  return Context.make(Codex.Codex, PoolCodex.make(slots, amend)).pipe(
     Context.add(Auth.Auth, auth),
     Context.add(AppServerRpc.AppServerRpc, rpc),
     Context.add(

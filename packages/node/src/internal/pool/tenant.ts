@@ -3,8 +3,11 @@ import { AppServerStartError } from "@effect-codex/client/CodexError"
 import * as Effect from "effect/Effect"
 import * as FileSystem from "effect/FileSystem"
 import * as Path from "effect/Path"
+import * as Predicate from "effect/Predicate"
 import * as Crypto from "node:crypto"
 import type { Options, TenantsOptions } from "../../CodexPool.ts"
+import type * as PoolCodex from "./codex.ts"
+import * as Pool from "./pool.ts"
 
 /** Variables of this program that no tenant can do without, and that tell nothing. */
 const harmless = /^(?:PATH|LANG|LANGUAGE|LC_[A-Z]+|TZ|SSL_CERT_(?:FILE|DIR)|SystemRoot|ComSpec|PATHEXT|windir)$/i
@@ -53,7 +56,7 @@ const startError = (detail: string, cause?: unknown) =>
   new AppServerStartError({ phase: "spawn", executable: "codex", detail, stderr: [], cause })
 
 /** The options of a tenant's pool, whose folders exist. */
-export const optionsOf = Effect.fnUntraced(function*(tenant: string, tenants: TenantsOptions): Effect.fn.Return<
+const optionsOf = Effect.fnUntraced(function*(tenant: string, tenants: TenantsOptions): Effect.fn.Return<
   Options,
   AppServerStartError,
   FileSystem.FileSystem | Path.Path
@@ -100,3 +103,23 @@ export const optionsOf = Effect.fnUntraced(function*(tenant: string, tenants: Te
     }
   }
 })
+
+/**
+ * codex trusts the `cwd` that a thread is started with, and then starts the MCP servers that a `.codex` in it names,
+ * outside of the sandbox. In a folder below its workspace the agent itself may have written that.
+ * docs/codex-behaviour.md, "A folder that a thread is started in is trusted".
+ */
+const withoutTrust: PoolCodex.Amend = (options) => {
+  const cwd = options?.cwd
+  if (cwd === undefined) return Effect.succeed(options)
+  const { projects } = { projects: undefined, ...options?.config }
+  const own = Predicate.isObject(projects) ? projects : {}
+  return Effect.succeed({
+    ...options,
+    config: { ...options?.config, projects: { [cwd]: { trust_level: "untrusted" }, ...own } }
+  })
+}
+
+/** The services of a tenant. */
+export const make = (tenant: string, tenants: TenantsOptions) =>
+  Effect.flatMap(optionsOf(tenant, tenants), (options) => Pool.make(options, withoutTrust))
