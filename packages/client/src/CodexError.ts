@@ -225,8 +225,8 @@ export class AppServerExited
   override get message(): string {
     const reason = this.reason === undefined ? "" : ` ${this.reason}`
     const advice = reason !== "" && ServerTexts.isOutOfDescriptors(reason) ? ` ${ServerTexts.descriptorsAdvice}` : ""
-    return `codex app-server ${this.howItEnded}.${reason}${advice} To go on, build the layer again or ` +
-      `set its option \`restart\`, then resume threads by id.${lastLines(this.stderr)}`
+    return `codex app-server ${this.howItEnded}.${reason}${advice} A layer with the option \`restart\` ` +
+      `goes on by itself. Build any other again, then resume threads by id.${lastLines(this.stderr)}`
   }
   /** What codex said before it ended, without a backtrace: an error or a panic. Undefined if it reported neither. */
   get reason(): string | undefined {

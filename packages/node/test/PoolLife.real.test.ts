@@ -155,3 +155,53 @@ describe("a process that answers", () => {
     })
   )
 })
+
+describe("a pool that is not there yet", () => {
+  /** A codex that notes the id of each process, and does something else instead from the third on. */
+  const scripted = Effect.fnUntraced(function*(instead: string) {
+    const home = yield* CodexHome.CodexHome
+    const fs = yield* FileSystem.FileSystem
+    const { executable } = yield* CodexExecutable.find()
+    const [script, noted] = [`${home.workspace}/codex`, `${home.workspace}/pids`]
+    yield* fs.writeFileString(
+      script,
+      `#!/bin/sh\necho $$ >> ${noted}\nif [ "$(wc -l < ${noted})" -ge 3 ]; then ${instead}; fi\nexec ${executable} "$@"\n`
+    )
+    yield* fs.chmod(script, 0o755)
+    const pids = Effect.map(
+      Effect.orElseSucceed(fs.readFileString(noted), () => ""),
+      (text) => text.split("\n").filter((line) => line !== "").map(Number)
+    )
+    return { pids, options: { env: home.env, executable: script, processes: 4 } satisfies CodexPool.Options }
+  })
+
+  const withScript = <A, E>(
+    effect: Effect.Effect<A, E, CodexHome.CodexHome | FileSystem.FileSystem | NodeServices.NodeServices>
+  ) =>
+    effect.pipe(Effect.provide([
+      CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer())),
+      NodeServices.layer,
+      Logger.layer([])
+    ]))
+
+  for (const spare of [false, true]) {
+    it.live(`leaves nothing when a process does not start, ${spare ? "with" : "without"} a spare one`, () =>
+      withScript(Effect.gen(function*() {
+        const { options, pids } = yield* scripted("echo no >&2; exit 3")
+        const error = yield* Effect.flip(Effect.scoped(Layer.build(CodexPool.layer({ ...options, spare }))))
+        assert.strictEqual(error._tag, "AppServerStartError")
+        const all = yield* pids
+        assert.isAtLeast(all.length, 3)
+        yield* Effect.forEach(all, ended)
+      })))
+
+    it.live(`leaves nothing when it is interrupted, ${spare ? "with" : "without"} a spare one`, () =>
+      withScript(Effect.gen(function*() {
+        const { options, pids } = yield* scripted("exec sleep 60")
+        const building = yield* Effect.forkChild(Effect.scoped(Layer.build(CodexPool.layer({ ...options, spare }))))
+        const all = yield* Effect.repeat(Effect.delay(pids, "20 millis"), { until: ({ length }) => length >= 3 })
+        yield* Fiber.interrupt(building)
+        yield* Effect.forEach([...all, ...yield* pids], ended)
+      })))
+  }
+})

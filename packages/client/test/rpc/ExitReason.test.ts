@@ -37,8 +37,8 @@ describe("the reason of an exit", () => {
     const { message } = exited("before", "thread 'main' panicked at a.rs:1:1:", "boom", ...backtrace, "after")
     assert.strictEqual(
       message,
-      "codex app-server ended with exit code 101. thread 'main' panicked at a.rs:1:1: boom. To go on, build the layer " +
-        "again or set its option `restart`, then resume threads by id.\n" +
+      "codex app-server ended with exit code 101. thread 'main' panicked at a.rs:1:1: boom. A layer with the option " +
+        "`restart` goes on by itself. Build any other again, then resume threads by id.\n" +
         "The last lines of its stderr:\n  before\n  thread 'main' panicked at a.rs:1:1:\n  boom\n  after"
     )
   })
