@@ -292,7 +292,14 @@ describe("a process of a pool that ends", () => {
     { processes: 2, restart: Schedule.recurs(0) },
     Effect.gen(function*() {
       const codex = yield* Codex.Codex
+      const auth = yield* Auth.Auth
+      const rpc = yield* AppServerRpc.AppServerRpc
       const [thread, other] = yield* start(2)
+      const changes = yield* Effect.forkChild(Effect.exit(Stream.runCollect(auth.changes)), { startImmediately: true })
+      const notifications = yield* Effect.forkChild(
+        Effect.exit(Stream.runForEach(rpc.notifications, () => Effect.void)),
+        { startImmediately: true }
+      )
       yield* thread!.run("hi")
       process.kill((yield* pids)[0]!, "SIGKILL")
       yield* until(({ processes }) => processes[0]!.state === "ended")
@@ -304,6 +311,17 @@ describe("a process of a pool that ends", () => {
       assert.strictEqual((yield* other!.run("hi")).status, "completed")
       yield* start(2)
       assert.deepStrictEqual(yield* owners, [1, 4])
+
+      // The other one does what concerns no thread.
+      assert.lengthOf(yield* codex.loadedThreads, 4)
+      yield* auth.loginApiKey(Redacted.make("sk-of-all"))
+      yield* rpc.request("account/read", {})
+      assert.isUndefined(changes.pollUnsafe())
+      assert.isUndefined(notifications.pollUnsafe())
+      process.kill((yield* pids)[1]!, "SIGKILL")
+      assert.isTrue(Exit.isFailure(yield* Fiber.join(changes)))
+      assert.isTrue(Exit.isFailure(yield* Fiber.join(notifications)))
+      yield* rpc.ended
     })
   )
 })
@@ -352,6 +370,17 @@ describe("recycling", () => {
       const [first, second] = yield* model.requests
       assert.deepStrictEqual(second!.body["text"], first!.body["text"])
       assert.include(JSON.stringify(second!.body), "You said: one")
+    })
+  )
+
+  real(
+    "is no failure that the restart schedule counts",
+    { processes: 2, restart: Schedule.recurs(0) },
+    Effect.gen(function*() {
+      const pool = yield* CodexPool.CodexPool
+      yield* pool.recycle
+      yield* pool.recycle
+      assert.deepStrictEqual((yield* processes).map(({ restarts, state }) => [restarts, state]), [[2, "up"], [2, "up"]])
     })
   )
 

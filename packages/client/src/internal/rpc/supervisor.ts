@@ -24,6 +24,9 @@ export interface Options<E extends CodexError> {
   readonly onGivenUp: (detail: string, cause: unknown) => void
 }
 
+/** A process that this program ends is no failure: the schedule is for those. */
+const isReplaced = (cause: ConnectionError): boolean => cause._tag === "TransportError" && cause.reason === "replaced"
+
 /** Opens the first connection, and watches it and its successors until the scope closes. */
 export const start = Effect.fnUntraced(function*<E extends CodexError>(
   options: Options<E>
@@ -49,8 +52,10 @@ export const start = Effect.fnUntraced(function*<E extends CodexError>(
       }
       let problem: ConnectionError | E = cause
       while (true) {
-        const goesOn = yield* step(problem).pipe(Effect.as(true), Pull.catchDone(() => Effect.succeed(false)))
-        if (!goesOn) {
+        const goesOn = problem === cause && isReplaced(cause)
+          ? Effect.succeed(true)
+          : step(problem).pipe(Effect.as(true), Pull.catchDone(() => Effect.succeed(false)))
+        if (!(yield* goesOn)) {
           const last = problem === cause ? "" : ` The last attempt to restore it failed: ${problem.message}`
           return options.onGivenUp(`it was lost, and its schedule has ended. ${cause.message}${last}`, problem)
         }

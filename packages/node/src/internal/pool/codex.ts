@@ -58,9 +58,11 @@ export const make = (slots: Slots, amend: Amend = Effect.succeed): Service => {
       }),
     searchThreads: (query, options) => Stream.suspend(() => slots.leastBusy.codex.searchThreads(query, options)),
     threadSections: Effect.suspend(() => slots.leastBusy.codex.threadSections),
-    loadedThreads: Effect.map(
-      Effect.forEach(slots.all, ({ codex }) => codex.loadedThreads, { concurrency: "unbounded" }),
-      (all) => [...new Set(all.flat())]
+    loadedThreads: Effect.suspend(() =>
+      Effect.map(
+        Effect.forEach(slots.working, ({ codex }) => codex.loadedThreads, { concurrency: "unbounded" }),
+        (all) => [...new Set(all.flat())]
+      )
     ),
     models: (options) => Effect.suspend(() => slots.leastBusy.codex.models(options))
   })

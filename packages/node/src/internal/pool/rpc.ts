@@ -50,9 +50,15 @@ const total = (all: ReadonlyArray<Diagnostics>, key: keyof Diagnostics): number 
   all.reduce((count, diagnostics) => count + diagnostics[key], 0)
 
 export const make = (slots: Slots): Service => {
-  const { all, first } = slots
+  const { all } = slots
+  /** A place that has ended ends the stream of all only when it was the last one. */
   const merged = <A, E>(streamOf: (rpc: Service) => Stream.Stream<A, E>) =>
-    Stream.mergeAll(all.map(({ rpc }) => streamOf(rpc)), { concurrency: "unbounded" })
+    Stream.mergeAll(
+      all.map(({ rpc }) =>
+        Stream.catch(streamOf(rpc), (cause) => slots.working.length > 0 ? Stream.empty : Stream.fail(cause))
+      ),
+      { concurrency: "unbounded" }
+    )
 
   const send = <A, E, R>(
     method: string,
@@ -60,19 +66,20 @@ export const make = (slots: Slots): Service => {
     request: (rpc: Service) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E, R> =>
     Effect.flatMap(Only, (only) => {
+      const { first, working } = slots
       if (only !== undefined) return request(only.rpc)
       const threadId = threadIdOf(params)
       if (threadId !== undefined) return request((slots.ownerOf(threadId) ?? first).rpc)
-      if (!concernsAll(method, params)) return request(first.rpc)
+      if (working.length === 0 || !concernsAll(method, params)) return request(first.rpc)
       return Effect.map(
-        Effect.forEach(all, ({ rpc }) => request(rpc), { concurrency: "unbounded" }),
+        Effect.forEach(working, ({ rpc }) => request(rpc), { concurrency: "unbounded" }),
         ([answer]) => answer!
       )
     })
 
   const service = AppServerRpc.of({
     get serverInfo() {
-      return first.rpc.serverInfo
+      return slots.first.rpc.serverInfo
     },
     get restarts() {
       return all.reduce((count, { rpc }) => count + rpc.restarts, 0)
@@ -97,26 +104,36 @@ export const make = (slots: Slots): Service => {
 const isOfAll = (method: string): boolean => method === "account/rateLimits/updated"
 
 const internals = (slots: Slots): RpcInternals => {
-  const { all, first } = slots
-  const ofFirst = internalsOf(first.rpc)
-  const of = (threadId: string) => internalsOf((slots.ownerOf(threadId) ?? first).rpc)
+  const { all } = slots
+  const first = () => internalsOf(slots.first.rpc)
+  const of = (threadId: string) => internalsOf((slots.ownerOf(threadId) ?? slots.first).rpc)
   return {
-    ...ofFirst,
+    ...first(),
+    decode: (notification) => first().decode(notification),
+    tell: (diagnostic) => first().tell(diagnostic),
+    report: (text, unreadBytes) => first().report(text, unreadBytes),
     observe: (threadId, observer) =>
       Effect.forEach(all, (slot) =>
         internalsOf(slot.rpc).observe(threadId, {
           ...observer,
           onNotification: (notification, bytes) => {
-            if (threadId !== undefined || slot === first || isOfAll(notification._tag)) {
+            if (threadId !== undefined || slot === slots.first || isOfAll(notification._tag)) {
               observer.onNotification(notification, bytes)
             }
           },
           onReadEnd: () => observer.onReadEnd(),
           onEnd: (cause) => {
-            if (slot === (threadId === undefined ? first : slots.ownerOf(threadId) ?? first)) observer.onEnd(cause)
+            if (slots.working.length === 0) return observer.onEnd(cause)
+            if (threadId !== undefined) return slots.placeOf(threadId) === slot ? observer.onEnd(cause) : undefined
+            // The next one takes over, as if this one had been replaced.
+            if (slots.first.index < slot.index) return
+            observer.onLost?.(cause)
+            observer.onRestored?.()
           },
           onLost: (cause) => {
-            if (slot === (threadId === undefined ? first : slots.ownerOf(threadId) ?? first)) observer.onLost?.(cause)
+            if (slot === (threadId === undefined ? slots.first : slots.ownerOf(threadId) ?? slots.first)) {
+              observer.onLost?.(cause)
+            }
           }
         }), { discard: true }),
     attach: (threadId, observer) => of(threadId).attach(threadId, observer),

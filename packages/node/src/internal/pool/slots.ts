@@ -20,7 +20,12 @@ export class Slots {
 
   /** What concerns no thread is asked of this one, so that what was begun there is also ended there. */
   get first(): Slot {
-    return this.all[0]
+    return this.working[0] ?? this.all[0]
+  }
+
+  /** Those that have a process, or will have one again. */
+  get working(): ReadonlyArray<Slot> {
+    return this.all.filter(({ state }) => state !== "ended")
   }
 
   get leastBusy(): Slot {
@@ -29,8 +34,13 @@ export class Slots {
 
   /** The place that has the thread loaded, or had it last. */
   ownerOf(threadId: string): Slot | undefined {
-    const owner = this.loadedIn(threadId) ?? this.last.get(threadId)
+    const owner = this.placeOf(threadId)
     return owner?.state === "ended" ? undefined : owner
+  }
+
+  /** The same, also when it has ended. */
+  placeOf(threadId: string): Slot | undefined {
+    return this.loadedIn(threadId) ?? this.last.get(threadId)
   }
 
   /** The place that has the thread loaded, as far as is known. */
