@@ -262,8 +262,8 @@ export const layerConfig = (config: Config.Wrap<Options>): Layer.Layer<
  * - A permissions profile named `tenant`, which threads have by default, keeps commands of the agent from `folder`, but
  *   for the tenant's `workspace` and `tmp`, and from `/tmp` and `/var/tmp`.
  *
- * A layer fails as {@link layer} does, and with `AppServerStartError` for an empty name and a folder that cannot be
- * made.
+ * A layer fails as {@link layer} does, and with `AppServerStartError` for an empty name, and a folder that cannot be
+ * made or is a link, because what it leads to would not be kept from the other tenants.
  *
  * **Gotchas**
  *

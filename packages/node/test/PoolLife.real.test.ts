@@ -124,6 +124,20 @@ describe("recycling", () => {
 
 describe("a process that answers", () => {
   real(
+    "is left alone while the model and a command say nothing for long",
+    { processes: 1, hangTimeout: "1 second" },
+    Effect.gen(function*() {
+      const model = yield* ScriptedModel.ScriptedModel
+      yield* model.enqueue(
+        ScriptedModel.reply([ScriptedModel.delay("3 seconds"), ScriptedModel.exec("sleep 3")]),
+        ScriptedModel.text(["done"])
+      )
+      assert.strictEqual((yield* ask("hi")).status, "completed")
+      assert.deepStrictEqual((yield* stats).processes.map(({ restarts }) => restarts), [0])
+    })
+  )
+
+  real(
     "is left alone when the whole machine stood still",
     { processes: 1, hangTimeout: "2 seconds" },
     Effect.gen(function*() {

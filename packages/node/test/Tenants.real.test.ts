@@ -257,7 +257,7 @@ describe("a tenant", () => {
   )
 
   real(
-    "without a name is refused, and so is a folder that cannot be made",
+    "without a name is refused, and so is a folder that cannot be made, and arguments that replace its sandbox",
     ({ folder, tenants }) =>
       Effect.gen(function*() {
         const error = yield* Effect.flip(Effect.scoped(tenants.contextEffect("")))
@@ -268,11 +268,38 @@ describe("a tenant", () => {
         const wrong = yield* CodexPool.byTenant({ folder: `${folder}/file` })
         const other = yield* Effect.flip(Effect.scoped(wrong.contextEffect("acme")))
         assert.include(other.message, "the folder of a tenant cannot be made")
+
+        const options = () => ({ args: ["app-server"] })
+        const unguarded = yield* CodexPool.byTenant({ folder, options })
+        const refused = yield* Effect.flip(Effect.scoped(unguarded.contextEffect("acme")))
+        assert.include(refused.message, "which `args` replaces")
       })
   )
 })
 
 describe("the folder of a tenant", () => {
+  real(
+    "is no link, and for this user only, also if it was there before",
+    ({ folder, tenants }) =>
+      Effect.gen(function*() {
+        const fs = yield* FileSystem.FileSystem
+        const own = `${folder}/${folderOf("acme")}`
+        yield* fs.chmod(own, 0o755)
+        yield* Effect.provide(run("true"), tenants.get("acme"))
+        assert.strictEqual((yield* fs.stat(own)).mode & 0o777, 0o700)
+
+        for (const moved of [`${folder}/${folderOf("globex")}`, `${folder}/${folderOf("initech")}/workspace`]) {
+          yield* fs.makeDirectory(moved, { recursive: true })
+          yield* fs.rename(moved, `${folder}/../elsewhere`)
+          yield* fs.symlink(`${folder}/../elsewhere`, moved)
+          const name = moved.includes("globex") ? "globex" : "initech"
+          const error = yield* Effect.flip(Effect.scoped(tenants.contextEffect(name)))
+          assert.include(error.message, `${moved} is a link`)
+          yield* fs.remove(`${folder}/../elsewhere`, { recursive: true })
+        }
+      })
+  )
+
   it("is another for each, and inside the folder of all", () => {
     const names = [
       "a",

@@ -52,8 +52,8 @@ const overrides = (all: string, workspace: string, temporary: string) => ({
   }
 })
 
-const startError = (detail: string, cause?: unknown) =>
-  new AppServerStartError({ phase: "spawn", executable: "codex", detail, stderr: [], cause })
+const startError = (detail: string, more: { readonly cause?: unknown; readonly option?: string } = {}) =>
+  new AppServerStartError({ phase: "spawn", executable: "codex", detail, stderr: [], ...more })
 
 /** The options of a tenant's pool, whose folders exist. */
 const optionsOf = Effect.fnUntraced(function*(tenant: string, tenants: TenantsOptions): Effect.fn.Return<
@@ -71,18 +71,32 @@ const optionsOf = Effect.fnUntraced(function*(tenant: string, tenants: TenantsOp
     const all = yield* fs.realPath(tenants.folder)
     const own = join(all, folderOf(tenant))
     const [home, workspace, temporary] = [join(own, "codex"), join(own, "workspace"), join(own, "tmp")]
+    let link: string | undefined
     for (const folder of [own, home, workspace, temporary]) {
       yield* fs.makeDirectory(folder, { recursive: true, mode: 0o700 })
+      if ((yield* fs.realPath(folder)) !== folder) link ??= folder
     }
-    return { all, own, home, workspace, temporary }
+    // It may have been there before.
+    yield* fs.chmod(own, 0o700)
+    return { all, own, home, link, workspace, temporary }
   })
-  const { all, home, own, temporary, workspace } = yield* Effect.mapError(
+  const { all, home, link, own, temporary, workspace } = yield* Effect.mapError(
     make,
-    (cause) => startError(`the folder of a tenant cannot be made: ${cause.message}`, cause)
+    (cause) => startError(`the folder of a tenant cannot be made: ${cause.message}`, { cause })
   )
+  if (link !== undefined) {
+    return yield* startError(
+      `${link} is a link. What it leads to is not kept from the other tenants. Move the folder of all tenants instead.`
+    )
+  }
 
   const given = tenants.options?.(tenant) ?? {}
-  const { configOverrides = [] } = given
+  const { args, configOverrides = [] } = given
+  if (args !== undefined) {
+    return yield* startError("the sandbox of a tenant is given in arguments, which `args` replaces.", {
+      option: "args"
+    })
+  }
   return {
     cwd: workspace,
     credentialsStore: "file",
