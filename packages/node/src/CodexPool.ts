@@ -140,7 +140,9 @@ export interface Options extends Omit<CodexNode.Options, "restart"> {
     | undefined
   /**
    * How long a process may neither answer nor say anything before it is ended and replaced. Its turns are settled as
-   * those of a process that has crashed. `Duration.infinity` never ends one. Default: 30 seconds.
+   * those of a process that has crashed. One that has just been started, or was the spare one, has `initializeTimeout`
+   * instead. A time in which this program or the machine stood still counts little. `Duration.infinity` never ends one.
+   * Default: 30 seconds.
    */
   readonly hangTimeout?: Duration.Input | undefined
 }

@@ -1,10 +1,23 @@
 /** The services over a pool: logins that codex does not store, and what a process keeps only in memory. */
-import { AppServerRpc, Auth, Codex, Extensions } from "@effect-codex/client"
+import { AppServerRpc, Auth, Codex, Extensions, Workspace } from "@effect-codex/client"
+import { internalsOf } from "@effect-codex/client/internal/rpcInternals"
 import { CodexPool } from "@effect-codex/node"
 import { CodexHome, ScriptedModel } from "@effect-codex/testing"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, describe, it } from "@effect/vitest"
-import { Config, ConfigProvider, Effect, FileSystem, Layer, Logger, Option, Redacted, type Scope, Stream } from "effect"
+import {
+  Config,
+  ConfigProvider,
+  Effect,
+  FileSystem,
+  Layer,
+  Logger,
+  Option,
+  Redacted,
+  Schedule,
+  type Scope,
+  Stream
+} from "effect"
 import * as Http from "node:http"
 import type * as Net from "node:net"
 
@@ -56,7 +69,11 @@ const real = (
     R
   >,
   test: Effect.Effect<void, unknown, Services | Scope.Scope>,
-  more: { readonly home?: CodexHome.Options; readonly model?: ScriptedModel.Options } = {}
+  more: {
+    readonly home?: CodexHome.Options
+    readonly model?: ScriptedModel.Options
+    readonly pool?: CodexPool.Options
+  } = {}
 ) =>
   it.live(name, () =>
     Effect.gen(function*() {
@@ -67,7 +84,8 @@ const real = (
         cwd: home.workspace,
         processes: 2,
         credentialsStore: "ephemeral",
-        configOverrides: { chatgpt_base_url: `${backend}/backend-api/` }
+        configOverrides: { chatgpt_base_url: `${backend}/backend-api/` },
+        ...more.pool
       }))))
     }).pipe(
       Effect.scoped,
@@ -181,6 +199,76 @@ describe("a login over a pool", () => {
             : "done"
       }
     }
+  )
+})
+
+describe("a watch over a pool", () => {
+  const watched = Effect.gen(function*() {
+    const home = yield* CodexHome.CodexHome
+    const fs = yield* FileSystem.FileSystem
+    const rpc = yield* AppServerRpc.AppServerRpc
+    const workspace = yield* Workspace.make
+    let told = 0
+    let toldByFirst = 0
+    let seen = 0
+    yield* rpc.notifications.pipe(
+      Stream.filter(({ _tag }) => _tag === "fs/changed"),
+      Stream.runForEach(() => Effect.sync(() => told++)),
+      Effect.forkScoped({ startImmediately: true })
+    )
+    yield* internalsOf(rpc).observe(undefined, {
+      onNotification: ({ _tag }) => {
+        if (_tag === "fs/changed") toldByFirst++
+      },
+      onReadEnd: () => {},
+      onEnd: () => {}
+    })
+    yield* workspace.watch(home.workspace).pipe(
+      Stream.runForEach(() => Effect.sync(() => seen++)),
+      Effect.forkScoped({ startImmediately: true })
+    )
+    /** Changes the folder until it was seen, and returns how often other processes than the first have told of it. */
+    return Effect.gen(function*() {
+      seen = told = toldByFirst = 0
+      yield* Effect.repeat(
+        Effect.delay(
+          Effect.suspend(() => fs.writeFileString(`${home.workspace}/file`, `${performance.now()}`)),
+          "300 millis"
+        ),
+        { until: () => seen > 0 }
+      ).pipe(Effect.timeout("20 seconds"))
+      yield* Effect.sleep("500 millis")
+      assert.isAbove(toldByFirst, 0)
+      return told - toldByFirst
+    })
+  })
+
+  real(
+    "is in one process, also after another was replaced",
+    (pool) => pool,
+    Effect.gen(function*() {
+      const change = yield* watched
+      assert.strictEqual(yield* change, 0)
+      yield* replace(1)
+      assert.strictEqual(yield* change, 0)
+      yield* replace(0)
+      assert.strictEqual(yield* change, 0)
+    })
+  )
+
+  real(
+    "goes on in the next process when its place has ended",
+    (pool) => pool,
+    Effect.gen(function*() {
+      const change = yield* watched
+      yield* change
+      process.kill((yield* stats).processes[0]!.pid, "SIGKILL")
+      yield* Effect.repeat(Effect.delay(stats, "20 millis"), {
+        until: ({ processes }) => processes[0]!.state === "ended"
+      })
+      assert.strictEqual(yield* change, 0)
+    }),
+    { pool: { restart: Schedule.recurs(0) } }
   )
 })
 

@@ -91,8 +91,10 @@ export interface RpcInternals {
    * Runs an effect each time the connection was restored, before anything else is sent on it, until the scope closes.
    * Use it for state that a new process must receive again, such as a login that the server does not store. The
    * effect may take as long as a request.
+   *
+   * @param isOfEach whether each of several processes needs it, and not only the one that does what concerns no thread
    */
-  readonly afterRestart: (effect: Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope>
+  readonly afterRestart: (effect: Effect.Effect<void>, isOfEach?: boolean) => Effect.Effect<void, never, Scope.Scope>
   /** The server requests whose handlers are running, for a turn and for the subagents that work for it. */
   readonly openServerRequests: (threadId: string, turnId: string) => ReadonlyArray<string>
   /**

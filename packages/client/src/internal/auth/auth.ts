@@ -163,7 +163,8 @@ const repeated = Effect.fnUntraced(function*<E>(rpc: Rpc, auth: Auth["Service"],
         const tag = Predicate.hasProperty(error, "_tag") && Predicate.isString(error._tag) ? `: ${error._tag}` : ""
         return Effect.sync(() => report(`the login failed when codex app-server was started again${tag}`))
       })
-    )
+    ),
+    true
   )
   return Auth.of({
     ...auth,

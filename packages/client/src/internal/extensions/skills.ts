@@ -48,7 +48,7 @@ const addRoots = Effect.fnUntraced(function*(rpc: Rpc, given: ReadonlyArray<stri
   )
   yield* Effect.onError(oneAtATime.withPermit(send), () => forget)
   // A new process has none. It must not wait for a caller who waits for the new process.
-  yield* internals.afterRestart(Effect.ignore(send))
+  yield* internals.afterRestart(Effect.ignore(send), true)
 })
 
 // =============================================================================

@@ -7,6 +7,7 @@ import { AppServerRpc } from "@effect-codex/client/AppServerRpc"
 import { internalsOf, type RpcInternals, withInternals } from "@effect-codex/client/internal/rpcInternals"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
 import * as Predicate from "effect/Predicate"
 import * as Stream from "effect/Stream"
 import type { Slot } from "./slot.ts"
@@ -126,7 +127,7 @@ const internals = (slots: Slots): RpcInternals => {
             if (slots.working.length === 0) return observer.onEnd(cause)
             if (threadId !== undefined) return slots.placeOf(threadId) === slot ? observer.onEnd(cause) : undefined
             // The next one takes over, as if this one had been replaced.
-            if (slots.first.index < slot.index) return
+            if (!slots.isFollowed(slot)) return
             observer.onLost?.(cause)
             observer.onRestored?.()
           },
@@ -138,12 +139,21 @@ const internals = (slots: Slots): RpcInternals => {
         }), { discard: true }),
     attach: (threadId, observer) => of(threadId).attach(threadId, observer),
     subagentTurns: (threadId, turnId) => of(threadId).subagentTurns(threadId, turnId),
-    afterRestart: (effect) =>
-      Effect.forEach(
-        all,
-        (slot) => internalsOf(slot.rpc).afterRestart(Effect.provideService(effect, Only, slot)),
-        { discard: true }
-      ),
+    afterRestart: Effect.fnUntraced(function*(effect, isOfEach = false) {
+      const run = yield* FiberSet.makeRuntime<never, void>()
+      for (const slot of all) {
+        const { afterRestart, observe } = internalsOf(slot.rpc)
+        const restored = Effect.provideService(effect, Only, slot)
+        yield* afterRestart(Effect.suspend(() => isOfEach || slot === slots.first ? restored : Effect.void))
+        yield* observe(undefined, {
+          onNotification: () => {},
+          onReadEnd: () => {},
+          onEnd: () => {
+            if (!isOfEach && slots.isFollowed(slot)) run(effect)
+          }
+        })
+      }
+    }),
     openServerRequests: (threadId, turnId) => of(threadId).openServerRequests(threadId, turnId),
     settleServerRequests: (threadId) => of(threadId).settleServerRequests(threadId),
     isInUse: (threadId) => of(threadId).isInUse(threadId),

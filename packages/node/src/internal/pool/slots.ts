@@ -28,6 +28,11 @@ export class Slots {
     return this.all.filter(({ state }) => state !== "ended")
   }
 
+  /** Whether another place has become the first because this one has ended. */
+  isFollowed(slot: Slot): boolean {
+    return this.working.length > 0 && slot.index < this.first.index
+  }
+
   get leastBusy(): Slot {
     return Placement.leastBusy(this.all)
   }
