@@ -34,9 +34,25 @@ export interface Options {
 
 const noPrice: Price = () => Option.none()
 
-const titleOf = ({ name, preview, threadId }: ThreadView.ThreadView): string =>
-  [name, preview?.trim().split("\n")[0]?.slice(0, 120), threadId].find((text) => text !== undefined && text !== "") ??
-    "A thread without events"
+/**
+ * What codex calls the preview of a thread, for views that were not told it: those of a new thread, and of a rollout.
+ */
+const firstMessageOf = ({ turns }: ThreadView.ThreadView): string | undefined => {
+  for (const turn of turns) {
+    for (const { item } of turn.items) {
+      if (item.type === "userMessage") return item.content.find((part) => part.type === "text")?.text
+    }
+  }
+  return undefined
+}
+
+const titleOf = (view: ThreadView.ThreadView): string =>
+  [
+    view.name,
+    ...[view.preview, firstMessageOf(view)].map((text) => text?.trim().split("\n")[0]?.slice(0, 120)),
+    view.threadId
+  ]
+    .find((text) => text !== undefined && text !== "") ?? "A thread without events"
 
 /**
  * Renders a thread as one self-contained HTML file: the conversation, commands with their output, diffs, plans,

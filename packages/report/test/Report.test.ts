@@ -202,6 +202,30 @@ describe("a page", () => {
     assert.include(text, "A thread without events")
   })
 
+  it.effect("is titled by the first message where codex has told no preview, as of a new thread", () =>
+    Effect.gen(function*() {
+      const decode = yield* ServerNotification.decode
+      const said = (id: string, text: string) =>
+        decode({
+          _tag: "item/completed",
+          params: {
+            threadId: "thread",
+            turnId: id,
+            completedAtMs: 1,
+            item: { type: "userMessage", id, content: [{ type: "text", text, text_elements: [] }] }
+          }
+        })
+      const titleOf = (view: ThreadView.ThreadView) =>
+        render(view).elements.filter(({ tagName }) => tagName === "title" || tagName === "h1").map(textOf)
+      const empty = ThreadView.make("thread")
+      assert.deepStrictEqual(titleOf(empty), ["thread", "thread"])
+      const first = ThreadView.apply(empty, said("one", "\nFix the parser.\nAnd its tests."))
+      assert.deepStrictEqual(titleOf(ThreadView.apply(first, said("two", "Go on."))), [
+        "Fix the parser.",
+        "Fix the parser."
+      ])
+    }))
+
   it.effect("has the tokens of each call of the model", () =>
     Effect.gen(function*() {
       const decode = yield* ServerNotification.decode
