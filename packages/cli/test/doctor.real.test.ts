@@ -204,8 +204,16 @@ describe("effect-codex doctor", () => {
   it.live("looks at the home and the limits of the machine", () =>
     Effect.gen(function*() {
       const { fs, home } = yield* user
+      const fresh = join(home, "fresh")
+      yield* fs.makeDirectory(fresh)
+      const first = yield* examined({ home: fresh, env: { CODEX_HOME: "" } })
+      assert.deepInclude(first.named("CODEX_HOME"), {
+        status: "ok",
+        detail: `${join(fresh, ".codex")} does not exist yet: codex creates it`
+      })
       const nowhere = yield* examined({ home, env: { CODEX_HOME: join(home, "none") } })
       assert.strictEqual(nowhere.status["CODEX_HOME"], "warn")
+      assert.match(nowhere.named("CODEX_HOME").advice!, /^codex does not create the folder that CODEX_HOME names/)
       yield* fs.writeFileString(join(home, "file"), "")
       const file = yield* examined({ home, env: { CODEX_HOME: join(home, "file") } })
       assert.strictEqual(file.status["CODEX_HOME"], "fail")

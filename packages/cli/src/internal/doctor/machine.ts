@@ -81,10 +81,11 @@ export const version = Effect.fnUntraced(
 // CODEX_HOME
 // =============================================================================
 
+const ordinaryHome = Effect.map(Path.Path, ({ join }) => join(Os.homedir(), ".codex"))
+
 export const homeFolder = Effect.gen(function*() {
-  const { join } = yield* Path.Path
   const given = yield* Effect.orElseSucceed(Config.String("CODEX_HOME"), () => "")
-  return given === "" ? join(Os.homedir(), ".codex") : given
+  return given === "" ? yield* ordinaryHome : given
 })
 
 /** The newest of the times at which codex has written its files, in milliseconds. */
@@ -109,12 +110,14 @@ export const home = Effect.gen(function*() {
   const folder = yield* homeFolder
   const info = yield* Effect.option(fs.stat(folder))
   if (Option.isNone(info)) {
-    return check(
-      "CODEX_HOME",
-      "warn",
-      `${folder} does not exist`,
-      "codex creates ~/.codex by itself, but not a folder that CODEX_HOME names. `effect-codex login` is the first step."
-    )
+    return folder === (yield* ordinaryHome)
+      ? check("CODEX_HOME", "ok", `${folder} does not exist yet: codex creates it`)
+      : check(
+        "CODEX_HOME",
+        "warn",
+        `${folder} does not exist`,
+        "codex does not create the folder that CODEX_HOME names. Create it, or remove the variable."
+      )
   }
   if (info.value.type !== "Directory") {
     return check(
