@@ -77,8 +77,9 @@ export interface Settings extends Omit<Codex.StartThreadOptions, "tools"> {
   /** How often to ask the model again when an object does not match its schema. Default: 0. */
   readonly repair?: number | undefined
   /**
-   * Approves or denies calls of tools that need approval. A codex turn cannot end with an approval request, so the call
-   * waits for this effect. Default: such calls are denied, and the model is told so.
+   * Approves a call of a tool that needs approval with `true`, or denies it with `{ denied: "why" }`, which the model
+   * reads. A codex turn cannot end with an approval request, so the call waits for this effect. Default: such calls are
+   * denied, and the model is told so.
    */
   readonly approveTool?: ((call: EffectAi.ToolCall) => Effect.Effect<EffectAi.Approval>) | undefined
 }

@@ -349,7 +349,12 @@ export const expectations: Record<string, Expectation> = {
     effect: "Effect.map(example.program, ({ finalResponse, status }) => `${status}: ${finalResponse.value}`)",
     prints: "completed: No findings."
   },
-  "report: Make the page of a thread (1)": {
+  "report: Make the page of a run (1)": {
+    answers: ["Hello."],
+    prints: "completed: see run.html",
+    files: ["run.html"]
+  },
+  "report: Make the page of a stored thread (1)": {
     answers: ["Hello."],
     prints: "1 turn in session.html",
     files: ["session.html"]
@@ -510,6 +515,11 @@ export const expectations: Record<string, Expectation> = {
     effect: "example.program",
     prints: `It is open. [{"title":"The door squeaks","open":true}]`
   },
+  "ai: Tools of your program (2)": {
+    answers: [functionCall("close", { id: "T-18" }), "I may not."],
+    effect: "example.program",
+    prints: `[{"type":"execution-denied","reason":"close is allowed for T-17 alone."}]`
+  },
   "ai: What codex does itself (1)": {
     answers: [exec("ls"), "No."],
     effect: "example.program",
@@ -567,11 +577,18 @@ export const expectations: Record<string, Expectation> = {
   "workspace: Search (1)": { answers: [], effect: "example.program", prints: "src/Workspace.ts" },
   "workspace: Run a command (1)": { answers: [], effect: "example.program", prints: "apple\npear" },
   "workspace: Talk with a command (1)": { answers: [], effect: "example.program", prints: "42, 6 (0)" },
+  "workspace: Talk with a command (2)": { answers: [], effect: "example.program", prints: "go, 20 80" },
   "workspace: Tests (1)": { answers: [], effect: "example.program", prints: "all passed, true" },
   "configuration: The configuration of the server (1)": {
     answers: [],
     effect: "example.program",
     prints: "high, from user"
+  },
+  "configuration: Configure one process (1)": {
+    answers: ["Hello!"],
+    effect: "Effect.map(example.program, ({ finalResponse }) => finalResponse.value)",
+    live: true,
+    prints: "Hello!"
   },
   "configuration: Change it (1)": { answers: [], effect: "example.program", prints: "low" },
   "configuration: Tests (1)": { answers: [], effect: "example.program", prints: "high, conflict" },
