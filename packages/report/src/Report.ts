@@ -24,7 +24,7 @@ import * as Text from "./internal/text.ts"
 export interface Options {
   /** The title of the page. Default: the name of the thread, else the beginning of its first message, else its id. */
   readonly title?: string | undefined
-  /** What the calls of the model cost: see `Pricing`. Default: the page shows no cost. */
+  /** What the calls of the model cost, as of `Pricing.perMillionTokens`. Default: the page shows no cost. */
   readonly price?: Price | undefined
   /** What a cost is in; it is written before the number. Default: `$`. */
   readonly currency?: string | undefined
