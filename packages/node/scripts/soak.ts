@@ -4,26 +4,29 @@
  *
  *     npx node --conditions=@effect-codex/source packages/node/scripts/soak.ts --threads 300 --limit 20
  *
- * Without `--limit`, no thread is let go of.
+ * Without `--limit`, no thread is let go of. With `--svg FILE` it does both, and draws them; a series ends where a turn
+ * fails.
  */
 import { AppServer, AppServerRpc, Codex } from "@effect-codex/client"
 import { CodexHome, ScriptedModel } from "@effect-codex/testing"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
-import { Clock, Console, Effect, Layer } from "effect"
-import { readdirSync, readFileSync } from "node:fs"
+import { Clock, Console, Effect, Layer, Logger } from "effect"
+import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { parseArgs } from "node:util"
 import { CodexNode } from "../src/index.ts"
+import { picture, type Point, type Series } from "./soakPicture.ts"
 
 const { values } = parseArgs({
   options: {
     threads: { type: "string", default: "300" },
     limit: { type: "string" },
-    every: { type: "string", default: "50" }
+    every: { type: "string", default: "50" },
+    svg: { type: "string" }
   }
 })
 const threads = Number(values.threads)
 const every = Number(values.every)
-const maxLoadedThreads = values.limit === undefined ? undefined : Number(values.limit)
+const given = values.limit === undefined ? undefined : Number(values.limit)
 
 const usage = Effect.gen(function*() {
   const { pid } = yield* AppServer.AppServer
@@ -39,7 +42,7 @@ const usage = Effect.gen(function*() {
 
 const row = (cells: ReadonlyArray<string | number>): string => cells.map((cell) => String(cell).padStart(12)).join("")
 
-const soak = Effect.gen(function*() {
+const run = Effect.fnUntraced(function*(points: Array<Point>) {
   const codex = yield* Codex.Codex
   const handles = []
   yield* Console.log(row(["threads", "loaded", "descriptors", "RSS in MiB", "ms a thread"]))
@@ -51,6 +54,7 @@ const soak = Effect.gen(function*() {
     if (i % every !== 0) continue
     const now = yield* Clock.currentTimeMillis
     const { descriptors, loaded, mebibytes } = yield* usage
+    points.push({ threads: i, descriptors, mebibytes })
     yield* Console.log(row([i, loaded, descriptors, mebibytes, Math.round((now - since) / every)]))
     since = now
   }
@@ -60,15 +64,26 @@ const soak = Effect.gen(function*() {
   yield* Console.log(`A turn on the oldest thread took ${(yield* Clock.currentTimeMillis) - began} ms.`)
 })
 
-const program = Effect.gen(function*() {
-  const home = yield* CodexHome.CodexHome
-  yield* soak.pipe(Effect.provide(CodexNode.layer({ env: home.env, maxLoadedThreads })))
-}).pipe(
-  Effect.provide(
-    CodexHome.layer().pipe(
-      Layer.provideMerge(ScriptedModel.layer({ answer: () => "Something." }))
+const soak = (maxLoadedThreads: number | undefined) =>
+  Effect.gen(function*() {
+    const home = yield* CodexHome.CodexHome
+    const points: Array<Point> = []
+    const end = yield* run(points).pipe(
+      Effect.as(undefined),
+      Effect.catch((error) => Effect.as(Console.log(error.message), "turns fail")),
+      Effect.provide(CodexNode.layer({ env: home.env, maxLoadedThreads }))
     )
+    const label = maxLoadedThreads === undefined ? "no limit" : `maxLoadedThreads: ${maxLoadedThreads}`
+    return { label, points, end } satisfies Series
+  }).pipe(
+    Effect.provide(CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer({ answer: () => "Something." }))))
   )
-)
 
-program.pipe(NodeRuntime.runMain)
+const program = Effect.gen(function*() {
+  if (values.svg === undefined) return yield* Effect.asVoid(soak(given))
+  const limited = yield* soak(given ?? 20)
+  const unlimited = yield* soak(undefined)
+  writeFileSync(values.svg, picture([limited, unlimited]))
+})
+
+program.pipe(Effect.provide(Logger.layer([])), NodeRuntime.runMain)

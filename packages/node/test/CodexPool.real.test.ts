@@ -384,6 +384,20 @@ describe("recycling", () => {
     })
   )
 
+  it.live("warns of nothing, because nobody has to do anything", () =>
+    Effect.gen(function*() {
+      const home = yield* CodexHome.CodexHome
+      const said: Array<string> = []
+      const noting = Logger.make(({ logLevel, message }) => said.push(`${logLevel}: ${String(message)}`))
+      yield* Effect.flatMap(CodexPool.CodexPool, (pool) => pool.recycle).pipe(
+        Effect.provide(CodexPool.layer({ env: home.env, processes: 1 })),
+        Effect.provide(Logger.layer([noting]))
+      )
+      assert.lengthOf(said, 2)
+      assert.match(said[0]!, /^Info: .*replaced: process \d+ was asked to go/)
+      assert.match(said[1]!, /^Info: codex app-server is connected again/)
+    }).pipe(Effect.provide(CodexHome.layer().pipe(Layer.provideMerge(ScriptedModel.layer())))))
+
   real(
     "keeps a process whose thread would be lost",
     { processes: 1, recycleAfter: { threads: 1 } },

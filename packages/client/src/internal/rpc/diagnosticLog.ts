@@ -5,6 +5,7 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Diagnostic, Diagnostics } from "../../AppServerRpc.ts"
+import type { ConnectionError } from "../../CodexError.ts"
 import * as Metrics from "../../Metrics.ts"
 import type { Raw, ServerNotification } from "../../ServerNotification.ts"
 import { decode as decodeRaw } from "../protocol/decodeNotification.ts"
@@ -50,6 +51,9 @@ const undecodableTags: ReadonlySet<Diagnostic["_tag"]> = new Set(
 
 const kindOf = byAttributes(Metrics.diagnostics, (kind: Diagnostic["_tag"]) => ({ kind }))
 
+/** A pool replaces a process that has run for long. */
+const isPlanned = (cause: ConnectionError): boolean => cause._tag === "TransportError" && cause.reason === "replaced"
+
 const safe = (message: string): string => visibleLines(withoutKeys(message))
 
 export const make: Effect.Effect<DiagnosticLog, never, Scope.Scope> = Effect.gen(function*() {
@@ -71,12 +75,21 @@ export const make: Effect.Effect<DiagnosticLog, never, Scope.Scope> = Effect.gen
     const told = { ...diagnostic, message: safe(diagnostic.message) }
     for (const watcher of watchers) Queue.offerUnsafe(watcher, told)
   }
+  let isReplacing = false
+  const logOf = (diagnostic: Diagnostic): typeof Effect.logWarning => {
+    if (diagnostic._tag === "ServerWarning" && ServerTexts.isRemark(diagnostic.summary)) return Effect.logDebug
+    const isPart = diagnostic._tag === "ConnectionRestored" && isReplacing
+    if (diagnostic._tag === "ConnectionLost") isReplacing = isPlanned(diagnostic.cause)
+    if (diagnostic._tag === "RestartFailed") isReplacing = false
+    // Nobody has to do anything about a process that is replaced on purpose.
+    return isPart || diagnostic._tag === "ConnectionLost" && isReplacing ? Effect.logInfo : Effect.logWarning
+  }
   const tell = (diagnostic: Diagnostic): void => {
     if (undecodableTags.has(diagnostic._tag)) counts.undecodable++
     count(diagnostic._tag)
     publish(diagnostic)
-    const isRemark = diagnostic._tag === "ServerWarning" && ServerTexts.isRemark(diagnostic.summary)
-    const line = Effect.suspend(() => (isRemark ? Effect.logDebug : Effect.logWarning)(safe(diagnostic.message)))
+    const write = logOf(diagnostic)
+    const line = Effect.suspend(() => write(safe(diagnostic.message)))
     Queue.offerUnsafe(log, line)
   }
 

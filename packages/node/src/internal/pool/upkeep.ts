@@ -125,7 +125,7 @@ export const watch = (slot: Slot, limit: Duration.Duration): Effect.Effect<never
     if (!silent) return
     const waited = Duration.format(limit)
     const detail = `process ${slot.server.pid} has neither answered nor said anything for ${waited}. It is ended.`
-    slot.replace(new TransportError({ reason: "replaced", detail }))
+    slot.replace(new TransportError({ reason: "read", detail }))
   }).pipe(
     Effect.repeat(Schedule.spaced(Duration.divideUnsafe(limit, 3))),
     Effect.andThen(Effect.never)
