@@ -4,13 +4,13 @@
  */
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
-import { ServeError } from "effect/http/HttpServerError"
+import type { ServeError } from "effect/http/HttpServerError"
 import type * as Scope from "effect/Scope"
 import { randomBytes, randomUUID } from "node:crypto"
 import * as Http from "node:http"
 import type { HostedTools } from "./hostedTools.ts"
+import { bodyOf, closed, listen, refuse, sameToken, withoutErrors } from "./loopback.ts"
 import * as McpMessages from "./mcpMessages.ts"
-import { sameToken } from "./sameToken.ts"
 
 // Every user of this machine can connect, so all that is kept has a limit. A thread of codex keeps one connection for
 // the changes, and one for each call that is running.
@@ -45,30 +45,6 @@ const refusalOf = (request: Http.IncomingMessage, host: string, token: string): 
   return version === undefined || McpMessages.isVersion(version) ? undefined : 400
 }
 
-/** Answers with nothing but a status, and ends the connection without reading what else comes. */
-const refuse = (response: Http.ServerResponse, status: number): void => {
-  response.writeHead(status, { connection: "close", ...(status === 405 && { allow: methods.join(", ") }) }).end()
-}
-
-const bodyOf = (request: Http.IncomingMessage) =>
-  Effect.callback<string, "tooLarge">((resume) => {
-    const chunks: Array<Buffer> = []
-    let length = 0
-    request.on("data", (chunk: Buffer) => {
-      length += chunk.length
-      if (length > maxBodyBytes) resume(Effect.fail("tooLarge"))
-      else chunks.push(chunk)
-    })
-    request.on("end", () => resume(Effect.sync(() => Buffer.concat(chunks).toString("utf8"))))
-  })
-
-const closed = (response: Http.ServerResponse) =>
-  Effect.callback<void>((resume) => {
-    const done = (): void => resume(Effect.void)
-    if (response.destroyed) done()
-    else response.once("close", done)
-  })
-
 const write = (response: Http.ServerResponse) => (reply: McpMessages.Reply): Effect.Effect<void> =>
   Effect.sync(() => {
     const { body, isOfInitialize, status } = reply
@@ -81,27 +57,6 @@ const write = (response: Http.ServerResponse) => (reply: McpMessages.Reply): Eff
 const event = (message: object) => `event: message\ndata: ${JSON.stringify({ jsonrpc: "2.0", ...message })}\n\n`
 
 const changed = event({ method: "notifications/tools/list_changed" })
-
-const listen = (server: Http.Server) =>
-  Effect.acquireRelease(
-    Effect.callback<number, ServeError>((resume) => {
-      const failed = (cause: unknown): void => resume(Effect.fail(new ServeError({ cause })))
-      server.once("error", failed)
-      server.listen(0, "127.0.0.1", () => {
-        server.off("error", failed)
-        // Without a listener, a failed `accept` would end the program.
-        server.on("error", () => {})
-        const address = server.address()
-        if (typeof address === "object" && address !== null) resume(Effect.succeed(address.port))
-        else failed(new Error("the server has no port"))
-      })
-    }),
-    () =>
-      Effect.callback<void>((resume) => {
-        server.close(() => resume(Effect.void))
-        server.closeAllConnections()
-      })
-  )
 
 /** Listens until the scope closes, which interrupts the calls that are running. */
 export const make = (
@@ -133,7 +88,7 @@ export const make = (
     }
 
     const answered = (request: Http.IncomingMessage, response: Http.ServerResponse) =>
-      bodyOf(request).pipe(
+      bodyOf(request, maxBodyBytes).pipe(
         Effect.flatMap((body) => McpMessages.answer(served, body, exchangeOf(request, response))),
         Effect.catch(() => Effect.sync(() => refuse(response, 413))),
         Effect.raceFirst(closed(response))
@@ -167,11 +122,9 @@ export const make = (
     const fork = yield* FiberSet.makeRuntime<never>()
     let host = ""
     const server = Http.createServer((request, response) => {
-      // Without listeners, an error between two steps would end the program.
-      request.on("error", () => {})
-      response.on("error", () => {})
+      withoutErrors(request, response)
       const refusal = refusalOf(request, host, token)
-      if (refusal !== undefined) refuse(response, refusal)
+      if (refusal !== undefined) refuse(response, refusal, refusal === 405 ? { allow: methods.join(", ") } : undefined)
       else if (request.method === "GET") tell(response)
       else if (request.method === "DELETE") response.writeHead(204).end()
       else fork(answered(request, response))
