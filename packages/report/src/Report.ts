@@ -105,7 +105,8 @@ export const render = (view: ThreadView.ThreadView, options: Options = {}): stri
     price: options.price ?? noPrice,
     currency: options.currency ?? "$",
     cwd: view.cwd,
-    shown: new Set()
+    shown: new Set(),
+    most: { turns: Infinity, items: Infinity }
   }
   const title = options.title ?? Text.label(titleOf(view))
   const turns = Agents.turns(context, view)

@@ -43,17 +43,31 @@ const startedBy = (context: Context, { item }: ThreadView.ItemView): Part => {
   )
 }
 
-const turn = (context: Context, agent: ThreadView.AgentView, view: ThreadView.TurnView, number: number): Html => {
+/** What comes before the last ones that a page shows. */
+export const earlier = (count: number, noun: string): Part =>
+  count > 0 && html`<p class="quiet">${Text.count(count, `earlier ${noun}`)}: see the report</p>`
+
+/** The last turns of an agent that a page shows, with their numbers. */
+export const lastTurns = ({ most }: Context, { turns }: ThreadView.AgentView) => {
+  const all = [...turns].map((view, i) => ({ view, number: i + 1 }))
+  return all.slice(Math.max(0, all.length - most.turns))
+}
+
+export const turn = (
+  context: Context,
+  agent: ThreadView.AgentView,
+  view: ThreadView.TurnView,
+  number: number
+): Html => {
   const asks = [...agent.asks].filter(({ turnId }) => turnId === view.id)
-  const ids = new Set([...view.items].map(({ id }) => id))
+  const items = [...view.items].slice(Math.max(0, view.items.length - context.most.items))
+  const ids = new Set(items.map(({ id }) => id))
   const ofItem = Map.groupBy(asks, ({ itemId }) => itemId !== undefined && ids.has(itemId) ? itemId : "")
   return html`<section class="turn" id="${context.places.turn(agent.threadId, view.id)}">
 <h3>Turn ${number}${view.startedAt !== undefined && html`<time>${Text.time(view.startedAt)}</time>`}</h3>${
     facts(context, view)
-  }${
-    [...view.items].map((item) =>
-      Items.item(context, agent.threadId, item, ofItem.get(item.id) ?? [], startedBy(context, item))
-    )
+  }${earlier(view.items.length - items.length, "item")}${
+    items.map((item) => Items.item(context, agent.threadId, item, ofItem.get(item.id) ?? [], startedBy(context, item)))
   }${(ofItem.get("") ?? []).map((given) => Asks.ask(context, given))}${view.plan !== undefined && plan(view.plan)}${
     // The last one is told again as what the turn failed with.
     [...view.errors].filter(({ message }) => message !== view.error?.message).map(problem)}${
@@ -61,8 +75,12 @@ const turn = (context: Context, agent: ThreadView.AgentView, view: ThreadView.Tu
   }</section>`
 }
 
-export const turns = (context: Context, agent: ThreadView.AgentView): Html =>
-  html`${[...agent.turns].map((view, i) => turn(context, agent, view, i + 1))}`
+export const turns = (context: Context, agent: ThreadView.AgentView): Html => {
+  const last = lastTurns(context, agent)
+  return html`${earlier(agent.turns.length - last.length, "turn")}${
+    last.map(({ number, view }) => turn(context, agent, view, number))
+  }`
+}
 
 /** An agent within the one that started it. */
 export const subagent = (context: Context, agent: ThreadView.SubagentView): Html => {

@@ -15,6 +15,8 @@ export interface Context {
   readonly cwd: string | undefined
   /** The subagents that the page has shown already, each once. */
   readonly shown: Set<string>
+  /** How many of an agent's turns, and of a turn's items, are shown: the last ones. */
+  readonly most: { readonly turns: number; readonly items: number }
 }
 
 /** A path below the folder of the thread, as it is called there. */

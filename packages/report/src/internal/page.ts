@@ -8,16 +8,34 @@ import { style } from "./style.ts"
 const hashOf = (text: string): string => `'sha256-${Crypto.createHash("sha256").update(text).digest("base64")}'`
 
 /** The second wall: should markup of others ever get in, the browser still does not run it. */
-const policy = [
-  "default-src 'none'",
-  `style-src ${hashOf(style)}`,
-  `script-src ${hashOf(script)}`,
-  "base-uri 'none'",
-  "form-action 'none'"
-].join("; ")
+const policyOf = (style: string, script: string, more: ReadonlyArray<string>): string =>
+  [
+    "default-src 'none'",
+    `style-src ${hashOf(style)}`,
+    `script-src ${hashOf(script)}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+    ...more
+  ].join("; ")
 
-export const page = (title: string, navigation: Part, body: Part): string => {
-  const document: Html = html`<!doctype html>
+/** Makes documents with this style and this script, and says what a browser may do with them. */
+export const documents = (style: string, script: string, more: ReadonlyArray<string> = []) => {
+  const policy = policyOf(style, script, more)
+  return {
+    policy,
+    page: (title: string, navigation: Part, body: Part): string =>
+      document({ style, script, policy }, title, navigation, body)
+  }
+}
+
+interface Own {
+  readonly style: string
+  readonly script: string
+  readonly policy: string
+}
+
+const document = ({ policy, script, style }: Own, title: string, navigation: Part, body: Part): string => {
+  const made: Html = html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -34,5 +52,7 @@ ${body}
 </body>
 </html>
 `
-  return document.markup
+  return made.markup
 }
+
+export const { page, policy } = documents(style, script)

@@ -28,7 +28,7 @@ export const texts: Readonly<Record<string, string>> = {
 }
 
 /** The raw notifications of a session in which `text` stands wherever the model, a tool or the server writes. */
-const frames = (text: string): ReadonlyArray<readonly [method: string, params: unknown]> => {
+export const frames = (text: string): ReadonlyArray<readonly [method: string, params: unknown]> => {
   const of = { threadId: "thread", turnId: "turn" }
   const times = { startedAtMs: 1000, completedAtMs: 2000 }
   const item = (fields: object) => ["item/completed", { ...of, item: fields, ...times }] as const
