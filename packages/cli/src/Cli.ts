@@ -14,6 +14,7 @@ import { record } from "./internal/commands/record.ts"
 import { replay } from "./internal/commands/replay.ts"
 import { run } from "./internal/commands/run.ts"
 import { threads } from "./internal/commands/threads.ts"
+import { watch } from "./internal/commands/watch.ts"
 
 /**
  * The `effect-codex` command with all its subcommands. Run it with `Command.run`.
@@ -23,5 +24,5 @@ import { threads } from "./internal/commands/threads.ts"
  */
 export const command = Command.make("effect-codex").pipe(
   Command.withDescription("Codex in a terminal"),
-  Command.withSubcommands([run, threads, record, replay, login, logout, account, doctor, mcp, fakeAppServer])
+  Command.withSubcommands([run, threads, watch, record, replay, login, logout, account, doctor, mcp, fakeAppServer])
 )

@@ -8,6 +8,7 @@ import * as Cli from "./support/cli.ts"
 const commands = {
   run: ["--resume", "--last", "--image", "--output-schema", "--budget", "--timeout", "--quiet"],
   threads: ["list", "search", "show", "fork", "archive", "unarchive"],
+  watch: ["--connect", "--port", "--open", "--prices"],
   doctor: ["--json", "--timeout"]
 }
 

@@ -31,6 +31,12 @@ export interface Options {
    * token of its own, a page stays open while the program is started again. Default: a random one.
    */
   readonly token?: Redacted.Redacted | undefined
+  /**
+   * Whether to show the threads that other clients of the server work on: each is resumed when it begins to work. Their
+   * approvals can be decided here as well as there, and the first decision counts; all else that codex asks is left to
+   * them. For a client of `CodexNode.layerWebSocket` or `layerUnixSocket`. Default: false.
+   */
+  readonly others?: boolean | undefined
   /** What the calls of the model cost: see `Pricing`. Default: the pages show no cost. */
   readonly price?: Price | undefined
   /** What a cost is in; it is written before the number. Default: `$`. */
@@ -65,6 +71,7 @@ const kinds = {
     expected: "a Redacted text of at least 32 letters, digits, - and _",
     fits: (u: unknown) => Redacted.isRedacted(u) && /^[\w-]{32,}$/.test(String(Redacted.value(u)))
   },
+  others: OptionKinds.flag,
   price: OptionKinds.callback,
   currency: OptionKinds.text,
   maxOutput: OptionKinds.count,
@@ -89,7 +96,10 @@ export const make: (
     const [Board, Server] = yield* Effect.promise(() =>
       Promise.all([import("./internal/watch/board.ts"), import("./internal/watch/server.ts")])
     )
-    const board = yield* Board.make(rpc, queue, options.maxThreads ?? 200)
+    const board = yield* Board.make(rpc, queue, {
+      most: options.maxThreads ?? 200,
+      others: options.others ?? false
+    })
     const url = yield* Server.make(board, {
       port: options.port ?? 0,
       token: options.token === undefined ? randomBytes(32).toString("hex") : Redacted.value(options.token),
@@ -130,7 +140,9 @@ export const make: (
  * - Provide `ApprovalQueue.layer` to the client too, and not only to this layer. Otherwise the client declines without
  *   asking anybody.
  * - It keeps a view of each thread in memory. `maxThreads` limits them.
- * - With an app-server that others use, the pages show the threads that this client has started or resumed.
+ * - With an app-server that others use, the pages show the threads that this client has started or resumed, unless
+ *   `others` says otherwise. An approval that nobody decides is declined after `ServerRequests.HandlerTimeout`; give
+ *   the client `Duration.infinity` to leave that to the others too.
  *
  * **Example** (A client, and its page)
  *

@@ -7,6 +7,7 @@ import type { ApprovalQueue } from "@effect-codex/client/ApprovalQueue"
 import type { AppServerRpc } from "@effect-codex/client/AppServerRpc"
 import { millis } from "@effect-codex/client/internal/monotonic"
 import type { ServerNotification } from "@effect-codex/client/ServerNotification"
+import type { Overrides } from "@effect-codex/client/ServerRequests"
 import * as ThreadView from "@effect-codex/client/ThreadView"
 import * as Clock from "effect/Clock"
 import * as DateTime from "effect/DateTime"
@@ -42,6 +43,8 @@ export class Board {
   ended: string | undefined
   /** Threads of which the beginning was not heard. They have to be read. */
   unread: Array<string> = []
+  /** Threads that have begun to work: of those of another client nothing else is heard before they are resumed. */
+  active: Array<string> = []
   readonly offers = new Offers()
   private readonly rows = new Map<string, Row>()
   /** The threads of subagents, by their id, with the thread that they work for. */
@@ -106,6 +109,7 @@ export class Board {
         const row = this.rowOf(threadId) ?? this.working(event) ??
           this.opened(threadId, event._tag !== "thread/started")
         this.apply(row, event)
+        if (event._tag === "thread/status/changed" && isActive(row)) this.active.push(row.view.threadId)
       }
     }
   }
@@ -199,11 +203,29 @@ const stopwatch = Effect.gen(function*() {
   return () => Math.round(epochMilliseconds + millis(clock) - started)
 })
 
+/**
+ * What another client of the server has to answer: whoever has resumed a thread is asked too, and its first answer
+ * counts. A page answers approvals alone.
+ */
+const leftToOthers: Overrides = {
+  "item/tool/requestUserInput": () => Effect.never,
+  "item/tool/call": () => Effect.never,
+  "mcpServer/elicitation/request": () => Effect.never,
+  "account/chatgptAuthTokens/refresh": () => Effect.never,
+  "attestation/generate": () => Effect.never,
+  "currentTime/read": () => Effect.never
+}
+
+export interface Options {
+  readonly most: number
+  readonly others: boolean
+}
+
 /** Follows the client until the scope closes. */
 export const make = Effect.fnUntraced(function*(
   rpc: AppServerRpc["Service"],
   queue: ApprovalQueue["Service"],
-  most: number
+  { most, others }: Options
 ): Effect.fn.Return<Board, never, Scope.Scope> {
   const board = new Board(most, yield* stopwatch)
   const fork = yield* FiberSet.makeRuntime<never>()
@@ -225,16 +247,38 @@ export const make = Effect.fnUntraced(function*(
         })
       )
     )
-  const readUnread = (): void => {
-    const unread = board.unread
+
+  const joined = new Set<string>()
+  // A thread can be resumed once its first turn has begun; its later ones try again.
+  const join = (threadId: string) =>
+    Effect.suspend(() => {
+      if (joined.has(threadId)) return Effect.void
+      joined.add(threadId)
+      return rpc.request("thread/resume", { threadId, excludeTurns: true }).pipe(
+        Effect.matchEffect({
+          onFailure: () => Effect.sync(() => void joined.delete(threadId)),
+          // What came before is read afterwards, so that nothing is missed between the two.
+          onSuccess: () => read(threadId)
+        })
+      )
+    })
+  const catchUp = (): void => {
+    const { active, unread } = board
     board.unread = []
+    board.active = []
     for (const threadId of unread) fork(read(threadId))
+    if (others) { for (const threadId of active) fork(join(threadId)) }
   }
 
+  if (others) yield* rpc.handle({ ...leftToOthers, ...queue.handlers })
   yield* Stream.runForEachArray(rpc.notifications, (events) =>
     Effect.sync(() => {
-      for (const event of events) board.take(event)
-      readUnread()
+      for (const event of events) {
+        board.take(event)
+        // It is loaded and resumed anew.
+        if (event._tag === "thread/closed") joined.delete(event.params.threadId)
+      }
+      catchUp()
       board.changed()
     })).pipe(
       Effect.ignore,
@@ -243,13 +287,16 @@ export const make = Effect.fnUntraced(function*(
   yield* Stream.runForEach(queue.changes, (list) =>
     Effect.sync(() => {
       board.open(list)
-      readUnread()
+      catchUp()
       board.changed()
     })).pipe(Effect.forkScoped({ startImmediately: true }))
   yield* Stream.runForEach(rpc.diagnosticEvents, (diagnostic) =>
     Effect.sync(() => {
       // What came during the outage was not heard.
       if (diagnostic._tag !== "ConnectionRestored") return
+      const rejoined = [...joined]
+      joined.clear()
+      for (const threadId of rejoined) fork(join(threadId))
       for (const row of board.list()) if (row.view.turns.at(-1)?.status === "inProgress") fork(read(row.view.threadId))
     })).pipe(Effect.forkScoped({ startImmediately: true }))
   yield* Effect.map(rpc.ended, (cause) => {
@@ -261,6 +308,8 @@ export const make = Effect.fnUntraced(function*(
   const loaded = yield* rpc.request("thread/loaded/list", {}).pipe(
     Effect.match({ onFailure: (): ReadonlyArray<string> => [], onSuccess: ({ data }) => data })
   )
-  for (const threadId of loaded.slice(0, most)) fork(read(threadId))
+  for (const threadId of loaded.slice(0, most)) {
+    fork(others ? Effect.andThen(read(threadId), join(threadId)) : read(threadId))
+  }
   return board
 })
