@@ -93,6 +93,7 @@ const examples = [
   "views",
   "cluster",
   "report",
+  "watch",
   "AGENTS"
 ].flatMap(examplesOf)
 

@@ -359,6 +359,19 @@ export const expectations: Record<string, Expectation> = {
     prints: "1 turn in session.html",
     files: ["session.html"]
   },
+  "watch: Serve it (1)": {
+    answers: ["1", "2"],
+    effect: `Effect.gen(function*() {
+  const { Watch } = yield* Effect.promise(() => import("@effect-codex/report"))
+  const { Redacted } = yield* Effect.promise(() => import("effect"))
+  const results = yield* example.program
+  const { url } = yield* Watch.Watch
+  const page = yield* Effect.promise(async () => (await fetch(Redacted.value(url))).text())
+  return [...results.map(({ status }) => status), /What is a fiber\\?/.test(page), /2 threads/.test(page)].join()
+})`,
+    live: true,
+    prints: "completed,completed,true,true"
+  },
   "scaling: 4. Many processes (1)": {
     answers: ["1", "2", "3", "4"],
     effect: "Effect.map(example.program, (told) => JSON.stringify(told))",

@@ -84,7 +84,7 @@ export const parts = (board: Board, settings: Settings): ReadonlyArray<Piece> =>
   const sorted = rows.toSorted((a, b) => rank(a.row, a.decides) - rank(b.row, b.decides))
   const working = rows.filter(({ row }) => isActive(row)).length
   return [
-    { id: "summary", html: html`<p class="quiet">${Text.count(rows.length, "thread")}, ${working} at work</p>` },
+    { id: "summary", html: html`<h1>${Text.count(rows.length, "thread")}, ${working} at work</h1>` },
     { id: "offers", html: offersOf(board) },
     {
       id: "threads",

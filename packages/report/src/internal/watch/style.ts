@@ -2,7 +2,7 @@
 import { style as shared } from "../style.ts"
 
 export const style = `${shared}
-main{padding-bottom:3rem}
+main{padding-top:1.25rem;padding-bottom:3rem}
 .threads{list-style:none;padding:0;margin:1rem 0}
 .threads>li{border:1px solid var(--line);border-radius:8px;padding:.6rem .9rem;margin:.6rem 0}
 .threads h3 a{text-decoration:none}
