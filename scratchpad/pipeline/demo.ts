@@ -1,6 +1,6 @@
 /**
  * Reviews the packages of this repository, and can be killed at any instant: `npm run demo:pipeline`. Start it again,
- * and it goes on where it was. It asks once: answer from another terminal.
+ * and it goes on where it was. It asks once: answer from another terminal, or on the page with `--web`.
  */
 import { AppServerRpc } from "@effect-codex/client"
 import { CodexCluster, CodexSession, Decisions } from "@effect-codex/cluster"
@@ -15,6 +15,7 @@ import { runMain } from "../../packages/cli/src/internal/main.ts"
 import * as Board from "./board.ts"
 import * as Model from "./model.ts"
 import { Report, ReportLive, Review, ReviewLive, reviewSteps, Watcher } from "./pipeline.ts"
+import * as Web from "./web.ts"
 
 const repository = join(import.meta.dirname, "..", "..")
 
@@ -32,6 +33,9 @@ const steps: Readonly<Record<string, number>> = {
   ...Object.fromEntries(packages.map((name) => [name, reviewSteps])),
   report: 1
 }
+
+/** The thread of each step, for the page. */
+const threads = new Map<string, string>()
 
 const how = "Answer in another terminal: npm run demo:pipeline -- allow (or: decline)"
 
@@ -69,6 +73,7 @@ const run = Effect.gen(function*() {
       : "Going on where it was."
   )
   yield* watching
+  if (isWeb) yield* Web.serve((name) => threads.get(name))
   const reviews = yield* Effect.forEach(
     packages,
     (name) =>
@@ -93,7 +98,10 @@ const run = Effect.gen(function*() {
 const WatcherLive = Layer.effect(
   Watcher,
   Effect.map(Board.Board, (board) => ({
-    thread: board.follow,
+    thread: (name, threadId) => {
+      threads.set(name, threadId)
+      return board.follow(name, threadId)
+    },
     step: (name, tokens) =>
       board.update(name, (row) => ({ ...row, done: row.done + 1, tokens: row.tokens + tokens, state: "works" }))
   }))
@@ -120,7 +128,8 @@ const Worker = Layer.merge(ReviewLive, ReportLive).pipe(
 
 const Person = Decisions.layerSql.pipe(Layer.provideMerge(CodexCluster.layerSqliteClient({ filename })))
 
-const [command = "run", id] = process.argv.slice(2)
+const isWeb = process.argv.includes("--web")
+const [command = "run", id] = process.argv.slice(2).filter((argument) => argument !== "--web")
 const programs: Readonly<Record<string, Effect.Effect<void, unknown>>> = {
   run: Effect.provide(run, Worker),
   allow: Effect.provide(answer(id, true), Person),

@@ -65,3 +65,42 @@ it.live("the pipeline goes on after two kills, and is answered from another proc
     const review = yield* fs.readFileString(join(folder, "workspace", "REVIEW.md"))
     assert.match(review, /^# Review\n\n(- packages\/(ai|schema)\/src\/\S+ is the longest, with \d+ lines\n){2}$/)
   }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)))
+
+it.live("the pipeline is watched and answered on a page", () =>
+  Effect.gen(function*() {
+    const fs = yield* FileSystem.FileSystem
+    const folder = yield* fs.makeTempDirectoryScoped({ directory: homedir(), prefix: ".effect-codex-demo-" })
+    const { child, lines } = yield* start(folder, "--web")
+    const said: Array<string> = []
+    const answering = (url: string) =>
+      Effect.promise(async (signal) => {
+        let text = ""
+        const reader = (await fetch(`${url}events`, { signal })).body!.pipeThrough(new TextDecoderStream())
+        for await (const chunk of reader) {
+          text += chunk
+          const id = /data-offer=\\"([^"\\]+)/.exec(text)?.[1]
+          if (id === undefined) continue
+          assert.include(text, "cp draft.md REVIEW.md")
+          const { status } = await fetch(`${url}decide`, {
+            method: "POST",
+            headers: { "content-type": "application/json", origin: new URL(url).origin },
+            body: JSON.stringify({ id, decision: "accept" })
+          })
+          return status
+        }
+        return 0
+      })
+    yield* lines.pipe(
+      Stream.tap((line) => {
+        said.push(line)
+        const [, url] = /Watch it at (\S+)/.exec(line) ?? []
+        return url === undefined
+          ? Effect.void
+          : Effect.forkScoped(Effect.map(answering(url), (status) => said.push(`answered: ${status}`)))
+      }),
+      Stream.runDrain
+    )
+    assert.strictEqual(yield* child.exitCode, 0, said.join("\n"))
+    assert.include(said, "answered: 204")
+    assert.include(said.join("\n"), "The report is written.")
+  }).pipe(Effect.scoped, Effect.provide(NodeServices.layer)))
