@@ -163,38 +163,55 @@ describe("in Chromium, the page of a client", () => {
       yield* has(page, "#threads", "the first words")
     }))
 
-  it.live("runs nothing of what others wrote, and fits a phone", () =>
+  it.live("of a thread becomes the list when another program has taken its place", () =>
     Effect.gen(function*() {
-      for (const text of Object.values(Hostile.texts)) {
-        yield* Effect.gen(function*() {
-          const given = yield* client
-          const url = yield* serve(given)
-          const { asked, page, said } = yield* open(url.href)
-          for (const [method, params] of Hostile.frames(text)) yield* given.hear(method, params)
-          yield* given.ask("thread", { turnId: "turn", command: text, reason: text, cwd: text })
-          yield* Effect.promise(() => page.locator(".offer").waitFor())
-          const poke = Effect.promise(() =>
-            page.evaluate(() => {
-              for (const details of document.querySelectorAll("details")) details.open = true
-              for (const element of document.querySelectorAll("main *")) {
-                if (element instanceof HTMLAnchorElement || element instanceof HTMLButtonElement) continue
-                element.dispatchEvent(new MouseEvent("click", { bubbles: true }))
-                element.dispatchEvent(new MouseEvent("mouseover", { bubbles: true }))
-              }
-            })
-          )
-          yield* poke
-          yield* fits(page)
-          yield* click(page, "#threads a")
-          yield* Effect.promise(() => page.locator(".turn").first().waitFor())
-          yield* poke
-          yield* fits(page)
-          assert.isUndefined(
-            yield* Effect.promise(() => page.evaluate(() => (globalThis as { readonly pwned?: unknown }).pwned))
-          )
-          assert.deepStrictEqual(said, [])
-          for (const address of asked) assert.isTrue(address.startsWith(url.href), address)
-        }).pipe(Effect.scoped)
-      }
-    }), 60_000)
+      const token = Redacted.make("an-address_that-stays-0123456789")
+      const scope = yield* Scope.make()
+      const first = yield* client
+      const url = yield* serve(first, { token }).pipe(Scope.provide(scope))
+      yield* first.item("a", "1", "the words of a")
+      const { page } = yield* open(url.href)
+      yield* has(page, "#threads", "the words of a")
+      yield* click(page, "#threads a")
+      yield* has(page, ".agentMessage", "the words of a")
+      yield* Scope.close(scope, Exit.void)
+      const next = yield* client
+      yield* next.item("b", "1", "the words of b")
+      yield* serve(next, { token, port: Number(url.port) })
+      yield* has(page, "#threads", "the words of b")
+      assert.strictEqual(page.url(), url.href)
+    }))
+
+  for (const [what, text] of Object.entries(Hostile.texts)) {
+    it.live(`that has ${what} in every place runs nothing, asks for nothing, and fits a phone`, () =>
+      Effect.gen(function*() {
+        const given = yield* client
+        const url = yield* serve(given)
+        const { asked, page, said } = yield* open(url.href)
+        for (const [method, params] of Hostile.frames(text)) yield* given.hear(method, params)
+        yield* given.ask("thread", { turnId: "turn", command: text, reason: text, cwd: text })
+        yield* Effect.promise(() => page.locator(".offer").waitFor())
+        const poke = Effect.promise(() =>
+          page.evaluate(() => {
+            for (const details of document.querySelectorAll("details")) details.open = true
+            for (const element of document.querySelectorAll("main *")) {
+              if (element instanceof HTMLAnchorElement || element instanceof HTMLButtonElement) continue
+              element.dispatchEvent(new MouseEvent("click", { bubbles: true }))
+              element.dispatchEvent(new MouseEvent("mouseover", { bubbles: true }))
+            }
+          })
+        )
+        yield* poke
+        yield* fits(page)
+        yield* click(page, "#threads a")
+        yield* Effect.promise(() => page.locator(".turn").first().waitFor())
+        yield* poke
+        yield* fits(page)
+        assert.isUndefined(
+          yield* Effect.promise(() => page.evaluate(() => (globalThis as { readonly pwned?: unknown }).pwned))
+        )
+        assert.deepStrictEqual(said, [])
+        for (const address of asked) assert.isTrue(address.startsWith(url.href), address)
+      }))
+  }
 })

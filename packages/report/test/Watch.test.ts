@@ -2,7 +2,7 @@
 import { CodexError } from "@effect-codex/client"
 import { Watch } from "@effect-codex/report"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Option, Redacted, Scope } from "effect"
+import { Effect, Exit, Fiber, Logger, Option, Redacted, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Net from "node:net"
 import { inspect } from "node:util"
@@ -383,6 +383,42 @@ describe("a slow browser", () => {
       const url = yield* serve(given)
       for (let n = 0; n < 32; n++) assert.strictEqual((yield* follow(url)).status, 200)
       assert.strictEqual((yield* follow(url)).status, 503)
+    }))
+})
+
+describe("a price that throws", () => {
+  it.live("ends no program, and is in the log", () =>
+    Effect.gen(function*() {
+      const logged: Array<string> = []
+      const logger = Logger.make(({ message }) => void logged.push(inspect(message)))
+      yield* Effect.gen(function*() {
+        const given = yield* client
+        const url = yield* serve(given, {
+          price: () => {
+            throw new Error("no price today")
+          }
+        })
+        for (const [method, params] of Hostile.frames("some text")) yield* given.hear(method, params)
+        const of = { threadId: "thread", turnId: "turn" }
+        const usage = {
+          totalTokens: 3,
+          inputTokens: 2,
+          cachedInputTokens: 0,
+          cacheWriteInputTokens: 0,
+          outputTokens: 1,
+          reasoningOutputTokens: 0
+        }
+        yield* given.hear("model/rerouted", { ...of, fromModel: "a", toModel: "b", reason: "highRiskCyberActivity" })
+        yield* given.hear("thread/tokenUsage/updated", {
+          ...of,
+          tokenUsage: { total: usage, last: usage, modelContextWindow: 100 }
+        })
+        const seen = yield* follow(url)
+        yield* seen.over
+        assert.strictEqual((yield* send(url)).status, 500)
+        assert.strictEqual((yield* send(url, { path: "nowhere" })).status, 404)
+      }).pipe(Effect.scoped, Effect.provide(Logger.layer([logger])))
+      assert.include(logged.join(), "no price today")
     }))
 })
 

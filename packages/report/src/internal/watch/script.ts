@@ -2,6 +2,8 @@
  * The one script of a live page: it puts the parts that the server sends in their places, sends decisions, and says
  * when nothing new comes. It changes only what differs, so that what a person has opened, selected or focused stays so.
  *
+ * When the program was started again, its threads are others under the same numbers: then it goes to the list.
+ *
  * A button cannot be pressed right after the approvals have changed: a click that was meant for another one must not
  * decide.
  */
@@ -36,14 +38,15 @@ if(id==="offers"){settle();const n=into.querySelectorAll(".offer").length;
 document.title=(n>0?"("+n+") ":"")+document.title.replace(/^\\(\\d+\\) /,"")}
 };
 const only=(ids)=>{const keep=new Set(ids);for(const part of [...main.querySelectorAll(":scope>.part")])if(!keep.has(part.id))part.remove()};
-let source;
+let source,run;
 const connect=()=>{
 source=new EventSource(base+"events"+location.search);
-source.addEventListener("parts",(e)=>{const {ids,parts}=JSON.parse(e.data);
-for(const part of parts)put(part);only(ids);say("live",false)});
+source.addEventListener("parts",(e)=>{const {ids,parts,of}=JSON.parse(e.data);
+if(run!==undefined&&run!==of)return location.replace(base);
+run=of;for(const part of parts)put(part);only(ids);say("live",false)});
 source.addEventListener("ended",(e)=>{say("The connection to codex has ended: "+JSON.parse(e.data),true)});
 source.onerror=()=>{if(!state.textContent.startsWith("The connection to codex"))say("Not connected: this page is as it was. Trying again…",true);
-if(source.readyState===2)setTimeout(connect,2000)}};
+if(source.readyState===2)setTimeout(()=>location.search===""?connect():location.replace(base),2000)}};
 addEventListener("click",(e)=>{
 const b=e.target.closest("button[data-offer]");if(b===null||b.disabled)return;
 const card=b.closest(".offer"),out=card.querySelector("output");

@@ -11,6 +11,7 @@ import * as FiberSet from "effect/FiberSet"
 import type { ServeError } from "effect/http/HttpServerError"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
+import { randomUUID } from "node:crypto"
 import * as Http from "node:http"
 import * as Report from "../../Report.ts"
 import { html } from "../html.ts"
@@ -96,6 +97,10 @@ const write = (response: Http.ServerResponse, text: string): Effect.Effect<void>
     return Effect.sync(() => void response.off("drain", done))
   })
 
+const show = (response: Http.ServerResponse, page: string, policy: string): void => {
+  response.writeHead(200, headers("text/html", policy)).end(page)
+}
+
 // Lines end only in front of `data:`, because JSON has none.
 const event = (name: string, data: unknown) => `event: ${name}\ndata: ${JSON.stringify(data)}\n\n`
 
@@ -109,6 +114,7 @@ export const make = (board: Board, options: Options): Effect.Effect<string, Serv
   Effect.gen(function*() {
     const { token } = options
     const clock = yield* Clock.Clock
+    const run = randomUUID()
     let browsers = 0
 
     const partsOf = (row: Row | undefined): () => ReadonlyArray<List.Piece> =>
@@ -117,7 +123,7 @@ export const make = (board: Board, options: Options): Effect.Effect<string, Serv
     const shell = (row: Row | undefined): string =>
       live.page(
         row === undefined ? "Threads of codex" : titleOf(row.view),
-        html`<a href="${"./"}">All threads</a><span id="state" role="status">connecting</span>`,
+        html`<a href="./">All threads</a><span id="state" role="status">connecting</span>`,
         html`<main>${
           partsOf(row)().map(({ html: part, id }) => html`<div class="part" id="${id}">${part}</div>`)
         }</main>`
@@ -151,7 +157,7 @@ export const make = (board: Board, options: Options): Effect.Effect<string, Serv
         })
         const ids = all.map(({ id }) => id)
         for (const id of sent.keys()) if (!ids.includes(id)) sent.delete(id)
-        yield* write(response, event("parts", { ids, parts }))
+        yield* write(response, event("parts", { of: run, ids, parts }))
         if (board.ended !== undefined && !isEnded) {
           isEnded = true
           yield* write(response, event("ended", board.ended))
@@ -160,6 +166,8 @@ export const make = (board: Board, options: Options): Effect.Effect<string, Serv
       }
     })
 
+    const failed = (cause: unknown) => Effect.logError("Watch could not draw a page", cause)
+
     const events = (response: Http.ServerResponse, row: Row | undefined) =>
       Effect.acquireUseRelease(
         Effect.sync(() => {
@@ -167,7 +175,11 @@ export const make = (board: Board, options: Options): Effect.Effect<string, Serv
           response.writeHead(200, headers("text/event-stream"))
           response.flushHeaders()
         }),
-        () => Effect.raceFirst(follow(response, row), Loopback.closed(response)),
+        () =>
+          follow(response, row).pipe(
+            Effect.catchDefect(failed),
+            Effect.raceFirst(Loopback.closed(response))
+          ),
         () =>
           Effect.sync(() => {
             browsers--
@@ -215,16 +227,21 @@ export const make = (board: Board, options: Options): Effect.Effect<string, Serv
       }
       if (path === "report") {
         if (row === undefined) return Loopback.refuse(response, 404)
-        response.writeHead(200, headers("text/html", reportPolicy))
-        return void response.end(Report.render(row.view, options))
+        return show(response, Report.render(row.view, options), reportPolicy)
       }
-      response.writeHead(200, headers("text/html")).end(shell(row))
+      show(response, shell(row), live.policy)
     }
     const server = Http.createServer((request, response) => {
       Loopback.withoutErrors(request, response)
       const refusal = refusalOf(request, host)
-      if (refusal !== undefined) Loopback.refuse(response, refusal)
-      else answer(request, response)
+      if (refusal !== undefined) return Loopback.refuse(response, refusal)
+      try {
+        answer(request, response)
+      } catch (cause) {
+        // A price of the program may throw, which must not end it.
+        fork(failed(cause))
+        Loopback.refuse(response, 500)
+      }
     })
     server.maxConnections = maxConnections
     const port = yield* Loopback.listen(server, options.port)
