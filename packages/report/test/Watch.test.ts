@@ -305,6 +305,9 @@ describe("the pages", () => {
       yield* given.end
       yield* seen.until(() => seen.said.some(([name]) => name === "ended"))
       assert.include(JSON.stringify(seen.said.at(-1)), "codex is gone.")
+      yield* given.ask("a", { command: "make" })
+      yield* seen.has("offers", "make")
+      yield* seen.until(() => seen.said.filter(([name]) => name === "ended").length > 1)
       assert.include((yield* send(url)).text, "the last words")
     }))
 

@@ -137,7 +137,6 @@ export const make = (board: Board, options: Options): Effect.Effect<string, Serv
       const draw = partsOf(row)
       const sent = new Map<string, string>()
       let version = -1
-      let isEnded = false
       while (true) {
         const isNews = yield* board.after(version).pipe(
           Effect.as(true),
@@ -158,10 +157,8 @@ export const make = (board: Board, options: Options): Effect.Effect<string, Serv
         const ids = all.map(({ id }) => id)
         for (const id of sent.keys()) if (!ids.includes(id)) sent.delete(id)
         yield* write(response, event("parts", { of: run, ids, parts }))
-        if (board.ended !== undefined && !isEnded) {
-          isEnded = true
-          yield* write(response, event("ended", board.ended))
-        }
+        // Each time, because what still comes then would be taken for life.
+        if (board.ended !== undefined) yield* write(response, event("ended", board.ended))
         yield* Effect.sleep(Math.max(pauseMs, (millis(clock) - begun) / share))
       }
     })
