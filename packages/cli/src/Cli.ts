@@ -12,6 +12,7 @@ import { logout } from "./internal/commands/logout.ts"
 import { mcp } from "./internal/commands/mcp.ts"
 import { record } from "./internal/commands/record.ts"
 import { replay } from "./internal/commands/replay.ts"
+import { report } from "./internal/commands/report.ts"
 import { run } from "./internal/commands/run.ts"
 import { threads } from "./internal/commands/threads.ts"
 import { watch } from "./internal/commands/watch.ts"
@@ -24,5 +25,7 @@ import { watch } from "./internal/commands/watch.ts"
  */
 export const command = Command.make("effect-codex").pipe(
   Command.withDescription("Codex in a terminal"),
-  Command.withSubcommands([run, threads, watch, record, replay, login, logout, account, doctor, mcp, fakeAppServer])
+  Command.withSubcommands(
+    [run, threads, report, watch, record, replay, login, logout, account, doctor, mcp, fakeAppServer]
+  )
 )

@@ -9,6 +9,7 @@ const commands = {
   run: ["--resume", "--last", "--image", "--output-schema", "--budget", "--timeout", "--quiet"],
   threads: ["list", "search", "show", "fork", "archive", "unarchive"],
   watch: ["--connect", "--port", "--open", "--prices"],
+  report: ["--last", "--output", "--open"],
   doctor: ["--json", "--timeout"]
 }
 
@@ -31,7 +32,18 @@ describe("effect-codex", () => {
     Effect.gen(function*() {
       const home = yield* Cli.newcomer
       const page = readFileSync(join(import.meta.dirname, "..", "..", "..", "docs", "cli.md"), "utf8")
-      for (const command of ["run", "threads list", "threads search", "threads show", "doctor", "login", "replay"]) {
+      for (
+        const command of [
+          "run",
+          "threads list",
+          "threads search",
+          "threads show",
+          "report",
+          "doctor",
+          "login",
+          "replay"
+        ]
+      ) {
         const { stdout } = yield* Cli.run([...command.split(" "), "--help"], { home })
         const flags = stdout.slice(0, stdout.indexOf("GLOBAL FLAGS")).match(/^ {2}--[\w-]+/gm) ?? []
         assert.isNotEmpty(flags, command)

@@ -69,6 +69,15 @@ export const resolve = Effect.fnUntraced(function*(
   return only
 })
 
+/** {@link resolve}, also of an archived thread, which can be read too. */
+export const resolveAny = (codex: Codex["Service"], argument: string, text: string) =>
+  resolve(codex, argument, text).pipe(
+    Effect.catchTag(
+      "InvalidArgument",
+      (error) => resolve(codex, argument, text, { archived: true }).pipe(Effect.mapError(() => error))
+    )
+  )
+
 /** The thread of a folder that was used last. */
 export const last = Effect.fnUntraced(function*(codex: Codex["Service"], cwd: string) {
   const { data } = yield* codex.listThreadsPage({ cwd, sourceKinds, sortKey: "updated_at", pageSize: 10 })

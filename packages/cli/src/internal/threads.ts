@@ -1,5 +1,4 @@
 /** The threads of the user's own codex. */
-import type { AppServerRpc } from "@effect-codex/client/AppServerRpc"
 import { InvalidArgument } from "@effect-codex/client/CodexError"
 import type { ThreadInfo } from "@effect-codex/client/Thread"
 import * as Clock from "effect/Clock"
@@ -10,6 +9,7 @@ import { line } from "./lines.ts"
 import * as Run from "./run.ts"
 import { Screen } from "./screen.ts"
 import * as Session from "./session.ts"
+import { turnsOf } from "./storedTurns.ts"
 import * as ThreadIds from "./threadIds.ts"
 import * as ThreadLines from "./threadLines.ts"
 import { headLines, turnLines } from "./transcript.ts"
@@ -96,7 +96,7 @@ const print = Effect.fnUntraced(function*(
 export const show = Effect.fnUntraced(function*(options: { readonly id: string; readonly json: boolean }) {
   const { answer, answerLines, rich } = yield* Screen
   const { codex, rpc } = yield* connected
-  const id = yield* resolveAny(codex, options.id)
+  const id = yield* ThreadIds.resolveAny(codex, "id", options.id)
   const thread = yield* codex.readThread(id)
   if (options.json) {
     const turns = yield* Stream.runCollect(turnsOf(rpc, id))
@@ -106,39 +106,6 @@ export const show = Effect.fnUntraced(function*(options: { readonly id: string; 
   // Page by page, because a thread can be far longer than the memory that is worth it.
   yield* Stream.runForEach(turnsOf(rpc, id), (turn) => answerLines(turnLines(turn, thread.cwd, rich)))
 }, Effect.scoped)
-
-const pageSize = 10
-
-/** The turns of a thread, the oldest first. Unlike those of a handle they need no resumed thread. */
-const turnsOf = (rpc: AppServerRpc["Service"], threadId: string) => {
-  const seen = new Set<string>()
-  const page = (cursor: string | null) =>
-    Effect.map(
-      rpc.request("thread/turns/list", {
-        threadId,
-        cursor,
-        limit: pageSize,
-        itemsView: "full",
-        sortDirection: "asc"
-      }),
-      ({ data, nextCursor }) => {
-        // A server that repeats itself must not keep this program busy for ever.
-        const isNew = nextCursor !== null && !seen.has(nextCursor)
-        if (isNew) seen.add(nextCursor)
-        return [data, isNew ? Option.some<string | null>(nextCursor) : Option.none()] as const
-      }
-    )
-  return Stream.paginate(null, page)
-}
-
-type Client = Effect.Success<typeof connect>
-
-const resolveAny = (codex: Client, id: string) =>
-  ThreadIds.resolve(codex, "id", id).pipe(
-    Effect.catchTag("InvalidArgument", (error) =>
-      // An archived thread can be read too.
-      ThreadIds.resolve(codex, "id", id, { archived: true }).pipe(Effect.mapError(() => error)))
-  )
 
 export const archive = Effect.fnUntraced(function*(options: { readonly id: string }) {
   const { line: tell } = yield* Screen

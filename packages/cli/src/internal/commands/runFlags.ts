@@ -39,6 +39,15 @@ const offline = Flag.Boolean("offline").pipe(
   Flag.withDefault(false)
 )
 
+export const prices = Flag.String("prices").pipe(
+  Flag.withMetavar("file"),
+  Flag.withDescription(
+    "A JSON file with the dollars per million tokens of each model, {\"gpt-5.4\": {\"input\": 2, \"cachedInput\": 0.2, " +
+      "\"output\": 8}}. Shows the cost. Default: the file that EFFECT_CODEX_PRICES names."
+  ),
+  Flag.optional
+)
+
 /** What a turn takes, whichever thread it continues. */
 export const turnFlags = {
   model,
@@ -83,14 +92,7 @@ export const turnFlags = {
     ),
     Flag.optional
   ),
-  prices: Flag.String("prices").pipe(
-    Flag.withMetavar("file"),
-    Flag.withDescription(
-      "A JSON file with the dollars per million tokens of each model, {\"gpt-5.4\": {\"input\": 2, \"cachedInput\": 0.2, " +
-        "\"output\": 8}}. Shows the cost. Default: the file that EFFECT_CODEX_PRICES names."
-    ),
-    Flag.optional
-  ),
+  prices,
   timeout: Flag.String("timeout").pipe(
     Flag.withMetavar("duration"),
     Flag.withDescription(
