@@ -5,6 +5,7 @@
  */
 import * as Command from "effect/cli/Command"
 import { account } from "./internal/commands/account.ts"
+import { chat } from "./internal/commands/chat.ts"
 import { doctor } from "./internal/commands/doctor.ts"
 import { fakeAppServer } from "./internal/commands/fakeAppServer.ts"
 import { login } from "./internal/commands/login.ts"
@@ -25,7 +26,19 @@ import { watch } from "./internal/commands/watch.ts"
  */
 export const command = Command.make("effect-codex").pipe(
   Command.withDescription("Codex in a terminal"),
-  Command.withSubcommands(
-    [run, threads, report, watch, record, replay, login, logout, account, doctor, mcp, fakeAppServer]
-  )
+  Command.withSubcommands([
+    run,
+    chat,
+    threads,
+    report,
+    watch,
+    record,
+    replay,
+    login,
+    logout,
+    account,
+    doctor,
+    mcp,
+    fakeAppServer
+  ])
 )

@@ -35,6 +35,7 @@ const services = Effect.gen(function*() {
   const codex = yield* Codex.Codex
   const model = yield* ScriptedModel.ScriptedModel
   const { workspace } = yield* CodexHome.CodexHome
+  const rpc = yield* AppServerRpc
   const fs = yield* FileSystem.FileSystem
   const person = Person.make()
   const options = {
@@ -60,13 +61,13 @@ const services = Effect.gen(function*() {
   return {
     model,
     person,
-    rpc: yield* AppServerRpc,
+    rpc,
     workspace,
     write: (name: string, text: string) => fs.writeFileString(`${workspace}/${name}`, text),
     exists: (name: string) => fs.exists(`${workspace}/${name}`),
     /** What the model was told of its last call. */
     told: Effect.map(model.requests, (requests) => requests.at(-1)?.toolOutputs.at(-1)?.output ?? ""),
-    run: at(person, runWith(Effect.succeed({ codex, isOffline: false, notice: undefined }), options)).pipe(
+    run: at(person, runWith(Effect.succeed({ codex, rpc, isOffline: false, notice: undefined }), options)).pipe(
       Effect.exit,
       Effect.forkScoped
     )

@@ -7,6 +7,7 @@ import * as Cli from "./support/cli.ts"
 
 const commands = {
   run: ["--resume", "--last", "--image", "--output-schema", "--budget", "--timeout", "--quiet"],
+  chat: ["--resume", "--last", "--approve", "--budget"],
   threads: ["list", "search", "show", "fork", "archive", "unarchive"],
   watch: ["--connect", "--port", "--open", "--prices"],
   report: ["--last", "--output", "--open"],
@@ -35,6 +36,7 @@ describe("effect-codex", () => {
       for (
         const command of [
           "run",
+          "chat",
           "threads list",
           "threads search",
           "threads show",

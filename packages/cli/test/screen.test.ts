@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Deferred, Effect, Fiber } from "effect"
 import * as Screen from "../src/internal/screen.ts"
 
 const erase = "\r\u001b[2K"
@@ -155,5 +155,38 @@ describe("the screen", () => {
       yield* screen.warn("careful")
       yield* screen.warn("careful")
       assert.deepStrictEqual(written, ["warning: careful\n"])
+    }))
+
+  it.effect("keeps the row of the person below what is written", () =>
+    Effect.gen(function*() {
+      const { screen, written } = make({ terminals: ["stdout", "stderr"], env: { NO_COLOR: "1" } })
+      const row = (text: string) =>
+        screen.row((columns) => ({ line: { spans: [{ text: `${text} ${columns}` }], isRigid: true }, column: 2 }))
+      const shown = (text: string) => `> ${erase}${text} 40\r\u001b[2C`
+      yield* row(">")
+      yield* row(">")
+      yield* screen.line("ran `ls`")
+      yield* screen.answer("Hello.\n")
+      const gate = yield* Deferred.make<void>()
+      const asking = yield* screen.reserve(Deferred.await(gate)).pipe(Effect.forkScoped({ startImmediately: true }))
+      yield* row("> a")
+      yield* screen.line("ran more")
+      yield* Deferred.succeed(gate, undefined)
+      yield* Fiber.join(asking)
+      yield* screen.row(undefined)
+      assert.deepStrictEqual(written, [
+        shown(">"),
+        `> ${erase}`,
+        "ran `ls`\n",
+        shown(">"),
+        `> ${erase}`,
+        "> Hello.\n",
+        shown(">"),
+        // The question has the terminal.
+        `> ${erase}`,
+        "ran more\n",
+        shown("> a"),
+        `> ${erase}`
+      ])
     }))
 })

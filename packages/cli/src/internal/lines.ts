@@ -19,6 +19,13 @@ export interface Line {
   readonly isRigid?: boolean | undefined
 }
 
+/** A line in which a person types. */
+export interface Row {
+  readonly line: Line
+  /** The column of the cursor, from 0. */
+  readonly column: number
+}
+
 export const span = (text: string, ...styles: ReadonlyArray<Style>): Span => ({ text, styles })
 
 /** A line of these parts. Further rows are indented by two columns. */

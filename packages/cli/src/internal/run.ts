@@ -75,15 +75,15 @@ export type Source =
   | { readonly _tag: "Last" }
   | { readonly _tag: "Fork"; readonly id: string }
 
-const sourceOf = (options: Options): Effect.Effect<Source, InvalidArgument> => {
+export const sourceOf = (options: Pick<Options, "resume" | "last">): Effect.Effect<Source, InvalidArgument> => {
   if (Option.isNone(options.resume)) return Effect.succeed(options.last ? { _tag: "Last" } : { _tag: "New" })
   if (options.last) return Effect.fail(invalid("--last", "it cannot be combined with --resume, which names a thread."))
   return Effect.succeed({ _tag: "Resume", id: options.resume.value })
 }
 
-const optionOf = { New: "", Resume: "--resume", Last: "--last", Fork: "id" } as const
+export const optionOf = { New: "", Resume: "--resume", Last: "--last", Fork: "id" } as const
 
-const threadOf = Effect.fnUntraced(function*(
+export const threadOf = Effect.fnUntraced(function*(
   codex: Codex["Service"],
   source: Source,
   cwd: string,
@@ -260,16 +260,16 @@ export const runOn = Effect.fnUntraced(function*<E, R>(
   )
 })
 
-const invalid = (argument: string, detail: string) => new InvalidArgument({ argument, detail })
+export const invalid = (argument: string, detail: string) => new InvalidArgument({ argument, detail })
 
-const each = <A, B, E, R>(option: Option.Option<A>, f: (value: A) => Effect.Effect<B, E, R>) =>
+export const each = <A, B, E, R>(option: Option.Option<A>, f: (value: A) => Effect.Effect<B, E, R>) =>
   Option.match(option, {
     onNone: () => Effect.succeed<B | undefined>(undefined),
     onSome: (value): Effect.Effect<B | undefined, E, R> => f(value)
   })
 
 // Nobody reads any more.
-const isSilent = (exit: Exit.Exit<unknown, unknown>): boolean =>
+export const isSilent = (exit: Exit.Exit<unknown, unknown>): boolean =>
   Exit.isFailure(exit) && Cause.squash(exit.cause) instanceof StdoutClosed
 
 /** The line that says how to go on with the thread. */
@@ -282,7 +282,7 @@ const continuation = ({ id }: Pick<Thread, "id">, isPlan: boolean, exit: Exit.Ex
 const ordinary: ReadonlySet<string> = new Set(["none", "minimal", "low", "medium", "high", "xhigh"])
 
 // Only others are worth a question to the server: codex itself passes every name on to the provider.
-const effortOf = Effect.fnUntraced(function*(codex: Codex["Service"], name: string) {
+export const effortOf = Effect.fnUntraced(function*(codex: Codex["Service"], name: string) {
   const known: Effort = name
   if (ordinary.has(name)) return known
   const models = (yield* codex.models({ includeHidden: true })).filter(ThreadIds.isDecoded)
@@ -293,7 +293,7 @@ const effortOf = Effect.fnUntraced(function*(codex: Codex["Service"], name: stri
 })
 
 // The client names its own options, and the user of this program knows the program's.
-const named = <E>(error: E): E | InvalidArgument => {
+export const named = <E>(error: E): E | InvalidArgument => {
   if (!(error instanceof InvalidArgument)) return error
   const argument = error.argument.startsWith("input[")
     ? "--image"

@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
-import { type Line, line, type Look, render, span } from "./lines.ts"
+import { type Line, line, type Look, render, type Row, span } from "./lines.ts"
 import { safe } from "./text.ts"
 
 /**
@@ -45,6 +45,11 @@ export class Screen extends Context.Service<Screen, {
   readonly warn: (text: string) => Effect.Effect<void>
   /** Shows or replaces the status line, or removes it with `undefined`. `render` receives the width in columns. */
   readonly status: (render: ((columns: number) => string) | undefined) => Effect.Effect<void>
+  /**
+   * Shows or replaces the row at the bottom of stdout in which a person types, or removes it with `undefined`. It stays
+   * below everything that is written, and unlike the status it needs no colours. Answers must then be whole lines.
+   */
+  readonly row: (render: ((columns: number) => Row) | undefined) => Effect.Effect<void>
   /**
    * Reserves the terminal for an effect, starting at the beginning of a line. Nothing else is written until the effect
    * ends: lines and warnings are kept, answers wait, and the status is hidden.
@@ -100,11 +105,25 @@ export const make = (options: {
   /** Whether the answer has left the cursor in the middle of a line. */
   let midLine = false
 
+  /** The row of the person, and what of it is on the terminal. */
+  let row: ((columns: number) => Row) | undefined
+  let shownRow = ""
+
   const warned = new Set<string>()
 
   const clear = () => {
     if (shown !== "") stderr.write(erase)
     shown = ""
+    if (shownRow !== "") stdout.write(erase)
+    shownRow = ""
+  }
+  const drawRow = () => {
+    if (row === undefined || midLine || kept !== undefined) return
+    const { column, line } = row(stdout.columns || 80)
+    const text = `${render(line, lookOf(stdout, env))[0] ?? ""}\r${column === 0 ? "" : `\u001b[${column}C`}`
+    if (text === shownRow) return
+    stdout.write(erase + text)
+    shownRow = text
   }
   const free = Latch.makeUnsafe(true)
   /** The lines kept while the terminal is reserved. Unbounded but few, because the answer waits. */
@@ -115,6 +134,7 @@ export const make = (options: {
     const text = typeof given === "string" ? safe(given) : render(given, lookOf(stderr, env)).join("\n")
     stderr.write(`${isShared && midLine ? "\n" : ""}${text}\n`)
     if (isShared) midLine = false
+    drawRow()
   }
   // Errors reach the callbacks of `write`; an `error` event without a listener would end the process.
   stdout.on("error", () => {})
@@ -133,6 +153,7 @@ export const make = (options: {
         const isClosed = code === "EPIPE" || code === "ERR_STREAM_DESTROYED"
         resume(isClosed ? new StdoutClosed() : new StdoutFailed({ cause: error }))
       })
+      drawRow()
     })
     return written
   }
@@ -163,6 +184,12 @@ export const make = (options: {
         stderr.write(erase + text)
         shown = text
       }),
+    row: (render) =>
+      Effect.sync(() => {
+        row = render
+        if (render === undefined && kept === undefined) clear()
+        drawRow()
+      }),
     reserve: (effect) =>
       Effect.acquireUseRelease(
         Effect.sync(() => {
@@ -178,6 +205,7 @@ export const make = (options: {
             const lines = kept ?? []
             kept = undefined
             for (const line of lines) lineUnsafe(line)
+            drawRow()
             free.openUnsafe()
           })
       ),
@@ -194,7 +222,8 @@ export const quiet = (screen: Screen["Service"]): Screen["Service"] => ({
   line: () => Effect.void,
   lineUnsafe: () => {},
   warn: () => Effect.void,
-  status: () => Effect.void
+  status: () => Effect.void,
+  row: () => Effect.void
 })
 
 export const layer: Layer.Layer<Screen> = Layer.sync(

@@ -25,6 +25,7 @@ import { version } from "./version.ts"
 
 export interface Session {
   readonly codex: Codex["Service"]
+  readonly rpc: AppServerRpc["Service"]
   readonly isOffline: boolean
   /** A message to the user about the model that answers. */
   readonly notice: string | undefined
@@ -151,7 +152,7 @@ export const configured = Effect.fnUntraced(function*(settings: Settings = {}) {
     return Option.none()
   }
   // If codex cannot report its account, let the turn fail with codex's own message.
-  return Option.some<Session>({ codex: connection.codex, isOffline: false, notice: undefined })
+  return Option.some<Session>({ codex: connection.codex, rpc: connection.rpc, isOffline: false, notice: undefined })
 })
 
 // =============================================================================
@@ -161,9 +162,9 @@ export const configured = Effect.fnUntraced(function*(settings: Settings = {}) {
 // Logs in explicitly: docs/codex-behaviour.md, "The app-server reads no key from its environment". The login stays in
 // memory, so that it does not overwrite the stored one.
 const loggedIn = Effect.fnUntraced(function*(name: string, key: Redacted.Redacted, settings: Settings) {
-  const { auth, codex } = yield* connect({ ...settings, credentialsStore: "ephemeral" })
+  const { auth, codex, rpc } = yield* connect({ ...settings, credentialsStore: "ephemeral" })
   yield* auth.loginApiKey(key)
-  const session: Session = { codex, isOffline: false, notice: `Using the API key of ${name} for this run.` }
+  const session: Session = { codex, rpc, isOffline: false, notice: `Using the API key of ${name} for this run.` }
   return session
 })
 
@@ -173,9 +174,9 @@ const loggedIn = Effect.fnUntraced(function*(name: string, key: Redacted.Redacte
 
 const offline = Effect.fnUntraced(function*(why: string, settings: Settings) {
   const home = yield* Effect.flatMap(Effect.promise(() => import("./offlineModel.ts")), (model) => model.home())
-  const { codex, pid } = yield* connect({ ...settings, cwd: home.workspace, env: home.env }, true)
+  const { codex, pid, rpc } = yield* connect({ ...settings, cwd: home.workspace, env: home.env }, true)
   home.codex.pid = pid
   const notice = `${why} the offline model, a script that drives the real codex but cannot answer prompts.`
-  const session: Session = { codex, isOffline: true, notice }
+  const session: Session = { codex, rpc, isOffline: true, notice }
   return session
 })

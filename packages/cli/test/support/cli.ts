@@ -3,7 +3,7 @@ import type * as ScriptedModel from "@effect-codex/testing/ScriptedModel"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, FileSystem, Schema, type Scope } from "effect"
 import { spawn } from "node:child_process"
-import { readdirSync, readFileSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import * as Os from "node:os"
 import { join } from "node:path"
 import type { Readable } from "node:stream"
@@ -64,11 +64,11 @@ const collect = (stream: Readable) => {
   })
   return {
     text: () => text,
-    /** Waits until a text was written, and gives all that was written until then. */
-    has: (part: string) =>
+    /** Waits until a text was written that often, and gives all that was written until then. */
+    has: (part: string, times = 1) =>
       Effect.callback<string>((resume) => {
         const check = () => {
-          if (text.includes(part)) resume(Effect.succeed(text))
+          if (text.split(part).length > times) resume(Effect.succeed(text))
         }
         waiting.push(check)
         check()
@@ -122,6 +122,22 @@ const startProgram = Effect.fnUntraced(function*(program: string, args: Readonly
 /** Starts `effect-codex`, which ends with the scope at the latest. */
 export const start = (args: ReadonlyArray<string>, options: Options) =>
   startProgram(process.execPath, [...entry, ...args], options)
+
+/** Where the program of util-linux is not there, nothing makes a pseudo-terminal without a dependency. */
+export const hasTerminals = process.platform === "linux" && existsSync("/usr/bin/script")
+
+/** Starts `effect-codex` on a pseudo-terminal: what is written are keys, and stdout is the screen. */
+export const startOnTerminal = (
+  args: ReadonlyArray<string>,
+  options: Omit<Options, "stdin"> & { readonly columns?: number | undefined }
+) => {
+  const command = [process.execPath, ...entry, ...args].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(" ")
+  return startProgram("/usr/bin/script", ["-qec", `stty cols ${options.columns ?? 100}; ${command}`, "/dev/null"], {
+    ...options,
+    stdin: null,
+    env: { TERM: "xterm", NO_COLOR: "1", CI: "", ...options.env }
+  })
+}
 
 /** Runs another program to its end. */
 export const runProgram = (program: string, args: ReadonlyArray<string>, options: Options) =>

@@ -1,0 +1,113 @@
+/**
+ * The keys of the terminal, for the message or for a question. While a question waits, the keys go to it, except those
+ * of somebody who is in the middle of a sentence, and what is pasted: neither can answer it by accident.
+ */
+import type * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
+import * as Terminal from "effect/Terminal"
+import { writeSync } from "node:fs"
+import { now } from "../monotonic.ts"
+import type { Key } from "./editor.ts"
+
+export interface Keyboard {
+  /** For questions: its keys are those that are meant for them. */
+  readonly terminal: Terminal.Terminal
+  /** Gives the keys of the message until the input ends. */
+  readonly run: (onKey: (key: Key) => void) => Effect.Effect<void>
+}
+
+/** Milliseconds after a key in which a person still types a sentence. */
+const sentence = 800
+
+export const keyOf = ({ input, key }: Terminal.UserInput): Key => ({
+  input: Option.getOrUndefined(input),
+  name: key.name,
+  ctrl: key.ctrl,
+  meta: key.meta
+})
+
+export const make = Effect.gen(function*() {
+  const terminal = yield* Terminal.Terminal
+  const keys = yield* terminal.readInput
+  let asking: { readonly queue: Queue.Queue<Terminal.UserInput, Cause.Done>; isTyping: boolean } | undefined
+  let lastAt = Number.NEGATIVE_INFINITY
+  let isPasting = false
+
+  const isForQuestion = (input: Terminal.UserInput, at: number): boolean => {
+    const { ctrl, name } = input.key
+    const wasPasting = isPasting
+    if (name === "paste-start") isPasting = true
+    if (name === "paste-end") isPasting = false
+    if (asking === undefined || wasPasting || isPasting) return false
+    if (at - lastAt > sentence || (ctrl && name === "c")) asking.isTyping = false
+    return !asking.isTyping
+  }
+
+  const keyboard: Keyboard = {
+    terminal: Terminal.make({
+      columns: terminal.columns,
+      rows: terminal.rows,
+      size: terminal.size,
+      readLine: terminal.readLine,
+      display: terminal.display,
+      readInput: Effect.acquireRelease(
+        Effect.gen(function*() {
+          // Unbounded, but of the keys that one person presses.
+          const queue = yield* Queue.make<Terminal.UserInput, Cause.Done>()
+          asking = { queue, isTyping: (yield* now) - lastAt < sentence }
+          return queue
+        }),
+        (queue) =>
+          Effect.sync(() => {
+            if (asking?.queue === queue) asking = undefined
+          })
+      )
+    }),
+    run: (onKey) =>
+      Effect.gen(function*() {
+        const inputs = yield* Queue.takeAll(keys)
+        const at = yield* now
+        for (const input of inputs) {
+          if (isForQuestion(input, at) && asking !== undefined) Queue.offerUnsafe(asking.queue, input)
+          else onKey(keyOf(input))
+          // With Enter a sentence is over.
+          lastAt = input.key.name === "return" ? Number.NEGATIVE_INFINITY : at
+        }
+      }).pipe(
+        Effect.forever,
+        // The terminal is gone, or its input has ended.
+        Effect.catchTag("Done", () =>
+          Effect.sync(() => {
+            if (asking !== undefined) Queue.endUnsafe(asking.queue)
+          }))
+      )
+  }
+  return keyboard
+})
+
+const pastesOn = "\u001b[?2004h"
+const pastesOff = "\u001b[?2004l"
+
+/** Has the terminal mark what is pasted, until the scope closes or the process exits. */
+export const bracketedPaste = Effect.acquireRelease(
+  Effect.sync(() => {
+    process.stdout.write(pastesOn)
+    // A second signal does not wait for the scope.
+    const restore = () => {
+      try {
+        writeSync(1, pastesOff)
+      } catch {
+        // The terminal is gone.
+      }
+    }
+    process.on("exit", restore)
+    return restore
+  }),
+  (restore) =>
+    Effect.sync(() => {
+      process.off("exit", restore)
+      process.stdout.write(pastesOff)
+    })
+)
