@@ -214,7 +214,7 @@ describe.runIf(Cli.hasTerminals)("effect-codex chat", () => {
       yield* has("  Once more; Escape declines.")
       yield* send("36")
       yield* has("  Your name", 2)
-      yield* send("Ada")
+      yield* send(`${pasteStart}Ada${pasteEnd}`)
       yield* has("Thanks.")
       yield* has("done in")
       yield* type(ctrlD)

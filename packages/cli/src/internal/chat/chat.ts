@@ -158,7 +158,7 @@ export const chatWith = Effect.fnUntraced(function*<E, R>(
     dispatch({ _tag: "Done" })
   }).pipe(Scope.provide(outer))
 
-  /** Answers of the person to what the agent and MCP servers ask. */
+  /** Answers of the person to what the agent and MCP servers ask, at the terminal for texts. */
   const handlers = Effect.gen(function*() {
     const ask = yield* Person.make(look, () => dispatch({ _tag: "Interrupted" }))
     const asked: Overrides = yield* Questions.make((request) => screen.reserve(Person.answer(ask, request)))
@@ -262,7 +262,7 @@ export const chatWith = Effect.fnUntraced(function*<E, R>(
         Schedule.spaced("100 millis")
       ))
       if (Option.isSome(options.prompt)) dispatch({ _tag: "Line", text: options.prompt.value, isShown: false })
-      yield* FiberHandle.run(work, Effect.provideService(working(start), Terminal.Terminal, keyboard.terminal))
+      yield* FiberHandle.run(work, Effect.provideService(working(start), Terminal.Terminal, keyboard.textTerminal))
       return yield* Effect.provideService(
         Effect.raceFirst(loop, Deferred.await(ended)),
         Terminal.Terminal,

@@ -1,6 +1,7 @@
 /**
  * The keys of the terminal, for the message or for a question. While a question waits, the keys go to it, except those
- * of somebody who is in the middle of a sentence, and what is pasted: neither can answer it by accident.
+ * of somebody who is in the middle of a sentence, and what is pasted, unless it asks for a text: neither can answer it
+ * by accident.
  */
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -12,8 +13,10 @@ import { now } from "../monotonic.ts"
 import type { Key } from "./editor.ts"
 
 export interface Keyboard {
-  /** For questions: its keys are those that are meant for them. */
+  /** For questions that a key answers: its keys are those that are meant for them. */
   readonly terminal: Terminal.Terminal
+  /** For questions that a text answers, which may be pasted. */
+  readonly textTerminal: Terminal.Terminal
   /** Gives the keys of the message until the input ends. */
   readonly run: (onKey: (key: Key) => void) => Effect.Effect<void>
 }
@@ -31,7 +34,11 @@ export const keyOf = ({ input, key }: Terminal.UserInput): Key => ({
 export const make = Effect.gen(function*() {
   const terminal = yield* Terminal.Terminal
   const keys = yield* terminal.readInput
-  let asking: { readonly queue: Queue.Queue<Terminal.UserInput, Cause.Done>; isTyping: boolean } | undefined
+  let asking: {
+    readonly queue: Queue.Queue<Terminal.UserInput, Cause.Done>
+    readonly takesPastes: boolean
+    isTyping: boolean
+  } | undefined
   let lastAt = Number.NEGATIVE_INFINITY
   let isPasting = false
 
@@ -40,13 +47,13 @@ export const make = Effect.gen(function*() {
     const wasPasting = isPasting
     if (name === "paste-start") isPasting = true
     if (name === "paste-end") isPasting = false
-    if (asking === undefined || wasPasting || isPasting) return false
+    if (asking === undefined || (!asking.takesPastes && (wasPasting || isPasting))) return false
     if (at - lastAt > sentence || (ctrl && name === "c")) asking.isTyping = false
     return !asking.isTyping
   }
 
-  const keyboard: Keyboard = {
-    terminal: Terminal.make({
+  const terminalOf = (takesPastes: boolean) =>
+    Terminal.make({
       columns: terminal.columns,
       rows: terminal.rows,
       size: terminal.size,
@@ -56,7 +63,7 @@ export const make = Effect.gen(function*() {
         Effect.gen(function*() {
           // Unbounded, but of the keys that one person presses.
           const queue = yield* Queue.make<Terminal.UserInput, Cause.Done>()
-          asking = { queue, isTyping: (yield* now) - lastAt < sentence }
+          asking = { queue, takesPastes, isTyping: (yield* now) - lastAt < sentence }
           return queue
         }),
         (queue) =>
@@ -64,7 +71,11 @@ export const make = Effect.gen(function*() {
             if (asking?.queue === queue) asking = undefined
           })
       )
-    }),
+    })
+
+  const keyboard: Keyboard = {
+    terminal: terminalOf(false),
+    textTerminal: terminalOf(true),
     run: (onKey) =>
       Effect.gen(function*() {
         const inputs = yield* Queue.takeAll(keys)

@@ -1,0 +1,101 @@
+import { assert, describe, it } from "@effect/vitest"
+import { type Cause, Effect, Exit, Option, Queue, Terminal } from "effect"
+import { TestClock } from "effect/testing"
+import * as Keyboard from "../src/internal/chat/keyboard.ts"
+
+/** A keyboard on which keys are pressed one by one. */
+const make = Effect.gen(function*() {
+  const keys = yield* Queue.make<Terminal.UserInput, Cause.Done>()
+  const terminal = Terminal.make({
+    columns: Effect.succeed(80),
+    rows: Effect.succeed(40),
+    size: Effect.die("nobody asks"),
+    readLine: Effect.die("nobody asks"),
+    readInput: Effect.succeed(keys),
+    display: () => Effect.void
+  })
+  const keyboard = yield* Effect.provideService(Keyboard.make, Terminal.Terminal, terminal)
+  const message: Array<string> = []
+  yield* keyboard.run(({ name }) => void message.push(name)).pipe(Effect.forkScoped({ startImmediately: true }))
+  return {
+    message,
+    terminal: keyboard.terminal,
+    textTerminal: keyboard.textTerminal,
+    hangUp: Effect.andThen(Queue.end(keys), Effect.yieldNow),
+    press: (name: string, ctrl = false) =>
+      Effect.andThen(
+        Queue.offer(keys, { input: Option.some(name), key: { name, ctrl, meta: false, shift: false } }),
+        TestClock.adjust(1)
+      )
+  }
+})
+
+const taken = (queue: Queue.Dequeue<Terminal.UserInput, Cause.Done>) =>
+  Effect.map(Queue.clear(queue), (inputs) => inputs.map(({ key }) => key.name))
+
+describe("the keys of a terminal", () => {
+  it.effect("go to a question, once the sentence that is being typed is over", () =>
+    Effect.gen(function*() {
+      const { message, press, terminal } = yield* make
+      yield* press("o")
+      const question = yield* terminal.readInput
+      yield* press("y")
+      yield* TestClock.adjust(700)
+      yield* press("a")
+      assert.deepStrictEqual(message, ["o", "y", "a"])
+      yield* TestClock.adjust(1000)
+      yield* press("y")
+      yield* press("y")
+      assert.deepStrictEqual(yield* taken(question), ["y", "y"])
+      assert.deepStrictEqual(message, ["o", "y", "a"])
+    }))
+
+  it.effect("go to it at once after Enter, and Ctrl-C always", () =>
+    Effect.gen(function*() {
+      const { press, terminal } = yield* make
+      yield* press("return")
+      const first = yield* terminal.readInput
+      yield* press("y")
+      assert.deepStrictEqual(yield* taken(first), ["y"])
+      const second = yield* terminal.readInput
+      yield* press("c", true)
+      assert.deepStrictEqual(yield* taken(second), ["c"])
+    }))
+
+  it.effect("never answer it with a paste", () =>
+    Effect.gen(function*() {
+      const { message, press, terminal } = yield* make
+      const question = yield* terminal.readInput
+      for (const name of ["paste-start", "y", "return", "paste-end"]) yield* press(name)
+      assert.deepStrictEqual(yield* taken(question), [])
+      assert.deepStrictEqual(message, ["paste-start", "y", "return", "paste-end"])
+      yield* TestClock.adjust(1000)
+      yield* press("n")
+      assert.deepStrictEqual(yield* taken(question), ["n"])
+    }))
+
+  it.effect("may be a paste where a text is asked for", () =>
+    Effect.gen(function*() {
+      const { message, press, textTerminal } = yield* make
+      const question = yield* textTerminal.readInput
+      for (const name of ["paste-start", "y", "paste-end"]) yield* press(name)
+      assert.deepStrictEqual(yield* taken(question), ["paste-start", "y", "paste-end"])
+      assert.deepStrictEqual(message, [])
+    }))
+
+  it.effect("end for the question too when the terminal is gone", () =>
+    Effect.gen(function*() {
+      const { hangUp, terminal } = yield* make
+      const question = yield* terminal.readInput
+      yield* hangUp
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(Queue.take(question))))
+    }))
+
+  it.effect("belong to the message again when the question is over", () =>
+    Effect.gen(function*() {
+      const { message, press, terminal } = yield* make
+      yield* Effect.scoped(terminal.readInput)
+      yield* press("y")
+      assert.deepStrictEqual(message, ["y"])
+    }))
+})
