@@ -84,8 +84,8 @@ const measurePart = async (
   { comparisons, name }: Part,
   partsAfter: number
 ): Promise<ReadonlyArray<Figure>> => {
+  const planned = await comparisons({ quick: values.quick, rounds, say: (text) => say(`${name}: ${text}`) })
   const start = now()
-  const planned = comparisons({ quick: values.quick, rounds })
   const progress = Progress.begin({ name, comparisons: planned, partsAfter, output, now })
   const figures: Array<Figure> = []
   try {

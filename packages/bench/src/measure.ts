@@ -33,6 +33,8 @@ export interface Figure {
 export interface Settings {
   readonly quick: boolean
   readonly rounds: number
+  /** Tells the user what is prepared, or left out. */
+  readonly say: (text: string) => void
 }
 
 /** Commands that run in turn, round by round, and the figures that come of them. */
@@ -53,7 +55,7 @@ export interface Part {
   /** What this system cannot measure. */
   readonly warning?: string | undefined
   /** Known before anything runs, so that progress can tell how much is left. */
-  readonly comparisons: (settings: Settings) => ReadonlyArray<Comparison>
+  readonly comparisons: (settings: Settings) => ReadonlyArray<Comparison> | Promise<ReadonlyArray<Comparison>>
 }
 
 export const spread = (values: ReadonlyArray<number>): Spread => {
@@ -69,6 +71,8 @@ export const child = (name: string): string => Path.join(import.meta.dirname, "c
 
 /** A child process that prints one sample to its stdout. */
 export interface Command {
+  /** Default: this Node. */
+  readonly program?: string
   readonly script: string
   readonly args?: ReadonlyArray<string>
   readonly nodeArgs?: ReadonlyArray<string>
@@ -79,11 +83,11 @@ export interface Command {
 const limitMs = 120_000
 
 export const run = (
-  { args = [], cwd, env, nodeArgs = [], script }: Command,
+  { args = [], cwd, env, nodeArgs = [], program = process.execPath, script }: Command,
   onStart: (pid: number) => void = () => {}
 ): Promise<Sample> =>
   new Promise((resolve, reject) => {
-    const process_ = spawn(process.execPath, [...nodeArgs, script, ...args], {
+    const process_ = spawn(program, [...nodeArgs, script, ...args], {
       stdio: ["ignore", "pipe", "inherit"],
       timeout: limitMs,
       cwd,

@@ -1,50 +1,50 @@
-/** The same program on one of several packages: threads at once, and on each of them turns one after another. */
-import type * as Sdk from "@openai/codex-sdk"
+/** The same program on one of several peers: threads at once, and on each of them turns one after another. */
 import { endedChildrenCpuMs } from "../processes.ts"
-import { answerOf, promptOf } from "../stage.ts"
 import { watchCodex } from "./codexProcesses.ts"
+import type { Peer } from "./peers/peer.ts"
 import { begin, type Sample, tell } from "./sample.ts"
 
-/** A module with the surface of `@openai/codex-sdk`, or `effect`. */
-const specifier = process.argv[2]!
-const [threads, turns, deltas] = process.argv.slice(3, 6).map(Number) as [number, number, number]
-const executable = process.argv[6]!
+/** What a peer is told, as JSON. */
+export interface Job {
+  /** A file of `peers`, and what it is given. */
+  readonly peer: readonly [file: string, argument?: string]
+  readonly threads: number
+  readonly turns: number
+  readonly prompt: string
+  readonly answer: string
+  /** Instead of all turns, runs one and tells when the first text came, in ms since 1970. */
+  readonly first: boolean
+}
 
+const { answer, first, peer: [file, argument], prompt, threads, turns } = JSON.parse(process.argv[2]!) as Job
+const executable = process.argv[3]!
 const codexProcesses = watchCodex(executable)
-const prompt = promptOf(deltas)
-
-const onSdk = async () => {
-  const { Codex }: Pick<typeof Sdk, "Codex"> = await import(specifier)
-  return async () => {
-    const codex = new Codex({ codexPathOverride: executable })
-    const onThread = async () => {
-      const thread = codex.startThread({ skipGitRepoCheck: true })
-      const answers: Array<string> = []
-      for (let n = 0; n < turns; n++) answers.push((await thread.run(prompt)).finalResponse)
-      return answers
-    }
-    const answers = await Promise.all(Array.from({ length: threads }, onThread))
-    return answers.flat()
-  }
-}
-
-const onEffect = async () => {
-  const { run } = await import("./peerEffect.ts")
-  return () => run({ executable, threads, turns, prompt }, () => sample = end())
-}
 
 // The part `imports` measures how long a package takes to import.
-const program = await (specifier === "effect" ? onEffect() : onSdk())
-let sample: Sample | undefined
-const end = begin()
-const answers = await program()
-sample ??= end()
+const { load }: { readonly load: (argument?: string) => Promise<Peer> } = await import(`./peers/${file}.ts`)
+const peer = await load(argument)
 
-const wrong = answers.filter((answer) => answer !== answerOf(deltas)).length
-if (answers.length !== threads * turns || wrong > 0) {
-  throw new Error(`${answers.length} answers of ${threads * turns}, ${wrong} of them wrong`)
+const work = { executable, threads, turns, prompt }
+let sample: Sample | undefined
+let textAt: number | undefined
+const end = begin()
+if (first) {
+  await peer.stream(work, () => textAt ??= performance.timeOrigin + performance.now())
+  sample = end()
+} else {
+  const answers = await peer.run(work, () => sample = end())
+  sample ??= end()
+  const wrong = answers.filter((given) => given !== answer).length
+  if (answers.length !== threads * turns || wrong > 0) {
+    throw new Error(`${answers.length} answers of ${threads * turns}, ${wrong} of them wrong`)
+  }
 }
 // By then every codex process has ended, and its CPU time is known.
 process.once("exit", () => {
-  tell({ ...sample, codexProcesses: codexProcesses.count(), codexCpuMs: endedChildrenCpuMs() })
+  tell({
+    ...sample,
+    ...textAt === undefined ? {} : { textAt },
+    codexProcesses: codexProcesses.count(),
+    codexCpuMs: endedChildrenCpuMs()
+  })
 })

@@ -1,18 +1,46 @@
-/** The same program on `@openai/codex-sdk`, on the drop-in and on the Effect face, with the real codex binary. */
+/**
+ * The same program on `@openai/codex-sdk`, on the Python SDK, on a bare client and on each face of this library, with
+ * the real codex binary.
+ */
 import { join } from "node:path"
+import type { Job } from "../children/peer.ts"
 import type { Sample } from "../children/sample.ts"
 import type { Command, Comparison, Figure, Part, Spread } from "../measure.ts"
-import { child, compare, costs, ratios, run, spread } from "../measure.ts"
+import { atLeast, child, compare, costs, ratios, run, spread } from "../measure.ts"
 import * as Processes from "../processes.ts"
+import * as Python from "../python.ts"
 import { answerOf, promptOf, staged } from "../stage.ts"
 
-const packages = {
-  "@openai/codex-sdk": "@openai/codex-sdk",
-  "ours, the drop-in": "@effect-codex/promise/codex-sdk",
-  "ours, Effect": "effect"
-} as const
+/** Against which the others are compared. */
+const sdk = "@openai/codex-sdk"
+const pythonSdk = "Python SDK, sync"
+const ours = "ours, Effect"
+
+const peersOf = {
+  [sdk]: ["sdk", "@openai/codex-sdk"],
+  [pythonSdk]: ["python", "sync"],
+  "Python SDK, async": ["python", "async"],
+  "a bare client": ["bare"],
+  "ours, the drop-in": ["sdk", "@effect-codex/promise/codex-sdk"],
+  "ours, promises": ["promise"],
+  [ours]: ["effect", "1"],
+  "ours, a pool of 2": ["effect", "2"]
+} as const satisfies Readonly<Record<string, Job["peer"]>>
 
 const deltas = 20
+
+/** One command for each peer. Without a Python, there is none for those that need it. */
+export const commandsOf = (python: string | undefined, job: Pick<Job, "threads" | "turns" | "first">) => {
+  const commands: Record<string, Command> = {}
+  for (const [name, peer] of Object.entries(peersOf)) {
+    const args = [JSON.stringify({ ...job, peer, prompt: promptOf(deltas), answer: answerOf(deltas) } satisfies Job)]
+    if (peer[0] !== "python") commands[name] = { script: child("peer"), args }
+    else if (python !== undefined) {
+      commands[name] = { program: python, script: join(import.meta.dirname, "..", "children", "peer.py"), args }
+    }
+  }
+  return commands
+}
 
 /** Each run gets a new model and home, so that none finds what another left. */
 const runOnce = async (command: Command): Promise<Sample> => {
@@ -28,7 +56,8 @@ const runOnce = async (command: Command): Promise<Sample> => {
       ...sample,
       allMiB: memory(),
       scriptMs: performance.now() - start,
-      scriptCpuMs: Processes.endedChildrenCpuMs() - cpuStart
+      scriptCpuMs: Processes.endedChildrenCpuMs() - cpuStart,
+      firstMs: (sample["textAt"] ?? Number.NaN) - performance.timeOrigin - start
     }
   })
   return sample
@@ -38,7 +67,7 @@ type Samples = Readonly<Record<string, ReadonlyArray<Sample>>>
 
 const figuresOf = (all: number, how: string, samples: Samples): ReadonlyArray<Figure> => {
   const figures: Array<Figure> = []
-  const floor = samples["@openai/codex-sdk"]!
+  const floor = samples[sdk]!
   const add = (
     what: string,
     unit: string,
@@ -56,40 +85,75 @@ const figuresOf = (all: number, how: string, samples: Samples): ReadonlyArray<Fi
       })
     }
   }
-  add("", "turns/min", ({ ms }) => (all * 60_000) / ms, (of) => ratios(floor, of))
+  const turnsPerMinute = ({ ms }: Sample) => (all * 60_000) / ms
+  add("", "turns/min", turnsPerMinute, (of) => ratios(floor, of))
+  const other = samples[pythonSdk]
+  if (other !== undefined) {
+    figures.push({
+      part: "peers",
+      name: `${ours}, ${all} turns ${how}, against the Python SDK`,
+      value: spread(samples[ours]!.map(turnsPerMinute)),
+      unit: "turns/min",
+      ratio: ratios(other, samples[ours]!),
+      budget: atLeast(1.2)
+    })
+  }
   add(": codex processes", "processes", ({ codexProcesses }) => codexProcesses!)
   if (!Processes.isTold) return figures
   add(": peak memory of client and codex", "MiB", ({ allMiB }) => allMiB!)
+  add(": CPU of the client", "ms/turn", ({ cpuMs }) => cpuMs / all)
+  add(": CPU of codex", "ms/turn", ({ codexCpuMs }) => codexCpuMs! / all)
   add(": CPU of client and codex", "ms/turn", ({ codexCpuMs, cpuMs }) => (cpuMs + codexCpuMs!) / all)
   return figures
 }
 
+const firstText = (python: string | undefined, rounds: number): Comparison =>
+  compare({
+    what: "from the start to the first token",
+    rounds,
+    commands: commandsOf(python, { threads: 1, turns: 1, first: true }),
+    runOnce,
+    figures: (samples) => {
+      const floor = samples[sdk]!
+      const read = ({ firstMs }: Sample) => firstMs!
+      return Object.entries(samples).map(([name, of]) => ({
+        part: "peers",
+        name: `${name}, from the start of the program to the first token`,
+        value: spread(of.map(read)),
+        unit: "ms",
+        ratio: of === floor ? undefined : ratios(of, floor, read)
+      }))
+    }
+  })
+
 export const peers: Part = {
   name: "peers",
   warning: Processes.isTold ? undefined : "leaves out the memory and CPU of codex, which are read from /proc of Linux.",
-  comparisons: ({ quick, rounds }) =>
-    ([
+  comparisons: async ({ quick, rounds, say }) => {
+    const python = await Python.find(say)
+    const loads = [
       [1, quick ? 5 : 20, "one after another"],
-      [8, quick ? 1 : 4, "8 at once"]
-    ] as const).map(([threads, turns, how]): Comparison =>
-      compare({
-        what: `${threads * turns} turns ${how}`,
-        // A round takes long, and the packages are far apart.
-        rounds: Math.min(rounds, 5),
-        commands: Object.fromEntries(
-          Object.entries(packages).map(([name, specifier]) => [name, {
-            script: child("peer"),
-            args: [specifier, ...[threads, turns, deltas].map(String)]
-          }])
-        ),
-        runOnce,
-        figures: (samples) => figuresOf(threads * turns, how, samples)
-      })
-    )
+      [8, quick ? 1 : 4, "8 at once"],
+      ...quick ? [] : [[64, 1, "64 at once"] as const]
+    ] as const
+    return [
+      ...loads.map(([threads, turns, how]): Comparison =>
+        compare({
+          what: `${threads * turns} turns ${how}`,
+          // A round takes long, and the packages are far apart.
+          rounds: Math.min(rounds, 5),
+          commands: commandsOf(python, { threads, turns, first: false }),
+          runOnce,
+          figures: (samples) => figuresOf(threads * turns, how, samples)
+        })
+      ),
+      firstText(python, rounds)
+    ]
+  }
 }
 
 const scriptFiguresOf = (samples: Samples): ReadonlyArray<Figure> => {
-  const floor = samples["@openai/codex-sdk"]!
+  const floor = samples[sdk]!
   return Object.entries(samples).flatMap(([name, of]) => {
     const figure = (what: string, value: (sample: Sample) => number): Figure => ({
       part: "script",
@@ -111,9 +175,9 @@ export const script: Part = {
       what: "one turn",
       rounds: quick ? 3 : Math.max(rounds, 11),
       commands: Object.fromEntries(
-        (["@openai/codex-sdk", "ours, the drop-in"] as const).map((name) => [name, {
+        ([sdk, "ours, the drop-in"] as const).map((name) => [name, {
           script: join(import.meta.dirname, "..", "children", "oneTurn.mjs"),
-          args: [packages[name], promptOf(deltas), answerOf(deltas)]
+          args: [peersOf[name][1], promptOf(deltas), answerOf(deltas)]
         }])
       ),
       runOnce,
