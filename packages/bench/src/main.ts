@@ -10,6 +10,7 @@ import type { Figure, Part } from "./measure.ts"
 import { holds, judged } from "./measure.ts"
 import { ai } from "./parts/ai.ts"
 import { cluster } from "./parts/cluster.ts"
+import { conditions } from "./parts/conditions.ts"
 import { endToEnd } from "./parts/endToEnd.ts"
 import { imports } from "./parts/imports.ts"
 import { lines } from "./parts/lines.ts"
@@ -40,6 +41,7 @@ const parts: ReadonlyArray<Part> = [
   sizes,
   realistic,
   outputs,
+  conditions,
   growth
 ]
 

@@ -2,8 +2,9 @@
 import { spawn } from "node:child_process"
 import * as Path from "node:path"
 import type { Workload } from "../workload.ts"
+import { again, begin } from "./allocations.ts"
 import { onEachLine } from "./bareLines.ts"
-import { begin, tell } from "./sample.ts"
+import { tell } from "./sample.ts"
 
 const workload = JSON.parse(process.argv[2]!) as Workload
 const feeder = spawn(process.execPath, [Path.join(import.meta.dirname, "feeder.ts"), process.argv[2]!], {
@@ -34,7 +35,7 @@ const onMessage = (message: Message): void => {
   const turnId = message.params?.turnId ?? message.params?.turn?.id
   if (turnId === undefined) return
   counts.set(turnId, (counts.get(turnId) ?? 0) + 1)
-  if (++seen === workload.warmUp) end = begin()
+  if (++seen === workload.warmUp) end = again(end!)
   if (message.method !== "turn/completed" || --open > 0) return
   tell({ ...end!(), events: [...counts.values()].reduce((a, b) => a + b) })
   feeder.stdin.end()

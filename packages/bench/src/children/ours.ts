@@ -10,7 +10,8 @@ import * as Stream from "effect/Stream"
 import * as Path from "node:path"
 import type { Workload } from "../workload.ts"
 import { idOf } from "../workload.ts"
-import { begin, tell } from "./sample.ts"
+import { again, begin } from "./allocations.ts"
+import { tell } from "./sample.ts"
 
 /**
  * - `observed`: notifications from `AppServerRpc`, without a turn and without a look at the params
@@ -29,7 +30,9 @@ const program = Effect.gen(function*() {
   const seen = (more: number): void => {
     const before = events
     events += more
-    if (workload.warmUp !== undefined && before < workload.warmUp && events >= workload.warmUp) end = begin()
+    if (workload.warmUp !== undefined && before < workload.warmUp && events >= workload.warmUp) {
+      end = again(end!)
+    }
   }
   const count = Effect.sync(() => seen(1))
 

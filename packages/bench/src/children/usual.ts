@@ -12,7 +12,8 @@ import * as Stream from "effect/Stream"
 import * as Path from "node:path"
 import type { Workload } from "../workload.ts"
 import { idOf } from "../workload.ts"
-import { begin, tell } from "./sample.ts"
+import { again, begin } from "./allocations.ts"
+import { tell } from "./sample.ts"
 
 const workload = JSON.parse(process.argv[2]!) as Workload
 
@@ -58,7 +59,7 @@ const program = Effect.gen(function*() {
     readers.push(
       yield* Effect.forkScoped(Stream.runForEach(Stream.fromQueue(queue), () =>
         Effect.sync(() => {
-          if (++events === workload.warmUp) end = begin()
+          if (++events === workload.warmUp) end = again(end!)
         })))
     )
   }
