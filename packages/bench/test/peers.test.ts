@@ -2,16 +2,17 @@ import { assert, describe, it } from "vitest"
 import { Missing } from "../../parity/src/environment.ts"
 import { commandsOf } from "../src/parts/peers.ts"
 import * as Python from "../src/python.ts"
+import { javaScriptOf } from "../src/stripped.ts"
 
 describe("the peers", () => {
   const job = { threads: 8, turns: 4, first: false }
 
   it("get the same job, the Python SDK on its own Python", () => {
-    const commands = commandsOf("/venv/bin/python", job)
+    const commands = commandsOf("peer.mjs", "/venv/bin/python", job)
     assert.lengthOf(Object.keys(commands), 8)
     for (const [name, { args, program, script }] of Object.entries(commands)) {
       assert.strictEqual(program, name.startsWith("Python") ? "/venv/bin/python" : undefined, name)
-      assert.match(script, name.startsWith("Python") ? /peer\.py$/ : /peer\.ts$/, name)
+      assert.match(script, name.startsWith("Python") ? /peer\.py$/ : /peer\.mjs$/, name)
       const { answer, prompt, ...told } = JSON.parse(args![0]!)
       assert.containsSubset(told, job)
       assert.strictEqual(`${prompt} ${answer.split(" ").length - 1}`, "Say 20 words. 20")
@@ -19,7 +20,7 @@ describe("the peers", () => {
   })
 
   it("are measured without the Python SDK where there is no Python", () => {
-    assert.isFalse(Object.keys(commandsOf(undefined, job)).some((name) => name.startsWith("Python")))
+    assert.isFalse(Object.keys(commandsOf("peer.mjs", undefined, job)).some((name) => name.startsWith("Python")))
   })
 })
 
@@ -41,5 +42,15 @@ describe("Python", () => {
     let thrown: unknown
     await Python.find(() => {}, () => Promise.reject(new Error("disk full"))).catch((error: unknown) => thrown = error)
     assert.strictEqual(String(thrown), "Error: disk full")
+  })
+})
+
+describe("a program as JavaScript", () => {
+  it("imports its neighbours as JavaScript too", () => {
+    const typeScript = 'import type { A } from "./a.ts"\nimport { b } from "../b.ts"\nconst c: number = await import(`./${b}.ts`)'
+    assert.strictEqual(
+      javaScriptOf(typeScript).replaceAll(/[^\S\n]+/g, " ").trim(),
+      'import { b } from "../b.mjs"\nconst c = await import(`./${b}.mjs`)'
+    )
   })
 })
