@@ -78,12 +78,12 @@ export interface Command {
   readonly nodeArgs?: ReadonlyArray<string>
   readonly env?: NodeJS.ProcessEnv
   readonly cwd?: string
+  /** Default: two minutes. */
+  readonly limitMs?: number
 }
 
-const limitMs = 120_000
-
 export const run = (
-  { args = [], cwd, env, nodeArgs = [], program = process.execPath, script }: Command,
+  { args = [], cwd, env, limitMs = 120_000, nodeArgs = [], program = process.execPath, script }: Command,
   onStart: (pid: number) => void = () => {}
 ): Promise<Sample> =>
   new Promise((resolve, reject) => {

@@ -11,8 +11,8 @@ const budgets: Readonly<Record<string, ReadonlyArray<number>>> = {
 }
 
 /**
- * Of what the floor allocates for a message. Unlike time it is much the same on every machine: only code that TurboFan has
- * not compiled yet allocates more.
+ * Of what the floor allocates for a message. Unlike time it is much the same on every machine: only code that TurboFan
+ * has not compiled yet allocates more.
  */
 const allocationBudget = 1.3
 

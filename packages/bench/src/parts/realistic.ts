@@ -4,7 +4,7 @@ import type { Comparison, Figure, Part } from "../measure.ts"
 import { atMost, child, compare, costs, ratios, spread } from "../measure.ts"
 import type { Workload } from "../workload.ts"
 
-const againstFloor = (
+export const againstFloor = (
   what: string,
   workload: Workload,
   rounds: number,
@@ -71,33 +71,5 @@ export const outputs: Part = {
           }))
       )
     ]
-  }
-}
-
-/** CPU per message while one dimension grows: the knee is where it stops being flat. */
-export const growth: Part = {
-  name: "growth",
-  comparisons: ({ quick, rounds }) => {
-    const messages = quick ? 20_000 : 100_000
-    const steps: Array<readonly [string, Workload]> = []
-    for (const turns of quick ? [1, 64] : [1, 4, 16, 64, 256, 1024]) {
-      steps.push([`${turns} turns of as many threads`, { kind: "mix", messages, turns }])
-    }
-    for (const n of quick ? [] : [25_000, 100_000, 400_000]) {
-      steps.push([`${n.toLocaleString("en")} messages of one turn`, { kind: "deltas", messages: n, turns: 1 }])
-    }
-    for (const kib of quick ? [] : [1, 16, 256]) {
-      steps.push([`items of ${kib} KiB`, { kind: "outputs", messages: 32_768 / kib, turns: 1, itemBytes: kib * 1024 }])
-    }
-    return steps.map(([name, workload]) =>
-      againstFloor(name, workload, Math.min(rounds, 3), ({ floor, ours }) => [{
-        part: "growth",
-        name,
-        value: spread(ours.map(({ cpuMs }) => (cpuMs * 1000) / workload.messages)),
-        unit: "µs CPU/message",
-        ratio: ratios(ours, floor, ({ cpuMs }) => cpuMs),
-        ...costs(ours)
-      }])
-    )
   }
 }
