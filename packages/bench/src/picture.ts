@@ -1,5 +1,8 @@
-/** Draws the throughput of the pipeline against the number of turns, as an SVG. */
+/** Draws the throughput of the pipeline against the number of turns, and below it what else was measured, as an SVG. */
 import type { Figure, Spread } from "./measure.ts"
+import { apart } from "./panels/apart.ts"
+import * as Growth from "./panels/growth.ts"
+import { peers } from "./panels/peers.ts"
 
 const turns = [1, 8, 64]
 
@@ -19,7 +22,7 @@ const ways: ReadonlyArray<Way> = [
 ]
 
 const width = 820
-const height = 456
+const throughputHeight = 456
 const plot = { left: 64, right: 560, top: 108, bottom: 388 }
 const labels = { left: plot.right + 28, height: 38 }
 
@@ -44,18 +47,10 @@ const stepOf = (most: number): number => {
   return power * ([1, 2, 2.5, 5].find((factor) => factor * power * 5 >= most) ?? 10)
 }
 
-/** The wanted positions in the same order, moved as little as possible to be `gap` apart and at most `end`. */
-export const apart = (wanted: ReadonlyArray<number>, gap: number, end: number): ReadonlyArray<number> => {
-  const order = wanted.map((_, i) => i).toSorted((a, b) => wanted[a]! - wanted[b]!)
-  const placed = [...wanted]
-  let before = Number.NEGATIVE_INFINITY
-  for (const i of order) before = placed[i] = Math.max(wanted[i]!, before + gap)
-  let after = end + gap
-  for (const i of order.toReversed()) after = placed[i] = Math.min(placed[i]!, after - gap)
-  return placed
-}
-
-/** Draws the picture for light and dark pages. Throws if a figure that it needs is missing. */
+/**
+ * Draws the picture for light and dark pages. Throws if a figure of the pipeline is missing. The panels of the parts `peers`
+ * and `growth` are left out if these were not measured.
+ */
 export const picture = (figures: ReadonlyArray<Figure>): string => {
   const lines = ways.map((way) => pointsOf(figures, way))
   const most = Math.max(...lines.flat().map(({ value }) => value.high))
@@ -103,6 +98,17 @@ export const picture = (figures: ReadonlyArray<Figure>): string => {
     ].join("\n")
   })
 
+  let height = throughputHeight
+  const below = [peers, Growth.growth].flatMap((draw) => {
+    const panel = draw(figures)
+    if (panel === undefined) return []
+    const from = height
+    height += panel.height
+    return [
+      `<line class="grid" x1="24" y1="${from}" x2="${width - 24}" y2="${from}"/>\n<g transform="translate(0 ${from})">\n${panel.svg}\n</g>`
+    ]
+  })
+
   const colours = (of: "light" | "dark", [page, text, quiet, grid]: readonly [string, string, string, string]) =>
     [
       `.page { fill: ${page}; stroke: ${grid}; }`,
@@ -113,7 +119,13 @@ export const picture = (figures: ReadonlyArray<Figure>): string => {
         `.way${n} .line, .way${n} .lead { stroke: ${
           way[of]
         }; } .way${n} .name, .way${n} .band, .way${n} circle { fill: ${way[of]}; }`
-      )
+      ),
+      ...Growth.colours.map((colour, n) =>
+        `.curve${n} .line, .curve${n} .lead { stroke: ${colour[of]}; } .curve${n} .name, .curve${n} circle { fill: ${
+          colour[of]
+        }; }`
+      ),
+      `.own { fill: ${ways[1]![of]}; } .other { fill: ${ways[0]![of]}; }`
     ].join("\n")
 
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-labelledby="title">
@@ -125,6 +137,7 @@ text { font: 13px system-ui, -apple-system, "Segoe UI", "Helvetica Neue", Arial,
 .line { fill: none; stroke-width: 2.5; stroke-linejoin: round; }
 .lead { stroke-width: 1; opacity: 0.5; }
 .band { opacity: 0.14; }
+.other { opacity: 0.55; }
 .way0 .line { stroke-dasharray: 7 5; }
 ${colours("light", ["#ffffff", "#1f2328", "#59636e", "#d8dee4"])}
 @media (prefers-color-scheme: dark) {
@@ -140,7 +153,7 @@ ${ticks.join("\n")}
 <text class="quiet" x="${((xs[0]! + plot.right) / 2).toFixed(1)}" y="${
     plot.bottom + 46
   }" text-anchor="middle">turns at once</text>
-${drawn.join("\n")}
+${[...drawn, ...below].join("\n")}
 </svg>
 `
 }

@@ -2,7 +2,8 @@ import * as Fs from "node:fs"
 import { assert, describe, it } from "vitest"
 import type { Figure } from "../src/measure.ts"
 import { spread } from "../src/measure.ts"
-import { apart, picture } from "../src/picture.ts"
+import { apart } from "../src/panels/apart.ts"
+import { picture } from "../src/picture.ts"
 
 const names = [
   "floor: bare loop",
@@ -69,6 +70,56 @@ describe("picture", () => {
   it("says which figure is not there", () => {
     const quick = all.filter(({ name }) => name.endsWith(", 8 turns"))
     assert.throws(() => picture(quick), /no figure "floor: bare loop, 1 turn".*pipeline/)
+  })
+})
+
+const panelFigure = (part: string, name: string, median: number, unit: string): Figure => ({
+  part,
+  name,
+  value: spread([median]),
+  unit
+})
+
+describe("the panel of the peers", () => {
+  const measured = [
+    panelFigure("peers", "@openai/codex-sdk, 20 turns one after another", 200, "turns/min"),
+    panelFigure("peers", "Python SDK, sync, 20 turns one after another", 400, "turns/min"),
+    panelFigure("peers", "ours, Effect, 20 turns one after another", 800, "turns/min"),
+    panelFigure("peers", "ours, Effect, 20 turns one after another: CPU of the client", 7, "ms/turn"),
+    panelFigure("peers", "ours, Effect, 20 turns one after another, against the Python SDK", 800, "turns/min"),
+    panelFigure("peers", "ours, Effect, from the start of the program to the first token", 300, "ms")
+  ]
+
+  it("has a bar to scale for each, with its number", () => {
+    const svg = picture([...all, ...measured])
+    const bars = [...svg.matchAll(/class="bar (\w+)".*? width="([\d.]+)".*?>([\d,.]+)<\/text>/g)].map(
+      ([, whose, width, number]) => [whose, Number(width), number]
+    )
+    assert.deepStrictEqual(bars, [["other", 25, "200"], ["other", 50, "400"], ["own", 100, "800"], ["own", 100, "300"]])
+  })
+
+  it("is left out if they were not measured", () => {
+    assert.isBelow(picture(all).length, picture([...all, ...measured]).length)
+    assert.notInclude(picture(all), "The same turns")
+  })
+})
+
+describe("the panel of growth", () => {
+  it("is flat for what is linear, whatever the unit", () => {
+    const what = "turns at once, with 20 messages each: CPU of a turn, with the start of its thread"
+    const svg = picture([
+      ...all,
+      ...[4, 64, 1024].map((size) => panelFigure("growth", `${size.toLocaleString("en")} ${what}`, 2, "ms CPU")),
+      ...[10, 1000].map((size) =>
+        panelFigure("growth", `${size.toLocaleString("en")} items in memory: report of one`, 2000, "µs CPU")
+      )
+    ])
+    const curves = [...svg.matchAll(/<g class="curve(\d)">\n<polyline class="line" points="(.*?)"/g)]
+    assert.deepStrictEqual(curves.map(([, n]) => n), ["0", "3"])
+    const points = curves.map(([, , points]) => points!.split(" ").map((point) => point.split(",").map(Number)))
+    assert.lengthOf(new Set(points.flat().map(([, y]) => y)), 1)
+    const [first, second, third] = points[0]!.map(([x]) => x!)
+    assert.closeTo(second! - first!, third! - second!, 0.2)
   })
 })
 
