@@ -48,8 +48,8 @@ const stepOf = (most: number): number => {
 }
 
 /**
- * Draws the picture for light and dark pages. Throws if a figure of the pipeline is missing. The panels of the parts `peers`
- * and `growth` are left out if these were not measured.
+ * Draws the picture for light and dark pages. Throws if a figure of the pipeline is missing. The panels of the parts
+ * `peers` and `growth` are left out if these were not measured.
  */
 export const picture = (figures: ReadonlyArray<Figure>): string => {
   const lines = ways.map((way) => pointsOf(figures, way))

@@ -31,48 +31,70 @@ const ways = (workload: Workload, readings: Readonly<Record<string, string>>): R
 
 const readings = { "ours, event by event": "events", "ours, batch by batch": "batches" }
 
+interface Place {
+  readonly quick: boolean
+  /** Which of the budgets. */
+  readonly budgetPlace?: number | undefined
+}
+
+export const figuresOf = (
+  what: string,
+  { messages, turns, warmUp = 0 }: Workload,
+  { budgetPlace, quick }: Place,
+  samples: Readonly<Record<string, ReadonlyArray<Sample>>>
+): ReadonlyArray<Figure> => {
+  const floor = samples["floor: bare loop"]!
+  const cpuUs = ({ cpuMs }: Sample) => (cpuMs * 1000) / (messages - warmUp)
+  const bytes = ({ allocatedBytes }: Sample) => allocatedBytes! / (messages - warmUp)
+  return Object.entries(samples).flatMap(([name, of]): ReadonlyArray<Figure> => {
+    // Only the handle of a turn reports that the turn began, and the workload does not count that as a message.
+    const all = new Set([messages + turns, messages + 2 * turns, undefined])
+    if (of.some(({ events }) => !all.has(events))) throw new Error(`${name} lost events`)
+    const budget = budgetPlace === undefined ? undefined : budgets[name]?.[budgetPlace]
+    return [
+      {
+        part: "pipeline",
+        name: `${name}, ${what}`,
+        value: spread(of.map(({ ms }) => (messages - warmUp) / ms)),
+        unit: "messages/ms",
+        ratio: of === floor ? undefined : ratios(floor, of),
+        budget: budget === undefined || quick ? undefined : atLeast(budget),
+        ...costs(of)
+      },
+      {
+        part: "pipeline",
+        name: `${name}, ${what}: CPU`,
+        value: spread(of.map(cpuUs)),
+        unit: "µs CPU/message",
+        ratio: of === floor ? undefined : ratios(of, floor, cpuUs),
+        // A quick run is for machines that run other programs as well, where the time of a message says nothing.
+        budget: budget === undefined || !quick ? undefined : atMost(Number((1 / budget).toFixed(2)))
+      },
+      {
+        part: "pipeline",
+        name: `${name}, ${what}: allocated`,
+        value: spread(of.map(bytes)),
+        unit: "bytes/message",
+        ratio: of === floor ? undefined : ratios(of, floor, bytes),
+        budget: budget === undefined ? undefined : atMost(allocationBudget)
+      }
+    ]
+  })
+}
+
 const againstFloor = (
   workload: Workload,
   more: Readonly<Record<string, string>>,
   rounds: number,
-  budgetPlace?: number
+  place: Place
 ): Comparison => {
-  const { messages, turns, warmUp = 0 } = workload
   const from = workload.warmUp === undefined ? ", from the first message" : ""
-  const what = `${turns} turn${turns === 1 ? "" : "s"}${from}`
+  const what = `${workload.turns} turn${workload.turns === 1 ? "" : "s"}${from}`
   return compare({
     what,
     rounds,
     commands: ways(workload, { ...readings, ...more }),
-    figures: (samples) => {
-      const floor = samples["floor: bare loop"]!
-      return Object.entries(samples).flatMap(([name, of]): ReadonlyArray<Figure> => {
-        // Only the handle of a turn reports that the turn began, and the workload does not count that as a message.
-        const all = new Set([messages + turns, messages + 2 * turns, undefined])
-        if (of.some(({ events }) => !all.has(events))) throw new Error(`${name} lost events`)
-        const budget = budgetPlace === undefined ? undefined : budgets[name]?.[budgetPlace]
-        const bytes = ({ allocatedBytes }: Sample) => allocatedBytes! / (messages - warmUp)
-        return [
-          {
-            part: "pipeline",
-            name: `${name}, ${what}`,
-            value: spread(of.map(({ ms }) => (messages - warmUp) / ms)),
-            unit: "messages/ms",
-            ratio: of === floor ? undefined : ratios(floor, of),
-            budget: budget === undefined ? undefined : atLeast(budget),
-            ...costs(of)
-          },
-          {
-            part: "pipeline",
-            name: `${name}, ${what}: allocated`,
-            value: spread(of.map(bytes)),
-            unit: "bytes/message",
-            ratio: of === floor ? undefined : ratios(of, floor, bytes),
-            budget: budget === undefined ? undefined : atMost(allocationBudget)
-          }
-        ]
-      })
-    }
+    figures: (samples) => figuresOf(what, workload, place, samples)
   })
 }
 
@@ -89,8 +111,8 @@ export const pipeline: Part = {
     const warm = [1, 8, 64].flatMap((turns, place) =>
       quick && turns !== 8
         ? []
-        : [againstFloor({ kind: "mix", messages: 2 * half, turns, warmUp: half }, observed, rounds, place)]
+        : [againstFloor({ kind: "mix", messages: 2 * half, turns, warmUp: half }, observed, rounds, { quick, budgetPlace: place })]
     )
-    return quick ? warm : [...warm, againstFloor({ kind: "mix", messages: half, turns: 8 }, lateOrNone, rounds)]
+    return quick ? warm : [...warm, againstFloor({ kind: "mix", messages: half, turns: 8 }, lateOrNone, rounds, { quick })]
   }
 }
