@@ -28,6 +28,11 @@ describe("what grows", () => {
     assert.isFalse(await kept(1600))
   })
 
+  it("has no ratio to what is too little to tell", async () => {
+    const figures = await figuresOf({ 10: 0, 100: 0, 1000: 10 })
+    assert.deepStrictEqual(figures.map(({ ratio }) => ratio), [undefined, undefined, undefined])
+  })
+
   it("is not divided where only one is handled", async () => {
     const figures = await figuresOf({ 10: 5, 100: 6 }, true)
     assert.deepStrictEqual(figures.map(({ value }) => value.median), [5, 6])

@@ -58,14 +58,16 @@ export const growing = ({ commandOf, readings, rounds, runOnce = (command) => ru
           // The cost of each at its size, because `ratios` compares within a round.
           const each = (all: ReadonlyArray<Sample>, count: number) =>
             all.map((sample) => ({ ...sample, each: of(sample) / (isOnce ? 1 : count) }))
+          const grown = before === undefined
+            ? undefined
+            : ratios(each(own, size), each(samples[sizeOf(before, what)]!, before), ({ each }) => each!)
           return {
             part: "growth",
             name: `${sizeOf(size, what)}: ${reading}`,
             value: spread(each(own, size).map(({ each }) => each)),
             unit,
-            ratio: before === undefined
-              ? undefined
-              : ratios(each(own, size), each(samples[sizeOf(before, what)]!, before), ({ each }) => each!),
+            // Few threads cost codex less CPU than the system can tell.
+            ratio: grown !== undefined && Number.isFinite(grown.median) ? grown : undefined,
             budget: isOurs && place > 0 && place === sizes.length - 1 ? atMost(1.5) : undefined
           }
         })
