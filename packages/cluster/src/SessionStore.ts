@@ -46,6 +46,11 @@ export interface BoundThread {
   readonly cwd: Option.Option<string>
   /** The program's own words about the thread. */
   readonly metadata: { readonly [name: string]: string }
+  /**
+   * Whether the thread may still have no history: `rebind` can replace it until `settle` says that it has one. Default:
+   * false.
+   */
+  readonly isNew?: boolean | undefined
 }
 
 /**
@@ -89,6 +94,20 @@ export class SessionStore extends Context.Service<SessionStore, {
   readonly load: (threadId: string) => Stream.Stream<SessionLines, SessionStoreUnavailable>
   /** Gives the key a thread, and returns the thread that the key has: the first one stays. */
   readonly bind: (key: string, thread: BoundThread) => Effect.Effect<BoundThread, SessionStoreUnavailable>
+  /**
+   * Gives the key a thread in the place of `lost`, a new one that was lost before it had a history. Returns the thread
+   * that the key has: another one than this if the key no longer had `lost`, or if that was settled. So it can be
+   * repeated.
+   */
+  readonly rebind: (
+    key: string,
+    lost: string,
+    thread: BoundThread
+  ) => Effect.Effect<BoundThread, SessionStoreUnavailable>
+  /**
+   * Notes that the thread of a key has a history. Returns false, and changes nothing, if the key has another thread.
+   */
+  readonly settle: (key: string, threadId: string) => Effect.Effect<boolean, SessionStoreUnavailable>
   /** The thread of a key. */
   readonly lookup: (key: string) => Effect.Effect<Option.Option<BoundThread>, SessionStoreUnavailable>
   /** Notes that a runner begins the turn of a key, and returns who began it first. */

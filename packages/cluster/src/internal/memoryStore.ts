@@ -55,6 +55,20 @@ class Sessions {
     return thread
   }
 
+  rebind(key: string, lost: string, thread: BoundThread, now: DateTime.Utc): BoundThread {
+    const bound = this.keys.get(key)
+    if (bound?.threadId === lost && bound.isNew === true) this.keys.delete(key)
+    return this.bind(key, thread, now)
+  }
+
+  settle(key: string, threadId: string): boolean {
+    const bound = this.keys.get(key)
+    if (bound?.threadId !== threadId) return false
+    const { isNew: _, ...settled } = bound
+    this.keys.set(key, settled)
+    return true
+  }
+
   begin(key: string, turnKey: string, runner: string, at: DateTime.Utc): BegunTurn {
     const bound = this.keys.get(key)
     if (bound !== undefined) this.use(bound.threadId, at)
@@ -101,6 +115,8 @@ export const make: Effect.Effect<SessionStore["Service"]> = Effect.sync(() => {
       ),
     load: (threadId) => Stream.suspend(() => Stream.fromIterable(sessions.load(threadId))),
     bind: (key, thread) => now((at) => sessions.bind(key, thread, at)),
+    rebind: (key, lost, thread) => now((at) => sessions.rebind(key, lost, thread, at)),
+    settle: (key, threadId) => Effect.sync(() => sessions.settle(key, threadId)),
     lookup: (key) => Effect.sync(() => Option.fromUndefinedOr(sessions.keys.get(key))),
     begin: (key, turnKey, runner) => now((at) => sessions.begin(key, turnKey, runner, at)),
     forget: (threadId) => Effect.sync(() => sessions.forget(threadId)),

@@ -33,7 +33,13 @@ const tables = Effect.gen(function*() {
   yield* Effect.forEach(statements, (statement) => sql.unsafe(statement), { discard: true })
 })
 
+/** Whether the thread of a key may still have no history. Those of before have one. */
+const newThreads = Effect.gen(function*() {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql.unsafe("ALTER TABLE codex_session_keys ADD COLUMN is_new INTEGER NOT NULL DEFAULT 0")
+})
+
 export const migrate = Migrator.make({})({
-  loader: Migrator.fromRecord({ "0001_sessions": tables }),
+  loader: Migrator.fromRecord({ "0001_sessions": tables, "0002_new_threads": newThreads }),
   table: "codex_session_migrations"
 })

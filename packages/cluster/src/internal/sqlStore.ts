@@ -32,15 +32,28 @@ const encodeDetails = ({ cwd, metadata, name }: BoundThread): Effect.Effect<stri
 interface KeyRow {
   readonly thread_id: string
   readonly details: string
+  readonly is_new: number
 }
 
-const boundOf = ({ details, thread_id }: KeyRow): Effect.Effect<BoundThread, Schema.SchemaError> =>
+const boundOf = ({ details, is_new, thread_id }: KeyRow): Effect.Effect<BoundThread, Schema.SchemaError> =>
   Effect.map(Schema.decodeEffect(Details)(details), ({ cwd, metadata, name }) => ({
     threadId: thread_id,
     name: Option.fromUndefinedOr(name),
     cwd: Option.fromUndefinedOr(cwd),
-    metadata
+    metadata,
+    ...(is_new === 1 && { isNew: true })
   }))
+
+const rowOf = (key: string, thread: BoundThread) =>
+  Effect.gen(function*() {
+    return {
+      key,
+      thread_id: thread.threadId,
+      details: yield* encodeDetails(thread),
+      is_new: thread.isNew === true ? 1 : 0,
+      bound_at: (yield* DateTime.now).epochMilliseconds
+    }
+  })
 
 type Kept = SessionFenced | SessionGap
 const isKept = <E>(error: E): error is Extract<E, Kept> => error instanceof SessionFenced || error instanceof SessionGap
@@ -84,17 +97,32 @@ export const make = (
         SELECT l.needed FROM codex_session_links l JOIN needed n ON l.thread_id = n.thread_id)`
 
     const lookup = (key: string) =>
-      sql<KeyRow>`SELECT thread_id, details FROM codex_session_keys WHERE key = ${key}`.pipe(
+      sql<KeyRow>`SELECT thread_id, details, is_new FROM codex_session_keys WHERE key = ${key}`.pipe(
         Effect.flatMap(([row]) => row ? Effect.asSome(boundOf(row)) : Effect.succeedNone)
       )
 
     const bind = Effect.fnUntraced(function*(key: string, thread: BoundThread) {
-      const row = { key, thread_id: thread.threadId, details: yield* encodeDetails(thread), bound_at: yield* now }
+      const row = yield* rowOf(key, thread)
       // The update changes nothing: without it, the row of the first would not be returned.
       const [bound] = yield* sql<KeyRow>`INSERT INTO codex_session_keys ${sql.insert(row)}
-        ON CONFLICT (key) DO UPDATE SET key = codex_session_keys.key RETURNING thread_id, details`
+        ON CONFLICT (key) DO UPDATE SET key = codex_session_keys.key RETURNING thread_id, details, is_new`
       return bound ? yield* boundOf(bound) : thread
     })
+
+    // One row decides between `rebind` and `settle`, so that only one of them has its way.
+    const rebind = Effect.fnUntraced(function*(key: string, lost: string, thread: BoundThread) {
+      const { bound_at, details, is_new, thread_id } = yield* rowOf(key, thread)
+      const replaced = yield* sql`UPDATE codex_session_keys
+        SET thread_id = ${thread_id}, details = ${details}, is_new = ${is_new}, bound_at = ${bound_at}
+        WHERE key = ${key} AND thread_id = ${lost} AND is_new = 1 RETURNING key`
+      return replaced.length > 0 ? thread : yield* bind(key, thread)
+    })
+
+    const settle = (key: string, threadId: string) =>
+      Effect.map(
+        sql`UPDATE codex_session_keys SET is_new = 0 WHERE key = ${key} AND thread_id = ${threadId} RETURNING key`,
+        (settled) => settled.length > 0
+      )
 
     const begin = (key: string, turnKey: string, runner: string): Effect.Effect<BegunTurn, unknown> =>
       Effect.gen(function*() {
@@ -158,6 +186,8 @@ export const make = (
           Stream.flatMap((file) => read(sql, (query) => call("load a thread", query), file, 0, file.lines))
         ),
       bind: (key, thread) => call("bind a key", bind(key, thread)),
+      rebind: (key, lost, thread) => call("bind a key", rebind(key, lost, thread)),
+      settle: (key, threadId) => call("settle a key", settle(key, threadId)),
       lookup: (key) => call("look up a key", lookup(key)),
       begin: (key, turnKey, runner) => call("begin a turn", begin(key, turnKey, runner)),
       forget: (threadId) => call("forget a thread", transaction(forget(threadId))),

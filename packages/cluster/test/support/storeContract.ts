@@ -178,6 +178,48 @@ export const storeContract = <R>(effect: Vitest.Tester<Scope.Scope | TwoClients 
       })
   )
 
+  test(
+    "gives a key another thread while its first one is new, and only one of those who replace it",
+    (one, other, id) =>
+      Effect.gen(function*() {
+        const fresh = (name: string) => ({ ...bound(`${id}-${name}`), isNew: true })
+        assert.deepStrictEqual(yield* one.bind(id, fresh("lost")), fresh("lost"))
+        assert.deepStrictEqual(yield* other.lookup(id), Option.some(fresh("lost")))
+        const [first, second] = yield* Effect.all([
+          one.rebind(id, `${id}-lost`, fresh("one")),
+          other.rebind(id, `${id}-lost`, fresh("other"))
+        ], { concurrency: "unbounded" })
+        assert.deepStrictEqual(first, second)
+        assert.notStrictEqual(first.threadId, `${id}-lost`)
+        assert.deepStrictEqual(yield* one.rebind(id, `${id}-lost`, fresh("late")), first)
+        assert.deepStrictEqual(yield* other.lookup(id), Option.some(first))
+        assert.deepStrictEqual(yield* one.rebind(`${id}-forgotten`, "gone", fresh("next")), fresh("next"))
+      })
+  )
+
+  test(
+    "lets either the thread of a key stay or another one replace it",
+    (one, other, id) =>
+      Effect.gen(function*() {
+        for (let round = 0; round < 5; round++) {
+          const key = `${id}-${round}`
+          const fresh = (name: string) => ({ ...bound(`${key}-${name}`), isNew: true })
+          yield* one.bind(key, fresh("first"))
+          const [isSettled, after] = yield* Effect.all([
+            one.settle(key, `${key}-first`),
+            other.rebind(key, `${key}-first`, fresh("second"))
+          ], { concurrency: "unbounded" })
+          const kept = isSettled ? bound(`${key}-first`) : fresh("second")
+          assert.deepStrictEqual(after, kept)
+          assert.deepStrictEqual(yield* one.lookup(key), Option.some(kept))
+          assert.strictEqual(yield* one.settle(key, `${key}-first`), isSettled)
+          assert.strictEqual(yield* other.settle(key, after.threadId), true)
+          assert.deepStrictEqual(yield* one.rebind(key, after.threadId, fresh("late")), bound(after.threadId))
+        }
+        assert.isFalse(yield* one.settle(`${id}-unknown`, "any"))
+      })
+  )
+
   test("tells who began a turn first", (one, other, id) =>
     Effect.gen(function*() {
       const turns = yield* Effect.all([one.begin(id, "t", "r1"), other.begin(id, "t", "r2")], { concurrency: 2 })
