@@ -34,19 +34,35 @@ export interface History {
   readonly copies: ReadonlyArray<Copy>
 }
 
-/** What the store has of a thread of one file, and what each machine has of it. */
+/** The rollouts of a machine. */
+const rollouts = (home: string): ReadonlyArray<string> => {
+  const sessions = Path.join(home, "sessions")
+  return Fs.existsSync(sessions)
+    ? Fs.readdirSync(sessions, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".jsonl"))
+      .map((file) => Path.join(sessions, file))
+    : []
+}
+
+/**
+ * What the store has of a thread of one file, and what each machine has of it, or of the one that it has replaced: that
+ * one has the same prompt, and the store has nothing of it.
+ */
 export const historyOf = (
   chunks: ReadonlyArray<SessionStore.SessionLines>,
-  machines: ReadonlyArray<Machine>
+  machines: ReadonlyArray<Machine>,
+  prompt: string
 ): History => {
   const stored = chunks.flatMap(({ lines }) => lines).map(lineOf)
   const copies = machines.flatMap((machine): ReadonlyArray<Copy> => {
     const home = machine.runner.home.env["CODEX_HOME"] ?? ""
-    const path = Path.join(home, ...(chunks[0]?.file ?? "none").split("/"))
-    if (!Fs.existsSync(path)) return []
-    const lines = Fs.readFileSync(path, "utf8").split("\n").slice(0, -1).map(lineOf)
-    const first = lines.findIndex(({ text }, i) => text !== stored[i]?.text)
-    return [{ ...machine, lines, lost: first < 0 ? [] : lines.slice(first) }]
+    const own = Path.join(home, ...(chunks[0]?.file ?? "none").split("/"))
+    return rollouts(home).flatMap((path) => {
+      const text = Fs.readFileSync(path, "utf8")
+      if (path !== own && !text.includes(JSON.stringify(prompt))) return []
+      const lines = text.split("\n").slice(0, -1).map(lineOf)
+      const first = path === own ? lines.findIndex(({ text }, i) => text !== stored[i]?.text) : 0
+      return [{ ...machine, lines, lost: first < 0 ? [] : lines.slice(first) }]
+    })
   })
   return { stored, copies }
 }

@@ -109,7 +109,7 @@ const program = Effect.gen(function*() {
         key: keys[i] ?? "",
         how,
         commands: commands.get(keys[i] ?? "")?.length ?? 0,
-        history: Losses.historyOf(chunks, machines)
+        history: Losses.historyOf(chunks, machines, `work on ${keys[i]}`)
       }))
   )
   const runAgain = threadsOf.filter(({ history }) => Losses.isRunAgain(history))

@@ -47,9 +47,13 @@ export class CodexSession extends Context.Service<CodexSession, {
    * machine has not. The source of a fork is stored with it.
    *
    * Fails with `SessionFileError` for an ephemeral thread.
+   *
+   * `isNew` says that `startThread` has just made the thread: it has no subagents, and the store has nothing of it, so
+   * neither is asked for. Default: false.
    */
   readonly follow: (
-    thread: Pick<Thread.Thread, "id">
+    thread: Pick<Thread.Thread, "id">,
+    options?: { readonly isNew?: boolean | undefined }
   ) => Effect.Effect<Followed, SessionFenced | SessionStoreUnavailable | SessionFileError, Scope.Scope>
   /**
    * Writes the files of a thread, and of the threads that it needs, into this machine's `CODEX_HOME`, so that

@@ -15,7 +15,7 @@ import type * as MessageStorage from "effect/cluster/MessageStorage"
 import type * as Sharding from "effect/cluster/Sharding"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type * as Layer from "effect/Layer"
+import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Rpc from "effect/rpc/Rpc"
 import * as Schema from "effect/Schema"
@@ -25,6 +25,7 @@ import type * as Failure from "./internal/thread/failure.ts"
 import * as Handlers from "./internal/thread/handlers.ts"
 import * as Input from "./internal/thread/input.ts"
 import * as Keys from "./internal/thread/keys.ts"
+import * as Naming from "./internal/thread/naming.ts"
 import { CanReach } from "./internal/thread/reach.ts"
 import * as Reader from "./internal/thread/reader.ts"
 import type { SessionStore } from "./SessionStore.ts"
@@ -307,7 +308,7 @@ const entityIn = (shardGroup: string | undefined): typeof Entity => {
  * @since 0.1.0
  */
 export interface Settings extends Omit<Codex.StartThreadOptions, "ephemeral" | "personality"> {
-  /** The name of the thread, for lists. Default: its key. */
+  /** The name of the thread, for lists. It gets it after its first turn. Default: its key. */
   readonly name?: string | undefined
 }
 
@@ -404,8 +405,8 @@ export const layer = (
   | Sharding.Sharding
 > => {
   const entity = entityIn(options.shardGroup)
-  return entity.toLayer(
-    Effect.map(Handlers.make(options), (thread) =>
+  const handlers = (naming: Naming.Naming) =>
+    Effect.map(Handlers.make(options, naming), (thread) =>
       entity.of({
         Run: ({ payload }) => Effect.mapError(thread.run(payload), toPublic(payload.turnKey)),
         Events: ({ payload }) => Rpc.fork(thread.events(payload.after)),
@@ -414,8 +415,9 @@ export const layer = (
         Approve: ({ payload }) => Rpc.fork(thread.approve(payload.approvalId, payload.decision)),
         Info: () => Rpc.fork(thread.info),
         Forget: () => Effect.mapError(thread.forget, toFailed)
-      })),
-    { maxIdleTime: options.maxIdleTime }
+      }))
+  return Layer.unwrap(
+    Effect.map(Naming.make, (naming) => entity.toLayer(handlers(naming), { maxIdleTime: options.maxIdleTime }))
   )
 }
 

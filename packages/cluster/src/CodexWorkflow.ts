@@ -201,7 +201,8 @@ const misused = (name: string, threadId: string) => (reason: "InvalidArgument" |
  *
  * **Details**
  *
- * A crash before the id is stored leaves a thread without a turn, and the workflow starts another one.
+ * A crash before the id is stored leaves a thread without a turn, and the workflow starts another one. codex takes long
+ * to store the names of many threads that start at once.
  *
  * @category steps
  * @since 0.1.0

@@ -8,8 +8,9 @@ import { CodexNode } from "@effect-codex/node"
 import { CodexHome, ScriptedModel as Model } from "@effect-codex/testing"
 import { assert, layer } from "@effect/vitest"
 import { Clock, Deferred, Effect, Fiber, Layer, Option, Schedule, Stream, Tracer } from "effect"
-import { readFile } from "node:fs/promises"
+import { readFile, writeFile } from "node:fs/promises"
 import { join } from "node:path"
+import { starts } from "./support/crash.ts"
 import { held, layer as machinesLayer, Machines, threadOn } from "./support/machines.ts"
 import * as Postgres from "./support/postgres.ts"
 
@@ -53,7 +54,9 @@ const replacingA = <A, E, R>(test: Effect.Effect<A, E, R>) =>
     })
   )
 
-const Live = machinesLayer({}, { shardingConfig: { entityTerminationTimeout: "2 seconds" } })
+const Live = machinesLayer({ answer: () => "As always." }, {
+  shardingConfig: { entityTerminationTimeout: "2 seconds" }
+})
 
 layer(Live, { excludeTestServices: true, timeout: "30 seconds" })((it) => {
   it.effect("a key that two machines use at once has one thread and one answer", () =>
@@ -70,6 +73,38 @@ layer(Live, { excludeTestServices: true, timeout: "30 seconds" })((it) => {
       assert.deepStrictEqual(mine.finalResponse, Option.some("Only once."))
       assert.lengthOf(yield* promptsAbout("twice"), 1)
     }))
+
+  for (const crash of starts) {
+    it.effect(
+      `a runner that is killed ${crash} leaves it to the other, and the key has one thread`,
+      () =>
+        Effect.gen(function*() {
+          const machines = yield* Machines
+          const store = yield* SessionStore.SessionStore
+          const killed = machines.a
+          const name = `start-${starts.indexOf(crash)}`
+          const thread = yield* threadOn(() => killed, name)
+          yield* Effect.promise(() => writeFile(join(killed.home.workspace, "crash"), crash))
+          const outcome = yield* thread.run("t1", `begin ${name}`)
+          yield* killed.exited
+          assert.deepInclude(outcome, {
+            finalResponse: Option.some("As always."),
+            isHistoryStored: true
+          })
+          const bound = Option.getOrThrow(yield* store.lookup(thread.key))
+          assert.deepStrictEqual([bound.threadId, bound.isNew], [outcome.threadId, undefined])
+          const asked = (yield* promptsAbout(name)).length
+          const isOver = crash === "before the thread is named"
+          assert.isAtMost(asked, crash === "once codex has begun the first turn" ? 2 : 1)
+          assert.include(isOver ? ["ran", "found"] : ["ran", "continued"], outcome.how)
+          // The next turn has the history of the first one.
+          const next = yield* thread.run("t2", `begin ${name} again`)
+          assert.deepInclude(next, { runner: machines.b.address, threadId: outcome.threadId, how: "ran" })
+          assert.include((yield* promptsAbout(`${name} again`))[0]?.userTexts, `begin ${name}`)
+        }).pipe(replacingA),
+      60_000
+    )
+  }
 
   it.effect("a turn is one trace, from the program that sends it to codex", () =>
     Effect.gen(function*() {

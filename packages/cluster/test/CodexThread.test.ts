@@ -3,10 +3,30 @@ import { ApprovalMode, AppServerRpc, Codex, Transport } from "@effect-codex/clie
 import { CodexSession, CodexThread, Metrics, SessionStore } from "@effect-codex/cluster"
 import { CodexTest, FakeAppServer, ScriptedModel as Model } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Fiber, Layer, Metric, Option, Schedule, Schema, Scope, Stream, Tracer } from "effect"
+import {
+  Context,
+  Deferred,
+  Effect,
+  Fiber,
+  Layer,
+  Metric,
+  Option,
+  Schedule,
+  Schema,
+  Scope,
+  Stream,
+  Tracer
+} from "effect"
 import { TestRunner } from "effect/cluster"
 import type * as Hub from "../src/internal/thread/hub.ts"
 import * as Reader from "../src/internal/thread/reader.ts"
+
+const codexOn = (connect: FakeAppServer.FakeAppServer["Service"]["connect"]) =>
+  Codex.layer({ stopGrace: "1 second" }).pipe(
+    Layer.provide(
+      AppServerRpc.layerSupervised(Layer.effect(Transport.Transport, connect), { restart: Schedule.forever })
+    )
+  )
 
 /** A machine with a cluster of its own. The machines of a test share the store and the home of codex. */
 const machine = Effect.fn(function*(
@@ -14,11 +34,7 @@ const machine = Effect.fn(function*(
   session: Layer.Layer<CodexSession.CodexSession> = CodexSession.layerLocal
 ) {
   const { connect } = yield* FakeAppServer.FakeAppServer
-  const codex = Codex.layer({ stopGrace: "1 second" }).pipe(
-    Layer.provide(
-      AppServerRpc.layerSupervised(Layer.effect(Transport.Transport, connect), { restart: Schedule.forever })
-    )
-  )
+  const codex = codexOn(connect)
   const context = yield* Layer.build(Layer.fresh(
     CodexThread.layer(options).pipe(
       Layer.provideMerge(TestRunner.layer),
@@ -50,6 +66,16 @@ const untilEvent = <A extends CodexThread.Event>(
   thread: CodexThread.Client,
   matches: (event: CodexThread.Event) => event is A
 ) => Effect.map(Stream.runHead(Stream.filter(thread.events, matches)), Option.getOrThrow)
+
+/** A thread with a turn, from a client of its own, which is gone. */
+const unnamed = Effect.gen(function*() {
+  const { connect } = yield* FakeAppServer.FakeAppServer
+  yield* (yield* Model.ScriptedModel).enqueue("Noted.")
+  const context = yield* Layer.build(Layer.fresh(codexOn(connect)))
+  const thread = yield* Context.get(context, Codex.Codex).startThread()
+  yield* thread.run("note")
+  return thread
+}).pipe(Effect.scoped, Effect.orDie)
 
 /** A turn that waits in the model. */
 const held = Effect.fnUntraced(function*(thread: CodexThread.Client, turnKey: string) {
@@ -251,6 +277,130 @@ describe("a thread of the cluster", () => {
       const another = yield* thread.run("t1", "first")
       assert.deepStrictEqual(another.finalResponse, Option.some("Another."))
       assert.notStrictEqual(another.threadId, one.threadId)
+    })
+  )
+})
+
+/** A thread of which codex knows nothing, as its machine was lost before it ran anything. */
+const lost = (isNew: boolean): SessionStore.BoundThread => ({
+  threadId: "0198c0de-0000-7000-8000-000000000001",
+  name: Option.none(),
+  cwd: Option.none(),
+  metadata: {},
+  isNew
+})
+
+const boundTo = (key: string) =>
+  Effect.map(Effect.flatMap(SessionStore.SessionStore, ({ lookup }) => lookup(key)), Option.getOrThrow)
+
+describe("a new thread", () => {
+  test(
+    "has its key before its first turn, and for good after it",
+    Effect.gen(function*() {
+      const thread = yield* (yield* machine())("a")
+      const { gate, run } = yield* held(thread, "t1")
+      const during = yield* boundTo("a")
+      yield* gate.release
+      const { threadId } = yield* Fiber.join(run)
+      assert.deepStrictEqual([during.threadId, during.isNew], [threadId, true])
+      assert.isUndefined((yield* boundTo("a")).isNew)
+    })
+  )
+
+  test(
+    "is named after its first turn, or by the machine that has it next",
+    Effect.gen(function*() {
+      const { receivedOf } = yield* FakeAppServer.FakeAppServer
+      const { enqueue } = yield* Model.ScriptedModel
+      const named = (count: number) =>
+        Effect.repeat(receivedOf("thread/name/set"), {
+          until: (received) => received.length === count,
+          schedule: Schedule.spaced("5 millis")
+        })
+      const run = Effect.fnUntraced(function*(turnKey: string, thread: CodexThread.Client) {
+        yield* enqueue("Done.")
+        return yield* thread.run(turnKey, "hello")
+      })
+      yield* Effect.scoped(Effect.gen(function*() {
+        const thread = yield* (yield* machine())("a")
+        const { gate, run } = yield* held(thread, "t1")
+        assert.lengthOf(yield* receivedOf("thread/name/set"), 0)
+        yield* gate.release
+        yield* Fiber.join(run)
+        assert.deepInclude((yield* named(1))[0]?.params, { name: "a" })
+      }))
+      // Another home has the histories alone.
+      yield* (yield* SessionStore.SessionStore).bind("b", { ...yield* boundTo("a"), threadId: (yield* unnamed).id })
+      yield* run("t1", yield* (yield* machine())("b"))
+      assert.deepInclude((yield* named(2))[1]?.params, { name: "b" })
+      yield* run("t2", yield* (yield* machine())("a"))
+      assert.lengthOf(yield* receivedOf("thread/name/set"), 2)
+    })
+  )
+
+  test(
+    "that was lost before it ran anything is replaced, and one that has a history is not",
+    Effect.gen(function*() {
+      const store = yield* SessionStore.SessionStore
+      yield* store.bind("a", lost(true))
+      yield* store.bind("b", lost(false))
+      yield* store.begin("a", "t1", "another")
+      const of = yield* machine()
+      yield* (yield* Model.ScriptedModel).enqueue("Done.")
+      const outcome = yield* (yield* of("a")).run("t1", "hello")
+      assert.deepInclude(outcome, { how: "ran", finalResponse: Option.some("Done.") })
+      assert.notStrictEqual(outcome.threadId, lost(true).threadId)
+      assert.strictEqual((yield* boundTo("a")).threadId, outcome.threadId)
+      assert.strictEqual((yield* failureOf((yield* of("b")).run("t1", "hello"))).tag, "ThreadNotPersisted")
+      assert.strictEqual((yield* boundTo("b")).threadId, lost(false).threadId)
+      assert.deepStrictEqual(yield* promptsOf, ["hello"])
+    })
+  )
+
+  test(
+    "whose key another machine has given a thread meanwhile is left without a turn and a name",
+    Effect.gen(function*() {
+      const store = yield* SessionStore.SessionStore
+      const { receivedOf } = yield* FakeAppServer.FakeAppServer
+      const theirs = yield* unnamed
+      let isFirst = true
+      const bind: typeof store.bind = (key, thread) =>
+        Effect.suspend(() => {
+          if (!isFirst) return store.bind(key, thread)
+          isFirst = false
+          return Effect.andThen(
+            store.bind(key, { ...thread, threadId: theirs.id, isNew: false }),
+            store.bind(key, thread)
+          )
+        })
+      const of = yield* Effect.provideService(machine(), SessionStore.SessionStore, { ...store, bind })
+      yield* (yield* Model.ScriptedModel).enqueue("Done.")
+      assert.strictEqual((yield* (yield* of("a")).run("t1", "hello")).threadId, theirs.id)
+      const about = (method: "turn/start" | "thread/name/set" | "thread/unsubscribe") =>
+        Effect.map(receivedOf(method), (received) => received.map((frame) => JSON.stringify(frame).includes(theirs.id)))
+      assert.deepStrictEqual(yield* about("thread/unsubscribe"), [false])
+      assert.deepStrictEqual(yield* about("turn/start"), [true, true])
+      assert.notInclude(yield* about("thread/name/set"), false)
+    })
+  )
+
+  test(
+    "that another machine has replaced has no answer here",
+    Effect.gen(function*() {
+      const store = yield* SessionStore.SessionStore
+      const thread = yield* (yield* machine())("a")
+      const { gate, run } = yield* held(thread, "t1")
+      const ours = yield* boundTo("a")
+      const theirs = yield* unnamed
+      yield* store.rebind("a", ours.threadId, { ...ours, threadId: theirs.id })
+      yield* (yield* Model.ScriptedModel).enqueue("Again.")
+      yield* gate.release
+      assert.deepInclude(yield* Fiber.join(run), {
+        threadId: theirs.id,
+        how: "ran",
+        finalResponse: Option.some("Again.")
+      })
+      assert.deepStrictEqual(yield* promptsOf, ["begin", "note", "begin"])
     })
   )
 })

@@ -1,13 +1,14 @@
-import { Decisions, SqliteClient } from "@effect-codex/cluster"
+import { CodexThread, Decisions, SqliteClient } from "@effect-codex/cluster"
 import * as Processes from "@effect-codex/test-support/processes"
 import { CodexHome, ScriptedModel } from "@effect-codex/testing"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { assert, layer } from "@effect/vitest"
-import { Context, Effect, Layer, Option, References, Schedule, type Scope } from "effect"
+import { Context, Effect, Fiber, Layer, Option, References, Schedule, type Scope } from "effect"
 import { SqlClient } from "effect/sql"
 import * as ChildProcess from "node:child_process"
 import * as Fs from "node:fs"
 import { fileURLToPath } from "node:url"
+import { starts } from "./support/crash.ts"
 import { type Crash, engine, Job } from "./support/job.ts"
 
 const soon = Schedule.spaced("20 millis")
@@ -88,7 +89,7 @@ const Model = ScriptedModel.layer({
   answer: ({ prompt, toolOutputs, userTexts }) => {
     const name = userTexts.flatMap((text) => /^Write (\w+)\.$/.exec(text)?.[1] ?? []).at(-1) ?? ""
     if (prompt.startsWith("Check")) return JSON.stringify({ ok: true })
-    const isHeld = name === "term" || name === "alone"
+    const isHeld = name === "term" || name === "alone" || name === "early"
     if (isHeld && prompt === `Write ${name}.`) return ["Let me", ScriptedModel.delay("1 hour")]
     const isBegun = toolOutputs.length > 0 || !isHeld && prompt.startsWith("You were interrupted before")
     if (name === "moved" && toolOutputs.length === 1 && prompt === "Write moved.") {
@@ -116,6 +117,16 @@ const started = Effect.fnUntraced(function*(name: string, crash: Crash) {
   Fs.writeFileSync(crashFile, crash)
   const executionId = yield* Job.execute({ name }, { discard: true })
   return { executionId, worker: yield* start }
+})
+
+/** Runs the first turn of a thread of the cluster. */
+const runOf = Effect.fnUntraced(function*(name: string, crash: Crash) {
+  const { crashFile, start } = yield* Workers
+  Fs.writeFileSync(crashFile, crash)
+  const run = yield* Effect.forkScoped(
+    Effect.flatMap(CodexThread.client(name), (thread) => thread.run("t1", `Write ${name}.`))
+  )
+  return { run, worker: yield* start }
 })
 
 const resultOf = Effect.fnUntraced(function*(name: string) {
@@ -261,5 +272,35 @@ layer(TestLive, { excludeTestServices: true })("a pipeline whose worker is kille
       assert.include(asked[1], "The user allows you to run `echo person >> person.txt`")
       assert.strictEqual(asked[2], asked[1])
       assert.deepStrictEqual(yield* Decisions.pending, [])
+    }))
+
+  for (const [i, crash] of starts.entries()) {
+    it.effect(`${crash} of a new thread of the cluster runs nothing twice`, () =>
+      Effect.gen(function*() {
+        const name = `thread${i}`
+        const { workspace } = yield* CodexHome.CodexHome
+        const { run, worker } = yield* runOf(name, crash)
+        yield* worker.died
+        yield* (yield* Workers).start
+        const outcome = yield* Fiber.join(run)
+        assert.deepInclude(outcome, { finalResponse: Option.some(`Wrote ${name}.`) })
+        assert.strictEqual(Fs.readFileSync(`${workspace}/${name}.txt`, "utf8"), `${name}\n`)
+        const asked = yield* prompts(name)
+        if (outcome.how === "continued") assert.include(asked.at(-1), "You were interrupted")
+        else assert.deepStrictEqual(asked, [`Write ${name}.`, `Write ${name}.`])
+      }))
+  }
+
+  it.effect("in the first turn of a new thread of the cluster goes on in the thread", () =>
+    Effect.gen(function*() {
+      const { run, worker } = yield* runOf("early", "never")
+      const model = yield* ScriptedModel.ScriptedModel
+      yield* model.receivedWhere(({ prompt }) => prompt === "Write early.")
+      yield* worker.kill("SIGKILL")
+      yield* (yield* Workers).start
+      assert.deepInclude(yield* Fiber.join(run), { how: "continued", finalResponse: Option.some("Wrote early.") })
+      const asked = yield* prompts("early")
+      assert.deepStrictEqual([asked.length, asked[0]], [3, "Write early."])
+      assert.include(asked[1], "You were interrupted")
     }))
 })

@@ -40,8 +40,11 @@ export class Follower {
   /** The attempts that have failed since one succeeded. */
   failures = 0
   readonly threadId: string
-  constructor(threadId: string) {
+  /** Started a moment ago: it has no subagents, and the store has nothing of it. */
+  readonly isNew: boolean
+  constructor(threadId: string, isNew: boolean) {
     this.threadId = threadId
+    this.isNew = isNew
   }
 }
 
@@ -153,9 +156,11 @@ export const makeFollow = (env: Env, options: Options) => {
   })
 
   return Effect.fnUntraced(function*(follower: Follower, subagents: Effect.Effect<void, SessionFileError>) {
+    // Before the turn begins, so that its first lines need not wait for a busy codex.
     const thread = yield* carrier.locate(follower.threadId)
+    thread.isChecked = follower.isNew
     follower.threads.set(follower.threadId, thread)
-    yield* subagents
+    if (!follower.isNew) yield* subagents
     yield* attempt(follower)
     yield* Effect.addFinalizer(() => settle(follower))
     yield* Effect.forkScoped(loop(follower))

@@ -30,9 +30,9 @@ export const make = Effect.fnUntraced(function*(env: Env, options: Options) {
     )
 
   return {
-    follow: ({ id }) =>
+    follow: ({ id }, { isNew = false } = {}) =>
       Effect.gen(function*() {
-        const follower = new Follower(id)
+        const follower = new Follower(id, isNew)
         yield* Effect.acquireRelease(
           Effect.sync(() => followers.add(id, follower)),
           () => Effect.sync(() => followers.remove(follower))

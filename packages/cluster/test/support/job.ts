@@ -5,6 +5,7 @@ import * as NodeCrypto from "@effect/platform-node/NodeCrypto"
 import { Effect, Layer, Option, Schema } from "effect"
 import { ClusterWorkflowEngine, RunnerAddress, SingleRunner } from "effect/cluster"
 import { Workflow } from "effect/workflow"
+import type { Start } from "./crash.ts"
 
 /** Where a worker dies. */
 export type Crash =
@@ -15,6 +16,7 @@ export type Crash =
   | "before the result is stored"
   | "in the write of the result"
   | "while it waits for a person"
+  | Start
   | "never"
 
 export const Job = Workflow.make("Job", {

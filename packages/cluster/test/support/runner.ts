@@ -6,6 +6,7 @@ import * as NodeServices from "@effect/platform-node/NodeServices"
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Layer, Logger, Schedule, Tracer } from "effect"
 import { ShardingConfig } from "effect/cluster"
+import * as Fragile from "./fragileThread.ts"
 import type { Options } from "./runners.ts"
 
 const options: Options = JSON.parse(process.env["RUNNER"] ?? "{}")
@@ -39,7 +40,7 @@ const RunnerLive = CodexThread.layer({
     address: { host: "127.0.0.1", port: options.port },
     shardingConfig: { ...(options.isDefault === true && ShardingConfig.defaults), ...options.shardingConfig }
   })),
-  Layer.provide([CodexLive, NodeServices.layer]),
+  Layer.provide([Layer.provideMerge(Fragile.layer(`${options.cwd}/crash`), CodexLive), NodeServices.layer]),
   Layer.provide(PgClient.layer({ ...options.postgres, maxConnections: 6 })),
   Layer.provide(TracerLive),
   Layer.provide(Logger.layer([

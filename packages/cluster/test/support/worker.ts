@@ -1,30 +1,18 @@
 /** A worker of the crash tests. It kills itself where the file `crash` in its folder says, once. */
-import { Codex, type Thread } from "@effect-codex/client"
-import { CodexSession, SessionStore, SqliteClient } from "@effect-codex/cluster"
+import { ApprovalMode, Codex, Sandbox, type Thread } from "@effect-codex/client"
+import { CodexSession, CodexThread, SessionStore, SqliteClient } from "@effect-codex/cluster"
 import { CodexNode } from "@effect-codex/node"
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import { Effect, Layer, Schedule } from "effect"
-import * as Fs from "node:fs"
 import { type StatementResultingChanges, StatementSync } from "node:sqlite"
+import { make as makeCrash } from "./crash.ts"
+import * as Fragile from "./fragileThread.ts"
 import { type Crash, engine, JobLive } from "./job.ts"
 
 const [filename = "", crashFile = "", carries = "false"] = process.argv.slice(2)
 
-const isHere = (crash: Crash): boolean => {
-  if (!Fs.existsSync(crashFile) || Fs.readFileSync(crashFile, "utf8") !== crash) return false
-  Fs.rmSync(crashFile)
-  return true
-}
-
-const die = () => process.kill(process.pid, "SIGKILL")
-
-const crashHere = (crash: Crash) =>
-  Effect.suspend(() => {
-    if (!isHere(crash)) return Effect.void
-    die()
-    return Effect.never
-  })
+const { die, here: crashHere, isHere } = makeCrash<Crash>(crashFile)
 
 let isArmed = false
 const { run } = StatementSync.prototype
@@ -72,7 +60,18 @@ const SessionLive = carries === "true"
   )
   : CodexSession.layerLocal
 
-JobLive.pipe(
+const ThreadsLive = CodexThread.layer({
+  settings: {
+    approvalMode: ApprovalMode.denyAll,
+    sandbox: Sandbox.workspaceWrite,
+    developerInstructions: "Be brief."
+  }
+}).pipe(
+  Layer.provide(SessionStore.layerSql()),
+  Layer.provide([Fragile.layer(crashFile).pipe(Layer.provide(CodexLive)), SqliteClient.layer({ filename })])
+)
+
+Layer.merge(JobLive, ThreadsLive).pipe(
   Layer.provide([engine(filename, true), FragileCodex, SessionLive]),
   Layer.launch,
   NodeRuntime.runMain

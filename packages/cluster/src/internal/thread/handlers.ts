@@ -15,6 +15,7 @@ import * as Failure from "./failure.ts"
 import * as Home from "./home.ts"
 import * as Hub from "./hub.ts"
 import * as Keys from "./keys.ts"
+import type { Naming } from "./naming.ts"
 import * as Turns from "./turns.ts"
 import * as Waiting from "./waiting.ts"
 
@@ -30,7 +31,7 @@ const connected = <A, E extends Failure.Failure>(effect: Effect.Effect<A, E | Fa
     ({ message }) => Effect.fail(Failure.failed("AppServerExited", message, true))
   )
 
-export const make = Effect.fnUntraced(function*(options: LayerOptions) {
+export const make = Effect.fnUntraced(function*(options: LayerOptions, naming: Naming) {
   const address = yield* Entity.CurrentAddress
   const key: string = address.entityId
   const { host, port } = yield* Entity.CurrentRunnerAddress
@@ -47,6 +48,7 @@ export const make = Effect.fnUntraced(function*(options: LayerOptions) {
   const home = yield* Home.make({
     key,
     hub,
+    naming,
     settings: byClient ? { approvalMode: ApprovalMode.ask, ...given } : given,
     handlers: byClient ? { ...given.handlers, ...waiting.handlers } : given.handlers
   })

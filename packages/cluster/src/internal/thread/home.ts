@@ -12,9 +12,13 @@ import * as Stream from "effect/Stream"
 import * as CodexSession from "../../CodexSession.ts"
 import type { Settings } from "../../CodexThread.ts"
 import * as SessionStore from "../../SessionStore.ts"
+import { resumeFresh } from "../resumeFresh.ts"
 import * as Failure from "./failure.ts"
+import { isLost } from "./fresh.ts"
 import type { Hub } from "./hub.ts"
+import type { Naming } from "./naming.ts"
 import * as Patience from "./patience.ts"
+import { settling } from "./settling.ts"
 
 /** The thread while it is loaded here. */
 export interface Opened {
@@ -34,6 +38,7 @@ export interface Options {
   readonly settings: Settings
   readonly handlers: ServerRequests.Overrides | undefined
   readonly hub: Hub
+  readonly naming: Naming
 }
 
 /** Lets codex unload the thread as soon as it is left: it would keep for a minute what another machine changes. */
@@ -68,7 +73,7 @@ const leave = (thread: Thread.Thread) =>
   }).pipe(Effect.scoped, Effect.ignore)
 
 export const make = Effect.fnUntraced(function*(
-  { handlers, hub, key, settings }: Options
+  { handlers, hub, key, naming, settings }: Options
 ): Effect.fn.Return<
   Home,
   never,
@@ -84,51 +89,73 @@ export const make = Effect.fnUntraced(function*(
 
   const own = { ...settings, config: config(settings), ...(handlers !== undefined && { handlers }) }
 
-  const follow = Effect.fnUntraced(function*(thread: Thread.Thread) {
-    const followed = yield* session.follow(thread).pipe(
+  const follow = Effect.fnUntraced(function*(thread: Thread.Thread, isNew: boolean) {
+    const followed = yield* session.follow(thread, { isNew }).pipe(
       Patience.untilStored,
       Effect.mapError(Failure.ofSession)
     )
     yield* Effect.addFinalizer(() => leave(thread))
     yield* Effect.forkScoped(Effect.ignore(Stream.runForEach(thread.events, hub.notify)), { startImmediately: true })
-    return { thread, followed }
+    return followed
   })
 
-  const resume = Effect.fnUntraced(function*(threadId: string) {
-    yield* session.restore(threadId).pipe(Patience.untilStored, Effect.mapError(Failure.ofSession))
-    const thread = yield* codex.resumeThread(threadId, ofResume(own)).pipe(
-      // The codex of a process that was killed on this machine ends a moment later.
-      Effect.retry({
-        schedule: Schedule.spaced("200 millis"),
-        times: 150,
-        while: ({ _tag }) => _tag === "ThreadInUse"
-      }),
-      Effect.mapError(Failure.ofCodex)
-    )
-    return yield* follow(thread)
+  const name = settings.name ?? key
+
+  /** None if nothing is known of the thread, although its key has it: it was lost before it had a history. */
+  const resume = Effect.fnUntraced(function*({ isNew = false, threadId }: SessionStore.BoundThread) {
+    const isRestored = yield* session.restore(threadId).pipe(Patience.untilStored, Effect.mapError(Failure.ofSession))
+    const { developerInstructions } = settings
+    const resumed = yield* resumeFresh(codex, threadId, { ...ofResume(own), ...(isNew && { developerInstructions }) })
+      .pipe(
+        // The codex of a process that was killed on this machine ends a moment later.
+        Effect.retry({
+          schedule: Schedule.spaced("200 millis"),
+          times: 150,
+          while: ({ _tag }) => _tag === "ThreadInUse"
+        }),
+        Effect.asSome,
+        Effect.catchIf((error) => isNew && !isRestored && isLost(error), () => Effect.succeedNone),
+        Effect.mapError(Failure.ofCodex)
+      )
+    if (Option.isNone(resumed)) return Option.none()
+    const thread = resumed.value
+    const followed = yield* follow(thread, false)
+    yield* Effect.forkScoped(naming.ifUnnamed(thread, name))
+    const settled = isNew ? (yield* settling(store, key, thread, followed)).followed : followed
+    return Option.some({ thread, followed: settled })
   })
 
-  // The key gets the thread once its history is stored, so that a thread of a key can always be restored.
-  const start = Effect.fnUntraced(function*() {
-    const { name = key, ...options } = own
+  // The key gets the thread before anything runs in it. A thread whose machine is lost before its history is stored
+  // ran nothing that is known, and is replaced by another one.
+  const start = Effect.fnUntraced(function*(lost: Option.Option<string>) {
+    const { name: _, ...options } = own
     const thread = yield* Effect.mapError(codex.startThread(options), Failure.ofCodex)
-    yield* Effect.mapError(thread.setName(name), Failure.ofCodex)
-    const opened = yield* follow(thread)
-    yield* opened.followed.flush.pipe(Patience.untilStored, Effect.mapError(Failure.ofSession))
-    const bound = yield* Patience.untilStored(store.bind(key, {
+    const made = {
       threadId: thread.id,
       name: Option.some(name),
       cwd: Option.fromUndefinedOr(settings.cwd),
-      metadata: {}
-    }))
-    return bound.threadId === thread.id ? Option.some(opened) : Option.none()
+      metadata: {},
+      isNew: true
+    }
+    const bind = Option.match(lost, {
+      onNone: () => store.bind(key, made),
+      onSome: (lost) => store.rebind(key, lost, made)
+    })
+    const [bound, stored] = yield* Effect.all([Patience.untilStored(bind), follow(thread, true)], { concurrency: 2 })
+    if (bound.threadId !== thread.id) return Option.none()
+    const { followed, settled } = yield* settling(store, key, thread, stored)
+    yield* Effect.forkScoped(naming.afterTurn(thread, name, settled), { startImmediately: true })
+    return Option.some({ thread, followed })
   })
 
   const find: Effect.Effect<Opened, Failure.Failure, Scope.Scope> = Effect.gen(function*() {
     const bound = yield* Patience.untilStored(store.lookup(key))
-    if (Option.isSome(bound)) return yield* resume(bound.value.threadId)
+    if (Option.isSome(bound)) {
+      const resumed = yield* resume(bound.value)
+      if (Option.isSome(resumed)) return resumed.value
+    }
     const unused = yield* Scope.fork(yield* Effect.scope)
-    const started = yield* Scope.provide(start(), unused)
+    const started = yield* Scope.provide(start(Option.map(bound, ({ threadId }) => threadId)), unused)
     if (Option.isSome(started)) return started.value
     // Another machine has bound the key meanwhile.
     yield* Scope.close(unused, Exit.void)

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { CodexSession } from "../../CodexSession.ts"
 import { failureOf } from "../failedTurn.ts"
+import { resumeFresh } from "../resumeFresh.ts"
 import type { Answer } from "./answer.ts"
 
 /** Crashes in a turn that count as bad luck. After more of them it is the turn that crashes its process. */
@@ -69,27 +70,11 @@ const restore = Effect.fnUntraced(function*(threadId: string) {
   if (!isLoaded) yield* session.restore(threadId)
 })
 
-/**
- * docs/codex-behaviour.md, "A named thread has no developer's instructions before its first turn": it needs them again.
- * One that has had a turn refuses them.
- */
-const resume = Effect.fnUntraced(function*(threadId: string, settings: ThreadSettings) {
-  const codex = yield* Codex
-  return yield* Effect.catchTag(
-    codex.resumeThread(threadId, settings),
-    "SettingsNotApplied",
-    (error) =>
-      error.settings.every(({ setting }) => setting === "developerInstructions")
-        ? codex.resumeThread(threadId, { ...settings, developerInstructions: undefined })
-        : Effect.fail(error)
-  )
-})
-
 export const runTurn = Effect.fnUntraced(
   function*<A>(request: Options<A>) {
     const session = yield* CodexSession
     yield* restore(request.threadId)
-    const thread = yield* resume(request.threadId, request.settings)
+    const thread = yield* resumeFresh(yield* Codex, request.threadId, request.settings)
     // Else codex would keep the threads of all workflows loaded, and refuse them to other processes.
     yield* Effect.addFinalizer(() => Effect.ignore(thread.unsubscribe))
     const followed = yield* session.follow(thread)
