@@ -105,7 +105,9 @@ export const picture = (figures: ReadonlyArray<Figure>): string => {
     const from = height
     height += panel.height
     return [
-      `<line class="grid" x1="24" y1="${from}" x2="${width - 24}" y2="${from}"/>\n<g transform="translate(0 ${from})">\n${panel.svg}\n</g>`
+      `<line class="grid" x1="24" y1="${from}" x2="${
+        width - 24
+      }" y2="${from}"/>\n<g transform="translate(0 ${from})">\n${panel.svg}\n</g>`
     ]
   })
 

@@ -23,7 +23,8 @@ describe("what grows", () => {
   })
 
   it("may not grow worse than linear where there are most", async () => {
-    const kept = async (most: number) => (await figuresOf({ 10: 10, 100: 100, 1000: most })).every((f) => holds(f, false))
+    const kept = async (most: number) =>
+      (await figuresOf({ 10: 10, 100: 100, 1000: most })).every((f) => holds(f, false))
     assert.isTrue(await kept(1400))
     assert.isFalse(await kept(1600))
   })

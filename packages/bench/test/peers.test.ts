@@ -47,10 +47,11 @@ describe("Python", () => {
 
 describe("a program as JavaScript", () => {
   it("imports its neighbours as JavaScript too", () => {
-    const typeScript = 'import type { A } from "./a.ts"\nimport { b } from "../b.ts"\nconst c: number = await import(`./${b}.ts`)'
+    const typeScript =
+      "import type { A } from \"./a.ts\"\nimport { b } from \"../b.ts\"\nconst c: number = await import(`./${b}.ts`)"
     assert.strictEqual(
       javaScriptOf(typeScript).replaceAll(/[^\S\n]+/g, " ").trim(),
-      'import { b } from "../b.mjs"\nconst c = await import(`./${b}.mjs`)'
+      "import { b } from \"../b.mjs\"\nconst c = await import(`./${b}.mjs`)"
     )
   })
 })

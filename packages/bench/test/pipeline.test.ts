@@ -3,7 +3,10 @@ import { holds } from "../src/measure.ts"
 import { figuresOf } from "../src/parts/pipeline.ts"
 
 /** Whether the budgets hold of a way that takes so many times the floor's time, CPU and bytes. */
-const holdsOf = (quick: boolean, more: { readonly ms?: number; readonly cpuMs?: number; readonly allocated?: number }) => {
+const holdsOf = (
+  quick: boolean,
+  more: { readonly ms?: number; readonly cpuMs?: number; readonly allocated?: number }
+) => {
   const workload = { kind: "mix", messages: 1000, turns: 8, warmUp: 500 } as const
   const sample = { peakMiB: 1, events: 1008 }
   const { allocated = 1, cpuMs = 1, ms = 1 } = more

@@ -1,12 +1,12 @@
 /**
- * `npm run parity -- [--check] [--render] [--show] [--trace folder] [scenario...]`. Runs the scenarios through the Python SDK and
- * through this library, on the same codex and the same scripted model, and compares what they did. Fails if something
- * differs that `differences.ts` does not list, if a listed difference no longer occurs, or if a public member, option
- * or exception of the SDK is in no scenario.
+ * `npm run parity -- [--check] [--render] [--show] [--trace folder] [scenario...]`. Runs the scenarios through the
+ * Python SDK and through this library, on the same codex and the same scripted model, and compares what they did. Fails
+ * if something differs that `differences.ts` does not list, if a listed difference no longer occurs, or if a public
+ * member, option or exception of the SDK is in no scenario.
  *
  * With all scenarios it writes `docs/parity.json` and its section of `docs/from-python.md`; with `--check` it fails if
- * they are not current. `--render` only writes the section anew, from `docs/parity.json`. `--show` prints every difference, also the listed ones; `--trace` writes down what went over
- * the pipes.
+ * they are not current. `--render` only writes the section anew, from `docs/parity.json`. `--show` prints every
+ * difference, also the listed ones; `--trace` writes down what went over the pipes.
  */
 import { CodexExecutable } from "@effect-codex/node"
 import * as NodeServices from "@effect/platform-node/NodeServices"

@@ -42,7 +42,9 @@ const timed = <A>(body: () => A): readonly [A, number] => {
   return [result, (user + system) / 1000]
 }
 
-const [folded, foldMs] = timed(() => events.reduce((view, event) => ThreadView.apply(view, event), ThreadView.make(threadId)))
+const [folded, foldMs] = timed(() =>
+  events.reduce((view, event) => ThreadView.apply(view, event), ThreadView.make(threadId))
+)
 const thread = { id: threadId, cwd: "/workspace", preview: "", status: { type: "idle" }, turns: stored }
 const [view, storedMs] = timed(() =>
   ThreadView.apply(ThreadView.empty, { _tag: "StoredThread", thread: thread as unknown as Thread })
@@ -53,4 +55,12 @@ for (const each of [folded, view]) {
   const seen = [...each.turns].reduce((sum, { items }) => sum + [...items].length, 0)
   if (seen !== items) throw new Error(`${seen} items of ${items}`)
 }
-tell({ ms: foldMs + storedMs + reportMs, cpuMs: foldMs + storedMs + reportMs, peakMiB: process.resourceUsage().maxRSS / 1024, foldMs, storedMs, reportMs, pageBytes: page.length })
+tell({
+  ms: foldMs + storedMs + reportMs,
+  cpuMs: foldMs + storedMs + reportMs,
+  peakMiB: process.resourceUsage().maxRSS / 1024,
+  foldMs,
+  storedMs,
+  reportMs,
+  pageBytes: page.length
+})

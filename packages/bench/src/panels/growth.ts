@@ -1,7 +1,7 @@
 /** What one costs the client, against how many there are. Both scales are logarithmic: flat is linear. */
 import type { Figure } from "../measure.ts"
-import { type Draw, short, title } from "./panel.ts"
 import { apart } from "./apart.ts"
+import { type Draw, short, title } from "./panel.ts"
 
 interface Curve {
   readonly label: string
@@ -17,7 +17,11 @@ const curves: ReadonlyArray<Curve> = [
     reading: "CPU of a turn, with the start of its thread"
   },
   { label: "A listed thread", what: "stored threads", reading: "CPU of the client for one of the database" },
-  { label: "A stored item, in pages", what: "items of a stored thread", reading: "CPU of the client for each in pages" },
+  {
+    label: "A stored item, in pages",
+    what: "items of a stored thread",
+    reading: "CPU of the client for each in pages"
+  },
   { label: "An item in the report", what: "items in memory", reading: "report of one" },
   { label: "An item in a view", what: "items in memory", reading: "fold of the events of one" }
 ]
@@ -85,11 +89,16 @@ export const growth: Draw = (figures) => {
   return {
     height: plot.bottom + 64,
     svg: [
-      title("What one costs the client, with more and more of them", "CPU in µs. A flat line is linear: what happens once weighs on the few."),
+      title(
+        "What one costs the client, with more and more of them",
+        "CPU in µs. A flat line is linear: what happens once weighs on the few."
+      ),
       ...grid,
       ...ticks,
       `<text class="quiet" x="24" y="${plot.top - 18}">µs CPU each</text>`,
-      `<text class="quiet" x="${(plot.left + plot.right) / 2}" y="${plot.bottom + 46}" text-anchor="middle">how many</text>`,
+      `<text class="quiet" x="${(plot.left + plot.right) / 2}" y="${
+        plot.bottom + 46
+      }" text-anchor="middle">how many</text>`,
       ...lines
     ].join("\n")
   }

@@ -58,7 +58,10 @@ export const peers: Draw = (figures) => {
   return {
     height: yOf(names.length) + 16,
     svg: [
-      title("The same turns on every client", "Medians, on the real codex with a scripted model. More turns and less time are better."),
+      title(
+        "The same turns on every client",
+        "Medians, on the real codex with a scripted model. More turns and less time are better."
+      ),
       ...labels,
       ...bars
     ].join("\n")

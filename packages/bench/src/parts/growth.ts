@@ -44,7 +44,9 @@ const sizeOf = (size: number, what: string): string => `${size.toLocaleString("e
  * The cost of one in each size. The ratio is that to the size before, so what is over 1 grows worse than linear. Where
  * there are few, what happens once is most of the cost of each.
  */
-export const growing = ({ commandOf, readings, rounds, runOnce = (command) => run(command), sizes, what }: Growing): Comparison =>
+export const growing = (
+  { commandOf, readings, rounds, runOnce = (command) => run(command), sizes, what }: Growing
+): Comparison =>
   compare({
     what: `more and more ${what}`,
     rounds,
@@ -89,7 +91,12 @@ const turnsAtOnce = (sizes: ReadonlyArray<number>, rounds: number): Comparison =
     }),
     readings: [
       { what: "CPU of a turn, with the start of its thread", unit: "ms CPU", of: ({ cpuMs }) => cpuMs, isOurs: true },
-      { what: "heap of a thread and its turn while they are in use", unit: "KiB", of: ({ heapKiB }) => heapKiB!, isOurs: true }
+      {
+        what: "heap of a thread and its turn while they are in use",
+        unit: "KiB",
+        of: ({ heapKiB }) => heapKiB!,
+        isOurs: true
+      }
     ]
   })
 
@@ -118,7 +125,12 @@ const storedItems = (sizes: ReadonlyArray<number>): Comparison =>
       { what: "CPU of the client for each in pages", unit: "µs CPU", of: ({ cpuMs }) => cpuMs * 1000, isOurs: true },
       { what: "CPU of codex for each in pages", unit: "µs CPU", of: ({ codexCpuMs }) => codexCpuMs! * 1000 },
       { what: "each, read at once and folded", unit: "µs", of: ({ wholeMs }) => wholeMs! * 1000 },
-      { what: "CPU of the client for each at once", unit: "µs CPU", of: ({ wholeCpuMs }) => wholeCpuMs! * 1000, isOurs: true }
+      {
+        what: "CPU of the client for each at once",
+        unit: "µs CPU",
+        of: ({ wholeCpuMs }) => wholeCpuMs! * 1000,
+        isOurs: true
+      }
     ]
   })
 
@@ -132,7 +144,12 @@ const storedThreads = (sizes: ReadonlyArray<number>): Comparison =>
     readings: [
       { what: "list one that codex has not seen before", unit: "ms", of: ({ foundMs }) => foundMs! },
       { what: "list one of codex's database", unit: "ms", of: ({ ms }) => ms },
-      { what: "CPU of the client for one of the database", unit: "µs CPU", of: ({ cpuMs }) => cpuMs * 1000, isOurs: true },
+      {
+        what: "CPU of the client for one of the database",
+        unit: "µs CPU",
+        of: ({ cpuMs }) => cpuMs * 1000,
+        isOurs: true
+      },
       { what: "CPU of codex for one of the database", unit: "µs CPU", of: ({ codexCpuMs }) => codexCpuMs! * 1000 },
       { what: "resume one", unit: "ms", of: ({ resumeMs }) => resumeMs!, isOnce: true }
     ]

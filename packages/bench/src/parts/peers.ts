@@ -31,7 +31,11 @@ const peersOf = {
 const deltas = 20
 
 /** One command for each peer; those on Node run `script`. Without a Python, there is none for those that need it. */
-export const commandsOf = (script: string, python: string | undefined, job: Pick<Job, "threads" | "turns" | "first">) => {
+export const commandsOf = (
+  script: string,
+  python: string | undefined,
+  job: Pick<Job, "threads" | "turns" | "first">
+) => {
   const commands: Record<string, Command> = {}
   for (const [name, peer] of Object.entries(peersOf)) {
     const args = [JSON.stringify({ ...job, peer, prompt: promptOf(deltas), answer: answerOf(deltas) } satisfies Job)]

@@ -111,8 +111,15 @@ export const pipeline: Part = {
     const warm = [1, 8, 64].flatMap((turns, place) =>
       quick && turns !== 8
         ? []
-        : [againstFloor({ kind: "mix", messages: 2 * half, turns, warmUp: half }, observed, rounds, { quick, budgetPlace: place })]
+        : [
+          againstFloor({ kind: "mix", messages: 2 * half, turns, warmUp: half }, observed, rounds, {
+            quick,
+            budgetPlace: place
+          })
+        ]
     )
-    return quick ? warm : [...warm, againstFloor({ kind: "mix", messages: half, turns: 8 }, lateOrNone, rounds, { quick })]
+    return quick
+      ? warm
+      : [...warm, againstFloor({ kind: "mix", messages: half, turns: 8 }, lateOrNone, rounds, { quick })]
   }
 }
