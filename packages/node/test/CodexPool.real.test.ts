@@ -209,15 +209,17 @@ describe("a process of a pool that ends", () => {
   )
 
   real(
-    "is replaced by the spare one, which is replaced itself",
-    { processes: 2, spare: true },
+    "is replaced by the spare one, which has shaken hands already and is replaced itself",
+    { processes: 2, spare: true, clientInfo: { name: "mine", version: "1" } },
     Effect.gen(function*() {
+      const rpc = yield* AppServerRpc.AppServerRpc
       const first = yield* until(({ sparePid }) => Option.isSome(sparePid))
       const [thread] = yield* start(1)
       yield* thread!.run("hi")
       process.kill(first.processes[0]!.pid, "SIGKILL")
       const second = yield* until(({ processes, sparePid }) => processes[0]!.restarts === 1 && Option.isSome(sparePid))
       assert.strictEqual(second.processes[0]!.pid, Option.getOrThrow(first.sparePid))
+      assert.match(rpc.serverInfo.userAgent, /^mine\//)
       assert.strictEqual((yield* thread!.run("again")).status, "completed")
 
       // A spare that dies while it waits is replaced too, and nobody notices.

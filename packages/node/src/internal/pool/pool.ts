@@ -3,6 +3,7 @@ import * as AppServerRpc from "@effect-codex/client/AppServerRpc"
 import * as Auth from "@effect-codex/client/Auth"
 import * as Codex from "@effect-codex/client/Codex"
 import { AppServerStartError } from "@effect-codex/client/CodexError"
+import * as Launch from "@effect-codex/client/internal/launch"
 import * as OptionKinds from "@effect-codex/client/internal/options"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
@@ -66,7 +67,8 @@ export const make = Effect.fnUntraced(function*(options: Options, amend?: PoolCo
   const { hangTimeout, maxLoadedThreads, processes, recycleAfter, restart = forEver, spare, ...client } = options
   const given = { ...client, maxLoadedThreads: maxLoadedThreads ?? noLimit }
   const process = NodeClient.processOf(given, DirectPipes.spawn)
-  const next = spare === true ? yield* Spare.make(process) : undefined
+  const greeting = Launch.initialize(Launch.clientInfo(given.clientInfo), Launch.capabilities(given))
+  const next = spare === true ? yield* Spare.make(process, greeting) : undefined
   const start = (index: number) =>
     Effect.flatMap(
       Layer.build(Layer.fresh(NodeClient.supervised(given, restart, next?.layer ?? process))),

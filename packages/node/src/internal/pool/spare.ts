@@ -1,6 +1,7 @@
-/** Keeps a process started that nobody uses yet, for whoever needs the next one. */
+/** Keeps a process started, with the handshake done, that nobody uses yet: for whoever needs the next one. */
 import { AppServer } from "@effect-codex/client/AppServer"
 import type { CodexError } from "@effect-codex/client/CodexError"
+import type * as Launch from "@effect-codex/client/internal/launch"
 import { inOwnScope } from "@effect-codex/client/internal/ownScope"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -9,6 +10,7 @@ import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
+import * as GreetedProcess from "./greetedProcess.ts"
 
 interface Waiting {
   readonly server: AppServer["Service"]
@@ -28,7 +30,8 @@ export interface Spare<E, R> {
 const again = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("1 minute")])
 
 export const make = Effect.fnUntraced(function*<E extends CodexError, R>(
-  process: Layer.Layer<AppServer, E, R>
+  process: Layer.Layer<AppServer, E, R>,
+  params: ReturnType<typeof Launch.initialize>
 ): Effect.fn.Return<Spare<E, R>, never, R | Scope.Scope> {
   // It closes after the places, which end the processes that they have taken in their own order, and before it nothing
   // is started any more.
@@ -38,11 +41,14 @@ export const make = Effect.fnUntraced(function*<E extends CodexError, R>(
   let waiting: Waiting | undefined
   let isPreparing = false
 
-  const start = inOwnScope(Layer.build(Layer.fresh(process)))
+  const start = inOwnScope(Effect.flatMap(
+    Layer.build(Layer.fresh(process)),
+    (services) => GreetedProcess.greet(Context.get(services, AppServer), params)
+  ))
   /** Returns once the process has been taken, or fails when it has ended. */
   const keep = Effect.gen(function*() {
-    const [services, scope] = yield* start
-    const spare: Waiting = { server: yield* Effect.provide(AppServer, services), scope }
+    const [server, scope] = yield* start
+    const spare: Waiting = { server, scope }
     waiting = spare
     isPreparing = false
     const { code, signal } = yield* spare.server.exit
