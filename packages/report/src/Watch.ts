@@ -96,7 +96,9 @@ export const make: (
     const [Board, Server] = yield* Effect.promise(() =>
       Promise.all([import("./internal/watch/board.ts"), import("./internal/watch/server.ts")])
     )
-    const board = yield* Board.make(rpc, queue, {
+    const board = yield* Board.make({
+      queue,
+      rpc,
       most: options.maxThreads ?? 200,
       others: options.others ?? false
     })

@@ -67,6 +67,14 @@ type Settings = Pick<CodexNode.Options, "configOverrides">
 const apiKey = (name: string) =>
   Config.option(Config.Redacted(name)).pipe(Effect.map(Option.filter((key) => Redacted.value(key).trim() !== "")))
 
+/** Has a name, because its inferred type would name modules that are not public. */
+export interface Connected {
+  readonly auth: Auth["Service"]
+  readonly codex: Codex["Service"]
+  readonly rpc: AppServerRpc["Service"]
+  readonly pid: number
+}
+
 /** Starts codex until the scope closes. */
 export const connect = Effect.fnUntraced(function*(options: CodexNode.Options, isOffline = false) {
   const { warn } = yield* Screen
@@ -83,12 +91,13 @@ export const connect = Effect.fnUntraced(function*(options: CodexNode.Options, i
     Stream.runForEach(warn),
     Effect.forkScoped({ startImmediately: true })
   )
-  return {
+  const connected: Connected = {
     auth: Context.get(services, Auth),
     codex: Context.get(services, Codex),
     rpc,
     pid: Context.get(services, AppServer).pid
   }
+  return connected
 })
 
 const recording = Effect.fnUntraced(function*(path: string, options: CodexNode.Options) {

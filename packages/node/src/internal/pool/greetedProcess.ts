@@ -3,7 +3,6 @@
  * process, and has the answer at once.
  */
 import type { AppServer } from "@effect-codex/client/AppServer"
-import type * as Launch from "@effect-codex/client/internal/launch"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -11,7 +10,6 @@ import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 
 type Server = AppServer["Service"]
-type Params = ReturnType<typeof Launch.initialize>
 
 /** No request of the client has it: those are numbers. */
 const ownId = "spare"
@@ -75,10 +73,14 @@ class Mouth {
   }
 }
 
-/** Shakes hands with the process. Fails if it does not answer, or refuses. */
+/**
+ * Shakes hands with the process. Fails if it does not answer, or refuses.
+ *
+ * @param params those of the handshake that the taker will ask for
+ */
 export const greet = Effect.fnUntraced(function*(
   server: Server,
-  params: Params
+  params: object
 ): Effect.fn.Return<Server, { readonly message: string }, Scope.Scope> {
   const mouth = new Mouth()
   const reading = yield* Effect.forkScoped(server.receive(mouth.onChunk), { startImmediately: true })

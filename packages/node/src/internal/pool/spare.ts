@@ -1,7 +1,6 @@
 /** Keeps a process started, with the handshake done, that nobody uses yet: for whoever needs the next one. */
 import { AppServer } from "@effect-codex/client/AppServer"
 import type { CodexError } from "@effect-codex/client/CodexError"
-import type * as Launch from "@effect-codex/client/internal/launch"
 import { inOwnScope } from "@effect-codex/client/internal/ownScope"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -31,7 +30,7 @@ const again = Schedule.min([Schedule.exponential("1 second"), Schedule.spaced("1
 
 export const make = Effect.fnUntraced(function*<E extends CodexError, R>(
   process: Layer.Layer<AppServer, E, R>,
-  params: ReturnType<typeof Launch.initialize>
+  params: object
 ): Effect.fn.Return<Spare<E, R>, never, R | Scope.Scope> {
   // It closes after the places, which end the processes that they have taken in their own order, and before it nothing
   // is started any more.

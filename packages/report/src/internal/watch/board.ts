@@ -217,15 +217,15 @@ const leftToOthers: Overrides = {
 }
 
 export interface Options {
+  readonly rpc: AppServerRpc["Service"]
+  readonly queue: ApprovalQueue["Service"]
   readonly most: number
   readonly others: boolean
 }
 
 /** Follows the client until the scope closes. */
 export const make = Effect.fnUntraced(function*(
-  rpc: AppServerRpc["Service"],
-  queue: ApprovalQueue["Service"],
-  { most, others }: Options
+  { most, others, queue, rpc }: Options
 ): Effect.fn.Return<Board, never, Scope.Scope> {
   const board = new Board(most, yield* stopwatch)
   const fork = yield* FiberSet.makeRuntime<never>()
