@@ -161,7 +161,7 @@ describe("the lines of a chat", () => {
 
   it("fit 40 columns", () => {
     const lines = [
-      ...ChatLines.welcome("/work/some/long/folder/of/a/project", "Fix the parser that dropped its last line"),
+      ...ChatLines.welcome("/home/some/long/folder/of/a/project", "Fix the parser that dropped its last line"),
       ...ChatLines.echo(`${"word ".repeat(20)}\n${Array.from({ length: 30 }, (_, i) => i).join("\n")}`, false),
       ...ChatLines.status({
         threadId: "01a228da-49c6-7841-8742-fb9e389629b2",
