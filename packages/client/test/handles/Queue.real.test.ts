@@ -241,7 +241,7 @@ describe("the queue of a thread", () => {
       Effect.gen(function*() {
         const thread = yield* codex.startThread()
         const { gate, turn } = yield* waiting(thread, model)
-        yield* model.enqueue("Done.", "Again.")
+        yield* model.enqueue("Done.")
         const queued = yield* thread.queue.add("Do it.", { messageId: "review/42" })
         assert.strictEqual(queued.clientId, "review/42")
         const [waits] = yield* thread.queue.list
@@ -254,10 +254,6 @@ describe("the queue of a thread", () => {
         assert.deepStrictEqual(yield* answerOf(thread, queued), ["completed", "Done."])
         const found = yield* thread.findTurn("review/42")
         assert.deepStrictEqual(Option.flatMap(found, ({ finalResponse }) => finalResponse), Option.some("Done."))
-        // Once its turn has ended, nobody follows it.
-        const again = yield* thread.queue.add("Do it again.", { messageId: "review/42" })
-        const last = yield* Effect.scoped(Effect.flatMap(thread.queue.turn(again), ({ result }) => result))
-        assert.deepStrictEqual(last.finalResponse, Option.some("Again."))
       })
   )
 

@@ -219,6 +219,8 @@ const start = Effect.fnUntraced(function*(
       resize: Effect.fn("Process.resize")(function*(size) {
         yield* OptionKinds.checkArgument("size", size, { ...terminalSize, fits: isSize })
         if (params.tty !== true) return yield* fail("noTerminal", "it has no terminal.")
+        // For a moment codex refuses with another text.
+        if (Deferred.isDoneUnsafe(ended)) return yield* fail("ended", "it has ended.")
         yield* call(rpc, "command/exec/resize", { processId, size: sizeOf(size) }).pipe(
           Effect.mapError((error) =>
             error._tag === "RpcError" && ServerTexts.isNotRunning(error.detail) ? fail("ended", "it has ended.") : error

@@ -9,7 +9,8 @@ import * as SessionStore from "../../SessionStore.ts"
 import * as Patience from "./patience.ts"
 
 /**
- * codex has written the prompt by then: docs/codex-behaviour.md, "A message is stored after the reply to its start…".
+ * codex has written the prompt by then: docs/codex-behaviour.md, "A message is stored after the reply to its start
+ * and before the model is asked".
  */
 const isWritten = ({ _tag }: { readonly _tag: string }): boolean =>
   _tag === "thread/tokenUsage/updated" || _tag === "turn/completed"
