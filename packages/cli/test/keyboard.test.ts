@@ -83,6 +83,28 @@ describe("the keys of a terminal", () => {
       assert.deepStrictEqual(message, [])
     }))
 
+  it.effect("stay together in a paste, whatever question appears or closes meanwhile", () =>
+    Effect.gen(function*() {
+      const { message, press, textTerminal } = yield* make
+      yield* press("paste-start")
+      yield* press("return")
+      yield* Effect.scoped(Effect.gen(function*() {
+        const question = yield* textTerminal.readInput
+        yield* TestClock.adjust(1000)
+        for (const name of ["y", "return", "paste-end"]) yield* press(name)
+        assert.deepStrictEqual(yield* taken(question), [])
+        assert.deepStrictEqual(message.splice(0), ["paste-start", "return", "y", "return", "paste-end"])
+        yield* TestClock.adjust(1000)
+        yield* press("paste-start")
+        assert.deepStrictEqual(yield* taken(question), ["paste-start"])
+      }))
+      // Nor do they answer the next one.
+      const next = yield* textTerminal.readInput
+      for (const name of ["y", "return", "paste-end"]) yield* press(name)
+      assert.deepStrictEqual(yield* taken(next), [])
+      assert.deepStrictEqual(message, [])
+    }))
+
   it.effect("end for the question too when the terminal is gone", () =>
     Effect.gen(function*() {
       const { hangUp, terminal } = yield* make

@@ -40,16 +40,25 @@ export const make = Effect.gen(function*() {
     isTyping: boolean
   } | undefined
   let lastAt = Number.NEGATIVE_INFINITY
-  let isPasting = false
+  /** A paste that comes in: it ends where it began, even if a question appears or closes meanwhile. */
+  let paste: { readonly to: typeof asking } | undefined
 
-  const isForQuestion = (input: Terminal.UserInput, at: number): boolean => {
-    const { ctrl, name } = input.key
-    const wasPasting = isPasting
-    if (name === "paste-start") isPasting = true
-    if (name === "paste-end") isPasting = false
-    if (asking === undefined || (!asking.takesPastes && (wasPasting || isPasting))) return false
+  const isForQuestion = ({ key: { ctrl, name } }: Terminal.UserInput, at: number): boolean => {
+    if (asking === undefined || (name === "paste-start" && !asking.takesPastes)) return false
     if (at - lastAt > sentence || (ctrl && name === "c")) asking.isTyping = false
     return !asking.isTyping
+  }
+
+  const give = (input: Terminal.UserInput, at: number, onKey: (key: Key) => void): void => {
+    const { name } = input.key
+    const to = paste === undefined ? isForQuestion(input, at) ? asking : undefined : paste.to
+    if (name === "paste-start") paste ??= { to }
+    // With Enter a sentence is over.
+    lastAt = name === "return" && paste === undefined ? Number.NEGATIVE_INFINITY : at
+    if (name === "paste-end") paste = undefined
+    if (to === undefined) onKey(keyOf(input))
+    // The rest of a paste whose question is over goes nowhere: its lines must not be sent.
+    else if (to === asking) Queue.offerUnsafe(to.queue, input)
   }
 
   const terminalOf = (takesPastes: boolean) =>
@@ -80,12 +89,7 @@ export const make = Effect.gen(function*() {
       Effect.gen(function*() {
         const inputs = yield* Queue.takeAll(keys)
         const at = yield* now
-        for (const input of inputs) {
-          if (isForQuestion(input, at) && asking !== undefined) Queue.offerUnsafe(asking.queue, input)
-          else onKey(keyOf(input))
-          // With Enter a sentence is over.
-          lastAt = input.key.name === "return" ? Number.NEGATIVE_INFINITY : at
-        }
+        for (const input of inputs) give(input, at, onKey)
       }).pipe(
         Effect.forever,
         // The terminal is gone, or its input has ended.
