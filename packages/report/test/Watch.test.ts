@@ -144,6 +144,16 @@ describe("the address of the pages", () => {
       const taken = yield* Effect.flip(serve(given, { port: Number(again.port) }))
       assert.strictEqual(taken._tag, "ServeError")
     }))
+
+  it.live("works on port 80, which a browser leaves out", () =>
+    Effect.gen(function*() {
+      const served = yield* Effect.exit(serve(yield* client, { port: 80 }))
+      // Not everybody may listen there.
+      if (Exit.isFailure(served)) return
+      const headers = { host: "127.0.0.1", origin: "http://127.0.0.1" }
+      assert.strictEqual((yield* send(served.value, { headers })).status, 200)
+      assert.strictEqual((yield* send(served.value, { headers: { host: "localhost" } })).status, 403)
+    }))
 })
 
 describe("a decision", () => {

@@ -242,6 +242,7 @@ export const make = (board: Board, options: Options): Effect.Effect<string, Serv
     })
     server.maxConnections = maxConnections
     const port = yield* Loopback.listen(server, options.port)
-    host = `127.0.0.1:${port}`
+    // As a browser writes it: without the port if that is 80.
+    host = new URL(`http://127.0.0.1:${port}`).host
     return `http://${host}/${token}/`
   })
