@@ -140,6 +140,27 @@ describe("in Chromium, the page of a client", () => {
       assert.deepStrictEqual(said, [])
     }))
 
+  it.live("decides nothing with a click right after it has appeared", () =>
+    Effect.gen(function*() {
+      const given = yield* client
+      const url = yield* serve(given)
+      const asked = yield* given.ask("a", { itemId: "1", command: "make one" })
+      const { page } = yield* open("about:blank")
+      yield* Effect.promise(() =>
+        page.addInitScript(() =>
+          addEventListener(
+            "DOMContentLoaded",
+            () => document.querySelector<HTMLButtonElement>(".offer button")?.click()
+          )
+        )
+      )
+      yield* Effect.promise(() => page.goto(url.href))
+      yield* Effect.promise(() => page.locator(".offer button:enabled").first().waitFor())
+      assert.isUndefined(asked.pollUnsafe())
+      yield* click(page, ".offer button[data-decision=decline]")
+      assert.deepStrictEqual(yield* Fiber.join(asked), { decision: "decline" })
+    }))
+
   it.live("says that the client has ended, or that it is not connected, and connects again", () =>
     Effect.gen(function*() {
       const given = yield* client

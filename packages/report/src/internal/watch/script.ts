@@ -4,8 +4,8 @@
  *
  * When the program was started again, its threads are others under the same numbers: then it goes to the list.
  *
- * A button cannot be pressed right after the approvals have changed: a click that was meant for another one must not
- * decide.
+ * A button cannot be pressed right after the approvals have changed, or the page has appeared: a click that was meant
+ * for something else must not decide.
  */
 export const script = `
 const base="/"+location.pathname.split("/")[1]+"/";
@@ -57,6 +57,6 @@ body:JSON.stringify({id:b.dataset.offer,decision:b.dataset.decision})}).then((r)
 out.textContent=r.ok?"Sent.":r.status===410?"No longer open: it was decided elsewhere, or its turn has ended.":"Refused ("+r.status+").";
 },()=>{out.textContent="It could not be sent. Try again.";card.classList.remove("sent");for(const one of buttons)one.disabled=false})});
 addEventListener("pagehide",()=>source.close());
-addEventListener("pageshow",(e)=>{if(e.persisted)connect()});
-connect();
+addEventListener("pageshow",(e)=>{if(e.persisted){settle();connect()}});
+settle();connect();
 `
