@@ -105,6 +105,33 @@ describe("the keys of a terminal", () => {
       assert.deepStrictEqual(message, [])
     }))
 
+  it.effect("are no message while they finish the answer to a question that is over", () =>
+    Effect.gen(function*() {
+      const { message, press, textTerminal } = yield* make
+      yield* Effect.scoped(Effect.andThen(textTerminal.readInput, press("s")))
+      for (const name of ["e", "c", "return"]) yield* press(name)
+      assert.deepStrictEqual(message, [])
+      yield* press("o")
+      assert.deepStrictEqual(message.splice(0), ["o"])
+      // Ctrl-C is never lost, and after a pause a new sentence begins.
+      yield* TestClock.adjust(1000)
+      yield* Effect.scoped(Effect.andThen(textTerminal.readInput, press("s")))
+      yield* press("c", true)
+      assert.deepStrictEqual(message.splice(0), ["c"])
+      yield* TestClock.adjust(1000)
+      yield* Effect.scoped(Effect.andThen(textTerminal.readInput, press("s")))
+      yield* TestClock.adjust(1000)
+      yield* press("h")
+      // An answer that was given leaves nothing over.
+      yield* TestClock.adjust(1000)
+      for (const end of ["return", "escape"]) {
+        yield* Effect.scoped(Effect.andThen(textTerminal.readInput, press(end)))
+        yield* press("m")
+        yield* TestClock.adjust(1000)
+      }
+      assert.deepStrictEqual(message, ["h", "m", "m"])
+    }))
+
   it.effect("end for the question too when the terminal is gone", () =>
     Effect.gen(function*() {
       const { hangUp, terminal } = yield* make

@@ -42,6 +42,10 @@ export const make = Effect.gen(function*() {
   let lastAt = Number.NEGATIVE_INFINITY
   /** A paste that comes in: it ends where it began, even if a question appears or closes meanwhile. */
   let paste: { readonly to: typeof asking } | undefined
+  /** Whether the last key was one in the middle of an answer. */
+  let isAnswering = false
+  /** Whether the question is over whose answer is still being typed. The rest of it must not be sent as a message. */
+  let isLeftover = false
 
   const isForQuestion = ({ key: { ctrl, name } }: Terminal.UserInput, at: number): boolean => {
     if (asking === undefined || (name === "paste-start" && !asking.takesPastes)) return false
@@ -50,14 +54,17 @@ export const make = Effect.gen(function*() {
   }
 
   const give = (input: Terminal.UserInput, at: number, onKey: (key: Key) => void): void => {
-    const { name } = input.key
+    const { ctrl, name } = input.key
+    if (at - lastAt > sentence || ctrl || name === "paste-start") isLeftover = false
     const to = paste === undefined ? isForQuestion(input, at) ? asking : undefined : paste.to
     if (name === "paste-start") paste ??= { to }
+    const isEnter = name === "return" && paste === undefined
+    isAnswering = to?.takesPastes === true && !isEnter && !ctrl && name !== "escape"
     // With Enter a sentence is over.
-    lastAt = name === "return" && paste === undefined ? Number.NEGATIVE_INFINITY : at
+    lastAt = isEnter ? Number.NEGATIVE_INFINITY : at
     if (name === "paste-end") paste = undefined
-    if (to === undefined) onKey(keyOf(input))
-    // The rest of a paste whose question is over goes nowhere: its lines must not be sent.
+    // The rest of a paste whose question is over goes nowhere either.
+    if (to === undefined) { if (!isLeftover) onKey(keyOf(input)) }
     else if (to === asking) Queue.offerUnsafe(to.queue, input)
   }
 
@@ -77,7 +84,9 @@ export const make = Effect.gen(function*() {
         }),
         (queue) =>
           Effect.sync(() => {
-            if (asking?.queue === queue) asking = undefined
+            if (asking?.queue !== queue) return
+            asking = undefined
+            isLeftover = isAnswering
           })
       )
     })
