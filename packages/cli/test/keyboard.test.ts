@@ -3,6 +3,11 @@ import { type Cause, Effect, Exit, Option, Queue, Terminal } from "effect"
 import { TestClock } from "effect/testing"
 import * as Keyboard from "../src/internal/chat/keyboard.ts"
 
+const keyOf = (name: string, ctrl = false): Terminal.UserInput => ({
+  input: Option.some(name),
+  key: { name, ctrl, meta: false, shift: false }
+})
+
 /** A keyboard on which keys are pressed one by one. */
 const make = Effect.gen(function*() {
   const keys = yield* Queue.make<Terminal.UserInput, Cause.Done>()
@@ -24,9 +29,11 @@ const make = Effect.gen(function*() {
     hangUp: Effect.andThen(Queue.end(keys), Effect.yieldNow),
     press: (name: string, ctrl = false) =>
       Effect.andThen(
-        Queue.offer(keys, { input: Option.some(name), key: { name, ctrl, meta: false, shift: false } }),
+        Queue.offer(keys, keyOf(name, ctrl)),
         TestClock.adjust(1)
-      )
+      ),
+    together: (...names: ReadonlyArray<string>) =>
+      Effect.andThen(Queue.offerAll(keys, names.map((name) => keyOf(name))), TestClock.adjust(1))
   }
 })
 
@@ -69,6 +76,18 @@ describe("the keys of a terminal", () => {
       for (const name of ["paste-start", "y", "return", "paste-end"]) yield* press(name)
       assert.deepStrictEqual(yield* taken(question), [])
       assert.deepStrictEqual(message, ["paste-start", "y", "return", "paste-end"])
+      yield* TestClock.adjust(1000)
+      yield* press("n")
+      assert.deepStrictEqual(yield* taken(question), ["n"])
+    }))
+
+  it.effect("never answer it with a paste that the terminal does not mark", () =>
+    Effect.gen(function*() {
+      const { message, press, terminal, together } = yield* make
+      const question = yield* terminal.readInput
+      yield* together("y", "e", "s")
+      assert.deepStrictEqual(yield* taken(question), [])
+      assert.deepStrictEqual(message, ["y", "e", "s"])
       yield* TestClock.adjust(1000)
       yield* press("n")
       assert.deepStrictEqual(yield* taken(question), ["n"])

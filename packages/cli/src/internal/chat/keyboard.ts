@@ -47,16 +47,19 @@ export const make = Effect.gen(function*() {
   /** Whether the question is over whose answer is still being typed. The rest of it must not be sent as a message. */
   let isLeftover = false
 
-  const isForQuestion = ({ key: { ctrl, name } }: Terminal.UserInput, at: number): boolean => {
-    if (asking === undefined || (name === "paste-start" && !asking.takesPastes)) return false
-    if (at - lastAt > sentence || (ctrl && name === "c")) asking.isTyping = false
+  const isForQuestion = ({ key: { ctrl, name } }: Terminal.UserInput, at: number, isAlone: boolean): boolean => {
+    const isInterrupt = ctrl && name === "c"
+    if (asking === undefined) return false
+    // Not every terminal marks a paste, but its keys come together.
+    if (!asking.takesPastes && (name === "paste-start" || (!isAlone && !isInterrupt))) return false
+    if (at - lastAt > sentence || isInterrupt) asking.isTyping = false
     return !asking.isTyping
   }
 
-  const give = (input: Terminal.UserInput, at: number, onKey: (key: Key) => void): void => {
+  const give = (input: Terminal.UserInput, at: number, isAlone: boolean, onKey: (key: Key) => void): void => {
     const { ctrl, name } = input.key
     if (at - lastAt > sentence || ctrl || name === "paste-start") isLeftover = false
-    const to = paste === undefined ? isForQuestion(input, at) ? asking : undefined : paste.to
+    const to = paste === undefined ? isForQuestion(input, at, isAlone) ? asking : undefined : paste.to
     if (name === "paste-start") paste ??= { to }
     const isEnter = name === "return" && paste === undefined
     isAnswering = to?.takesPastes === true && !isEnter && !ctrl && name !== "escape"
@@ -98,7 +101,7 @@ export const make = Effect.gen(function*() {
       Effect.gen(function*() {
         const inputs = yield* Queue.takeAll(keys)
         const at = yield* now
-        for (const input of inputs) give(input, at, onKey)
+        for (const input of inputs) give(input, at, inputs.length === 1, onKey)
       }).pipe(
         Effect.forever,
         // The terminal is gone, or its input has ended.
