@@ -67,10 +67,10 @@ describe("a command", () => {
     )
   })
 
-  it("that is too long is cut, and says so", () => {
-    const long = inWords(command({ command: `${"x".repeat(1_002)}\n${lines(100)}` }), false)
-    assert.strictEqual(long[1], `    ${"x".repeat(1_000)}… (2 more characters)`)
-    assert.deepStrictEqual([long.length, long.at(-1)], [62, "    … and 42 lines more"])
+  it("that is too long is cut in the middle, and says so: its end may be what matters", () => {
+    const long = inWords(command({ command: `${"x".repeat(2_000)}; rm -rf ~\n${lines(100)}\nrm -rf /` }), false)
+    assert.strictEqual(long[1], `    ${"x".repeat(600)}… (1010 more characters) …${"x".repeat(390)}; rm -rf ~`)
+    assert.deepStrictEqual([long.length, long[41], long.at(-1)], [62, "    … 43 lines left out …", "    rm -rf /"])
   })
 })
 

@@ -10,7 +10,7 @@ import type {
 } from "@effect-codex/client/Approvals"
 import { withoutShell } from "@effect-codex/client/Approvals"
 import { fileAccesses, mcpServerOf } from "@effect-codex/client/internal/text/approvalText"
-import { visible } from "@effect-codex/client/internal/text/visibleText"
+import { visible, visibleEnds } from "@effect-codex/client/internal/text/visibleText"
 
 type Permissions = PermissionsRequest["permissions"]
 type Change = NonNullable<FileChangeRequest["changes"]>[number]
@@ -140,8 +140,21 @@ const linesOf = (text: string): ReadonlyArray<string> => {
   return lines.at(-1) === "" ? lines.slice(0, -1) : lines
 }
 
+/** Both ends of it: what is left out may be anything, but not the end of a command. */
+const ends = (text: string): ReadonlyArray<string> => {
+  const lines = text.split("\n")
+  const rest = lines.length - shownLines
+  if (rest <= 1) return lines.map((line) => visibleEnds(line))
+  const head = shownLines - 20
+  return [
+    ...lines.slice(0, head).map((line) => visibleEnds(line)),
+    `… ${count(rest, "line")} left out …`,
+    ...lines.slice(head - shownLines).map((line) => visibleEnds(line))
+  ]
+}
+
 // Indented deeper than the labels, so that no text can imitate one.
-const indented = (text: string): ReadonlyArray<string> => cut(text.split("\n"), "line").map((line) => `    ${line}`)
+const indented = (text: string): ReadonlyArray<string> => ends(text).map((line) => `    ${line}`)
 
 const labelled = (label: string, text: string | undefined): ReadonlyArray<string> => {
   if (text === undefined || text.trim() === "") return []

@@ -347,7 +347,11 @@ describe("the text of a request", () => {
   it("hides nothing and obeys nothing of what the agent says", () => {
     const line = Approvals.describe(command(`/bin/bash -lc 'ls \u001b[2K\rgit status \u202e'`))
     assert.strictEqual(line, String.raw`run "ls \u{1b}[2K\u{d}git status \u{202e}" in /repository`)
-    assert.include(Approvals.describe(command("x".repeat(10_000))), "… (9700 more characters)")
+    // What matters may stand at its end.
+    assert.match(
+      Approvals.describe(command(`${"x".repeat(10_000)}; rm -rf /`)),
+      /… \(9710 more characters\) …x+; rm -rf \/"/
+    )
   })
 
   it("takes the shell off where the rest is one script, and nowhere else", () => {

@@ -77,6 +77,10 @@ describe("text that is too long", () => {
       assert.isTrue(text.isWellFormed())
       assert.isFalse(text.includes("\u200d…") || text.includes("\ufe0f…"))
       assert.match(text, /… \(\d+ more characters\)/)
+      const ending = line("y".repeat(400) + family + "x".repeat(120 - more))
+      assert.isTrue(ending.isWellFormed())
+      assert.notMatch(ending, /…[\u200d\ufe0f]/)
+      assert.match(ending, /x{100,}/)
     }
   })
 })

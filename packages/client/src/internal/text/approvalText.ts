@@ -9,7 +9,7 @@ import type {
   McpToolRequest,
   PermissionsRequest
 } from "../../Approvals.ts"
-import { visible } from "./visibleText.ts"
+import { visible, visibleEnds } from "./visibleText.ts"
 
 // One shell word: quoted parts, and characters without a meaning for any shell.
 const quotedWord = /^(?:'[^']*'|"(?:[^"\\$`!]|\\["\\$`])*"|\\[^\n]|[\w@%+=:,./-])+$/
@@ -37,7 +37,9 @@ const list = (names: ReadonlyArray<string>): string => {
 }
 
 const ofCommand = ({ command, cwd, kind, network }: CommandRequest): string => {
-  const line = command === undefined ? "a command that codex does not name" : `"${short(withoutShell(command))}"`
+  const line = command === undefined
+    ? "a command that codex does not name"
+    : `"${visibleEnds(withoutShell(command), shownLength)}"`
   const folder = cwd === undefined ? "" : ` in ${short(cwd)}`
   if (network !== undefined) return `reach ${short(network.host)} (${short(network.protocol)}) with ${line}${folder}`
   return kind === "writeStdin" ? `write to the running command ${line}${folder}` : `run ${line}${folder}`

@@ -45,3 +45,13 @@ export const visible = (text: string, length = defaultLength): string => {
   // A cut inside an emoji leaves its joiners bare, so escape again.
   return rest > 0 ? `${visibleLine(kept)}… (${rest} more characters)` : shown
 }
+
+/** As {@link visible}, with the end of a text that is too long: what matters may stand there. */
+export const visibleEnds = (text: string, length = defaultLength): string => {
+  const shown = visibleLine(text)
+  if (shown.length <= length) return shown
+  const head = beginning(shown, Math.ceil(length * 0.6))
+  const tail = shown.slice(head.length - length).replace(/^[\udc00-\udfff]/, "")
+  const rest = shown.length - head.length - tail.length
+  return `${visibleLine(head)}… (${rest} more characters) …${visibleLine(tail)}`
+}
