@@ -2,6 +2,7 @@
 import { AskFailed, QueuedMessageNotFound } from "@effect-codex/promise"
 import { ScriptedModel } from "@effect-codex/testing"
 import { assert, describe } from "@effect/vitest"
+import { Effect } from "effect"
 import { gate, real, rejection } from "./support/real.ts"
 
 const { httpFailure, reply, text } = ScriptedModel
@@ -27,7 +28,7 @@ describe("a thread", () => {
     await model.enqueue(text(["one", waiting]), "of a")
     const thread = await codex.startThread()
     const turn = await thread.turn("first")
-    await waiting.reached
+    await Effect.runPromise(waiting.reached)
     const a = await thread.queue.add("a")
     const b = await thread.queue.add("b", { metadata: { c: "d" } })
     await thread.queue.reorder([b.id, a.id])
