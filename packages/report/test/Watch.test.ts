@@ -2,13 +2,12 @@
 import { CodexError } from "@effect-codex/client"
 import { Watch } from "@effect-codex/report"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Logger, Option, Redacted, Scope, Stream } from "effect"
+import { Effect, Exit, Fiber, Logger, Option, Redacted, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import * as Net from "node:net"
 import { inspect } from "node:util"
 import * as Parse5 from "parse5"
 import type { DefaultTreeAdapterTypes as Tree } from "parse5"
-import { Offers } from "../src/internal/watch/offers.ts"
 import * as Hostile from "./support/hostile.ts"
 import { type Answer, client, decide, follow, offerIn, send, serve } from "./support/watch.ts"
 
@@ -199,21 +198,6 @@ describe("a decision", () => {
       assert.sameMembers(statuses.map(statusOf), [204, 410])
       const { decision } = yield* Fiber.join(asked)
       assert.strictEqual(decision, statuses[0].status === 204 ? "decline" : "accept")
-    }))
-
-  it.live("that comes right after one elsewhere leaves it to the thread to tell", () =>
-    Effect.gen(function*() {
-      const given = yield* client
-      yield* given.ask("a", { command: "make" })
-      const open = yield* Stream.runHead(Stream.filter(given.open, (list) => list.length > 0))
-      const offers = new Offers()
-      const [offer] = offers.set(Option.getOrThrow(open)).came
-      assert.isDefined(offer)
-      // The list without it has not come yet.
-      yield* offer.open.respond("accept")
-      assert.isUndefined(yield* offers.decide(offer.id, "decline"))
-      assert.deepStrictEqual(offers.set([]).went, [offer])
-      assert.isUndefined(yield* offers.decide(offer.id, "decline"))
     }))
 
   it.live("that is too long, no JSON, or not sent as such is refused without being read", () =>

@@ -92,7 +92,6 @@ export const client = Effect.gen(function*() {
     end,
     hear,
     item,
-    open: queue.changes,
     reads,
     layer: Layer.merge(rpc, Layer.succeed(ApprovalQueue.ApprovalQueue, queue))
   }

@@ -73,12 +73,8 @@ export class Offers {
     return Effect.suspend(() => {
       const offer = this.offered.get(id)
       if (offer === undefined || !fits(offer, decision)) return Effect.succeed(undefined)
-      return Effect.map(offer.open.respond(decision), (isFirst) => {
-        // What was decided elsewhere leaves with the list, which tells its thread.
-        if (!isFirst) return undefined
-        this.offered.delete(id)
-        return offer
-      })
+      this.offered.delete(id)
+      return Effect.map(offer.open.respond(decision), (isFirst) => isFirst ? offer : undefined)
     })
   }
 }
