@@ -118,8 +118,7 @@ export interface Options extends Omit<CodexNode.Options, "restart"> {
   /**
    * When to start another process in the place of one that has ended. When the schedule ends, the place stays empty and
    * the calls of its threads fail; new threads go elsewhere. A process that the pool replaces is no failure, and counts
-   * for nothing. Default: for ever, at first after 5 ms, then after
-   * growing pauses of up to 30 seconds.
+   * for nothing. Default: for ever, at first after 5 ms, then after growing pauses of up to 30 seconds.
    */
   readonly restart?: AppServerRpc.RestartSchedule | undefined
   /** How many threads each process may keep loaded: see `Codex.Options`. Default: no limit. */

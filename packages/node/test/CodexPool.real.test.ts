@@ -1,9 +1,22 @@
 /** Many real codex processes behind one client: placement, faults, spare, recycling and logins. */
-import { ApprovalMode, AppServerRpc, Auth, Codex } from "@effect-codex/client"
+import { ApprovalMode, AppServerRpc, Auth, Codex, Metrics } from "@effect-codex/client"
 import { CodexPool } from "@effect-codex/node"
 import { CodexHome, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, Logger, Option, Redacted, Schedule, type Scope, Stream, Tracer } from "effect"
+import {
+  Effect,
+  Exit,
+  Fiber,
+  Layer,
+  Logger,
+  Metric,
+  Option,
+  Redacted,
+  Schedule,
+  type Scope,
+  Stream,
+  Tracer
+} from "effect"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { ended } from "./support/processes.ts"
@@ -86,6 +99,16 @@ describe("a pool", () => {
         (yield* processes).map(({ active, loaded }) => [loaded, active]),
         Array.from({ length: 3 }, () => [2, 0])
       )
+
+      const ofFirst = (kind: string) =>
+        Effect.map(
+          Metric.value(Metric.withAttributes(Metrics.poolThreads, { process: "0", kind })),
+          ({ value }) => value
+        )
+      assert.deepStrictEqual([yield* ofFirst("loaded"), yield* ofFirst("active")], [2, 0])
+      const [first] = yield* processes
+      assert.strictEqual(Option.isSome(first!.descriptors), process.platform === "linux")
+      assert.strictEqual(Option.isSome(first!.residentMemory), process.platform === "linux")
 
       // Another handle of a thread goes where the thread is.
       const codex = yield* Codex.Codex

@@ -79,7 +79,7 @@ describe("text that is too long", () => {
       assert.match(text, /… \(\d+ more characters\)/)
       const ending = line("y".repeat(400) + family + "x".repeat(120 - more))
       assert.isTrue(ending.isWellFormed())
-      assert.notMatch(ending, /…[\u200d\ufe0f]/)
+      assert.isFalse(ending.includes("…\u200d") || ending.includes("…\ufe0f"))
       assert.match(ending, /x{100,}/)
     }
   })

@@ -22,7 +22,7 @@ import * as Spare from "./spare.ts"
 import * as Stats from "./stats.ts"
 import * as Upkeep from "./upkeep.ts"
 
-/** codex is the limit with up to about four processes on two cores: docs/scaling.md. */
+/** One process uses more than a core, so that more of them gain little: docs/scaling.md. */
 const mostByDefault = 4
 
 /** Without a limit, the threads are counted all the same: the load decides where the next one goes. */
