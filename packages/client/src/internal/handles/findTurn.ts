@@ -13,6 +13,9 @@ import * as StoredTurn from "../turns/storedTurn.ts"
 import { resultOf } from "../turns/turnResult.ts"
 import { TurnUsage } from "../turns/usage.ts"
 
+// `Effect.fn` takes a stack when it is named: here once, and not for each handle.
+const traced = Effect.fn("Thread.findTurn")
+
 const itemsOf = ({ items }: Members): ReadonlyArray<unknown> => Array.isArray(items) ? items.map(rawOf) : []
 
 const toResult = (threadId: string, turn: Members): TurnResult =>
@@ -55,7 +58,7 @@ export const make = (threadId: string, { items, turns }: Pick<Thread, "items" | 
     )
   })
 
-  return Effect.fn("Thread.findTurn")(function*(messageId) {
+  return traced(function*(messageId) {
     yield* OptionKinds.checkArgument("messageId", messageId, OptionKinds.filled)
     // docs/codex-behaviour.md, "A new thread is stored with its first turn or its name".
     const found = yield* Effect.catchTag(find(messageId), "ThreadNotPersisted", () => Effect.succeedNone)

@@ -25,6 +25,13 @@ import * as TurnStart from "../turns/turnStart.ts"
 import type { TurnState } from "../turns/turnState.ts"
 import * as TurnHandle from "./turnHandle.ts"
 
+// `Effect.fn` takes a stack when it is named: here once, and not for each handle.
+const traced = {
+  turn: Effect.fn("Thread.turn"),
+  review: Effect.fn("Thread.review"),
+  compact: Effect.fn("Thread.compact")
+}
+
 /** The budgets of a turn, given its own, and the prices. */
 export type SpendingOf = (budget: Budget | undefined) => Effect.Effect<Spending>
 
@@ -178,12 +185,12 @@ export const make = (options: Options): Pick<Thread, "run" | "turn" | "review" |
   }
 
   return {
-    turn: Effect.fn("Thread.turn")(function*(input, turnOptions) {
+    turn: traced.turn(function*(input, turnOptions) {
       const state = yield* startMessage(options, input, turnOptions, true)
       return TurnHandle.make(turns, state, toWire, TurnHandle.controls(turns, state, target.started))
     }),
     run,
-    review: Effect.fn("Thread.review")(function*(reviewed, reviewOptions) {
+    review: traced.review(function*(reviewed, reviewOptions) {
       return yield* target.settings.inOrder((sent) =>
         startOther(options, StartRequest.ofReview(target, reviewed, sent), reviewOptions, {
           onWait: sent,
@@ -191,7 +198,7 @@ export const make = (options: Options): Pick<Thread, "run" | "turn" | "review" |
         })
       )
     }),
-    compact: Effect.fn("Thread.compact")(function*(compactOptions) {
+    compact: traced.compact(function*(compactOptions) {
       return yield* startOther(options, StartRequest.ofCompaction(target), compactOptions)
     })
   }

@@ -31,6 +31,9 @@ import * as ThreadPlans from "./threadPlans.ts"
 import * as ThreadQueue from "./threadQueue.ts"
 import * as ThreadRequests from "./threadRequests.ts"
 
+// `Effect.fn` takes a stack when it is named: here once, and not for each handle.
+const traced = Effect.fn("Thread.fork")
+
 /** What a handle passes to each of its turns. */
 export interface ThreadDefaults {
   readonly handlers: Overrides | undefined
@@ -195,7 +198,7 @@ export const make = (
       },
       startThread: client.startThread
     }, () => handle),
-    fork: Effect.fn("Thread.fork")(function*(given) {
+    fork: traced(function*(given) {
       yield* OptionKinds.check(given, OptionKinds.ofThread)
       const options = yield* McpServers.inConfig(given ?? {})
       yield* checkFolders(options)

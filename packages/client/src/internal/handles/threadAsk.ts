@@ -16,6 +16,9 @@ import * as ServerTexts from "../text/serverTexts.ts"
 import * as Spending from "../turns/spending.ts"
 import { none } from "../turns/usage.ts"
 
+// `Effect.fn` takes a stack when it is named: here once, and not for each handle.
+const traced = Effect.fn("Thread.ask")
+
 // docs/codex-behaviour.md, "A side question has at most 4,000 bytes".
 const maxPromptBytes = 4000
 
@@ -93,7 +96,7 @@ export const make = (
     return attempt(attempts - 1)
   }
   return {
-    ask: Effect.fn("Thread.ask")(function*(prompt: string, options?: AskOptions) {
+    ask: traced(function*(prompt: string, options?: AskOptions) {
       yield* OptionKinds.check(options, OptionKinds.ofAsk)
       yield* checked(prompt)
       yield* Effect.annotateCurrentSpan({ "codex.thread.id": threadId })

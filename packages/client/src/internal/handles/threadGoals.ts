@@ -17,6 +17,13 @@ import type { TurnState } from "../turns/turnState.ts"
 import type { SpendingOf } from "./runTurn.ts"
 import * as TurnHandle from "./turnHandle.ts"
 
+// `Effect.fn` takes a stack when it is named: here once, and not for each handle.
+const traced = {
+  startGoal: Effect.fn("Thread.startGoal"),
+  runGoal: Effect.fn("Thread.runGoal"),
+  resumeGoal: Effect.fn("Thread.resumeGoal")
+}
+
 interface Options extends Pick<GoalRun.StartOptions, "ready" | "refuse" | "restore"> {
   readonly turns: GoalRun.Running
   readonly threadId: string
@@ -85,11 +92,11 @@ export const make = ({ spending: spendingOf, threadId, toWire, turns, ...options
     })
 
   return {
-    startGoal: Effect.fn("Thread.startGoal")(function*(objective, goalOptions) {
+    startGoal: traced.startGoal(function*(objective, goalOptions) {
       yield* OptionKinds.check(goalOptions, OptionKinds.ofGoal)
       return handleOf(yield* start(yield* checked(objective, goalOptions), goalOptions, true))
     }),
-    runGoal: Effect.fn("Thread.runGoal")(function*(objective, goalOptions) {
+    runGoal: traced.runGoal(function*(objective, goalOptions) {
       yield* OptionKinds.check(goalOptions, OptionKinds.ofGoal)
       const [, turn] = yield* start(yield* checked(objective, goalOptions), goalOptions, false)
       yield* Effect.annotateCurrentSpan({ "codex.thread.id": threadId, "codex.turn.id": turn.id })
@@ -97,7 +104,7 @@ export const make = ({ spending: spendingOf, threadId, toWire, turns, ...options
       if (result.status === "interrupted") return yield* new TurnInterrupted({ threadId, turnId: turn.id, result })
       return result
     }, Effect.scoped),
-    resumeGoal: Effect.fn("Thread.resumeGoal")(function*(goalOptions) {
+    resumeGoal: traced.resumeGoal(function*(goalOptions) {
       yield* OptionKinds.check(goalOptions, OptionKinds.ofGoal)
       return handleOf(yield* start({}, goalOptions, true))
     }),

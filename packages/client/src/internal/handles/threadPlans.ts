@@ -22,6 +22,9 @@ import type { Opened } from "../settings/untoldSettings.ts"
 import * as OpenThread from "../turns/openThread.ts"
 import * as RunTurn from "./runTurn.ts"
 
+// `Effect.fn` takes a stack when it is named: here once, and not for each handle.
+const traced = Effect.fn("Thread.implementPlan")
+
 interface Options {
   readonly rpc: Rpc
   readonly opened: Opened
@@ -121,7 +124,7 @@ const startFresh = (options: Options, plan: string, given: StartThreadOptions, t
 
 /** @param self the handle that this becomes a part of. */
 export const make = (options: Options, self: () => Thread): Plans => {
-  const start = Effect.fn("Thread.implementPlan")(function*(plan: string, given: ImplementPlanOptions | undefined) {
+  const start = traced(function*(plan: string, given: ImplementPlanOptions | undefined) {
     yield* OptionKinds.checkArgument("plan", plan, OptionKinds.text)
     yield* OptionKinds.check(given, OptionKinds.ofImplementation)
     if (plan.trim() === "") {

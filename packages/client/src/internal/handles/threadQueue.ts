@@ -28,6 +28,16 @@ import { page, pages } from "./pages.ts"
 import type { SpendingOf } from "./runTurn.ts"
 import * as TurnHandle from "./turnHandle.ts"
 
+// `Effect.fn` takes a stack when it is named: here once, and not for each handle.
+const traced = {
+  add: Effect.fn("Thread.queue.add"),
+  update: Effect.fn("Thread.queue.update"),
+  remove: Effect.fn("Thread.queue.remove"),
+  reorder: Effect.fn("Thread.queue.reorder"),
+  start: Effect.fn("Thread.queue.start"),
+  turn: Effect.fn("Thread.queue.turn")
+}
+
 interface Options {
   readonly turns: Turns
   readonly target: Target
@@ -114,7 +124,7 @@ export const make = ({ events, handlers, target, toWire, turns, ...options }: Op
     QueuedTurns.await_(turns, followed, message, Effect.map(list, (all) => all.some(({ id }) => id === message.id)))
 
   return {
-    add: Effect.fn("Thread.queue.add")(function*(input: Input, addOptions?: AddOptions) {
+    add: traced.add(function*(input: Input, addOptions?: AddOptions) {
       return yield* settings.inOrder(Effect.fnUntraced(function*(sent) {
         yield* OptionKinds.check(addOptions, OptionKinds.ofQueued)
         const items = yield* inputOf(input)
@@ -146,7 +156,7 @@ export const make = ({ events, handlers, target, toWire, turns, ...options }: Op
     }),
     list,
     changes: Stream.unwrap(attachment.loaded(Effect.succeed(changes))),
-    update: Effect.fn("Thread.queue.update")(function*(id: string, input: Input, updateOptions?: UpdateOptions) {
+    update: traced.update(function*(id: string, input: Input, updateOptions?: UpdateOptions) {
       yield* OptionKinds.check(updateOptions, OptionKinds.ofQueued)
       const items = yield* inputOf(input)
       const params = defined({ responsesapiClientMetadata: updateOptions?.metadata })
@@ -155,16 +165,16 @@ export const make = ({ events, handlers, target, toWire, turns, ...options }: Op
           using(rpc, "thread/queue/update", messageOf)
         )
     }),
-    remove: Effect.fn("Thread.queue.remove")(function*(id: string) {
+    remove: traced.remove(function*(id: string) {
       return yield* rpc.request("thread/queue/delete", { threadId, queuedSubmissionId: id }).pipe(
         using(rpc, "thread/queue/delete", ({ deleted }) => Predicate.isBoolean(deleted) ? deleted : undefined),
         Effect.tap((deleted) => deleted ? QueuedTurns.removed(turns, threadId, id) : Effect.void)
       )
     }),
-    reorder: Effect.fn("Thread.queue.reorder")((ids: ReadonlyArray<string>) =>
+    reorder: traced.reorder((ids: ReadonlyArray<string>) =>
       call(rpc, "thread/queue/reorder", { threadId, queuedSubmissionIds: ids })
     ),
-    start: Effect.fn("Thread.queue.start")(function*(id?: string) {
+    start: traced.start(function*(id?: string) {
       yield* ready
       const all = yield* list
       const message = all.filter(isMessage).find((one) => id === undefined || one.id === id)
@@ -187,7 +197,7 @@ export const make = ({ events, handlers, target, toWire, turns, ...options }: Op
       )
       return yield* handleOf(followed, yield* await_(followed, message))
     }),
-    turn: Effect.fn("Thread.queue.turn")(function*(message: QueuedMessage) {
+    turn: traced.turn(function*(message: QueuedMessage) {
       yield* OptionKinds.checkArgument("message", message, OptionKinds.record)
       yield* OptionKinds.checkArgument("message.id", message.id, OptionKinds.text)
       yield* OptionKinds.checkArgument("message.clientId", message.clientId, OptionKinds.text)

@@ -14,6 +14,17 @@ import { defined } from "../settings/settings.ts"
 import { updateParams } from "../settings/threadParams.ts"
 import { page, pages } from "./pages.ts"
 
+// `Effect.fn` takes a stack when it is named: here once, and not for each handle.
+const traced = {
+  read: Effect.fn("Thread.read"),
+  setName: Effect.fn("Thread.setName"),
+  updateMetadata: Effect.fn("Thread.updateMetadata"),
+  moveToSection: Effect.fn("Thread.moveToSection"),
+  revert: Effect.fn("Thread.revert"),
+  inject: Effect.fn("Thread.inject"),
+  updateSettings: Effect.fn("Thread.updateSettings")
+}
+
 export const read = (rpc: Rpc, threadId: string, options?: { readonly includeTurns?: boolean | undefined }) =>
   Effect.map(
     OptionKinds.check(options, OptionKinds.none).pipe(Effect.andThen(
@@ -73,7 +84,7 @@ export const make = (rpc: Rpc, threadId: string, events: EventsOptions): Pick<
   | "updateSettings"
   | "events"
 > => ({
-  read: Effect.fn("Thread.read")((options) => read(rpc, threadId, options)),
+  read: traced.read((options) => read(rpc, threadId, options)),
   status: rpc.request("thread/read", { threadId }).pipe(
     using(rpc, "thread/read", ({ thread }) => {
       const { status } = membersOf(thread)
@@ -89,11 +100,9 @@ export const make = (rpc: Rpc, threadId: string, events: EventsOptions): Pick<
         ...defined({ sortDirection: options?.sortDirection, itemsView: options?.itemsView })
       }).pipe(page(rpc, "thread/turns/list", Received.ThreadTurnsListResponse))),
   items: itemsOf(rpc, threadId),
-  setName: Effect.fn("Thread.setName")((name) => call(rpc, "thread/name/set", { threadId, name })),
-  updateMetadata: Effect.fn("Thread.updateMetadata")((options) => updateMetadata(rpc, threadId, options)),
-  moveToSection: Effect.fn("Thread.moveToSection")((sectionId) =>
-    call(rpc, "thread/section/move", { threadId, sectionId })
-  ),
+  setName: traced.setName((name) => call(rpc, "thread/name/set", { threadId, name })),
+  updateMetadata: traced.updateMetadata((options) => updateMetadata(rpc, threadId, options)),
+  moveToSection: traced.moveToSection((sectionId) => call(rpc, "thread/section/move", { threadId, sectionId })),
   search: (query) =>
     pages(
       "thread/searchOccurrences",
@@ -105,8 +114,8 @@ export const make = (rpc: Rpc, threadId: string, events: EventsOptions): Pick<
         )
     ),
   archive: call(rpc, "thread/archive", { threadId }),
-  revert: Effect.fn("Thread.revert")((beforeTurnId) => call(rpc, "thread/revert", { threadId, beforeTurnId })),
-  inject: Effect.fn("Thread.inject")(function*(items) {
+  revert: traced.revert((beforeTurnId) => call(rpc, "thread/revert", { threadId, beforeTurnId })),
+  inject: traced.inject(function*(items) {
     yield* OptionKinds.checkArgument("items", items, OptionKinds.list)
     for (const [index, item] of items.entries()) {
       const detail = injectedProblem(item)
@@ -114,7 +123,7 @@ export const make = (rpc: Rpc, threadId: string, events: EventsOptions): Pick<
     }
     yield* call(rpc, "thread/inject_items", { threadId, items })
   }),
-  updateSettings: Effect.fn("Thread.updateSettings")(function*(options) {
+  updateSettings: traced.updateSettings(function*(options) {
     yield* call(rpc, "thread/settings/update", { threadId, ...yield* updateParams(options) })
   }),
   // The notifications that name this thread are exactly the methods of `ThreadEvent`.

@@ -15,6 +15,12 @@ import * as TurnStop from "../turns/turnStop.ts"
 import * as SubagentHandle from "./subagentHandle.ts"
 import { streamsOf } from "./turnStreams.ts"
 
+// `Effect.fn` takes a stack when it is named: here once, and not for each handle.
+const traced = {
+  steer: Effect.fn("Turn.steer"),
+  updateSettings: Effect.fn("Turn.updateSettings")
+}
+
 /** How to steer and interrupt a turn. */
 export interface Controls {
   readonly steer: (message: Steer["message"]) => ReturnType<Turn["steer"]>
@@ -46,11 +52,11 @@ export const make = (
     ...SubagentHandle.ofTurn(turns, state),
     result: state.result,
     partialResult: Effect.sync(() => state.partialResult),
-    steer: Effect.fn("Turn.steer")(function*(input, options) {
+    steer: traced.steer(function*(input, options) {
       yield* OptionKinds.check(options, OptionKinds.ofSteer)
       yield* steer({ ...steerSettings(options ?? {}), input: yield* toWire(input) })
     }),
-    updateSettings: Effect.fn("Turn.updateSettings")(function*(options) {
+    updateSettings: traced.updateSettings(function*(options) {
       yield* OptionKinds.checkArgument("options", options, OptionKinds.record)
       yield* TurnSettings.update(rpc, state, options, onSettings ?? (() => {}))
     }),

@@ -22,7 +22,8 @@ const messageOf = (now: Descriptors, maxLoaded: number | undefined): string =>
   }, or raise the limit of the process (\`ulimit -n\`).`
 
 /**
- * An effect that looks at the descriptors. Run it when a thread was loaded: nothing else uses many.
+ * An effect that looks at the descriptors. Run it when a thread was loaded: nothing else uses many. Listing them takes
+ * longer the more there are, so those that are loaded during a look share the next one.
  *
  * @param maxLoaded the client's limit of loaded threads.
  */
@@ -33,7 +34,10 @@ export const make = Effect.fnUntraced(function*(
   const read = yield* ReadDescriptors
   if (read === undefined) return undefined
   let isReported = false
-  return Effect.gen(function*() {
+  let isLooking = false
+  let isDue = false
+  const look = Effect.gen(function*() {
+    isDue = false
     const now = yield* read
     if (now === undefined) return
     yield* Metric.update(open, now.open)
@@ -43,5 +47,15 @@ export const make = Effect.fnUntraced(function*(
     if (!isReported) internalsOf(rpc).tell({ _tag: "DescriptorsLow", message: messageOf(now, maxLoaded), ...now })
     isReported = true
     yield* LoadedThreads.of(rpc).relieve
+  })
+  return Effect.suspend(() => {
+    isDue = true
+    if (isLooking) return Effect.void
+    isLooking = true
+    return Effect.repeat(look, { while: () => isDue }).pipe(
+      Effect.ensuring(Effect.sync(() => {
+        isLooking = false
+      }))
+    )
   })
 })

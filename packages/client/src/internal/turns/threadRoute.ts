@@ -116,6 +116,12 @@ export class ThreadRoute implements ThreadObserver {
     this.batch.runDeferred()
   }
 
+  /** Nobody uses the thread any more. An error takes a stack, and most often nobody is left to get it. */
+  close(): void {
+    const isLeft = this.starting !== undefined || this.turns.size > 0 || this.queued.size > 0 || this.idle !== undefined
+    if (isLeft) this.onEnd(scopeEnded("layer"))
+  }
+
   onEnd(cause: ConnectionError): void {
     this.end ??= cause
     this.notBegun(cause)
@@ -481,7 +487,7 @@ export class ThreadRoute implements ThreadObserver {
     if (--turn.handles > 0) return
     this.forget(turn)
     // Ends the wait of everyone who still waits for the turn.
-    turn.onEnd(scopeEnded("turn"))
+    if (!turn.isEnded) turn.onEnd(scopeEnded("turn"))
   }
 
   private forget(turn: TurnState): void {

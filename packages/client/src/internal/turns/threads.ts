@@ -8,7 +8,6 @@ import * as Scope from "effect/Scope"
 import { ThreadBusy } from "../../CodexError.ts"
 import { membersOf } from "../protocol/peek.ts"
 import { internalsOf, type Rpc, type RpcInternals } from "../rpcInternals.ts"
-import { scopeEnded } from "../scopeEnded.ts"
 import * as AfterRestart from "./afterRestart.ts"
 import type { GoalState } from "./goalState.ts"
 import * as StoredTurn from "./storedTurn.ts"
@@ -82,7 +81,7 @@ export const make = Effect.fnUntraced(function*(
       })
       yield* internalsOf(rpc).observe(threadId, route)
       // If the layer ends before the turns do, nothing else would end them.
-      yield* Effect.addFinalizer(() => Effect.sync(() => route.onEnd(scopeEnded("layer"))))
+      yield* Effect.addFinalizer(() => Effect.sync(() => route.close()))
       return route
     })
   })
