@@ -1,4 +1,7 @@
-/** The floor: data, split, JSON.parse and dispatch by turn, with nothing around it. */
+/**
+ * The floor: data, split, JSON.parse and dispatch by turn, with nothing around it. With the argument `keep` it keeps
+ * every message, as a turn keeps its items.
+ */
 import { spawn } from "node:child_process"
 import * as Path from "node:path"
 import type { Workload } from "../workload.ts"
@@ -17,6 +20,7 @@ interface Message {
   readonly params?: { readonly turnId?: string; readonly turn?: { readonly id: string } }
 }
 
+const kept: Array<Message> | undefined = process.argv[3] === "keep" ? [] : undefined
 const counts = new Map<string, number>()
 let open = workload.turns
 let seen = 0
@@ -34,6 +38,7 @@ const onMessage = (message: Message): void => {
   }
   const turnId = message.params?.turnId ?? message.params?.turn?.id
   if (turnId === undefined) return
+  kept?.push(message)
   counts.set(turnId, (counts.get(turnId) ?? 0) + 1)
   if (++seen === workload.warmUp) end = again(end!)
   if (message.method !== "turn/completed" || --open > 0) return

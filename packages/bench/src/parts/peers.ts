@@ -47,16 +47,19 @@ export const commandsOf = (
   return commands
 }
 
-/** Each run gets a new model and home, so that none finds what another left. */
-const runOnce = async (command: Command): Promise<Sample> => {
+/**
+ * Each run gets a new model and home, so that none finds what another left.
+ *
+ * @param runs how often it runs in the home. The last run counts.
+ */
+const runLast = async (given: Command, runs: number): Promise<Sample> => {
   const [sample] = await staged(async ({ childEnv, executable, workspace }) => {
+    const command = { ...given, args: [...given.args ?? [], executable], env: childEnv, cwd: workspace }
+    for (let n = 1; n < runs; n++) await run(command)
     let memory = () => Number.NaN
     const start = performance.now()
     const cpuStart = Processes.endedChildrenCpuMs()
-    const sample = await run(
-      { ...command, args: [...command.args ?? [], executable], env: childEnv, cwd: workspace },
-      (pid) => memory = Processes.watchMemory(pid)
-    )
+    const sample = await run(command, (pid) => memory = Processes.watchMemory(pid))
     return {
       ...sample,
       allMiB: memory(),
@@ -67,6 +70,8 @@ const runOnce = async (command: Command): Promise<Sample> => {
   })
   return sample
 }
+
+const runOnce = (command: Command) => runLast(command, 1)
 
 type Samples = Readonly<Record<string, ReadonlyArray<Sample>>>
 
@@ -169,12 +174,12 @@ export const peers: Part = {
   }
 }
 
-const scriptFiguresOf = (samples: Samples): ReadonlyArray<Figure> => {
+const scriptFiguresOf = (home: string, samples: Samples): ReadonlyArray<Figure> => {
   const floor = samples[sdk]!
   return Object.entries(samples).flatMap(([name, of]) => {
     const figure = (what: string, value: (sample: Sample) => number): Figure => ({
       part: "script",
-      name: `${name}: ${what}`,
+      name: `${name}, ${home}: ${what}`,
       value: spread(of.map(value)),
       unit: "ms",
       ratio: of === floor ? undefined : ratios(of, floor, value)
@@ -184,21 +189,28 @@ const scriptFiguresOf = (samples: Samples): ReadonlyArray<Figure> => {
   })
 }
 
+const modules = {
+  [sdk]: peersOf[sdk][1],
+  "ours, the drop-in": peersOf["ours, the drop-in"][1],
+  "a bare client": join(import.meta.dirname, "..", "children", "bareSdk.mjs")
+}
+
 /** A script of one turn, from the start of Node to its end. The import is most of the difference. */
 export const script: Part = {
   name: "script",
-  comparisons: ({ quick, rounds }) => [
-    compare({
-      what: "one turn",
-      rounds: quick ? 3 : Math.max(rounds, 11),
-      commands: Object.fromEntries(
-        ([sdk, "ours, the drop-in"] as const).map((name) => [name, {
-          script: join(import.meta.dirname, "..", "children", "oneTurn.mjs"),
-          args: [peersOf[name][1], promptOf(deltas), answerOf(deltas)]
-        }])
-      ),
-      runOnce,
-      figures: scriptFiguresOf
-    })
-  ]
+  comparisons: ({ quick, rounds }) =>
+    ([["new home", 1], ["used home", 2]] as const).map(([home, runs]) =>
+      compare({
+        what: `one turn, ${home}`,
+        rounds: quick ? 3 : Math.max(rounds, 11),
+        commands: Object.fromEntries(
+          Object.entries(modules).map(([name, module]) => [name, {
+            script: join(import.meta.dirname, "..", "children", "oneTurn.mjs"),
+            args: [module, promptOf(deltas), answerOf(deltas)]
+          }])
+        ),
+        runOnce: (command) => runLast(command, runs),
+        figures: (samples) => scriptFiguresOf(home, samples)
+      })
+    )
 }

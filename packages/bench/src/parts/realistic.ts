@@ -55,21 +55,31 @@ export const outputs: Part = {
   comparisons: ({ quick, rounds }) => {
     const messages = quick ? 500 : 4_000
     const what = "finished commands with 16 KiB of output"
+    const text = JSON.stringify({ kind: "outputs", messages, turns: 1 } satisfies Workload)
     return [
-      againstFloor(
+      compare({
         what,
-        { kind: "outputs", messages, turns: 1 },
         rounds,
-        ({ floor, ours }) =>
-          ([["floor: bare loop", floor], ["ours, event by event", ours]] as const).map(([name, of]) => ({
+        commands: {
+          floor: { script: child("bare"), args: [text] },
+          keeping: { script: child("bare"), args: [text, "keep"] },
+          ours: { script: child("ours"), args: [text, "events"] }
+        },
+        figures: ({ floor, keeping, ours }) =>
+          ([
+            ["floor: bare loop", floor, undefined],
+            ["floor that keeps the messages", keeping, floor],
+            ["ours, event by event", ours, floor],
+            ["ours, against the floor that keeps the messages", ours, keeping]
+          ] as const).map(([name, of, to]) => ({
             part: "outputs",
             name: `${name}, ${what}`,
             value: spread(of.map(({ ms }) => messages / ms)),
             unit: "messages/ms",
-            ratio: of === floor ? undefined : ratios(floor, of),
+            ratio: to === undefined ? undefined : ratios(to, of),
             ...costs(of)
           }))
-      )
+      })
     ]
   }
 }

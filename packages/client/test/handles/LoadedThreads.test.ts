@@ -1,8 +1,9 @@
 /** Threads that the client has let go of come back, and nobody notices; and those that it must not let go of. */
 import { AppServerRpc, Codex, CodexError, Extensions, Sandbox, type Thread } from "@effect-codex/client"
+import { ReadDescriptors } from "@effect-codex/client/internal/descriptors"
 import { CodexTest, FakeAppServer, Faults, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Layer, type Scope, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, type Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
 
 const config = { thread_unload_delay_secs: 0 }
@@ -382,6 +383,31 @@ describe("the limit of loaded threads", () => {
       }),
       3
     ))
+
+  it.effect("looks at the descriptors once more for all threads that are loaded during a look", () =>
+    Effect.gen(function*() {
+      let looks = 0
+      const seen = yield* Deferred.make<void>()
+      const look = Effect.suspend(() => {
+        looks++
+        return Effect.as(Deferred.await(seen), { open: 10, limit: 1_000 })
+      })
+      yield* Effect.gen(function*() {
+        yield* Effect.forEach(Array.from({ length: 8 }), () => start(), { concurrency: "unbounded" })
+        assert.strictEqual(looks, 1)
+        yield* Deferred.succeed(seen, undefined)
+        yield* CodexTest.settle
+        assert.strictEqual(looks, 2)
+        yield* start()
+        yield* CodexTest.settle
+        assert.strictEqual(looks, 3)
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(
+          FakeAppServer.layer({ checkLogin: false }).pipe(Layer.provide(Layer.succeed(ReadDescriptors, look)))
+        )
+      )
+    }))
 
   it.effect("holds for many threads that are used at once", () =>
     provided(
