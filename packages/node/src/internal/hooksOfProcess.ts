@@ -9,9 +9,12 @@ import * as Layer from "effect/Layer"
 import * as Predicate from "effect/Predicate"
 import type * as Scope from "effect/Scope"
 import type { Options } from "../CodexNode.ts"
-import * as HookConfig from "./hookConfig.ts"
-import * as HookServer from "./hookServer.ts"
 import { InstalledHooks } from "./installedHooks.ts"
+import * as OnDemand from "./onDemand.ts"
+
+// Most programs have no hooks, and these load `node:crypto`.
+const hookConfig = OnDemand.load("the hooks", () => import("./hookConfig.ts"))
+const hookServer = OnDemand.load("the hooks", () => import("./hookServer.ts"))
 
 const startError = (
   phase: AppServerStartError["phase"],
@@ -38,6 +41,8 @@ export const installed = Effect.fnUntraced(function*(
       option: "args"
     })
   }
+  const HookServer = yield* hookServer
+  const HookConfig = yield* hookConfig
   const { folder } = yield* Effect.mapError(
     HookServer.make(hooks),
     (cause) => startError("spawn", executable, `hooks need a folder and a socket: ${messageOf(cause)}`, { cause })
@@ -56,7 +61,8 @@ const check = Effect.fnUntraced(function*(rpc: AppServerRpc.AppServerRpc["Servic
     (cause: CodexError.CodexError) =>
       startError("initialize", "codex", `codex did not say which hooks it runs: ${cause.message}`, { cause })
   )
-  const missing = HookConfig.missing(hooks, data.flatMap((entry) => "hooks" in entry ? entry.hooks ?? [] : []))
+  const { missing: missingOf } = yield* hookConfig
+  const missing = missingOf(hooks, data.flatMap((entry) => "hooks" in entry ? entry.hooks ?? [] : []))
   if (missing.length === 0) return
   yield* startError(
     "initialize",

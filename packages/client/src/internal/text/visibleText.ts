@@ -16,18 +16,27 @@ const escape = (character: string): string => `\\u{${character.codePointAt(0)!.t
 const pictograph = String.raw`\p{Extended_Pictographic}\p{Emoji_Modifier}?\ufe0f?`
 const emoji = String.raw`${pictograph}(?:\u200d${pictograph})*|[0-9#*]\ufe0f\u20e3`
 
-const escaping = (set: string) => {
-  const isHidden = new RegExp(`[${set}]`, "v")
-  const emojiOrHidden = new RegExp(`(${emoji})|[${set}]`, "gv")
-  return (text: string): string =>
-    isHidden.test(text) ? text.replace(emojiOrHidden, (found, emoji?: string) => emoji ?? escape(found)) : text
+const compile = (set: string) => ({
+  isHidden: new RegExp(`[${set}]`, "v"),
+  emojiOrHidden: new RegExp(`(${emoji})|[${set}]`, "gv")
+})
+
+/** @param plain matches texts that have nothing to escape, as most texts. */
+const escaping = (set: string, plain: RegExp) => {
+  // Compiling takes milliseconds, which not every program needs.
+  let compiled: ReturnType<typeof compile> | undefined
+  return (text: string): string => {
+    if (plain.test(text)) return text
+    const { emojiOrHidden, isHidden } = compiled ??= compile(set)
+    return isHidden.test(text) ? text.replace(emojiOrHidden, (found, emoji?: string) => emoji ?? escape(found)) : text
+  }
 }
 
 /** Escapes all but line breaks and tabs. */
-export const visibleLines = escaping(String.raw`[${hidden}]--[\n\t]`)
+export const visibleLines = escaping(String.raw`[${hidden}]--[\n\t]`, /^[ -~\n\t]*$/)
 
 /** Tabs stay. */
-export const visibleLine = escaping(String.raw`[${hidden}]--\t`)
+export const visibleLine = escaping(String.raw`[${hidden}]--\t`, /^[ -~\t]*$/)
 
 /** The beginning of a text, without half a surrogate pair at its end. */
 export const beginning = (text: string, length: number): string => {
