@@ -76,7 +76,7 @@ export class ThreadRoute implements ThreadObserver {
   private readonly batch = new ReadBatch<TurnState>()
   private idle: Deferred.Deferred<void> | undefined
   private last: TurnState | undefined
-  private end: ConnectionError | undefined
+  private end: (() => ConnectionError) | undefined
 
   private readonly rpc: Rpc
   private readonly calls: RouteCalls
@@ -118,12 +118,13 @@ export class ThreadRoute implements ThreadObserver {
 
   /** Nobody uses the thread any more. An error takes a stack, and most often nobody is left to get it. */
   close(): void {
+    this.end ??= () => scopeEnded("layer")
     const isLeft = this.starting !== undefined || this.turns.size > 0 || this.queued.size > 0 || this.idle !== undefined
-    if (isLeft) this.onEnd(scopeEnded("layer"))
+    if (isLeft) this.onEnd(this.end())
   }
 
   onEnd(cause: ConnectionError): void {
-    this.end ??= cause
+    this.end ??= () => cause
     this.notBegun(cause)
     for (const { begun } of this.queued.values()) Deferred.doneUnsafe(begun, Exit.fail(cause))
     this.becomeIdle()
@@ -368,7 +369,7 @@ export class ThreadRoute implements ThreadObserver {
       if (this.activeTurnId === turn.id || this.activeTurnId === turn.runningId) this.beIdle()
     }
     this.turns.set(id, turn)
-    if (this.end !== undefined) turn.onEnd(this.end)
+    if (this.end !== undefined) turn.onEnd(this.end())
     return turn
   }
 
@@ -392,7 +393,7 @@ export class ThreadRoute implements ThreadObserver {
       messageId: undefined
     }
     this.queued.set(options.clientId, queued)
-    if (this.end !== undefined) Deferred.doneUnsafe(queued.begun, Exit.fail(this.end))
+    if (this.end !== undefined) Deferred.doneUnsafe(queued.begun, Exit.fail(this.end()))
     return queued
   }
 
