@@ -4,12 +4,15 @@
  * there once: a program imports the public ones, and its bundler leaves out what it does not use.
  */
 import { build, type Plugin } from "esbuild"
-import { globSync, readFileSync, rmSync } from "node:fs"
+import { globSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join, normalize, relative, resolve } from "node:path"
 
 const root = join(import.meta.dirname, "..")
-const implementation = "src/internal/implementation.ts"
-const outfile = "dist/internal/implementation.js"
+const implementation = "src/internal/loadedImplementation.ts"
+const outfile = "dist/internal/loadedImplementation.js"
+
+/** As esbuild writes paths. */
+const posix = (path: string): string => path.replaceAll("\\", "/")
 
 const { exports }: { readonly exports: Readonly<Record<string, unknown>> } = JSON.parse(
   readFileSync(join(root, "package.json"), "utf8")
@@ -21,6 +24,7 @@ const exported = Object.values(exports)
       : []
   )
   .flatMap((pattern) => globSync(String(pattern), { cwd: root }))
+  .map((file) => posix(normalize(file)))
 
 const { metafile: { inputs } } = await build({
   absWorkingDir: root,
@@ -51,16 +55,16 @@ const loadedWith = (files: ReadonlyArray<string>): ReadonlySet<string> => {
 }
 
 const onDemand = Object.keys(inputs).flatMap((file) => importsOf(file, "dynamic-import"))
-const others = loadedWith([...exported, ...onDemand].map(normalize).filter((file) => file !== implementation))
+const others = loadedWith([...exported, ...onDemand].filter((file) => file !== implementation))
 const own = [...loadedWith([implementation])].filter((file) => !others.has(file))
 
 const keepOthers: Plugin = {
   name: "keep others",
   setup: ({ onResolve }) =>
     onResolve({ filter: /^\./ }, ({ path, resolveDir }) => {
-      const file = relative(root, resolve(resolveDir, path))
+      const file = posix(relative(root, resolve(resolveDir, path)))
       if (!others.has(file)) return undefined
-      const built = relative(dirname(implementation), file).replace(/\.ts$/, ".js")
+      const built = posix(relative(dirname(implementation), file)).replace(/\.ts$/, ".js")
       return { path: built.startsWith(".") ? built : `./${built}`, external: true }
     })
 }
@@ -79,9 +83,10 @@ await build({
   logLevel: "warning"
 })
 
-// What is in the bundle now would only be there twice.
-for (const file of own.filter((file) => file !== implementation)) {
-  const built = join(root, file.replace(/^src/, "dist").replace(/\.ts$/, ".js"))
-  rmSync(built, { force: true })
-  rmSync(`${built}.map`, { force: true })
-}
+// The compiler believes its files to be there, so they stay, and only the package does without.
+const unpacked = own.filter((file) => file !== implementation)
+  .map((file) => posix(relative("src/internal", file)).replace(/\.ts$/, ".js"))
+writeFileSync(
+  join(root, "dist", "internal", ".npmignore"),
+  `${unpacked.flatMap((file) => [file, `${file}.map`]).join("\n")}\n`
+)

@@ -1,8 +1,8 @@
 /** What the queue of a thread leaves behind, and what it may spend. */
 import { Budget, Codex } from "@effect-codex/client"
-import { FakeAppServer, ScriptedModel } from "@effect-codex/testing"
+import { CodexTest, FakeAppServer, ScriptedModel } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber } from "effect"
+import { Context, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import * as Fibers from "../support/fibers.ts"
 
 const settled = Effect.forEach(Array.from({ length: 20 }), () => Effect.yieldNow, { discard: true })
@@ -54,4 +54,26 @@ describe("a message of the queue", () => {
       assert.strictEqual((yield* Effect.flip(answer("b")))._tag, "BudgetExceeded")
       assert.strictEqual((yield* Effect.flip(thread.run("c")))._tag, "BudgetExceeded")
     }).pipe(Effect.scoped, Effect.provide(FakeAppServer.layer())))
+})
+
+describe("whoever waits for the turn of a message", () => {
+  it.effect("hears of the end of the layer", () =>
+    Effect.gen(function*() {
+      const scope = yield* Scope.make()
+      const context = yield* Layer.buildWithScope(FakeAppServer.layer(), scope)
+      const held = yield* ScriptedModel.gate
+      yield* Context.get(context, ScriptedModel.ScriptedModel).enqueue(ScriptedModel.text([held, "done"]))
+      const thread = yield* Context.get(context, Codex.Codex).startThread()
+      yield* Effect.forkScoped(Effect.exit(thread.run("go")))
+      yield* held.reached
+      const message = yield* thread.queue.add("next")
+      const waiting = yield* Effect.forkScoped(Effect.flip(Effect.scoped(thread.queue.turn(message))))
+      yield* CodexTest.settle
+      yield* Scope.close(scope, Exit.void)
+      yield* CodexTest.settle
+      assert.strictEqual(
+        waiting.pollUnsafe() === undefined ? "waits" : (yield* Fiber.join(waiting))._tag,
+        "TransportError"
+      )
+    }))
 })

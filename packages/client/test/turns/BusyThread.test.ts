@@ -1,5 +1,6 @@
 /** A thread that runs a turn already, in memory. */
-import { AppServerRpc, Codex, type CodexError, type Thread } from "@effect-codex/client"
+import { AppServerRpc, Budget, Codex, type CodexError, type Thread } from "@effect-codex/client"
+import { CodexTest } from "@effect-codex/testing"
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Option, Scope, Stream } from "effect"
 import { TestClock } from "effect/testing"
@@ -637,5 +638,39 @@ describe("a thread with a goal", () => {
       yield* turn.result
       assert.deepInclude(outcome, { _tag: "ThreadBusy", activeTurnId: turn.id })
       assert.deepInclude(yield* Fiber.join(refused), { _tag: "ThreadBusy" })
+    }))
+})
+
+describe("a run that waits for its budget on a thread that another client keeps busy", () => {
+  it.effect.each(["queue", "steer", "fail"] as const)("ends with its layer: %s", (whenBusy) =>
+    Effect.gen(function*() {
+      const { rpc, server, thread } = yield* Fake.connectThread()
+      const budget = yield* Budget.make({ modelCalls: 1 })
+      const scope = yield* Scope.make()
+      const layer = Codex.layer().pipe(Layer.provide(Layer.succeed(AppServerRpc.AppServerRpc, rpc)))
+      const other = yield* Effect.provide(Codex.Codex, yield* Layer.buildWithScope(layer, scope))
+      const id = "b0000000-b198-7230-917e-fb51d9aaf8da"
+      const resuming = yield* Effect.forkScoped(other.resumeThread(id))
+      yield* Effect.flatMap(server.expect("thread/resume"), (request) => server.reply(request, Fake.threadStarted(id)))
+      const second = yield* Fiber.join(resuming)
+
+      const holder = yield* Effect.forkScoped(thread.run("one", { budget }))
+      const request = yield* server.expect("turn/start")
+      yield* server.send(reply(request, "turn-1"), Fake.started("turn-1"))
+      yield* CodexTest.settle
+      const waiter = yield* Effect.forkScoped(Effect.flip(second.run("two", { budget, whenBusy })))
+      yield* CodexTest.settle
+      yield* server.send(Fake.started("of another client", id))
+      yield* CodexTest.settle
+      yield* Scope.close(scope, Exit.void)
+      yield* Effect.forkScoped(Fiber.interrupt(holder))
+      yield* CodexTest.settle
+      // What waits for the connection ends with it.
+      yield* server.close()
+      yield* CodexTest.settle
+      assert.strictEqual(
+        waiter.pollUnsafe() === undefined ? "waits" : (yield* Fiber.join(waiter))._tag,
+        "TransportError"
+      )
     }))
 })

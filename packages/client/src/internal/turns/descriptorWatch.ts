@@ -52,10 +52,17 @@ export const make = Effect.fnUntraced(function*(
     isDue = true
     if (isLooking) return Effect.void
     isLooking = true
-    return Effect.repeat(look, { while: () => isDue }).pipe(
-      Effect.ensuring(Effect.sync(() => {
-        isLooking = false
-      }))
+    return Effect.repeat(look, {
+      while: () => {
+        isLooking = isDue
+        return isDue
+      }
+    }).pipe(
+      Effect.onError(() =>
+        Effect.sync(() => {
+          isLooking = false
+        })
+      )
     )
   })
 })

@@ -97,6 +97,10 @@ export const follow = Effect.fnUntraced(function*(
   })
   const close = Effect.suspend(() => {
     route.forgetQueued(options.clientId)
+    // The route tells only those messages that are still followed when it closes.
+    if (turns.isClosed() && !Deferred.isDoneUnsafe(queued.removed)) {
+      Deferred.doneUnsafe(queued.begun, Exit.fail(scopeEnded("layer")))
+    }
     return Scope.close(scope, Exit.void)
   })
   yield* Effect.forkIn(Effect.ensuring(Effect.ignore(untilEnd(turns, { route, queued }, options)), close), turns.scope)

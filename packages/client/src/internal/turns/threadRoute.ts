@@ -121,6 +121,7 @@ export class ThreadRoute implements ThreadObserver {
     this.end ??= () => scopeEnded("layer")
     const isLeft = this.starting !== undefined || this.turns.size > 0 || this.queued.size > 0 || this.idle !== undefined
     if (isLeft) this.onEnd(this.end())
+    else this.beIdle()
   }
 
   onEnd(cause: ConnectionError): void {

@@ -28,19 +28,13 @@ export const make = Effect.fnUntraced(function*(
   const inBackground = yield* FiberSet.makeRuntime<never, void>()
   const known = yield* RateLimits.follow(rpc)
   const threads = yield* Threads.make(rpc, inBackground)
-  let isClosed = false
-  yield* Effect.addFinalizer(() =>
-    Effect.sync(() => {
-      isClosed = true
-    })
-  )
   return {
     rpc,
     threads,
     stopGrace,
     limits: () => RateLimits.windowsOf(known.current()),
     scope,
-    isClosed: () => isClosed,
+    isClosed: () => scope.state._tag === "Closed",
     inBackground
   }
 })
