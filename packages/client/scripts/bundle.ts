@@ -8,8 +8,8 @@ import { globSync, readFileSync, writeFileSync } from "node:fs"
 import { dirname, join, normalize, relative, resolve } from "node:path"
 
 const root = join(import.meta.dirname, "..")
-const implementation = "src/internal/loadedImplementation.ts"
-const outfile = "dist/internal/loadedImplementation.js"
+const implementation = "src/internal/implementation.ts"
+const outfile = "dist/internal/implementation.js"
 
 /** As esbuild writes paths. */
 const posix = (path: string): string => path.replaceAll("\\", "/")
@@ -83,7 +83,8 @@ await build({
   logLevel: "warning"
 })
 
-// The compiler believes its files to be there, so they stay, and only the package does without.
+// The compiler believes its files to be there and may write its own `implementation.js` again, which imports them. So
+// they stay, and only the package does without.
 const unpacked = own.filter((file) => file !== implementation)
   .map((file) => posix(relative("src/internal", file)).replace(/\.ts$/, ".js"))
 writeFileSync(

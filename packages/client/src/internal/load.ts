@@ -22,7 +22,7 @@ const loaded = <A extends object>(load: () => Promise<A | undefined>): Effect.Ef
       : Effect.succeed(module))
 
 /** The connection and the client together: a program that needs one nearly always needs the other. */
-export const implementation = loaded(() => import("./loadedImplementation.ts"))
+export const implementation = loaded(() => import("./implementation.ts"))
 
 /** The workspace, which most programs do not need. */
 export const workspace = loaded(() => import("./workspace/workspace.ts"))

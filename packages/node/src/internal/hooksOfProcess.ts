@@ -12,7 +12,7 @@ import type { Options } from "../CodexNode.ts"
 import { InstalledHooks } from "./installedHooks.ts"
 import * as OnDemand from "./onDemand.ts"
 
-// Most programs have no hooks, and these load `node:crypto`.
+// Most programs have no hooks.
 const hookConfig = OnDemand.load("the hooks", () => import("./hookConfig.ts"))
 const hookServer = OnDemand.load("the hooks", () => import("./hookServer.ts"))
 
