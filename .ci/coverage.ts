@@ -43,17 +43,36 @@ const isPublic = (call: string): boolean => {
     files.includes(`${service}.ts`) && new RegExp(`export const ${member}\\b`).test(read(`${service}.ts`))
 }
 
+interface Span {
+  readonly name: string | undefined
+  readonly index: number
+  readonly isAfter: boolean
+}
+
+/** The spans of a file where they are used, also of those that it names once for all handles: `traced`. */
+const spansIn = (text: string): ReadonlyArray<Span> => {
+  const traced = new Map(
+    [...text.matchAll(/(?:(\w+): |const traced = )Effect\.fn\("([\w.]+)"\)(?!\()/g)].map(([, key, name]) => [key, name])
+  )
+  return [...text.matchAll(/(?:Effect\.fn(?=\("[\w.]+"\)\()|(withSpan))\("([\w.]+)"\)|\btraced(?:\.(\w+))?\(/g)]
+    .map(({ 1: after, 2: own, 3: key, index }) => ({
+      name: own ?? traced.get(key),
+      index,
+      isAfter: after !== undefined
+    }))
+}
+
 /** The name of the span that begins or ends next to the request. */
 const spanOf = (method: string): string | undefined => {
   for (const text of sources) {
     const at = text.indexOf(`"${method}"`)
     if (at < 0) continue
-    const spans = [...text.matchAll(/(?:Effect\.fn|withSpan)\("([A-Z]\w+\.\w+)"\)/g)]
+    const [span] = spansIn(text)
+      .filter(({ name }) => name !== undefined && /^[A-Z]\w+\.\w+$/.test(name))
       // `fn` stands before what it names, `withSpan` after it.
-      .filter(({ 0: call, index }) => call.startsWith("Effect.fn") === index < at)
+      .filter(({ index, isAfter }) => isAfter === index > at)
       .toSorted((one, other) => Math.abs(one.index - at) - Math.abs(other.index - at))
-    const name = spans.at(0)?.[1]
-    if (name !== undefined && isPublic(name)) return name
+    if (span?.name !== undefined && isPublic(span.name)) return span.name
   }
   return undefined
 }
